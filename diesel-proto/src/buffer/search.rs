@@ -1,0 +1,225 @@
+//! The search for one sentinel in bytes that arrive in pieces.
+//!
+//! A [`Search`] is fed each byte once, in order, in pieces of any size, and needs no earlier piece
+//! again: what it must remember of them is one number, `matched`, the length of the longest prefix
+//! of the sentinel that the bytes so far end with. This is what Knuth, Morris and Pratt found, and
+//! where memchr cannot work we step as they did:
+//!
+//! ```text
+//!   sentinel  \r\n\r\n
+//!
+//!   fed       ..... \r \n          matched = 2
+//!   fed       ..... \r \n \r       matched = 3
+//!   fed       ..... \r \n \r x     matched = 0
+//! ```
+//!
+//! Rules of this file:
+//!
+//! - Long pieces are searched by memchr, at its speed; only their ends are stepped through.
+//! - Every comparison of a byte that was fed is counted. With n bytes fed since the search was
+//!   new, `scanned + matched <= 2 n`, whatever the pieces and the bytes are.
+//!
+//! It must never know where the bytes are kept, nor of limits.
+//!
+//! Why 2 n. Let k be the length of the sentinel, m and m' `matched` before and after one feed of n
+//! bytes; we show that the feed counts at most `2 n + m - m'`, so that the sum over all feeds
+//! telescopes. Stepping over c bytes: each byte raises `matched` by at most one, and every
+//! comparison beyond the first for a byte lowers it by at least one; hence at most
+//! `2 c + m - m'`. A sweep by memchr starts only with `m <= 1` (one byte is looked at again), over
+//! `r + m` bytes, of which r are new, with `r >= 2 (k - 1)`. If it finds nothing, the last k - 1
+//! bytes are stepped through from zero: `r + m + 2 (k - 1) - m' <= 2 r + m - m'`. If it finds the
+//! sentinel e new bytes on, it counts `e + m`, and `e >= k - m >= k - 1`. A hit that is consumed in
+//! part leaves `m' <= k - 1` behind, one that is consumed whole leaves 0; so `e + m <= 2 e + m - m'`.
+
+use alloc::boxed::Box;
+use alloc::vec;
+use alloc::vec::Vec;
+use memchr::{memchr, memmem};
+
+/// The longest sentinel that needs no memory of its own. With it a `Search` is 16 bytes.
+const SHORT: usize = 13;
+
+/// The state of a search. It remembers what is looked for, for those who ask again are not the
+/// same: a token is dropped, and another is made.
+#[derive(Default)]
+pub(super) enum Search {
+    /// Nothing was looked for yet.
+    #[default]
+    New,
+    Short {
+        len: u8,
+        matched: u8,
+        bytes: [u8; SHORT],
+    },
+    Long(Box<Long>),
+}
+
+pub(super) struct Long {
+    sentinel: Vec<u8>,
+    /// For each length of a prefix, that of its longest border (see [`Sentinel::border`]).
+    borders: Vec<usize>,
+    matched: usize,
+}
+
+impl Search {
+    /// A search for `sentinel`, with nothing fed yet.
+    pub(super) fn new(sentinel: &[u8]) -> Self {
+        let len = sentinel.len();
+        if len > SHORT {
+            let (sentinel, borders) = (sentinel.to_vec(), borders(sentinel));
+            return Search::Long(Box::new(Long { sentinel, borders, matched: 0 }));
+        }
+        let mut bytes = [0; SHORT];
+        bytes[..len].copy_from_slice(sentinel);
+        Search::Short { len: len as u8, matched: 0, bytes }
+    }
+
+    pub(super) fn is_for(&self, sentinel: &[u8]) -> bool {
+        self.parts().0.bytes == sentinel
+    }
+
+    /// Whether what was fed ends with the sentinel. Nothing more is to be fed then.
+    pub(super) fn is_found(&self) -> bool {
+        let (sentinel, matched) = self.parts();
+        matched == sentinel.bytes.len()
+    }
+
+    /// Searches `bytes`, and returns how many of them it took: all, or up to and including the
+    /// sentinel. `scanned` grows by the number of comparisons.
+    pub(super) fn feed(&mut self, bytes: &[u8], scanned: &mut u64) -> usize {
+        let (sentinel, matched) = self.parts();
+        let mut matcher = Matcher { sentinel, matched, scanned };
+        let taken = matcher.feed(bytes);
+        let matched = matcher.matched;
+        self.set_matched(matched);
+        taken
+    }
+
+    /// Forgets all but the last `len` bytes of what was fed. Compares no byte again.
+    pub(super) fn forget_all_but(&mut self, len: usize) {
+        let (sentinel, mut matched) = self.parts();
+        if matched <= len {
+            return;
+        }
+        while matched > len {
+            matched = sentinel.border(matched);
+        }
+        self.set_matched(matched);
+    }
+
+    fn parts(&self) -> (Sentinel<'_>, usize) {
+        match self {
+            Search::New => (Sentinel { bytes: &[], borders: None }, 0),
+            Search::Short { len, matched, bytes } => (
+                Sentinel { bytes: &bytes[..usize::from(*len)], borders: None },
+                usize::from(*matched),
+            ),
+            Search::Long(long) => {
+                (Sentinel { bytes: &long.sentinel, borders: Some(&long.borders) }, long.matched)
+            }
+        }
+    }
+
+    fn set_matched(&mut self, to: usize) {
+        match self {
+            Search::New => {}
+            Search::Short { matched, .. } => *matched = to as u8,
+            Search::Long(long) => long.matched = to,
+        }
+    }
+}
+
+#[derive(Clone, Copy)]
+struct Sentinel<'a> {
+    bytes: &'a [u8],
+    borders: Option<&'a [usize]>,
+}
+
+impl Sentinel<'_> {
+    /// The longest border of the first `len` bytes: what they both begin and end with, short of
+    /// the whole. For 0 it is 0, otherwise less than `len`.
+    fn border(&self, len: usize) -> usize {
+        if let Some(borders) = self.borders {
+            return borders[len];
+        }
+        // For a short one, trying is quicker than keeping a table.
+        let prefix = &self.bytes[..len];
+        (1..len).rev().find(|&border| prefix.ends_with(&prefix[..border])).unwrap_or(0)
+    }
+}
+
+/// The borders of all prefixes, in linear time: that of a prefix is found among those before it.
+fn borders(sentinel: &[u8]) -> Vec<usize> {
+    let mut borders = vec![0; sentinel.len() + 1];
+    let mut border = 0;
+    for end in 1..sentinel.len() {
+        while border > 0 && sentinel[border] != sentinel[end] {
+            border = borders[border];
+        }
+        if sentinel[border] == sentinel[end] {
+            border += 1;
+        }
+        borders[end + 1] = border;
+    }
+    borders
+}
+
+struct Matcher<'a> {
+    sentinel: Sentinel<'a>,
+    matched: usize,
+    scanned: &'a mut u64,
+}
+
+impl Matcher<'_> {
+    fn feed(&mut self, bytes: &[u8]) -> usize {
+        let len = self.sentinel.bytes.len();
+        let mut at = 0;
+        while at < bytes.len() && self.matched < len {
+            // A sweep can begin where no match is under way, or one that began with the last byte,
+            // if that byte is in this piece.
+            if self.matched <= at.min(1) && bytes.len() - at >= 2 * (len - 1) {
+                let from = at - self.matched;
+                return from + self.sweep(&bytes[from..]);
+            }
+            self.step(bytes[at]);
+            at += 1;
+        }
+        at
+    }
+
+    fn sweep(&mut self, bytes: &[u8]) -> usize {
+        let len = self.sentinel.bytes.len();
+        if let Some(start) = locate(bytes, self.sentinel.bytes) {
+            *self.scanned += (start + len) as u64;
+            self.matched = len;
+            return start + len;
+        }
+        *self.scanned += bytes.len() as u64;
+        self.matched = 0;
+        for &byte in &bytes[bytes.len() - (len - 1)..] {
+            self.step(byte);
+        }
+        bytes.len()
+    }
+
+    fn step(&mut self, byte: u8) {
+        loop {
+            *self.scanned += 1;
+            if self.sentinel.bytes[self.matched] == byte {
+                self.matched += 1;
+                return;
+            }
+            if self.matched == 0 {
+                return;
+            }
+            self.matched = self.sentinel.border(self.matched);
+        }
+    }
+}
+
+fn locate(bytes: &[u8], sentinel: &[u8]) -> Option<usize> {
+    match sentinel {
+        [byte] => memchr(*byte, bytes),
+        _ => memmem::find(bytes, sentinel),
+    }
+}

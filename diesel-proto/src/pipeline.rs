@@ -1,0 +1,504 @@
+//! Outgoing bytes, until they are sent.
+//!
+//! Small writes are copied, one behind the other, into blocks that are borrowed from the caller's
+//! [`Blocks`]. Large ones are queued by reference, and file regions as an [`External`]: each of
+//! these is a [`Segment`], which knows how many of the copied bytes go before it. So the copied
+//! bytes stay together, whatever is queued between them:
+//!
+//! ```text
+//!             sent   |-- before --|        |- before -|          |-- trailing --|
+//!   copied  |........|============|        |==========|          |==============|------|
+//!                  start          [ Bytes ]           [ External ]
+//! ```
+//!
+//! Rules of this file:
+//!
+//! - A byte is copied once; twice at most, on average, where a block is compacted or another
+//!   pipeline appended.
+//! - `queue` is `None` unless there are segments, or copied bytes beyond one block. So an echoed
+//!   line allocates nothing, and a pipeline that is empty owns no memory.
+//! - Nothing is queued after `close`.
+//!
+//! It must never know what the bytes mean, how they are sent, nor how much is too much: the marks
+//! for high and low water are the caller's, over [`len`](Pipeline::len).
+
+use crate::block::Blocks;
+use alloc::boxed::Box;
+use alloc::collections::VecDeque;
+use alloc::vec::Vec;
+use bytes::{Buf, Bytes};
+use core::{fmt, mem};
+
+/// A region of a file, or of anything else, that someone else sends.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct External {
+    /// Which file; what the number means is between the one who queues it and the one who sends.
+    pub id: u64,
+    /// Where the region begins, in bytes.
+    pub offset: u64,
+    /// How long it is, in bytes.
+    pub len: u64,
+}
+
+/// A queue of outgoing bytes, offered as several slices for a vectored write.
+///
+/// It is [`Send`]. While it is empty it owns no memory; it is 64 bytes itself.
+///
+/// # Examples
+///
+/// ```
+/// use diesel_proto::{Blocks, Pipeline};
+/// use std::fmt::Write;
+///
+/// let mut blocks = Blocks::new();
+/// let mut pipeline = Pipeline::new();
+/// pipeline.push(b"you said: ", &mut blocks)?;
+/// write!(pipeline.writer(&mut blocks), "{:?}", 42).unwrap();
+/// pipeline.close();
+///
+/// let mut slices = [&[][..]; 8];
+/// let n = pipeline.slices(&mut slices);
+/// assert_eq!(slices[..n].concat(), b"you said: 42");
+///
+/// assert_eq!(pipeline.advance(12, &mut blocks), 12);
+/// assert!(pipeline.is_finished());
+/// # Ok::<(), diesel_proto::Closed>(())
+/// ```
+#[derive(Default)]
+pub struct Pipeline {
+    /// The newest block of copied bytes. Without a capacity if there are none.
+    tail: Vec<u8>,
+    /// How many bytes of the oldest block of copied bytes were sent.
+    start: usize,
+    queue: Option<Box<Queue>>,
+    len: u64,
+    sent: u64,
+    is_closing: bool,
+}
+
+struct Queue {
+    /// Full blocks of copied bytes, older than `tail`, oldest first.
+    older: VecDeque<Vec<u8>>,
+    segments: VecDeque<Segment>,
+    /// How many copied bytes come after the last segment.
+    trailing: usize,
+}
+
+struct Segment {
+    /// How many copied bytes, since the segment before, come before this one.
+    before: usize,
+    content: Content,
+}
+
+enum Content {
+    Shared(Bytes),
+    External(External),
+}
+
+impl Pipeline {
+    /// From how many bytes on [`push_bytes`](Self::push_bytes) queues by reference: 4 KiB.
+    pub const BY_REFERENCE: usize = 4 * 1024;
+
+    /// An empty pipeline. Allocates nothing.
+    pub const fn new() -> Self {
+        Pipeline { tail: Vec::new(), start: 0, queue: None, len: 0, sent: 0, is_closing: false }
+    }
+
+    /// Queues a copy of `bytes`.
+    ///
+    /// # Errors
+    ///
+    /// [`Closed`] after [`close`](Self::close).
+    pub fn push(&mut self, bytes: &[u8], blocks: &mut Blocks) -> Result<(), Closed> {
+        self.check_open()?;
+        self.copy(bytes, blocks);
+        Ok(())
+    }
+
+    /// Queues `bytes`: by reference if there are at least [`BY_REFERENCE`](Self::BY_REFERENCE),
+    /// otherwise a copy.
+    ///
+    /// # Errors
+    ///
+    /// [`Closed`] after [`close`](Self::close).
+    pub fn push_bytes(&mut self, bytes: Bytes, blocks: &mut Blocks) -> Result<(), Closed> {
+        if bytes.len() < Self::BY_REFERENCE {
+            return self.push(&bytes, blocks);
+        }
+        self.check_open()?;
+        self.len = self.len.saturating_add(bytes.len() as u64);
+        self.queue().push(Content::Shared(bytes));
+        Ok(())
+    }
+
+    /// Queues a region that someone else sends. An empty one is left out.
+    ///
+    /// # Errors
+    ///
+    /// [`Closed`] after [`close`](Self::close).
+    pub fn push_external(&mut self, external: External) -> Result<(), Closed> {
+        self.check_open()?;
+        if external.len > 0 {
+            self.len = self.len.saturating_add(external.len);
+            self.queue().push(Content::External(external));
+        }
+        Ok(())
+    }
+
+    /// For `write!`: text goes to the end of the queue, without a copy in between.
+    ///
+    /// Writing fails after [`close`](Self::close), and for no other reason.
+    pub fn writer<'a>(&'a mut self, blocks: &'a mut Blocks) -> impl fmt::Write + 'a {
+        Writer { pipeline: self, blocks }
+    }
+
+    /// How many bytes are queued, externals included. `u64::MAX` if there are even more.
+    pub fn len(&self) -> u64 {
+        self.len
+    }
+
+    /// Whether nothing is queued.
+    pub fn is_empty(&self) -> bool {
+        self.len == 0
+    }
+
+    /// Fills `into` with what comes next, up to the first external, and returns how many slices
+    /// that is. None of them is empty.
+    ///
+    /// Zero means that nothing is queued, that an [`external`](Self::external) comes next, or that
+    /// `into` has no room.
+    ///
+    /// # Cost
+    ///
+    /// Linear in the number of slices.
+    pub fn slices<'a>(&'a self, into: &mut [&'a [u8]]) -> usize {
+        let mut offer = Offer { into, filled: 0 };
+        let (older, segments, trailing) = match self.queue.as_deref() {
+            Some(it) => (Some(&it.older), Some(&it.segments), it.trailing),
+            None => (None, None, self.tail.len() - self.start),
+        };
+        let older = older.into_iter().flatten();
+        let mut copied = Copied { blocks: older.chain([&self.tail]), rest: &[], skip: self.start };
+        for segment in segments.into_iter().flatten() {
+            if !offer.copied(&mut copied, segment.before) {
+                return offer.filled;
+            }
+            match &segment.content {
+                Content::Shared(bytes) if offer.add(bytes) => {}
+                _ => return offer.filled,
+            }
+        }
+        offer.copied(&mut copied, trailing);
+        offer.filled
+    }
+
+    /// The external that comes next, or what is left of it; `None` if bytes come next, or nothing.
+    pub fn external(&self) -> Option<External> {
+        match self.queue.as_ref()?.segments.front()? {
+            Segment { before: 0, content: Content::External(external) } => Some(*external),
+            _ => None,
+        }
+    }
+
+    /// Drops the first `n` bytes, which were sent; all of them if there are fewer. Returns how many
+    /// there were.
+    ///
+    /// # Cost
+    ///
+    /// Linear in the number of slices and externals that were sent completely.
+    pub fn advance(&mut self, n: u64, blocks: &mut Blocks) -> u64 {
+        let n = n.min(self.len);
+        let mut left = n;
+        while left > 0 {
+            let most = usize::try_from(left).unwrap_or(usize::MAX);
+            let Some(queue) = self.queue.as_deref_mut() else {
+                self.drop_copied(most, blocks);
+                break;
+            };
+            let Some(segment) = queue.segments.front_mut() else {
+                queue.trailing = queue.trailing.saturating_sub(most);
+                self.drop_copied(most, blocks);
+                break;
+            };
+            if segment.before > 0 {
+                let n = most.min(segment.before);
+                segment.before -= n;
+                left -= n as u64;
+                self.drop_copied(n, blocks);
+                continue;
+            }
+            let (n, is_done) = segment.content.advance(left);
+            left -= n;
+            if is_done {
+                queue.segments.pop_front();
+            }
+        }
+        self.sent = self.sent.saturating_add(n);
+        // If there is more than a u64 can count, we have to count again.
+        self.len = if self.len == u64::MAX { self.count() } else { self.len - n };
+        self.queue.take_if(|queue| queue.older.is_empty() && queue.segments.is_empty());
+        n
+    }
+
+    /// Moves everything that is queued in `other` to the end of this one: by reference where it is
+    /// large, as a copy where it is small. Whether `other` is closing stays its own affair.
+    ///
+    /// # Errors
+    ///
+    /// [`Closed`] after [`close`](Self::close); `other` is as it was then.
+    pub fn append(&mut self, other: &mut Pipeline, blocks: &mut Blocks) -> Result<(), Closed> {
+        self.check_open()?;
+        if self.is_empty() {
+            mem::swap(&mut self.tail, &mut other.tail);
+            mem::swap(&mut self.queue, &mut other.queue);
+            self.start = mem::take(&mut other.start);
+            self.len = mem::take(&mut other.len);
+            return Ok(());
+        }
+        let len = self.len.saturating_add(mem::take(&mut other.len));
+        let own_trailing = self.trailing();
+        let mut start = mem::take(&mut other.start);
+        let tail = mem::take(&mut other.tail);
+        let (older, mut segments, trailing) = match other.queue.take() {
+            Some(queue) => (queue.older, queue.segments, queue.trailing),
+            None => (VecDeque::new(), VecDeque::new(), 0),
+        };
+        for block in older.into_iter().chain([tail]) {
+            self.adopt(block, mem::take(&mut start), blocks);
+        }
+        if let Some(first) = segments.front_mut() {
+            first.before += own_trailing;
+            let queue = self.queue();
+            queue.segments.append(&mut segments);
+            queue.trailing = trailing;
+        }
+        self.len = len;
+        Ok(())
+    }
+
+    /// Asks for a close once everything that is queued is sent. Nothing can be queued any more.
+    pub fn close(&mut self) {
+        self.is_closing = true;
+    }
+
+    /// Whether [`close`](Self::close) was called.
+    pub fn is_closing(&self) -> bool {
+        self.is_closing
+    }
+
+    /// Whether [`close`](Self::close) was called, and everything was sent.
+    pub fn is_finished(&self) -> bool {
+        self.is_closing && self.is_empty()
+    }
+
+    /// How many bytes were sent in all.
+    pub fn sent(&self) -> u64 {
+        self.sent
+    }
+
+    fn check_open(&self) -> Result<(), Closed> {
+        if self.is_closing { Err(Closed) } else { Ok(()) }
+    }
+
+    /// The queue, which from now on counts the trailing bytes.
+    fn queue(&mut self) -> &mut Queue {
+        let trailing = self.tail.len() - self.start;
+        self.queue.get_or_insert_with(|| {
+            Box::new(Queue { older: VecDeque::new(), segments: VecDeque::new(), trailing })
+        })
+    }
+
+    /// How many copied bytes come after the last segment.
+    fn trailing(&self) -> usize {
+        self.queue.as_ref().map_or(self.tail.len() - self.start, |queue| queue.trailing)
+    }
+
+    /// Copies bytes behind those that were copied before. The first block is small if that is
+    /// enough; if it is not, what follows is written into large ones.
+    fn copy(&mut self, mut bytes: &[u8], blocks: &mut Blocks) {
+        self.len = self.len.saturating_add(bytes.len() as u64);
+        self.compact(bytes.len());
+        while !bytes.is_empty() {
+            if self.tail.len() == self.tail.capacity() {
+                if self.tail.is_empty() {
+                    self.tail = blocks.lend(bytes.len().min(Blocks::LARGE));
+                } else {
+                    self.seal(blocks.lend(Blocks::LARGE));
+                }
+            }
+            let (now, later) =
+                bytes.split_at(bytes.len().min(self.tail.capacity() - self.tail.len()));
+            self.tail.extend_from_slice(now);
+            if let Some(queue) = &mut self.queue {
+                queue.trailing += now.len();
+            }
+            bytes = later;
+        }
+    }
+
+    /// Makes room for `n` bytes at the end of the only block of copied bytes, if at least half of
+    /// what is in it was sent. Moves fewer bytes than were sent since it was last done.
+    fn compact(&mut self, n: usize) {
+        let is_only = self.queue.as_ref().is_none_or(|queue| queue.older.is_empty());
+        let unsent = self.tail.len() - if is_only { self.start } else { 0 };
+        let fits_behind = |len: usize| self.tail.capacity() - len >= n;
+        if is_only && !fits_behind(self.tail.len()) && fits_behind(unsent) && self.start >= unsent {
+            self.tail.copy_within(self.start.., 0);
+            self.tail.truncate(unsent);
+            self.start = 0;
+        }
+    }
+
+    /// Puts `next` in the place of the newest block, which becomes an older one.
+    fn seal(&mut self, next: Vec<u8>) {
+        self.queue();
+        let full = mem::replace(&mut self.tail, next);
+        self.queue().older.push_back(full);
+    }
+
+    /// Takes over a block of copied bytes of another pipeline, of which `start` were sent.
+    fn adopt(&mut self, mut block: Vec<u8>, start: usize, blocks: &mut Blocks) {
+        let unsent = block.len() - start;
+        if unsent < Self::BY_REFERENCE || self.tail.is_empty() {
+            self.copy(&block[start..], blocks);
+            return blocks.give_back(block);
+        }
+        // `start` is about the oldest block only, and this one will not be the oldest.
+        block.copy_within(start.., 0);
+        block.truncate(unsent);
+        self.seal(block);
+        self.queue().trailing += unsent;
+    }
+
+    /// Gives back the blocks of copied bytes that `n` more sent bytes complete.
+    fn drop_copied(&mut self, mut n: usize, blocks: &mut Blocks) {
+        loop {
+            let oldest = self.queue.as_ref().and_then(|queue| queue.older.front());
+            let unsent = oldest.unwrap_or(&self.tail).len() - self.start;
+            if n < unsent {
+                self.start += n;
+                return;
+            }
+            n -= unsent;
+            self.start = 0;
+            match self.queue.as_mut().and_then(|queue| queue.older.pop_front()) {
+                Some(block) => blocks.give_back(block),
+                None => return blocks.give_back(mem::take(&mut self.tail)),
+            }
+        }
+    }
+
+    fn count(&self) -> u64 {
+        let segments = self.queue.iter().flat_map(|queue| &queue.segments);
+        let lens = segments.map(|it| (it.before as u64).saturating_add(it.content.len()));
+        lens.fold(self.trailing() as u64, u64::saturating_add)
+    }
+}
+
+impl Queue {
+    /// Queues behind all that was copied so far.
+    fn push(&mut self, content: Content) {
+        let before = mem::take(&mut self.trailing);
+        self.segments.push_back(Segment { before, content });
+    }
+}
+
+impl Content {
+    fn len(&self) -> u64 {
+        match self {
+            Content::Shared(bytes) => bytes.len() as u64,
+            Content::External(external) => external.len,
+        }
+    }
+
+    /// Drops up to `n` bytes; returns how many, and whether none are left.
+    fn advance(&mut self, n: u64) -> (u64, bool) {
+        let n = n.min(self.len());
+        match self {
+            Content::Shared(bytes) => bytes.advance(n as usize),
+            Content::External(external) => {
+                external.offset = external.offset.saturating_add(n);
+                external.len -= n;
+            }
+        }
+        (n, self.len() == 0)
+    }
+}
+
+/// A walk along the copied bytes.
+struct Copied<'a, I> {
+    blocks: I,
+    rest: &'a [u8],
+    /// How many bytes of the next block were sent.
+    skip: usize,
+}
+
+/// The slices that are being filled.
+struct Offer<'i, 'a> {
+    into: &'i mut [&'a [u8]],
+    filled: usize,
+}
+
+impl<'a> Offer<'_, 'a> {
+    /// Adds a slice; `false` if there is no room.
+    fn add(&mut self, slice: &'a [u8]) -> bool {
+        let Some(place) = self.into.get_mut(self.filled) else { return false };
+        *place = slice;
+        self.filled += 1;
+        true
+    }
+
+    /// Adds the next `n` copied bytes; `false` if there is no room for all.
+    fn copied<I>(&mut self, copied: &mut Copied<'a, I>, mut n: usize) -> bool
+    where
+        I: Iterator<Item = &'a Vec<u8>>,
+    {
+        while n > 0 {
+            if copied.rest.is_empty() {
+                let Some(block) = copied.blocks.next() else { return true };
+                copied.rest = &block[mem::take(&mut copied.skip)..];
+                continue;
+            }
+            let (now, later) = copied.rest.split_at(n.min(copied.rest.len()));
+            if !self.add(now) {
+                return false;
+            }
+            copied.rest = later;
+            n -= now.len();
+        }
+        true
+    }
+}
+
+struct Writer<'a> {
+    pipeline: &'a mut Pipeline,
+    blocks: &'a mut Blocks,
+}
+
+impl fmt::Write for Writer<'_> {
+    fn write_str(&mut self, text: &str) -> fmt::Result {
+        self.pipeline.push(text.as_bytes(), self.blocks).map_err(|Closed| fmt::Error)
+    }
+}
+
+impl fmt::Debug for Pipeline {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Pipeline")
+            .field("len", &self.len)
+            .field("sent", &self.sent)
+            .field("is_closing", &self.is_closing)
+            .finish_non_exhaustive()
+    }
+}
+
+/// The pipeline is closing: nothing can be queued any more.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Closed;
+
+impl fmt::Display for Closed {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("the pipeline is closing and takes no more bytes")
+    }
+}
+
+impl core::error::Error for Closed {}
