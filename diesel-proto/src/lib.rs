@@ -4,6 +4,42 @@
 
 extern crate alloc;
 
+mod address;
+mod block;
+mod buffer;
+mod chunk;
+mod endpoint;
+mod error;
+mod fiber;
+pub mod hub;
+mod line_echo;
+mod link;
+mod machine;
+mod notice;
+mod pipeline;
+pub mod proxy_protocol;
+mod reason;
+mod slot;
 mod time;
+mod timers;
 
+pub use address::{Address, ConnectError, ConnectErrorKind};
+pub use block::{Block, Blocks};
+pub use buffer::{Buffer, TooLong};
+pub use chunk::{Chunk, Line};
+pub use endpoint::Endpoint;
+pub use error::Error;
+pub use fiber::*;
+pub use hub::{
+    Action, Config, ConnId, Counters, FiberId, Hub, PollHook, Refused, Service, ServiceConfig,
+    ServiceId, Task,
+};
+pub use line_echo::LineEcho;
+pub use machine::{Actions, Flow, Input, Machine, Workspace};
+pub use notice::Notice;
+pub use pipeline::{Closed, External, Pipeline};
+pub use proxy_protocol::ProxyProtocol;
+pub use reason::{Cause, Deadline, Limit, Reason};
+pub use slot::Slot;
 pub use time::Instant;
+pub use timers::{TimerKey, Timers};

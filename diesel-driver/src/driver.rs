@@ -1,0 +1,319 @@
+//! The loop: wait, tell the hub what happened, obey.
+//!
+//! After each event the hub runs and its actions are obeyed, before the next event is looked at:
+//! so the answer to what was read goes out while it is still in the cache, and one scratch buffer
+//! serves every connection.
+
+use std::io;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use diesel_proto::{Action, Address, ConnId, ConnectErrorKind, Hub, Instant, Notice, ServiceId};
+use polling::{Event, Events, Poller};
+use socket2::Socket;
+
+use crate::clock::Clock;
+use crate::connect;
+use crate::listen::{ListenOptions, Listener};
+use crate::registered::{Interest, Registered};
+use crate::signals::Signals;
+use crate::socket::{Received, Sent, Stream};
+
+/// Bytes of one read.
+const SCRATCH: usize = 64 << 10;
+/// Connections accepted before others have their turn.
+const ACCEPTS: usize = 64;
+/// How long nothing is accepted after the process ran out of descriptors.
+const ACCEPT_REST: Duration = Duration::from_millis(100);
+
+/// Keys of connections are their indices in the hub; those of listeners begin here.
+const FIRST_LISTENER: usize = usize::MAX / 2;
+const SIGNALS: usize = usize::MAX - 1;
+
+pub(crate) struct Driver {
+    poller: Arc<Poller>,
+    clock: Clock,
+    listeners: Vec<Listener>,
+    streams: Vec<Option<Stream>>,
+    scratch: Box<[u8]>,
+    actions: Vec<Action>,
+}
+
+/// Whether to go on.
+#[derive(PartialEq, Eq)]
+enum Flow {
+    GoOn,
+    Halt,
+}
+
+impl Driver {
+    pub(crate) fn new(poller: Arc<Poller>) -> Self {
+        Driver {
+            poller,
+            clock: Clock::start(),
+            listeners: Vec::new(),
+            streams: Vec::new(),
+            scratch: vec![0; SCRATCH].into_boxed_slice(),
+            actions: Vec::new(),
+        }
+    }
+
+    pub(crate) fn poller(&self) -> &Arc<Poller> {
+        &self.poller
+    }
+
+    pub(crate) fn listen(
+        &mut self,
+        service: ServiceId,
+        listener: std::net::TcpListener,
+        options: ListenOptions,
+    ) -> io::Result<()> {
+        let key = FIRST_LISTENER + self.listeners.len();
+        self.listeners.push(Listener::new(service, listener, options, &self.poller, key)?);
+        Ok(())
+    }
+
+    pub(crate) fn local_addr(&self, service: ServiceId) -> io::Result<SocketAddr> {
+        let listener = self.listeners.iter().find(|listener| listener.service == service);
+        listener.ok_or(io::ErrorKind::NotFound)?.local_addr()
+    }
+
+    /// Runs until the hub halts, or a second request to halt comes.
+    pub(crate) fn run(
+        &mut self,
+        hub: &mut Hub,
+        grace: Duration,
+        halt: &AtomicBool,
+        signals: bool,
+    ) -> io::Result<()> {
+        let mut signals =
+            if signals { Some(Signals::register(&self.poller, SIGNALS)?) } else { None };
+        let mut events = Events::new();
+        let mut halting = false;
+        if self.turn(hub, self.clock.now())? == Flow::Halt {
+            return Ok(());
+        }
+        loop {
+            events.clear();
+            match self.poller.wait(&mut events, self.timeout(hub)) {
+                Err(error) if error.kind() != io::ErrorKind::Interrupted => return Err(error),
+                _ => {}
+            }
+            let now = self.clock.now();
+            for event in events.iter() {
+                if event.key == SIGNALS {
+                    let came = signals.as_mut().map_or(0, Signals::take);
+                    if came > 1 || (came == 1 && halting) {
+                        log::warn!("second signal: stopping at once");
+                        return Ok(());
+                    }
+                    halting |= came == 1;
+                    halt.fetch_or(came == 1, Ordering::Relaxed);
+                } else {
+                    self.happened(hub, now, event)?;
+                    if self.turn(hub, now)? == Flow::Halt {
+                        return Ok(());
+                    }
+                }
+            }
+            if halt.swap(false, Ordering::Relaxed) {
+                hub.drain(now, now + grace);
+            }
+            for listener in &mut self.listeners {
+                listener.rested(now)?;
+            }
+            if self.turn(hub, now)? == Flow::Halt {
+                return Ok(());
+            }
+        }
+    }
+
+    fn timeout(&self, hub: &Hub) -> Option<Duration> {
+        let rest = self.listeners.iter().filter_map(Listener::resting_until);
+        rest.chain(hub.next_wake()).min().map(|at| self.clock.until(at))
+    }
+
+    /// Runs the hub and obeys, until there is nothing to obey.
+    fn turn(&mut self, hub: &mut Hub, now: Instant) -> io::Result<Flow> {
+        loop {
+            let mut actions = std::mem::take(&mut self.actions);
+            hub.run(now, &mut actions);
+            let idle = actions.is_empty();
+            let mut flow = Flow::GoOn;
+            for action in actions.drain(..) {
+                if self.obey(hub, now, action)? == Flow::Halt {
+                    flow = Flow::Halt;
+                }
+            }
+            self.actions = actions;
+            if idle || flow == Flow::Halt {
+                return Ok(flow);
+            }
+        }
+    }
+
+    fn happened(&mut self, hub: &mut Hub, now: Instant, event: Event) -> io::Result<()> {
+        if event.key >= FIRST_LISTENER {
+            return self.accept(hub, now, event.key - FIRST_LISTENER);
+        }
+        let Some(Some(stream)) = self.streams.get_mut(event.key) else { return Ok(()) };
+        let conn = stream.conn;
+        if stream.connecting {
+            return self.connected(hub, now, conn);
+        }
+        if event.readable && stream.wants_read() {
+            match stream.receive(&mut self.scratch)? {
+                // All of it is taken: what the hub has paused is not read.
+                Received::Bytes(n) => _ = hub.received(now, conn, &self.scratch[..n]),
+                Received::Nothing => {}
+                Received::Eof => hub.eof(now, conn),
+                Received::Reset => hub.reset(now, conn),
+            }
+        }
+        if event.writable {
+            self.send(hub, now, conn)?;
+        }
+        Ok(())
+    }
+
+    fn accept(&mut self, hub: &mut Hub, now: Instant, index: usize) -> io::Result<()> {
+        for _ in 0..ACCEPTS {
+            let Some(listener) = self.listeners.get_mut(index) else { return Ok(()) };
+            match listener.accept() {
+                Ok(None) => return Ok(()),
+                Ok(Some((socket, peer))) => {
+                    let service = listener.service;
+                    match hub.accept(now, service, peer.into()) {
+                        Ok(conn) => self.add(hub, now, conn, socket, false),
+                        Err(refused) => log::debug!("{peer} refused: {refused}"),
+                    }
+                    // So that a limit is heeded before the next one.
+                    self.turn(hub, now)?;
+                }
+                Err(error) => {
+                    log::warn!("accepting pauses for {ACCEPT_REST:?}: {error}");
+                    return listener.rest_until(now + ACCEPT_REST);
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Takes a socket into the table. One that cannot be watched is as good as reset.
+    fn add(&mut self, hub: &mut Hub, now: Instant, conn: ConnId, socket: Socket, connecting: bool) {
+        let interest = if connecting { Interest::WRITABLE } else { Interest::READABLE };
+        match Registered::new(socket, &self.poller, conn.index(), interest) {
+            Ok(registered) => {
+                if self.streams.len() <= conn.index() {
+                    self.streams.resize_with(conn.index() + 1, || None);
+                }
+                self.streams[conn.index()] = Some(Stream::new(conn, registered, connecting));
+            }
+            Err(error) => {
+                log::warn!("cannot watch a socket: {error}");
+                match connecting {
+                    true => hub.connect_failed(now, conn, connect::kind_of(&error)),
+                    false => hub.reset(now, conn),
+                }
+            }
+        }
+    }
+
+    fn obey(&mut self, hub: &mut Hub, now: Instant, action: Action) -> io::Result<Flow> {
+        match action {
+            Action::Send(conn) => self.send(hub, now, conn)?,
+            Action::Pause(conn) => self.with(conn, |stream| stream.pause(true))?,
+            Action::Resume(conn) => self.with(conn, |stream| stream.pause(false))?,
+            Action::HalfClose(conn) => self.with(conn, |stream| {
+                stream.half_close();
+                Ok(())
+            })?,
+            Action::Close(conn, _) => {
+                if self.stream(conn).is_some() {
+                    self.streams[conn.index()] = None;
+                }
+            }
+            Action::Connect(conn, Address::Socket(address)) => match connect::begin(address) {
+                Ok(socket) => self.add(hub, now, conn, socket, true),
+                Err(why) => hub.connect_failed(now, conn, why),
+            },
+            Action::Connect(conn, _) => {
+                hub.connect_failed(now, conn, ConnectErrorKind::Unsupported);
+            }
+            Action::StopAccepting(service) => self.stop(service, true)?,
+            Action::ResumeAccepting(service) => self.stop(service, false)?,
+            Action::Notice(service, notice) => log_notice(hub, service, &notice),
+            Action::Halt => return Ok(Flow::Halt),
+            other => log::error!("an action that this driver does not know: {other:?}"),
+        }
+        Ok(Flow::GoOn)
+    }
+
+    /// Writes what the socket takes.
+    fn send(&mut self, hub: &mut Hub, now: Instant, conn: ConnId) -> io::Result<()> {
+        loop {
+            let Some(stream) = self.stream(conn) else { return Ok(()) };
+            let written = hub.outgoing(conn, |slices| {
+                let all: usize = slices.iter().map(|slice| slice.len()).sum();
+                (stream.send(slices), all)
+            });
+            match written {
+                None => return stream.wait_writable(false),
+                Some((Sent::Reset, _)) => {
+                    hub.reset(now, conn);
+                    return Ok(());
+                }
+                Some((Sent::Bytes(n), all)) => {
+                    hub.sent(now, conn, n as u64);
+                    if n < all {
+                        return stream.wait_writable(true);
+                    }
+                }
+            }
+        }
+    }
+
+    fn connected(&mut self, hub: &mut Hub, now: Instant, conn: ConnId) -> io::Result<()> {
+        let Some(stream) = self.stream(conn) else { return Ok(()) };
+        match connect::outcome(stream.socket()) {
+            Ok(()) => {
+                stream.connected()?;
+                hub.connected(now, conn);
+            }
+            Err(why) => hub.connect_failed(now, conn, why),
+        }
+        Ok(())
+    }
+
+    fn stop(&mut self, service: ServiceId, stop: bool) -> io::Result<()> {
+        let mut listeners = self.listeners.iter_mut();
+        listeners.try_for_each(|listener| match listener.service == service {
+            true => listener.stop(stop),
+            false => Ok(()),
+        })
+    }
+
+    fn stream(&mut self, conn: ConnId) -> Option<&mut Stream> {
+        self.streams.get_mut(conn.index())?.as_mut().filter(|stream| stream.conn == conn)
+    }
+
+    fn with(
+        &mut self,
+        conn: ConnId,
+        f: impl FnOnce(&mut Stream) -> io::Result<()>,
+    ) -> io::Result<()> {
+        self.stream(conn).map_or(Ok(()), f)
+    }
+}
+
+/// One target for each service, so that each can be turned up or down by its name.
+fn log_notice(hub: &Hub, service: Option<ServiceId>, notice: &Notice) {
+    let name = service.and_then(|service| hub.service_name(service)).unwrap_or("diesel");
+    match notice {
+        Notice::Panicked { .. } | Notice::Failed { .. } => log::error!(target: name, "{notice}"),
+        Notice::LimitReached(_) => log::warn!(target: name, "{notice}"),
+        _ => log::info!(target: name, "{notice}"),
+    }
+}

@@ -1,0 +1,164 @@
+//! Listening sockets: how they are opened, and when they accept.
+
+use std::io;
+use std::net::{SocketAddr, TcpListener, ToSocketAddrs};
+use std::sync::Arc;
+
+use diesel_proto::{Instant, ServiceId};
+use polling::Poller;
+use socket2::{Domain, Protocol, Socket, Type};
+
+use crate::registered::{Interest, Registered};
+
+/// How an address is listened on.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct ListenOptions {
+    /// Connections that the kernel holds until they are accepted. 1024 by default.
+    pub backlog: i32,
+    /// Whether to listen though connections of a former process linger (SO_REUSEADDR). On by
+    /// default.
+    pub reuse_address: bool,
+    /// Whether other sockets may listen on the same address (SO_REUSEPORT). Off by default.
+    pub reuse_port: bool,
+    /// Whether small writes go out at once (TCP_NODELAY), for the connections that are accepted.
+    /// On by default.
+    pub nodelay: bool,
+    /// Whether an IPv6 address takes IPv6 alone. The system's default if `None`, which is the
+    /// default.
+    pub only_v6: Option<bool>,
+    /// Whether idle connections are probed (SO_KEEPALIVE). Off by default.
+    pub keepalive: bool,
+}
+
+impl Default for ListenOptions {
+    fn default() -> Self {
+        ListenOptions {
+            backlog: 1024,
+            reuse_address: true,
+            reuse_port: false,
+            nodelay: true,
+            only_v6: None,
+            keepalive: false,
+        }
+    }
+}
+
+#[derive(Debug)]
+pub(crate) struct Listener {
+    pub(crate) service: ServiceId,
+    registered: Registered<TcpListener>,
+    pub(crate) options: ListenOptions,
+    /// The hub wants no more for now.
+    stopped: bool,
+    /// Out of descriptors: no more before this time.
+    resting_until: Option<Instant>,
+}
+
+/// Opens the first of the addresses that can be listened on. The error names the last one that
+/// could not.
+pub(crate) fn bind(
+    addresses: impl ToSocketAddrs,
+    options: &ListenOptions,
+) -> io::Result<TcpListener> {
+    let mut error = io::Error::new(io::ErrorKind::InvalidInput, "no address to listen on");
+    for address in addresses.to_socket_addrs()? {
+        match bind_one(address, options) {
+            Ok(listener) => return Ok(listener),
+            Err(cause) => {
+                error =
+                    io::Error::new(cause.kind(), format!("cannot listen on {address}: {cause}"));
+            }
+        }
+    }
+    Err(error)
+}
+
+fn bind_one(address: SocketAddr, options: &ListenOptions) -> io::Result<TcpListener> {
+    let socket = Socket::new(Domain::for_address(address), Type::STREAM, Some(Protocol::TCP))?;
+    socket.set_reuse_address(options.reuse_address)?;
+    if options.reuse_port {
+        socket.set_reuse_port(true)?;
+    }
+    if let (Some(only_v6), true) = (options.only_v6, address.is_ipv6()) {
+        socket.set_only_v6(only_v6)?;
+    }
+    socket.bind(&address.into())?;
+    socket.listen(options.backlog)?;
+    Ok(socket.into())
+}
+
+impl Listener {
+    pub(crate) fn new(
+        service: ServiceId,
+        listener: TcpListener,
+        options: ListenOptions,
+        poller: &Arc<Poller>,
+        key: usize,
+    ) -> io::Result<Self> {
+        listener.set_nonblocking(true)?;
+        let registered = Registered::new(listener, poller, key, Interest::READABLE)?;
+        Ok(Listener { service, registered, options, stopped: false, resting_until: None })
+    }
+
+    pub(crate) fn local_addr(&self) -> io::Result<SocketAddr> {
+        self.registered.source().local_addr()
+    }
+
+    /// Accepts one connection, if one is there and wanted.
+    pub(crate) fn accept(&mut self) -> io::Result<Option<(Socket, SocketAddr)>> {
+        if self.stopped || self.resting_until.is_some() {
+            return Ok(None);
+        }
+        loop {
+            match self.registered.source().accept() {
+                Ok((stream, peer)) => {
+                    let socket = Socket::from(stream);
+                    socket.set_nonblocking(true)?;
+                    // What these change is speed; a peer that is gone already makes them fail.
+                    let _ = socket.set_tcp_nodelay(self.options.nodelay);
+                    if self.options.keepalive {
+                        let _ = socket.set_keepalive(true);
+                    }
+                    return Ok(Some((socket, peer)));
+                }
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Ok(None),
+                Err(error)
+                    if matches!(
+                        error.kind(),
+                        io::ErrorKind::Interrupted | io::ErrorKind::ConnectionAborted
+                    ) => {}
+                Err(error) => return Err(error),
+            }
+        }
+    }
+
+    pub(crate) fn stop(&mut self, stop: bool) -> io::Result<()> {
+        self.stopped = stop;
+        self.watch()
+    }
+
+    /// Accepts nothing until then.
+    pub(crate) fn rest_until(&mut self, at: Instant) -> io::Result<()> {
+        self.resting_until = Some(at);
+        self.watch()
+    }
+
+    pub(crate) fn resting_until(&self) -> Option<Instant> {
+        self.resting_until
+    }
+
+    /// Goes on if the rest is over.
+    pub(crate) fn rested(&mut self, now: Instant) -> io::Result<()> {
+        if self.resting_until.is_some_and(|at| at <= now) {
+            self.resting_until = None;
+            self.watch()?;
+        }
+        Ok(())
+    }
+
+    fn watch(&mut self) -> io::Result<()> {
+        let accepts = !self.stopped && self.resting_until.is_none();
+        self.registered.watch(if accepts { Interest::READABLE } else { Interest::NONE })
+    }
+}

@@ -1,0 +1,135 @@
+//! A source that the poller watches: the one place where `unsafe` is.
+//!
+//! `polling` asks that a source be deleted from its poller before it is closed. Here a source is
+//! owned together with its registration, and dropping deletes first: so nobody can do it wrong.
+//!
+//! A source that is wanted for nothing is not registered at all: epoll would go on reporting a
+//! hang-up that nobody is going to look at.
+
+use std::io;
+use std::os::fd::{AsFd, AsRawFd};
+use std::sync::Arc;
+
+use polling::{Event, PollMode, Poller};
+
+#[derive(Debug)]
+pub(crate) struct Registered<S: AsFd> {
+    // Dropped after `Drop::drop` of this struct has deleted it.
+    source: S,
+    poller: Arc<Poller>,
+    key: usize,
+    interest: Interest,
+}
+
+/// What a source is watched for. It is reported for as long as it holds (level-triggered), so
+/// nothing has to be drained.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Interest {
+    pub(crate) readable: bool,
+    pub(crate) writable: bool,
+}
+
+impl Interest {
+    pub(crate) const NONE: Interest = Interest { readable: false, writable: false };
+    pub(crate) const READABLE: Interest = Interest { readable: true, writable: false };
+    pub(crate) const WRITABLE: Interest = Interest { readable: false, writable: true };
+}
+
+impl<S: AsFd> Registered<S> {
+    pub(crate) fn new(
+        source: S,
+        poller: &Arc<Poller>,
+        key: usize,
+        interest: Interest,
+    ) -> io::Result<Self> {
+        let poller = Arc::clone(poller);
+        let mut registered = Registered { source, poller, key, interest: Interest::NONE };
+        registered.watch(interest)?;
+        Ok(registered)
+    }
+
+    pub(crate) fn source(&self) -> &S {
+        &self.source
+    }
+
+    pub(crate) fn interest(&self) -> Interest {
+        self.interest
+    }
+
+    /// Watches for something else. Costs a system call only if it is something else.
+    #[allow(unsafe_code)]
+    pub(crate) fn watch(&mut self, interest: Interest) -> io::Result<()> {
+        if interest == self.interest {
+            return Ok(());
+        }
+        let event = Event::new(self.key, interest.readable, interest.writable);
+        if self.interest == Interest::NONE {
+            let source = self.source.as_fd().as_raw_fd();
+            // SAFETY: the source is owned by `self` and never replaced or lent mutably, so it
+            // stays open until `self` is dropped; `drop` deletes it from the poller before the
+            // field is closed. A leaked `self` leaks the open source with it.
+            unsafe { self.poller.add_with_mode(source, event, PollMode::Level)? };
+        } else if interest == Interest::NONE {
+            self.poller.delete(self.source.as_fd())?;
+        } else {
+            self.poller.modify_with_mode(self.source.as_fd(), event, PollMode::Level)?;
+        }
+        self.interest = interest;
+        Ok(())
+    }
+}
+
+impl<S: AsFd> Drop for Registered<S> {
+    fn drop(&mut self) {
+        if self.interest != Interest::NONE {
+            // It fails only if the poller is gone already, and the registration with it.
+            let _ = self.poller.delete(self.source.as_fd());
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::Write;
+    use std::os::unix::net::UnixStream;
+    use std::time::Duration;
+
+    use polling::Events;
+
+    use super::*;
+
+    #[test]
+    fn a_dropped_source_is_not_reported_though_its_descriptor_lives_on() {
+        let poller = Arc::new(Poller::new().unwrap());
+        let (mut here, there) = UnixStream::pair().unwrap();
+        // The kernel watches the open file, not the descriptor: were it not deleted, the duplicate
+        // would keep the registration alive.
+        let duplicate = there.try_clone().unwrap();
+        let registered = Registered::new(there, &poller, 7, Interest::READABLE).unwrap();
+        here.write_all(b"x").unwrap();
+        let mut events = Events::new();
+        poller.wait(&mut events, Some(Duration::from_secs(5))).unwrap();
+        assert_eq!(events.iter().map(|event| event.key).collect::<Vec<_>>(), [7]);
+
+        drop(registered);
+        events.clear();
+        poller.wait(&mut events, Some(Duration::ZERO)).unwrap();
+        assert!(events.is_empty());
+        drop(duplicate);
+    }
+
+    #[test]
+    fn what_is_wanted_for_nothing_is_not_reported_even_if_the_peer_hangs_up() {
+        let poller = Arc::new(Poller::new().unwrap());
+        let (here, there) = UnixStream::pair().unwrap();
+        let mut registered = Registered::new(there, &poller, 7, Interest::READABLE).unwrap();
+        registered.watch(Interest::NONE).unwrap();
+        drop(here);
+        let mut events = Events::new();
+        poller.wait(&mut events, Some(Duration::ZERO)).unwrap();
+        assert!(events.is_empty());
+        registered.watch(Interest::WRITABLE).unwrap();
+        poller.wait(&mut events, Some(Duration::from_secs(5))).unwrap();
+        assert!(!events.is_empty());
+    }
+}

@@ -1,0 +1,122 @@
+//! One connected socket: reads, writes, and what it is watched for.
+
+use std::io::{self, IoSlice, Read};
+use std::net::Shutdown;
+
+use diesel_proto::ConnId;
+use socket2::Socket;
+
+use crate::registered::{Interest, Registered};
+
+/// A write to a peer that is gone raises no SIGPIPE, whatever the process does with that.
+const FLAGS: i32 = libc::MSG_NOSIGNAL;
+
+#[derive(Debug)]
+pub(crate) struct Stream {
+    pub(crate) conn: ConnId,
+    registered: Registered<Socket>,
+    pub(crate) connecting: bool,
+    paused: bool,
+    ended: bool,
+    writing: bool,
+}
+
+/// What a read brought.
+pub(crate) enum Received {
+    Bytes(usize),
+    Nothing,
+    Eof,
+    Reset,
+}
+
+/// What a write took.
+pub(crate) enum Sent {
+    Bytes(usize),
+    Reset,
+}
+
+impl Stream {
+    pub(crate) fn new(conn: ConnId, registered: Registered<Socket>, connecting: bool) -> Self {
+        Stream { conn, registered, connecting, paused: false, ended: false, writing: connecting }
+    }
+
+    pub(crate) fn socket(&self) -> &Socket {
+        self.registered.source()
+    }
+
+    pub(crate) fn wants_read(&self) -> bool {
+        !self.paused && !self.ended
+    }
+
+    /// One read: the poller says again if there is more.
+    pub(crate) fn receive(&mut self, scratch: &mut [u8]) -> io::Result<Received> {
+        loop {
+            return Ok(match self.registered.source().read(scratch) {
+                Ok(0) => {
+                    self.ended = true;
+                    self.watch()?;
+                    Received::Eof
+                }
+                Ok(n) => Received::Bytes(n),
+                Err(error) => match error.kind() {
+                    io::ErrorKind::Interrupted => continue,
+                    io::ErrorKind::WouldBlock => Received::Nothing,
+                    _ => Received::Reset,
+                },
+            });
+        }
+    }
+
+    /// One write. `Bytes(0)`: there is no room.
+    pub(crate) fn send(&self, slices: &[&[u8]]) -> Sent {
+        let socket = self.registered.source();
+        loop {
+            let sent = match slices {
+                [one] => socket.send_with_flags(one, FLAGS),
+                many => {
+                    let mut io: [IoSlice<'_>; 16] = [IoSlice::new(&[]); 16];
+                    let n = many.len().min(io.len());
+                    for (io, slice) in io.iter_mut().zip(many) {
+                        *io = IoSlice::new(slice);
+                    }
+                    socket.send_vectored_with_flags(&io[..n], FLAGS)
+                }
+            };
+            return match sent {
+                Ok(n) => Sent::Bytes(n),
+                Err(error) => match error.kind() {
+                    io::ErrorKind::Interrupted => continue,
+                    io::ErrorKind::WouldBlock => Sent::Bytes(0),
+                    _ => Sent::Reset,
+                },
+            };
+        }
+    }
+
+    pub(crate) fn connected(&mut self) -> io::Result<()> {
+        self.connecting = false;
+        self.writing = false;
+        self.watch()
+    }
+
+    pub(crate) fn pause(&mut self, pause: bool) -> io::Result<()> {
+        self.paused = pause;
+        self.watch()
+    }
+
+    /// Whether to wait until it is writable.
+    pub(crate) fn wait_writable(&mut self, wait: bool) -> io::Result<()> {
+        self.writing = wait;
+        self.watch()
+    }
+
+    pub(crate) fn half_close(&self) {
+        // It fails if the peer is gone already: that shows when it is read.
+        let _ = self.registered.source().shutdown(Shutdown::Write);
+    }
+
+    fn watch(&mut self) -> io::Result<()> {
+        let readable = self.wants_read() && !self.connecting;
+        self.registered.watch(Interest { readable, writable: self.writing })
+    }
+}

@@ -1,0 +1,157 @@
+//! A machine with what every embedder would otherwise write again.
+
+use alloc::vec::Vec;
+use core::fmt;
+
+use crate::link::Link;
+use crate::{Cause, Deadline, External, Input, Instant, Machine, Notice, Workspace};
+
+/// A [`Machine`], its output queue, its deadline, and the bytes it has not taken yet: everything
+/// but the socket. `Send` if the machine is.
+///
+/// # The embedding contract
+///
+/// For each stream:
+///
+/// 1. Make an endpoint when the stream is there; that starts the machine.
+/// 2. While [`wants_input`](Self::wants_input), read; give what came to
+///    [`received`](Self::received). While not, do not read: that is the back-pressure.
+/// 3. When the peer ends its side, call [`eof`](Self::eof); when the stream breaks,
+///    [`reset`](Self::reset).
+/// 4. When [`next_deadline`](Self::next_deadline) passes, call [`expired`](Self::expired).
+///
+/// After any of these, and in this order:
+///
+/// 5. While [`outgoing`](Self::outgoing) has bytes, write what the stream takes and say how many
+///    with [`sent`](Self::sent), zero included. When it takes no more, wait until it is writable.
+/// 6. If an [`external`](Self::external) comes next, send that region and say so the same way.
+/// 7. If [`half_closed`](Self::half_closed), shut down the sending side, once.
+/// 8. If [`closed`](Self::closed), close the stream and drop the endpoint.
+/// 9. Log the [`notices`](Self::drain_notices), if you like.
+///
+/// No call has to be repeated until it says stop, none blocks, none fails, and one that comes too
+/// late or twice does nothing.
+///
+/// ```
+/// use diesel_proto::{Cause, Endpoint, Instant, LineEcho};
+///
+/// let now = Instant::ORIGIN;
+/// let mut endpoint = Endpoint::new(LineEcho::default(), now);
+/// assert_eq!(endpoint.received(now, b"hello\r\nwor"), 10);
+/// assert_eq!(endpoint.take_outgoing(now), b"you said: hello\r\n");
+/// endpoint.eof(now);
+/// assert_eq!(endpoint.closed(), Some(Cause::PeerClosed));
+/// ```
+pub struct Endpoint<M> {
+    link: Link<M>,
+    workspace: Workspace,
+}
+
+impl<M: Machine> Endpoint<M> {
+    /// Starts `machine` on a stream that is there.
+    pub fn new(machine: M, now: Instant) -> Self {
+        let mut endpoint = Endpoint { link: Link::new(machine), workspace: Workspace::new() };
+        endpoint.link.start(now, &mut endpoint.workspace);
+        endpoint
+    }
+
+    /// Whether to read: false while the machine has no room, and after the end.
+    pub fn wants_input(&self) -> bool {
+        self.link.wants_input()
+    }
+
+    /// Bytes arrived. Returns how many were taken: all, or none while
+    /// [`wants_input`](Self::wants_input) is false (keep them, and offer them again). After a
+    /// close, or after `eof`, bytes are taken and dropped.
+    #[must_use = "bytes that were not taken must be offered again"]
+    pub fn received(&mut self, now: Instant, bytes: &[u8]) -> usize {
+        self.link.received(now, bytes, &mut self.workspace)
+    }
+
+    /// The peer will send no more. The machine learns of it after it took all that came before.
+    pub fn eof(&mut self, now: Instant) {
+        self.link.eof(now, &mut self.workspace);
+    }
+
+    /// The stream is broken, both ways.
+    pub fn reset(&mut self, now: Instant) {
+        self.link.reset(now, &mut self.workspace);
+    }
+
+    /// Fills `into` with what is to be written next, oldest first; returns how many it filled.
+    pub fn outgoing<'a>(&'a self, into: &mut [&'a [u8]]) -> usize {
+        self.link.flow.output.slices(into)
+    }
+
+    /// The region that comes next, if that is not bytes.
+    pub fn external(&self) -> Option<External> {
+        self.link.flow.output.external()
+    }
+
+    /// The stream took `n` bytes of what was outgoing.
+    pub fn sent(&mut self, now: Instant, n: u64) {
+        self.link.sent(now, n, &mut self.workspace);
+    }
+
+    /// Takes all bytes that are outgoing, as if they were sent: for tests, and for streams that
+    /// take any amount. Stops before an [`external`](Self::external).
+    pub fn take_outgoing(&mut self, now: Instant) -> Vec<u8> {
+        let mut taken = Vec::new();
+        loop {
+            let mut slices: [&[u8]; 8] = [&[]; 8];
+            let n = self.outgoing(&mut slices);
+            if n == 0 {
+                return taken;
+            }
+            let before = taken.len();
+            slices[..n].iter().for_each(|slice| taken.extend_from_slice(slice));
+            self.sent(now, (taken.len() - before) as u64);
+        }
+    }
+
+    /// When to call [`expired`](Self::expired), and why.
+    pub fn next_deadline(&self) -> Option<Deadline> {
+        self.link.flow.deadline
+    }
+
+    /// Time has passed. Early, or with no deadline set, it does nothing.
+    pub fn expired(&mut self, now: Instant) {
+        self.link.expired(now, &mut self.workspace);
+    }
+
+    /// Something that the machine shares with others changed.
+    pub fn wake(&mut self, now: Instant) {
+        self.link.input(now, Input::Wake, &mut self.workspace);
+    }
+
+    /// An orderly shutdown began: the machine is to finish what was begun.
+    pub fn shutdown(&mut self, now: Instant) {
+        self.link.input(now, Input::Shutdown, &mut self.workspace);
+    }
+
+    /// Whether our side has ended: everything queued is sent, and nothing will follow.
+    pub fn half_closed(&self) -> bool {
+        self.link.flow.is_half_closed() && self.link.flow.output.is_empty()
+    }
+
+    /// Why to close the stream, once everything queued is sent.
+    pub fn closed(&self) -> Option<Cause> {
+        self.link.flow.close.filter(|_| self.link.flow.output.is_empty())
+    }
+
+    /// Bytes held in memory for this stream, in and out.
+    pub fn held(&self) -> usize {
+        self.link.held()
+    }
+
+    /// What the machine had to tell a person, oldest first.
+    pub fn drain_notices(&mut self) -> impl Iterator<Item = Notice> + '_ {
+        self.workspace.drain_notices()
+    }
+}
+
+impl<M: fmt::Debug> fmt::Debug for Endpoint<M> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("Endpoint").field(&self.link).finish()
+    }
+}

@@ -1,0 +1,136 @@
+//! What a token can fail with, told apart by who is to blame.
+
+use alloc::boxed::Box;
+use alloc::string::String;
+use core::fmt;
+
+use crate::{ConnectError, Limit, Reason, TooLong};
+
+/// Why a token did not give what it promises. `?` passes it on; a handler that returns it closes
+/// its connection.
+#[derive(Debug)]
+#[non_exhaustive]
+pub enum Error {
+    /// The peer ended its side (or ours is closed already) and what was awaited cannot come.
+    /// What arrived before is still readable.
+    Closed,
+    /// The connection broke: RST, EPIPE, an abort of our own.
+    Reset,
+    /// A deadline passed.
+    TimedOut(Reason),
+    /// A limit was reached.
+    Limit(Limit),
+    /// This subscription fell behind and missed this many messages; the next wait goes on with
+    /// the oldest that is left.
+    Lagged(u64),
+    /// A connection could not be made.
+    Connect(ConnectError),
+    /// The hub is shutting down, and this would have had to wait.
+    Shutdown,
+    /// The fiber that was to give the answer was aborted.
+    Aborted,
+    /// The fiber that was to give the answer panicked.
+    Panicked,
+    /// An earlier call on this client was dropped after it had been sent, so its connection
+    /// cannot be used.
+    CallAbandoned,
+    /// The application's own.
+    Application(Box<dyn core::error::Error>),
+}
+
+impl Error {
+    /// Wraps an error of the application's own: any error, or a text.
+    ///
+    /// ```
+    /// use diesel_proto::Error;
+    ///
+    /// let error = Error::application("no such room");
+    /// assert_eq!(error.to_string(), "no such room");
+    /// ```
+    pub fn application(error: impl Into<Box<dyn core::error::Error>>) -> Self {
+        Error::Application(error.into())
+    }
+
+    /// Whether this is how a connection ordinarily ends: nobody has to be told.
+    pub fn is_ordinary(&self) -> bool {
+        matches!(self, Error::Closed | Error::Reset | Error::Shutdown)
+    }
+}
+
+impl fmt::Display for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Error::Closed => f.write_str("the connection is closed"),
+            Error::Reset => f.write_str("the connection was reset"),
+            Error::TimedOut(reason) => write!(f, "timed out: {reason}"),
+            Error::Limit(limit) => limit.fmt(f),
+            Error::Lagged(n) => write!(f, "fell behind and missed {n} messages"),
+            Error::Connect(error) => error.fmt(f),
+            Error::Shutdown => f.write_str("shutting down"),
+            Error::Aborted => f.write_str("the fiber was aborted"),
+            Error::Panicked => f.write_str("the fiber panicked"),
+            Error::CallAbandoned => {
+                f.write_str("an earlier call was dropped after it had been sent")
+            }
+            Error::Application(error) => error.fmt(f),
+        }
+    }
+}
+
+impl core::error::Error for Error {
+    fn source(&self) -> Option<&(dyn core::error::Error + 'static)> {
+        match self {
+            Error::Connect(error) => Some(error),
+            Error::Application(error) => Some(&**error),
+            _ => None,
+        }
+    }
+}
+
+impl From<TooLong> for Error {
+    fn from(error: TooLong) -> Self {
+        Error::Limit(Limit::Line(error.limit))
+    }
+}
+
+impl From<ConnectError> for Error {
+    fn from(error: ConnectError) -> Self {
+        Error::Connect(error)
+    }
+}
+
+impl From<Box<dyn core::error::Error>> for Error {
+    fn from(error: Box<dyn core::error::Error>) -> Self {
+        Error::Application(error)
+    }
+}
+
+impl From<&str> for Error {
+    fn from(text: &str) -> Self {
+        Error::application(text)
+    }
+}
+
+impl From<String> for Error {
+    fn from(text: String) -> Self {
+        Error::application(text)
+    }
+}
+
+macro_rules! from_errors {
+    ($($error:ty),*) => {
+        $(impl From<$error> for Error {
+            fn from(error: $error) -> Self {
+                Error::application(error)
+            }
+        })*
+    };
+}
+
+from_errors!(
+    core::str::Utf8Error,
+    alloc::string::FromUtf8Error,
+    core::num::ParseIntError,
+    core::num::ParseFloatError,
+    fmt::Error
+);

@@ -1,0 +1,147 @@
+//! What a fiber's handle and the hub share of one connection.
+//!
+//! The hub pushes what arrived and takes what is queued; tokens take what arrived and queue what
+//! is to be sent. Each side tells the other through wakers and the hub's list of connections to
+//! look at, never by a call: data flows one way.
+
+use alloc::rc::Rc;
+use alloc::vec::Vec;
+use core::cell::{Cell, RefCell};
+use core::fmt;
+use core::task::{Context, Waker};
+
+use crate::hub::Core;
+use crate::{Address, Buffer, Cause, ConnId, ConnectErrorKind, Error, Flow, ServiceConfig};
+
+/// One connection, as its handles hold it.
+pub(crate) struct Socket {
+    pub(crate) core: Rc<Core>,
+    pub(crate) id: ConnId,
+    pub(crate) peer: Address,
+    pub(crate) config: Rc<ServiceConfig>,
+    pub(crate) channel: RefCell<Channel>,
+    /// Already in the hub's list of connections to look at.
+    pub(crate) dirty: Cell<bool>,
+    /// The embedder was told not to read.
+    pub(crate) paused: Cell<bool>,
+}
+
+impl fmt::Debug for Socket {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.id.fmt(f)
+    }
+}
+
+pub(crate) struct Channel {
+    pub(crate) flow: Flow,
+    pub(crate) input: Buffer<Rc<Vec<u8>>>,
+    pub(crate) reader: Waiting,
+    pub(crate) writer: Waiting,
+    pub(crate) closed: Waiting,
+    /// The peer has ended its side.
+    pub(crate) eof: bool,
+    /// Why nothing goes any more, either way.
+    pub(crate) broken: Option<Cause>,
+    pub(crate) connecting: Connecting,
+    pub(crate) reader_dropped: bool,
+    pub(crate) writer_dropped: bool,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Connecting {
+    No,
+    Yes,
+    Failed(ConnectErrorKind),
+}
+
+impl Channel {
+    pub(crate) fn new(connecting: Connecting) -> Self {
+        Channel {
+            flow: Flow::new(),
+            input: Buffer::new(),
+            reader: Waiting::default(),
+            writer: Waiting::default(),
+            closed: Waiting::default(),
+            eof: false,
+            broken: None,
+            connecting,
+            reader_dropped: false,
+            writer_dropped: false,
+        }
+    }
+
+    /// Why a token that waits for bytes waits in vain, if it does.
+    pub(crate) fn read_error(&self) -> Option<Error> {
+        match self.broken {
+            Some(cause) => Some(error_of(cause)),
+            None => self.eof.then_some(Error::Closed),
+        }
+    }
+
+    /// Why nothing more can be queued, if nothing can.
+    pub(crate) fn write_error(&self) -> Option<Error> {
+        match self.broken {
+            Some(cause) => Some(error_of(cause)),
+            None => self.flow.is_half_closed().then_some(Error::Closed),
+        }
+    }
+
+    /// Nothing goes any more. Returns whom to wake.
+    pub(crate) fn break_off(&mut self, cause: Cause) -> [Option<Waker>; 3] {
+        self.broken.get_or_insert(cause);
+        [self.reader.take(), self.writer.take(), self.closed.take()]
+    }
+}
+
+/// What a handle is told of a connection that the hub closed for this cause.
+pub(crate) fn error_of(cause: Cause) -> Error {
+    match cause {
+        Cause::Reset => Error::Reset,
+        Cause::TimedOut(reason) => Error::TimedOut(reason),
+        Cause::Limit(limit) => Error::Limit(limit),
+        Cause::Shutdown => Error::Shutdown,
+        Cause::CallAbandoned => Error::CallAbandoned,
+        _ => Error::Closed,
+    }
+}
+
+/// Why a connection is closed whose handler ended with this error.
+pub(crate) fn cause_of(error: &Error) -> Cause {
+    match error {
+        Error::Closed => Cause::PeerClosed,
+        Error::Reset => Cause::Reset,
+        Error::TimedOut(reason) => Cause::TimedOut(*reason),
+        Error::Limit(limit) => Cause::Limit(*limit),
+        Error::Shutdown => Cause::Shutdown,
+        Error::Panicked => Cause::Panicked,
+        Error::CallAbandoned => Cause::CallAbandoned,
+        _ => Cause::Failed,
+    }
+}
+
+/// Whoever waits for one thing to happen.
+///
+/// The waker is taken out before it is woken, and dropped only by its owner's caller: both may
+/// run code of a stranger, and no borrow may be held across that.
+#[derive(Default)]
+pub(crate) struct Waiting(Option<Waker>);
+
+impl Waiting {
+    /// Returns the waker that this one replaces, to be dropped outside of any borrow.
+    #[must_use = "drop it when nothing is borrowed"]
+    pub(crate) fn register(&mut self, cx: &mut Context<'_>) -> Option<Waker> {
+        match &self.0 {
+            Some(waker) if waker.will_wake(cx.waker()) => None,
+            _ => self.0.replace(cx.waker().clone()),
+        }
+    }
+
+    #[must_use = "wake it when nothing is borrowed"]
+    pub(crate) fn take(&mut self) -> Option<Waker> {
+        self.0.take()
+    }
+
+    pub(crate) fn is_waiting(&self) -> bool {
+        self.0.is_some()
+    }
+}

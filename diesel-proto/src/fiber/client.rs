@@ -1,0 +1,411 @@
+//! A client: one connection to one address, shared by any number of callers.
+//!
+//! Rules:
+//!
+//! - Calls have their turns in the order in which they were made; a call has the connection to
+//!   itself.
+//! - An answer never reaches another call than the one that asked. So a call that is dropped after
+//!   it queued something, or that fails for another reason than the application's own, takes its
+//!   connection with it.
+//! - What happens to the connection between calls is noticed when it happens, by a fiber that
+//!   watches it.
+
+use alloc::boxed::Box;
+use alloc::collections::VecDeque;
+use alloc::rc::{Rc, Weak};
+use core::cell::{Cell, RefCell};
+use core::fmt;
+use core::future::{Future, poll_fn};
+use core::pin::Pin;
+use core::task::{Context, Poll};
+
+use super::channel::{Socket, Waiting};
+use super::{Conn, Ctx};
+use crate::{Address, Cause, Error, Limit};
+
+/// A connection to a server, and the queue of calls on it. A cheap clone: all clones are the same
+/// client. The connection closes when the last one is dropped.
+///
+/// ```
+/// # use core::net::SocketAddr;
+/// # use diesel_proto::*;
+/// struct EchoClient(Client);
+///
+/// impl EchoClient {
+///     async fn echo(&self, message: &str) -> Result<Line, Error> {
+///         self.0
+///             .call(async |conn: &mut Conn| {
+///                 conn.write((message, "\r\n")).await?;
+///                 conn.until_eol().await
+///             })
+///             .await
+///     }
+/// }
+///
+/// async fn ask(ctx: Ctx) -> Result<(), Error> {
+///     let address = SocketAddr::from(([127, 0, 0, 1], 7050));
+///     let client = EchoClient(Client::connect(&ctx, address).await?);
+///     println!("{}", client.echo("hello").await?.trimmed());
+///     Ok(())
+/// }
+/// # Hub::default().add_loop(ask).unwrap();
+/// ```
+#[derive(Clone)]
+pub struct Client {
+    shared: Rc<Shared>,
+}
+
+/// Settings of a [`Client`]. Made by [`Client::builder`].
+pub struct ClientBuilder {
+    ctx: Ctx,
+    address: Address,
+    on_connect: Option<Box<dyn OnConnect>>,
+    on_close: Option<Rc<dyn Fn(Cause)>>,
+    reconnect: bool,
+    max_waiting: usize,
+}
+
+struct Shared {
+    settings: ClientBuilder,
+    /// There while no call has it, and before it is closed.
+    conn: RefCell<Option<Conn>>,
+    /// A call has its turn.
+    busy: Cell<bool>,
+    was_connected: Cell<bool>,
+    closed: Cell<bool>,
+    /// Why the last connection cannot be used, if that is worth telling.
+    abandoned: Cell<bool>,
+    waiting: RefCell<VecDeque<(u64, Waiting)>>,
+    next_ticket: Cell<u64>,
+}
+
+impl Client {
+    /// Connects to an address, with no hooks, and without reconnecting.
+    ///
+    /// # Errors
+    ///
+    /// As [`Ctx::connect`].
+    pub async fn connect(ctx: &Ctx, address: impl Into<Address>) -> Result<Client, Error> {
+        Client::builder(ctx, address).connect().await
+    }
+
+    /// A client with settings of its own.
+    pub fn builder(ctx: &Ctx, address: impl Into<Address>) -> ClientBuilder {
+        ClientBuilder {
+            ctx: ctx.clone(),
+            address: address.into(),
+            on_connect: None,
+            on_close: None,
+            reconnect: false,
+            max_waiting: 1024,
+        }
+    }
+
+    /// Waits for its turn, then runs `call` on the connection and gives what that gives.
+    ///
+    /// Dropped while it waits for its turn, or before `call` queued anything, it leaves no trace.
+    /// Dropped later, it closes the connection with [`Cause::CallAbandoned`].
+    ///
+    /// # Errors
+    ///
+    /// What `call` fails with. [`Error::Closed`] or [`Error::CallAbandoned`] if the connection is
+    /// gone and the client does not reconnect; if it does, what connecting fails with.
+    /// [`Error::Limit`] if too many calls wait already.
+    pub async fn call<T, F>(&self, call: F) -> Result<T, Error>
+    where
+        F: AsyncFnOnce(&mut Conn) -> Result<T, Error>,
+    {
+        let turn = Turn::wait(&self.shared).await?;
+        let mut lease = Lease::take(turn).await?;
+        let Some(conn) = &mut lease.conn else { return Err(Error::Closed) };
+        let result = call(conn).await;
+        lease.finish(&result);
+        result
+    }
+
+    /// Whether there is no connection that could be used: never made, closed by either side, or
+    /// abandoned.
+    pub fn is_closed(&self) -> bool {
+        if self.shared.busy.get() {
+            return false;
+        }
+        self.shared.conn.borrow().as_ref().is_none_or(Conn::is_closed)
+    }
+
+    /// Closes the connection once everything queued is sent; a call that has its turn comes to its
+    /// end first. Later calls fail, reconnecting or not.
+    pub fn close(&self) {
+        self.shared.closed.set(true);
+        let conn = self.shared.conn.borrow_mut().take();
+        drop(conn);
+    }
+}
+
+impl ClientBuilder {
+    /// Runs on each new connection before any call: a greeting, a login.
+    pub fn on_connect<F>(mut self, hook: F) -> Self
+    where
+        F: AsyncFn(&mut Conn) -> Result<(), Error> + 'static,
+    {
+        self.on_connect = Some(Box::new(hook));
+        self
+    }
+
+    /// Runs when a connection is gone, with the cause, on a fiber of its own.
+    pub fn on_close(mut self, hook: impl Fn(Cause) + 'static) -> Self {
+        self.on_close = Some(Rc::new(hook));
+        self
+    }
+
+    /// Whether a call that finds the connection gone makes another. Off by default. A call that
+    /// was under way when it went still fails: what the server did of it, nobody knows.
+    pub fn reconnect(mut self, reconnect: bool) -> Self {
+        self.reconnect = reconnect;
+        self
+    }
+
+    /// How many calls may wait for their turn. 1024 by default.
+    pub fn max_waiting(mut self, calls: usize) -> Self {
+        self.max_waiting = calls;
+        self
+    }
+
+    /// A client that connects at its first call.
+    pub fn build(self) -> Client {
+        Client {
+            shared: Rc::new(Shared {
+                settings: self,
+                conn: RefCell::new(None),
+                busy: Cell::new(false),
+                was_connected: Cell::new(false),
+                closed: Cell::new(false),
+                abandoned: Cell::new(false),
+                waiting: RefCell::new(VecDeque::new()),
+                next_ticket: Cell::new(0),
+            }),
+        }
+    }
+
+    /// A client that is connected.
+    ///
+    /// # Errors
+    ///
+    /// As [`Ctx::connect`], or what `on_connect` fails with.
+    pub async fn connect(self) -> Result<Client, Error> {
+        let client = self.build();
+        client.call(async |_: &mut Conn| Ok(())).await?;
+        Ok(client)
+    }
+}
+
+/// The right to the connection. Dropping it is the next call's turn.
+struct Turn {
+    shared: Rc<Shared>,
+}
+
+impl Turn {
+    async fn wait(shared: &Rc<Shared>) -> Result<Turn, Error> {
+        if !shared.busy.get() && shared.waiting.borrow().is_empty() {
+            shared.busy.set(true);
+            return Ok(Turn { shared: Rc::clone(shared) });
+        }
+        let max = shared.settings.max_waiting;
+        if shared.waiting.borrow().len() >= max {
+            shared.settings.ctx.core().counters.borrow_mut().limit_calls += 1;
+            return Err(Error::Limit(Limit::Calls(max)));
+        }
+        let ticket = shared.next_ticket.get();
+        shared.next_ticket.set(ticket + 1);
+        shared.waiting.borrow_mut().push_back((ticket, Waiting::default()));
+        let mut place = Place { shared: Rc::clone(shared), ticket };
+        poll_fn(move |cx| place.poll(cx)).await
+    }
+}
+
+impl Drop for Turn {
+    fn drop(&mut self) {
+        self.shared.busy.set(false);
+        self.shared.wake_next();
+    }
+}
+
+/// A place in the queue.
+struct Place {
+    shared: Rc<Shared>,
+    ticket: u64,
+}
+
+impl Place {
+    fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Result<Turn, Error>> {
+        let shared = &self.shared;
+        let mut waiting = shared.waiting.borrow_mut();
+        let first = waiting.front().is_some_and(|(ticket, _)| *ticket == self.ticket);
+        if first && !shared.busy.get() {
+            let place = waiting.pop_front();
+            shared.busy.set(true);
+            drop(waiting);
+            drop(place);
+            return Poll::Ready(Ok(Turn { shared: Rc::clone(shared) }));
+        }
+        if shared.settings.ctx.draining() {
+            return Poll::Ready(Err(Error::Shutdown));
+        }
+        let mine = waiting.iter_mut().find(|(ticket, _)| *ticket == self.ticket);
+        let replaced = mine.and_then(|(_, waiting)| waiting.register(cx));
+        drop(waiting);
+        drop(replaced);
+        Poll::Pending
+    }
+}
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        let mine = {
+            let mut waiting = self.shared.waiting.borrow_mut();
+            let index = waiting.iter().position(|(ticket, _)| *ticket == self.ticket);
+            index.and_then(|index| waiting.remove(index))
+        };
+        if mine.is_some() && !self.shared.busy.get() {
+            self.shared.wake_next();
+        }
+    }
+}
+
+/// The connection, while a call has it.
+struct Lease {
+    turn: Turn,
+    conn: Option<Conn>,
+    queued_before: u64,
+}
+
+impl Lease {
+    async fn take(turn: Turn) -> Result<Lease, Error> {
+        let shared = Rc::clone(&turn.shared);
+        if shared.closed.get() {
+            return Err(Error::Closed);
+        }
+        let conn = shared.conn.borrow_mut().take();
+        if let Some(conn) = conn {
+            if !conn.is_closed() {
+                let queued_before = conn.queued_total();
+                return Ok(Lease { turn, conn: Some(conn), queued_before });
+            }
+        }
+        let settings = &shared.settings;
+        if shared.was_connected.get() && !settings.reconnect {
+            return Err(match shared.abandoned.get() {
+                true => Error::CallAbandoned,
+                false => Error::Closed,
+            });
+        }
+        let mut conn = settings.ctx.connect(settings.address).await?;
+        if let Some(hook) = &settings.on_connect {
+            hook.run(&mut conn).await?;
+        }
+        shared.was_connected.set(true);
+        shared.abandoned.set(false);
+        watch(&shared, conn.socket())?;
+        let queued_before = conn.queued_total();
+        Ok(Lease { turn, conn: Some(conn), queued_before })
+    }
+
+    /// The call came to its end: the connection goes back, unless nobody can tell in what state
+    /// the call left it.
+    fn finish<T>(&mut self, result: &Result<T, Error>) {
+        let Some(conn) = self.conn.take() else { return };
+        let in_order = matches!(result, Ok(_) | Err(Error::Application(_)));
+        let shared = &self.turn.shared;
+        if in_order && !shared.closed.get() && !shared.settings.ctx.draining() {
+            *shared.conn.borrow_mut() = Some(conn);
+        }
+    }
+}
+
+impl Drop for Lease {
+    fn drop(&mut self) {
+        let Some(conn) = self.conn.take() else { return };
+        let shared = &self.turn.shared;
+        if conn.queued_total() == self.queued_before && !shared.closed.get() {
+            *shared.conn.borrow_mut() = Some(conn);
+            return;
+        }
+        shared.abandoned.set(true);
+        conn.close_with(Cause::CallAbandoned, true);
+    }
+}
+
+impl Shared {
+    fn wake_next(&self) {
+        let waker = self.waiting.borrow_mut().front_mut().and_then(|(_, waiting)| waiting.take());
+        if let Some(waker) = waker {
+            waker.wake();
+        }
+    }
+}
+
+/// Spawns the fiber that watches a connection until it is gone.
+fn watch(shared: &Rc<Shared>, socket: &Rc<Socket>) -> Result<(), Error> {
+    let (shared, socket) = (Rc::downgrade(shared), Rc::clone(socket));
+    let on_close = shared.upgrade().and_then(|shared| shared.settings.on_close.clone());
+    socket.core.clone().spawn(async move {
+        let cause = poll_fn(|cx| poll_gone(&shared, &socket, cx)).await;
+        // An idle connection that the other side closed is of no more use.
+        if let Some(shared) = shared.upgrade() {
+            let mut kept = shared.conn.borrow_mut();
+            let conn = kept.take_if(|conn| Rc::ptr_eq(conn.socket(), &socket));
+            drop(kept);
+            drop(conn);
+        }
+        if let Some(on_close) = on_close {
+            on_close(cause);
+        }
+        Ok(())
+    })?;
+    Ok(())
+}
+
+fn poll_gone(shared: &Weak<Shared>, socket: &Socket, cx: &mut Context<'_>) -> Poll<Cause> {
+    let replaced = {
+        let channel = &mut *socket.channel.borrow_mut();
+        let closing = channel.broken.or(channel.flow.close);
+        if let Some(cause) = closing.or(channel.eof.then_some(Cause::PeerClosed)) {
+            return Poll::Ready(cause);
+        }
+        channel.closed.register(cx)
+    };
+    drop(replaced);
+    let idle = shared.upgrade().is_none_or(|shared| !shared.busy.get());
+    if socket.core.is_draining() && idle {
+        return Poll::Ready(Cause::Shutdown);
+    }
+    Poll::Pending
+}
+
+/// An [`AsyncFn`] that can be kept.
+trait OnConnect {
+    fn run<'a>(
+        &'a self,
+        conn: &'a mut Conn,
+    ) -> Pin<Box<dyn Future<Output = Result<(), Error>> + 'a>>;
+}
+
+impl<F: AsyncFn(&mut Conn) -> Result<(), Error>> OnConnect for F {
+    fn run<'a>(
+        &'a self,
+        conn: &'a mut Conn,
+    ) -> Pin<Box<dyn Future<Output = Result<(), Error>> + 'a>> {
+        Box::pin(async move { self(conn).await })
+    }
+}
+
+impl fmt::Debug for Client {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Client").field("address", &self.shared.settings.address).finish()
+    }
+}
+
+impl fmt::Debug for ClientBuilder {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ClientBuilder").field("address", &self.address).finish()
+    }
+}

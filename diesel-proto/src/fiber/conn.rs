@@ -1,0 +1,317 @@
+//! A fiber's handle of one connection.
+
+use alloc::rc::Rc;
+use core::fmt;
+
+use super::Ctx;
+use super::channel::{Channel, Socket};
+use super::read::{Count, Peek, Read, Some as SomeBytes, ToEnd, Until, UntilEol};
+use super::write::{Flush, Payload, Write};
+use crate::{Address, Cause, ConnId, Machine};
+
+/// One connection: what a handler is given, and what `connect` gives.
+///
+/// Its methods make tokens: futures that borrow the handle, so that one fiber cannot wait twice
+/// for the same bytes. Dropping a token before it is done loses nothing: what it waited for is
+/// still there for the next one.
+///
+/// A connection closes, once everything queued is sent, when its handle is dropped; so a handler
+/// that returns closes its own. The handle may go to any other fiber of its hub.
+///
+/// # Errors
+///
+/// Any token fails with [`Error::Reset`](crate::Error::Reset) when the connection broke, with
+/// [`Error::TimedOut`](crate::Error::TimedOut) when one of the service's deadlines closed it, and
+/// with [`Error::Shutdown`](crate::Error::Shutdown) if it would have to wait while the hub shuts
+/// down (`write` and `flush` may wait until the grace period ends). The others are named at each
+/// method.
+pub struct Conn {
+    reader: Reader,
+    writer: Writer,
+}
+
+/// The half of a connection that receives. Dropping it drops what still arrives.
+pub struct Reader {
+    socket: Rc<Socket>,
+}
+
+/// The half of a connection that sends. Dropping it ends our side once everything queued is sent.
+pub struct Writer {
+    socket: Rc<Socket>,
+}
+
+impl Conn {
+    pub(crate) fn new(socket: Rc<Socket>) -> Self {
+        Conn { reader: Reader { socket: Rc::clone(&socket) }, writer: Writer { socket } }
+    }
+
+    /// Waits for everything up to and including `sentinel`. See [`Reader::until`].
+    pub fn until<'a>(&'a mut self, sentinel: &'a [u8]) -> Read<'a, Until<'a>> {
+        self.reader.until(sentinel)
+    }
+
+    /// Waits for a line. See [`Reader::until_eol`].
+    pub fn until_eol(&mut self) -> Read<'_, UntilEol> {
+        self.reader.until_eol()
+    }
+
+    /// Waits for `n` bytes. See [`Reader::bytes`].
+    pub fn bytes(&mut self, n: usize) -> Read<'_, Count> {
+        self.reader.bytes(n)
+    }
+
+    /// Waits for some bytes. See [`Reader::some`].
+    pub fn some(&mut self) -> Read<'_, SomeBytes> {
+        self.reader.some()
+    }
+
+    /// Waits for the end of the stream. See [`Reader::to_end`].
+    pub fn to_end(&mut self, limit: usize) -> Read<'_, ToEnd> {
+        self.reader.to_end(limit)
+    }
+
+    /// Waits for `n` bytes, and leaves them. See [`Reader::peek`].
+    pub fn peek(&mut self, n: usize) -> Read<'_, Peek> {
+        self.reader.peek(n)
+    }
+
+    /// Queues bytes to be sent. See [`Writer::write`].
+    pub fn write<P: Payload>(&mut self, payload: P) -> Write<'_, P> {
+        self.writer.write(payload)
+    }
+
+    /// Waits until everything queued is sent. See [`Writer::flush`].
+    pub fn flush(&mut self) -> Flush<'_> {
+        self.writer.flush()
+    }
+
+    /// Ends our side once everything queued is sent; the peer may go on sending.
+    pub fn half_close(&mut self) {
+        self.writer.half_close();
+    }
+
+    /// Closes the connection once everything queued is sent. What dropping the handle does, too.
+    pub fn close(self) {}
+
+    /// Cuts the connection at once; what is queued is dropped.
+    pub fn abort(self) {
+        self.socket().close(Cause::Done, true);
+    }
+
+    /// Closes with a cause of the caller's; at once, or when everything queued is sent.
+    pub(crate) fn close_with(self, cause: Cause, abort: bool) {
+        self.socket().close(cause, abort);
+    }
+
+    /// Hands the connection to `machine`, in place: the bytes that arrived and were not taken are
+    /// the first that it gets, and what is queued is sent before what it sends.
+    pub fn upgrade(self, machine: impl Machine + 'static) {
+        let socket = Rc::clone(self.socket());
+        // Were the handles dropped as usual, they would close the stream under the machine.
+        self.reader.forget();
+        self.writer.forget();
+        socket.core.upgrade(&socket, alloc::boxed::Box::new(machine));
+    }
+
+    /// Both halves, each to be held by a fiber of its own. The connection closes when both are
+    /// dropped.
+    pub fn split(self) -> (Reader, Writer) {
+        (self.reader, self.writer)
+    }
+
+    /// What belongs to no connection: `sleep`, `spawn`, `connect`. A cheap clone.
+    pub fn ctx(&self) -> Ctx {
+        Ctx::new(Rc::clone(&self.socket().core))
+    }
+
+    /// The other side's address.
+    pub fn peer(&self) -> Address {
+        self.socket().peer
+    }
+
+    /// Its name in the hub.
+    pub fn id(&self) -> ConnId {
+        self.socket().id
+    }
+
+    /// Whether the hub is shutting down.
+    pub fn draining(&self) -> bool {
+        self.socket().core.is_draining()
+    }
+
+    /// Whether the other side has ended its, or the connection broke. Bytes that arrived before
+    /// may still be there to be taken.
+    pub fn is_closed(&self) -> bool {
+        let channel = self.socket().channel.borrow();
+        channel.eof || channel.broken.is_some()
+    }
+
+    /// Bytes queued by this side since the connection was made.
+    pub(crate) fn queued_total(&self) -> u64 {
+        let channel = self.socket().channel.borrow();
+        channel.flow.output.sent() + channel.flow.output.len()
+    }
+
+    pub(crate) fn socket(&self) -> &Rc<Socket> {
+        &self.reader.socket
+    }
+}
+
+impl Reader {
+    /// Waits for everything up to and including `sentinel`, and takes it.
+    ///
+    /// At most the service's [`read_limit`](crate::ServiceConfig::read_limit) of bytes, the
+    /// sentinel included; [`limit`](Read::limit) changes that for one call. An empty sentinel is
+    /// there at once, and takes nothing.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Limit`](crate::Error::Limit) if the first `limit` bytes hold no whole sentinel,
+    /// however they were cut; with a limit of zero, at once.
+    /// [`Error::Closed`](crate::Error::Closed) if the peer ended its side before. Either way what
+    /// arrived is still there to be taken.
+    ///
+    /// # Cost
+    ///
+    /// A search goes on where the last one for the same sentinel ended: each byte is looked at no
+    /// more than twice. What is taken is not copied, except a line that was cut across reads.
+    pub fn until<'a>(&'a mut self, sentinel: &'a [u8]) -> Read<'a, Until<'a>> {
+        Read::new(&self.socket, Until { sentinel, limit: self.socket.config.read_limit })
+    }
+
+    /// Waits for a line, and takes it with its end: LF, or CR LF. As
+    /// [`until`](Self::until)`(b"\n")`, but as a [`Line`](crate::Line).
+    pub fn until_eol(&mut self) -> Read<'_, UntilEol> {
+        Read::new(&self.socket, UntilEol { limit: self.socket.config.read_limit })
+    }
+
+    /// Waits for `n` bytes, and takes them. Zero is there at once.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Limit`](crate::Error::Limit), at once, if `n` is beyond the service's
+    /// [`read_limit`](crate::ServiceConfig::read_limit) (or the call's).
+    /// [`Error::Closed`](crate::Error::Closed) if the peer ended its side before.
+    pub fn bytes(&mut self, n: usize) -> Read<'_, Count> {
+        Read::new(&self.socket, Count { n, limit: self.socket.config.read_limit })
+    }
+
+    /// Waits until something is there, and takes it: at least one byte, as they lie.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Closed`](crate::Error::Closed) at the end of the stream.
+    pub fn some(&mut self) -> Read<'_, SomeBytes> {
+        Read::new(&self.socket, SomeBytes { limit: self.socket.config.read_ahead.max(1) })
+    }
+
+    /// Waits for the end of the stream, and takes everything before it.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Limit`](crate::Error::Limit) if that is more than `limit` bytes.
+    pub fn to_end(&mut self, limit: usize) -> Read<'_, ToEnd> {
+        Read::new(&self.socket, ToEnd { limit })
+    }
+
+    /// Waits for `n` bytes, hands them out, and leaves them for the next token. As
+    /// [`bytes`](Self::bytes) otherwise.
+    pub fn peek(&mut self, n: usize) -> Read<'_, Peek> {
+        Read::new(&self.socket, Peek { n, limit: self.socket.config.read_limit })
+    }
+
+    fn forget(self) {
+        self.socket.channel.borrow_mut().reader_dropped = true;
+    }
+}
+
+impl Writer {
+    /// Queues bytes to be sent: text, slices, [`Bytes`](bytes::Bytes), what a token took,
+    /// `format_args!(..)`, or a tuple of these.
+    ///
+    /// Done when they are queued. Waits only while at least
+    /// [`high_water`](crate::ServiceConfig::high_water) bytes are queued, until no more than
+    /// [`low_water`](crate::ServiceConfig::low_water) are. Dropped before that, it queues nothing.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Closed`](crate::Error::Closed) after [`half_close`](Self::half_close).
+    pub fn write<P: Payload>(&mut self, payload: P) -> Write<'_, P> {
+        Write::new(&self.socket, payload)
+    }
+
+    /// Waits until everything queued was taken by whatever carries the stream (the kernel).
+    pub fn flush(&mut self) -> Flush<'_> {
+        Flush::new(&self.socket)
+    }
+
+    /// Ends our side once everything queued is sent; the peer may go on sending.
+    pub fn half_close(&mut self) {
+        self.socket.channel.borrow_mut().flow.output.close();
+        self.socket.core.look_at(&self.socket);
+    }
+
+    fn forget(self) {
+        self.socket.channel.borrow_mut().writer_dropped = true;
+    }
+}
+
+impl Socket {
+    pub(crate) fn close(&self, cause: Cause, abort: bool) {
+        {
+            let flow = &mut self.channel.borrow_mut().flow;
+            match abort {
+                true => flow.abort_with(cause),
+                false => flow.close_with(cause),
+            }
+        }
+        self.core.look_at(self);
+    }
+
+    /// After a half was dropped: the last one closes the connection.
+    fn half_dropped(&self, drop_half: impl FnOnce(&mut Channel)) {
+        {
+            let channel = &mut *self.channel.borrow_mut();
+            drop_half(channel);
+            if channel.writer_dropped && channel.reader_dropped {
+                let cause = if channel.eof { Cause::PeerClosed } else { Cause::Done };
+                channel.flow.close_with(cause);
+            }
+        }
+        self.core.look_at(self);
+    }
+}
+
+impl Drop for Reader {
+    fn drop(&mut self) {
+        if self.socket.channel.borrow().reader_dropped {
+            return;
+        }
+        self.socket.half_dropped(|channel| channel.reader_dropped = true);
+    }
+}
+
+impl Drop for Writer {
+    fn drop(&mut self) {
+        if self.socket.channel.borrow().writer_dropped {
+            return;
+        }
+        self.socket.half_dropped(|channel| {
+            channel.writer_dropped = true;
+            channel.flow.output.close();
+        });
+    }
+}
+
+macro_rules! debug_by_id {
+    ($($name:ident => $($field:ident).+),*) => {
+        $(impl fmt::Debug for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                write!(f, concat!(stringify!($name), "({:?} of {})"),
+                    self.$($field).+.id, self.$($field).+.peer)
+            }
+        })*
+    };
+}
+
+debug_by_id!(Conn => reader.socket, Reader => socket, Writer => socket);

@@ -1,0 +1,279 @@
+//! What a fiber can do beside its sockets: sleep, spawn, connect, make events, halt.
+
+use alloc::rc::Rc;
+use core::fmt;
+use core::future::Future;
+use core::pin::Pin;
+use core::task::{Context, Poll};
+use core::time::Duration;
+
+use super::channel::{Connecting, error_of};
+use super::join::{self, JoinHandle};
+use super::{Conn, Event, First2, first};
+use crate::hub::fibers::Role;
+use crate::hub::{Alarm, Core};
+use crate::{Address, ConnectError, Error, Instant, Reason, TimerKey};
+
+/// A fiber's way to its hub. A cheap clone, so that it fits beside a socket token in
+/// [`first`](crate::first).
+///
+/// ```
+/// # use core::time::Duration;
+/// # use diesel_proto::*;
+/// async fn clock(ctx: Ctx) -> Result<(), Error> {
+///     loop {
+///         println!("hi!");
+///         ctx.sleep(Duration::from_secs(1)).await?;
+///     }
+/// }
+/// # Hub::default().add_loop(clock).unwrap();
+/// ```
+#[derive(Clone)]
+pub struct Ctx {
+    core: Rc<Core>,
+}
+
+impl Ctx {
+    pub(crate) fn new(core: Rc<Core>) -> Self {
+        Ctx { core }
+    }
+
+    pub(crate) fn core(&self) -> &Rc<Core> {
+        &self.core
+    }
+
+    /// The hub's time: what the last call to it said.
+    pub fn now(&self) -> Instant {
+        self.core.now.get()
+    }
+
+    /// Waits for at least `duration`, from when it is first awaited. Zero lets every fiber that is
+    /// ready have its turn, once.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Shutdown`] if the hub shuts down meanwhile.
+    pub fn sleep(&self, duration: Duration) -> Sleep {
+        Sleep { core: Rc::clone(&self.core), state: SleepState::New(duration) }
+    }
+
+    /// Waits until `at`. As [`sleep`](Self::sleep) otherwise.
+    pub fn sleep_until(&self, at: Instant) -> Sleep {
+        Sleep { core: Rc::clone(&self.core), state: SleepState::Until(at, None) }
+    }
+
+    /// Waits for `future`, but no longer than `duration`.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::TimedOut`] with the application's reason `"timeout"`; `future` is dropped then.
+    pub async fn timeout<F: Future>(
+        &self,
+        duration: Duration,
+        future: F,
+    ) -> Result<F::Output, Error> {
+        match first((future, self.sleep(duration))).await {
+            First2::A(output) => Ok(output),
+            First2::B(slept) => {
+                slept?;
+                Err(Error::TimedOut(Reason::Application("timeout")))
+            }
+        }
+    }
+
+    /// Runs `future` as a fiber of its own, from its next turn on.
+    ///
+    /// It runs whether or not the handle is kept. What it returns, an error too, is the handle's.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Limit`] at one of the limits on fibers; [`Error::Shutdown`] while shutting down.
+    pub fn spawn<F>(&self, future: F) -> Result<JoinHandle<F::Output>, Error>
+    where
+        F: Future + 'static,
+        F::Output: 'static,
+    {
+        if self.core.is_draining() {
+            return Err(Error::Shutdown);
+        }
+        join::spawn(&self.core, future)
+    }
+
+    /// Connects to an address.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Connect`] with the reason; [`Error::Limit`] at the limit on connections.
+    pub fn connect(&self, address: impl Into<Address>) -> Connect {
+        Connect { core: Rc::clone(&self.core), address: address.into(), conn: None }
+    }
+
+    /// A new event, of this hub: every subscription gets all that is fired after it was made. One
+    /// that falls behind by more than 1024 messages is told how many it missed.
+    pub fn event<T: Clone + 'static>(&self) -> Event<T> {
+        self.event_with_capacity(1024)
+    }
+
+    /// As [`event`](Self::event), for another number of messages (at least one).
+    pub fn event_with_capacity<T: Clone + 'static>(&self, capacity: usize) -> Event<T> {
+        Event::new(Rc::clone(&self.core), capacity)
+    }
+
+    /// Whether the hub is shutting down.
+    pub fn draining(&self) -> bool {
+        self.core.is_draining()
+    }
+
+    /// Shuts the application down in order, within its grace period.
+    pub fn halt(&self) {
+        self.core.halt_asked.set(true);
+    }
+}
+
+impl fmt::Debug for Ctx {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Ctx").field("now", &self.now()).finish_non_exhaustive()
+    }
+}
+
+/// Waits for time to pass. Made by [`Ctx::sleep`].
+#[must_use = "futures do nothing unless awaited"]
+pub struct Sleep {
+    core: Rc<Core>,
+    state: SleepState,
+}
+
+enum SleepState {
+    New(Duration),
+    /// Was put at the end of the queue, once.
+    Yielded,
+    Until(Instant, Option<TimerKey>),
+}
+
+impl Future for Sleep {
+    type Output = Result<(), Error>;
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        let Sleep { core, state } = &mut *self;
+        if !core.may_go_on(cx) {
+            return Poll::Pending;
+        }
+        let now = core.now.get();
+        if let SleepState::New(duration) = *state {
+            if duration.is_zero() {
+                *state = SleepState::Yielded;
+                cx.waker().wake_by_ref();
+                return Poll::Pending;
+            }
+            *state = SleepState::Until(now + duration, None);
+        }
+        let SleepState::Until(at, key) = state else {
+            core.spend_token();
+            return Poll::Ready(Ok(()));
+        };
+        if now >= *at {
+            core.spend_token();
+            return Poll::Ready(Ok(()));
+        }
+        if core.is_draining() {
+            core.spend_token();
+            return Poll::Ready(Err(Error::Shutdown));
+        }
+        // A sleep may move from one fiber to another between two polls: the last one is woken.
+        let replaced = {
+            let mut timers = core.timers.borrow_mut();
+            match key.and_then(|key| timers.value_mut(key)) {
+                Some(Alarm::Wake(waker)) if waker.will_wake(cx.waker()) => None,
+                Some(alarm) => Some(core::mem::replace(alarm, Alarm::Wake(cx.waker().clone()))),
+                None => {
+                    *key = Some(timers.insert(*at, Alarm::Wake(cx.waker().clone())));
+                    None
+                }
+            }
+        };
+        drop(replaced);
+        Poll::Pending
+    }
+}
+
+impl Drop for Sleep {
+    fn drop(&mut self) {
+        if let SleepState::Until(_, Some(key)) = self.state {
+            self.core.cancel_timer(key);
+        }
+    }
+}
+
+impl fmt::Debug for Sleep {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Sleep").finish_non_exhaustive()
+    }
+}
+
+/// Waits for a connection to be made. Made by [`Ctx::connect`]; dropped before it is done, it gives
+/// up.
+#[must_use = "futures do nothing unless awaited"]
+#[derive(Debug)]
+pub struct Connect {
+    core: Rc<Core>,
+    address: Address,
+    conn: Option<Conn>,
+}
+
+impl fmt::Debug for Core {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Core").finish_non_exhaustive()
+    }
+}
+
+impl Future for Connect {
+    type Output = Result<Conn, Error>;
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        let Connect { core, address, conn } = &mut *self;
+        if !core.may_go_on(cx) {
+            return Poll::Pending;
+        }
+        let Some(connecting) = conn.take() else {
+            return match core.connect(*address) {
+                Ok(connecting) => {
+                    let replaced = connecting.socket().channel.borrow_mut().writer.register(cx);
+                    drop(replaced);
+                    *conn = Some(connecting);
+                    Poll::Pending
+                }
+                Err(error) => Poll::Ready(Err(error)),
+            };
+        };
+        let (state, broken) = {
+            let channel = connecting.socket().channel.borrow();
+            (channel.connecting, channel.broken)
+        };
+        let outcome = match (state, broken) {
+            (Connecting::Failed(kind), _) => {
+                Err(Error::Connect(ConnectError { address: *address, kind }))
+            }
+            (Connecting::No, _) => Ok(connecting),
+            (Connecting::Yes, Some(cause)) => Err(error_of(cause)),
+            (Connecting::Yes, None) if core.is_draining() => Err(Error::Shutdown),
+            (Connecting::Yes, None) => {
+                let replaced = connecting.socket().channel.borrow_mut().writer.register(cx);
+                drop(replaced);
+                *conn = Some(connecting);
+                return Poll::Pending;
+            }
+        };
+        core.spend_token();
+        Poll::Ready(outcome)
+    }
+}
+
+impl Core {
+    /// Adds a spawned fiber.
+    pub(crate) fn spawn(
+        &self,
+        future: impl Future<Output = Result<(), Error>> + 'static,
+    ) -> Result<crate::FiberId, Error> {
+        self.add_fiber(Role::Spawned, future).map_err(Error::Limit)
+    }
+}

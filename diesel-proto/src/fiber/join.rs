@@ -1,0 +1,119 @@
+//! Fibers that fibers spawn, and the handle to wait for one or to abort it.
+
+use alloc::rc::Rc;
+use core::cell::{Cell, RefCell};
+use core::fmt;
+use core::future::Future;
+use core::pin::Pin;
+use core::task::{Context, Poll};
+
+use super::channel::Waiting;
+use crate::hub::Core;
+use crate::{Error, FiberId};
+
+/// Waits for a spawned fiber: a future that gives what the fiber returned. Made by
+/// [`Ctx::spawn`](crate::Ctx::spawn). Dropping it leaves the fiber to itself.
+///
+/// # Errors
+///
+/// [`Error::Aborted`] or [`Error::Panicked`] if the fiber did not come to its end;
+/// [`Error::Shutdown`] if it goes on while the hub shuts down.
+pub struct JoinHandle<T> {
+    core: Rc<Core>,
+    fiber: FiberId,
+    outcome: Rc<Outcome<T>>,
+}
+
+struct Outcome<T> {
+    value: Cell<Option<Result<T, Error>>>,
+    waiting: RefCell<Waiting>,
+    fiber: Cell<Option<FiberId>>,
+}
+
+/// Says that the fiber did not come to its end, unless it did.
+struct Unfinished<T> {
+    core: Rc<Core>,
+    outcome: Rc<Outcome<T>>,
+}
+
+pub(super) fn spawn<F>(core: &Rc<Core>, future: F) -> Result<JoinHandle<F::Output>, Error>
+where
+    F: Future + 'static,
+    F::Output: 'static,
+{
+    let outcome = Rc::new(Outcome {
+        value: Cell::new(None),
+        waiting: RefCell::new(Waiting::default()),
+        fiber: Cell::new(None),
+    });
+    let unfinished = Unfinished { core: Rc::clone(core), outcome: Rc::clone(&outcome) };
+    let fiber = core.spawn(async move {
+        let unfinished = unfinished;
+        let output = future.await;
+        unfinished.outcome.value.set(Some(Ok(output)));
+        Ok(())
+    })?;
+    outcome.fiber.set(Some(fiber));
+    Ok(JoinHandle { core: Rc::clone(core), fiber, outcome })
+}
+
+impl<T> JoinHandle<T> {
+    /// Ends the fiber: it is dropped at its await, now, or at its next one if it is the caller.
+    /// Does nothing to one that has ended.
+    pub fn abort(&self) {
+        self.core.abort(self.fiber);
+    }
+
+    /// Whether the fiber has ended, however.
+    pub fn is_finished(&self) -> bool {
+        Rc::strong_count(&self.outcome) == 1
+    }
+
+    /// The fiber's name in its hub.
+    pub fn id(&self) -> FiberId {
+        self.fiber
+    }
+}
+
+impl<T> Future for JoinHandle<T> {
+    type Output = Result<T, Error>;
+
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        if !self.core.may_go_on(cx) {
+            return Poll::Pending;
+        }
+        let outcome = match self.outcome.value.take() {
+            Some(outcome) => outcome,
+            None if self.core.is_draining() => Err(Error::Shutdown),
+            None => {
+                let replaced = self.outcome.waiting.borrow_mut().register(cx);
+                drop(replaced);
+                return Poll::Pending;
+            }
+        };
+        self.core.spend_token();
+        Poll::Ready(outcome)
+    }
+}
+
+impl<T> Drop for Unfinished<T> {
+    fn drop(&mut self) {
+        let value = self.outcome.value.take();
+        self.outcome.value.set(Some(value.unwrap_or_else(|| {
+            // Dropped in the midst of its own poll: a panic unwinds through it.
+            let fiber = self.outcome.fiber.get();
+            let unwinding = fiber.is_some() && self.core.polling.get() == fiber;
+            Err(if unwinding { Error::Panicked } else { Error::Aborted })
+        })));
+        let waker = self.outcome.waiting.borrow_mut().take();
+        if let Some(waker) = waker {
+            waker.wake();
+        }
+    }
+}
+
+impl<T> fmt::Debug for JoinHandle<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("JoinHandle").field(&self.fiber).finish()
+    }
+}

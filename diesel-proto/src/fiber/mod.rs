@@ -1,0 +1,34 @@
+//! Handlers in plain, blocking style: `async fn`s whose tokens are futures.
+//!
+//! A fiber is one such function, run by a [`Hub`](crate::Hub). Its tokens are made by the handles
+//! it is given: those that concern one stream by its [`Conn`], all others by its [`Ctx`]. There is
+//! no ambient state: any number of hubs live in one thread.
+//!
+//! Rules:
+//!
+//! - A token either gives all that was asked for, or has taken nothing: dropping it is harmless.
+//! - A token never runs another fiber; it wakes it, and that one's turn comes.
+//! - A fiber belongs to its hub's thread. What it awaits may come from anywhere.
+//!
+//! A fiber must never know what carries its bytes, or what o'clock it is.
+
+mod channel;
+mod client;
+mod conn;
+mod ctx;
+mod event;
+mod first;
+mod join;
+mod read;
+mod write;
+
+pub use self::client::{Client, ClientBuilder};
+pub use self::conn::{Conn, Reader, Writer};
+pub use self::ctx::{Connect, Ctx, Sleep};
+pub use self::event::{Event, Subscription, Wait};
+pub use self::first::{First2, First3, First4, First5, First6, First7, First8, Group, first};
+pub use self::join::JoinHandle;
+pub use self::read::{Count, Peek, Read, Some, ToEnd, Until, UntilEol, Want};
+pub use self::write::{Flush, Payload, Write};
+
+pub(crate) use self::channel::{Channel, Connecting, Socket, cause_of};

@@ -1,0 +1,209 @@
+//! Tokens that wait for bytes.
+//!
+//! There is one future, [`Read`], and a [`Want`] for each thing that can be waited for. A want
+//! looks at the input and either takes all that it wants, or nothing: so a token that is dropped
+//! has lost nothing.
+
+use alloc::rc::Rc;
+use alloc::vec::Vec;
+use core::future::Future;
+use core::pin::Pin;
+use core::task::{Context, Poll};
+
+use super::channel::Socket;
+use crate::{Blocks, Buffer, Chunk, Error, Limit, Line};
+
+/// Waits for bytes of one connection. Made by the methods of [`Conn`](crate::Conn) and
+/// [`Reader`](crate::Reader).
+#[derive(Debug)]
+#[must_use = "futures do nothing unless awaited"]
+pub struct Read<'a, W> {
+    socket: &'a Rc<Socket>,
+    want: W,
+}
+
+impl<'a, W> Read<'a, W> {
+    pub(crate) fn new(socket: &'a Rc<Socket>, want: W) -> Self {
+        Read { socket, want }
+    }
+}
+
+impl<W: Want> Read<'_, W> {
+    /// At most `bytes` for this call, instead of the service's
+    /// [`read_limit`](crate::ServiceConfig::read_limit).
+    pub fn limit(mut self, bytes: usize) -> Self {
+        self.want.set_limit(bytes);
+        self
+    }
+}
+
+impl<W: Want + Unpin> Future for Read<'_, W> {
+    type Output = Result<W::Output, Error>;
+
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        let Read { socket, want } = self.get_mut();
+        let core = &socket.core;
+        if !core.may_go_on(cx) {
+            return Poll::Pending;
+        }
+        let channel = &mut *socket.channel.borrow_mut();
+        let blocks = &mut *core.slices.borrow_mut();
+        let outcome = match want.take(&mut channel.input, blocks, channel.eof) {
+            Ok(Some(taken)) => Ok(taken),
+            Err(limit) => {
+                core.counters.borrow_mut().limit_reads += 1;
+                Err(Error::Limit(limit))
+            }
+            Ok(None) => match channel.read_error() {
+                Some(error) => Err(error),
+                None if core.is_draining() => Err(Error::Shutdown),
+                None => {
+                    let replaced = channel.reader.register(cx);
+                    // Waiting for more than is read ahead: reading must not stay paused.
+                    if channel.input.len() >= socket.config.read_ahead {
+                        core.look_at(socket);
+                    }
+                    drop(replaced);
+                    return Poll::Pending;
+                }
+            },
+        };
+        core.spend_token();
+        if socket.paused.get() {
+            core.look_at(socket);
+        }
+        Poll::Ready(outcome)
+    }
+}
+
+type Input = Buffer<Rc<Vec<u8>>>;
+type Lent = Blocks<Rc<Vec<u8>>>;
+
+/// One thing that can be waited for.
+pub trait Want: sealed::Sealed {
+    /// What a token gives.
+    type Output;
+
+    #[doc(hidden)]
+    fn set_limit(&mut self, limit: usize);
+
+    /// All that is wanted, or nothing yet.
+    #[doc(hidden)]
+    fn take(
+        &mut self,
+        input: &mut Input,
+        blocks: &mut Lent,
+        ended: bool,
+    ) -> Result<Option<Self::Output>, Limit>;
+}
+
+mod sealed {
+    pub trait Sealed {}
+}
+
+/// See [`Reader::until`](crate::Reader::until).
+#[derive(Debug)]
+pub struct Until<'a> {
+    pub(crate) sentinel: &'a [u8],
+    pub(crate) limit: usize,
+}
+
+/// See [`Reader::until_eol`](crate::Reader::until_eol).
+#[derive(Debug)]
+pub struct UntilEol {
+    pub(crate) limit: usize,
+}
+
+/// See [`Reader::bytes`](crate::Reader::bytes).
+#[derive(Debug)]
+pub struct Count {
+    pub(crate) n: usize,
+    pub(crate) limit: usize,
+}
+
+/// See [`Reader::peek`](crate::Reader::peek).
+#[derive(Debug)]
+pub struct Peek {
+    pub(crate) n: usize,
+    pub(crate) limit: usize,
+}
+
+/// See [`Reader::some`](crate::Reader::some).
+#[derive(Debug)]
+pub struct Some {
+    pub(crate) limit: usize,
+}
+
+/// See [`Reader::to_end`](crate::Reader::to_end).
+#[derive(Debug)]
+pub struct ToEnd {
+    pub(crate) limit: usize,
+}
+
+fn take_until(
+    sentinel: &[u8],
+    limit: usize,
+    input: &mut Input,
+    blocks: &mut Lent,
+) -> Result<Option<Chunk>, Limit> {
+    match input.find(sentinel, limit) {
+        Ok(Option::Some(n)) => Ok(Option::Some(input.take(n, blocks))),
+        Ok(None) => Ok(None),
+        Err(too_long) => Err(Limit::Line(too_long.limit)),
+    }
+}
+
+macro_rules! want {
+    ($name:ty, $output:ty, |$self:ident, $input:ident, $blocks:ident, $ended:ident| $take:expr) => {
+        impl sealed::Sealed for $name {}
+        impl Want for $name {
+            type Output = $output;
+            fn set_limit(&mut self, limit: usize) {
+                self.limit = limit;
+            }
+            fn take(
+                &mut $self,
+                $input: &mut Input,
+                $blocks: &mut Lent,
+                $ended: bool,
+            ) -> Result<Option<$output>, Limit> {
+                $take
+            }
+        }
+    };
+}
+
+want!(Until<'_>, Chunk, |self, input, blocks, _ended| {
+    take_until(self.sentinel, self.limit, input, blocks)
+});
+
+want!(UntilEol, Line, |self, input, blocks, _ended| {
+    Ok(take_until(b"\n", self.limit, input, blocks)?.map(Line::from))
+});
+
+want!(Count, Chunk, |self, input, blocks, _ended| {
+    if self.n > self.limit {
+        return Err(Limit::Count(self.limit));
+    }
+    Ok((input.len() >= self.n).then(|| input.take(self.n, blocks)))
+});
+
+want!(Peek, Chunk, |self, input, blocks, _ended| {
+    if self.n > self.limit {
+        return Err(Limit::Count(self.limit));
+    }
+    Ok((input.len() >= self.n).then(|| input.share(self.n, blocks)))
+});
+
+want!(Some, Chunk, |self, input, blocks, _ended| {
+    let max = self.limit.max(1);
+    Ok((!input.is_empty()).then(|| input.take_some(max, blocks)))
+});
+
+want!(ToEnd, Chunk, |self, input, blocks, ended| {
+    if input.len() > self.limit {
+        return Err(Limit::ToEnd(self.limit));
+    }
+    let all = input.len();
+    Ok(ended.then(|| input.take(all, blocks)))
+});

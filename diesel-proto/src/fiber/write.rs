@@ -1,0 +1,184 @@
+//! Tokens that wait for room, and what can be written.
+
+use alloc::rc::Rc;
+use alloc::string::String;
+use alloc::vec::Vec;
+use core::fmt;
+use core::future::Future;
+use core::pin::Pin;
+use core::task::{Context, Poll};
+
+use bytes::Bytes;
+
+use super::channel::{Socket, error_of};
+use crate::{Blocks, Chunk, Closed, Error, Line, Pipeline};
+
+/// Waits for room, then queues. Made by [`Writer::write`](crate::Writer::write).
+#[must_use = "futures do nothing unless awaited"]
+pub struct Write<'a, P> {
+    socket: &'a Rc<Socket>,
+    payload: Option<P>,
+}
+
+impl<'a, P> Write<'a, P> {
+    pub(crate) fn new(socket: &'a Rc<Socket>, payload: P) -> Self {
+        Write { socket, payload: Some(payload) }
+    }
+}
+
+// Nothing in it is ever pinned.
+impl<P> Unpin for Write<'_, P> {}
+
+impl<P: Payload> Future for Write<'_, P> {
+    type Output = Result<(), Error>;
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        let socket = self.socket;
+        let core = &socket.core;
+        if !core.may_go_on(cx) {
+            return Poll::Pending;
+        }
+        let mut channel = socket.channel.borrow_mut();
+        if let Some(error) = channel.write_error() {
+            core.spend_token();
+            return Poll::Ready(Err(error));
+        }
+        // Between the marks only those go on that were not waiting: hence `notify_below` too.
+        let queued = channel.flow.output.len();
+        let waits = channel.flow.notify_below > 1 && queued >= channel.flow.notify_below;
+        if (queued >= socket.config.high_water || waits) && queued > 0 {
+            let low = socket.config.low_water.min(socket.config.high_water.saturating_sub(1));
+            channel.flow.notify_below = low.saturating_add(1);
+            let replaced = channel.writer.register(cx);
+            drop(channel);
+            drop(replaced);
+            return Poll::Pending;
+        }
+        // What formats itself may be code of a stranger: it gets the queue alone, and nothing of
+        // the hub is borrowed meanwhile.
+        let mut pipeline = core::mem::take(&mut channel.flow.output);
+        drop(channel);
+        let mut blocks = core::mem::take(&mut core.workspace.borrow_mut().blocks);
+        let payload = self.payload.take();
+        let pushed = payload.map_or(Ok(()), |payload| payload.push(&mut pipeline, &mut blocks));
+        core.workspace.borrow_mut().blocks = blocks;
+        socket.channel.borrow_mut().flow.output = pipeline;
+        core.spend_token();
+        core.look_at(socket);
+        Poll::Ready(pushed.map_err(|_| Error::Closed))
+    }
+}
+
+impl<P> fmt::Debug for Write<'_, P> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Write").finish_non_exhaustive()
+    }
+}
+
+/// Waits until everything queued is sent. Made by [`Writer::flush`](crate::Writer::flush).
+#[derive(Debug)]
+#[must_use = "futures do nothing unless awaited"]
+pub struct Flush<'a> {
+    socket: &'a Rc<Socket>,
+}
+
+impl<'a> Flush<'a> {
+    pub(crate) fn new(socket: &'a Rc<Socket>) -> Self {
+        Flush { socket }
+    }
+}
+
+impl Future for Flush<'_> {
+    type Output = Result<(), Error>;
+
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        let core = &self.socket.core;
+        if !core.may_go_on(cx) {
+            return Poll::Pending;
+        }
+        let mut channel = self.socket.channel.borrow_mut();
+        let outcome = if channel.flow.output.is_empty() && channel.broken.is_none() {
+            Ok(())
+        } else if let Some(cause) = channel.broken {
+            Err(error_of(cause))
+        } else {
+            channel.flow.notify_below = 1;
+            let replaced = channel.writer.register(cx);
+            drop(channel);
+            drop(replaced);
+            return Poll::Pending;
+        };
+        core.spend_token();
+        Poll::Ready(outcome)
+    }
+}
+
+/// What can be written: text, bytes, what a token took, `format_args!(..)`, and tuples of these.
+///
+/// Small pieces are copied to what is queued already; large [`Bytes`] are queued by reference.
+pub trait Payload: sealed::Sealed {
+    #[doc(hidden)]
+    fn push(self, pipeline: &mut Pipeline, blocks: &mut Blocks) -> Result<(), Closed>;
+}
+
+mod sealed {
+    pub trait Sealed {}
+}
+
+macro_rules! payload {
+    ($([$($generics:tt)*] $type:ty => |$self:ident, $pipeline:ident, $blocks:ident| $push:expr;)*) => {
+        $(
+            impl<$($generics)*> sealed::Sealed for $type {}
+            impl<$($generics)*> Payload for $type {
+                fn push(
+                    $self,
+                    $pipeline: &mut Pipeline,
+                    $blocks: &mut Blocks,
+                ) -> Result<(), Closed> {
+                    $push
+                }
+            }
+        )*
+    };
+}
+
+payload! {
+    [] &[u8] => |self, pipeline, blocks| pipeline.push(self, blocks);
+    [const N: usize] &[u8; N] => |self, pipeline, blocks| pipeline.push(self, blocks);
+    [] &str => |self, pipeline, blocks| pipeline.push(self.as_bytes(), blocks);
+    [] &String => |self, pipeline, blocks| pipeline.push(self.as_bytes(), blocks);
+    [] &Vec<u8> => |self, pipeline, blocks| pipeline.push(self, blocks);
+    [] &Chunk => |self, pipeline, blocks| pipeline.push(self, blocks);
+    [] &Line => |self, pipeline, blocks| pipeline.push(self, blocks);
+    [] Chunk => |self, pipeline, blocks| pipeline.push(&self, blocks);
+    [] Line => |self, pipeline, blocks| pipeline.push(&self, blocks);
+    [] String => |self, pipeline, blocks| pipeline.push_bytes(self.into(), blocks);
+    [] Vec<u8> => |self, pipeline, blocks| pipeline.push_bytes(self.into(), blocks);
+    [] Bytes => |self, pipeline, blocks| pipeline.push_bytes(self, blocks);
+    [] fmt::Arguments<'_> => |self, pipeline, blocks| {
+        // A pipeline never fails; an error is one of the value's own, and what it wrote stands.
+        let _ = fmt::write(&mut pipeline.writer(blocks), self);
+        Ok(())
+    };
+}
+
+macro_rules! payload_tuple {
+    ($($name:ident)+) => {
+        impl<$($name: Payload),+> sealed::Sealed for ($($name,)+) {}
+        impl<$($name: Payload),+> Payload for ($($name,)+) {
+            #[allow(non_snake_case)]
+            fn push(self, pipeline: &mut Pipeline, blocks: &mut Blocks) -> Result<(), Closed> {
+                let ($($name,)+) = self;
+                $($name.push(pipeline, blocks)?;)+
+                Ok(())
+            }
+        }
+    };
+}
+
+payload_tuple!(A);
+payload_tuple!(A B);
+payload_tuple!(A B C);
+payload_tuple!(A B C D);
+payload_tuple!(A B C D E);
+payload_tuple!(A B C D E F);

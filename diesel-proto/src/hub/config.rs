@@ -1,0 +1,83 @@
+//! What can be set, with its default: for a hub, and for the connections of a service.
+
+use core::time::Duration;
+
+/// Settings of a whole hub.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct Config {
+    /// Connections at a time, of all services and clients, those that are closing included.
+    /// 65,536 by default.
+    pub max_connections: usize,
+    /// Fibers at a time: handlers, loops and spawned ones. 131,072 by default.
+    pub max_fibers: usize,
+    /// Spawned fibers at a time. 65,536 by default.
+    pub max_spawned: usize,
+    /// Tokens that a fiber may be given before the others have their turn. 128 by default.
+    pub tokens_per_pass: u32,
+    /// Polls in one [`run`](crate::Hub::run) before the embedder has its turn. 256 by default.
+    pub polls_per_run: u32,
+    /// How long an orderly shutdown may take. 5 s by default.
+    pub grace: Duration,
+    /// What holds for connections that fibers make with `connect`.
+    pub client: ServiceConfig,
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        Config {
+            max_connections: 65_536,
+            max_fibers: 131_072,
+            max_spawned: 65_536,
+            tokens_per_pass: 128,
+            polls_per_run: 256,
+            grace: Duration::from_secs(5),
+            client: ServiceConfig::default(),
+        }
+    }
+}
+
+/// Settings of the connections of one service.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct ServiceConfig {
+    /// Connections at a time. No limit beyond the hub's by default.
+    pub max_connections: usize,
+    /// The most bytes that one token takes unless the call says otherwise: a line with its end, a
+    /// count. 64 KiB by default.
+    pub read_limit: usize,
+    /// Reading pauses while this many bytes were received and not taken, unless a token waits for
+    /// more. At most one read comes on top. 64 KiB by default.
+    pub read_ahead: usize,
+    /// A `write` waits while at least this many bytes are queued. 64 KiB by default.
+    pub high_water: u64,
+    /// It goes on once no more than this many are. 16 KiB by default.
+    pub low_water: u64,
+    /// How long the peer may take none of what is queued before the connection is cut. 60 s by
+    /// default.
+    pub write_stall: Duration,
+    /// How long the peer may send nothing. Off by default.
+    pub idle: Option<Duration>,
+    /// How long a connection waits, after our side is closed, for the peer to close its own, so
+    /// that a reset does not destroy what the peer has not read yet. Zero closes at once. 2 s by
+    /// default.
+    pub linger: Duration,
+    /// How long a connection may take to be made. 30 s by default.
+    pub connect: Duration,
+}
+
+impl Default for ServiceConfig {
+    fn default() -> Self {
+        ServiceConfig {
+            max_connections: usize::MAX,
+            read_limit: 64 << 10,
+            read_ahead: 64 << 10,
+            high_water: 64 << 10,
+            low_water: 16 << 10,
+            write_stall: Duration::from_secs(60),
+            idle: None,
+            linger: Duration::from_secs(2),
+            connect: Duration::from_secs(30),
+        }
+    }
+}

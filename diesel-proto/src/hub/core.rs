@@ -1,0 +1,249 @@
+//! What the hub shares with the handles it gives out: the tables, the clock reading, the queues.
+//!
+//! Everything is reached through short borrows. The one rule: *no borrow is held while code of a
+//! stranger runs*, be it a poll, a `Drop`, a waker or a hook. What has to be dropped or woken is
+//! moved out first.
+
+use alloc::boxed::Box;
+use alloc::rc::Rc;
+use alloc::vec::Vec;
+use core::cell::{Cell, RefCell};
+use core::future::Future;
+use core::task::{Context, Waker};
+
+use super::fibers::{Fiber, Role};
+use super::id::{Key, Slots};
+use super::stream::Stream;
+use super::wake::ReadyQueue;
+use super::{Action, Config, Counters};
+use crate::fiber::{Channel, Conn, Connecting, Socket};
+use crate::{
+    Address, Blocks, ConnId, Error, FiberId, Instant, Limit, Machine, Notice, ServiceConfig,
+    ServiceId, TimerKey, Timers, Workspace,
+};
+
+pub(crate) struct Core {
+    pub(crate) config: Config,
+    pub(crate) client_config: Rc<ServiceConfig>,
+    pub(crate) now: Cell<Instant>,
+    /// What the fiber that is being polled may still be given in this pass.
+    tokens: Cell<u32>,
+    /// The fiber that is being polled.
+    pub(crate) polling: Cell<Option<FiberId>>,
+    pub(crate) draining: Cell<bool>,
+    pub(crate) halt_asked: Cell<bool>,
+    pub(crate) ready: RefCell<ReadyQueue>,
+    pub(crate) fibers: RefCell<Slots<Fiber>>,
+    pub(crate) spawned: Cell<usize>,
+    pub(crate) streams: RefCell<Slots<Stream>>,
+    pub(crate) timers: RefCell<Timers<Alarm>>,
+    pub(crate) slices: RefCell<Blocks<Rc<Vec<u8>>>>,
+    pub(crate) workspace: RefCell<Workspace>,
+    pub(crate) actions: RefCell<Vec<Action>>,
+    /// Streams to look at before the run ends, each once.
+    pub(crate) dirty: RefCell<Vec<ConnId>>,
+    pub(crate) upgrades: RefCell<Vec<(ConnId, Box<dyn Machine>)>>,
+    /// The number of streams changed: look whether to accept.
+    pub(crate) count_changed: Cell<bool>,
+    /// Services of connections that closed.
+    pub(crate) left_services: RefCell<Vec<ServiceId>>,
+    pub(crate) counters: RefCell<Counters>,
+}
+
+/// What to do when a timer fires.
+pub(crate) enum Alarm {
+    Wake(Waker),
+    Stream(ConnId),
+}
+
+impl Core {
+    pub(crate) fn new(config: Config, alarm: Waker) -> Self {
+        Core {
+            client_config: Rc::new(config.client.clone()),
+            config,
+            now: Cell::new(Instant::ORIGIN),
+            tokens: Cell::new(0),
+            polling: Cell::new(None),
+            draining: Cell::new(false),
+            halt_asked: Cell::new(false),
+            ready: RefCell::new(ReadyQueue::new(alarm)),
+            fibers: RefCell::new(Slots::new()),
+            spawned: Cell::new(0),
+            streams: RefCell::new(Slots::new()),
+            timers: RefCell::new(Timers::new()),
+            slices: RefCell::new(Blocks::new()),
+            workspace: RefCell::new(Workspace::new()),
+            actions: RefCell::new(Vec::new()),
+            dirty: RefCell::new(Vec::new()),
+            upgrades: RefCell::new(Vec::new()),
+            count_changed: Cell::new(false),
+            left_services: RefCell::new(Vec::new()),
+            counters: RefCell::new(Counters::default()),
+        }
+    }
+
+    pub(crate) fn is_draining(&self) -> bool {
+        self.draining.get()
+    }
+
+    /// Gives the fiber that is polled next its tokens.
+    pub(crate) fn refill_tokens(&self) {
+        self.tokens.set(self.config.tokens_per_pass.max(1));
+    }
+
+    /// Whether the fiber may be given another token in this pass. If not, it goes to the end of
+    /// the queue: a chatty peer starves nobody.
+    pub(crate) fn may_go_on(&self, cx: &mut Context<'_>) -> bool {
+        let may = self.tokens.get() > 0;
+        if !may {
+            cx.waker().wake_by_ref();
+        }
+        may
+    }
+
+    pub(crate) fn spend_token(&self) {
+        self.tokens.set(self.tokens.get().saturating_sub(1));
+    }
+
+    /// Puts a stream on the list of those to look at before the run ends.
+    pub(crate) fn look_at(&self, socket: &Socket) {
+        if !socket.dirty.replace(true) {
+            self.dirty.borrow_mut().push(socket.id);
+        }
+    }
+
+    pub(crate) fn push_action(&self, action: Action) {
+        self.actions.borrow_mut().push(action);
+    }
+
+    pub(crate) fn notice(&self, service: Option<ServiceId>, notice: Notice) {
+        self.push_action(Action::Notice(service, notice));
+    }
+
+    pub(crate) fn upgrade(&self, socket: &Socket, machine: Box<dyn Machine>) {
+        self.upgrades.borrow_mut().push((socket.id, machine));
+        self.look_at(socket);
+    }
+
+    /// Adds a fiber and makes it ready.
+    pub(crate) fn add_fiber(
+        &self,
+        role: Role,
+        future: impl Future<Output = Result<(), Error>> + 'static,
+    ) -> Result<FiberId, Limit> {
+        let limit = match role {
+            _ if self.fibers.borrow().len() >= self.config.max_fibers => {
+                Some(Limit::Fibers(self.config.max_fibers))
+            }
+            Role::Spawned if self.spawned.get() >= self.config.max_spawned => {
+                Some(Limit::Spawned(self.config.max_spawned))
+            }
+            _ => None,
+        };
+        if let Some(limit) = limit {
+            self.counters.borrow_mut().limit_fibers += 1;
+            self.notice(None, Notice::LimitReached(limit));
+            return Err(limit);
+        }
+        if role == Role::Spawned {
+            self.spawned.set(self.spawned.get() + 1);
+        }
+        let key = {
+            let mut fibers = self.fibers.borrow_mut();
+            let index = fibers.next_key().index;
+            let waker = self.ready.borrow_mut().waker(index).clone();
+            fibers.insert(Fiber::new(role, Box::pin(future), waker))
+        };
+        self.counters.borrow_mut().fibers += 1;
+        self.ready.borrow_mut().waker(key.index).wake_by_ref();
+        Ok(key.into())
+    }
+
+    /// Whether the hub may have one more connection.
+    pub(crate) fn room_for_stream(&self) -> Result<(), Limit> {
+        let max = self.config.max_connections;
+        if self.streams.borrow().len() < max {
+            return Ok(());
+        }
+        self.counters.borrow_mut().limit_connections += 1;
+        Err(Limit::Connections(max))
+    }
+
+    /// Adds a stream that is held by a handle.
+    pub(crate) fn add_socket(
+        self: &Rc<Self>,
+        service: Option<ServiceId>,
+        peer: Address,
+        config: &Rc<ServiceConfig>,
+        connecting: Connecting,
+    ) -> Rc<Socket> {
+        let mut streams = self.streams.borrow_mut();
+        let socket = Rc::new(Socket {
+            core: Rc::clone(self),
+            id: streams.next_key().into(),
+            peer,
+            config: Rc::clone(config),
+            channel: RefCell::new(Channel::new(connecting)),
+            dirty: Cell::new(false),
+            paused: Cell::new(false),
+        });
+        streams.insert(Stream::of_socket(Rc::clone(&socket), service, self.now.get()));
+        self.count_changed.set(true);
+        self.counters.borrow_mut().open += 1;
+        socket
+    }
+
+    /// Begins to connect.
+    pub(crate) fn connect(self: &Rc<Self>, address: Address) -> Result<Conn, Error> {
+        if self.is_draining() {
+            return Err(Error::Shutdown);
+        }
+        if let Err(limit) = self.room_for_stream() {
+            self.notice(None, Notice::LimitReached(limit));
+            return Err(Error::Limit(limit));
+        }
+        let socket = self.add_socket(None, address, &self.client_config, Connecting::Yes);
+        self.counters.borrow_mut().connects += 1;
+        self.push_action(Action::Connect(socket.id, address));
+        self.look_at(&socket);
+        Ok(Conn::new(socket))
+    }
+
+    pub(crate) fn add_timer(&self, at: Instant, alarm: Alarm) -> TimerKey {
+        self.timers.borrow_mut().insert(at, alarm)
+    }
+
+    /// Takes a timer back; what it held is dropped when nothing is borrowed.
+    pub(crate) fn cancel_timer(&self, key: TimerKey) {
+        let alarm = self.timers.borrow_mut().cancel(key);
+        drop(alarm);
+    }
+
+    /// Aborts a fiber: it is dropped now, or after its poll if it is being polled.
+    pub(crate) fn abort(&self, id: FiberId) {
+        let gone = {
+            let mut fibers = self.fibers.borrow_mut();
+            let key = Key::from(id);
+            match fibers.at(key) {
+                Some(fiber) if fiber.is_being_polled() => {
+                    fiber.abort_after_poll();
+                    None
+                }
+                Some(_) => fibers.remove(key),
+                None => None,
+            }
+        };
+        if let Some(fiber) = gone {
+            self.fiber_gone(fiber.role);
+            drop(fiber);
+        }
+    }
+
+    pub(crate) fn fiber_gone(&self, role: Role) {
+        if role == Role::Spawned {
+            self.spawned.set(self.spawned.get().saturating_sub(1));
+        }
+        let counters = &mut *self.counters.borrow_mut();
+        counters.fibers = counters.fibers.saturating_sub(1);
+    }
+}

@@ -1,0 +1,184 @@
+//! The fibers of a hub: how one is polled, and what its end means.
+
+use core::task::{Context, Poll, Waker};
+
+use alloc::boxed::Box;
+use alloc::string::ToString;
+
+use super::core::Core;
+use super::id::Key;
+use super::service::HandlerFuture;
+use super::stream::StreamState;
+use crate::fiber::cause_of;
+use crate::{Cause, ConnId, Error, FiberId, Notice};
+
+/// Wraps each run of the application's code: it must call what it is given, once. Here an embedder
+/// catches panics (a run that did not come to its end is one) and measures hogs.
+pub type PollHook = Box<dyn FnMut(Task, &mut dyn FnMut())>;
+
+/// Whose code runs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Task {
+    /// A poll of this fiber, or its drop.
+    Fiber(FiberId),
+    /// A step of this connection's machine.
+    Machine(ConnId),
+}
+
+pub(crate) struct Fiber {
+    pub(crate) role: Role,
+    /// Out of its slot while it is being polled: an unwind through the poll leaves the slot whole.
+    task: Option<(HandlerFuture, Waker)>,
+    aborted: bool,
+}
+
+/// What a fiber is for.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Role {
+    Handler(ConnId),
+    Loop,
+    Spawned,
+}
+
+impl Fiber {
+    pub(crate) fn new(role: Role, future: HandlerFuture, waker: Waker) -> Self {
+        Fiber { role, task: Some((future, waker)), aborted: false }
+    }
+
+    pub(crate) fn is_being_polled(&self) -> bool {
+        self.task.is_none()
+    }
+
+    pub(crate) fn abort_after_poll(&mut self) {
+        self.aborted = true;
+    }
+}
+
+impl Core {
+    /// Polls the fiber at `index`, if one is there.
+    pub(crate) fn poll_fiber(&self, index: u32, hook: &mut Option<PollHook>) {
+        let (key, (mut future, waker)) = {
+            let mut fibers = self.fibers.borrow_mut();
+            let Some((key, fiber)) = fibers.at_index(index) else { return };
+            let Some(task) = fiber.task.take() else { return };
+            (key, task)
+        };
+        self.refill_tokens();
+        self.counters.borrow_mut().polls += 1;
+        let guard = Polling { core: self, key };
+        self.polling.set(Some(key.into()));
+        let polled = call(hook, Task::Fiber(key.into()), || {
+            future.as_mut().poll(&mut Context::from_waker(&waker))
+        });
+        core::mem::forget(guard);
+        self.polling.set(None);
+        match polled {
+            Some(Poll::Pending) => {
+                if let Some(fiber) = self.fibers.borrow_mut().at(key) {
+                    if !fiber.aborted {
+                        fiber.task = Some((future, waker));
+                        return;
+                    }
+                }
+                self.end(key, future, hook, Err(Error::Aborted));
+            }
+            Some(Poll::Ready(result)) => self.end(key, future, hook, result),
+            None => self.end(key, future, hook, Err(Error::Panicked)),
+        }
+    }
+
+    /// Drops every fiber, as an abort would.
+    pub(crate) fn drop_fibers(&self, hook: &mut Option<PollHook>) {
+        loop {
+            let key = self.fibers.borrow().keys().next();
+            let Some(key) = key else { return };
+            let task = self.fibers.borrow_mut().at(key).and_then(|fiber| fiber.task.take());
+            match task {
+                Some((future, _waker)) => self.end(key, future, hook, Err(Error::Aborted)),
+                // Only a fiber that drops its own hub is here: its poll ends it.
+                None => {
+                    self.fibers.borrow_mut().remove(key);
+                }
+            }
+        }
+    }
+
+    /// Drops the future, then says what its end means for its connection.
+    fn end(
+        &self,
+        key: Key,
+        future: HandlerFuture,
+        hook: &mut Option<PollHook>,
+        result: Result<(), Error>,
+    ) {
+        // Dropping runs the stranger's code as well, so it may panic as well.
+        let mut future = Some(future);
+        let dropped = call(hook, Task::Fiber(key.into()), || drop(future.take()));
+        let result = if dropped.is_none() { Err(Error::Panicked) } else { result };
+
+        let Some(fiber) = self.fibers.borrow_mut().remove(key) else { return };
+        self.fiber_gone(fiber.role);
+        let Err(error) = result else { return };
+
+        let (mut service, mut peer) = (None, None);
+        if let Role::Handler(conn) = fiber.role {
+            if let Some(stream) = self.streams.borrow_mut().at(conn.into()) {
+                service = stream.service;
+                if let StreamState::Socket(socket) = &stream.state {
+                    peer = Some(socket.peer);
+                    // The handle was dropped with the future; if it lives on elsewhere, the
+                    // connection is not the handler's any more.
+                    let close = &mut socket.channel.borrow_mut().flow.close;
+                    if matches!(close, Some(Cause::Done | Cause::PeerClosed)) {
+                        *close = Some(cause_of(&error));
+                    }
+                }
+            }
+        }
+        match error {
+            Error::Panicked => {
+                self.counters.borrow_mut().panics += 1;
+                self.notice(service, Notice::Panicked { peer });
+            }
+            error if error.is_ordinary() || matches!(error, Error::Aborted) => {}
+            error => {
+                self.counters.borrow_mut().failures += 1;
+                self.notice(service, Notice::Failed { peer, error: error.to_string() });
+            }
+        }
+    }
+}
+
+/// Frees the slot of a fiber if a panic unwinds through its poll because no hook caught it.
+struct Polling<'a> {
+    core: &'a Core,
+    key: Key,
+}
+
+impl Drop for Polling<'_> {
+    fn drop(&mut self) {
+        self.core.polling.set(None);
+        let fiber = self.core.fibers.borrow_mut().remove(self.key);
+        if let Some(fiber) = fiber {
+            self.core.fiber_gone(fiber.role);
+        }
+    }
+}
+
+/// Runs a stranger's code through the hook. `None`: it did not come to its end.
+pub(crate) fn call<R>(
+    hook: &mut Option<PollHook>,
+    task: Task,
+    run: impl FnOnce() -> R,
+) -> Option<R> {
+    let Some(hook) = hook else { return Some(run()) };
+    let mut run = Some(run);
+    let mut result = None;
+    hook(task, &mut || {
+        if let Some(run) = run.take() {
+            result = Some(run());
+        }
+    });
+    result
+}

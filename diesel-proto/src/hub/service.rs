@@ -1,0 +1,111 @@
+//! What serves the connections of one address: a handler, or a machine for each.
+
+use alloc::boxed::Box;
+use alloc::rc::Rc;
+use core::fmt;
+use core::future::Future;
+use core::pin::Pin;
+use core::time::Duration;
+
+use crate::{Address, Conn, Error, Machine, ServiceConfig};
+
+/// A handler or a maker of machines, with its settings.
+///
+/// ```
+/// use diesel_proto::{Conn, Error, Hub, Service};
+///
+/// async fn echo(mut conn: Conn) -> Result<(), Error> {
+///     loop {
+///         let line = conn.until_eol().await?;
+///         conn.write(("you said: ", line)).await?;
+///     }
+/// }
+///
+/// let mut hub = Hub::default();
+/// hub.add_service(Service::new(echo).read_limit(1024).named("echo"));
+/// ```
+pub struct Service {
+    pub(crate) name: &'static str,
+    pub(crate) start: Start,
+    pub(crate) config: ServiceConfig,
+}
+
+pub(crate) type HandlerFuture = Pin<Box<dyn Future<Output = Result<(), Error>>>>;
+
+#[derive(Clone)]
+pub(crate) enum Start {
+    Fiber(Rc<dyn Fn(Conn) -> HandlerFuture>),
+    Machine(Rc<dyn Fn(Address) -> Box<dyn Machine>>),
+}
+
+impl Service {
+    /// Each connection is served by a fiber of `handler`: an `async fn`, or an async closure that
+    /// borrows what it captured.
+    pub fn new<H>(handler: H) -> Self
+    where
+        H: AsyncFn(Conn) -> Result<(), Error> + 'static,
+    {
+        let handler = Rc::new(handler);
+        Service::from_start(Start::Fiber(Rc::new(move |conn| {
+            let handler = Rc::clone(&handler);
+            Box::pin(async move { handler(conn).await })
+        })))
+    }
+
+    /// Each connection is served by a machine of its own, made for its peer.
+    pub fn machine<M: Machine + 'static>(make: impl Fn(Address) -> M + 'static) -> Self {
+        Service::from_start(Start::Machine(Rc::new(move |peer| Box::new(make(peer)))))
+    }
+
+    fn from_start(start: Start) -> Self {
+        Service { name: "service", start, config: ServiceConfig::default() }
+    }
+
+    /// The name that its log lines carry.
+    pub fn named(mut self, name: &'static str) -> Self {
+        self.name = name;
+        self
+    }
+
+    /// All settings at once.
+    pub fn config(mut self, config: ServiceConfig) -> Self {
+        self.config = config;
+        self
+    }
+
+    /// See [`ServiceConfig::max_connections`].
+    pub fn max_connections(mut self, n: usize) -> Self {
+        self.config.max_connections = n;
+        self
+    }
+
+    /// See [`ServiceConfig::read_limit`].
+    pub fn read_limit(mut self, bytes: usize) -> Self {
+        self.config.read_limit = bytes;
+        self
+    }
+
+    /// See [`ServiceConfig::idle`].
+    pub fn idle(mut self, after: Duration) -> Self {
+        self.config.idle = Some(after);
+        self
+    }
+
+    /// See [`ServiceConfig::write_stall`].
+    pub fn write_stall(mut self, after: Duration) -> Self {
+        self.config.write_stall = after;
+        self
+    }
+}
+
+impl fmt::Debug for Service {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Service").field("name", &self.name).finish_non_exhaustive()
+    }
+}
+
+impl<H: AsyncFn(Conn) -> Result<(), Error> + 'static> From<H> for Service {
+    fn from(handler: H) -> Self {
+        Service::new(handler)
+    }
+}

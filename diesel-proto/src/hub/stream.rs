@@ -1,0 +1,346 @@
+//! One connection as the hub sees it: what it owes the embedder, and when.
+//!
+//! Handles and machines only write down what they want, in a [`Flow`]. [`Stream::settle`] compares
+//! that with what the embedder was told, and says the difference. It is the one place where
+//! actions of a connection come from, and this is the order of their lives:
+//!
+//! ```text
+//!   Connecting ──connected──▶ Open ──close, all sent──▶ Lingering ──eof, or in time──▶ gone
+//!        │                     │ ▲                                                       ▲
+//!        │                     ▼ │ (half-close, all sent: our side only)                 │
+//!        └──failed─────────────┴──── abort, reset, peer ended and all sent ──────────────┘
+//! ```
+
+use alloc::boxed::Box;
+use alloc::rc::Rc;
+use core::cell::{Cell, RefMut};
+
+use super::Action;
+use super::core::{Alarm, Core};
+use crate::fiber::{Channel, Connecting, Socket};
+use crate::link::Link;
+use crate::{
+    Address, Cause, ConnId, Flow, Instant, Machine, Notice, Reason, ServiceConfig, ServiceId,
+    TimerKey,
+};
+
+pub(crate) struct Stream {
+    pub(crate) state: StreamState,
+    pub(crate) service: Option<ServiceId>,
+    phase: Phase,
+    /// The embedder was told to send, and has not sent everything.
+    sending: bool,
+    /// The embedder could not send everything.
+    stuck: bool,
+    half_close_told: bool,
+    pause_told: bool,
+    peer_ended: bool,
+    timer: Option<TimerKey>,
+    /// When this phase began, or sending last made progress.
+    since: Instant,
+    /// When bytes last arrived.
+    heard: Instant,
+}
+
+pub(crate) enum StreamState {
+    Socket(Rc<Socket>),
+    Machine(Box<MachineStream>),
+    /// Out of the table while its machine runs. Found at any other time, the machine panicked.
+    Stepping,
+}
+
+pub(crate) struct MachineStream {
+    pub(crate) link: Link<Box<dyn Machine>>,
+    pub(crate) peer: Address,
+    pub(crate) config: Rc<ServiceConfig>,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Phase {
+    Connecting,
+    Open,
+    Lingering,
+}
+
+/// What a stream's owner wants, wherever it keeps that.
+struct Wants<'a> {
+    flow: &'a mut Flow,
+    input: bool,
+    config: &'a ServiceConfig,
+    /// Where the handle looks whether reading is paused.
+    paused: Option<&'a Cell<bool>>,
+}
+
+impl Stream {
+    pub(crate) fn of_socket(socket: Rc<Socket>, service: Option<ServiceId>, now: Instant) -> Self {
+        let connecting = socket.channel.borrow().connecting == Connecting::Yes;
+        let phase = if connecting { Phase::Connecting } else { Phase::Open };
+        Stream::new(StreamState::Socket(socket), service, phase, now)
+    }
+
+    pub(crate) fn of_machine(
+        machine: MachineStream,
+        service: Option<ServiceId>,
+        now: Instant,
+    ) -> Self {
+        Stream::new(StreamState::Machine(Box::new(machine)), service, Phase::Open, now)
+    }
+
+    fn new(state: StreamState, service: Option<ServiceId>, phase: Phase, now: Instant) -> Self {
+        Stream {
+            state,
+            service,
+            phase,
+            sending: false,
+            stuck: false,
+            half_close_told: false,
+            pause_told: false,
+            peer_ended: false,
+            timer: None,
+            since: now,
+            heard: now,
+        }
+    }
+
+    pub(crate) fn is_connecting(&self) -> bool {
+        self.phase == Phase::Connecting
+    }
+
+    pub(crate) fn opened(&mut self, now: Instant) {
+        self.phase = Phase::Open;
+        self.since = now;
+        self.heard = now;
+    }
+
+    pub(crate) fn heard(&mut self, now: Instant) {
+        self.heard = now;
+    }
+
+    /// The peer ended its side. Returns whether that is news.
+    pub(crate) fn ended(&mut self) -> bool {
+        !core::mem::replace(&mut self.peer_ended, true)
+    }
+
+    /// The embedder sent `n` bytes and `left` are still queued. Returns whether the deadline for
+    /// progress has changed.
+    pub(crate) fn sent(&mut self, now: Instant, n: u64, left: u64) -> bool {
+        let was_stuck = self.stuck;
+        self.stuck = left > 0;
+        if left == 0 {
+            self.sending = false;
+        }
+        if n > 0 || !was_stuck {
+            self.since = now;
+        }
+        was_stuck || self.stuck
+    }
+
+    pub(crate) fn take_timer(&mut self) -> Option<TimerKey> {
+        self.timer.take()
+    }
+
+    /// What the deadline that passed was for, if one has.
+    pub(crate) fn due(&mut self, now: Instant) -> Option<Due> {
+        let (linger, stall, idle, connect) = {
+            let config = self.config()?;
+            (config.linger, config.write_stall, config.idle, config.connect)
+        };
+        let closing = self.with_flow(|flow| flow.close)?;
+        match self.phase {
+            Phase::Connecting => (now >= self.since + connect).then_some(Due::Connect),
+            Phase::Lingering => {
+                (now >= self.since + linger).then_some(Due::Close(closing.unwrap_or(Cause::Done)))
+            }
+            Phase::Open if self.stuck && now >= self.since + stall => {
+                Some(Due::Close(Cause::TimedOut(Reason::WriteStall)))
+            }
+            Phase::Open if closing.is_some() => None,
+            Phase::Open if idle.is_some_and(|idle| now >= self.heard + idle) => Some(Due::Idle),
+            Phase::Open => Some(Due::Machine),
+        }
+    }
+
+    /// Says what has changed since the embedder was last told; sets the one timer. Returns why the
+    /// stream is over, if it is.
+    pub(crate) fn settle(&mut self, core: &Core, id: ConnId) -> Option<Cause> {
+        let now = core.now.get();
+        let Stream { state, phase, .. } = self;
+        let mut channel;
+        let Wants { flow, input, config, paused } = match state {
+            StreamState::Socket(socket) => {
+                socket.dirty.set(false);
+                channel = socket.channel.borrow_mut();
+                socket_wants(socket, &mut channel)
+            }
+            StreamState::Machine(stream) => Wants {
+                input: stream.link.flow.close.is_some() || stream.link.wants_input(),
+                flow: &mut stream.link.flow,
+                config: &stream.config,
+                paused: None,
+            },
+            StreamState::Stepping => return Some(Cause::Panicked),
+        };
+
+        if flow.abort || (*phase == Phase::Connecting && flow.close.is_some()) {
+            return Some(flow.close.unwrap_or(Cause::Done));
+        }
+        if *phase != Phase::Connecting {
+            if flow.output.is_empty() {
+                self.sending = false;
+                if let Some(cause) = flow.close {
+                    if self.peer_ended || config.linger.is_zero() {
+                        return Some(cause);
+                    }
+                    if *phase == Phase::Open {
+                        *phase = Phase::Lingering;
+                        self.since = now;
+                    }
+                }
+                if flow.is_half_closed() && !self.half_close_told {
+                    self.half_close_told = true;
+                    core.push_action(Action::HalfClose(id));
+                }
+            } else if !self.sending {
+                self.sending = true;
+                core.push_action(Action::Send(id));
+            }
+            // Once the peer has ended there is nothing to read: reading stays as it is.
+            if self.pause_told == input && !self.peer_ended {
+                self.pause_told = !input;
+                core.push_action(if input { Action::Resume(id) } else { Action::Pause(id) });
+            }
+        }
+
+        let deadline = match *phase {
+            Phase::Connecting => Some(self.since + config.connect),
+            Phase::Lingering => Some(self.since + config.linger),
+            Phase::Open => {
+                let stall = self.stuck.then_some(self.since + config.write_stall);
+                let closing = flow.close.is_some();
+                let idle = config.idle.filter(|_| !closing).map(|idle| self.heard + idle);
+                let own = flow.deadline.map(|deadline| deadline.at);
+                [stall, idle, own].into_iter().flatten().min()
+            }
+        };
+        if let Some(paused) = paused {
+            paused.set(self.pause_told);
+        }
+        set_timer(&mut self.timer, core, id, deadline);
+        None
+    }
+
+    fn config(&self) -> Option<&ServiceConfig> {
+        match &self.state {
+            StreamState::Socket(socket) => Some(&socket.config),
+            StreamState::Machine(stream) => Some(&stream.config),
+            StreamState::Stepping => None,
+        }
+    }
+
+    pub(crate) fn peer(&self) -> Address {
+        match &self.state {
+            StreamState::Socket(socket) => socket.peer,
+            StreamState::Machine(stream) => stream.peer,
+            StreamState::Stepping => Address::Unnamed,
+        }
+    }
+
+    /// Runs `f` on the stream's flow, wherever that is. `None` while its machine runs.
+    pub(crate) fn with_flow<R>(&mut self, f: impl FnOnce(&mut Flow) -> R) -> Option<R> {
+        match &mut self.state {
+            StreamState::Socket(socket) => Some(f(&mut socket.channel.borrow_mut().flow)),
+            StreamState::Machine(stream) => Some(f(&mut stream.link.flow)),
+            StreamState::Stepping => None,
+        }
+    }
+}
+
+fn set_timer(timer: &mut Option<TimerKey>, core: &Core, id: ConnId, deadline: Option<Instant>) {
+    match (*timer, deadline) {
+        (None, None) => {}
+        (None, Some(at)) => *timer = Some(core.add_timer(at, Alarm::Stream(id))),
+        (Some(key), Some(at)) => {
+            let mut timers = core.timers.borrow_mut();
+            if timers.deadline(key) != Some(at) && !timers.set(key, at) {
+                *timer = Some(timers.insert(at, Alarm::Stream(id)));
+            }
+        }
+        (Some(key), None) => {
+            *timer = None;
+            core.cancel_timer(key);
+        }
+    }
+}
+
+/// What a deadline was for.
+pub(crate) enum Due {
+    Connect,
+    /// Close at once.
+    Close(Cause),
+    /// Close once everything queued is sent.
+    Idle,
+    /// The machine's own, if it is.
+    Machine,
+}
+
+/// Bytes are welcome while few are held, while a token waits for more, and while nobody will look
+/// at them any more, so that the end of the stream is seen.
+fn socket_wants<'a>(socket: &'a Socket, channel: &'a mut RefMut<'_, Channel>) -> Wants<'a> {
+    let channel = &mut **channel;
+    let dropped = channel.reader_dropped || channel.flow.close.is_some();
+    if dropped && !channel.input.is_empty() {
+        channel.input.clear(&mut socket.core.slices.borrow_mut());
+    }
+    let room = channel.input.len() < socket.config.read_ahead;
+    Wants {
+        input: dropped || room || channel.reader.is_waiting(),
+        flow: &mut channel.flow,
+        config: &socket.config,
+        paused: Some(&socket.paused),
+    }
+}
+
+impl Core {
+    /// Looks at one stream: see [`Stream::settle`].
+    pub(crate) fn settle(&self, id: ConnId) {
+        let over = {
+            let mut streams = self.streams.borrow_mut();
+            streams.at(id.into()).and_then(|stream| stream.settle(self, id))
+        };
+        if let Some(cause) = over {
+            self.close(id, cause);
+        }
+    }
+
+    /// Removes a stream and tells everyone who has to know.
+    pub(crate) fn close(&self, id: ConnId, cause: Cause) {
+        let Some(mut stream) = self.streams.borrow_mut().remove(id.into()) else { return };
+        if let Some(timer) = stream.take_timer() {
+            self.cancel_timer(timer);
+        }
+        {
+            let counters = &mut *self.counters.borrow_mut();
+            counters.open = counters.open.saturating_sub(1);
+        }
+        if matches!(cause, Cause::TimedOut(_) | Cause::Limit(_) | Cause::Protocol(_)) {
+            self.notice(stream.service, Notice::Cut { peer: stream.peer(), cause });
+        }
+        if cause == Cause::Panicked && matches!(stream.state, StreamState::Stepping) {
+            self.counters.borrow_mut().panics += 1;
+            self.notice(stream.service, Notice::Panicked { peer: None });
+        }
+        self.push_action(Action::Close(id, cause));
+        self.count_changed.set(true);
+        self.left_services.borrow_mut().extend(stream.service);
+        if let StreamState::Socket(socket) = &stream.state {
+            let wakers = {
+                let channel = &mut *socket.channel.borrow_mut();
+                let blocks = &mut self.workspace.borrow_mut().blocks;
+                let all = channel.flow.output.len();
+                channel.flow.output.advance(all, blocks);
+                channel.break_off(cause)
+            };
+            wakers.into_iter().flatten().for_each(core::task::Waker::wake);
+        }
+    }
+}

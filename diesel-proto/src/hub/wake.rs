@@ -1,0 +1,196 @@
+//! Who is to be polled next.
+//!
+//! Wakers are real ones: a fiber may wait on any future, and be woken from any thread. So the way
+//! from a waker to the hub is made of atomics alone; there is no lock, and no queue that grows.
+//!
+//! ```text
+//!   waker(70) ──▶ chunk 1: ticket[6] = 41, then bit 6 ──▶ group 0: bit 1 ──▶ pending ──▶ alarm?
+//! ```
+//!
+//! A bit says "woken", its ticket says when. The hub collects the set bits through two levels of
+//! summaries and sorts them by ticket: first woken, first polled. Waking one that is already woken
+//! changes nothing.
+//!
+//! The order of operations is what makes it right: a waker sets ticket, bit, summary and `pending`,
+//! in this order; the hub clears `pending`, summary and bit, in this order. Whatever a waker had
+//! set before the hub looked at a level is found below it; whatever came later leaves that level
+//! set for the next time. (All `SeqCst`: one total order is what the argument needs.)
+//!
+//! A waker belongs to an index, not to a fiber: it outlives one that ends and serves the next,
+//! which a stale waker then polls once too often. Futures have to bear that anyway.
+
+use alloc::collections::VecDeque;
+use alloc::sync::Arc;
+use alloc::task::Wake;
+use alloc::vec::Vec;
+use core::sync::atomic::{AtomicBool, AtomicU64, Ordering::SeqCst};
+use core::task::Waker;
+
+/// Chunks in a group, and wakers in a chunk: the bits of a word.
+const WORD: u32 = u64::BITS;
+
+/// The hub's end: who is ready, in the order they were woken.
+pub(crate) struct ReadyQueue {
+    shared: Arc<Shared>,
+    groups: Vec<Arc<Group>>,
+    chunks: Vec<Arc<Chunk>>,
+    wakers: Vec<Waker>,
+    ready: VecDeque<u32>,
+    /// Reused by every collection.
+    woken: Vec<(u64, u32)>,
+}
+
+struct Shared {
+    pending: AtomicBool,
+    tickets: AtomicU64,
+    /// The hub will look at `pending` before it rests: no need for the alarm.
+    awake: AtomicBool,
+    /// Rouses whoever is to call the hub.
+    alarm: Waker,
+}
+
+/// One bit for each of 64 chunks.
+struct Group {
+    summary: AtomicU64,
+}
+
+/// One bit for each of 64 wakers, and when it was set.
+struct Chunk {
+    bits: AtomicU64,
+    tickets: [AtomicU64; WORD as usize],
+    group: Arc<Group>,
+    /// This chunk's bit in its group's summary.
+    mask: u64,
+    shared: Arc<Shared>,
+}
+
+struct IndexWaker {
+    chunk: Arc<Chunk>,
+    bit: u32,
+}
+
+impl ReadyQueue {
+    pub(crate) fn new(alarm: Waker) -> Self {
+        ReadyQueue {
+            shared: Arc::new(Shared {
+                pending: AtomicBool::new(false),
+                tickets: AtomicU64::new(0),
+                awake: AtomicBool::new(false),
+                alarm,
+            }),
+            groups: Vec::new(),
+            chunks: Vec::new(),
+            wakers: Vec::new(),
+            ready: VecDeque::new(),
+            woken: Vec::new(),
+        }
+    }
+
+    /// The waker of `index`. Indices are dense: those below come to be as well.
+    pub(crate) fn waker(&mut self, index: u32) -> &Waker {
+        while self.wakers.len() <= index as usize {
+            let next = self.wakers.len() as u32;
+            let (chunk, bit) = (next / WORD, next % WORD);
+            if self.chunks.len() <= chunk as usize {
+                self.add_chunk(chunk);
+            }
+            let chunk = Arc::clone(&self.chunks[chunk as usize]);
+            self.wakers.push(Waker::from(Arc::new(IndexWaker { chunk, bit })));
+        }
+        &self.wakers[index as usize]
+    }
+
+    /// The next to be polled, and no longer woken.
+    pub(crate) fn pop(&mut self) -> Option<u32> {
+        self.collect();
+        self.ready.pop_front()
+    }
+
+    /// Whether there is anyone to poll.
+    pub(crate) fn is_empty(&mut self) -> bool {
+        self.collect();
+        self.ready.is_empty()
+    }
+
+    /// From here on the hub will look again before it rests, so that wakers need not sound the
+    /// alarm.
+    pub(crate) fn stay_awake(&self) {
+        if !self.shared.awake.load(SeqCst) {
+            self.shared.awake.store(true, SeqCst);
+        }
+    }
+
+    /// From here on every first waking sounds the alarm. What was woken before is in the queue.
+    pub(crate) fn rest(&mut self) {
+        self.shared.awake.store(false, SeqCst);
+        self.collect();
+    }
+
+    fn add_chunk(&mut self, chunk: u32) {
+        let (group, bit) = (chunk / WORD, chunk % WORD);
+        if self.groups.len() <= group as usize {
+            self.groups.push(Arc::new(Group { summary: AtomicU64::new(0) }));
+        }
+        self.chunks.push(Arc::new(Chunk {
+            bits: AtomicU64::new(0),
+            tickets: [const { AtomicU64::new(0) }; WORD as usize],
+            group: Arc::clone(&self.groups[group as usize]),
+            mask: 1 << bit,
+            shared: Arc::clone(&self.shared),
+        }));
+    }
+
+    /// Moves the woken to the end of the queue, in the order of their tickets.
+    fn collect(&mut self) {
+        if !self.shared.pending.load(SeqCst) {
+            return;
+        }
+        self.shared.pending.store(false, SeqCst);
+        for (g, group) in (0..).zip(&self.groups) {
+            if group.summary.load(SeqCst) == 0 {
+                continue;
+            }
+            for c in bits(group.summary.swap(0, SeqCst)) {
+                let chunk_index = g * WORD + c;
+                let Some(chunk) = self.chunks.get(chunk_index as usize) else { continue };
+                for bit in bits(chunk.bits.swap(0, SeqCst)) {
+                    let ticket = chunk.tickets[bit as usize].load(SeqCst);
+                    self.woken.push((ticket, chunk_index * WORD + bit));
+                }
+            }
+        }
+        self.woken.sort_unstable();
+        self.ready.extend(self.woken.drain(..).map(|(_, index)| index));
+    }
+}
+
+impl Wake for IndexWaker {
+    fn wake(self: Arc<Self>) {
+        self.wake_by_ref();
+    }
+
+    fn wake_by_ref(self: &Arc<Self>) {
+        let (chunk, mask) = (&*self.chunk, 1 << self.bit);
+        if chunk.bits.load(SeqCst) & mask != 0 {
+            return; // keeps its place in the queue
+        }
+        let shared = &*chunk.shared;
+        chunk.tickets[self.bit as usize].store(shared.tickets.fetch_add(1, SeqCst), SeqCst);
+        chunk.bits.fetch_or(mask, SeqCst);
+        if chunk.group.summary.load(SeqCst) & chunk.mask == 0 {
+            chunk.group.summary.fetch_or(chunk.mask, SeqCst);
+        }
+        if !shared.pending.swap(true, SeqCst) && !shared.awake.load(SeqCst) {
+            shared.alarm.wake_by_ref();
+        }
+    }
+}
+
+/// The positions of the bits that are set, lowest first.
+fn bits(mut word: u64) -> impl Iterator<Item = u32> {
+    core::iter::from_fn(move || {
+        let bit = word.trailing_zeros();
+        word &= word.checked_sub(1)?;
+        Some(bit)
+    })
+}

@@ -1,0 +1,102 @@
+//! The line echo, as a machine: the smallest whole one, and the inside of the stack that shows
+//! that machines stack.
+
+use core::fmt::{self, Write};
+
+use crate::{Actions, Buffer, Cause, Input, Instant, Limit, Machine};
+
+/// Answers `you said: ` and the line to every line; ends at the line `quit`; at the line `UPGRADE`
+/// it may give way to another machine.
+///
+/// ```
+/// use diesel_proto::{Endpoint, Instant, LineEcho};
+///
+/// let now = Instant::ORIGIN;
+/// let mut echo = Endpoint::new(LineEcho::default(), now);
+/// let _ = echo.received(now, b"hello\n");
+/// assert_eq!(echo.take_outgoing(now), b"you said: hello\n");
+/// ```
+pub struct LineEcho {
+    input: Buffer,
+    max_line: usize,
+    upgrade: Option<fn(&mut Actions<'_>)>,
+}
+
+impl Default for LineEcho {
+    /// Lines of up to 64 KiB; `UPGRADE` is a line like any other.
+    fn default() -> Self {
+        LineEcho { input: Buffer::new(), max_line: 64 << 10, upgrade: None }
+    }
+}
+
+impl LineEcho {
+    /// Lines of up to `bytes`, their end included.
+    pub fn max_line(mut self, bytes: usize) -> Self {
+        self.max_line = bytes;
+        self
+    }
+
+    /// What to do at the line `UPGRADE`: name the next machine with [`Actions::upgrade`].
+    pub fn on_upgrade(mut self, upgrade: fn(&mut Actions<'_>)) -> Self {
+        self.upgrade = Some(upgrade);
+        self
+    }
+}
+
+impl Machine for LineEcho {
+    fn step(&mut self, _now: Instant, input: Input<'_>, actions: &mut Actions<'_>) -> usize {
+        match input {
+            Input::Bytes(bytes) => return self.lines(bytes, actions),
+            Input::Eof => actions.close(Cause::PeerClosed),
+            Input::Shutdown => actions.close(Cause::Shutdown),
+            _ => {}
+        }
+        0
+    }
+
+    fn held(&self) -> usize {
+        self.input.len()
+    }
+}
+
+impl LineEcho {
+    /// Answers the whole lines. Takes all bytes but those behind a line that ends its business.
+    fn lines(&mut self, bytes: &[u8], actions: &mut Actions<'_>) -> usize {
+        let held = self.input.len();
+        self.input.push(bytes, actions.blocks());
+        let mut done = 0;
+        loop {
+            match self.input.find(b"\n", self.max_line) {
+                Ok(Some(n)) => {
+                    let line = self.input.front().get(..n).unwrap_or_default().to_vec();
+                    self.input.consume(n, actions.blocks());
+                    done += n;
+                    match (line.trim_ascii(), self.upgrade) {
+                        (b"quit", _) => actions.close(Cause::Done),
+                        (b"UPGRADE", Some(upgrade)) => upgrade(actions),
+                        _ => {
+                            actions.send(b"you said: ");
+                            actions.send(&line);
+                            continue;
+                        }
+                    }
+                    // `held < done <= held + len(bytes)`: what is held has no line end.
+                    self.input.clear(actions.blocks());
+                    return done - held;
+                }
+                Ok(None) => return bytes.len(),
+                Err(too_long) => {
+                    let _ = writeln!(actions, "line longer than {} bytes\r", too_long.limit);
+                    actions.close(Cause::Limit(Limit::Line(too_long.limit)));
+                    return bytes.len();
+                }
+            }
+        }
+    }
+}
+
+impl fmt::Debug for LineEcho {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("LineEcho").field("held", &self.input.len()).finish()
+    }
+}

@@ -1,0 +1,169 @@
+//! A machine and its stream: what [`Endpoint`](crate::Endpoint) and the hub have in common.
+//!
+//! This is the caller's half of the contract in [`machine`](crate::Machine): it keeps the bytes
+//! that a machine did not take, offers them again in order, puts the end of the stream after
+//! them, and lets nothing reach a machine that has closed. Memory is lent by whoever holds it.
+//!
+//! ```text
+//!   received ──▶ [ rest: given, not taken ] ──▶ machine ──▶ [ flow.output ] ──▶ outgoing
+//!                  len(rest) <= one read                                         sent(n)
+//! ```
+
+use crate::{Actions, Buffer, Cause, Flow, Input, Instant, Machine, Slot, Workspace};
+
+#[derive(Debug)]
+pub(crate) struct Link<M> {
+    machine: Slot<M>,
+    pub(crate) flow: Flow,
+    rest: Buffer,
+    inbound: Inbound,
+}
+
+/// The state of the peer's side.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Inbound {
+    Open,
+    /// It ended, but bytes before the end are not taken yet.
+    Ending,
+    Ended,
+}
+
+impl<M: Machine> Link<M> {
+    pub(crate) fn new(machine: M) -> Self {
+        Link {
+            machine: Slot::First(machine),
+            flow: Flow::new(),
+            rest: Buffer::new(),
+            inbound: Inbound::Open,
+        }
+    }
+
+    /// Takes over a stream on which something has already happened. `left_over` is what its
+    /// former owner had received and not taken: offered after [`start`](Self::start).
+    pub(crate) fn adopt(
+        machine: M,
+        flow: Flow,
+        left_over: &[u8],
+        workspace: &mut Workspace,
+    ) -> Self {
+        let mut link = Link { flow, ..Link::new(machine) };
+        link.rest.push(left_over, &mut workspace.blocks);
+        link
+    }
+
+    pub(crate) fn start(&mut self, now: Instant, workspace: &mut Workspace) {
+        self.input(now, Input::Start, workspace);
+    }
+
+    /// Whether bytes are welcome.
+    pub(crate) fn wants_input(&self) -> bool {
+        self.inbound == Inbound::Open
+            && self.flow.close.is_none()
+            && !self.flow.paused
+            && self.rest.is_empty()
+    }
+
+    /// All of `bytes`, or none if they are not welcome. Bytes for a stream that has ended are
+    /// taken, and dropped.
+    pub(crate) fn received(
+        &mut self,
+        now: Instant,
+        bytes: &[u8],
+        workspace: &mut Workspace,
+    ) -> usize {
+        if self.flow.close.is_some() || self.inbound != Inbound::Open {
+            return bytes.len();
+        }
+        if !self.wants_input() {
+            return 0;
+        }
+        if !bytes.is_empty() {
+            // Parsed where they lie; only what is not taken is copied.
+            let taken = self.offer(now, bytes, workspace);
+            if self.flow.close.is_none() {
+                self.rest.push(&bytes[taken..], &mut workspace.blocks);
+            }
+            self.settle(now, workspace);
+        }
+        bytes.len()
+    }
+
+    pub(crate) fn eof(&mut self, now: Instant, workspace: &mut Workspace) {
+        if self.inbound == Inbound::Open {
+            self.inbound = Inbound::Ending;
+            self.settle(now, workspace);
+        }
+    }
+
+    pub(crate) fn reset(&mut self, now: Instant, workspace: &mut Workspace) {
+        self.inbound = Inbound::Ended;
+        self.rest.clear(&mut workspace.blocks);
+        if self.flow.close.is_none() {
+            self.step(now, Input::Reset, workspace);
+        }
+        self.flow.abort_with(Cause::Reset);
+        self.settle(now, workspace);
+    }
+
+    pub(crate) fn sent(&mut self, now: Instant, n: u64, workspace: &mut Workspace) {
+        self.flow.output.advance(n, &mut workspace.blocks);
+        if self.flow.take_drained() {
+            self.input(now, Input::Drained, workspace);
+        }
+    }
+
+    pub(crate) fn expired(&mut self, now: Instant, workspace: &mut Workspace) {
+        if self.flow.deadline.is_some_and(|deadline| deadline.at <= now) {
+            self.flow.deadline = None;
+            self.input(now, Input::Deadline, workspace);
+        }
+    }
+
+    /// Gives an input that concerns only the machine, then what had to wait for it.
+    pub(crate) fn input(&mut self, now: Instant, input: Input<'_>, workspace: &mut Workspace) {
+        if self.flow.close.is_none() {
+            self.step(now, input, workspace);
+        }
+        self.settle(now, workspace);
+    }
+
+    /// Bytes held for this stream, in and out.
+    pub(crate) fn held(&self) -> usize {
+        let queued = usize::try_from(self.flow.output.len()).unwrap_or(usize::MAX);
+        self.rest.len().saturating_add(queued).saturating_add(self.machine.held())
+    }
+
+    fn step(&mut self, now: Instant, input: Input<'_>, workspace: &mut Workspace) -> usize {
+        self.machine.step(now, input, &mut Actions::new(&mut self.flow, workspace))
+    }
+
+    /// One step with bytes. A machine that leaves some has paused reading.
+    fn offer(&mut self, now: Instant, bytes: &[u8], workspace: &mut Workspace) -> usize {
+        let taken = self.step(now, Input::Bytes(bytes), workspace).min(bytes.len());
+        if taken < bytes.len() {
+            self.flow.paused = true;
+        }
+        taken
+    }
+
+    /// After every step: offers what was left over, then the end of the stream.
+    ///
+    /// Ends because each turn takes bytes or pauses: `len(rest)` falls, or the loop does.
+    fn settle(&mut self, now: Instant, workspace: &mut Workspace) {
+        while !self.flow.paused && self.flow.close.is_none() && !self.rest.is_empty() {
+            let mut rest = core::mem::take(&mut self.rest);
+            let taken = self.offer(now, rest.front(), workspace);
+            rest.consume(taken, &mut workspace.blocks);
+            self.rest = rest;
+        }
+        if self.rest.is_empty() && self.inbound == Inbound::Ending && self.flow.close.is_none() {
+            self.inbound = Inbound::Ended;
+            self.step(now, Input::Eof, workspace);
+        }
+        if self.flow.close.is_some() {
+            self.rest.clear(&mut workspace.blocks);
+            self.flow.deadline = None;
+            self.flow.drop_aborted(&mut workspace.blocks);
+        }
+    }
+}

@@ -1,0 +1,338 @@
+//! The one trait through which anything drives a byte stream.
+//!
+//! A [`Machine`] is a transition function: something happened (an [`Input`]), and what follows
+//! from it is written into [`Actions`], memory that the caller owns.
+//!
+//! The rules, for machines:
+//!
+//! - A step does a bounded amount of work; a step that finds nothing to do is O(1).
+//! - What a machine puts out depends on the bytes and the time it was given, never on how the
+//!   bytes were cut, nor on how much room there is for output.
+//! - Taking fewer bytes than were given means "no room, or no business with the rest, yet". The
+//!   caller keeps the rest and offers it again after the first step that leaves reading unpaused.
+//! - After [`Actions::close`] or [`Actions::abort`] nothing more comes out.
+//!
+//! The rules for callers are the numbered list at [`Endpoint`](crate::Endpoint).
+//!
+//! A machine must never know what carries its bytes, who holds it, or what time of day it is.
+
+use alloc::boxed::Box;
+use alloc::vec::Vec;
+use core::fmt;
+
+use bytes::Bytes;
+
+use crate::{Blocks, Cause, Deadline, External, Instant, Notice, Pipeline, Reason};
+
+/// Drives one byte stream: bytes and time in, actions out.
+///
+/// ```
+/// use diesel_proto::{Actions, Cause, Endpoint, Input, Instant, Machine};
+///
+/// /// Sends everything back.
+/// struct Echo;
+///
+/// impl Machine for Echo {
+///     fn step(&mut self, _now: Instant, input: Input<'_>, actions: &mut Actions<'_>) -> usize {
+///         match input {
+///             Input::Bytes(bytes) => {
+///                 actions.send(bytes);
+///                 bytes.len()
+///             }
+///             Input::Eof => {
+///                 actions.close(Cause::PeerClosed);
+///                 0
+///             }
+///             _ => 0,
+///         }
+///     }
+/// }
+///
+/// let mut echo = Endpoint::new(Echo, Instant::ORIGIN);
+/// assert_eq!(echo.received(Instant::ORIGIN, b"hello"), 5);
+/// assert_eq!(echo.take_outgoing(Instant::ORIGIN), b"hello");
+/// ```
+pub trait Machine {
+    /// Something happened; what follows goes to `actions`. Returns how many bytes of
+    /// [`Input::Bytes`] it took; what it returns for any other input means nothing.
+    fn step(&mut self, now: Instant, input: Input<'_>, actions: &mut Actions<'_>) -> usize;
+
+    /// Bytes of input and unsent output that this machine holds in memory of its own, beyond what
+    /// is queued in its [`Actions`].
+    fn held(&self) -> usize {
+        0
+    }
+}
+
+impl<M: Machine + ?Sized> Machine for Box<M> {
+    fn step(&mut self, now: Instant, input: Input<'_>, actions: &mut Actions<'_>) -> usize {
+        (**self).step(now, input, actions)
+    }
+
+    fn held(&self) -> usize {
+        (**self).held()
+    }
+}
+
+/// What happened.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Input<'a> {
+    /// The stream is there. Comes first, and once.
+    Start,
+    /// Bytes arrived: the oldest that the machine has not taken yet. Never empty.
+    Bytes(&'a [u8]),
+    /// The peer will send no more. Comes after all its bytes were taken, and once.
+    Eof,
+    /// The stream is gone, both ways. Comes last.
+    Reset,
+    /// The deadline that was set has passed. It is cleared before the step.
+    Deadline,
+    /// Fewer bytes are queued than [`Actions::notify_below`] asked for. Comes once per request.
+    Drained,
+    /// Something that this machine shares with others changed: look.
+    Wake,
+    /// An orderly shutdown began: finish what was begun, and close.
+    Shutdown,
+}
+
+/// What a machine wants of its stream. It holds from step to step until written again.
+///
+/// The caller keeps one for each stream and lends it, in an [`Actions`], to each step. Idle, it
+/// owns no memory beyond itself.
+#[derive(Debug, Default)]
+pub struct Flow {
+    pub(crate) output: Pipeline,
+    pub(crate) deadline: Option<Deadline>,
+    /// `Drained` is due once `output.len() < notify_below`; zero: nobody asked.
+    pub(crate) notify_below: u64,
+    pub(crate) paused: bool,
+    /// With a cause here, `output` is closing.
+    pub(crate) close: Option<Cause>,
+    /// With `close`: at once, what is queued is dropped.
+    pub(crate) abort: bool,
+}
+
+impl Flow {
+    /// A stream on which nothing has happened.
+    pub const fn new() -> Self {
+        Flow {
+            output: Pipeline::new(),
+            deadline: None,
+            notify_below: 0,
+            paused: false,
+            close: None,
+            abort: false,
+        }
+    }
+
+    /// The bytes that are queued.
+    pub fn output(&self) -> &Pipeline {
+        &self.output
+    }
+
+    /// The deadline that is set.
+    pub fn deadline(&self) -> Option<Deadline> {
+        self.deadline
+    }
+
+    /// Whether the machine wants no bytes for now.
+    pub fn is_paused(&self) -> bool {
+        self.paused
+    }
+
+    /// Whether nothing more will be queued: our side ends once everything queued is sent.
+    pub fn is_half_closed(&self) -> bool {
+        self.output.is_closing()
+    }
+
+    /// Why the stream is to be closed, if it is, once everything queued is sent.
+    pub fn closing(&self) -> Option<Cause> {
+        self.close
+    }
+
+    /// Nothing more is queued. The first cause stands.
+    pub(crate) fn close_with(&mut self, cause: Cause) {
+        self.close.get_or_insert(cause);
+        self.output.close();
+    }
+
+    /// As [`close_with`](Self::close_with), and what is queued is dropped.
+    pub(crate) fn abort_with(&mut self, cause: Cause) {
+        self.close_with(cause);
+        self.abort = true;
+    }
+
+    /// Takes the request for [`Input::Drained`] if it is due.
+    pub(crate) fn take_drained(&mut self) -> bool {
+        let due = self.output.len() < self.notify_below;
+        if due {
+            self.notify_below = 0;
+        }
+        due
+    }
+
+    /// Drops what is queued if the stream is to be closed at once.
+    pub(crate) fn drop_aborted(&mut self, blocks: &mut Blocks) {
+        if self.abort && !self.output.is_empty() {
+            let all = self.output.len();
+            self.output.advance(all, blocks);
+        }
+    }
+}
+
+/// Memory that the caller of machines owns and lends to each step: one for a thread is enough.
+#[derive(Default)]
+pub struct Workspace {
+    pub(crate) blocks: Blocks,
+    pub(crate) notices: Vec<Notice>,
+    pub(crate) successor: Option<Box<dyn Machine + Send>>,
+}
+
+impl Workspace {
+    /// Owns nothing yet.
+    pub fn new() -> Self {
+        Workspace::default()
+    }
+
+    /// What machines had to tell a person, oldest first.
+    pub fn drain_notices(&mut self) -> impl Iterator<Item = Notice> + '_ {
+        self.notices.drain(..)
+    }
+}
+
+impl fmt::Debug for Workspace {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Workspace").field("notices", &self.notices).finish_non_exhaustive()
+    }
+}
+
+/// Where a step writes what follows: bytes to send, the next deadline, pauses, closes, notices.
+#[derive(Debug)]
+pub struct Actions<'a> {
+    flow: &'a mut Flow,
+    workspace: &'a mut Workspace,
+}
+
+impl<'a> Actions<'a> {
+    /// Lends a stream's state and the caller's memory to a step.
+    pub fn new(flow: &'a mut Flow, workspace: &'a mut Workspace) -> Self {
+        Actions { flow, workspace }
+    }
+
+    /// Queues bytes by copying them. After a close they are dropped.
+    pub fn send(&mut self, bytes: &[u8]) {
+        let _ = self.flow.output.push(bytes, &mut self.workspace.blocks);
+    }
+
+    /// Queues bytes: large ones by reference, small ones by copying. After a close they are dropped.
+    pub fn send_bytes(&mut self, bytes: Bytes) {
+        let _ = self.flow.output.push_bytes(bytes, &mut self.workspace.blocks);
+    }
+
+    /// Queues bytes that someone else holds. After a close they are dropped.
+    pub fn send_external(&mut self, external: External) {
+        let _ = self.flow.output.push_external(external);
+    }
+
+    /// How many bytes are queued and not sent.
+    pub fn queued(&self) -> u64 {
+        self.flow.output.len()
+    }
+
+    /// Asks for [`Input::Drained`] once fewer than `n` bytes are queued. One request holds at a
+    /// time: this replaces an earlier one. Zero takes it back.
+    pub fn notify_below(&mut self, n: u64) {
+        self.flow.notify_below = n;
+    }
+
+    /// Sets the stream's one deadline.
+    pub fn set_deadline(&mut self, at: Instant, reason: Reason) {
+        self.flow.deadline = Some(Deadline { at, reason });
+    }
+
+    /// Takes the deadline back.
+    pub fn clear_deadline(&mut self) {
+        self.flow.deadline = None;
+    }
+
+    /// The deadline that is set.
+    pub fn deadline(&self) -> Option<Deadline> {
+        self.flow.deadline
+    }
+
+    /// Wants no more bytes until [`resume`](Self::resume).
+    pub fn pause(&mut self) {
+        self.flow.paused = true;
+    }
+
+    /// Wants bytes again: those that were left over come first.
+    pub fn resume(&mut self) {
+        self.flow.paused = false;
+    }
+
+    /// Whether reading is paused.
+    pub fn is_paused(&self) -> bool {
+        self.flow.paused
+    }
+
+    /// Ends our side once everything queued is sent; the peer may go on sending.
+    pub fn half_close(&mut self) {
+        self.flow.output.close();
+    }
+
+    /// Closes the stream once everything queued is sent. The first cause stands.
+    pub fn close(&mut self, cause: Cause) {
+        self.flow.close_with(cause);
+    }
+
+    /// Closes the stream at once, dropping what is queued. The first cause stands.
+    pub fn abort(&mut self, cause: Cause) {
+        self.flow.abort_with(cause);
+    }
+
+    /// Whether this stream is to be closed.
+    pub fn is_closing(&self) -> bool {
+        self.flow.close.is_some()
+    }
+
+    /// Gives way: `next` is the machine of this stream from the end of this step on. It gets
+    /// [`Input::Start`], then the bytes that were left over. What is queued is sent first; the
+    /// deadline, the pause and the request for `Drained` are cleared.
+    pub fn upgrade(&mut self, next: impl Machine + Send + 'static) {
+        self.workspace.successor = Some(Box::new(next));
+    }
+
+    /// Tells a person something.
+    pub fn notice(&mut self, notice: Notice) {
+        self.workspace.notices.push(notice);
+    }
+
+    /// Memory to lend to a [`Buffer`](crate::Buffer) or an inner [`Pipeline`].
+    pub fn blocks(&mut self) -> &mut Blocks {
+        &mut self.workspace.blocks
+    }
+
+    /// For a layer that frames what is inside it: the actions of an inner stream, which borrow the
+    /// same memory.
+    pub fn inner<'b>(&'b mut self, flow: &'b mut Flow) -> Actions<'b> {
+        Actions { flow, workspace: self.workspace }
+    }
+
+    /// Takes the machine that asked to be next, with the stream's state cleared for it.
+    pub(crate) fn take_successor(&mut self) -> Option<Box<dyn Machine + Send>> {
+        let next = self.workspace.successor.take()?;
+        self.flow.deadline = None;
+        self.flow.paused = false;
+        self.flow.notify_below = 0;
+        Some(next)
+    }
+}
+
+/// `write!(actions, ..)` queues text.
+impl fmt::Write for Actions<'_> {
+    fn write_str(&mut self, s: &str) -> fmt::Result {
+        self.send(s.as_bytes());
+        Ok(())
+    }
+}

@@ -1,0 +1,136 @@
+//! Why things end: deadlines, limits and closes, told apart by who is to blame.
+//!
+//! Every value here is small, comparable and free of text that had to be allocated: it travels in
+//! actions, counters and logs, and a test compares it with `==`.
+
+use core::fmt;
+
+use crate::Instant;
+
+/// What a deadline is for, so that a log, a metric or a test can say why something timed out.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Reason {
+    /// The head of a message (or a preamble before it) did not arrive in time.
+    Head,
+    /// The body of a message stopped arriving.
+    BodyIdle,
+    /// No further request arrived on a connection kept alive.
+    KeepAlive,
+    /// The peer sent nothing for as long as the service allows.
+    Idle,
+    /// The peer stopped taking what we send.
+    WriteStall,
+    /// The peer did not close its side after we closed ours.
+    Linger,
+    /// The grace period of an orderly shutdown ended.
+    Drain,
+    /// The application's own, by the name it chose.
+    Application(&'static str),
+}
+
+impl fmt::Display for Reason {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Reason::Head => "the head did not arrive in time",
+            Reason::BodyIdle => "the body stopped arriving",
+            Reason::KeepAlive => "no further request arrived",
+            Reason::Idle => "the peer sent nothing",
+            Reason::WriteStall => "the peer stopped taking what was sent",
+            Reason::Linger => "the peer did not close its side",
+            Reason::Drain => "the grace period of the shutdown ended",
+            Reason::Application(name) => name,
+        })
+    }
+}
+
+/// A point in time and what it is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Deadline {
+    /// When.
+    pub at: Instant,
+    /// What for.
+    pub reason: Reason,
+}
+
+/// A limit that was reached, by name, with its value.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Limit {
+    /// Bytes up to and including a sentinel.
+    Line(usize),
+    /// Bytes asked for by count.
+    Count(usize),
+    /// Bytes up to the end of the stream.
+    ToEnd(usize),
+    /// Connections of the whole hub.
+    Connections(usize),
+    /// Connections of one service.
+    ServiceConnections(usize),
+    /// Fibers of the whole hub: handlers, loops and what they spawned.
+    Fibers(usize),
+    /// Fibers that were spawned by others.
+    Spawned(usize),
+    /// Calls that wait for their turn on one client.
+    Calls(usize),
+}
+
+impl fmt::Display for Limit {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Limit::Line(n) => write!(f, "no sentinel within the line limit of {n} bytes"),
+            Limit::Count(n) => write!(f, "more bytes asked for than the limit of {n}"),
+            Limit::ToEnd(n) => write!(f, "the stream is longer than the limit of {n} bytes"),
+            Limit::Connections(n) => write!(f, "at the limit of {n} connections"),
+            Limit::ServiceConnections(n) => {
+                write!(f, "at the service's limit of {n} connections")
+            }
+            Limit::Fibers(n) => write!(f, "at the limit of {n} fibers"),
+            Limit::Spawned(n) => write!(f, "at the limit of {n} spawned fibers"),
+            Limit::Calls(n) => write!(f, "at the limit of {n} calls waiting on one client"),
+        }
+    }
+}
+
+/// Why a connection was closed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Cause {
+    /// The application was done with it.
+    Done,
+    /// The peer closed first, and nothing was left to do.
+    PeerClosed,
+    /// The peer reset the connection.
+    Reset,
+    /// A deadline passed.
+    TimedOut(Reason),
+    /// A limit was reached.
+    Limit(Limit),
+    /// The peer broke the protocol; the text names the rule.
+    Protocol(&'static str),
+    /// The handler returned an error.
+    Failed,
+    /// The handler panicked.
+    Panicked,
+    /// A client call was dropped after it had been sent: its answer must not reach the next one.
+    CallAbandoned,
+    /// The hub shut down.
+    Shutdown,
+}
+
+impl fmt::Display for Cause {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Cause::Done => f.write_str("done"),
+            Cause::PeerClosed => f.write_str("the peer closed"),
+            Cause::Reset => f.write_str("the peer reset the connection"),
+            Cause::TimedOut(reason) => write!(f, "timed out: {reason}"),
+            Cause::Limit(limit) => limit.fmt(f),
+            Cause::Protocol(rule) => write!(f, "the peer broke the protocol: {rule}"),
+            Cause::Failed => f.write_str("the handler failed"),
+            Cause::Panicked => f.write_str("the handler panicked"),
+            Cause::CallAbandoned => f.write_str("a call was dropped after it had been sent"),
+            Cause::Shutdown => f.write_str("shut down"),
+        }
+    }
+}
