@@ -140,7 +140,6 @@ impl Driver {
         loop {
             let mut actions = std::mem::take(&mut self.actions);
             hub.run(now, &mut actions);
-            let idle = actions.is_empty();
             let mut flow = Flow::GoOn;
             for action in actions.drain(..) {
                 if self.obey(hub, now, action)? == Flow::Halt {
@@ -148,7 +147,7 @@ impl Driver {
                 }
             }
             self.actions = actions;
-            if idle || flow == Flow::Halt {
+            if flow == Flow::Halt || !hub.has_more() {
                 return Ok(flow);
             }
         }
@@ -266,9 +265,12 @@ impl Driver {
                     return Ok(());
                 }
                 Some((Sent::Bytes(n), all)) => {
-                    hub.sent(now, conn, n as u64);
+                    let left = hub.sent(now, conn, n as u64);
                     if n < all {
                         return stream.wait_writable(true);
+                    }
+                    if left == 0 {
+                        return stream.wait_writable(false);
                     }
                 }
             }

@@ -52,10 +52,6 @@ impl<S: AsFd> Registered<S> {
         &self.source
     }
 
-    pub(crate) fn interest(&self) -> Interest {
-        self.interest
-    }
-
     /// Watches for something else. Costs a system call only if it is something else.
     #[allow(unsafe_code)]
     pub(crate) fn watch(&mut self, interest: Interest) -> io::Result<()> {

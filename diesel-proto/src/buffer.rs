@@ -135,10 +135,43 @@ impl<B: Block> Buffer<B> {
     /// remembered in memory of its own until the buffer is empty.
     ///
     /// [`scanned`]: Self::scanned
+    #[inline(always)]
     pub fn find(&mut self, sentinel: &[u8], limit: usize) -> Result<Option<usize>, TooLong> {
-        if sentinel.is_empty() {
-            return Ok(Some(0));
+        match sentinel {
+            [] => Ok(Some(0)),
+            [byte] => self.find_byte(*byte, limit),
+            _ => self.find_long(sentinel, limit),
         }
+    }
+
+    /// The common case, a line, cut short: what is contiguous is searched in one go.
+    #[inline(always)]
+    fn find_byte(&mut self, byte: u8, limit: usize) -> Result<Option<usize>, TooLong> {
+        if !self.search.is_for_byte(byte) {
+            self.search = Search::new(&[byte]);
+            self.searched = 0;
+        }
+        let front = unread(&self.front, self.start);
+        let end = front.len().min(limit);
+        if self.searched == 0 {
+            self.search.set_byte_found(false);
+        }
+        // Nothing was found yet: what follows begins a search, or continues one.
+        if self.back.is_none() && self.searched < end && !self.search.is_found() {
+            let piece = &front[self.searched..end];
+            let found = memchr::memchr(byte, piece);
+            let scanned = found.map_or(piece.len(), |at| at + 1);
+            self.searched += scanned;
+            self.scanned += scanned as u64;
+            self.search.set_byte_found(found.is_some());
+            if found.is_some() {
+                return Ok(Some(self.searched));
+            }
+        }
+        self.find_long(&[byte], limit)
+    }
+
+    fn find_long(&mut self, sentinel: &[u8], limit: usize) -> Result<Option<usize>, TooLong> {
         if self.search.is_for(sentinel) {
             self.search.forget_all_but(self.searched);
         } else {
@@ -267,7 +300,22 @@ impl Buffer<Rc<Vec<u8>>> {
     ///
     /// O(1), and nothing is copied, unless the `n` bytes are in two blocks: then they are copied,
     /// once.
+    #[inline(always)]
     pub fn take(&mut self, n: usize, blocks: &mut Blocks<Rc<Vec<u8>>>) -> Chunk {
+        if let Some(block) = &self.front {
+            // Something is left behind it: only numbers change.
+            if n < block.len() - self.start && block.capacity() <= Blocks::LARGE {
+                let end = self.start + n;
+                let chunk = Chunk::of(block, self.start, end);
+                self.start = end;
+                self.searched = self.searched.saturating_sub(n);
+                return chunk;
+            }
+        }
+        self.take_last(n, blocks)
+    }
+
+    fn take_last(&mut self, n: usize, blocks: &mut Blocks<Rc<Vec<u8>>>) -> Chunk {
         let n = n.min(self.len());
         let front = self.front();
         if n <= front.len() {

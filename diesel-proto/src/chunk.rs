@@ -16,9 +16,9 @@ use alloc::rc::Rc;
 use alloc::string::String;
 use alloc::vec::Vec;
 use bytes::Bytes;
-use core::fmt;
 use core::hash::{Hash, Hasher};
 use core::ops::Deref;
+use core::{fmt, str};
 
 /// Bytes that were taken out of a [`Buffer`](crate::Buffer) without copying them.
 ///
@@ -103,7 +103,12 @@ impl Line {
     ///
     /// Bytes that are not UTF-8 become U+FFFD. It allocates only if there are such.
     pub fn trimmed(&self) -> Cow<'_, str> {
-        String::from_utf8_lossy(self.trim_ascii())
+        let trimmed = self.trim_ascii();
+        // The usual case is checked much faster than the general one repairs.
+        match str::from_utf8(trimmed) {
+            Ok(text) => Cow::Borrowed(text),
+            Err(_) => String::from_utf8_lossy(trimmed),
+        }
     }
 
     /// The chunk that the line is.

@@ -23,8 +23,8 @@ pub enum Error {
     /// This subscription fell behind and missed this many messages; the next wait goes on with
     /// the oldest that is left.
     Lagged(u64),
-    /// A connection could not be made.
-    Connect(ConnectError),
+    /// A connection could not be made. (Boxed: errors travel through every token, and are small.)
+    Connect(Box<ConnectError>),
     /// The hub is shutting down, and this would have had to wait.
     Shutdown,
     /// The fiber that was to give the answer was aborted.
@@ -80,7 +80,7 @@ impl fmt::Display for Error {
 impl core::error::Error for Error {
     fn source(&self) -> Option<&(dyn core::error::Error + 'static)> {
         match self {
-            Error::Connect(error) => Some(error),
+            Error::Connect(error) => Some(&**error),
             Error::Application(error) => Some(&**error),
             _ => None,
         }
@@ -95,7 +95,7 @@ impl From<TooLong> for Error {
 
 impl From<ConnectError> for Error {
     fn from(error: ConnectError) -> Self {
-        Error::Connect(error)
+        Error::Connect(Box::new(error))
     }
 }
 
@@ -134,3 +134,13 @@ from_errors!(
     core::num::ParseFloatError,
     fmt::Error
 );
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn it_is_small_enough_to_pass_through_every_token() {
+        assert!(size_of::<Error>() <= 24);
+    }
+}

@@ -66,30 +66,37 @@ impl LineEcho {
         self.input.push(bytes, actions.blocks());
         let mut done = 0;
         loop {
-            match self.input.find(b"\n", self.max_line) {
-                Ok(Some(n)) => {
-                    let line = self.input.front().get(..n).unwrap_or_default().to_vec();
-                    self.input.consume(n, actions.blocks());
-                    done += n;
-                    match (line.trim_ascii(), self.upgrade) {
-                        (b"quit", _) => actions.close(Cause::Done),
-                        (b"UPGRADE", Some(upgrade)) => upgrade(actions),
-                        _ => {
-                            actions.send(b"you said: ");
-                            actions.send(&line);
-                            continue;
-                        }
-                    }
-                    // `held < done <= held + len(bytes)`: what is held has no line end.
-                    self.input.clear(actions.blocks());
-                    return done - held;
-                }
+            let n = match self.input.find(b"\n", self.max_line) {
+                Ok(Some(n)) => n,
                 Ok(None) => return bytes.len(),
                 Err(too_long) => {
                     let _ = writeln!(actions, "line longer than {} bytes\r", too_long.limit);
                     actions.close(Cause::Limit(Limit::Line(too_long.limit)));
                     return bytes.len();
                 }
+            };
+            let line = self.input.front().get(..n).unwrap_or_default();
+            let goes_on = match (line.trim_ascii(), self.upgrade) {
+                (b"quit", _) => {
+                    actions.close(Cause::Done);
+                    false
+                }
+                (b"UPGRADE", Some(upgrade)) => {
+                    upgrade(actions);
+                    false
+                }
+                _ => {
+                    actions.send(b"you said: ");
+                    actions.send(line);
+                    true
+                }
+            };
+            done += n;
+            self.input.consume(n, actions.blocks());
+            if !goes_on {
+                // What was held before has no line end: `held < done <= held + len(bytes)`.
+                self.input.clear(actions.blocks());
+                return done - held;
             }
         }
     }

@@ -315,8 +315,17 @@ impl Pipeline {
 
     /// Copies bytes behind those that were copied before. The first block is small if that is
     /// enough; if it is not, what follows is written into large ones.
-    fn copy(&mut self, mut bytes: &[u8], blocks: &mut Blocks) {
+    #[inline]
+    fn copy(&mut self, bytes: &[u8], blocks: &mut Blocks) {
         self.len = self.len.saturating_add(bytes.len() as u64);
+        if self.queue.is_none() && self.tail.capacity() - self.tail.len() >= bytes.len() {
+            self.tail.extend_from_slice(bytes);
+        } else {
+            self.copy_in_blocks(bytes, blocks);
+        }
+    }
+
+    fn copy_in_blocks(&mut self, mut bytes: &[u8], blocks: &mut Blocks) {
         self.compact(bytes.len());
         while !bytes.is_empty() {
             if self.tail.len() == self.tail.capacity() {

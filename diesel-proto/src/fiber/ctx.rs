@@ -250,9 +250,7 @@ impl Future for Connect {
             (channel.connecting, channel.broken)
         };
         let outcome = match (state, broken) {
-            (Connecting::Failed(kind), _) => {
-                Err(Error::Connect(ConnectError { address: *address, kind }))
-            }
+            (Connecting::Failed(kind), _) => Err(ConnectError { address: *address, kind }.into()),
             (Connecting::No, _) => Ok(connecting),
             (Connecting::Yes, Some(cause)) => Err(error_of(cause)),
             (Connecting::Yes, None) if core.is_draining() => Err(Error::Shutdown),

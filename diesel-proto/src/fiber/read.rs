@@ -48,15 +48,19 @@ impl<W: Want + Unpin> Future for Read<'_, W> {
         }
         let channel = &mut *socket.channel.borrow_mut();
         let blocks = &mut *core.slices.borrow_mut();
-        let outcome = match want.take(&mut channel.input, blocks, channel.eof) {
-            Ok(Some(taken)) => Ok(taken),
+        // What was taken is returned from where it was made: it is not moved once more.
+        let error = match want.take(&mut channel.input, blocks, channel.eof) {
+            Ok(Some(taken)) => {
+                settled(socket);
+                return Poll::Ready(Ok(taken));
+            }
             Err(limit) => {
                 core.counters.borrow_mut().limit_reads += 1;
-                Err(Error::Limit(limit))
+                Error::Limit(limit)
             }
             Ok(None) => match channel.read_error() {
-                Some(error) => Err(error),
-                None if core.is_draining() => Err(Error::Shutdown),
+                Some(error) => error,
+                None if core.is_draining() => Error::Shutdown,
                 None => {
                     let replaced = channel.reader.register(cx);
                     // Waiting for more than is read ahead: reading must not stay paused.
@@ -68,11 +72,16 @@ impl<W: Want + Unpin> Future for Read<'_, W> {
                 }
             },
         };
-        core.spend_token();
-        if socket.paused.get() {
-            core.look_at(socket);
-        }
-        Poll::Ready(outcome)
+        settled(socket);
+        Poll::Ready(Err(error))
+    }
+}
+
+/// A token was satisfied, or failed. There may be room to read on.
+fn settled(socket: &Socket) {
+    socket.core.spend_token();
+    if socket.paused.get() {
+        socket.core.look_at(socket);
     }
 }
 
@@ -140,6 +149,7 @@ pub struct ToEnd {
     pub(crate) limit: usize,
 }
 
+#[inline(always)]
 fn take_until(
     sentinel: &[u8],
     limit: usize,
@@ -161,6 +171,7 @@ macro_rules! want {
             fn set_limit(&mut self, limit: usize) {
                 self.limit = limit;
             }
+            #[inline(always)]
             fn take(
                 &mut $self,
                 $input: &mut Input,

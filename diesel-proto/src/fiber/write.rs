@@ -17,12 +17,12 @@ use crate::{Blocks, Chunk, Closed, Error, Line, Pipeline};
 #[must_use = "futures do nothing unless awaited"]
 pub struct Write<'a, P> {
     socket: &'a Rc<Socket>,
-    payload: Option<P>,
+    payload: P,
 }
 
 impl<'a, P> Write<'a, P> {
     pub(crate) fn new(socket: &'a Rc<Socket>, payload: P) -> Self {
-        Write { socket, payload: Some(payload) }
+        Write { socket, payload }
     }
 }
 
@@ -54,15 +54,20 @@ impl<P: Payload> Future for Write<'_, P> {
             drop(replaced);
             return Poll::Pending;
         }
-        // What formats itself may be code of a stranger: it gets the queue alone, and nothing of
-        // the hub is borrowed meanwhile.
-        let mut pipeline = core::mem::take(&mut channel.flow.output);
-        drop(channel);
-        let mut blocks = core::mem::take(&mut core.workspace.borrow_mut().blocks);
-        let payload = self.payload.take();
-        let pushed = payload.map_or(Ok(()), |payload| payload.push(&mut pipeline, &mut blocks));
-        core.workspace.borrow_mut().blocks = blocks;
-        socket.channel.borrow_mut().flow.output = pipeline;
+        let payload = &mut self.payload;
+        let pushed = if P::RUNS_FOREIGN_CODE {
+            // What formats itself gets the queue alone: nothing of the hub is borrowed meanwhile.
+            let mut pipeline = core::mem::take(&mut channel.flow.output);
+            drop(channel);
+            let mut blocks = core::mem::take(&mut core.workspace.borrow_mut().blocks);
+            let pushed = payload.push(&mut pipeline, &mut blocks);
+            core.workspace.borrow_mut().blocks = blocks;
+            socket.channel.borrow_mut().flow.output = pipeline;
+            pushed
+        } else {
+            let blocks = &mut core.workspace.borrow_mut().blocks;
+            payload.push(&mut channel.flow.output, blocks)
+        };
         core.spend_token();
         core.look_at(socket);
         Poll::Ready(pushed.map_err(|_| Error::Closed))
@@ -117,8 +122,13 @@ impl Future for Flush<'_> {
 ///
 /// Small pieces are copied to what is queued already; large [`Bytes`] are queued by reference.
 pub trait Payload: sealed::Sealed {
+    /// Whether pushing it may run code that is not ours.
     #[doc(hidden)]
-    fn push(self, pipeline: &mut Pipeline, blocks: &mut Blocks) -> Result<(), Closed>;
+    const RUNS_FOREIGN_CODE: bool = false;
+
+    /// Queues it. Called once; what is owned may be taken.
+    #[doc(hidden)]
+    fn push(&mut self, pipeline: &mut Pipeline, blocks: &mut Blocks) -> Result<(), Closed>;
 }
 
 mod sealed {
@@ -130,8 +140,9 @@ macro_rules! payload {
         $(
             impl<$($generics)*> sealed::Sealed for $type {}
             impl<$($generics)*> Payload for $type {
+                #[inline(always)]
                 fn push(
-                    $self,
+                    &mut $self,
                     $pipeline: &mut Pipeline,
                     $blocks: &mut Blocks,
                 ) -> Result<(), Closed> {
@@ -144,30 +155,48 @@ macro_rules! payload {
 
 payload! {
     [] &[u8] => |self, pipeline, blocks| pipeline.push(self, blocks);
-    [const N: usize] &[u8; N] => |self, pipeline, blocks| pipeline.push(self, blocks);
+    [const N: usize] &[u8; N] => |self, pipeline, blocks| pipeline.push(*self, blocks);
     [] &str => |self, pipeline, blocks| pipeline.push(self.as_bytes(), blocks);
     [] &String => |self, pipeline, blocks| pipeline.push(self.as_bytes(), blocks);
     [] &Vec<u8> => |self, pipeline, blocks| pipeline.push(self, blocks);
     [] &Chunk => |self, pipeline, blocks| pipeline.push(self, blocks);
     [] &Line => |self, pipeline, blocks| pipeline.push(self, blocks);
-    [] Chunk => |self, pipeline, blocks| pipeline.push(&self, blocks);
-    [] Line => |self, pipeline, blocks| pipeline.push(&self, blocks);
-    [] String => |self, pipeline, blocks| pipeline.push_bytes(self.into(), blocks);
-    [] Vec<u8> => |self, pipeline, blocks| pipeline.push_bytes(self.into(), blocks);
-    [] Bytes => |self, pipeline, blocks| pipeline.push_bytes(self, blocks);
-    [] fmt::Arguments<'_> => |self, pipeline, blocks| {
-        // A pipeline never fails; an error is one of the value's own, and what it wrote stands.
-        let _ = fmt::write(&mut pipeline.writer(blocks), self);
-        Ok(())
+    [] Chunk => |self, pipeline, blocks| pipeline.push(self, blocks);
+    [] Line => |self, pipeline, blocks| pipeline.push(self, blocks);
+    [] String => |self, pipeline, blocks| {
+        pipeline.push_bytes(core::mem::take(self).into(), blocks)
     };
+    [] Vec<u8> => |self, pipeline, blocks| {
+        pipeline.push_bytes(core::mem::take(self).into(), blocks)
+    };
+    [] Bytes => |self, pipeline, blocks| pipeline.push_bytes(core::mem::take(self), blocks);
+}
+
+impl sealed::Sealed for fmt::Arguments<'_> {}
+impl Payload for fmt::Arguments<'_> {
+    const RUNS_FOREIGN_CODE: bool = true;
+
+    fn push(&mut self, pipeline: &mut Pipeline, blocks: &mut Blocks) -> Result<(), Closed> {
+        // A queue that is open never fails; an error is one of the value's own, and what it wrote
+        // before stands.
+        let _ = fmt::write(&mut pipeline.writer(blocks), *self);
+        Ok(())
+    }
 }
 
 macro_rules! payload_tuple {
     ($($name:ident)+) => {
         impl<$($name: Payload),+> sealed::Sealed for ($($name,)+) {}
         impl<$($name: Payload),+> Payload for ($($name,)+) {
+            const RUNS_FOREIGN_CODE: bool = $($name::RUNS_FOREIGN_CODE)||+;
+
             #[allow(non_snake_case)]
-            fn push(self, pipeline: &mut Pipeline, blocks: &mut Blocks) -> Result<(), Closed> {
+            #[inline(always)]
+            fn push(
+                &mut self,
+                pipeline: &mut Pipeline,
+                blocks: &mut Blocks,
+            ) -> Result<(), Closed> {
                 let ($($name,)+) = self;
                 $($name.push(pipeline, blocks)?;)+
                 Ok(())

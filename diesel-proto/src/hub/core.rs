@@ -42,6 +42,8 @@ pub(crate) struct Core {
     pub(crate) actions: RefCell<Vec<Action>>,
     /// Streams to look at before the run ends, each once.
     pub(crate) dirty: RefCell<Vec<ConnId>>,
+    /// To be woken once nothing is borrowed.
+    pub(crate) wakers: RefCell<Vec<Waker>>,
     pub(crate) upgrades: RefCell<Vec<(ConnId, Box<dyn Machine>)>>,
     /// The number of streams changed: look whether to accept.
     pub(crate) count_changed: Cell<bool>,
@@ -75,6 +77,7 @@ impl Core {
             workspace: RefCell::new(Workspace::new()),
             actions: RefCell::new(Vec::new()),
             dirty: RefCell::new(Vec::new()),
+            wakers: RefCell::new(Vec::new()),
             upgrades: RefCell::new(Vec::new()),
             count_changed: Cell::new(false),
             left_services: RefCell::new(Vec::new()),
@@ -109,6 +112,15 @@ impl Core {
     pub(crate) fn look_at(&self, socket: &Socket) {
         if !socket.dirty.replace(true) {
             self.dirty.borrow_mut().push(socket.id);
+        }
+    }
+
+    /// Wakes those that were put off until nothing is borrowed.
+    #[inline]
+    pub(crate) fn wake_all(&self) {
+        loop {
+            let Some(waker) = self.wakers.borrow_mut().pop() else { return };
+            waker.wake();
         }
     }
 

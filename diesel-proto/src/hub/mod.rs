@@ -260,7 +260,7 @@ impl Hub {
     pub fn received(&mut self, now: Instant, conn: ConnId, bytes: &[u8]) -> usize {
         self.advance(now);
         let core = &self.core;
-        let socket = {
+        let taken = {
             let mut streams = core.streams.borrow_mut();
             let Some(stream) = streams.at(conn.into()) else { return bytes.len() };
             if bytes.is_empty() || stream.is_connecting() {
@@ -268,39 +268,36 @@ impl Hub {
             }
             stream.heard(core.now.get());
             match &stream.state {
-                StreamState::Socket(socket) => Some(Rc::clone(socket)),
+                StreamState::Socket(socket) => {
+                    let channel = &mut *socket.channel.borrow_mut();
+                    let held = channel.input.len();
+                    let full = held >= socket.config.read_ahead;
+                    if channel.reader_dropped || channel.flow.close.is_some() || channel.eof {
+                        Some(bytes.len())
+                    } else if full && !channel.reader.is_waiting() {
+                        Some(0)
+                    } else {
+                        channel.input.push(bytes, &mut core.slices.borrow_mut());
+                        core.wakers.borrow_mut().extend(channel.reader.take());
+                        if held + bytes.len() >= socket.config.read_ahead {
+                            core.look_at(socket);
+                        }
+                        Some(bytes.len())
+                    }
+                }
                 _ => None,
             }
         };
-        let taken = match socket {
-            Some(socket) => {
-                let channel = &mut *socket.channel.borrow_mut();
-                let full = channel.input.len() >= socket.config.read_ahead;
-                if channel.reader_dropped || channel.flow.close.is_some() || channel.eof {
-                    bytes.len()
-                } else if full && !channel.reader.is_waiting() {
-                    0
-                } else {
-                    channel.input.push(bytes, &mut core.slices.borrow_mut());
-                    let waker = channel.reader.take();
-                    if channel.input.len() >= socket.config.read_ahead {
-                        core.look_at(&socket);
-                    }
-                    if let Some(waker) = waker {
-                        waker.wake();
-                    }
-                    bytes.len()
-                }
-            }
-            None => {
-                let mut taken = bytes.len();
-                self.step(conn, |link, now, workspace| {
-                    taken = link.received(now, bytes, workspace);
-                });
-                taken
-            }
-        };
-        self.core.counters.borrow_mut().bytes_in += taken as u64;
+        let taken = taken.unwrap_or_else(|| {
+            let mut taken = bytes.len();
+            self.step(conn, |link, now, workspace| {
+                taken = link.received(now, bytes, workspace);
+            });
+            taken
+        });
+        let core = &self.core;
+        core.counters.borrow_mut().bytes_in += taken as u64;
+        core.wake_all();
         taken
     }
 
@@ -345,65 +342,62 @@ impl Hub {
     /// Lends what is to be sent next, oldest first, to `f`: up to 16 slices. `None` if there is
     /// nothing. Say afterwards how much was [`sent`](Self::sent).
     pub fn outgoing<R>(&mut self, conn: ConnId, f: impl FnOnce(&[&[u8]]) -> R) -> Option<R> {
-        let take = |flow: &mut crate::Flow| ::core::mem::take(&mut flow.output);
-        let pipeline = self.with_flow(conn, take)?;
-        let mut slices: [&[u8]; 16] = [&[]; 16];
-        let n = pipeline.slices(&mut slices);
-        let result = (n > 0).then(|| f(&slices[..n]));
-        self.with_flow(conn, |flow| flow.output = pipeline);
-        result
+        // The hub is borrowed while `f` runs; but no fiber, waker or hook can run meanwhile.
+        let offer = |flow: &mut crate::Flow| {
+            let mut slices: [&[u8]; 16] = [&[]; 16];
+            let n = flow.output.slices(&mut slices);
+            (n > 0).then(|| f(&slices[..n]))
+        };
+        self.with_flow(conn, offer)?
     }
 
     /// The stream took `n` bytes of what was outgoing: zero, too, is to be said, once, when it
-    /// takes no more.
-    pub fn sent(&mut self, now: Instant, conn: ConnId, n: u64) {
+    /// takes no more. Returns how many are still queued.
+    pub fn sent(&mut self, now: Instant, conn: ConnId, n: u64) -> u64 {
         self.advance(now);
         let core = &self.core;
-        let socket = {
+        let now = core.now.get();
+        let (left, sent) = {
             let mut streams = core.streams.borrow_mut();
-            let Some(stream) = streams.at(conn.into()) else { return };
-            match &stream.state {
-                StreamState::Socket(socket) => Some(Rc::clone(socket)),
-                _ => None,
+            let Some(stream) = streams.at(conn.into()) else { return 0 };
+            let StreamState::Socket(socket) = &stream.state else {
+                drop(streams);
+                return self.machine_sent(conn, n);
+            };
+            let channel = &mut *socket.channel.borrow_mut();
+            let flow = &mut channel.flow;
+            let sent = flow.output.advance(n, &mut core.workspace.borrow_mut().blocks);
+            let left = flow.output.len();
+            let closing = flow.is_half_closed();
+            if flow.take_drained() {
+                core.wakers.borrow_mut().extend(channel.writer.take());
             }
+            let progress = stream.progress.sent(now, sent, left);
+            if closing || progress {
+                core.look_at(socket);
+            }
+            (left, sent)
         };
+        core.counters.borrow_mut().bytes_out += sent;
+        core.wake_all();
+        left
+    }
+
+    fn machine_sent(&mut self, conn: ConnId, n: u64) -> u64 {
         let mut left = 0;
         let mut sent = 0;
-        match socket {
-            Some(socket) => {
-                let waker = {
-                    let channel = &mut *socket.channel.borrow_mut();
-                    let blocks = &mut core.workspace.borrow_mut().blocks;
-                    sent = channel.flow.output.advance(n, blocks);
-                    left = channel.flow.output.len();
-                    channel.flow.take_drained().then(|| channel.writer.take()).flatten()
-                };
-                let closing = socket.channel.borrow().flow.is_half_closed();
-                let progress = core
-                    .streams
-                    .borrow_mut()
-                    .at(conn.into())
-                    .is_some_and(|stream| stream.sent(core.now.get(), sent, left));
-                if closing || progress {
-                    core.look_at(&socket);
-                }
-                if let Some(waker) = waker {
-                    waker.wake();
-                }
-            }
-            None => {
-                self.step(conn, |link, now, workspace| {
-                    let before = link.flow.output.sent();
-                    link.sent(now, n, workspace);
-                    sent = link.flow.output.sent().saturating_sub(before);
-                    left = link.flow.output.len();
-                });
-                if let Some(stream) = self.core.streams.borrow_mut().at(conn.into()) {
-                    stream.sent(self.core.now.get(), sent, left);
-                }
-            }
+        self.step(conn, |link, now, workspace| {
+            let before = link.flow.output.sent();
+            link.sent(now, n, workspace);
+            sent = link.flow.output.sent().saturating_sub(before);
+            left = link.flow.output.len();
+        });
+        let core = &self.core;
+        if let Some(stream) = core.streams.borrow_mut().at(conn.into()) {
+            stream.progress.sent(core.now.get(), sent, left);
         }
-        self.core.counters.borrow_mut().bytes_out += sent;
+        core.counters.borrow_mut().bytes_out += sent;
+        left
     }
 
     /// The connection that [`Action::Connect`] asked for is there.
@@ -481,22 +475,27 @@ impl Hub {
             self.accept_or_not();
             self.halt_or_not();
         }
-        self.core.ready.borrow_mut().rest();
         actions.append(&mut self.core.actions.borrow_mut());
     }
 
-    /// When to call [`run`](Self::run) if nothing happens before: at once (an instant that is not
+    /// Whether [`run`](Self::run) has something to do now, without looking at timers. Cheaper than a
+    /// run that finds nothing.
+    pub fn has_more(&self) -> bool {
+        self.core.ready.borrow_mut().has_any()
+            || !self.core.dirty.borrow().is_empty()
+            || !self.core.actions.borrow().is_empty()
+    }
+
+    /// To be asked before waiting: when to call [`run`](Self::run) if nothing happens before. At once (an instant that is not
     /// later than now) if there is more to do than the last one's budget allowed. `None`: nothing
-    /// is to come. Never later than what is due, but it may be earlier, if what was due was taken
+    /// is to come. From here on a waking sounds the alarm. Never later than what is due, but it may be earlier, if what was due was taken
     /// back.
     pub fn next_wake(&self) -> Option<Instant> {
         if self.halted {
             return None;
         }
-        let more = !self.core.ready.borrow_mut().is_empty()
-            || !self.core.dirty.borrow().is_empty()
-            || !self.core.actions.borrow().is_empty();
-        if more {
+        self.core.ready.borrow_mut().rest();
+        if self.has_more() {
             return Some(self.core.now.get());
         }
         let timer = self.core.timers.borrow().next_deadline();
@@ -520,7 +519,7 @@ impl Hub {
 
     /// Time does not go back.
     fn advance(&mut self, now: Instant) {
-        self.core.ready.borrow().stay_awake();
+        self.core.ready.borrow_mut().stay_awake();
         if now > self.core.now.get() {
             self.core.now.set(now);
         }
@@ -583,6 +582,9 @@ impl Hub {
     /// Looks at every stream that something was done to.
     fn settle(&mut self) {
         self.upgrade();
+        if self.core.dirty.borrow().is_empty() {
+            return;
+        }
         let mut dirty = ::core::mem::take(&mut *self.core.dirty.borrow_mut());
         for conn in dirty.drain(..) {
             self.core.settle(conn);

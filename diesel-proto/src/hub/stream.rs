@@ -28,16 +28,11 @@ pub(crate) struct Stream {
     pub(crate) state: StreamState,
     pub(crate) service: Option<ServiceId>,
     phase: Phase,
-    /// The embedder was told to send, and has not sent everything.
-    sending: bool,
-    /// The embedder could not send everything.
-    stuck: bool,
     half_close_told: bool,
     pause_told: bool,
     peer_ended: bool,
     timer: Option<TimerKey>,
-    /// When this phase began, or sending last made progress.
-    since: Instant,
+    pub(crate) progress: Progress,
     /// When bytes last arrived.
     heard: Instant,
 }
@@ -60,6 +55,29 @@ enum Phase {
     Connecting,
     Open,
     Lingering,
+}
+
+/// How sending gets on.
+pub(crate) struct Progress {
+    /// When this phase began, or sending last made progress.
+    since: Instant,
+    /// The embedder was told to send, and has not sent everything.
+    sending: bool,
+    /// The embedder could not send everything.
+    stuck: bool,
+}
+
+impl Progress {
+    /// The embedder sent `n` bytes and `left` are still queued. Returns whether the deadline for
+    /// progress has changed.
+    pub(crate) fn sent(&mut self, now: Instant, n: u64, left: u64) -> bool {
+        let was_stuck = core::mem::replace(&mut self.stuck, left > 0);
+        self.sending &= left > 0;
+        if n > 0 || !was_stuck {
+            self.since = now;
+        }
+        was_stuck || self.stuck
+    }
 }
 
 /// What a stream's owner wants, wherever it keeps that.
@@ -91,13 +109,11 @@ impl Stream {
             state,
             service,
             phase,
-            sending: false,
-            stuck: false,
             half_close_told: false,
             pause_told: false,
             peer_ended: false,
             timer: None,
-            since: now,
+            progress: Progress { since: now, sending: false, stuck: false },
             heard: now,
         }
     }
@@ -108,7 +124,7 @@ impl Stream {
 
     pub(crate) fn opened(&mut self, now: Instant) {
         self.phase = Phase::Open;
-        self.since = now;
+        self.progress.since = now;
         self.heard = now;
     }
 
@@ -119,20 +135,6 @@ impl Stream {
     /// The peer ended its side. Returns whether that is news.
     pub(crate) fn ended(&mut self) -> bool {
         !core::mem::replace(&mut self.peer_ended, true)
-    }
-
-    /// The embedder sent `n` bytes and `left` are still queued. Returns whether the deadline for
-    /// progress has changed.
-    pub(crate) fn sent(&mut self, now: Instant, n: u64, left: u64) -> bool {
-        let was_stuck = self.stuck;
-        self.stuck = left > 0;
-        if left == 0 {
-            self.sending = false;
-        }
-        if n > 0 || !was_stuck {
-            self.since = now;
-        }
-        was_stuck || self.stuck
     }
 
     pub(crate) fn take_timer(&mut self) -> Option<TimerKey> {
@@ -147,11 +149,10 @@ impl Stream {
         };
         let closing = self.with_flow(|flow| flow.close)?;
         match self.phase {
-            Phase::Connecting => (now >= self.since + connect).then_some(Due::Connect),
-            Phase::Lingering => {
-                (now >= self.since + linger).then_some(Due::Close(closing.unwrap_or(Cause::Done)))
-            }
-            Phase::Open if self.stuck && now >= self.since + stall => {
+            Phase::Connecting => (now >= self.progress.since + connect).then_some(Due::Connect),
+            Phase::Lingering => (now >= self.progress.since + linger)
+                .then_some(Due::Close(closing.unwrap_or(Cause::Done))),
+            Phase::Open if self.progress.stuck && now >= self.progress.since + stall => {
                 Some(Due::Close(Cause::TimedOut(Reason::WriteStall)))
             }
             Phase::Open if closing.is_some() => None,
@@ -186,22 +187,22 @@ impl Stream {
         }
         if *phase != Phase::Connecting {
             if flow.output.is_empty() {
-                self.sending = false;
+                self.progress.sending = false;
                 if let Some(cause) = flow.close {
                     if self.peer_ended || config.linger.is_zero() {
                         return Some(cause);
                     }
                     if *phase == Phase::Open {
                         *phase = Phase::Lingering;
-                        self.since = now;
+                        self.progress.since = now;
                     }
                 }
                 if flow.is_half_closed() && !self.half_close_told {
                     self.half_close_told = true;
                     core.push_action(Action::HalfClose(id));
                 }
-            } else if !self.sending {
-                self.sending = true;
+            } else if !self.progress.sending {
+                self.progress.sending = true;
                 core.push_action(Action::Send(id));
             }
             // Once the peer has ended there is nothing to read: reading stays as it is.
@@ -212,10 +213,10 @@ impl Stream {
         }
 
         let deadline = match *phase {
-            Phase::Connecting => Some(self.since + config.connect),
-            Phase::Lingering => Some(self.since + config.linger),
+            Phase::Connecting => Some(self.progress.since + config.connect),
+            Phase::Lingering => Some(self.progress.since + config.linger),
             Phase::Open => {
-                let stall = self.stuck.then_some(self.since + config.write_stall);
+                let stall = self.progress.stuck.then_some(self.progress.since + config.write_stall);
                 let closing = flow.close.is_some();
                 let idle = config.idle.filter(|_| !closing).map(|idle| self.heard + idle);
                 let own = flow.deadline.map(|deadline| deadline.at);

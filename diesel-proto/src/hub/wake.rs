@@ -4,17 +4,19 @@
 //! from a waker to the hub is made of atomics alone; there is no lock, and no queue that grows.
 //!
 //! ```text
-//!   waker(70) ──▶ chunk 1: ticket[6] = 41, then bit 6 ──▶ group 0: bit 1 ──▶ pending ──▶ alarm?
+//!   waker(70) ──▶ chunk 1: ticket[6] = 41, then bit 6 ──▶ group 0: bit 1 ──▶ awake? else alarm
 //! ```
 //!
 //! A bit says "woken", its ticket says when. The hub collects the set bits through two levels of
 //! summaries and sorts them by ticket: first woken, first polled. Waking one that is already woken
 //! changes nothing.
 //!
-//! The order of operations is what makes it right: a waker sets ticket, bit, summary and `pending`,
-//! in this order; the hub clears `pending`, summary and bit, in this order. Whatever a waker had
-//! set before the hub looked at a level is found below it; whatever came later leaves that level
-//! set for the next time. (All `SeqCst`: one total order is what the argument needs.)
+//! The order of operations is what makes it right. A waker sets ticket, bit and summary, then looks
+//! whether the hub is awake. The hub takes the summary, then the bits below it: whatever a waker
+//! had set below before is found, and whatever comes later leaves the summary set for the next
+//! time. Before it rests it first says so, and then looks at the summaries once more: of a waker
+//! that sets one and a hub that goes to rest, at least one sees the other. (Both need a total order
+//! of the accesses to different words: hence `SeqCst`.)
 //!
 //! A waker belongs to an index, not to a fiber: it outlives one that ends and serves the next,
 //! which a stale waker then polls once too often. Futures have to bear that anyway.
@@ -23,7 +25,10 @@ use alloc::collections::VecDeque;
 use alloc::sync::Arc;
 use alloc::task::Wake;
 use alloc::vec::Vec;
-use core::sync::atomic::{AtomicBool, AtomicU64, Ordering::SeqCst};
+use core::sync::atomic::{
+    AtomicBool, AtomicU64,
+    Ordering::{Relaxed, SeqCst},
+};
 use core::task::Waker;
 
 /// Chunks in a group, and wakers in a chunk: the bits of a word.
@@ -38,12 +43,13 @@ pub(crate) struct ReadyQueue {
     ready: VecDeque<u32>,
     /// Reused by every collection.
     woken: Vec<(u64, u32)>,
+    /// What `shared.awake` says, for us who set it.
+    awake: bool,
 }
 
 struct Shared {
-    pending: AtomicBool,
     tickets: AtomicU64,
-    /// The hub will look at `pending` before it rests: no need for the alarm.
+    /// The hub will look at the summaries before it rests: no need for the alarm.
     awake: AtomicBool,
     /// Rouses whoever is to call the hub.
     alarm: Waker,
@@ -73,7 +79,6 @@ impl ReadyQueue {
     pub(crate) fn new(alarm: Waker) -> Self {
         ReadyQueue {
             shared: Arc::new(Shared {
-                pending: AtomicBool::new(false),
                 tickets: AtomicU64::new(0),
                 awake: AtomicBool::new(false),
                 alarm,
@@ -83,6 +88,7 @@ impl ReadyQueue {
             wakers: Vec::new(),
             ready: VecDeque::new(),
             woken: Vec::new(),
+            awake: false,
         }
     }
 
@@ -106,24 +112,29 @@ impl ReadyQueue {
         self.ready.pop_front()
     }
 
-    /// Whether there is anyone to poll.
-    pub(crate) fn is_empty(&mut self) -> bool {
-        self.collect();
-        self.ready.is_empty()
-    }
-
     /// From here on the hub will look again before it rests, so that wakers need not sound the
     /// alarm.
-    pub(crate) fn stay_awake(&self) {
-        if !self.shared.awake.load(SeqCst) {
+    #[inline]
+    pub(crate) fn stay_awake(&mut self) {
+        if !self.awake {
+            self.awake = true;
             self.shared.awake.store(true, SeqCst);
         }
     }
 
-    /// From here on every first waking sounds the alarm. What was woken before is in the queue.
-    pub(crate) fn rest(&mut self) {
-        self.shared.awake.store(false, SeqCst);
+    /// Whether there is anyone to poll.
+    pub(crate) fn has_any(&mut self) -> bool {
         self.collect();
+        !self.ready.is_empty()
+    }
+
+    /// From here on waking sounds the alarm. Whoever was woken before is found by
+    /// [`has_any`](Self::has_any).
+    pub(crate) fn rest(&mut self) {
+        if self.awake {
+            self.awake = false;
+            self.shared.awake.store(false, SeqCst);
+        }
     }
 
     fn add_chunk(&mut self, chunk: u32) {
@@ -142,10 +153,6 @@ impl ReadyQueue {
 
     /// Moves the woken to the end of the queue, in the order of their tickets.
     fn collect(&mut self) {
-        if !self.shared.pending.load(SeqCst) {
-            return;
-        }
-        self.shared.pending.store(false, SeqCst);
         for (g, group) in (0..).zip(&self.groups) {
             if group.summary.load(SeqCst) == 0 {
                 continue;
@@ -154,12 +161,14 @@ impl ReadyQueue {
                 let chunk_index = g * WORD + c;
                 let Some(chunk) = self.chunks.get(chunk_index as usize) else { continue };
                 for bit in bits(chunk.bits.swap(0, SeqCst)) {
-                    let ticket = chunk.tickets[bit as usize].load(SeqCst);
+                    let ticket = chunk.tickets[bit as usize].load(Relaxed);
                     self.woken.push((ticket, chunk_index * WORD + bit));
                 }
             }
         }
-        self.woken.sort_unstable();
+        if self.woken.len() > 1 {
+            self.woken.sort_unstable();
+        }
         self.ready.extend(self.woken.drain(..).map(|(_, index)| index));
     }
 }
@@ -175,12 +184,14 @@ impl Wake for IndexWaker {
             return; // keeps its place in the queue
         }
         let shared = &*chunk.shared;
-        chunk.tickets[self.bit as usize].store(shared.tickets.fetch_add(1, SeqCst), SeqCst);
+        let ticket = shared.tickets.fetch_add(1, SeqCst);
+        // Published by the bit.
+        chunk.tickets[self.bit as usize].store(ticket, Relaxed);
         chunk.bits.fetch_or(mask, SeqCst);
         if chunk.group.summary.load(SeqCst) & chunk.mask == 0 {
             chunk.group.summary.fetch_or(chunk.mask, SeqCst);
         }
-        if !shared.pending.swap(true, SeqCst) && !shared.awake.load(SeqCst) {
+        if !shared.awake.load(SeqCst) {
             shared.alarm.wake_by_ref();
         }
     }

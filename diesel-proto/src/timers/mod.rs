@@ -49,7 +49,7 @@ const KEEP: usize = 32;
 /// of timers in the same millisecond. All of it is amortized: any single call may have to move many
 /// timers.
 ///
-/// Memory is given back while timers go; when the last one has gone, at most 16 KiB are left, and
+/// Memory is given back while timers go; when the last one has gone, at most 48 KiB are left, and
 /// slots for 32 timers. As long as their number stays about the same, nothing is allocated. A slot
 /// can be given back only if no timer has a later one, so a long-lived timer that was set while
 /// there were very many keeps their slots (not their place in the queue).
@@ -184,8 +184,8 @@ impl<T> Timers<T> {
         self.len() == 0
     }
 
-    /// Keeps `stale <= 2 * len + KEEP`, and memory in proportion. A sweep visits at most twice as many
-    /// items as became stale since the last one.
+    /// Keeps `stale <= 2 * len + KEEP`, and memory in proportion. A sweep leaves nothing stale,
+    /// so it visits at most 1.5 times as many items as became stale since the last one.
     fn tidy(&mut self) {
         if self.is_empty() {
             self.wheel.clear();

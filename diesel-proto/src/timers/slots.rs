@@ -1,7 +1,7 @@
 //! Where timers are kept: numbered slots, taken again when free.
 //!
 //! A slot tells an item of the queue what has become of its timer, and a key whether it still
-//! names one. Both are recognized by numbers that are given out once and never again, so slots
+//! names one. Items and keys are recognized by numbers that are given out once and never again, so slots
 //! can be dropped and made anew without remembering who was in them.
 //!
 //! - `slots` ends with a timer: free slots at its end are dropped.
@@ -18,10 +18,8 @@ use crate::Instant;
 const NONE: u64 = 0;
 
 /// A timer, and what the queue believes of it.
-///
-/// Laid out so that both orders, all that [`Slots::refresh`] looks at, are in one cache line.
-#[repr(C)]
 struct Slot<T> {
+    deadline: Instant,
     /// Drawn from a counter when the deadline was last set: the order among equal deadlines.
     order: u64,
     /// Order and deadline of the timer's item in the queue, which is found by them. A timer that
@@ -29,20 +27,16 @@ struct Slot<T> {
     /// `(queued_deadline, queued_order) <= (deadline, order)`.
     /// There is no item if `queued_deadline` is `NEVER`: so only a deadline of `NEVER` has none.
     queued_order: u64,
-    queued_deadline: Instant,
-    deadline: Instant,
     /// Tells this timer from all others that had or will have its slot.
     id: u64,
-    /// Nothing in a free slot, all of whose numbers are `NONE` or `NEVER`.
+    queued_deadline: Instant,
+    /// Nothing in a free slot; its `id` and `queued_order` are `NONE`.
     value: Option<T>,
 }
 
 impl<T> Slot<T> {
     fn take(&mut self) -> Option<T> {
-        self.order = NONE;
         self.queued_order = NONE;
-        self.queued_deadline = Instant::NEVER;
-        self.deadline = Instant::NEVER;
         self.id = NONE;
         self.value.take()
     }
@@ -64,6 +58,7 @@ impl<T> Slots<T> {
         Slots { slots: Vec::new(), free: Vec::new(), live: 0, stale: 0 }
     }
 
+    /// How many timers there are.
     pub(super) fn len(&self) -> usize {
         self.live
     }
@@ -144,9 +139,8 @@ impl<T> Slots<T> {
     /// Replaces items that have left the queue by what is to be put there instead, and returns how
     /// many that are.
     ///
-    /// Slots are all over the memory, and half of the items may be stale, which no processor can
-    /// predict: branching on each slot as it comes would be to wait for each. This loop does
-    /// not branch, so the loads overlap.
+    /// Slots are all over the memory, and which items are stale no processor can predict: to branch
+    /// on each slot would be to wait for each. The loop does not branch, so the loads overlap.
     pub(super) fn refresh(&mut self, items: &mut [Item]) -> usize {
         let (mut known, mut moved) = (0, false);
         for index in 0..items.len() {
@@ -156,13 +150,15 @@ impl<T> Slots<T> {
                 .slots
                 .get(item.slot)
                 .map_or((NONE, NONE), |slot| (slot.order, slot.queued_order));
-            known += usize::from(queued_order == item.order);
-            moved |= order != queued_order;
+            let is_known = queued_order == item.order;
+            known += usize::from(is_known);
+            moved |= is_known & (order != queued_order);
         }
         self.stale -= items.len() - known;
         if moved { self.catch_up(&mut items[..known]) } else { known }
     }
 
+    /// The same for items that are known: their timers may have moved to later deadlines.
     fn catch_up(&mut self, items: &mut [Item]) -> usize {
         let mut kept = 0;
         for index in 0..items.len() {
@@ -178,6 +174,7 @@ impl<T> Slots<T> {
         kept
     }
 
+    /// Drops free slots at the end, or remembers that this one, elsewhere, is free.
     fn freed(&mut self, index: usize) {
         self.live -= 1;
         if index + 1 < self.slots.len() {

@@ -58,7 +58,7 @@ pub(super) struct Wheel {
     due: BinaryHeap<Reverse<Item>>,
     /// Bit `b` of `occupied[l]`: there are items in bucket `b` of level `l`.
     occupied: [u64; LEVELS],
-    /// Taken when an item first needs it: 1 KiB each, and rarely more than four.
+    /// Taken when an item first needs it: 1.5 KiB each, and rarely more than four.
     levels: [Option<Box<Level>>; LEVELS],
     chunks: Chunks,
     /// How many items were filed.
@@ -229,16 +229,16 @@ impl Wheel {
         }
     }
 
-    /// How many chunks, and how much room in the heap, are allocated.
+    /// How many items there is room for, in chunks and in the heap.
     #[cfg(test)]
     pub(super) fn held(&self) -> (usize, usize) {
         (self.chunks.held(), self.due.capacity())
     }
 
-    /// How often the allocator was asked for a chunk.
+    /// How often the allocator was asked for a chunk, and how often it was given one back.
     #[cfg(test)]
-    pub(super) fn allocated(&self) -> usize {
-        self.chunks.allocated
+    pub(super) fn allocator_calls(&self) -> (usize, usize) {
+        self.chunks.allocator_calls()
     }
 }
 
