@@ -1,4 +1,20 @@
-//! A sans-IO protocol and state-machine toolkit.
+//! A sans-IO protocol and state-machine toolkit: bytes and time go in, actions come out.
+//!
+//! Not only parsers are pure here, but whole applications: handlers in plain, blocking style, their
+//! scheduling, their deadlines. Nothing in this crate knows a socket, a clock, a thread or a
+//! logger; it is `no_std`, and without `unsafe`.
+//!
+//! Start with the [`guide`]. The layers, bottom up, each usable alone:
+//!
+//! - **Time**: [`Instant`], a plain number.
+//! - **Parts**: [`Buffer`] (incoming bytes), [`Pipeline`] (outgoing ones), [`Timers`].
+//! - **Machines**: [`Machine`], the one trait through which anything drives a byte stream;
+//!   [`Endpoint`], which drives one for an embedder.
+//! - **Fibers**: [`Conn`], [`Ctx`], [`first`](first()), [`Event`], [`Client`]: what handlers are
+//!   written with.
+//! - **[`Hub`]**: the application; [`hub`] has its contract.
+//!
+//! `diesel-driver` connects a hub to epoll.
 #![no_std]
 #![forbid(unsafe_code)]
 
@@ -11,6 +27,7 @@ mod chunk;
 mod endpoint;
 mod error;
 mod fiber;
+pub mod guide;
 pub mod hub;
 mod line_echo;
 mod link;
