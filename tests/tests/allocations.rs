@@ -1,0 +1,161 @@
+//! The steady state allocates nothing: a line that arrives whole is echoed without touching the
+//! heap, in the hub and in the whole driver.
+
+use std::alloc::{GlobalAlloc, Layout, System};
+use std::cell::Cell;
+use std::io::{Read, Write};
+use std::net::TcpStream;
+
+use diesel_driver::{
+    Action, Address, Application, Conn, ConnId, Error, Hub, Instant, LineEcho, Service,
+};
+
+/// Counts what each thread allocates.
+struct Counting;
+
+thread_local! {
+    static ALLOCATIONS: Cell<u64> = const { Cell::new(0) };
+}
+
+fn count() {
+    // Not there any more while a thread ends.
+    let _ = ALLOCATIONS.try_with(|allocations| allocations.set(allocations.get() + 1));
+}
+
+// SAFETY: it only counts; everything else is the system's.
+#[allow(unsafe_code)]
+unsafe impl GlobalAlloc for Counting {
+    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
+        count();
+        // SAFETY: as the caller promised us.
+        unsafe { System.alloc(layout) }
+    }
+
+    unsafe fn dealloc(&self, pointer: *mut u8, layout: Layout) {
+        // SAFETY: as the caller promised us.
+        unsafe { System.dealloc(pointer, layout) }
+    }
+
+    unsafe fn realloc(&self, pointer: *mut u8, layout: Layout, size: usize) -> *mut u8 {
+        count();
+        // SAFETY: as the caller promised us.
+        unsafe { System.realloc(pointer, layout, size) }
+    }
+}
+
+#[global_allocator]
+static ALLOCATOR: Counting = Counting;
+
+fn allocations() -> u64 {
+    ALLOCATIONS.get()
+}
+
+async fn echo(mut conn: Conn) -> Result<(), Error> {
+    loop {
+        let line = conn.until_eol().await?;
+        conn.write(("you said: ", line)).await?;
+    }
+}
+
+/// Echoes `lines` as an embedder would that owns all its memory.
+fn echo_once(hub: &mut Hub, conn: ConnId, lines: &[u8], actions: &mut Vec<Action>) -> usize {
+    let now = Instant::ORIGIN;
+    assert_eq!(hub.received(now, conn, lines), lines.len());
+    actions.clear();
+    hub.run(now, actions);
+    assert_eq!(*actions, [Action::Send(conn)]);
+    let mut sent = 0;
+    while let Some::<usize>(n) =
+        hub.outgoing(conn, |slices| slices.iter().map(|slice| slice.len()).sum())
+    {
+        hub.sent(now, conn, n as u64);
+        sent += n;
+    }
+    sent
+}
+
+fn steady_state_of(service: Service) {
+    let mut hub = Hub::default();
+    let service = hub.add_service(service);
+    let conn = hub.accept(Instant::ORIGIN, service, Address::Unnamed).unwrap();
+    let mut actions = Vec::with_capacity(8);
+    let line = b"a line that arrives whole\r\n";
+    let lines = line.repeat(16);
+    for _ in 0..10 {
+        echo_once(&mut hub, conn, line, &mut actions);
+        echo_once(&mut hub, conn, &lines, &mut actions);
+    }
+    let before = allocations();
+    for _ in 0..1000 {
+        assert_eq!(echo_once(&mut hub, conn, line, &mut actions), 10 + line.len());
+        assert_eq!(echo_once(&mut hub, conn, &lines, &mut actions), 16 * (10 + line.len()));
+    }
+    assert_eq!(allocations() - before, 0);
+}
+
+#[test]
+fn a_fiber_echoes_without_allocating() {
+    steady_state_of(Service::new(echo));
+}
+
+#[test]
+fn a_machine_echoes_without_allocating() {
+    steady_state_of(Service::machine(|_| LineEcho::default()));
+}
+
+#[test]
+fn the_counter_counts() {
+    let before = allocations();
+    drop(std::hint::black_box(Box::new(1)));
+    assert_eq!(allocations() - before, 1);
+}
+
+/// Over real sockets: the handler asks its own thread, which runs the driver as well.
+#[test]
+fn the_driver_echoes_without_allocating() {
+    let mut app = Application::new();
+    app.handle_signals(false);
+    let count = async |mut conn: Conn| {
+        loop {
+            let line = conn.until_eol().await?;
+            if line.trimmed() == "count" {
+                conn.write(format!("{}\n", allocations())).await?;
+            } else {
+                conn.write(line).await?;
+            }
+        }
+    };
+    let service = app.add_service(count, "127.0.0.1:0").unwrap();
+    let address = app.local_addr(service).unwrap();
+    let halt = app.halt_handle();
+    let peer = std::thread::spawn(move || {
+        let mut socket = TcpStream::connect(address).unwrap();
+        let mut ask = |line: &[u8]| {
+            socket.write_all(line).unwrap();
+            // An answer is small, and written at once: it comes whole.
+            let mut answer = [0; 64];
+            let n = socket.read(&mut answer).unwrap();
+            String::from_utf8(answer[..n].to_vec()).unwrap()
+        };
+        for _ in 0..100 {
+            ask(b"warm\n");
+        }
+        // Asking allocates the answer: the same for both.
+        ask(b"count\n");
+        let count = |ask: &mut dyn FnMut(&[u8]) -> String| -> u64 {
+            ask(b"count\n").trim().parse().unwrap()
+        };
+        let first = count(&mut ask);
+        let before = count(&mut ask);
+        let asking = before - first;
+        for _ in 0..1000 {
+            ask(b"line\n");
+        }
+        let after = count(&mut ask);
+        halt.halt();
+        (before, asking, after)
+    });
+    app.run().unwrap();
+    let (before, asking, after) = peer.join().unwrap();
+    assert_eq!(after - before, asking);
+}
