@@ -39,7 +39,7 @@ impl Bag {
 /// All chunks of one wheel, in use or spare.
 pub(super) struct Chunks {
     /// How many items are in bags.
-    items: usize,
+    pub(super) items: usize,
     small: Pool<SMALL>,
     large: Pool<LARGE>,
 }

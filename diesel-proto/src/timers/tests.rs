@@ -1,9 +1,5 @@
-use alloc::format;
-use alloc::string::String;
 use alloc::vec::Vec;
 use core::time::Duration;
-
-use quickcheck::{QuickCheck, TestResult};
 
 use super::*;
 
@@ -17,157 +13,6 @@ fn at(nanos: u64) -> Instant {
 /// Whatever is due, each a call of its own.
 fn expired<T>(timers: &mut Timers<T>, now: Instant) -> Vec<T> {
     core::iter::from_fn(|| timers.expire(now)).collect()
-}
-
-/// A list in the order in which things happened, searched from end to end.
-#[derive(Default)]
-struct Model {
-    now: u64,
-    live: Vec<(Instant, usize, TimerKey)>,
-    gone: Vec<TimerKey>,
-    orders: usize,
-}
-
-impl Model {
-    fn order(&mut self) -> usize {
-        self.orders += 1;
-        self.orders
-    }
-
-    fn first_due(&mut self, now: Instant) -> Option<TimerKey> {
-        let index = (0..self.live.len())
-            .filter(|&i| self.live[i].0 <= now && self.live[i].0 != Instant::NEVER)
-            .min_by_key(|&i| (self.live[i].0, self.live[i].1))?;
-        let (.., key) = self.live.remove(index);
-        self.gone.push(key);
-        Some(key)
-    }
-
-    /// Distances of every magnitude, with many ties, and each way past the end.
-    fn deadline(&self, scale: u8, amount: u16) -> Instant {
-        let amount = u64::from(amount);
-        at(match scale % 12 {
-            0 => self.now,
-            1 => self.now.saturating_sub(amount << 12),
-            2 => u64::MAX - amount % 3,
-            3 => (self.now | 0xf_ffff).saturating_add(amount % 3),
-            s => self.now.saturating_add((amount & 7) << (6 * u32::from(s - 4) + 16)),
-        })
-    }
-}
-
-type Op = (u8, u8, u16);
-
-/// Runs `ops` on timers and on the model; says where they first disagree.
-fn run(ops: &[Op]) -> Result<(), String> {
-    let mut timers = Timers::new();
-    let mut model = Model::default();
-    let mut keys = Vec::new();
-    for (step, &(op, scale, amount)) in ops.iter().enumerate() {
-        let pick = usize::from(amount);
-        let wrong = |what: &str| Err(format!("step {step}: {what}"));
-        match op % 8 {
-            0..=2 => {
-                let deadline = model.deadline(scale, amount);
-                let key = timers.insert(deadline, keys.len());
-                let order = model.order();
-                keys.push(key);
-                model.live.push((deadline, order, key));
-            }
-            3 if !model.live.is_empty() => {
-                let (.., key) = model.live.swap_remove(pick % model.live.len());
-                if timers.cancel(key).map(|value| keys[value]) != Some(key) {
-                    return wrong("cancel");
-                }
-                model.gone.push(key);
-            }
-            4 | 5 if !model.live.is_empty() => {
-                let index = pick % model.live.len();
-                let (deadline, order) = (model.deadline(scale, amount), model.order());
-                let key = model.live[index].2;
-                model.live[index] = (deadline, order, key);
-                if !timers.set(key, deadline) {
-                    return wrong("set");
-                }
-            }
-            6 if !model.gone.is_empty() => {
-                let key = model.gone[pick % model.gone.len()];
-                if timers.cancel(key).is_some()
-                    || timers.set(key, at(0))
-                    || timers.deadline(key).is_some()
-                {
-                    return wrong("a stale key");
-                }
-            }
-            7 => {
-                let now = model.deadline(scale, amount);
-                if scale % 16 != 1 {
-                    model.now = now.as_nanos();
-                }
-                // Now and then some stay, though they are due.
-                let most = if scale & 64 == 0 { 2 } else { usize::MAX };
-                for _ in 0..most {
-                    let fired = timers.expire(now).map(|value| keys[value]);
-                    if fired != model.first_due(now) {
-                        return wrong("expire");
-                    }
-                    if fired.is_none() {
-                        if timers.next_deadline().is_some_and(|next| next <= now) {
-                            return wrong("no progress");
-                        }
-                        break;
-                    }
-                }
-            }
-            _ => {}
-        }
-        if timers.len() != model.live.len() || timers.is_empty() != model.live.is_empty() {
-            return wrong("len");
-        }
-        if model.live.iter().any(|&(deadline, _, key)| timers.deadline(key) != Some(deadline)) {
-            return wrong("deadline");
-        }
-        let earliest = model.live.iter().map(|timer| timer.0).min().filter(|&d| d < Instant::NEVER);
-        match (timers.next_deadline(), earliest) {
-            (None, Some(_)) => return wrong("a timer that nobody will wake up for"),
-            (Some(next), Some(earliest)) if next > earliest => return wrong("woken too late"),
-            _ => {}
-        }
-        if timers.slots.stale > 2 * timers.len() + KEEP {
-            return wrong("stale items");
-        }
-    }
-    // Sleeping from deadline to deadline comes to an end, and on the way all fire in order.
-    for _ in 0..4 * (ops.len() + KEEP) {
-        let Some(next) = timers.next_deadline() else {
-            let left = model.live.iter().all(|timer| timer.0 == Instant::NEVER);
-            return if left { Ok(()) } else { Err("lost timers".into()) };
-        };
-        while let Some(value) = timers.expire(next) {
-            if Some(keys[value]) != model.first_due(next) {
-                return Err("the order at the end".into());
-            }
-        }
-        if model.first_due(next).is_some() {
-            return Err("late at the end".into());
-        }
-    }
-    Err("no end".into())
-}
-
-#[test]
-fn agrees_with_a_sorted_list() {
-    fn property(ops: Vec<Op>) -> TestResult {
-        match run(&ops) {
-            Ok(()) => TestResult::passed(),
-            Err(why) => TestResult::error(why),
-        }
-    }
-    QuickCheck::new()
-        .rng(quickcheck::Gen::new(300))
-        .tests(3000)
-        .max_tests(3000)
-        .quickcheck(property as fn(Vec<Op>) -> TestResult);
 }
 
 #[test]
@@ -288,6 +133,49 @@ fn time_that_goes_backwards_makes_nothing_early_or_lost() {
 }
 
 #[test]
+fn time_that_goes_backwards_for_good_is_no_burden() {
+    let mut timers = Timers::new();
+    timers.insert(at(u64::MAX - 1), ());
+    assert_eq!(timers.expire(Instant::NEVER), Some(()));
+    assert_eq!(timers.expire(at(0)), None);
+    timers.insert(at(0) + 5 * MS, ());
+    let pushes = timers.wheel.pushes;
+    assert_eq!(timers.expire(at(0) + 5 * MS), Some(()));
+    assert_eq!(timers.wheel.pushes - pushes, 1, "it was in the heap, not in the wheel");
+}
+
+#[test]
+fn the_wheel_follows_the_clock() {
+    let mut timers = Timers::new();
+    timers.insert(at(0) + 6000 * MS, 0);
+    let now = at(0) + 3000 * MS;
+    assert_eq!(timers.expire(now), None);
+    // Seen from the origin, both would be in one bucket, and moved together.
+    timers.insert(now + 10 * MS, 1);
+    timers.insert(now + 12 * MS, 2);
+    let pushes = timers.wheel.pushes;
+    assert_eq!(timers.expire(now + 10 * MS), Some(1));
+    assert_eq!(timers.wheel.pushes - pushes, 1);
+}
+
+#[test]
+fn a_sweep_leaves_the_order_alone() {
+    let mut timers = Timers::new();
+    // In the heap, and put off until after one in the wheel.
+    let off = timers.insert(at(0), 2);
+    timers.insert(at(0) + 50 * MS, 1);
+    assert!(timers.set(off, at(0) + 100 * MS));
+    for far in [at(0), at(0) + YEAR] {
+        let swept: Vec<_> = (0..4 * KEEP as u32).map(|i| timers.insert(far + i * MS, 0)).collect();
+        for key in swept {
+            timers.cancel(key);
+        }
+    }
+    assert!(timers.slots.stale <= 2 * 2 + KEEP);
+    assert_eq!(expired(&mut timers, at(0) + 100 * MS), [1, 2]);
+}
+
+#[test]
 fn a_later_deadline_costs_no_queue_operation() {
     let mut timers = Timers::new();
     let key = timers.insert(at(0) + 30 * MS, ());
@@ -357,11 +245,47 @@ fn memory_is_given_back() {
     }
     assert_eq!(expired(&mut timers, at(1 << 36)).len(), 100_000);
     assert_small(&timers);
+    // Those that fire last leave cancelled ones behind.
+    let cancelled: Vec<_> = (0..100).map(|i| timers.insert(at(0) + YEAR, i)).collect();
+    for i in 0..100 {
+        timers.insert(at(1 << 36), i);
+    }
+    for key in cancelled {
+        timers.cancel(key);
+    }
+    assert_eq!(expired(&mut timers, at(1 << 36)).len(), 100);
+    assert_small(&timers);
     // All in one tick.
     for i in 0..100_000 {
         timers.insert(at(u64::MAX >> 20), i);
     }
     assert_eq!(expired(&mut timers, Instant::NEVER).len(), 100_000);
+    assert_small(&timers);
+}
+
+#[test]
+fn the_heap_gives_memory_back() {
+    let mut timers = Timers::new();
+    for _ in 0..100 {
+        timers.insert(at(1), 0);
+    }
+    for cancel in [true, false] {
+        let keys: Vec<_> = (0..100_000).map(|_| timers.insert(at(0), 1)).collect();
+        if cancel {
+            for key in keys {
+                timers.cancel(key);
+            }
+        } else {
+            assert_eq!(expired(&mut timers, at(0)).len(), 100_000);
+        }
+        let (_, due) = timers.wheel.held();
+        assert!(due <= 4 * 332, "{due} due");
+    }
+    assert_eq!(expired(&mut timers, at(1)).len(), 100);
+    let keys: Vec<_> = (0..100).map(|_| timers.insert(at(1), 0)).collect();
+    for key in keys {
+        timers.cancel(key);
+    }
     assert_small(&timers);
 }
 

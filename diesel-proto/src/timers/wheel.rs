@@ -159,6 +159,7 @@ impl Wheel {
         true
     }
 
+    /// Empties a bucket and files what is left of its items.
     fn refile(
         &mut self,
         level: usize,
@@ -229,6 +230,12 @@ impl Wheel {
         }
     }
 
+    /// How many items there are.
+    #[cfg(test)]
+    pub(super) fn len(&self) -> usize {
+        self.due.len() + self.chunks.items
+    }
+
     /// How many items there is room for, in chunks and in the heap.
     #[cfg(test)]
     pub(super) fn held(&self) -> (usize, usize) {
@@ -257,7 +264,7 @@ fn empty_level() -> Box<Level> {
     Box::new([const { Bucket { bag: Bag::EMPTY, earliest: Instant::NEVER } }; BUCKETS])
 }
 
-/// The numbers of the bits that are set.
+/// The numbers of the bits that are set, from the highest down.
 fn bits(mut set: u64) -> impl Iterator<Item = usize> {
     core::iter::from_fn(move || {
         let bit = set.checked_ilog2()?;
