@@ -18,6 +18,9 @@ use alloc::rc::Rc;
 use alloc::vec::Vec;
 use core::fmt;
 
+#[cfg(test)]
+mod tests;
+
 /// Memory that a buffer or a pipeline borrows from its caller, and gives back when it is empty.
 ///
 /// There are two kinds, and the trait is sealed: `Vec<u8>` is [`Send`], for protocol cores;

@@ -24,6 +24,9 @@
 //! from the caller, as does the decision to stop pushing.
 
 mod search;
+#[cfg(test)]
+mod tests;
+
 use crate::block::{Block, Blocks};
 use crate::chunk::Chunk;
 use alloc::rc::Rc;
@@ -89,9 +92,9 @@ impl<B: Block> Buffer<B> {
     ///
     /// # Cost
     ///
-    /// Linear in `bytes`, amortised. The memory held stays below four times what the buffer holds
-    /// (counting `bytes`), or one block of [`Blocks::LARGE`] if that is more, for each of the two
-    /// blocks that it may have.
+    /// Linear in `bytes`, amortised. A buffer has one block, or two while a [`Chunk`] pins the
+    /// first; each is of one of the sizes of the pool, or less than eight times as large as what
+    /// is unread in it.
     pub fn push(&mut self, bytes: &[u8], blocks: &mut Blocks<B>) {
         if bytes.is_empty() {
             return;
@@ -135,28 +138,28 @@ impl<B: Block> Buffer<B> {
     /// remembered in memory of its own until the buffer is empty.
     ///
     /// [`scanned`]: Self::scanned
-    #[inline(always)]
+    #[inline]
     pub fn find(&mut self, sentinel: &[u8], limit: usize) -> Result<Option<usize>, TooLong> {
         match sentinel {
             [] => Ok(Some(0)),
             [byte] => self.find_byte(*byte, limit),
-            _ => self.find_long(sentinel, limit),
+            _ => self.find_sentinel(sentinel, limit),
         }
     }
 
-    /// The common case, a line, cut short: what is contiguous is searched in one go.
+    /// The common case, a line, cut short: one sweep over what is contiguous. It leaves the search
+    /// as [`find_sentinel`](Self::find_sentinel) would.
+    // Inlined into the token that waits for a line, what it returns is not moved through memory.
     #[inline(always)]
     fn find_byte(&mut self, byte: u8, limit: usize) -> Result<Option<usize>, TooLong> {
         if !self.search.is_for_byte(byte) {
             self.search = Search::new(&[byte]);
             self.searched = 0;
+        } else if self.searched == 0 {
+            self.search.set_byte_found(false);
         }
         let front = unread(&self.front, self.start);
         let end = front.len().min(limit);
-        if self.searched == 0 {
-            self.search.set_byte_found(false);
-        }
-        // Nothing was found yet: what follows begins a search, or continues one.
         if self.back.is_none() && self.searched < end && !self.search.is_found() {
             let piece = &front[self.searched..end];
             let found = memchr::memchr(byte, piece);
@@ -168,10 +171,10 @@ impl<B: Block> Buffer<B> {
                 return Ok(Some(self.searched));
             }
         }
-        self.find_long(&[byte], limit)
+        self.find_sentinel(&[byte], limit)
     }
 
-    fn find_long(&mut self, sentinel: &[u8], limit: usize) -> Result<Option<usize>, TooLong> {
+    fn find_sentinel(&mut self, sentinel: &[u8], limit: usize) -> Result<Option<usize>, TooLong> {
         if self.search.is_for(sentinel) {
             self.search.forget_all_but(self.searched);
         } else {
@@ -231,6 +234,7 @@ impl<B: Block> Buffer<B> {
     ///
     /// O(1), amortised.
     pub fn consume(&mut self, n: usize, blocks: &mut Blocks<B>) {
+        let n = n.min(self.len());
         let front = self.front().len();
         if n < front {
             self.start += n;
@@ -276,14 +280,11 @@ impl<B: Block> Buffer<B> {
         unread(&self.back, 0)
     }
 
-    /// Moves a small rest out of a block that was allocated to measure, and would not be kept by
-    /// the pool either.
-    ///
-    /// Such a block is lent for more than `LARGE / 2` bytes (see `append`), so we copy `SMALL`
-    /// bytes at most for each `LARGE / 2 - SMALL` that were consumed.
+    /// Moves a small rest out of a block that was allocated to measure, and that the pool would not
+    /// keep either. For the cost see `append`.
     fn shrink(&mut self, blocks: &mut Blocks<B>) {
-        let is_oversized = self.front.as_ref().is_some_and(|it| it.capacity() > Blocks::LARGE);
-        if is_oversized && self.back.is_none() && self.front().len() <= Blocks::SMALL {
+        let capacity = self.front.as_ref().map_or(0, Block::capacity);
+        if capacity > Blocks::LARGE && self.front().len() <= capacity / 8 {
             let rest = blocks.lend_filled(0, [self.front(), &[]]);
             if let Some(block) = self.front.replace(rest) {
                 blocks.give_back(block);
@@ -300,6 +301,7 @@ impl Buffer<Rc<Vec<u8>>> {
     ///
     /// O(1), and nothing is copied, unless the `n` bytes are in two blocks: then they are copied,
     /// once.
+    // As for `find_byte`.
     #[inline(always)]
     pub fn take(&mut self, n: usize, blocks: &mut Blocks<Rc<Vec<u8>>>) -> Chunk {
         if let Some(block) = &self.front {
@@ -332,7 +334,7 @@ impl Buffer<Rc<Vec<u8>>> {
     ///
     /// # Cost
     ///
-    /// As [`take`](Self::take).
+    /// As [`peek`](Self::peek) if they are in two blocks, otherwise O(1).
     pub fn share(&mut self, n: usize, blocks: &mut Blocks<Rc<Vec<u8>>>) -> Chunk {
         let n = n.min(self.len());
         if n > self.front().len() {
@@ -377,20 +379,22 @@ fn unread<B: Block>(block: &Option<B>, start: usize) -> &[u8] {
 
 /// Appends to a block that nobody pins, making room where there is none.
 ///
-/// Let `unread = len - start`. If the bytes do not fit behind `len`:
+/// Let `unread = len - start`, and C the capacity. If the bytes do not fit behind `len`:
 ///
-/// - Half of what is in the block is consumed, `start >= unread`: the unread bytes move to its
-///   beginning. This copies at most `start` bytes, and sets `start` to 0; so all such moves
-///   together copy at most what was consumed, and that is at most what was received.
-/// - Otherwise, or if that would not be room enough, they move to a block twice as large. Since
-///   the buffer was last empty, each such move is from a block at most half as large as the next,
-///   so together they copy less than twice the largest block left, and that one was full: `len`
-///   and the new bytes were more than its capacity. Less than twice what was received since.
+/// - If half of what is in the block is consumed, `start >= unread`, the unread bytes move to its
+///   beginning. That copies at most `start` bytes, and sets `start` to 0: so all these moves
+///   together copy at most what was consumed, which is at most what was received.
+/// - Otherwise, or if that would not be room enough, they move to a block of at least 2 C. At most
+///   C / 2 of what this block ever held was moved into it so; the rest was pushed right into it,
+///   and was more than C / 2 with the bytes that did not fit. So all these moves together copy
+///   less than twice what was received.
 ///
-/// With the copy that the push is, a byte is copied four times at most, on average.
+/// `shrink` copies at most C / 8 when at most C / 8 is left of more than C / 2 (below); 3 C / 8
+/// were consumed since. With the first copy, which the push is, each byte is copied less than five
+/// times on average.
 ///
-/// The second case has `unread + bytes > capacity / 2`, so a block that is not of one of the two
-/// sizes of the pool is at most four times as large as what it then holds.
+/// In the second case `2 unread + bytes > C`: so a block above the sizes of the pool is less than
+/// four times as large as what it holds at first, and after that less than eight, by `shrink`.
 fn append<B: Block>(slot: &mut Option<B>, start: &mut usize, bytes: &[u8], blocks: &mut Blocks<B>) {
     let mut at_least = 0;
     if let Some(block) = slot.as_mut().and_then(Block::unique) {

@@ -225,7 +225,8 @@ mod tests {
     fn an_empty_chunk_pins_nothing() {
         let block = Rc::new(b"abc".to_vec());
         for (start, end) in [(0, 0), (3, 3), (2, 1), (3, 9), (9, 9)] {
-            assert!(Chunk::of(&block, start, end).is_empty());
+            let empty = Chunk::of(&block, start, end);
+            assert!(empty.is_empty());
             assert_eq!(Rc::strong_count(&block), 1);
         }
         let rest = Chunk::of(&block, 1, 9);

@@ -22,12 +22,18 @@
 //! It must never know what the bytes mean, how they are sent, nor how much is too much: the marks
 //! for high and low water are the caller's, over [`len`](Pipeline::len).
 
+mod offer;
+mod queue;
+#[cfg(test)]
+mod tests;
+
 use crate::block::Blocks;
 use alloc::boxed::Box;
-use alloc::collections::VecDeque;
 use alloc::vec::Vec;
-use bytes::{Buf, Bytes};
+use bytes::Bytes;
 use core::{fmt, mem};
+use offer::{Copied, Offer};
+use queue::{Content, Queue, Segment};
 
 /// A region of a file, or of anything else, that someone else sends.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -76,27 +82,10 @@ pub struct Pipeline {
     is_closing: bool,
 }
 
-struct Queue {
-    /// Full blocks of copied bytes, older than `tail`, oldest first.
-    older: VecDeque<Vec<u8>>,
-    segments: VecDeque<Segment>,
-    /// How many copied bytes come after the last segment.
-    trailing: usize,
-}
-
-struct Segment {
-    /// How many copied bytes, since the segment before, come before this one.
-    before: usize,
-    content: Content,
-}
-
-enum Content {
-    Shared(Bytes),
-    External(External),
-}
-
 impl Pipeline {
     /// From how many bytes on [`push_bytes`](Self::push_bytes) queues by reference: 4 KiB.
+    ///
+    /// A segment costs as much as copying 3 KiB, by `benches/buffer.rs`.
     pub const BY_REFERENCE: usize = 4 * 1024;
 
     /// An empty pipeline. Allocates nothing.
@@ -259,10 +248,8 @@ impl Pipeline {
         let own_trailing = self.trailing();
         let mut start = mem::take(&mut other.start);
         let tail = mem::take(&mut other.tail);
-        let (older, mut segments, trailing) = match other.queue.take() {
-            Some(queue) => (queue.older, queue.segments, queue.trailing),
-            None => (VecDeque::new(), VecDeque::new(), 0),
-        };
+        let Queue { older, mut segments, trailing } =
+            other.queue.take().map(|queue| *queue).unwrap_or_default();
         for block in older.into_iter().chain([tail]) {
             self.adopt(block, mem::take(&mut start), blocks);
         }
@@ -302,15 +289,18 @@ impl Pipeline {
 
     /// The queue, which from now on counts the trailing bytes.
     fn queue(&mut self) -> &mut Queue {
-        let trailing = self.tail.len() - self.start;
         self.queue.get_or_insert_with(|| {
-            Box::new(Queue { older: VecDeque::new(), segments: VecDeque::new(), trailing })
+            let trailing = self.tail.len() - self.start;
+            Box::new(Queue { trailing, ..Queue::default() })
         })
     }
 
     /// How many copied bytes come after the last segment.
     fn trailing(&self) -> usize {
-        self.queue.as_ref().map_or(self.tail.len() - self.start, |queue| queue.trailing)
+        match &self.queue {
+            Some(queue) => queue.trailing,
+            None => self.tail.len() - self.start,
+        }
     }
 
     /// Copies bytes behind those that were copied before. The first block is small if that is
@@ -368,15 +358,21 @@ impl Pipeline {
     /// Takes over a block of copied bytes of another pipeline, of which `start` were sent.
     fn adopt(&mut self, mut block: Vec<u8>, start: usize, blocks: &mut Blocks) {
         let unsent = block.len() - start;
-        if unsent < Self::BY_REFERENCE || self.tail.is_empty() {
+        if unsent < Self::BY_REFERENCE {
             self.copy(&block[start..], blocks);
             return blocks.give_back(block);
         }
         // `start` is about the oldest block only, and this one will not be the oldest.
         block.copy_within(start.., 0);
         block.truncate(unsent);
-        self.seal(block);
-        self.queue().trailing += unsent;
+        if self.tail.is_empty() {
+            self.tail = block;
+        } else {
+            self.seal(block);
+        }
+        if let Some(queue) = &mut self.queue {
+            queue.trailing += unsent;
+        }
     }
 
     /// Gives back the blocks of copied bytes that `n` more sent bytes complete.
@@ -399,83 +395,7 @@ impl Pipeline {
 
     fn count(&self) -> u64 {
         let segments = self.queue.iter().flat_map(|queue| &queue.segments);
-        let lens = segments.map(|it| (it.before as u64).saturating_add(it.content.len()));
-        lens.fold(self.trailing() as u64, u64::saturating_add)
-    }
-}
-
-impl Queue {
-    /// Queues behind all that was copied so far.
-    fn push(&mut self, content: Content) {
-        let before = mem::take(&mut self.trailing);
-        self.segments.push_back(Segment { before, content });
-    }
-}
-
-impl Content {
-    fn len(&self) -> u64 {
-        match self {
-            Content::Shared(bytes) => bytes.len() as u64,
-            Content::External(external) => external.len,
-        }
-    }
-
-    /// Drops up to `n` bytes; returns how many, and whether none are left.
-    fn advance(&mut self, n: u64) -> (u64, bool) {
-        let n = n.min(self.len());
-        match self {
-            Content::Shared(bytes) => bytes.advance(n as usize),
-            Content::External(external) => {
-                external.offset = external.offset.saturating_add(n);
-                external.len -= n;
-            }
-        }
-        (n, self.len() == 0)
-    }
-}
-
-/// A walk along the copied bytes.
-struct Copied<'a, I> {
-    blocks: I,
-    rest: &'a [u8],
-    /// How many bytes of the next block were sent.
-    skip: usize,
-}
-
-/// The slices that are being filled.
-struct Offer<'i, 'a> {
-    into: &'i mut [&'a [u8]],
-    filled: usize,
-}
-
-impl<'a> Offer<'_, 'a> {
-    /// Adds a slice; `false` if there is no room.
-    fn add(&mut self, slice: &'a [u8]) -> bool {
-        let Some(place) = self.into.get_mut(self.filled) else { return false };
-        *place = slice;
-        self.filled += 1;
-        true
-    }
-
-    /// Adds the next `n` copied bytes; `false` if there is no room for all.
-    fn copied<I>(&mut self, copied: &mut Copied<'a, I>, mut n: usize) -> bool
-    where
-        I: Iterator<Item = &'a Vec<u8>>,
-    {
-        while n > 0 {
-            if copied.rest.is_empty() {
-                let Some(block) = copied.blocks.next() else { return true };
-                copied.rest = &block[mem::take(&mut copied.skip)..];
-                continue;
-            }
-            let (now, later) = copied.rest.split_at(n.min(copied.rest.len()));
-            if !self.add(now) {
-                return false;
-            }
-            copied.rest = later;
-            n -= now.len();
-        }
-        true
+        segments.map(Segment::len).fold(self.trailing() as u64, u64::saturating_add)
     }
 }
 

@@ -22,14 +22,18 @@
 //! It must never know where the bytes are kept, nor of limits.
 //!
 //! Why 2 n. Let k be the length of the sentinel, m and m' `matched` before and after one feed of n
-//! bytes; we show that the feed counts at most `2 n + m - m'`, so that the sum over all feeds
-//! telescopes. Stepping over c bytes: each byte raises `matched` by at most one, and every
-//! comparison beyond the first for a byte lowers it by at least one; hence at most
-//! `2 c + m - m'`. A sweep by memchr starts only with `m <= 1` (one byte is looked at again), over
-//! `r + m` bytes, of which r are new, with `r >= 2 (k - 1)`. If it finds nothing, the last k - 1
-//! bytes are stepped through from zero: `r + m + 2 (k - 1) - m' <= 2 r + m - m'`. If it finds the
-//! sentinel e new bytes on, it counts `e + m`, and `e >= k - m >= k - 1`. A hit that is consumed in
-//! part leaves `m' <= k - 1` behind, one that is consumed whole leaves 0; so `e + m <= 2 e + m - m'`.
+//! bytes. Each feed counts at most `2 n + m - m'`, so that the sum over all feeds telescopes:
+//!
+//! - Steps over c bytes. Each byte raises `matched` by one at most, and each comparison but the
+//!   first for a byte lowers it by one at least. Hence `2 c + m - m'`.
+//! - A sweep over r new bytes. It starts only with `m <= 1` (one byte is looked at again) and
+//!   `r >= 3 (k - 1)`. If it finds nothing, the last k - 1 bytes are stepped through from zero, and
+//!   there may have been one false hit: `(r + m) + 1 + (2 (k - 1) - m') <= 2 r + m - m'`. (For k = 1
+//!   it is just r.)
+//! - A sweep that finds the sentinel after e new bytes. It counts e + m. A hit that is consumed
+//!   in part leaves `m' <= k - 1` behind, one that is consumed whole 0, and `e >= k - m >= k - 1`;
+//!   hence `e + m <= 2 e + m - m'`. Where two bytes are looked for by the second, one comparison
+//!   comes on top; but they differ then, which makes `m' = 0`, and `e >= 1`.
 
 use alloc::boxed::Box;
 use alloc::vec;
@@ -88,7 +92,12 @@ impl Search {
     }
 
     pub(super) fn is_for(&self, sentinel: &[u8]) -> bool {
-        self.parts().0.bytes == sentinel
+        let known = self.parts().0.bytes;
+        if known.len() > SHORT {
+            return known == sentinel;
+        }
+        // So few bytes are compared sooner one by one than by a call.
+        known.len() == sentinel.len() && known.iter().zip(sentinel).all(|(a, b)| a == b)
     }
 
     /// Whether what was fed ends with the sentinel. Nothing more is to be fed then.
@@ -115,7 +124,7 @@ impl Search {
             return;
         }
         while matched > len {
-            matched = sentinel.border(matched);
+            matched = if len == 0 { 0 } else { sentinel.border(matched) };
         }
         self.set_matched(matched);
     }
@@ -190,7 +199,7 @@ impl Matcher<'_> {
         while at < bytes.len() && self.matched < len {
             // A sweep can begin where no match is under way, or one that began with the last byte,
             // if that byte is in this piece.
-            if self.matched <= at.min(1) && bytes.len() - at >= 2 * (len - 1) {
+            if self.matched <= at.min(1) && bytes.len() - at >= 3 * (len - 1) {
                 let from = at - self.matched;
                 return from + self.sweep(&bytes[from..]);
             }
@@ -202,12 +211,10 @@ impl Matcher<'_> {
 
     fn sweep(&mut self, bytes: &[u8]) -> usize {
         let len = self.sentinel.bytes.len();
-        if let Some(start) = locate(bytes, self.sentinel.bytes) {
-            *self.scanned += (start + len) as u64;
+        if let Some(end) = self.locate(bytes) {
             self.matched = len;
-            return start + len;
+            return end;
         }
-        *self.scanned += bytes.len() as u64;
         self.matched = 0;
         for &byte in &bytes[bytes.len() - (len - 1)..] {
             self.step(byte);
@@ -215,10 +222,43 @@ impl Matcher<'_> {
         bytes.len()
     }
 
+    /// Where the first sentinel in `bytes` ends.
+    fn locate(&mut self, bytes: &[u8]) -> Option<usize> {
+        match self.sentinel.bytes {
+            [byte] => self.count(bytes, memchr(*byte, bytes).map(|start| start + 1)),
+            // The end of a line. Preparing memmem takes longer than such a search does, so we look
+            // once for the second byte alone; it is rare without the first.
+            [first, second] if first != second => {
+                let end = self.count(bytes, memchr(*second, bytes).map(|start| start + 1))?;
+                let start = end.saturating_sub(2);
+                if end >= 2 && self.is_same(bytes[start], *first) {
+                    return Some(end);
+                }
+                Some(end + self.locate_any(&bytes[end..])?)
+            }
+            _ => self.locate_any(bytes),
+        }
+    }
+
+    fn locate_any(&mut self, bytes: &[u8]) -> Option<usize> {
+        let sentinel = self.sentinel.bytes;
+        self.count(bytes, memmem::find(bytes, sentinel).map(|start| start + sentinel.len()))
+    }
+
+    /// Counts what it took to find `end` in `bytes`.
+    fn count(&mut self, bytes: &[u8], end: Option<usize>) -> Option<usize> {
+        *self.scanned += end.unwrap_or(bytes.len()) as u64;
+        end
+    }
+
+    fn is_same(&mut self, a: u8, b: u8) -> bool {
+        *self.scanned += 1;
+        a == b
+    }
+
     fn step(&mut self, byte: u8) {
         loop {
-            *self.scanned += 1;
-            if self.sentinel.bytes[self.matched] == byte {
+            if self.is_same(self.sentinel.bytes[self.matched], byte) {
                 self.matched += 1;
                 return;
             }
@@ -227,12 +267,5 @@ impl Matcher<'_> {
             }
             self.matched = self.sentinel.border(self.matched);
         }
-    }
-}
-
-fn locate(bytes: &[u8], sentinel: &[u8]) -> Option<usize> {
-    match sentinel {
-        [byte] => memchr(*byte, bytes),
-        _ => memmem::find(bytes, sentinel),
     }
 }

@@ -1,0 +1,67 @@
+//! What a pipeline needs beyond one block of copied bytes: the blocks before it, and what is queued
+//! by reference.
+//!
+//! It must never know the block that is being written, nor how much of the first was sent.
+
+use super::External;
+use alloc::collections::VecDeque;
+use alloc::vec::Vec;
+use bytes::{Buf, Bytes};
+use core::mem;
+
+#[derive(Default)]
+pub(super) struct Queue {
+    /// The blocks of copied bytes before `tail`, none of them empty, oldest first.
+    pub(super) older: VecDeque<Vec<u8>>,
+    pub(super) segments: VecDeque<Segment>,
+    /// How many copied bytes come after the last segment.
+    pub(super) trailing: usize,
+}
+
+pub(super) struct Segment {
+    /// How many copied bytes, since the segment before, come before this one.
+    pub(super) before: usize,
+    pub(super) content: Content,
+}
+
+pub(super) enum Content {
+    Shared(Bytes),
+    External(External),
+}
+
+impl Queue {
+    /// Queues behind all that was copied so far.
+    pub(super) fn push(&mut self, content: Content) {
+        let before = mem::take(&mut self.trailing);
+        self.segments.push_back(Segment { before, content });
+    }
+}
+
+impl Segment {
+    /// With the copied bytes before it.
+    pub(super) fn len(&self) -> u64 {
+        (self.before as u64).saturating_add(self.content.len())
+    }
+}
+
+impl Content {
+    pub(super) fn len(&self) -> u64 {
+        match self {
+            Content::Shared(bytes) => bytes.len() as u64,
+            Content::External(external) => external.len,
+        }
+    }
+
+    /// Drops up to `n` bytes; returns how many, and whether none are left.
+    pub(super) fn advance(&mut self, n: u64) -> (u64, bool) {
+        let n = n.min(self.len());
+        match self {
+            Content::Shared(bytes) => bytes.advance(n as usize),
+            Content::External(external) => {
+                external.offset = external.offset.saturating_add(n);
+                external.len -= n;
+            }
+        }
+        (n, self.len() == 0)
+    }
+}

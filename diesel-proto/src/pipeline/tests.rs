@@ -1,0 +1,380 @@
+//! The pipeline against a plain list of bytes and externals.
+
+use super::*;
+use alloc::collections::VecDeque;
+use alloc::vec;
+use quickcheck::{Arbitrary, Gen, QuickCheck};
+
+#[derive(Debug, Clone)]
+enum Op {
+    /// How many bytes.
+    Push(usize),
+    PushBytes(usize),
+    External(u64),
+    /// How many bytes; whether they are queued elsewhere, and half of them sent, before the rest
+    /// is appended.
+    Append(Vec<Op>),
+    Advance(u64),
+}
+
+impl Op {
+    fn simple(g: &mut Gen) -> Self {
+        let n = match u8::arbitrary(g) {
+            0..=3 => 60_000 + usize::arbitrary(g) % 80_000,
+            4..=40 => 3_900 + usize::arbitrary(g) % 400,
+            41..=60 => usize::arbitrary(g) % 20_000,
+            61.. => usize::arbitrary(g) % 30,
+        };
+        match u8::arbitrary(g) % 10 {
+            0..=3 => Op::Push(n),
+            4..=5 => Op::PushBytes(n),
+            6 => Op::External(n as u64),
+            7 if n == 0 => Op::Advance(u64::MAX),
+            _ => Op::Advance(n as u64),
+        }
+    }
+}
+
+impl Arbitrary for Op {
+    fn arbitrary(g: &mut Gen) -> Self {
+        if u8::arbitrary(g) % 8 > 0 {
+            return Op::simple(g);
+        }
+        Op::Append((0..usize::arbitrary(g) % 6).map(|_| Op::simple(g)).collect())
+    }
+
+    fn shrink(&self) -> Box<dyn Iterator<Item = Self>> {
+        match self {
+            Op::Push(n) => Box::new(n.shrink().map(Op::Push)),
+            Op::PushBytes(n) => Box::new(n.shrink().map(Op::PushBytes)),
+            Op::External(n) => Box::new(n.shrink().map(Op::External)),
+            Op::Advance(n) => Box::new(n.shrink().map(Op::Advance)),
+            Op::Append(ops) => Box::new(ops.shrink().map(Op::Append)),
+        }
+    }
+}
+
+#[derive(Debug, Clone, PartialEq)]
+enum Piece {
+    Bytes(Vec<u8>),
+    External(External),
+}
+
+#[derive(Default)]
+struct Model(VecDeque<Piece>);
+
+impl Model {
+    fn push(&mut self, bytes: &[u8]) {
+        match self.0.back_mut() {
+            _ if bytes.is_empty() => {}
+            Some(Piece::Bytes(last)) => last.extend_from_slice(bytes),
+            _ => self.0.push_back(Piece::Bytes(bytes.to_vec())),
+        }
+    }
+
+    fn append(&mut self, other: Model) {
+        for piece in other.0 {
+            match piece {
+                Piece::Bytes(bytes) => self.push(&bytes),
+                external => self.0.push_back(external),
+            }
+        }
+    }
+
+    fn len(&self) -> u64 {
+        let len = |piece: &Piece| match piece {
+            Piece::Bytes(bytes) => bytes.len() as u64,
+            Piece::External(external) => external.len,
+        };
+        self.0.iter().map(len).sum()
+    }
+
+    fn advance(&mut self, mut n: u64) {
+        while n > 0 {
+            let (done, is_empty) = match self.0.front_mut() {
+                None => return,
+                Some(Piece::Bytes(bytes)) => {
+                    let done = n.min(bytes.len() as u64);
+                    bytes.drain(..done as usize);
+                    (done, bytes.is_empty())
+                }
+                Some(Piece::External(external)) => {
+                    let done = n.min(external.len);
+                    external.offset += done;
+                    external.len -= done;
+                    (done, external.len == 0)
+                }
+            };
+            n -= done;
+            if is_empty {
+                self.0.pop_front();
+            }
+        }
+    }
+}
+
+/// Both, and where their bytes come from: no two neighbours are the same.
+struct Pair {
+    pipeline: Pipeline,
+    model: Model,
+    sent: u64,
+}
+
+impl Pair {
+    fn new() -> Self {
+        Pair { pipeline: Pipeline::new(), model: Model::default(), sent: 0 }
+    }
+
+    fn apply(&mut self, op: &Op, next: &mut u32, blocks: &mut Blocks) {
+        let mut bytes = |n: usize| -> Vec<u8> {
+            *next += n as u32;
+            (*next - n as u32..*next).map(|i| (i % 251) as u8).collect()
+        };
+        match op {
+            Op::Push(n) => {
+                let bytes = bytes(*n);
+                self.model.push(&bytes);
+                self.pipeline.push(&bytes, blocks).unwrap();
+            }
+            Op::PushBytes(n) => {
+                let bytes = bytes(*n);
+                self.model.push(&bytes);
+                self.pipeline.push_bytes(bytes.into(), blocks).unwrap();
+            }
+            Op::External(len) => {
+                *next += 1;
+                let external = External { id: u64::from(*next), offset: 7, len: *len };
+                if *len > 0 {
+                    self.model.0.push_back(Piece::External(external));
+                }
+                self.pipeline.push_external(external).unwrap();
+            }
+            Op::Advance(n) => {
+                let expected = (*n).min(self.model.len());
+                self.model.advance(*n);
+                assert_eq!(self.pipeline.advance(*n, blocks), expected);
+                self.sent += expected;
+            }
+            Op::Append(ops) => {
+                let mut other = Pair::new();
+                for op in ops {
+                    other.apply(op, next, blocks);
+                }
+                self.pipeline.append(&mut other.pipeline, blocks).unwrap();
+                self.model.append(mem::take(&mut other.model));
+                other.check();
+            }
+        }
+        self.check();
+    }
+
+    fn check(&self) {
+        let pipeline = &self.pipeline;
+        assert_eq!(pipeline.len(), self.model.len());
+        assert_eq!(pipeline.is_empty(), self.model.0.is_empty());
+        assert_eq!(pipeline.sent(), self.sent);
+        assert_eq!(pipeline.count(), pipeline.len());
+        if pipeline.is_empty() {
+            assert!(pipeline.queue.is_none());
+            assert_eq!((pipeline.tail.capacity(), pipeline.start), (0, 0));
+        }
+        let next_bytes = match self.model.0.front() {
+            Some(Piece::Bytes(bytes)) => {
+                assert_eq!(pipeline.external(), None);
+                bytes.clone()
+            }
+            Some(Piece::External(external)) => {
+                assert_eq!(pipeline.external(), Some(*external));
+                Vec::new()
+            }
+            None => {
+                assert_eq!(pipeline.external(), None);
+                Vec::new()
+            }
+        };
+        let mut all = vec![&[][..]; 500];
+        let n = pipeline.slices(&mut all);
+        assert!(n < all.len() && all[..n].iter().all(|slice| !slice.is_empty()));
+        assert_eq!(all[..n].concat(), next_bytes);
+        for room in [0, 1, 2, n.saturating_sub(1), n, n + 1] {
+            let mut some = vec![&[][..]; room];
+            assert_eq!(pipeline.slices(&mut some), n.min(room));
+            assert_eq!(some[..n.min(room)], all[..n.min(room)]);
+        }
+    }
+}
+
+fn behaves_like_a_list(ops: Vec<Op>) {
+    let mut blocks = Blocks::new();
+    let (mut pair, mut next) = (Pair::new(), 0);
+    for op in ops {
+        pair.apply(&op, &mut next, &mut blocks);
+    }
+    pair.apply(&Op::Advance(u64::MAX), &mut next, &mut blocks);
+    assert!(pair.pipeline.is_empty());
+}
+
+#[test]
+fn a_pipeline_behaves_like_a_list() {
+    QuickCheck::new().tests(400).quickcheck(behaves_like_a_list as fn(Vec<Op>));
+}
+
+/// The slices that are offered, and the address of each.
+fn addresses(pipeline: &Pipeline) -> Vec<*const u8> {
+    let mut slices = [&[][..]; 16];
+    let n = pipeline.slices(&mut slices);
+    slices[..n].iter().map(|slice| slice.as_ptr()).collect()
+}
+
+#[test]
+fn small_writes_coalesce() {
+    let mut blocks = Blocks::new();
+    let mut pipeline = Pipeline::new();
+    for _ in 0..400 {
+        pipeline.push(b"ten bytes.", &mut blocks).unwrap();
+    }
+    assert_eq!(addresses(&pipeline).len(), 1);
+    assert!(pipeline.queue.is_none());
+}
+
+#[test]
+fn large_bytes_are_not_copied_and_those_around_them_share_a_block() {
+    let mut blocks = Blocks::new();
+    let mut pipeline = Pipeline::new();
+    let large = Bytes::from(vec![b'x'; Pipeline::BY_REFERENCE]);
+    let small = Bytes::from(vec![b'x'; Pipeline::BY_REFERENCE - 1]);
+    pipeline.push(b"head", &mut blocks).unwrap();
+    pipeline.push_bytes(large.clone(), &mut blocks).unwrap();
+    pipeline.push(b"tail", &mut blocks).unwrap();
+    let [head, body, tail] = addresses(&pipeline)[..] else { panic!("three slices") };
+    assert_eq!(body, large.as_ptr());
+    assert_eq!(head.wrapping_add(4), tail);
+
+    let mut pipeline = Pipeline::new();
+    pipeline.push_bytes(small.clone(), &mut blocks).unwrap();
+    assert_ne!(addresses(&pipeline), [small.as_ptr()]);
+}
+
+#[test]
+fn long_output_fills_one_small_block_and_then_large_ones() {
+    let mut blocks = Blocks::new();
+    let mut pipeline = Pipeline::new();
+    let mut before = Vec::new();
+    for _ in 0..30_000 {
+        pipeline.push(b"ten bytes.", &mut blocks).unwrap();
+        let now = addresses(&pipeline);
+        assert!(now.starts_with(&before), "no byte moves once it is queued");
+        before = now;
+    }
+    let queue = pipeline.queue.as_ref().unwrap();
+    let older: Vec<_> = queue.older.iter().map(Vec::capacity).collect();
+    assert_eq!(older, [Blocks::SMALL, Blocks::LARGE, Blocks::LARGE, Blocks::LARGE, Blocks::LARGE]);
+    assert_eq!(pipeline.advance(u64::MAX, &mut blocks), 300_000);
+    assert!(pipeline.queue.is_none());
+}
+
+#[test]
+fn what_never_empties_stays_in_its_block() {
+    let mut blocks = Blocks::new();
+    let mut pipeline = Pipeline::new();
+    pipeline.push(b"first", &mut blocks).unwrap();
+    for _ in 0..10_000 {
+        pipeline.push(b"seven..", &mut blocks).unwrap();
+        assert_eq!(pipeline.advance(7, &mut blocks), 7);
+    }
+    assert!(pipeline.queue.is_none());
+    assert_eq!(pipeline.tail.capacity(), Blocks::SMALL);
+}
+
+#[test]
+fn an_echoed_line_leaves_from_the_same_block_each_time() {
+    let mut blocks = Blocks::new();
+    let mut pipeline = Pipeline::new();
+    let mut echo = || {
+        pipeline.push(b"hello\r\n", &mut blocks).unwrap();
+        let address = addresses(&pipeline);
+        pipeline.advance(7, &mut blocks);
+        assert!(pipeline.queue.is_none());
+        address
+    };
+    let first = echo();
+    assert!((0..1000).all(|_| echo() == first));
+}
+
+#[test]
+fn appending_moves_what_is_large_and_copies_what_is_small() {
+    let mut blocks = Blocks::new();
+    let (mut outer, mut inner) = (Pipeline::new(), Pipeline::new());
+    outer.push(b"outer", &mut blocks).unwrap();
+    inner.push(b"inner", &mut blocks).unwrap();
+    outer.append(&mut inner, &mut blocks).unwrap();
+    assert_eq!(addresses(&outer).len(), 1);
+    assert!(inner.is_empty() && inner.tail.capacity() == 0);
+
+    inner.push(&[b'x'; 10_000], &mut blocks).unwrap();
+    let large = addresses(&inner);
+    outer.append(&mut inner, &mut blocks).unwrap();
+    assert_eq!(addresses(&outer)[1..], large);
+
+    let mut by_reference = Pipeline::new();
+    by_reference.push_bytes(vec![b'x'; 5_000].into(), &mut blocks).unwrap();
+    inner.push(&[b'x'; 10_000], &mut blocks).unwrap();
+    let large = addresses(&inner);
+    by_reference.append(&mut inner, &mut blocks).unwrap();
+    assert_eq!(addresses(&by_reference)[1..], large);
+
+    let mut empty = Pipeline::new();
+    let all = addresses(&outer);
+    empty.append(&mut outer, &mut blocks).unwrap();
+    assert_eq!(addresses(&empty), all);
+    assert!(outer.is_empty());
+}
+
+#[test]
+fn a_close_takes_effect_when_all_is_sent_and_nothing_more_is_taken() {
+    let mut blocks = Blocks::new();
+    let (mut pipeline, mut other) = (Pipeline::new(), Pipeline::new());
+    other.push(b"other", &mut blocks).unwrap();
+    pipeline.push(b"bye", &mut blocks).unwrap();
+    assert!(!pipeline.is_closing());
+    pipeline.close();
+    assert!(pipeline.is_closing() && !pipeline.is_finished());
+
+    let external = External { id: 1, offset: 0, len: 1 };
+    let large = Bytes::from_static(&[0; 5000]);
+    assert_eq!(pipeline.push(b"more", &mut blocks), Err(Closed));
+    assert_eq!(pipeline.push_bytes(large, &mut blocks), Err(Closed));
+    assert_eq!(pipeline.push_external(external), Err(Closed));
+    assert_eq!(pipeline.append(&mut other, &mut blocks), Err(Closed));
+    assert!(fmt::Write::write_str(&mut pipeline.writer(&mut blocks), "more").is_err());
+    assert_eq!((pipeline.len(), other.len()), (3, 5));
+
+    assert_eq!(pipeline.advance(2, &mut blocks), 2);
+    assert!(!pipeline.is_finished());
+    assert_eq!(pipeline.advance(9, &mut blocks), 1, "more than there is");
+    assert!(pipeline.is_finished());
+    assert_eq!(pipeline.sent(), 3);
+}
+
+#[test]
+fn more_than_a_u64_can_count_is_still_all_there() {
+    let mut blocks = Blocks::new();
+    let mut pipeline = Pipeline::new();
+    for id in 0..2 {
+        pipeline.push_external(External { id, offset: u64::MAX - 1, len: u64::MAX }).unwrap();
+    }
+    pipeline.push(b"end", &mut blocks).unwrap();
+    assert_eq!(pipeline.advance(u64::MAX, &mut blocks), u64::MAX);
+    assert_eq!(pipeline.external().map(|it| it.id), Some(1));
+    assert_eq!(pipeline.advance(u64::MAX, &mut blocks), u64::MAX);
+    assert_eq!(pipeline.len(), 3);
+    assert_eq!(pipeline.advance(u64::MAX, &mut blocks), 3);
+    assert!(pipeline.is_empty());
+}
+
+#[test]
+fn a_pipeline_is_small_and_can_change_threads() {
+    fn is_send<T: Send>() {}
+    is_send::<Pipeline>();
+    assert_eq!(size_of::<Pipeline>(), 64);
+}
