@@ -4,7 +4,7 @@ use alloc::vec::Vec;
 use core::fmt;
 
 use crate::link::Link;
-use crate::{Cause, Deadline, External, Input, Instant, Machine, Notice, Workspace};
+use crate::{Cause, Deadline, External, Input, Instant, Machine, Notice, Slot, Workspace};
 
 /// A [`Machine`], its output queue, its deadline, and the bytes it has not taken yet: everything
 /// but the socket. `Send` if the machine is.
@@ -142,6 +142,22 @@ impl<M: Machine> Endpoint<M> {
     /// Bytes held in memory for this stream, in and out.
     pub fn held(&self) -> usize {
         self.link.held()
+    }
+
+    /// How many bytes are queued and not sent.
+    pub fn queued(&self) -> u64 {
+        self.link.flow.output.len()
+    }
+
+    /// The machine itself, or the one that it gave way to.
+    pub fn machine(&self) -> &Slot<M> {
+        self.link.machine()
+    }
+
+    /// How often the machine tried to send after it had closed. What it tried to send is dropped.
+    #[cfg(feature = "testkit")]
+    pub(crate) fn refused(&self) -> u64 {
+        self.workspace.refused
     }
 
     /// What the machine had to tell a person, oldest first.

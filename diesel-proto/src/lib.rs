@@ -37,6 +37,8 @@ mod pipeline;
 pub mod proxy_protocol;
 mod reason;
 mod slot;
+#[cfg(feature = "testkit")]
+pub mod testkit;
 mod time;
 mod timers;
 

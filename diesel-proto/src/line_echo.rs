@@ -57,6 +57,10 @@ impl Machine for LineEcho {
     fn held(&self) -> usize {
         self.input.len()
     }
+
+    fn scanned(&self) -> u64 {
+        self.input.scanned()
+    }
 }
 
 impl LineEcho {

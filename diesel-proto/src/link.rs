@@ -133,6 +133,10 @@ impl<M: Machine> Link<M> {
         self.rest.len().saturating_add(queued).saturating_add(self.machine.held())
     }
 
+    pub(crate) fn machine(&self) -> &Slot<M> {
+        &self.machine
+    }
+
     fn step(&mut self, now: Instant, input: Input<'_>, workspace: &mut Workspace) -> usize {
         self.machine.step(now, input, &mut Actions::new(&mut self.flow, workspace))
     }

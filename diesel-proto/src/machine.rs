@@ -62,6 +62,11 @@ pub trait Machine {
     fn held(&self) -> usize {
         0
     }
+
+    /// Bytes that this machine has looked at in search of an end, counted as often as it looked.
+    fn scanned(&self) -> u64 {
+        0
+    }
 }
 
 impl<M: Machine + ?Sized> Machine for Box<M> {
@@ -71,6 +76,10 @@ impl<M: Machine + ?Sized> Machine for Box<M> {
 
     fn held(&self) -> usize {
         (**self).held()
+    }
+
+    fn scanned(&self) -> u64 {
+        (**self).scanned()
     }
 }
 
@@ -187,6 +196,8 @@ pub struct Workspace {
     pub(crate) blocks: Blocks,
     pub(crate) notices: Vec<Notice>,
     pub(crate) successor: Option<Box<dyn Machine + Send>>,
+    /// What machines tried to send after they had closed.
+    pub(crate) refused: u64,
 }
 
 impl Workspace {
@@ -222,17 +233,20 @@ impl<'a> Actions<'a> {
 
     /// Queues bytes by copying them. After a close they are dropped.
     pub fn send(&mut self, bytes: &[u8]) {
-        let _ = self.flow.output.push(bytes, &mut self.workspace.blocks);
+        let pushed = self.flow.output.push(bytes, &mut self.workspace.blocks);
+        self.workspace.refused += u64::from(pushed.is_err());
     }
 
     /// Queues bytes: large ones by reference, small ones by copying. After a close they are dropped.
     pub fn send_bytes(&mut self, bytes: Bytes) {
-        let _ = self.flow.output.push_bytes(bytes, &mut self.workspace.blocks);
+        let pushed = self.flow.output.push_bytes(bytes, &mut self.workspace.blocks);
+        self.workspace.refused += u64::from(pushed.is_err());
     }
 
     /// Queues bytes that someone else holds. After a close they are dropped.
     pub fn send_external(&mut self, external: External) {
-        let _ = self.flow.output.push_external(external);
+        let pushed = self.flow.output.push_external(external);
+        self.workspace.refused += u64::from(pushed.is_err());
     }
 
     /// How many bytes are queued and not sent.

@@ -207,6 +207,14 @@ impl<M: Machine, F: FnOnce(Proxied) -> M> Machine for ProxyProtocol<M, F> {
             State::Inner(inner) => inner.held(),
         }
     }
+
+    /// The header, a hundred bytes at most, is not counted.
+    fn scanned(&self) -> u64 {
+        match &self.state {
+            State::Inner(inner) => inner.scanned(),
+            _ => 0,
+        }
+    }
 }
 
 /// Anything else than a header is refused at its first wrong byte, not at its deadline.

@@ -46,6 +46,13 @@ impl<M: Machine> Machine for Slot<M> {
             Slot::Successor(machine) => machine.held(),
         }
     }
+
+    fn scanned(&self) -> u64 {
+        match self {
+            Slot::First(machine) => machine.scanned(),
+            Slot::Successor(machine) => machine.scanned(),
+        }
+    }
 }
 
 impl<M: Machine> Slot<M> {

@@ -1,0 +1,298 @@
+//! One run of a machine: what happened to it, what it put out, in virtual time.
+//!
+//! The run is an embedder like any other, but a pedantic one: it cuts the bytes where it was told,
+//! takes output as it was told, offers again what was not taken, meets each deadline when it is
+//! due, and writes everything down. Two runs of a lawful machine differ in nothing that is written
+//! in a [`Transcript`].
+
+use alloc::collections::VecDeque;
+use alloc::vec::Vec;
+use core::fmt;
+
+use super::cuts::Cut;
+use super::stimulus::Stimulus;
+use crate::{Cause, Deadline, Endpoint, Instant, Machine, Notice};
+
+/// Deadlines that may fall due at one instant, one after the other, before we call it a hang.
+const EXPIRIES: usize = 1000;
+
+/// How much room there is for output.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Room {
+    /// Everything is sent at once.
+    Ample,
+    /// Nothing is sent before the machine takes no more, or something else happens.
+    None,
+    /// One byte is sent after each step.
+    Scant,
+}
+
+/// What a machine put out, by what happened before.
+#[derive(Clone, Default, PartialEq, Eq)]
+pub struct Transcript {
+    /// In order.
+    pub entries: Vec<Entry>,
+}
+
+/// What a machine put out after something had happened, and before the next thing did.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Entry {
+    /// When.
+    pub at: Instant,
+    /// What had happened; bytes are only counted, for they are the same in both runs.
+    pub after: After,
+    /// The bytes put out, joined.
+    pub output: Vec<u8>,
+    /// What it had to tell.
+    pub notices: Vec<Notice>,
+    /// The deadline that was set at the end.
+    pub deadline: Option<Deadline>,
+    /// Our side had ended.
+    pub half_closed: bool,
+    /// The stream was closed.
+    pub closed: Option<Cause>,
+}
+
+/// What had happened.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum After {
+    /// The machine was started.
+    Start,
+    /// So many bytes had come, in however many pieces.
+    Bytes(usize),
+    /// Its deadline had passed.
+    Deadline,
+    /// Another stimulus.
+    Other(Stimulus),
+}
+
+/// What a run found beside the transcript.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Findings {
+    pub(super) most_held: usize,
+    pub(super) received: u64,
+    pub(super) scanned: u64,
+    /// Actions after a close.
+    pub(super) refused: u64,
+    /// A deadline that was met, and was due again, with nothing put out.
+    pub(super) stuck: Option<Deadline>,
+}
+
+/// How a run is to be done.
+#[derive(Clone, Debug)]
+pub(super) struct Manner<'a> {
+    pub(super) cut: &'a Cut,
+    pub(super) room: Room,
+    /// Whether to call again and again with nothing new.
+    pub(super) pester: bool,
+}
+
+pub(super) fn run<M: Machine>(
+    machine: M,
+    stimuli: &[Stimulus],
+    manner: &Manner<'_>,
+) -> (Transcript, Findings) {
+    let now = Instant::ORIGIN;
+    let mut run = Run {
+        endpoint: Endpoint::new(machine, now),
+        now,
+        manner,
+        transcript: Transcript::default(),
+        findings: Findings::default(),
+        pending: VecDeque::new(),
+        output: Vec::new(),
+        notices: Vec::new(),
+    };
+    run.after_step();
+    run.entry(After::Start);
+    let mut position = 0;
+    for stimulus in stimuli {
+        run.happens(stimulus, &mut position);
+    }
+    run.findings.scanned = run.endpoint.machine().scanned();
+    run.findings.refused = run.endpoint.refused();
+    (run.transcript, run.findings)
+}
+
+struct Run<'a, M> {
+    endpoint: Endpoint<M>,
+    now: Instant,
+    manner: &'a Manner<'a>,
+    transcript: Transcript,
+    findings: Findings,
+    /// What the machine has not taken yet.
+    pending: VecDeque<Pending>,
+    output: Vec<u8>,
+    notices: Vec<Notice>,
+}
+
+enum Pending {
+    Bytes(Vec<u8>),
+    Eof,
+}
+
+impl<M: Machine> Run<'_, M> {
+    /// `position` counts the bytes of all stimuli: that is what cuts are positions in.
+    fn happens(&mut self, stimulus: &Stimulus, position: &mut usize) {
+        match stimulus {
+            Stimulus::Bytes(bytes) => {
+                let end = *position + bytes.len();
+                let cuts = self.manner.cut.iter().filter(|&&at| at > *position && at < end);
+                let cuts: Vec<usize> = cuts.map(|at| at - *position).collect();
+                for piece in super::cuts::pieces(bytes, &cuts) {
+                    self.findings.received += piece.len() as u64;
+                    self.pending.push_back(Pending::Bytes(piece.to_vec()));
+                    self.offer();
+                }
+                *position = end;
+                self.settle();
+                return self.entry(After::Bytes(bytes.len()));
+            }
+            Stimulus::Wait(duration) => return self.wait(self.now + *duration),
+            Stimulus::Eof => self.pending.push_back(Pending::Eof),
+            Stimulus::Reset => {
+                self.pending.clear();
+                self.endpoint.reset(self.now);
+            }
+            Stimulus::Wake => self.endpoint.wake(self.now),
+            Stimulus::Shutdown => self.endpoint.shutdown(self.now),
+        }
+        self.settle();
+        self.entry(After::Other(stimulus.clone()));
+    }
+
+    fn wait(&mut self, until: Instant) {
+        let mut expiries = 0;
+        while let Some(deadline) = self.endpoint.next_deadline().filter(|it| it.at <= until) {
+            expiries = if deadline.at > self.now { 0 } else { expiries + 1 };
+            self.now = self.now.max(deadline.at);
+            let before = self.put_out();
+            self.endpoint.expired(self.now);
+            let still_due = self.endpoint.next_deadline().is_some_and(|it| it.at <= self.now);
+            let silent = self.put_out() == before && self.endpoint.closed().is_none();
+            self.settle();
+            self.entry(After::Deadline);
+            if (still_due && silent) || expiries > EXPIRIES {
+                self.findings.stuck = Some(deadline);
+                return;
+            }
+        }
+        self.now = until;
+        self.settle();
+        self.entry(After::Other(Stimulus::Wait(until - Instant::ORIGIN)));
+    }
+
+    fn put_out(&self) -> u64 {
+        self.output.len() as u64 + self.endpoint.queued()
+    }
+
+    /// Offers what is pending until the machine takes no more.
+    fn offer(&mut self) {
+        loop {
+            match self.pending.front() {
+                None => return,
+                Some(Pending::Bytes(bytes)) => {
+                    if self.endpoint.received(self.now, bytes) < bytes.len() {
+                        return;
+                    }
+                }
+                Some(Pending::Eof) => self.endpoint.eof(self.now),
+            }
+            self.pending.pop_front();
+            self.after_step();
+        }
+    }
+
+    fn after_step(&mut self) {
+        self.findings.most_held = self.findings.most_held.max(self.endpoint.machine().held());
+        match self.manner.room {
+            Room::Ample => self.take(usize::MAX),
+            Room::None => {}
+            Room::Scant => self.take(1),
+        }
+        if self.manner.pester {
+            self.pester();
+        }
+        self.notices.extend(self.endpoint.drain_notices());
+    }
+
+    /// Nothing new, in every way in which an embedder could say so.
+    fn pester(&mut self) {
+        let _ = self.endpoint.received(self.now, b"");
+        self.endpoint.sent(self.now, 0);
+        if self.endpoint.next_deadline().is_none_or(|deadline| deadline.at > self.now) {
+            self.endpoint.expired(self.now);
+        }
+        self.endpoint.wake(self.now);
+    }
+
+    /// Until nothing more follows: sends everything, offers everything.
+    fn settle(&mut self) {
+        loop {
+            self.after_step();
+            let before = (self.put_out(), self.pending.len(), self.endpoint.queued());
+            // With little room the output goes out little by little, and each time the machine may
+            // go on.
+            let step = if self.manner.room == Room::Scant { 1 } else { usize::MAX };
+            self.take(step);
+            self.offer();
+            let after = (self.put_out(), self.pending.len(), self.endpoint.queued());
+            if before == after && after.2 == 0 {
+                return;
+            }
+        }
+    }
+
+    fn take(&mut self, most: usize) {
+        let mut left = most;
+        while left > 0 {
+            let mut slices: [&[u8]; 1] = [&[]];
+            if self.endpoint.outgoing(&mut slices) == 0 {
+                // A region that someone else sends counts as sent.
+                let Some(external) = self.endpoint.external() else { return };
+                self.endpoint.sent(self.now, external.len);
+                continue;
+            }
+            let n = slices[0].len().min(left);
+            self.output.extend_from_slice(&slices[0][..n]);
+            self.endpoint.sent(self.now, n as u64);
+            left -= n;
+        }
+    }
+
+    fn entry(&mut self, after: After) {
+        self.transcript.entries.push(Entry {
+            at: self.now,
+            after,
+            output: core::mem::take(&mut self.output),
+            notices: core::mem::take(&mut self.notices),
+            deadline: self.endpoint.next_deadline(),
+            half_closed: self.endpoint.half_closed(),
+            closed: self.endpoint.closed(),
+        });
+    }
+}
+
+impl fmt::Debug for Entry {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:?} {:?} -> \"{}\"", self.at, self.after, self.output.escape_ascii())?;
+        for notice in &self.notices {
+            write!(f, " notice({notice})")?;
+        }
+        if let Some(Deadline { at, reason }) = self.deadline {
+            write!(f, " deadline({at:?}: {reason:?})")?;
+        }
+        if let Some(cause) = self.closed {
+            write!(f, " closed({cause:?})")?;
+        } else if self.half_closed {
+            f.write_str(" half-closed")?;
+        }
+        Ok(())
+    }
+}
+
+impl fmt::Debug for Transcript {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.entries.iter().try_for_each(|entry| writeln!(f, "{entry:?}"))
+    }
+}

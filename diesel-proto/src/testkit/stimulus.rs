@@ -1,0 +1,65 @@
+//! What can happen to a machine, as a value: the input of a test, a property or a fuzz target.
+
+use alloc::vec::Vec;
+use core::fmt;
+use core::time::Duration;
+
+/// One thing that happens to a stream.
+#[derive(Clone, PartialEq, Eq)]
+pub enum Stimulus {
+    /// Bytes arrive.
+    Bytes(Vec<u8>),
+    /// The peer ends its side.
+    Eof,
+    /// The stream breaks.
+    Reset,
+    /// Time passes; every deadline on the way is met when it is due.
+    Wait(Duration),
+    /// What the machine shares with others changed.
+    Wake,
+    /// An orderly shutdown begins.
+    Shutdown,
+}
+
+impl Stimulus {
+    /// Bytes that arrive.
+    pub fn bytes(bytes: impl AsRef<[u8]>) -> Self {
+        Stimulus::Bytes(bytes.as_ref().to_vec())
+    }
+}
+
+impl fmt::Debug for Stimulus {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Stimulus::Bytes(bytes) => write!(f, "Bytes(b\"{}\")", bytes.escape_ascii()),
+            Stimulus::Eof => f.write_str("Eof"),
+            Stimulus::Reset => f.write_str("Reset"),
+            Stimulus::Wait(duration) => write!(f, "Wait({duration:?})"),
+            Stimulus::Wake => f.write_str("Wake"),
+            Stimulus::Shutdown => f.write_str("Shutdown"),
+        }
+    }
+}
+
+/// Joins neighbouring bytes and drops empty ones: what is left is cut only where something else
+/// happens.
+pub fn joined(stimuli: &[Stimulus]) -> Vec<Stimulus> {
+    let mut joined: Vec<Stimulus> = Vec::new();
+    for stimulus in stimuli {
+        match (joined.last_mut(), stimulus) {
+            (_, Stimulus::Bytes(bytes)) if bytes.is_empty() => {}
+            (Some(Stimulus::Bytes(last)), Stimulus::Bytes(bytes)) => last.extend_from_slice(bytes),
+            _ => joined.push(stimulus.clone()),
+        }
+    }
+    joined
+}
+
+/// How many bytes there are in all.
+pub fn len(stimuli: &[Stimulus]) -> usize {
+    let lens = stimuli.iter().map(|stimulus| match stimulus {
+        Stimulus::Bytes(bytes) => bytes.len(),
+        _ => 0,
+    });
+    lens.sum()
+}
