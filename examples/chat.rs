@@ -1,0 +1,45 @@
+//! A chat room. The first line that a friend sends is their nick; every line after it goes to all
+//! the others.
+//!
+//! ```text
+//! $ cargo run --release --example chat
+//! listening on 127.0.0.1:8000
+//!
+//! $ telnet localhost 8000             $ telnet localhost 8000
+//! ann                                 bob
+//! hi all
+//!                                     <ann> hi all
+//!                                     hi ann
+//! <bob> hi ann
+//! ```
+
+use diesel_driver::{Application, Conn, Error, Event, First2, Service, first};
+use diesel_examples::{Failure, address, command_line};
+
+/// One friend in the room.
+pub async fn chat(mut conn: Conn, room: Event<(String, String)>) -> Result<(), Error> {
+    let nick = conn.until_eol().await?.trimmed().to_string();
+    let mut others = room.subscribe();
+    loop {
+        match first((conn.until_eol(), others.wait())).await {
+            First2::A(line) => others.fire((nick.clone(), line?.trimmed().to_string())),
+            First2::B(said) => {
+                let (nick, text) = said?;
+                conn.write(format!("<{nick}> {text}\r\n")).await?
+            }
+        }
+    }
+}
+
+fn main() -> Result<(), Failure> {
+    let [listen] = command_line(
+        "A chat room. Send your nick, then lines to all the others.",
+        [address("listen", "127.0.0.1:8000", "where to listen; port 0 takes a free one")],
+    );
+    let mut app = Application::new();
+    let room = app.event();
+    let chat = Service::new(async move |conn| chat(conn, room.clone()).await);
+    let service = app.add_service(chat, listen)?;
+    println!("listening on {}", app.local_addr(service)?);
+    Ok(app.run()?)
+}

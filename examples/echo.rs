@@ -1,0 +1,37 @@
+//! The echo server.
+//!
+//! ```text
+//! $ cargo run --release --example echo
+//! listening on 127.0.0.1:7050
+//!
+//! $ telnet localhost 7050
+//! hello
+//! you said: hello
+//! quit
+//! Connection closed by foreign host.
+//! ```
+
+use diesel_driver::{Application, Conn, Error};
+use diesel_examples::{Failure, address, command_line};
+
+/// Says each line back; the line `quit` ends the connection.
+pub async fn echo(mut conn: Conn) -> Result<(), Error> {
+    loop {
+        let line = conn.until_eol().await?;
+        if line.trimmed() == "quit" {
+            return Ok(());
+        }
+        conn.write(("you said: ", line)).await?;
+    }
+}
+
+fn main() -> Result<(), Failure> {
+    let [listen] = command_line(
+        "Says each line back; the line `quit` ends the connection.",
+        [address("listen", "127.0.0.1:7050", "where to listen; port 0 takes a free one")],
+    );
+    let mut app = Application::new();
+    let service = app.add_service(echo, listen)?;
+    println!("listening on {}", app.local_addr(service)?);
+    Ok(app.run()?)
+}

@@ -1,0 +1,51 @@
+//! A client of the echo server.
+//!
+//! Start the example `echo`, then:
+//!
+//! ```text
+//! $ cargo run --release --example echo_client
+//! you said: hello
+//! you said: is anybody there?
+//! you said: goodbye
+//! ```
+
+use diesel_driver::{Address, Application, Client, Conn, Ctx, Error, Line};
+use diesel_examples::{Failure, address, command_line, fail};
+
+/// A connection to an echo server.
+pub struct EchoClient(pub Client);
+
+impl EchoClient {
+    /// Says a line and gives the answer.
+    pub async fn echo(&self, message: &str) -> Result<Line, Error> {
+        self.0
+            .call(async |conn: &mut Conn| {
+                conn.write((message, "\r\n")).await?;
+                conn.until_eol().await
+            })
+            .await
+    }
+}
+
+/// Says three lines to the server at `address`, and what it answers to `say`; then it is over.
+pub async fn talk(ctx: Ctx, address: Address, say: impl Fn(&str)) -> Result<(), Error> {
+    let client = EchoClient(Client::connect(&ctx, address).await?);
+    for message in ["hello", "is anybody there?", "goodbye"] {
+        say(&client.echo(message).await?.trimmed());
+    }
+    ctx.halt();
+    Ok(())
+}
+
+fn main() -> Result<(), Failure> {
+    let [connect] = command_line(
+        "Says three lines to an echo server, and prints its answers.",
+        [address("connect", "127.0.0.1:7050", "where the echo server is")],
+    );
+    let server = connect.socket_addr()?.into();
+    let mut app = Application::new();
+    app.add_loop(async move |ctx| {
+        talk(ctx, server, |answer| println!("{answer}")).await.or_else(|error| fail(error))
+    });
+    Ok(app.run()?)
+}

@@ -1,0 +1,221 @@
+//! The command line of the examples: what they are told, and how they end when that goes wrong.
+//!
+//! Nothing here belongs to diesel; it is apart so that each example is only about diesel.
+
+use std::ffi::OsString;
+use std::fmt;
+use std::io;
+use std::net::{SocketAddr, ToSocketAddrs};
+use std::process::exit;
+use std::time::Duration;
+
+/// One option of a program: `--name VALUE`.
+#[derive(Clone, Copy, Debug)]
+pub struct Setting {
+    name: &'static str,
+    kind: Kind,
+    default: &'static str,
+    help: &'static str,
+}
+
+#[derive(Clone, Copy, Debug)]
+enum Kind {
+    Address,
+    Seconds,
+}
+
+/// An option whose value is an address, `HOST:PORT`.
+pub const fn address(name: &'static str, default: &'static str, help: &'static str) -> Setting {
+    Setting { name, kind: Kind::Address, default, help }
+}
+
+/// An option whose value is a time in seconds, `1.5`, or `forever`.
+pub const fn seconds(name: &'static str, default: &'static str, help: &'static str) -> Setting {
+    Setting { name, kind: Kind::Seconds, default, help }
+}
+
+/// What an option was given, or its default.
+#[derive(Clone, Debug)]
+pub struct Value(String);
+
+impl Value {
+    /// As one address to connect to.
+    ///
+    /// # Errors
+    ///
+    /// If its host is a name that nobody knows.
+    pub fn socket_addr(&self) -> io::Result<SocketAddr> {
+        let unknown = || io::Error::new(io::ErrorKind::NotFound, format!("no address: {}", self.0));
+        self.to_socket_addrs()?.next().ok_or_else(unknown)
+    }
+
+    /// As a time; zero if it is none.
+    pub fn duration(&self) -> Duration {
+        duration(&self.0).unwrap_or_default()
+    }
+}
+
+/// As addresses to listen on: the first that can be.
+impl ToSocketAddrs for Value {
+    type Iter = std::vec::IntoIter<SocketAddr>;
+
+    fn to_socket_addrs(&self) -> io::Result<Self::Iter> {
+        let name_it =
+            |error: io::Error| io::Error::new(error.kind(), format!("{}: {error}", self.0));
+        self.0.to_socket_addrs().map_err(name_it)
+    }
+}
+
+/// The values of `settings`, in their order, from the command line of this process.
+///
+/// `--help` prints the usage, with `about`, and exits with 0. Arguments that are wrong are named on
+/// standard error, and the exit code is 2.
+pub fn command_line<const N: usize>(about: &str, settings: [Setting; N]) -> [Value; N] {
+    let mut arguments = std::env::args_os();
+    let program = arguments.next().unwrap_or_default();
+    let program = std::path::Path::new(&program).file_name().unwrap_or_default();
+    let usage = || usage(&program.to_string_lossy(), about, &settings);
+    match parse(arguments, settings) {
+        Ok(Some(values)) => values,
+        Ok(None) => {
+            print!("{}", usage());
+            exit(0)
+        }
+        Err(error) => {
+            eprint!("{error}\n\n{}", usage());
+            exit(2)
+        }
+    }
+}
+
+/// `None`: help was asked for.
+fn parse<const N: usize>(
+    arguments: impl IntoIterator<Item = OsString, IntoIter: 'static>,
+    settings: [Setting; N],
+) -> Result<Option<[Value; N]>, lexopt::Error> {
+    let mut values = settings.map(|setting| Value(setting.default.to_string()));
+    let mut parser = lexopt::Parser::from_args(arguments);
+    while let Some(argument) = parser.next()? {
+        let name = match &argument {
+            lexopt::Arg::Long("help") | lexopt::Arg::Short('h') => return Ok(None),
+            lexopt::Arg::Long(name) => name,
+            _ => return Err(argument.unexpected()),
+        };
+        let Some(index) = settings.iter().position(|setting| setting.name == *name) else {
+            return Err(argument.unexpected());
+        };
+        let Setting { name, kind, .. } = settings[index];
+        let text = parser.value()?.into_string()?;
+        check(kind, &text).map_err(|why| format!("--{name}: {text:?} is not {why}"))?;
+        values[index] = Value(text);
+    }
+    Ok(Some(values))
+}
+
+fn check(kind: Kind, text: &str) -> Result<(), &'static str> {
+    let fine = match kind {
+        Kind::Address => text
+            .rsplit_once(':')
+            .is_some_and(|(host, port)| !host.is_empty() && port.parse::<u16>().is_ok()),
+        Kind::Seconds => duration(text).is_some(),
+    };
+    match (fine, kind) {
+        (true, _) => Ok(()),
+        (false, Kind::Address) => Err("HOST:PORT, with a port from 0 to 65535"),
+        (false, Kind::Seconds) => Err("a number of seconds, or `forever`"),
+    }
+}
+
+fn duration(text: &str) -> Option<Duration> {
+    if text == "forever" {
+        return Some(Duration::MAX);
+    }
+    Duration::try_from_secs_f64(text.parse().ok()?).ok()
+}
+
+fn usage(program: &str, about: &str, settings: &[Setting]) -> String {
+    let mut text = format!("{about}\n\nUsage: {program} [OPTIONS]\n\nOptions:\n");
+    for Setting { name, kind, default, help } in settings {
+        let value = match kind {
+            Kind::Address => "HOST:PORT",
+            Kind::Seconds => "SECONDS",
+        };
+        text += &format!("  {:<22} {help} [{default}]\n", format!("--{name} {value}"));
+    }
+    text + &format!("  {:<22} print this\n", "--help")
+}
+
+/// Why a program ends with exit code 1: what `main` returns, so that a person reads the error's
+/// text instead of its `Debug` output.
+pub struct Failure(String);
+
+impl<E: fmt::Display> From<E> for Failure {
+    fn from(error: E) -> Self {
+        Failure(error.to_string())
+    }
+}
+
+impl fmt::Debug for Failure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+/// Ends the program as a [`Failure`] does, from a loop that the program is nothing without.
+pub fn fail(error: impl fmt::Display) -> ! {
+    eprintln!("Error: {error}");
+    exit(1)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const SETTINGS: [Setting; 2] =
+        [address("listen", "127.0.0.1:7050", "where"), seconds("pause", "2", "how long")];
+
+    fn given(arguments: &[&str]) -> Result<Option<[String; 2]>, String> {
+        let arguments: Vec<OsString> = arguments.iter().map(OsString::from).collect();
+        match parse(arguments, SETTINGS) {
+            Ok(values) => Ok(values.map(|values| values.map(|value| value.0))),
+            Err(error) => Err(error.to_string()),
+        }
+    }
+
+    fn values(listen: &str, pause: &str) -> Result<Option<[String; 2]>, String> {
+        Ok(Some([listen.to_string(), pause.to_string()]))
+    }
+
+    #[test]
+    fn what_is_not_given_has_its_default() {
+        assert_eq!(given(&[]), values("127.0.0.1:7050", "2"));
+        assert_eq!(given(&["--pause", "0.5"]), values("127.0.0.1:7050", "0.5"));
+        assert_eq!(given(&["--listen=[::1]:0", "--pause=forever"]), values("[::1]:0", "forever"));
+        assert_eq!(given(&["--pause", "1", "--help", "--what"]), Ok(None));
+    }
+
+    #[test]
+    fn what_is_wrong_is_named() {
+        let cases: [(&[&str], &str); 7] = [
+            (&["--what"], "--what"),
+            (&["stray"], "stray"),
+            (&["-x"], "-x"),
+            (&["--listen"], "--listen"),
+            (&["--listen", "7050"], "--listen: \"7050\" is not HOST:PORT"),
+            (&["--listen", "localhost:70500"], "\"localhost:70500\" is not HOST:PORT"),
+            (&["--pause", "-1"], "\"-1\" is not a number of seconds"),
+        ];
+        for (arguments, named) in cases {
+            let error = given(arguments).unwrap_err();
+            assert!(error.contains(named), "{error:?} does not contain {named:?}");
+        }
+    }
+
+    #[test]
+    fn times_are_seconds() {
+        assert_eq!(Value("0.25".to_string()).duration(), Duration::from_millis(250));
+        assert_eq!(Value("forever".to_string()).duration(), Duration::MAX);
+        assert_eq!(duration("NaN"), None);
+        assert_eq!(duration("1e30"), None);
+    }
+}
