@@ -1,1 +1,8 @@
-//! The tests of this package live in its `tests` folder.
+//! What the tests of the whole stand on: a network made of nothing, and example programs as real
+//! processes.
+
+mod program;
+mod session;
+
+pub use program::{Program, Signal, connect};
+pub use session::{Peer, Session, at_every_cut};
