@@ -1,0 +1,42 @@
+//! An echo server that does not wait for ever: after three seconds without a line it says so, and
+//! goes on.
+//!
+//! ```text
+//! $ cargo run --release --example echo_timeout
+//! listening on 127.0.0.1:7050
+//!
+//! $ telnet localhost 7050
+//! hello
+//! you said: hello
+//! timeout!
+//! ```
+
+use std::time::Duration;
+
+use diesel_driver::{Application, Conn, Error, First2, first};
+use diesel_examples::{Failure, address, command_line};
+
+/// Says each line back, and that none came.
+pub async fn patient_echo(mut conn: Conn) -> Result<(), Error> {
+    let ctx = conn.ctx();
+    loop {
+        match first((conn.until_eol(), ctx.sleep(Duration::from_secs(3)))).await {
+            First2::A(line) => conn.write(("you said: ", line?)).await?,
+            First2::B(slept) => {
+                slept?;
+                conn.write("timeout!\r\n").await?
+            }
+        }
+    }
+}
+
+fn main() -> Result<(), Failure> {
+    let [listen] = command_line(
+        "Says each line back; says so when none comes for three seconds.",
+        [address("listen", "127.0.0.1:7050", "where to listen; port 0 takes a free one")],
+    );
+    let mut app = Application::new();
+    let service = app.add_service(patient_echo, listen)?;
+    println!("listening on {}", app.local_addr(service)?);
+    Ok(app.run()?)
+}

@@ -1,0 +1,56 @@
+//! Passes every connection on to another address.
+//!
+//! Both ways go at once, each at the pace of its slower end; what either side ends, ends for the
+//! other.
+//!
+//! ```text
+//! $ cargo run --release --example echo
+//! listening on 127.0.0.1:7050
+//!
+//! $ cargo run --release --example proxy -- --to 127.0.0.1:7050
+//! listening on 127.0.0.1:7000
+//!
+//! $ telnet localhost 7000
+//! hello
+//! you said: hello
+//! ```
+
+use diesel_driver::{Address, Application, Conn, Error, Reader, Service, Writer};
+use diesel_examples::{Failure, address, command_line};
+
+/// Passes a connection on to `target`.
+pub async fn proxy(conn: Conn, target: Address) -> Result<(), Error> {
+    let ctx = conn.ctx();
+    let (from_target, to_target) = ctx.connect(target).await?.split();
+    let (from_peer, to_peer) = conn.split();
+    let there = ctx.spawn(pass_on(from_peer, to_target))?;
+    let back = pass_on(from_target, to_peer).await;
+    there.await?.and(back)
+}
+
+/// One way. Dropping the writer ends its side, once everything is sent.
+async fn pass_on(mut from: Reader, mut to: Writer) -> Result<(), Error> {
+    loop {
+        match from.some().await {
+            Ok(bytes) => to.write(bytes).await?,
+            Err(Error::Closed) => return Ok(()),
+            Err(error) => return Err(error),
+        }
+    }
+}
+
+fn main() -> Result<(), Failure> {
+    let [listen, to] = command_line(
+        "Passes every connection on to another address.",
+        [
+            address("listen", "127.0.0.1:7000", "where to listen; port 0 takes a free one"),
+            address("to", "127.0.0.1:7050", "where to pass connections on to"),
+        ],
+    );
+    let target = to.socket_addr()?.into();
+    let mut app = Application::new();
+    let proxy = Service::new(async move |conn| proxy(conn, target).await);
+    let service = app.add_service(proxy, listen)?;
+    println!("listening on {}", app.local_addr(service)?);
+    Ok(app.run()?)
+}
