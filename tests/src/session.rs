@@ -342,12 +342,8 @@ impl Session {
 
     fn obey(&mut self, action: Action) {
         match action {
-            Action::Send(conn) => {
-                // `carry` brings it; but a hub has to be told that nobody takes it.
-                if self.ends.iter().any(|end| end.conn == conn && end.deaf) {
-                    self.hub.sent(self.now, conn, 0);
-                }
-            }
+            // `carry` brings it; but a hub has to be told that nobody takes it.
+            Action::Send(conn) if self.is_deaf(conn) => _ = self.hub.sent(self.now, conn, 0),
             Action::HalfClose(conn) => self.hub_ended(conn),
             Action::Close(conn, cause) => {
                 self.hub_ended(conn);
@@ -379,6 +375,10 @@ impl Session {
             // What is paused `arrive` is told; the rest concerns no stream.
             _ => {}
         }
+    }
+
+    fn is_deaf(&self, conn: ConnId) -> bool {
+        self.ends.iter().any(|end| end.conn == conn && end.deaf)
     }
 
     fn hub_ended(&mut self, conn: ConnId) {

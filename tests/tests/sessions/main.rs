@@ -1,12 +1,18 @@
 //! The sessions of every example, in virtual time and without sockets, at every two-way cut of what
 //! is sent.
 
+mod bytes_or_timeout;
 mod chat;
 mod clocker;
 mod combined;
 mod echo;
 mod echo_client;
+mod echo_timeout;
+mod fire;
+mod oops;
 mod programs;
+mod proxy;
+mod sleep_server;
 
 use std::cell::RefCell;
 use std::rc::Rc;

@@ -3,6 +3,8 @@
 // Their `main` is not called here.
 #![allow(dead_code, unreachable_pub)]
 
+#[path = "../../../examples/bytes_or_timeout.rs"]
+pub mod bytes_or_timeout;
 #[path = "../../../examples/chat.rs"]
 pub mod chat;
 #[path = "../../../examples/clocker.rs"]
@@ -13,3 +15,13 @@ pub mod combined;
 pub mod echo;
 #[path = "../../../examples/echo_client.rs"]
 pub mod echo_client;
+#[path = "../../../examples/echo_timeout.rs"]
+pub mod echo_timeout;
+#[path = "../../../examples/fire.rs"]
+pub mod fire;
+#[path = "../../../examples/oops.rs"]
+pub mod oops;
+#[path = "../../../examples/proxy.rs"]
+pub mod proxy;
+#[path = "../../../examples/sleep_server.rs"]
+pub mod sleep_server;
