@@ -206,6 +206,13 @@ impl Session {
         take(&mut self.ends[peer.0].got)
     }
 
+    /// The first line of what the peer has got since it last looked, with its end; or all of it.
+    pub fn take_line(&mut self, peer: Peer) -> Vec<u8> {
+        let got = &mut self.ends[peer.0].got;
+        let end = got.iter().position(|byte| *byte == b'\n').map_or(got.len(), |at| at + 1);
+        got.drain(..end).collect()
+    }
+
     /// The application ended its side, having sent all; the peer closes its own, and the
     /// connection is gone for this reason.
     #[track_caller]

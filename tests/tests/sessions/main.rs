@@ -13,6 +13,7 @@ mod oops;
 mod programs;
 mod proxy;
 mod sleep_server;
+mod telnet;
 
 use std::cell::RefCell;
 use std::rc::Rc;
