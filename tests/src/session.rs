@@ -28,6 +28,8 @@ pub struct Session {
     bound: Vec<(Address, ServiceId)>,
     halted: bool,
     cut: Cut,
+    /// How many bytes a stream takes at a time.
+    room: usize,
     /// Bytes that peers have sent with [`Session::send`].
     scripted: usize,
 }
@@ -82,6 +84,7 @@ impl Session {
             bound: Vec::new(),
             halted: false,
             cut: Cut::None,
+            room: usize::MAX,
             scripted: 0,
         }
     }
@@ -149,6 +152,11 @@ impl Session {
         let conn = self.ends[peer.0].conn;
         self.hub.reset(self.now, conn);
         self.settle();
+    }
+
+    /// From here on streams take no more than `bytes` at a time.
+    pub fn narrow(&mut self, bytes: usize) {
+        self.room = bytes;
     }
 
     /// From here on the peer takes nothing, until it listens again.
@@ -325,17 +333,19 @@ impl Session {
     fn carry(&mut self) -> bool {
         let mut any = false;
         for index in 0..self.ends.len() {
-            let Session { hub, ends, .. } = self;
+            let Session { hub, ends, room, now, .. } = self;
             let end = &mut ends[index];
             if end.closed.is_some() || end.deaf {
                 continue;
             }
             let mut all = Vec::new();
-            while let Some(n) = hub.outgoing(end.conn, |slices| {
-                slices.iter().for_each(|slice| all.extend_from_slice(slice));
-                slices.iter().map(|slice| slice.len()).sum::<usize>()
-            }) {
-                hub.sent(self.now, end.conn, n as u64);
+            let taken = hub.outgoing(end.conn, |slices| {
+                let bytes = slices.iter().copied().flatten();
+                all.extend(bytes.take(*room));
+                all.len() as u64
+            });
+            if let Some(n) = taken {
+                hub.sent(*now, end.conn, n);
             }
             any |= !all.is_empty();
             end.got_in_all.extend_from_slice(&all);
@@ -405,22 +415,22 @@ impl Session {
 }
 
 /// Acts `scene` out with what peers send as it is, then again for every way to cut one of the
-/// things that are sent in two, and once more a byte at a time. It checks what it expects each time;
-/// and what comes of it must always be the same.
+/// things that are sent in two, once more a byte at a time, and once with streams that take a byte
+/// at a time. It checks what it expects each time; and what comes of it must always be the same.
 pub fn at_every_cut(scene: impl Fn(&mut Session)) {
-    let whole = act(&scene, Cut::None);
-    let cuts = (1..whole.scripted).map(Cut::Before).chain([Cut::Everywhere]);
-    for cut in cuts {
-        let session = act(&scene, cut);
-        assert_eq!(session.outcome(), whole.outcome(), "with the cut {cut:?}");
+    let whole = act(&scene, Cut::None, usize::MAX);
+    let cuts = (1..whole.scripted).map(Cut::Before).map(|cut| (cut, usize::MAX));
+    for (cut, room) in cuts.chain([(Cut::Everywhere, usize::MAX), (Cut::None, 1)]) {
+        let session = act(&scene, cut, room);
+        assert_eq!(session.outcome(), whole.outcome(), "with the cut {cut:?} and room for {room}");
     }
 }
 
-fn act(scene: &impl Fn(&mut Session), cut: Cut) -> Session {
-    let mut session = Session { cut, ..Session::default() };
+fn act(scene: &impl Fn(&mut Session), cut: Cut, room: usize) -> Session {
+    let mut session = Session { cut, room, ..Session::default() };
     let acted = catch_unwind(AssertUnwindSafe(|| scene(&mut session)));
     if let Err(panic) = acted {
-        eprintln!("with the cut {cut:?}");
+        eprintln!("with the cut {cut:?} and room for {room}");
         resume_unwind(panic);
     }
     session
@@ -483,7 +493,7 @@ mod tests {
             session.send(peer, "c\n");
             session.expect(peer, "ab\nc\n");
         });
-        // Whole; before bytes 1 to 4, of which 3 cuts between two sends; each byte.
-        assert_eq!(runs.get(), 1 + 4 + 1);
+        // Whole; before bytes 1 to 4, of which 3 cuts between two sends; each byte; narrow.
+        assert_eq!(runs.get(), 1 + 4 + 1 + 1);
     }
 }

@@ -119,6 +119,7 @@ fn a_side_that_does_not_read_holds_the_other_up_and_nothing_is_lost() {
     session.send(target, "the other way");
     session.expect(peer, "the other way");
     session.advance_secs(10);
+    session.narrow(10_000);
     session.listen_again(target);
     assert_eq!(session.unread(peer), 0);
     assert!(session.take_got(target) == bytes);
