@@ -41,6 +41,8 @@ pub(crate) struct ReadyQueue {
     chunks: Vec<Arc<Chunk>>,
     wakers: Vec<Waker>,
     ready: VecDeque<u32>,
+    /// Who is in `ready`: nobody is twice, so `ready.len() <= wakers.len()`.
+    queued: Vec<bool>,
     /// Reused by every collection.
     woken: Vec<(u64, u32)>,
     /// What `shared.awake` says, for us who set it.
@@ -87,6 +89,7 @@ impl ReadyQueue {
             chunks: Vec::new(),
             wakers: Vec::new(),
             ready: VecDeque::new(),
+            queued: Vec::new(),
             woken: Vec::new(),
             awake: false,
         }
@@ -102,6 +105,7 @@ impl ReadyQueue {
             }
             let chunk = Arc::clone(&self.chunks[chunk as usize]);
             self.wakers.push(Waker::from(Arc::new(IndexWaker { chunk, bit })));
+            self.queued.push(false);
         }
         &self.wakers[index as usize]
     }
@@ -109,7 +113,10 @@ impl ReadyQueue {
     /// The next to be polled, and no longer woken.
     pub(crate) fn pop(&mut self) -> Option<u32> {
         self.collect();
-        self.ready.pop_front()
+        let index = self.ready.pop_front()?;
+        // From here on a waking counts anew: its poll is yet to begin.
+        self.queued[index as usize] = false;
+        Some(index)
     }
 
     /// From here on the hub will look again before it rests, so that wakers need not sound the
@@ -169,7 +176,11 @@ impl ReadyQueue {
         if self.woken.len() > 1 {
             self.woken.sort_unstable();
         }
-        self.ready.extend(self.woken.drain(..).map(|(_, index)| index));
+        for (_, index) in self.woken.drain(..) {
+            if !core::mem::replace(&mut self.queued[index as usize], true) {
+                self.ready.push_back(index);
+            }
+        }
     }
 }
 
