@@ -75,3 +75,14 @@ fn friends_chat() {
     assert_eq!(sent(&mut hub, bob), "<ann> hi all\r\n");
     assert_eq!(sent(&mut hub, ann), "");
 }
+
+/// Whoever imports everything must still be able to use a plain `Vec`: no method of a trait that is
+/// implemented for it may hide one of its own.
+#[test]
+fn importing_everything_hides_nothing_of_the_standard_library() {
+    let mut bytes = Vec::new();
+    bytes.push(b'a');
+    let mut text = String::new();
+    text.push('a');
+    assert_eq!(Some(bytes), Some(text.into_bytes()));
+}

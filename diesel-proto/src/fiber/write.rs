@@ -60,13 +60,13 @@ impl<P: Payload> Future for Write<'_, P> {
             let mut pipeline = core::mem::take(&mut channel.flow.output);
             drop(channel);
             let mut blocks = core::mem::take(&mut core.workspace.borrow_mut().blocks);
-            let pushed = payload.push(&mut pipeline, &mut blocks);
+            let pushed = payload.queue_in(&mut pipeline, &mut blocks);
             core.workspace.borrow_mut().blocks = blocks;
             socket.channel.borrow_mut().flow.output = pipeline;
             pushed
         } else {
             let blocks = &mut core.workspace.borrow_mut().blocks;
-            payload.push(&mut channel.flow.output, blocks)
+            payload.queue_in(&mut channel.flow.output, blocks)
         };
         core.spend_token();
         core.look_at(socket);
@@ -126,9 +126,10 @@ pub trait Payload: sealed::Sealed {
     #[doc(hidden)]
     const RUNS_FOREIGN_CODE: bool = false;
 
-    /// Queues it. Called once; what is owned may be taken.
+    /// Queues it. Called once; what is owned may be taken. (Not `push`: it would hide `Vec::push`
+    /// from everyone who imports this trait.)
     #[doc(hidden)]
-    fn push(&mut self, pipeline: &mut Pipeline, blocks: &mut Blocks) -> Result<(), Closed>;
+    fn queue_in(&mut self, pipeline: &mut Pipeline, blocks: &mut Blocks) -> Result<(), Closed>;
 }
 
 mod sealed {
@@ -141,7 +142,7 @@ macro_rules! payload {
             impl<$($generics)*> sealed::Sealed for $type {}
             impl<$($generics)*> Payload for $type {
                 #[inline(always)]
-                fn push(
+                fn queue_in(
                     &mut $self,
                     $pipeline: &mut Pipeline,
                     $blocks: &mut Blocks,
@@ -176,7 +177,7 @@ impl sealed::Sealed for fmt::Arguments<'_> {}
 impl Payload for fmt::Arguments<'_> {
     const RUNS_FOREIGN_CODE: bool = true;
 
-    fn push(&mut self, pipeline: &mut Pipeline, blocks: &mut Blocks) -> Result<(), Closed> {
+    fn queue_in(&mut self, pipeline: &mut Pipeline, blocks: &mut Blocks) -> Result<(), Closed> {
         // A queue that is open never fails; an error is one of the value's own, and what it wrote
         // before stands.
         let _ = fmt::write(&mut pipeline.writer(blocks), *self);
@@ -192,13 +193,13 @@ macro_rules! payload_tuple {
 
             #[allow(non_snake_case)]
             #[inline(always)]
-            fn push(
+            fn queue_in(
                 &mut self,
                 pipeline: &mut Pipeline,
                 blocks: &mut Blocks,
             ) -> Result<(), Closed> {
                 let ($($name,)+) = self;
-                $($name.push(pipeline, blocks)?;)+
+                $($name.queue_in(pipeline, blocks)?;)+
                 Ok(())
             }
         }
