@@ -59,7 +59,8 @@ struct Message<T> {
 }
 
 struct Subscriber {
-    /// The number of the next message to be read.
+    /// The number of the next message to be read. `first - next`, if that is more than zero, is
+    /// how many it missed.
     next: u64,
     waiting: Waiting,
 }
@@ -98,7 +99,8 @@ impl<T> Shared<T> {
             if unread == 0 {
                 return;
             }
-            let dropped = (queue.messages.len() >= self.capacity).then(|| queue.pop_oldest());
+            let dropped =
+                (queue.messages.len() >= self.capacity).then(|| queue.pop_oldest()).flatten();
             queue.messages.push_back(Message { value: Rc::new(value), sender, unread });
             (dropped, queue.subscribers.capacity())
         };
@@ -117,8 +119,15 @@ impl<T> Shared<T> {
 
 impl<T> Queue<T> {
     fn pop_oldest(&mut self) -> Option<Message<T>> {
+        let oldest = self.messages.pop_front()?;
+        // Its sender was never to read it, so it has not missed it either.
+        if let Some(sender) = oldest.sender.and_then(|id| self.subscribers.get_mut(id)) {
+            if sender.next <= self.first {
+                sender.next += 1;
+            }
+        }
         self.first += 1;
-        self.messages.pop_front()
+        Some(oldest)
     }
 
     /// The next message for subscriber `id`, and whether it was the last to read it; how many it
