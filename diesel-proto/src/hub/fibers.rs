@@ -10,7 +10,7 @@ use super::id::Key;
 use super::service::HandlerFuture;
 use super::stream::StreamState;
 use crate::fiber::cause_of;
-use crate::{Cause, ConnId, Error, FiberId, Notice};
+use crate::{Address, Cause, ConnId, Error, FiberId, Notice, ServiceId};
 
 /// Wraps each run of the application's code: it must call what it is given, once. Here an embedder
 /// catches panics (a run that did not come to its end is one) and measures hogs.
@@ -58,7 +58,7 @@ impl Fiber {
 impl Core {
     /// Polls the fiber at `index`, if one is there.
     pub(crate) fn poll_fiber(&self, index: u32, hook: &mut Option<PollHook>) {
-        let (key, (mut future, waker)) = {
+        let (key, (future, waker)) = {
             let mut fibers = self.fibers.borrow_mut();
             let Some((key, fiber)) = fibers.at_index(index) else { return };
             let Some(task) = fiber.task.take() else { return };
@@ -66,12 +66,14 @@ impl Core {
         };
         self.refill_tokens();
         self.counters.borrow_mut().polls += 1;
-        let guard = Polling { core: self, key };
+        let unwinding = Unwinding { core: self, key };
+        // Declared behind the guard: an unwind drops it before the guard says what that means.
+        let mut future = future;
         self.polling.set(Some(key.into()));
         let polled = call(hook, Task::Fiber(key.into()), || {
             future.as_mut().poll(&mut Context::from_waker(&waker))
         });
-        core::mem::forget(guard);
+        core::mem::forget(unwinding);
         self.polling.set(None);
         match polled {
             Some(Poll::Pending) => {
@@ -113,56 +115,82 @@ impl Core {
         result: Result<(), Error>,
     ) {
         // Dropping runs the stranger's code as well, so it may panic as well.
-        let mut future = Some(future);
-        let dropped = call(hook, Task::Fiber(key.into()), || drop(future.take()));
-        let result = if dropped.is_none() { Err(Error::Panicked) } else { result };
-
-        let Some(fiber) = self.fibers.borrow_mut().remove(key) else { return };
-        self.fiber_gone(fiber.role);
-        let Err(error) = result else { return };
-
-        let (mut service, mut peer) = (None, None);
-        if let Role::Handler(conn) = fiber.role {
-            if let Some(stream) = self.streams.borrow_mut().at(conn.into()) {
-                service = stream.service;
-                if let StreamState::Socket(socket) = &stream.state {
-                    peer = Some(socket.peer);
-                    // The handle was dropped with the future; if it lives on elsewhere, the
-                    // connection is not the handler's any more.
-                    let close = &mut socket.channel.borrow_mut().flow.close;
-                    if matches!(close, Some(Cause::Done | Cause::PeerClosed)) {
-                        *close = Some(cause_of(&error));
-                    }
-                }
+        let unwinding = Unwinding { core: self, key };
+        let task = Task::Fiber(key.into());
+        let ended = call(hook, task, || {
+            drop(future);
+            result
+        });
+        core::mem::forget(unwinding);
+        let error = match ended {
+            Some(Ok(())) => {
+                self.remove_fiber(key, None);
+                return;
             }
+            Some(Err(error)) if !matches!(error, Error::Panicked) => error,
+            _ => return self.panicked(key),
+        };
+        let Some((service, peer)) = self.remove_fiber(key, Some(cause_of(&error))) else { return };
+        if error.is_ordinary() || matches!(error, Error::Aborted) {
+            return;
         }
-        match error {
-            Error::Panicked => {
+        self.counters.borrow_mut().failures += 1;
+        // The text is the stranger's, too.
+        let text = call(hook, task, || {
+            let text = error.to_string();
+            drop(error);
+            text
+        });
+        match text {
+            Some(error) => self.notice(service, Notice::Failed { peer, error }),
+            None => {
                 self.counters.borrow_mut().panics += 1;
                 self.notice(service, Notice::Panicked { peer });
             }
-            error if error.is_ordinary() || matches!(error, Error::Aborted) => {}
-            error => {
-                self.counters.borrow_mut().failures += 1;
-                self.notice(service, Notice::Failed { peer, error: error.to_string() });
-            }
         }
+    }
+
+    fn panicked(&self, key: Key) {
+        let Some((service, peer)) = self.remove_fiber(key, Some(Cause::Panicked)) else { return };
+        self.counters.borrow_mut().panics += 1;
+        self.notice(service, Notice::Panicked { peer });
+    }
+
+    /// Removes a fiber that was dropped. If it was the handler of a connection, and `cause` is not
+    /// how that would have ended anyway, then that is its cause. Returns whom it served.
+    fn remove_fiber(
+        &self,
+        key: Key,
+        cause: Option<Cause>,
+    ) -> Option<(Option<ServiceId>, Option<Address>)> {
+        let fiber = self.fibers.borrow_mut().remove(key)?;
+        self.fiber_gone(fiber.role);
+        let Role::Handler(conn) = fiber.role else { return Some((None, None)) };
+        let mut streams = self.streams.borrow_mut();
+        let Some(stream) = streams.at(conn.into()) else { return Some((None, None)) };
+        let StreamState::Socket(socket) = &stream.state else {
+            return Some((stream.service, None));
+        };
+        // The handle was dropped with the future; if it lives on elsewhere, the connection is not
+        // the handler's any more.
+        let close = &mut socket.channel.borrow_mut().flow.close;
+        if matches!(close, Some(Cause::Done | Cause::PeerClosed)) {
+            *close = cause.or(*close);
+        }
+        Some((stream.service, Some(socket.peer)))
     }
 }
 
-/// Frees the slot of a fiber if a panic unwinds through its poll because no hook caught it.
-struct Polling<'a> {
+/// Says that a fiber panicked if that unwinds through here, because no hook caught it.
+struct Unwinding<'a> {
     core: &'a Core,
     key: Key,
 }
 
-impl Drop for Polling<'_> {
+impl Drop for Unwinding<'_> {
     fn drop(&mut self) {
         self.core.polling.set(None);
-        let fiber = self.core.fibers.borrow_mut().remove(self.key);
-        if let Some(fiber) = fiber {
-            self.core.fiber_gone(fiber.role);
-        }
+        self.core.panicked(self.key);
     }
 }
 

@@ -1,0 +1,247 @@
+//! Code of strangers that panics: with a hook that catches it, and without one. Either way the hub
+//! stays whole, and nobody else notices.
+
+mod harness;
+
+use std::fmt;
+use std::future::{Future, pending};
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::rc::{Rc, Weak};
+use std::time::Duration;
+
+use diesel_proto::*;
+use harness::*;
+
+/// Panics when it is dropped.
+struct Bomb;
+
+impl Drop for Bomb {
+    fn drop(&mut self) {
+        if !std::thread::panicking() {
+            panic!("in a drop");
+        }
+    }
+}
+
+/// A line decides how its handler ends.
+async fn fragile(mut conn: Conn) -> Result<(), Error> {
+    loop {
+        let line = conn.until_eol().await?;
+        match &*line.trimmed() {
+            "panic" => panic!("in a poll"),
+            "drop" => {
+                let _bomb = Bomb;
+                return Ok(());
+            }
+            "error" => return Err(Error::application(Unprintable)),
+            _ => conn.write(("you said: ", line)).await?,
+        }
+    }
+}
+
+#[derive(Debug)]
+struct Unprintable;
+
+impl fmt::Display for Unprintable {
+    fn fmt(&self, _: &mut fmt::Formatter<'_>) -> fmt::Result {
+        panic!("in a Display")
+    }
+}
+
+impl std::error::Error for Unprintable {}
+
+fn catching() -> World {
+    let mut world = World::new();
+    world.hub.set_poll_hook(catch_panics());
+    world
+}
+
+#[test]
+fn a_handler_that_panics_takes_only_its_own_connection_along() {
+    for last_words in ["panic\n", "drop\n"] {
+        let mut world = catching();
+        let service = world.hub.add_service(fragile);
+        let (bad, good) = (world.accept(service), world.accept(service));
+        world.says(bad, "hello\n");
+        world.says(bad, last_words);
+        assert_eq!(world.hears(bad), "you said: hello\n");
+        world.ends(bad);
+        assert_eq!(world.closed(bad), Some(Cause::Panicked), "{last_words}");
+        world.says(good, "still there?\n");
+        assert_eq!(world.hears(good), "you said: still there?\n");
+        let counters = world.hub.counters();
+        assert_eq!((counters.panics, counters.open, counters.fibers), (1, 1, 1));
+        assert_eq!(world.notices(), [Notice::Panicked { peer: Some(Address::Unnamed) }]);
+    }
+}
+
+/// The text of an error is its own code, too.
+#[test]
+fn an_error_that_panics_when_it_is_printed_is_caught_as_well() {
+    let mut world = catching();
+    let service = world.hub.add_service(fragile);
+    let conn = world.accept(service);
+    world.says(conn, "error\n");
+    world.ends(conn);
+    assert_eq!(world.closed(conn), Some(Cause::Failed));
+    let counters = world.hub.counters();
+    assert_eq!((counters.panics, counters.failures, counters.fibers), (1, 1, 0));
+}
+
+#[test]
+fn a_loop_that_panics_ends() {
+    let mut world = catching();
+    world.hub.add_loop(async |_| panic!("at once")).unwrap();
+    world.hub.add_loop(async |ctx| ctx.sleep(seconds(1)).await).unwrap();
+    world.turn();
+    assert_eq!(world.hub.counters().fibers, 1);
+    assert_eq!(world.hub.counters().panics, 1);
+    assert_eq!(world.notices(), [Notice::Panicked { peer: None }]);
+}
+
+/// Whoever waits for a spawned fiber is told how it ended.
+#[test]
+fn the_handle_of_a_spawned_fiber_says_that_it_panicked() {
+    let (mut world, diary) = (catching(), Diary::default());
+    let note = diary.clone();
+    world
+        .hub
+        .add_loop(async move |ctx| {
+            let at_once = ctx.spawn(async { panic!("at once") })?;
+            let sleeper = ctx.clone();
+            let later = ctx.spawn(async move {
+                sleeper.sleep(seconds(1)).await.unwrap();
+                panic!("later")
+            })?;
+            let handles: [JoinHandle<()>; 2] = [at_once, later];
+            for handle in handles {
+                note.note(format!("{:?}", handle.await));
+            }
+            Ok(())
+        })
+        .unwrap();
+    world.waits(seconds(1));
+    assert_eq!(diary.read(), ["Err(Panicked)", "Err(Panicked)"]);
+    assert_eq!(world.hub.counters().fibers, 0);
+}
+
+/// A machine in the hub that panics at the byte `!`, and counts how often it is stepped.
+struct FragileMachine;
+
+impl Machine for FragileMachine {
+    fn step(&mut self, _: Instant, input: Input<'_>, actions: &mut Actions<'_>) -> usize {
+        match input {
+            Input::Bytes(bytes) if bytes.contains(&b'!') => panic!("in a machine"),
+            Input::Bytes(bytes) => {
+                actions.send(bytes);
+                bytes.len()
+            }
+            _ => 0,
+        }
+    }
+}
+
+#[test]
+fn a_machine_that_panics_takes_only_its_own_connection_along() {
+    let mut world = catching();
+    let service = world.hub.add_service(Service::machine(|_| FragileMachine));
+    let (bad, good) = (world.accept(service), world.accept(service));
+    world.says(bad, "!");
+    assert_eq!(world.closed(bad), Some(Cause::Panicked));
+    world.says(good, "hello");
+    assert_eq!(world.hears(good), "hello");
+    assert_eq!(world.hub.counters().panics, 1);
+    assert_eq!(world.hub.counters().open, 1);
+}
+
+/// Without a hook a panic unwinds through `run` to whoever called it, and the hub is whole.
+#[test]
+fn without_a_hook_the_hub_survives_the_unwinding() {
+    for last_words in ["panic\n", "drop\n"] {
+        let mut world = World::new();
+        let service = world.hub.add_service(fragile);
+        let (bad, good) = (world.accept(service), world.accept(service));
+        world.says(bad, "hello\n");
+        world.delivers(bad, last_words);
+        world.delivers(good, "still there?\n");
+        assert!(catch_unwind(AssertUnwindSafe(|| world.turn())).is_err());
+        world.turn();
+        assert_eq!(world.hears(good), "you said: still there?\n");
+        world.ends(bad);
+        assert_eq!(world.closed(bad), Some(Cause::Panicked), "{last_words}");
+        let counters = world.hub.counters();
+        assert_eq!((counters.panics, counters.open, counters.fibers), (1, 1, 1));
+    }
+}
+
+/// Drops are counted by a weak reference: gone, whatever else still lives.
+#[test]
+fn one_fiber_aborts_another_which_is_dropped_at_once() {
+    let diary = Diary::default();
+    let (note, value) = (diary.clone(), Rc::new(()));
+    let weak = Rc::downgrade(&value);
+    let world = World::looping(async move |ctx| {
+        let other = ctx.spawn(async move {
+            let _held = value;
+            pending::<()>().await;
+        })?;
+        ctx.sleep(Duration::ZERO).await?;
+        assert!(!other.is_finished());
+        other.abort();
+        other.abort();
+        note.note(format!("finished: {}", other.is_finished()));
+        note.note(format!("{:?}", other.await));
+        Ok(())
+    });
+    assert_eq!(diary.read(), ["finished: true", "Err(Aborted)"]);
+    assert_eq!(weak.strong_count(), 0);
+    assert_eq!(world.hub.counters().fibers, 0);
+}
+
+/// A fiber that aborts itself goes on to its next await, and no further.
+#[test]
+fn a_fiber_that_aborts_itself_ends_at_its_next_await() {
+    let diary = Diary::default();
+    let note = diary.clone();
+    let world = World::looping(async move |ctx| {
+        let own: Rc<std::cell::RefCell<Option<JoinHandle<()>>>> = Rc::default();
+        let (shared, sleeper, inner) = (Rc::clone(&own), ctx.clone(), note.clone());
+        let handle = ctx.spawn(async move {
+            if let Some(handle) = &*shared.borrow() {
+                handle.abort();
+            }
+            inner.note("aborted, and still here");
+            sleeper.sleep(Duration::ZERO).await.unwrap();
+            inner.note("never reached");
+        })?;
+        *own.borrow_mut() = Some(handle);
+        ctx.sleep(Duration::ZERO).await?;
+        ctx.sleep(Duration::ZERO).await?;
+        let handle = own.take().unwrap();
+        note.note(format!("{:?}", handle.await));
+        Ok(())
+    });
+    assert_eq!(diary.read(), ["aborted, and still here", "Err(Aborted)"]);
+    assert_eq!(world.hub.counters().fibers, 0);
+}
+
+/// A connection whose holder is aborted closes, as if it had been dropped.
+#[test]
+fn the_connection_of_an_aborted_fiber_closes() {
+    let diary = Diary::default();
+    let note = diary.clone();
+    let (mut world, conn) = World::serving(Service::new(async move |mut conn: Conn| {
+        let ctx = conn.ctx();
+        conn.write("hello\n").await?;
+        let holder = ctx.spawn(async move { conn.until_eol().await.map(drop) })?;
+        ctx.sleep(seconds(1)).await?;
+        holder.abort();
+        note.note(format!("{:?}", holder.await.is_err()));
+        Ok(())
+    }));
+    world.waits(seconds(1));
+    world.ends(conn);
+    assert_eq!(world.hears(conn), "hello\n");
+    assert_eq!(world.closed(conn), Some(Cause::Done));
+    assert_eq!(diary.read(), ["true"]);
+}
