@@ -174,6 +174,45 @@ fn without_a_hook_the_hub_survives_the_unwinding() {
     }
 }
 
+#[test]
+fn without_a_hook_a_machine_that_panicked_is_closed_by_the_next_run() {
+    let mut world = World::new();
+    let service = world.hub.add_service(Service::machine(|_| FragileMachine));
+    let (bad, good) = (world.accept(service), world.accept(service));
+    world.turn();
+    assert!(catch_unwind(AssertUnwindSafe(|| world.delivers(bad, "!"))).is_err());
+    world.turn();
+    assert_eq!(world.closed(bad), Some(Cause::Panicked));
+    world.says(good, "hello");
+    assert_eq!(world.hears(good), "hello");
+    assert_eq!(world.hub.counters().open, 1);
+}
+
+/// After an unwinding, too, a waking from outside rouses whoever is to run the hub.
+#[test]
+fn without_a_hook_the_alarm_still_works_after_the_unwinding() {
+    use std::sync::Arc;
+    use std::sync::atomic::{AtomicUsize, Ordering};
+    use std::task::{Wake, Waker};
+    struct Count(AtomicUsize);
+    impl Wake for Count {
+        fn wake(self: Arc<Self>) {
+            self.0.fetch_add(1, Ordering::SeqCst);
+        }
+    }
+    let alarms = Arc::new(Count(AtomicUsize::new(0)));
+    let mut world = World::of(Hub::with_alarm(Config::default(), Waker::from(Arc::clone(&alarms))));
+    let event: Event<()> = world.hub.event();
+    let mut subscription = event.subscribe();
+    world.hub.add_loop(async move |_| subscription.wait().await).unwrap();
+    world.turn();
+    world.hub.add_loop(async |_| panic!("at once")).unwrap();
+    assert!(catch_unwind(AssertUnwindSafe(|| world.turn())).is_err());
+    let before = alarms.0.load(Ordering::SeqCst);
+    event.fire(());
+    assert_eq!(alarms.0.load(Ordering::SeqCst), before + 1);
+}
+
 /// Drops are counted by a weak reference: gone, whatever else still lives.
 #[test]
 fn one_fiber_aborts_another_which_is_dropped_at_once() {

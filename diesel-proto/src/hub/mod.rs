@@ -715,6 +715,8 @@ impl Hub {
                 }
             }
         };
+        // Noted before it runs: should a panic unwind from here, the next run closes it.
+        core.dirty.borrow_mut().push(conn);
         let mut workspace = ::core::mem::take(&mut *core.workspace.borrow_mut());
         let now = core.now.get();
         let done = call(&mut self.hook, Task::Machine(conn), || {
@@ -729,7 +731,6 @@ impl Hub {
                 slot.state = StreamState::Machine(stream);
             }
         }
-        core.dirty.borrow_mut().push(conn);
     }
 
     /// How long until [`next_wake`](Self::next_wake).
