@@ -154,6 +154,29 @@ fn a_machine_that_panics_takes_only_its_own_connection_along() {
     assert_eq!(world.hub.counters().open, 1);
 }
 
+/// A machine's drop is its own code, too: it runs behind the hook, and after all else is done.
+#[test]
+fn a_machine_that_panics_when_it_is_dropped_is_caught_as_well() {
+    struct Dying(#[allow(dead_code)] Bomb);
+    impl Machine for Dying {
+        fn step(&mut self, _: Instant, input: Input<'_>, actions: &mut Actions<'_>) -> usize {
+            if input == Input::Eof {
+                actions.close(Cause::PeerClosed);
+            }
+            0
+        }
+    }
+    let mut world = catching();
+    let service = world.hub.add_service(Service::machine(|_| Dying(Bomb)));
+    let (bad, other) = (world.accept(service), world.accept(service));
+    world.hub.eof(world.now, bad);
+    world.hub.eof(world.now, other);
+    world.turn();
+    assert_eq!(world.closed(bad), Some(Cause::PeerClosed));
+    assert_eq!(world.closed(other), Some(Cause::PeerClosed));
+    assert_eq!(world.hub.counters().panics, 2);
+}
+
 /// Without a hook a panic unwinds through `run` to whoever called it, and the hub is whole.
 #[test]
 fn without_a_hook_the_hub_survives_the_unwinding() {

@@ -13,7 +13,7 @@ use core::task::{Context, Waker};
 
 use super::fibers::{Fiber, Role};
 use super::id::{Key, Slots};
-use super::stream::Stream;
+use super::stream::{MachineStream, Stream};
 use super::wake::ReadyQueue;
 use super::{Action, Config, Counters};
 use crate::fiber::{Channel, Conn, Connecting, Socket};
@@ -45,6 +45,8 @@ pub(crate) struct Core {
     /// To be woken once nothing is borrowed.
     pub(crate) wakers: RefCell<Vec<Waker>>,
     pub(crate) upgrades: RefCell<Vec<(ConnId, Box<dyn Machine>)>>,
+    /// Machines whose streams are gone, to be dropped through the hook.
+    pub(crate) dead: RefCell<Vec<(ConnId, Box<MachineStream>)>>,
     /// The number of streams changed: look whether to accept.
     pub(crate) count_changed: Cell<bool>,
     /// Services of connections that closed.
@@ -79,6 +81,7 @@ impl Core {
             dirty: RefCell::new(Vec::new()),
             wakers: RefCell::new(Vec::new()),
             upgrades: RefCell::new(Vec::new()),
+            dead: RefCell::new(Vec::new()),
             count_changed: Cell::new(false),
             left_services: RefCell::new(Vec::new()),
             counters: RefCell::new(Counters::default()),

@@ -243,13 +243,12 @@ impl Hub {
                 let conn = core.streams.borrow_mut().insert(stream).into();
                 core.counters.borrow_mut().open += 1;
                 core.count_changed.set(true);
-                self.step(conn, |link, now, workspace| link.start(now, workspace));
                 conn
             }
         };
-        if let Some(registered) = self.services.get_mut(id.index()) {
-            registered.open += 1;
-        }
+        registered.open += 1;
+        // Does nothing for a fiber. Counted before: should a panic unwind, it is closed like others.
+        self.step(conn, |link, now, workspace| link.start(now, workspace));
         Ok(conn)
     }
 
@@ -472,6 +471,7 @@ impl Hub {
             self.fire_timers();
             self.run_fibers();
             self.settle();
+            self.bury();
             self.accept_or_not();
             self.halt_or_not();
         }
@@ -600,7 +600,10 @@ impl Hub {
         loop {
             let upgrade = self.core.upgrades.borrow_mut().pop();
             let Some((conn, machine)) = upgrade else { return };
-            let Some(socket) = self.socket_of(conn) else { continue };
+            let Some(socket) = self.socket_of(conn) else {
+                self.drop_machine(conn, machine);
+                continue;
+            };
             let (link, ended) = {
                 let channel = &mut *socket.channel.borrow_mut();
                 let mut slices = self.core.slices.borrow_mut();
@@ -681,6 +684,7 @@ impl Hub {
         for key in streams {
             self.core.close(key.into(), Cause::TimedOut(Reason::Drain));
         }
+        self.bury();
         self.halted = true;
         self.core.push_action(Action::Halt);
     }
@@ -726,10 +730,28 @@ impl Hub {
             core.notice(service, notice);
         }
         *core.workspace.borrow_mut() = workspace;
-        if done.is_some() {
-            if let Some(slot) = core.streams.borrow_mut().at(conn.into()) {
-                slot.state = StreamState::Machine(stream);
-            }
+        if done.is_none() {
+            return self.drop_machine(conn, stream);
+        }
+        if let Some(slot) = core.streams.borrow_mut().at(conn.into()) {
+            slot.state = StreamState::Machine(stream);
+        }
+    }
+
+    /// Drops the machines of streams that are gone. Last of all: a panic leaves nothing undone.
+    fn bury(&mut self) {
+        loop {
+            let dead = self.core.dead.borrow_mut().pop();
+            let Some((conn, machine)) = dead else { return };
+            self.drop_machine(conn, machine);
+        }
+    }
+
+    /// A machine's drop is the stranger's code as well.
+    fn drop_machine<T>(&mut self, conn: ConnId, machine: T) {
+        if call(&mut self.hook, Task::Machine(conn), || drop(machine)).is_none() {
+            self.core.counters.borrow_mut().panics += 1;
+            self.core.notice(None, Notice::Panicked { peer: None });
         }
     }
 
@@ -748,6 +770,7 @@ impl Drop for Hub {
         for key in streams {
             self.core.close(key.into(), Cause::Shutdown);
         }
+        self.bury();
     }
 }
 

@@ -333,15 +333,19 @@ impl Core {
         self.push_action(Action::Close(id, cause));
         self.count_changed.set(true);
         self.left_services.borrow_mut().extend(stream.service);
-        if let StreamState::Socket(socket) = &stream.state {
-            let wakers = {
-                let channel = &mut *socket.channel.borrow_mut();
-                let blocks = &mut self.workspace.borrow_mut().blocks;
-                let all = channel.flow.output.len();
-                channel.flow.output.advance(all, blocks);
-                channel.break_off(cause)
-            };
-            wakers.into_iter().flatten().for_each(core::task::Waker::wake);
+        match stream.state {
+            StreamState::Socket(socket) => {
+                let wakers = {
+                    let channel = &mut *socket.channel.borrow_mut();
+                    let blocks = &mut self.workspace.borrow_mut().blocks;
+                    let all = channel.flow.output.len();
+                    channel.flow.output.advance(all, blocks);
+                    channel.break_off(cause)
+                };
+                wakers.into_iter().flatten().for_each(core::task::Waker::wake);
+            }
+            StreamState::Machine(machine) => self.dead.borrow_mut().push((id, machine)),
+            StreamState::Stepping => {}
         }
     }
 }
