@@ -236,6 +236,53 @@ fn without_a_hook_the_alarm_still_works_after_the_unwinding() {
     assert_eq!(alarms.0.load(Ordering::SeqCst), before + 1);
 }
 
+/// What was queued before is not lost when something that formats itself panics.
+#[test]
+fn a_display_that_panics_loses_nothing_that_was_queued_before() {
+    let mut world = catching();
+    let service = world.hub.add_service(async |mut conn: Conn| {
+        conn.until_eol().await?;
+        conn.write("first\n").await?;
+        conn.write(format_args!("second {}", Unprintable)).await
+    });
+    let conn = world.accept(service);
+    world.says(conn, "go\n");
+    assert_eq!(world.hears(conn), "first\nsecond ");
+    world.ends(conn);
+    assert_eq!(world.closed(conn), Some(Cause::Panicked));
+}
+
+/// What formats itself may use the hub: here it ends the stream of another.
+#[test]
+fn a_display_may_use_the_hub() {
+    struct Parting(std::cell::RefCell<Option<Writer>>);
+    impl fmt::Display for Parting {
+        fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+            self.0.borrow_mut().take();
+            f.write_str("bye\n")
+        }
+    }
+    // The writer of the first to come is put on a shelf, for the second to end.
+    let mut world = World::new();
+    let shelf: Rc<std::cell::RefCell<Option<Writer>>> = Rc::default();
+    let service = world.hub.add_service(Service::new(async move |conn: Conn| {
+        let (mut reader, mut writer) = conn.split();
+        reader.until_eol().await?;
+        let other = shelf.take();
+        if other.is_none() {
+            *shelf.borrow_mut() = Some(writer);
+            reader.until_eol().await?;
+            return Ok(());
+        }
+        writer.write(format_args!("{}", Parting(std::cell::RefCell::new(other)))).await
+    }));
+    let (one, other) = (world.accept(service), world.accept(service));
+    world.says(one, "\n");
+    world.says(other, "\n");
+    assert!(world.half_closed(one));
+    assert_eq!(world.hears(other), "bye\n");
+}
+
 /// Drops are counted by a weak reference: gone, whatever else still lives.
 #[test]
 fn one_fiber_aborts_another_which_is_dropped_at_once() {

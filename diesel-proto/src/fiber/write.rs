@@ -56,14 +56,9 @@ impl<P: Payload> Future for Write<'_, P> {
         }
         let payload = &mut self.payload;
         let pushed = if P::RUNS_FOREIGN_CODE {
-            // What formats itself gets the queue alone: nothing of the hub is borrowed meanwhile.
-            let mut pipeline = core::mem::take(&mut channel.flow.output);
             drop(channel);
-            let mut blocks = core::mem::take(&mut core.workspace.borrow_mut().blocks);
-            let pushed = payload.queue_in(&mut pipeline, &mut blocks);
-            core.workspace.borrow_mut().blocks = blocks;
-            socket.channel.borrow_mut().flow.output = pipeline;
-            pushed
+            let mut lent = Lent::take(socket);
+            payload.queue_in(&mut lent.pipeline, &mut lent.blocks)
         } else {
             let blocks = &mut core.workspace.borrow_mut().blocks;
             payload.queue_in(&mut channel.flow.output, blocks)
@@ -71,6 +66,31 @@ impl<P: Payload> Future for Write<'_, P> {
         core.spend_token();
         core.look_at(socket);
         Poll::Ready(pushed.map_err(|_| Error::Closed))
+    }
+}
+
+/// The queue of a connection, taken out for as long as something is pushed: what formats itself
+/// may be code of a stranger, and nothing of the hub is borrowed meanwhile. Goes back however that
+/// ends.
+struct Lent<'a> {
+    socket: &'a Socket,
+    pipeline: Pipeline,
+    blocks: Blocks,
+}
+
+impl<'a> Lent<'a> {
+    fn take(socket: &'a Socket) -> Self {
+        let pipeline = core::mem::take(&mut socket.channel.borrow_mut().flow.output);
+        let blocks = core::mem::take(&mut socket.core.workspace.borrow_mut().blocks);
+        Lent { socket, pipeline, blocks }
+    }
+}
+
+impl Drop for Lent<'_> {
+    fn drop(&mut self) {
+        self.socket.core.workspace.borrow_mut().blocks = core::mem::take(&mut self.blocks);
+        // Nobody else could queue meanwhile: the one writer there is was borrowed.
+        self.socket.channel.borrow_mut().flow.output = core::mem::take(&mut self.pipeline);
     }
 }
 
