@@ -354,3 +354,131 @@ fn the_connection_of_an_aborted_fiber_closes() {
     assert_eq!(world.closed(conn), Some(Cause::Done));
     assert_eq!(diary.read(), ["true"]);
 }
+
+/// Whatever a fiber holds on to: its own hub through its handles, others' answers, an unfinished
+/// upgrade. Dropping the hub frees it all.
+#[test]
+fn dropping_the_hub_frees_everything() {
+    struct Held {
+        _ctx: Ctx,
+        _value: Rc<()>,
+    }
+    impl Machine for Held {
+        fn step(&mut self, _: Instant, _: Input<'_>, _: &mut Actions<'_>) -> usize {
+            0
+        }
+    }
+    let value = Rc::new(());
+    let weak: Weak<()> = Rc::downgrade(&value);
+    let mut world = World::new();
+    let held = {
+        let (ctx, value) = (world.hub.ctx(), value);
+        move || Held { _ctx: ctx.clone(), _value: Rc::clone(&value) }
+    };
+    let make = Rc::new(held);
+
+    let event: Event<Rc<()>> = world.hub.event();
+    let (make1, event1) = (Rc::clone(&make), event.clone());
+    let handler = world.hub.add_service(Service::new(async move |mut conn: Conn| {
+        let _held = make1();
+        let mut news = event1.subscribe();
+        let ctx = conn.ctx();
+        let child = make1();
+        let handle = ctx.spawn(async move {
+            let _child = child;
+            pending::<()>().await;
+        })?;
+        first((conn.until_eol(), news.wait(), ctx.sleep(seconds(9)), handle)).await;
+        Ok(())
+    }));
+    let make2 = Rc::clone(&make);
+    let machine = world.hub.add_service(Service::machine(move |_| make2()));
+    let make3 = Rc::clone(&make);
+    let upgrading = world.hub.add_service(Service::new(async move |conn: Conn| {
+        conn.upgrade(make3());
+        Ok(())
+    }));
+    let make4 = Rc::clone(&make);
+    world
+        .hub
+        .add_loop(async move |ctx| {
+            let _held = make4();
+            let address = Address::Unnamed;
+            let client = Client::builder(&ctx, address).reconnect(true).connect().await?;
+            client.call(async |conn: &mut Conn| conn.until_eol().await.map(drop)).await
+        })
+        .unwrap();
+    for service in [handler, machine, upgrading] {
+        world.accept(service);
+    }
+    world.turn();
+    world.connects_now();
+    // One that has not run yet, and one that panics on the way so that its upgrade is left over.
+    world.accept(handler);
+    world.accept(upgrading);
+    world.hub.add_loop(async |_| panic!("before the upgrade is made")).unwrap();
+    assert!(catch_unwind(AssertUnwindSafe(|| world.turn())).is_err());
+
+    drop((make, event));
+    assert!(weak.strong_count() > 0);
+    drop(world);
+    assert_eq!(weak.strong_count(), 0);
+}
+
+/// A handle that outlives its hub makes nothing any more that would never be freed.
+#[test]
+fn a_handle_that_outlives_its_hub_is_harmless() {
+    let hub = Hub::default();
+    let (ctx, event) = (hub.ctx(), hub.event::<u32>());
+    let mut subscription = event.subscribe();
+    drop(hub);
+    assert!(matches!(ctx.spawn(async {}), Err(Error::Shutdown)));
+    event.fire(1);
+    assert_eq!(subscription.try_next().unwrap(), Some(1));
+    ctx.halt();
+    drop(ctx.sleep(seconds(1)));
+    let mut connect = std::pin::pin!(ctx.connect(Address::Unnamed));
+    let mut cx = std::task::Context::from_waker(std::task::Waker::noop());
+    assert!(!matches!(connect.as_mut().poll(&mut cx), std::task::Poll::Ready(Ok(_))));
+}
+
+/// A drop may use every handle there is, of a connection that is going as well.
+#[test]
+fn a_drop_may_use_the_hub() {
+    struct Farewell {
+        ctx: Ctx,
+        diary: Diary,
+        event: Event<u32>,
+        conn: Option<Conn>,
+    }
+    impl Drop for Farewell {
+        fn drop(&mut self) {
+            self.event.fire(1);
+            let spawned = self.ctx.spawn(async {}).is_ok();
+            drop(self.ctx.sleep(seconds(1)));
+            if let Some(conn) = self.conn.take() {
+                conn.abort();
+            }
+            self.diary.note(format!("spawned: {spawned}"));
+        }
+    }
+    let diary = Diary::default();
+    let mut world = World::new();
+    let event = world.hub.event();
+    let note = diary.clone();
+    let service = world.hub.add_service(Service::new(async move |conn: Conn| {
+        let (ctx, event) = (conn.ctx(), event.clone());
+        let mut farewell = Farewell { ctx, diary: note.clone(), event, conn: Some(conn) };
+        farewell.conn.as_mut().unwrap().until_eol().await?;
+        Ok(())
+    }));
+    let conn = world.accept(service);
+    world.says(conn, "bye\n");
+    assert_eq!(world.closed(conn), Some(Cause::Done));
+    assert_eq!(diary.read(), ["spawned: true"]);
+
+    world.accept(service);
+    world.turn();
+    drop(world);
+    assert_eq!(diary.read(), ["spawned: false"]);
+}

@@ -762,10 +762,17 @@ impl Hub {
 }
 
 impl Drop for Hub {
-    /// Fibers hold handles, and handles hold the tables: this is where that circle is cut.
+    /// Fibers hold handles, and handles hold the tables: this is where that circle is cut. A
+    /// handle that is left can neither spawn nor connect any more.
     fn drop(&mut self) {
+        self.core.draining.set(true);
         self.core.drop_fibers(&mut self.hook);
         self.services.clear();
+        loop {
+            let upgrade = self.core.upgrades.borrow_mut().pop();
+            let Some((conn, machine)) = upgrade else { break };
+            self.drop_machine(conn, machine);
+        }
         let streams: Vec<_> = self.core.streams.borrow().keys().collect();
         for key in streams {
             self.core.close(key.into(), Cause::Shutdown);
