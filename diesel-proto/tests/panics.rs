@@ -231,6 +231,8 @@ fn without_a_hook_the_alarm_still_works_after_the_unwinding() {
     world.turn();
     world.hub.add_loop(async |_| panic!("at once")).unwrap();
     assert!(catch_unwind(AssertUnwindSafe(|| world.turn())).is_err());
+    // As any embedder asks before it waits: from here on a waking sounds the alarm.
+    world.hub.next_wake();
     let before = alarms.0.load(Ordering::SeqCst);
     event.fire(());
     assert_eq!(alarms.0.load(Ordering::SeqCst), before + 1);
