@@ -29,8 +29,8 @@ const ACCEPTS: usize = 64;
 const ACCEPT_REST: Duration = Duration::from_millis(100);
 
 /// Keys of connections are their indices in the hub; those of listeners begin here.
-const FIRST_LISTENER: usize = usize::MAX / 2;
-const SIGNALS: usize = usize::MAX - 1;
+const FIRST_LISTENER: u32 = u32::MAX / 2;
+const SIGNALS: u32 = u32::MAX;
 
 pub(crate) struct Driver {
     poller: Arc<Poller>,
@@ -70,7 +70,7 @@ impl Driver {
         listener: std::net::TcpListener,
         options: ListenOptions,
     ) -> io::Result<()> {
-        let key = FIRST_LISTENER + self.listeners.len();
+        let key = FIRST_LISTENER + self.listeners.len() as u32;
         self.listeners.push(Listener::new(service, listener, options, &self.poller, key)?);
         Ok(())
     }
@@ -103,7 +103,7 @@ impl Driver {
             }
             let now = self.clock.now();
             for event in events.iter() {
-                if event.key == SIGNALS {
+                if event.key == SIGNALS as usize {
                     let came = signals.as_mut().map_or(0, Signals::take);
                     if came > 1 || (came == 1 && halting) {
                         log::warn!("second signal: stopping at once");
@@ -154,8 +154,8 @@ impl Driver {
     }
 
     fn happened(&mut self, hub: &mut Hub, now: Instant, event: Event) -> io::Result<()> {
-        if event.key >= FIRST_LISTENER {
-            return self.accept(hub, now, event.key - FIRST_LISTENER);
+        if let Some(index) = event.key.checked_sub(FIRST_LISTENER as usize) {
+            return self.accept(hub, now, index);
         }
         let Some(Some(stream)) = self.streams.get_mut(event.key) else { return Ok(()) };
         let conn = stream.conn;
@@ -203,7 +203,7 @@ impl Driver {
     /// Takes a socket into the table. One that cannot be watched is as good as reset.
     fn add(&mut self, hub: &mut Hub, now: Instant, conn: ConnId, socket: Socket, connecting: bool) {
         let interest = if connecting { Interest::WRITABLE } else { Interest::READABLE };
-        match Registered::new(socket, &self.poller, conn.index(), interest) {
+        match Registered::new(socket, &self.poller, conn.index() as u32, interest) {
             Ok(registered) => {
                 if self.streams.len() <= conn.index() {
                     self.streams.resize_with(conn.index() + 1, || None);

@@ -94,7 +94,7 @@ impl Listener {
         listener: TcpListener,
         options: ListenOptions,
         poller: &Arc<Poller>,
-        key: usize,
+        key: u32,
     ) -> io::Result<Self> {
         listener.set_nonblocking(true)?;
         let registered = Registered::new(listener, poller, key, Interest::READABLE)?;

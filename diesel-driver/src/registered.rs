@@ -17,7 +17,7 @@ pub(crate) struct Registered<S: AsFd> {
     // Dropped after `Drop::drop` of this struct has deleted it.
     source: S,
     poller: Arc<Poller>,
-    key: usize,
+    key: u32,
     interest: Interest,
 }
 
@@ -39,7 +39,7 @@ impl<S: AsFd> Registered<S> {
     pub(crate) fn new(
         source: S,
         poller: &Arc<Poller>,
-        key: usize,
+        key: u32,
         interest: Interest,
     ) -> io::Result<Self> {
         let poller = Arc::clone(poller);
@@ -58,7 +58,7 @@ impl<S: AsFd> Registered<S> {
         if interest == self.interest {
             return Ok(());
         }
-        let event = Event::new(self.key, interest.readable, interest.writable);
+        let event = Event::new(self.key as usize, interest.readable, interest.writable);
         if self.interest == Interest::NONE {
             let source = self.source.as_fd().as_raw_fd();
             // SAFETY: the source is owned by `self` and never replaced or lent mutably, so it

@@ -19,7 +19,7 @@ pub(crate) struct Signals {
 }
 
 impl Signals {
-    pub(crate) fn register(poller: &Arc<Poller>, key: usize) -> io::Result<Self> {
+    pub(crate) fn register(poller: &Arc<Poller>, key: u32) -> io::Result<Self> {
         let (here, there) = UnixStream::pair()?;
         here.set_nonblocking(true)?;
         let mut signals = Signals {

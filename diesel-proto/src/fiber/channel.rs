@@ -4,6 +4,7 @@
 //! is to be sent. Each side tells the other through wakers and the hub's list of connections to
 //! look at, never by a call: data flows one way.
 
+use alloc::boxed::Box;
 use alloc::rc::Rc;
 use alloc::vec::Vec;
 use core::cell::{Cell, RefCell};
@@ -37,14 +38,25 @@ pub(crate) struct Channel {
     pub(crate) input: Buffer<Rc<Vec<u8>>>,
     pub(crate) reader: Waiting,
     pub(crate) writer: Waiting,
-    pub(crate) closed: Waiting,
+    /// Boxed: of ten thousand connections hardly one is watched, and each is this much smaller.
+    pub(crate) watcher: Option<Box<Waiting>>,
     /// The peer has ended its side.
     pub(crate) eof: bool,
-    /// Why nothing goes any more, either way.
-    pub(crate) broken: Option<Cause>,
+    /// Nothing goes any more, either way: why is in `flow.close`.
+    pub(crate) is_broken: bool,
     pub(crate) connecting: Connecting,
+    pub(crate) holder: Holder,
     pub(crate) reader_dropped: bool,
     pub(crate) writer_dropped: bool,
+}
+
+/// Whose drop closes the connection.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Holder {
+    Conn,
+    /// A `Reader` and a `Writer`: the last one.
+    Halves,
+    Machine,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -61,10 +73,11 @@ impl Channel {
             input: Buffer::new(),
             reader: Waiting::default(),
             writer: Waiting::default(),
-            closed: Waiting::default(),
+            watcher: None,
             eof: false,
-            broken: None,
+            is_broken: false,
             connecting,
+            holder: Holder::Conn,
             reader_dropped: false,
             writer_dropped: false,
         }
@@ -72,7 +85,7 @@ impl Channel {
 
     /// Why a token that waits for bytes waits in vain, if it does.
     pub(crate) fn read_error(&self) -> Option<Error> {
-        match self.broken {
+        match self.broken() {
             Some(cause) => Some(error_of(cause)),
             None => self.eof.then_some(Error::Closed),
         }
@@ -80,16 +93,27 @@ impl Channel {
 
     /// Why nothing more can be queued, if nothing can.
     pub(crate) fn write_error(&self) -> Option<Error> {
-        match self.broken {
+        match self.broken() {
             Some(cause) => Some(error_of(cause)),
             None => self.flow.is_half_closed().then_some(Error::Closed),
         }
     }
 
+    #[must_use = "wake it when nothing is borrowed"]
+    pub(crate) fn take_watcher(&mut self) -> Option<Waker> {
+        self.watcher.as_mut()?.take()
+    }
+
+    /// Why nothing goes any more, if that is so.
+    pub(crate) fn broken(&self) -> Option<Cause> {
+        self.flow.close.filter(|_| self.is_broken)
+    }
+
     /// Nothing goes any more. Returns whom to wake.
     pub(crate) fn break_off(&mut self, cause: Cause) -> [Option<Waker>; 3] {
-        self.broken.get_or_insert(cause);
-        [self.reader.take(), self.writer.take(), self.closed.take()]
+        self.is_broken = true;
+        self.flow.close_with(cause);
+        [self.reader.take(), self.writer.take(), self.take_watcher()]
     }
 }
 

@@ -1,10 +1,11 @@
 //! A fiber's handle of one connection.
 
+use alloc::boxed::Box;
 use alloc::rc::Rc;
 use core::fmt;
 
 use super::Ctx;
-use super::channel::{Channel, Socket};
+use super::channel::{Holder, Socket};
 use super::read::{Count, Peek, Read, Some as SomeBytes, ToEnd, Until, UntilEol};
 use super::write::{Flush, Payload, Write};
 use crate::{Address, Cause, ConnId, Machine};
@@ -26,8 +27,7 @@ use crate::{Address, Cause, ConnId, Machine};
 /// down (`write` and `flush` may wait until the grace period ends). The others are named at each
 /// method.
 pub struct Conn {
-    reader: Reader,
-    writer: Writer,
+    socket: Rc<Socket>,
 }
 
 /// The half of a connection that receives. Dropping it drops what still arrives.
@@ -42,52 +42,52 @@ pub struct Writer {
 
 impl Conn {
     pub(crate) fn new(socket: Rc<Socket>) -> Self {
-        Conn { reader: Reader { socket: Rc::clone(&socket) }, writer: Writer { socket } }
+        Conn { socket }
     }
 
     /// Waits for everything up to and including `sentinel`. See [`Reader::until`].
     pub fn until<'a>(&'a mut self, sentinel: &'a [u8]) -> Read<'a, Until<'a>> {
-        self.reader.until(sentinel)
+        Read::until(&self.socket, sentinel)
     }
 
     /// Waits for a line. See [`Reader::until_eol`].
     pub fn until_eol(&mut self) -> Read<'_, UntilEol> {
-        self.reader.until_eol()
+        Read::until_eol(&self.socket)
     }
 
     /// Waits for `n` bytes. See [`Reader::bytes`].
     pub fn bytes(&mut self, n: usize) -> Read<'_, Count> {
-        self.reader.bytes(n)
+        Read::bytes(&self.socket, n)
     }
 
     /// Waits for some bytes. See [`Reader::some`].
     pub fn some(&mut self) -> Read<'_, SomeBytes> {
-        self.reader.some()
+        Read::some(&self.socket)
     }
 
     /// Waits for the end of the stream. See [`Reader::to_end`].
     pub fn to_end(&mut self, limit: usize) -> Read<'_, ToEnd> {
-        self.reader.to_end(limit)
+        Read::to_end(&self.socket, limit)
     }
 
     /// Waits for `n` bytes, and leaves them. See [`Reader::peek`].
     pub fn peek(&mut self, n: usize) -> Read<'_, Peek> {
-        self.reader.peek(n)
+        Read::peek(&self.socket, n)
     }
 
     /// Queues bytes to be sent. See [`Writer::write`].
     pub fn write<P: Payload>(&mut self, payload: P) -> Write<'_, P> {
-        self.writer.write(payload)
+        Write::new(&self.socket, payload)
     }
 
     /// Waits until everything queued is sent. See [`Writer::flush`].
     pub fn flush(&mut self) -> Flush<'_> {
-        self.writer.flush()
+        Flush::new(&self.socket)
     }
 
     /// Ends our side once everything queued is sent; the peer may go on sending.
     pub fn half_close(&mut self) {
-        self.writer.half_close();
+        self.socket.half_close();
     }
 
     /// Closes the connection once everything queued is sent. What dropping the handle does, too.
@@ -106,17 +106,16 @@ impl Conn {
     /// Hands the connection to `machine`, in place: the bytes that arrived and were not taken are
     /// the first that it gets, and what is queued is sent before what it sends.
     pub fn upgrade(self, machine: impl Machine + 'static) {
-        let socket = Rc::clone(self.socket());
-        // Were the handles dropped as usual, they would close the stream under the machine.
-        self.reader.forget();
-        self.writer.forget();
-        socket.core.upgrade(&socket, alloc::boxed::Box::new(machine));
+        // Were it dropped as usual, it would close the stream under the machine.
+        self.socket.channel.borrow_mut().holder = Holder::Machine;
+        self.socket.core.upgrade(&self.socket, Box::new(machine));
     }
 
     /// Both halves, each to be held by a fiber of its own. The connection closes when both are
     /// dropped.
     pub fn split(self) -> (Reader, Writer) {
-        (self.reader, self.writer)
+        self.socket.channel.borrow_mut().holder = Holder::Halves;
+        (Reader { socket: Rc::clone(&self.socket) }, Writer { socket: Rc::clone(&self.socket) })
     }
 
     /// What belongs to no connection: `sleep`, `spawn`, `connect`. A cheap clone.
@@ -143,7 +142,7 @@ impl Conn {
     /// may still be there to be taken.
     pub fn is_closed(&self) -> bool {
         let channel = self.socket().channel.borrow();
-        channel.eof || channel.broken.is_some()
+        channel.eof || channel.is_broken
     }
 
     /// Bytes queued by this side since the connection was made.
@@ -153,7 +152,7 @@ impl Conn {
     }
 
     pub(crate) fn socket(&self) -> &Rc<Socket> {
-        &self.reader.socket
+        &self.socket
     }
 }
 
@@ -176,13 +175,13 @@ impl Reader {
     /// A search goes on where the last one for the same sentinel ended: each byte is looked at no
     /// more than twice. What is taken is not copied, except a line that was cut across reads.
     pub fn until<'a>(&'a mut self, sentinel: &'a [u8]) -> Read<'a, Until<'a>> {
-        Read::new(&self.socket, Until { sentinel, limit: self.socket.config.read_limit })
+        Read::until(&self.socket, sentinel)
     }
 
     /// Waits for a line, and takes it with its end: LF, or CR LF. As
     /// [`until`](Self::until)`(b"\n")`, but as a [`Line`](crate::Line).
     pub fn until_eol(&mut self) -> Read<'_, UntilEol> {
-        Read::new(&self.socket, UntilEol { limit: self.socket.config.read_limit })
+        Read::until_eol(&self.socket)
     }
 
     /// Waits for `n` bytes, and takes them. Zero is there at once.
@@ -193,7 +192,7 @@ impl Reader {
     /// [`read_limit`](crate::ServiceConfig::read_limit) (or the call's).
     /// [`Error::Closed`](crate::Error::Closed) if the peer ended its side before.
     pub fn bytes(&mut self, n: usize) -> Read<'_, Count> {
-        Read::new(&self.socket, Count { n, limit: self.socket.config.read_limit })
+        Read::bytes(&self.socket, n)
     }
 
     /// Waits until something is there, and takes it: at least one byte, as they lie.
@@ -202,7 +201,7 @@ impl Reader {
     ///
     /// [`Error::Closed`](crate::Error::Closed) at the end of the stream.
     pub fn some(&mut self) -> Read<'_, SomeBytes> {
-        Read::new(&self.socket, SomeBytes { limit: self.socket.config.read_ahead.max(1) })
+        Read::some(&self.socket)
     }
 
     /// Waits for the end of the stream, and takes everything before it.
@@ -211,17 +210,13 @@ impl Reader {
     ///
     /// [`Error::Limit`](crate::Error::Limit) if that is more than `limit` bytes.
     pub fn to_end(&mut self, limit: usize) -> Read<'_, ToEnd> {
-        Read::new(&self.socket, ToEnd { limit })
+        Read::to_end(&self.socket, limit)
     }
 
     /// Waits for `n` bytes, hands them out, and leaves them for the next token. As
     /// [`bytes`](Self::bytes) otherwise.
     pub fn peek(&mut self, n: usize) -> Read<'_, Peek> {
-        Read::new(&self.socket, Peek { n, limit: self.socket.config.read_limit })
-    }
-
-    fn forget(self) {
-        self.socket.channel.borrow_mut().reader_dropped = true;
+        Read::peek(&self.socket, n)
     }
 }
 
@@ -247,12 +242,7 @@ impl Writer {
 
     /// Ends our side once everything queued is sent; the peer may go on sending.
     pub fn half_close(&mut self) {
-        self.socket.channel.borrow_mut().flow.output.close();
-        self.socket.core.look_at(&self.socket);
-    }
-
-    fn forget(self) {
-        self.socket.channel.borrow_mut().writer_dropped = true;
+        self.socket.half_close();
     }
 }
 
@@ -268,11 +258,21 @@ impl Socket {
         self.core.look_at(self);
     }
 
-    /// After a half was dropped: the last one closes the connection.
-    fn half_dropped(&self, drop_half: impl FnOnce(&mut Channel)) {
+    fn half_close(&self) {
+        self.channel.borrow_mut().flow.output.close();
+        self.core.look_at(self);
+    }
+
+    /// Nobody holds the reading half any more, or the writing one: then our side ends. If nobody
+    /// holds either, the connection closes.
+    fn released(&self, reader: bool, writer: bool) {
         {
             let channel = &mut *self.channel.borrow_mut();
-            drop_half(channel);
+            channel.reader_dropped |= reader;
+            channel.writer_dropped |= writer;
+            if channel.writer_dropped {
+                channel.flow.output.close();
+            }
             if channel.writer_dropped && channel.reader_dropped {
                 let cause = if channel.eof { Cause::PeerClosed } else { Cause::Done };
                 channel.flow.close_with(cause);
@@ -282,36 +282,34 @@ impl Socket {
     }
 }
 
+impl Drop for Conn {
+    fn drop(&mut self) {
+        if self.socket.channel.borrow().holder == Holder::Conn {
+            self.socket.released(true, true);
+        }
+    }
+}
+
 impl Drop for Reader {
     fn drop(&mut self) {
-        if self.socket.channel.borrow().reader_dropped {
-            return;
-        }
-        self.socket.half_dropped(|channel| channel.reader_dropped = true);
+        self.socket.released(true, false);
     }
 }
 
 impl Drop for Writer {
     fn drop(&mut self) {
-        if self.socket.channel.borrow().writer_dropped {
-            return;
-        }
-        self.socket.half_dropped(|channel| {
-            channel.writer_dropped = true;
-            channel.flow.output.close();
-        });
+        self.socket.released(false, true);
     }
 }
 
 macro_rules! debug_by_id {
-    ($($name:ident => $($field:ident).+),*) => {
+    ($($name:ident),*) => {
         $(impl fmt::Debug for $name {
             fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                write!(f, concat!(stringify!($name), "({:?} of {})"),
-                    self.$($field).+.id, self.$($field).+.peer)
+                write!(f, concat!(stringify!($name), "({:?} of {})"), self.socket.id, self.socket.peer)
             }
         })*
     };
 }
 
-debug_by_id!(Conn => reader.socket, Reader => socket, Writer => socket);
+debug_by_id!(Conn, Reader, Writer);

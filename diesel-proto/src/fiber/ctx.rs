@@ -247,7 +247,7 @@ impl Future for Connect {
         };
         let (state, broken) = {
             let channel = connecting.socket().channel.borrow();
-            (channel.connecting, channel.broken)
+            (channel.connecting, channel.broken())
         };
         let outcome = match (state, broken) {
             (Connecting::Failed(kind), _) => Err(ConnectError { address: *address, kind }.into()),

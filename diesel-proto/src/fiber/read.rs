@@ -23,8 +23,44 @@ pub struct Read<'a, W> {
 }
 
 impl<'a, W> Read<'a, W> {
-    pub(crate) fn new(socket: &'a Rc<Socket>, want: W) -> Self {
+    fn new(socket: &'a Rc<Socket>, want: W) -> Self {
         Read { socket, want }
+    }
+}
+
+impl<'a> Read<'a, Until<'a>> {
+    pub(crate) fn until(socket: &'a Rc<Socket>, sentinel: &'a [u8]) -> Self {
+        Read::new(socket, Until { sentinel, limit: socket.config.read_limit })
+    }
+}
+
+impl<'a> Read<'a, UntilEol> {
+    pub(crate) fn until_eol(socket: &'a Rc<Socket>) -> Self {
+        Read::new(socket, UntilEol { limit: socket.config.read_limit })
+    }
+}
+
+impl<'a> Read<'a, Count> {
+    pub(crate) fn bytes(socket: &'a Rc<Socket>, n: usize) -> Self {
+        Read::new(socket, Count { n, limit: socket.config.read_limit })
+    }
+}
+
+impl<'a> Read<'a, Peek> {
+    pub(crate) fn peek(socket: &'a Rc<Socket>, n: usize) -> Self {
+        Read::new(socket, Peek { n, limit: socket.config.read_limit })
+    }
+}
+
+impl<'a> Read<'a, Some> {
+    pub(crate) fn some(socket: &'a Rc<Socket>) -> Self {
+        Read::new(socket, Some { limit: socket.config.read_ahead })
+    }
+}
+
+impl<'a> Read<'a, ToEnd> {
+    pub(crate) fn to_end(socket: &'a Rc<Socket>, limit: usize) -> Self {
+        Read::new(socket, ToEnd { limit })
     }
 }
 

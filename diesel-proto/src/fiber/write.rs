@@ -122,9 +122,9 @@ impl Future for Flush<'_> {
             return Poll::Pending;
         }
         let mut channel = self.socket.channel.borrow_mut();
-        let outcome = if channel.flow.output.is_empty() && channel.broken.is_none() {
+        let outcome = if channel.flow.output.is_empty() && !channel.is_broken {
             Ok(())
-        } else if let Some(cause) = channel.broken {
+        } else if let Some(cause) = channel.broken() {
             Err(error_of(cause))
         } else {
             channel.flow.notify_below = 1;

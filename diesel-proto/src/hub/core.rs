@@ -166,11 +166,11 @@ impl Core {
         let key = {
             let mut fibers = self.fibers.borrow_mut();
             let index = fibers.next_key().index;
-            let waker = self.ready.borrow_mut().waker(index).clone();
+            let waker = self.ready.borrow_mut().waker(index);
             fibers.insert(Fiber::new(role, Box::pin(future), waker))
         };
         self.counters.borrow_mut().fibers += 1;
-        self.ready.borrow_mut().waker(key.index).wake_by_ref();
+        self.ready.borrow().wake(key.index);
         Ok(key.into())
     }
 

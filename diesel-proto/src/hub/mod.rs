@@ -319,7 +319,7 @@ impl Hub {
                 let wakers = {
                     let channel = &mut *socket.channel.borrow_mut();
                     channel.eof = true;
-                    [channel.reader.take(), channel.closed.take()]
+                    [channel.reader.take(), channel.take_watcher()]
                 };
                 self.core.look_at(&socket);
                 wakers.into_iter().flatten().for_each(Waker::wake);
@@ -453,7 +453,7 @@ impl Hub {
         self.core.count_changed.set(true);
         let fibers: Vec<_> = self.core.fibers.borrow().keys().collect();
         for key in fibers {
-            self.core.ready.borrow_mut().waker(key.index).wake_by_ref();
+            self.core.ready.borrow().wake(key.index);
         }
         let streams: Vec<_> = self.core.streams.borrow().keys().collect();
         for key in streams {

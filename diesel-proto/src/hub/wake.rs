@@ -18,8 +18,8 @@
 //! that sets one and a hub that goes to rest, at least one sees the other. (Both need a total order
 //! of the accesses to different words: hence `SeqCst`.)
 //!
-//! A waker belongs to an index, not to a fiber: it outlives one that ends and serves the next,
-//! which a stale waker then polls once too often. Futures have to bear that anyway.
+//! A waker names an index, not a fiber: one that outlives its fiber wakes whoever has the index
+//! next, once too often. Futures have to bear that anyway.
 
 use alloc::collections::VecDeque;
 use alloc::sync::Arc;
@@ -39,9 +39,8 @@ pub(crate) struct ReadyQueue {
     shared: Arc<Shared>,
     groups: Vec<Arc<Group>>,
     chunks: Vec<Arc<Chunk>>,
-    wakers: Vec<Waker>,
     ready: VecDeque<u32>,
-    /// Who is in `ready`: nobody is twice, so `ready.len() <= wakers.len()`.
+    /// Who is in `ready`: nobody is twice, so `ready.len() <= queued.len()`.
     queued: Vec<bool>,
     /// Reused by every collection.
     woken: Vec<(u64, u32)>,
@@ -87,7 +86,6 @@ impl ReadyQueue {
             }),
             groups: Vec::new(),
             chunks: Vec::new(),
-            wakers: Vec::new(),
             ready: VecDeque::new(),
             queued: Vec::new(),
             woken: Vec::new(),
@@ -95,19 +93,21 @@ impl ReadyQueue {
         }
     }
 
-    /// The waker of `index`. Indices are dense: those below come to be as well.
-    pub(crate) fn waker(&mut self, index: u32) -> &Waker {
-        while self.wakers.len() <= index as usize {
-            let next = self.wakers.len() as u32;
-            let (chunk, bit) = (next / WORD, next % WORD);
-            if self.chunks.len() <= chunk as usize {
-                self.add_chunk(chunk);
-            }
-            let chunk = Arc::clone(&self.chunks[chunk as usize]);
-            self.wakers.push(Waker::from(Arc::new(IndexWaker { chunk, bit })));
-            self.queued.push(false);
+    /// A waker for `index`. Indices are dense: those below come to be as well.
+    pub(crate) fn waker(&mut self, index: u32) -> Waker {
+        let (chunk, bit) = (index / WORD, index % WORD);
+        while self.chunks.len() <= chunk as usize {
+            self.add_chunk();
         }
-        &self.wakers[index as usize]
+        let chunk = Arc::clone(&self.chunks[chunk as usize]);
+        Waker::from(Arc::new(IndexWaker { chunk, bit }))
+    }
+
+    /// Wakes whoever is at `index`.
+    pub(crate) fn wake(&self, index: u32) {
+        if let Some(chunk) = self.chunks.get((index / WORD) as usize) {
+            chunk.wake(index % WORD);
+        }
     }
 
     /// The next to be polled, and no longer woken.
@@ -144,11 +144,13 @@ impl ReadyQueue {
         }
     }
 
-    fn add_chunk(&mut self, chunk: u32) {
-        let (group, bit) = (chunk / WORD, chunk % WORD);
+    fn add_chunk(&mut self) {
+        let next = self.chunks.len() as u32;
+        let (group, bit) = (next / WORD, next % WORD);
         if self.groups.len() <= group as usize {
             self.groups.push(Arc::new(Group { summary: AtomicU64::new(0) }));
         }
+        self.queued.resize(self.queued.len() + WORD as usize, false);
         self.chunks.push(Arc::new(Chunk {
             bits: AtomicU64::new(0),
             tickets: [const { AtomicU64::new(0) }; WORD as usize],
@@ -190,20 +192,25 @@ impl Wake for IndexWaker {
     }
 
     fn wake_by_ref(self: &Arc<Self>) {
-        let (chunk, mask) = (&*self.chunk, 1 << self.bit);
-        if chunk.bits.load(SeqCst) & mask != 0 {
+        self.chunk.wake(self.bit);
+    }
+}
+
+impl Chunk {
+    fn wake(&self, bit: u32) {
+        let mask = 1 << bit;
+        if self.bits.load(SeqCst) & mask != 0 {
             return; // keeps its place in the queue
         }
-        let shared = &*chunk.shared;
-        let ticket = shared.tickets.fetch_add(1, SeqCst);
+        let ticket = self.shared.tickets.fetch_add(1, SeqCst);
         // Published by the bit.
-        chunk.tickets[self.bit as usize].store(ticket, Relaxed);
-        chunk.bits.fetch_or(mask, SeqCst);
-        if chunk.group.summary.load(SeqCst) & chunk.mask == 0 {
-            chunk.group.summary.fetch_or(chunk.mask, SeqCst);
+        self.tickets[bit as usize].store(ticket, Relaxed);
+        self.bits.fetch_or(mask, SeqCst);
+        if self.group.summary.load(SeqCst) & self.mask == 0 {
+            self.group.summary.fetch_or(self.mask, SeqCst);
         }
-        if !shared.awake.load(SeqCst) {
-            shared.alarm.wake_by_ref();
+        if !self.shared.awake.load(SeqCst) {
+            self.shared.alarm.wake_by_ref();
         }
     }
 }
