@@ -18,7 +18,7 @@ use diesel_examples::{Failure, address, command_line};
 pub async fn echo(mut conn: Conn) -> Result<(), Error> {
     loop {
         let line = conn.until_eol().await?;
-        if line.trimmed() == "quit" {
+        if line.without_eol() == b"quit" {
             return Ok(());
         }
         conn.write(("you said: ", line)).await?;

@@ -100,6 +100,11 @@ impl<B: Block> Buffer<B> {
             return;
         }
         self.received = self.received.saturating_add(bytes.len() as u64);
+        if self.front.is_none() {
+            self.front = Some(blocks.lend_filled(0, [bytes, &[]]));
+            self.start = 0;
+            return;
+        }
         let is_pinned = self.front.as_mut().is_some_and(|front| front.unique().is_none());
         if is_pinned || self.back.is_some() {
             append(&mut self.back, &mut 0, bytes, blocks);
@@ -138,44 +143,13 @@ impl<B: Block> Buffer<B> {
     /// remembered in memory of its own until the buffer is empty.
     ///
     /// [`scanned`]: Self::scanned
-    #[inline]
     pub fn find(&mut self, sentinel: &[u8], limit: usize) -> Result<Option<usize>, TooLong> {
-        match sentinel {
-            [] => Ok(Some(0)),
-            [byte] => self.find_byte(*byte, limit),
-            _ => self.find_sentinel(sentinel, limit),
+        if sentinel.is_empty() {
+            return Ok(Some(0));
         }
-    }
-
-    /// The common case, a line, cut short: one sweep over what is contiguous. It leaves the search
-    /// as [`find_sentinel`](Self::find_sentinel) would.
-    // Inlined into the token that waits for a line, what it returns is not moved through memory.
-    #[inline(always)]
-    fn find_byte(&mut self, byte: u8, limit: usize) -> Result<Option<usize>, TooLong> {
-        if !self.search.is_for_byte(byte) {
-            self.search = Search::new(&[byte]);
-            self.searched = 0;
-        } else if self.searched == 0 {
-            self.search.set_byte_found(false);
-        }
-        let front = unread(&self.front, self.start);
-        let end = front.len().min(limit);
-        if self.back.is_none() && self.searched < end && !self.search.is_found() {
-            let piece = &front[self.searched..end];
-            let found = memchr::memchr(byte, piece);
-            let scanned = found.map_or(piece.len(), |at| at + 1);
-            self.searched += scanned;
-            self.scanned += scanned as u64;
-            self.search.set_byte_found(found.is_some());
-            if found.is_some() {
-                return Ok(Some(self.searched));
-            }
-        }
-        self.find_sentinel(&[byte], limit)
-    }
-
-    fn find_sentinel(&mut self, sentinel: &[u8], limit: usize) -> Result<Option<usize>, TooLong> {
-        if self.search.is_for(sentinel) {
+        if let ([byte], 0, None) = (sentinel, self.searched, &self.back) {
+            self.find_first(*byte, limit);
+        } else if self.search.is_for(sentinel) {
             self.search.forget_all_but(self.searched);
         } else {
             self.search = Search::new(sentinel);
@@ -199,6 +173,18 @@ impl<B: Block> Buffer<B> {
         } else {
             Ok(None)
         }
+    }
+
+    /// Begins a search for one byte in what is all in one place: one sweep.
+    #[inline]
+    fn find_first(&mut self, byte: u8, limit: usize) -> Option<usize> {
+        let front = unread(&self.front, self.start);
+        let end = front.len().min(limit);
+        let found = memchr::memchr(byte, &front[..end]).map(|at| at + 1);
+        self.search = Search::for_byte(byte, found.is_some());
+        self.searched = found.unwrap_or(end);
+        self.scanned += self.searched as u64;
+        found
     }
 
     /// All unread bytes, contiguous.
@@ -295,13 +281,36 @@ impl<B: Block> Buffer<B> {
 }
 
 impl Buffer<Rc<Vec<u8>>> {
+    /// Takes everything up to and including the first `byte`; `None` if it is not there yet. As
+    /// [`find`](Self::find) and [`take`](Self::take) in one.
+    ///
+    /// # Errors
+    ///
+    /// As [`find`](Self::find).
+    // Inlined into the token that waits for a line, what it returns is not moved through memory.
+    #[inline(always)]
+    pub fn take_through(
+        &mut self,
+        byte: u8,
+        limit: usize,
+        blocks: &mut Blocks<Rc<Vec<u8>>>,
+    ) -> Result<Option<Chunk>, TooLong> {
+        // Nothing was searched, and it is all in one place: a line that came whole.
+        if self.searched == 0 && self.back.is_none() {
+            if let Some(n) = self.find_first(byte, limit) {
+                return Ok(Some(self.take(n, blocks)));
+            }
+        }
+        Ok(self.find(&[byte], limit)?.map(|n| self.take(n, blocks)))
+    }
+
     /// Takes the first `n` bytes; all of them if there are fewer.
     ///
     /// # Cost
     ///
     /// O(1), and nothing is copied, unless the `n` bytes are in two blocks: then they are copied,
     /// once.
-    // As for `find_byte`.
+    // As for `take_through`.
     #[inline(always)]
     pub fn take(&mut self, n: usize, blocks: &mut Blocks<Rc<Vec<u8>>>) -> Chunk {
         if let Some(block) = &self.front {
@@ -317,6 +326,7 @@ impl Buffer<Rc<Vec<u8>>> {
         self.take_last(n, blocks)
     }
 
+    #[inline(never)]
     fn take_last(&mut self, n: usize, blocks: &mut Blocks<Rc<Vec<u8>>>) -> Chunk {
         let n = n.min(self.len());
         let front = self.front();

@@ -162,13 +162,15 @@ impl Pipeline {
     /// Linear in the number of slices.
     pub fn slices<'a>(&'a self, into: &mut [&'a [u8]]) -> usize {
         let mut offer = Offer { into, filled: 0 };
-        let (older, segments, trailing) = match self.queue.as_deref() {
-            Some(it) => (Some(&it.older), Some(&it.segments), it.trailing),
-            None => (None, None, self.tail.len() - self.start),
+        let Some(queue) = self.queue.as_deref() else {
+            if !self.is_empty() {
+                offer.add(&self.tail[self.start..]);
+            }
+            return offer.filled;
         };
-        let older = older.into_iter().flatten();
-        let mut copied = Copied { blocks: older.chain([&self.tail]), rest: &[], skip: self.start };
-        for segment in segments.into_iter().flatten() {
+        let blocks = queue.older.iter().chain([&self.tail]);
+        let mut copied = Copied { blocks, rest: &[], skip: self.start };
+        for segment in &queue.segments {
             if !offer.copied(&mut copied, segment.before) {
                 return offer.filled;
             }
@@ -177,7 +179,7 @@ impl Pipeline {
                 _ => return offer.filled,
             }
         }
-        offer.copied(&mut copied, trailing);
+        offer.copied(&mut copied, queue.trailing);
         offer.filled
     }
 
@@ -196,6 +198,16 @@ impl Pipeline {
     ///
     /// Linear in the number of slices and externals that were sent completely.
     pub fn advance(&mut self, n: u64, blocks: &mut Blocks) -> u64 {
+        if self.queue.is_none() && n >= self.len {
+            // Everything was sent, and it was one block.
+            let n = mem::take(&mut self.len);
+            self.sent = self.sent.saturating_add(n);
+            self.start = 0;
+            if self.tail.capacity() > 0 {
+                blocks.give_back(mem::take(&mut self.tail));
+            }
+            return n;
+        }
         let n = n.min(self.len);
         let mut left = n;
         while left > 0 {
@@ -305,7 +317,8 @@ impl Pipeline {
 
     /// Copies bytes behind those that were copied before. The first block is small if that is
     /// enough; if it is not, what follows is written into large ones.
-    #[inline]
+    // Every write comes through here: what usually happens is inlined, the rest is not.
+    #[inline(always)]
     fn copy(&mut self, bytes: &[u8], blocks: &mut Blocks) {
         self.len = self.len.saturating_add(bytes.len() as u64);
         if self.queue.is_none() && self.tail.capacity() - self.tail.len() >= bytes.len() {
@@ -315,6 +328,7 @@ impl Pipeline {
         }
     }
 
+    #[inline(never)]
     fn copy_in_blocks(&mut self, mut bytes: &[u8], blocks: &mut Blocks) {
         self.compact(bytes.len());
         while !bytes.is_empty() {

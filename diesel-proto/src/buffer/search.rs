@@ -78,17 +78,12 @@ impl Search {
         Search::Short { len: len as u8, matched: 0, bytes }
     }
 
+    /// A search for one byte, in bytes that end with the first one if it was found.
     #[inline]
-    pub(super) fn is_for_byte(&self, byte: u8) -> bool {
-        matches!(self, Search::Short { len: 1, bytes: [first, ..], .. } if *first == byte)
-    }
-
-    /// For a sentinel of one byte: whether what was fed ends with it.
-    #[inline]
-    pub(super) fn set_byte_found(&mut self, found: bool) {
-        if let Search::Short { len: 1, matched, .. } = self {
-            *matched = u8::from(found);
-        }
+    pub(super) fn for_byte(byte: u8, found: bool) -> Self {
+        let mut bytes = [0; SHORT];
+        bytes[0] = byte;
+        Search::Short { len: 1, matched: u8::from(found), bytes }
     }
 
     pub(super) fn is_for(&self, sentinel: &[u8]) -> bool {

@@ -192,11 +192,11 @@ fn take_until(
     input: &mut Input,
     blocks: &mut Lent,
 ) -> Result<Option<Chunk>, Limit> {
-    match input.find(sentinel, limit) {
-        Ok(Option::Some(n)) => Ok(Option::Some(input.take(n, blocks))),
-        Ok(None) => Ok(None),
-        Err(too_long) => Err(Limit::Line(too_long.limit)),
-    }
+    let taken = match sentinel {
+        [byte] => input.take_through(*byte, limit, blocks),
+        _ => input.find(sentinel, limit).map(|found| found.map(|n| input.take(n, blocks))),
+    };
+    taken.map_err(|too_long| Limit::Line(too_long.limit))
 }
 
 macro_rules! want {

@@ -475,7 +475,11 @@ impl Hub {
             self.accept_or_not();
             self.halt_or_not();
         }
-        actions.append(&mut self.core.actions.borrow_mut());
+        let asked = &mut *self.core.actions.borrow_mut();
+        match actions.is_empty() {
+            true => ::core::mem::swap(actions, asked),
+            false => actions.append(asked),
+        }
     }
 
     /// Whether [`run`](Self::run) has something to do now, without looking at timers. Cheaper than a
@@ -526,6 +530,9 @@ impl Hub {
     }
 
     fn fire_timers(&mut self) {
+        if self.core.timers.borrow().is_empty() {
+            return;
+        }
         let now = self.core.now.get();
         loop {
             let Some(alarm) = self.core.timers.borrow_mut().expire(now) else { return };
@@ -582,17 +589,14 @@ impl Hub {
     /// Looks at every stream that something was done to.
     fn settle(&mut self) {
         self.upgrade();
-        if self.core.dirty.borrow().is_empty() {
-            return;
-        }
-        let mut dirty = ::core::mem::take(&mut *self.core.dirty.borrow_mut());
-        for conn in dirty.drain(..) {
+        // Settling adds nothing to the list; what closing wakes may, at its next poll.
+        let mut looked_at = 0;
+        loop {
+            let Some(conn) = self.core.dirty.borrow().get(looked_at).copied() else { break };
+            looked_at += 1;
             self.core.settle(conn);
         }
-        // What came meanwhile waits for the next run; the memory is used again.
-        let later = &mut *self.core.dirty.borrow_mut();
-        dirty.append(later);
-        *later = dirty;
+        self.core.dirty.borrow_mut().drain(..looked_at);
     }
 
     /// Puts machines in the place of handles that asked for it.

@@ -161,7 +161,15 @@ impl ReadyQueue {
     }
 
     /// Moves the woken to the end of the queue, in the order of their tickets.
+    #[inline(always)]
     fn collect(&mut self) {
+        if self.groups.iter().any(|group| group.summary.load(SeqCst) != 0) {
+            self.collect_woken();
+        }
+    }
+
+    #[inline(never)]
+    fn collect_woken(&mut self) {
         for (g, group) in (0..).zip(&self.groups) {
             if group.summary.load(SeqCst) == 0 {
                 continue;
