@@ -16,8 +16,8 @@ use crate::{Cause, Deadline, External, Input, Instant, Machine, Notice, Slot, Wo
 /// 1. Make an endpoint when the stream is there; that starts the machine.
 /// 2. While [`wants_input`](Self::wants_input), read; give what came to
 ///    [`received`](Self::received). While not, do not read: that is the back-pressure.
-/// 3. When the peer ends its side, call [`eof`](Self::eof); when the stream breaks,
-///    [`reset`](Self::reset).
+/// 3. When the peer ends its side, and all its bytes were taken, call [`eof`](Self::eof); when the
+///    stream breaks, [`reset`](Self::reset).
 /// 4. When [`next_deadline`](Self::next_deadline) passes, call [`expired`](Self::expired).
 ///
 /// After any of these, and in this order:

@@ -274,6 +274,7 @@ impl Hub {
                     if channel.reader_dropped || channel.flow.close.is_some() || channel.eof {
                         Some(bytes.len())
                     } else if full && !channel.reader.is_waiting() {
+                        core.look_at(socket);
                         Some(0)
                     } else {
                         channel.input.push(bytes, &mut core.slices.borrow_mut());
@@ -295,12 +296,18 @@ impl Hub {
             taken
         });
         let core = &self.core;
+        if taken == 0 {
+            // It learns that reading is paused from this very call: so it will be told when to go on.
+            if let Some(stream) = core.streams.borrow_mut().at(conn.into()) {
+                stream.refused(core, conn);
+            }
+        }
         core.counters.borrow_mut().bytes_in += taken as u64;
         core.wake_all();
         taken
     }
 
-    /// The peer will send no more.
+    /// The peer will send no more. To be said after all its bytes were taken.
     pub fn eof(&mut self, now: Instant, conn: ConnId) {
         self.advance(now);
         let socket = {

@@ -132,6 +132,16 @@ impl Stream {
         self.heard = now;
     }
 
+    /// Bytes were not taken: the embedder knows that reading is paused, and so does the handle.
+    pub(crate) fn refused(&mut self, core: &Core, id: ConnId) {
+        if !core::mem::replace(&mut self.pause_told, true) {
+            core.push_action(Action::Pause(id));
+        }
+        if let StreamState::Socket(socket) = &self.state {
+            socket.paused.set(true);
+        }
+    }
+
     /// The peer ended its side. Returns whether that is news.
     pub(crate) fn ended(&mut self) -> bool {
         !core::mem::replace(&mut self.peer_ended, true)
