@@ -398,3 +398,25 @@ fn beyond_the_limit_on_spawned_fibers_spawning_fails() {
     world.waits(seconds(1));
     assert_eq!(world.hub.counters().fibers, 0);
 }
+
+/// A fiber that tries again and again at a limit gives the others their turn all the same.
+#[test]
+fn retrying_at_the_limit_on_connections_starves_nobody() {
+    let mut world = World::with(config(|it| it.max_connections = 1));
+    let service = world.hub.add_service(echo);
+    let conn = world.accept(service);
+    world.delivers(conn, "hello\n");
+    world
+        .hub
+        .add_loop(async |ctx| {
+            loop {
+                if let Ok(_conn) = ctx.connect(Address::Unnamed).await {
+                    return Ok(());
+                }
+            }
+        })
+        .unwrap();
+    world.step();
+    assert_eq!(world.hears(conn), "you said: hello\n");
+    assert!(world.hub.counters().limit_connections > 1);
+}

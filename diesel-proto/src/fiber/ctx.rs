@@ -242,7 +242,10 @@ impl Future for Connect {
                     *conn = Some(connecting);
                     Poll::Pending
                 }
-                Err(error) => Poll::Ready(Err(error)),
+                Err(error) => {
+                    core.spend_token();
+                    Poll::Ready(Err(error))
+                }
             };
         };
         let (state, broken) = {
