@@ -131,6 +131,31 @@ fn without_an_idle_deadline_a_silent_peer_may_stay() {
     assert_eq!(world.hears(conn), "you said: hello\n");
 }
 
+/// A machine is closed at the idle deadline like a handler. Its own deadline, though set, is then
+/// of no more concern: the hub rests until there is something to do.
+#[test]
+fn a_machines_own_deadline_is_forgotten_once_it_is_closing() {
+    struct Patient;
+    impl Machine for Patient {
+        fn step(&mut self, now: Instant, input: Input<'_>, actions: &mut Actions<'_>) -> usize {
+            if input == Input::Start {
+                actions.send(b"hello");
+                actions.set_deadline(now + seconds(20), Reason::Application("patience"));
+            }
+            0
+        }
+    }
+    let mut world = World::new();
+    let service = world.hub.add_service(Service::machine(|_| Patient).idle(seconds(10)));
+    let conn = world.accept(service);
+    world.takes_only(conn, 0);
+    // Would spin at the machine's deadline, and never come to the end.
+    world.waits(seconds(59));
+    assert_eq!(world.closed(conn), None);
+    world.waits(seconds(1));
+    assert_eq!(world.closed(conn), Some(Cause::TimedOut(Reason::WriteStall)));
+}
+
 #[test]
 fn the_end_of_the_stream_fails_the_wait_and_leaves_what_arrived() {
     let (mut world, conn) = World::serving(async |mut conn: Conn| {

@@ -229,7 +229,7 @@ impl Stream {
                 let stall = self.progress.stuck.then_some(self.progress.since + config.write_stall);
                 let closing = flow.close.is_some();
                 let idle = config.idle.filter(|_| !closing).map(|idle| self.heard + idle);
-                let own = flow.deadline.map(|deadline| deadline.at);
+                let own = flow.deadline.filter(|_| !closing).map(|deadline| deadline.at);
                 [stall, idle, own].into_iter().flatten().min()
             }
         };
