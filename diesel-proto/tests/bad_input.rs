@@ -131,6 +131,33 @@ fn without_an_idle_deadline_a_silent_peer_may_stay() {
     assert_eq!(world.hears(conn), "you said: hello\n");
 }
 
+/// While we do not read, the peer cannot be heard: that is not its silence.
+#[test]
+fn a_peer_that_is_not_read_is_not_idle() {
+    let (mut world, conn) = World::serving(
+        Service::new(async |mut conn: Conn| {
+            conn.ctx().sleep(seconds(60)).await?;
+            let line = conn.until_eol().await?;
+            conn.write(("at last: ", line)).await?;
+            conn.until_eol().await.map(drop)
+        })
+        .config(settings(|it| {
+            it.read_ahead = 4;
+            it.idle = Some(seconds(10));
+        })),
+    );
+    world.says(conn, "hello\n");
+    assert!(world.paused(conn));
+    world.waits(seconds(60));
+    assert_eq!(world.hears(conn), "at last: hello\n");
+    // From here on it is read again, and its ten seconds begin.
+    world.waits(Duration::from_millis(9_999));
+    assert_eq!(world.closed(conn), None);
+    world.waits(seconds(1));
+    world.ends(conn);
+    assert_eq!(world.closed(conn), Some(Cause::TimedOut(Reason::Idle)));
+}
+
 /// A machine is closed at the idle deadline like a handler. Its own deadline, though set, is then
 /// of no more concern: the hub rests until there is something to do.
 #[test]

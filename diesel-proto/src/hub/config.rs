@@ -56,7 +56,7 @@ pub struct ServiceConfig {
     /// How long the peer may take none of what is queued before the connection is cut. 60 s by
     /// default.
     pub write_stall: Duration,
-    /// How long the peer may send nothing. Off by default.
+    /// How long the peer may send nothing while it is read. Off by default.
     pub idle: Option<Duration>,
     /// How long a connection waits, after our side is closed, for the peer to close its own, so
     /// that a reset does not destroy what the peer has not read yet. Zero closes at once. 2 s by

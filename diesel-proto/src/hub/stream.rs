@@ -166,6 +166,8 @@ impl Stream {
                 Some(Due::Close(Cause::TimedOut(Reason::WriteStall)))
             }
             Phase::Open if closing.is_some() => None,
+            // Who is not read cannot be heard.
+            Phase::Open if self.pause_told => Some(Due::Machine),
             Phase::Open if idle.is_some_and(|idle| now >= self.heard + idle) => Some(Due::Idle),
             Phase::Open => Some(Due::Machine),
         }
@@ -218,6 +220,7 @@ impl Stream {
             // Once the peer has ended there is nothing to read: reading stays as it is.
             if self.pause_told == input && !self.peer_ended {
                 self.pause_told = !input;
+                self.heard = now;
                 core.push_action(if input { Action::Resume(id) } else { Action::Pause(id) });
             }
         }
@@ -228,7 +231,8 @@ impl Stream {
             Phase::Open => {
                 let stall = self.progress.stuck.then_some(self.progress.since + config.write_stall);
                 let closing = flow.close.is_some();
-                let idle = config.idle.filter(|_| !closing).map(|idle| self.heard + idle);
+                let listening = !closing && !self.pause_told;
+                let idle = config.idle.filter(|_| listening).map(|idle| self.heard + idle);
                 let own = flow.deadline.filter(|_| !closing).map(|deadline| deadline.at);
                 [stall, idle, own].into_iter().flatten().min()
             }
