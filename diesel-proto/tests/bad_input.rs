@@ -286,6 +286,24 @@ fn a_reset_fails_each_token_that_waits() {
     }
 }
 
+/// A reset while nothing is left but the peer's own close is one way to end: the cause is ours.
+#[test]
+fn a_reset_after_our_close_does_not_change_the_cause() {
+    let (mut world, conn) = World::serving(async |mut conn: Conn| conn.write("bye\n").await);
+    assert!(world.half_closed(conn));
+    world.resets(conn);
+    assert_eq!(world.closed(conn), Some(Cause::Done));
+
+    // But if it destroyed what was still queued, then that is why it closed.
+    let mut world = World::new();
+    let service = world.hub.add_service(async |mut conn: Conn| conn.write("bye\n").await);
+    let conn = world.accept(service);
+    world.takes_only(conn, 1);
+    world.turn();
+    world.resets(conn);
+    assert_eq!(world.closed(conn), Some(Cause::Reset));
+}
+
 /// Defined, and there at once: nothing is wanted, so nothing is taken, even at the end.
 #[test]
 fn an_empty_sentinel_and_zero_bytes_are_there_at_once() {

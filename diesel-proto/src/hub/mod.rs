@@ -341,8 +341,10 @@ impl Hub {
         if self.socket_of(conn).is_none() {
             self.step(conn, |link, now, workspace| link.reset(now, workspace));
         }
-        // A reset while our own close was under way is how a connection may end.
-        self.core.close(conn, Cause::Reset);
+        // Once everything was sent, a reset is only how the peer closes its side.
+        let settled = |flow: &mut crate::Flow| flow.close.filter(|_| flow.output.is_empty());
+        let cause = self.with_flow(conn, settled).flatten().unwrap_or(Cause::Reset);
+        self.core.close(conn, cause);
     }
 
     /// Lends what is to be sent next, oldest first, to `f`: up to 16 slices. `None` if there is
