@@ -226,6 +226,8 @@ impl Hub {
             Start::Fiber(handler) => {
                 let socket = core.add_socket(Some(id), peer, &config, Connecting::No);
                 let conn = socket.id;
+                // Its idle deadline begins, though nothing else may ever happen to it.
+                core.look_at(&socket);
                 // If there is no room for the fiber, dropping the handle closes the connection.
                 let future = handler(Conn::new(socket));
                 if let Err(limit) = core.add_fiber(Role::Handler(conn), future) {
