@@ -149,14 +149,14 @@ impl<M: Machine, F: FnOnce(Proxied) -> M> ProxyProtocol<M, F> {
         let State::Header(input, _) = &mut self.state else { return 0 };
         let held = input.len();
         input.push(bytes, actions.blocks());
+        // The first wrong byte decides, whatever else came with it: so the cut does not.
         let header = match input.find(b"\n", MAX_HEADER) {
-            Ok(None) if is_signature_so_far(input.front()) => return bytes.len(),
-            Ok(None) => Err(HeaderError::NoSignature),
+            _ if !is_signature_so_far(input.front()) => Err(HeaderError::NoSignature),
+            Ok(None) => return bytes.len(),
             Ok(Some(n)) => {
                 parse(input.front().get(..n).unwrap_or_default()).map(|header| (header, n))
             }
-            Err(_) if is_signature_so_far(input.front()) => Err(HeaderError::NoEnd),
-            Err(_) => Err(HeaderError::NoSignature),
+            Err(_) => Err(HeaderError::NoEnd),
         };
         input.clear(actions.blocks());
         let State::Header(_, make) = core::mem::replace(&mut self.state, State::Over) else {

@@ -142,6 +142,45 @@ fn a_line_beyond_the_limit_closes_at_the_same_byte() {
     );
 }
 
+/// Each with its own error, at every cut, and with nothing sent.
+#[test]
+fn malformed_headers_are_refused_each_with_its_rule() {
+    use HeaderError::*;
+    let long = format!("PROXY UNKNOWN {}\r\n", "x".repeat(MAX_HEADER));
+    let cases = [
+        ("GET / HTTP/1.1\r\n\r\n", NoSignature),
+        ("\r\n", NoSignature),
+        ("X\n", NoSignature),
+        ("PROXX UNKNOWN\n", NoSignature),
+        ("proxy UNKNOWN\r\n", NoSignature),
+        ("PROXY\r\n", NoSignature),
+        ("PROXY \r\n", Protocol),
+        ("PROXY TCP5 192.0.2.7 198.51.100.1 1 2\r\n", Protocol),
+        ("PROXY UNKNOWNS\r\n", Protocol),
+        ("PROXY TCP4\r\n", Address),
+        ("PROXY TCP4  192.0.2.7 198.51.100.1 1 2\r\n", Address),
+        ("PROXY TCP4 192.0.2.7 1 2\r\n", Address),
+        ("PROXY TCP4 192.0.2.07 198.51.100.1 1 2\r\n", Address),
+        ("PROXY TCP4 ::1 ::1 1 2\r\n", Address),
+        ("PROXY TCP6 192.0.2.7 198.51.100.1 1 2\r\n", Address),
+        ("PROXY TCP4 192.0.2.7 198.51.100.1 1\r\n", Port),
+        ("PROXY TCP4 192.0.2.7 198.51.100.1 1 \r\n", Port),
+        ("PROXY TCP4 192.0.2.7 198.51.100.1 01 2\r\n", Port),
+        ("PROXY TCP4 192.0.2.7 198.51.100.1 +1 2\r\n", Port),
+        ("PROXY TCP4 192.0.2.7 198.51.100.1 1 65536\r\n", Port),
+        ("PROXY TCP4 192.0.2.7 198.51.100.1 1 2 \r\n", Trailing),
+        ("PROXY TCP4 192.0.2.7 198.51.100.1 1 2 3\r\n", Trailing),
+        ("PROXY UNKNOWN\n", NoEnd),
+        ("PROXY UNKNOWN\r\r\n", NoEnd),
+        ("PROXY UNKNOWN", NoEnd),
+        ("", NoEnd),
+        (long.as_str(), NoEnd),
+    ];
+    for (bytes, error) in cases {
+        always(bytes, "", Cause::Protocol(error.rule()));
+    }
+}
+
 #[test]
 fn the_longest_header_is_taken_and_one_byte_more_is_not() {
     let fits = format!("PROXY UNKNOWN {}\r\n", "x".repeat(MAX_HEADER - 16));
