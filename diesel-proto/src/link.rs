@@ -47,6 +47,8 @@ impl<M: Machine> Link<M> {
         workspace: &mut Workspace,
     ) -> Self {
         let mut link = Link { flow, ..Link::new(machine) };
+        // What the former owner waited for is none of the machine's business.
+        link.flow.notify_below = 0;
         link.rest.push(left_over, &mut workspace.blocks);
         link
     }

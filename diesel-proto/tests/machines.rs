@@ -309,6 +309,26 @@ fn drained_comes_once_for_each_request() {
     assert_eq!(texts(endpoint.drain_notices()), ["drained 2"]);
 }
 
+/// A machine is told only what it asked for itself, not what the handler before it waited for.
+#[test]
+fn a_machine_does_not_inherit_what_its_handler_waited_for() {
+    let mut world = World::new();
+    let service = world.hub.add_service(async |mut conn: Conn| {
+        conn.write("0123456789").await?;
+        // Given up while it waits for the queue to be empty.
+        let ctx = conn.ctx();
+        let _ = first((conn.flush(), ctx.sleep(seconds(1)))).await;
+        conn.upgrade(Asks { below: 0, drained: 0 });
+        Ok(())
+    });
+    let conn = world.accept(service);
+    world.takes_only(conn, 0);
+    world.waits(seconds(1));
+    world.takes(conn, 100);
+    assert_eq!(world.hears(conn), "0123456789");
+    assert_eq!(texts(world.notices()), [""; 0]);
+}
+
 /// Takes at most three bytes, and pauses until it is woken.
 struct Nibbles;
 
