@@ -5,6 +5,11 @@ use core::fmt::{self, Write};
 
 use crate::{Actions, Buffer, Cause, Input, Instant, Limit, Machine};
 
+/// It takes no more lines while this much is queued for a peer that does not read,
+const HIGH_WATER: u64 = 64 << 10;
+/// and goes on when less than this is left.
+const LOW_WATER: u64 = 16 << 10;
+
 /// Answers `you said: ` and the line to every line; ends at the line `quit`; at the line `UPGRADE`
 /// it may give way to another machine.
 ///
@@ -47,6 +52,7 @@ impl Machine for LineEcho {
     fn step(&mut self, _now: Instant, input: Input<'_>, actions: &mut Actions<'_>) -> usize {
         match input {
             Input::Bytes(bytes) => return self.lines(bytes, actions),
+            Input::Drained => actions.resume(),
             Input::Eof => actions.close(Cause::PeerClosed),
             Input::Shutdown => actions.close(Cause::Shutdown),
             _ => {}
@@ -64,7 +70,8 @@ impl Machine for LineEcho {
 }
 
 impl LineEcho {
-    /// Answers the whole lines. Takes all bytes but those behind a line that ends its business.
+    /// Answers the whole lines. Takes all bytes but those behind a line that ends its business,
+    /// for now or for ever.
     fn lines(&mut self, bytes: &[u8], actions: &mut Actions<'_>) -> usize {
         let held = self.input.len();
         self.input.push(bytes, actions.blocks());
@@ -92,12 +99,16 @@ impl LineEcho {
                 _ => {
                     actions.send(b"you said: ");
                     actions.send(line);
-                    true
+                    actions.queued() < HIGH_WATER
                 }
             };
             done += n;
             self.input.consume(n, actions.blocks());
             if !goes_on {
+                if actions.queued() >= HIGH_WATER && !actions.is_closing() {
+                    actions.notify_below(LOW_WATER);
+                    actions.pause();
+                }
                 // What was held before has no line end: `held < done <= held + len(bytes)`.
                 self.input.clear(actions.blocks());
                 return done - held;

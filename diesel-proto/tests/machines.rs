@@ -426,6 +426,37 @@ fn a_reset_drops_what_is_queued_and_comes_last() {
     assert_eq!(endpoint.take_outgoing(now), b"");
 }
 
+/// A peer that sends lines and never reads: the echo stops reading, and holds no more than its
+/// mark, one answer and one read. When the peer reads after all, it has missed nothing.
+#[test]
+fn a_line_echo_holds_a_bounded_amount_for_a_peer_that_never_reads() {
+    let now = Instant::ORIGIN;
+    let line = [&[b'x'; 999][..], b"\n"].concat();
+    let mut endpoint = Endpoint::new(LineEcho::default(), now);
+    let mut taken = 0;
+    for _ in 0..1000 {
+        taken += endpoint.received(now, &line.repeat(8));
+    }
+    assert!(!endpoint.wants_input());
+    assert!(endpoint.held() <= 64 * 1024 + 1010 + 8000, "{}", endpoint.held());
+    let heard = endpoint.take_outgoing(now);
+    assert!(endpoint.wants_input());
+    assert_eq!(heard.len(), taken / 1000 * 1010);
+
+    // The same in a hub, where that is a pause.
+    let (mut world, conn) = World::serving(Service::machine(|_| LineEcho::default()));
+    world.takes_only(conn, 0);
+    let mut taken = 0;
+    while !world.paused(conn) {
+        taken += world.hub.received(world.now, conn, &line);
+        world.turn();
+        assert!(taken < 1_000_000);
+    }
+    world.takes(conn, 10_000_000);
+    assert!(!world.paused(conn));
+    assert_eq!(world.hears(conn).len(), taken / 1000 * 1010);
+}
+
 /// How much room there is for output changes when things come out, never what.
 #[test]
 fn room_for_output_never_changes_what_comes_out() {
