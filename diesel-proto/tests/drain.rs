@@ -1,0 +1,220 @@
+//! An orderly shutdown: everyone who waits is told, what is queued is sent, and then it is over;
+//! at the deadline it is over anyway.
+
+mod harness;
+
+use std::future::pending;
+use std::time::Duration;
+
+use diesel_proto::*;
+use harness::*;
+
+impl World {
+    /// An orderly shutdown begins, with five seconds of grace.
+    fn drains(&mut self) {
+        self.hub.drain(self.now, self.now + seconds(5));
+        self.turn();
+    }
+}
+
+#[test]
+fn with_nothing_left_it_is_over_at_once() {
+    let mut world = World::new();
+    world.hub.add_service(echo);
+    world.turn();
+    world.drains();
+    assert!(world.halted());
+    assert_eq!(world.hub.next_wake(), None);
+    // Nothing is done any more, whatever is told.
+    world.hub.run(world.now + seconds(9), &mut world.log);
+    assert_eq!(world.log.last(), Some(&Action::Halt));
+}
+
+/// Each token that waits, and each that would have to.
+#[test]
+fn every_waiting_token_fails_with_shutdown() {
+    type Outcome = Result<(), Error>;
+    async fn waits_for(which: usize, conn: &mut Conn) -> Outcome {
+        let ctx = conn.ctx();
+        match which {
+            0 => conn.until(b"never").await.map(drop),
+            1 => conn.until_eol().await.map(drop),
+            2 => conn.bytes(100).await.map(drop),
+            3 => conn.to_end(100).await.map(drop),
+            4 => conn.peek(100).await.map(drop),
+            5 => ctx.sleep(seconds(100)).await,
+            6 => ctx.timeout(seconds(100), pending::<()>()).await,
+            7 => ctx.event::<()>().subscribe().wait().await,
+            8 => ctx.connect(Address::Unnamed).await.map(drop),
+            9 => {
+                let sleeper = ctx.clone();
+                let child = async move { sleeper.sleep(seconds(100)).await };
+                ctx.spawn(child)?.await?
+            }
+            _ => {
+                let event = ctx.event::<()>();
+                let mut all = event.subscribe();
+                match first((conn.until_eol(), all.wait())).await {
+                    First2::A(line) => line.map(drop),
+                    First2::B(said) => said,
+                }
+            }
+        }
+    }
+    for which in 0..=10 {
+        let diary = Diary::default();
+        let note = diary.clone();
+        let (mut world, conn) = World::serving(Service::new(async move |mut conn: Conn| {
+            for time in ["waiting", "about to wait"] {
+                let outcome = waits_for(which, &mut conn).await;
+                note.note(format!("{time}: {outcome:?}"));
+            }
+            Ok(())
+        }));
+        world.says(conn, "some");
+        assert_eq!(diary.read(), [""; 0], "token {which} waits");
+        world.drains();
+        assert_eq!(
+            diary.read(),
+            ["waiting: Err(Shutdown)", "about to wait: Err(Shutdown)"],
+            "token {which}"
+        );
+        world.ends(conn);
+        assert!(world.halted());
+    }
+}
+
+/// What was there before is still given: only waiting ends.
+#[test]
+fn lines_that_have_arrived_are_still_answered() {
+    let mut world = World::new();
+    let service = world.hub.add_service(echo);
+    let conn = world.accept(service);
+    world.delivers(conn, "one\ntwo\nthr");
+    world.drains();
+    assert_eq!(world.hears(conn), "you said: one\nyou said: two\n");
+    assert!(!world.halted(), "the peer has not closed its side");
+    world.ends(conn);
+    assert_eq!(world.closed(conn), Some(Cause::Shutdown));
+    assert!(world.halted());
+}
+
+/// A peer that is slow to take what is queued has until the deadline.
+#[test]
+fn what_is_queued_is_sent_first() {
+    let diary = Diary::default();
+    let note = diary.clone();
+    let mut world = World::new();
+    let service = Service::new(async move |mut conn: Conn| {
+        conn.write("0123456789").await?;
+        let written = conn.write("more").await;
+        let flushed = conn.flush().await;
+        note.note(format!("{written:?} {flushed:?}"));
+        Ok(())
+    });
+    let service = world.hub.add_service(service.config(settings(|it| {
+        it.high_water = 10;
+        it.low_water = 2;
+    })));
+    let conn = world.accept(service);
+    world.takes_only(conn, 0);
+    world.turn();
+    world.drains();
+    world.waits(seconds(4));
+    assert!(!world.halted());
+    world.takes(conn, 100);
+    assert_eq!(diary.read(), ["Ok(()) Ok(())"]);
+    assert_eq!(world.hears(conn), "0123456789more");
+    world.ends(conn);
+    assert!(world.halted());
+}
+
+/// Who does not end by then is cut, with that reason, and dropped.
+#[test]
+fn at_the_deadline_it_is_over_whoever_still_waits() {
+    struct Note(Diary);
+    impl Drop for Note {
+        fn drop(&mut self) {
+            self.0.note("dropped");
+        }
+    }
+    let diary = Diary::default();
+    let note = diary.clone();
+    let mut world = World::new();
+    let stubborn = Service::new(async move |mut conn: Conn| {
+        let _note = Note(note.clone());
+        conn.write("x").await?;
+        let _ = conn.flush().await;
+        pending().await
+    });
+    let service = world.hub.add_service(stubborn);
+    let conn = world.accept(service);
+    world.takes_only(conn, 0);
+    world.turn();
+    world.drains();
+    assert_eq!(world.hub.next_wake(), Some(world.now + seconds(5)));
+    world.waits(Duration::from_millis(4_999));
+    assert!(!world.halted());
+    world.waits(Duration::from_millis(1));
+    assert!(world.halted());
+    assert_eq!(world.closed(conn), Some(Cause::TimedOut(Reason::Drain)));
+    assert_eq!(diary.read(), ["dropped"]);
+    assert_eq!((world.hub.counters().fibers, world.hub.counters().open), (0, 0));
+    assert_eq!(world.log.last(), Some(&Action::Halt));
+}
+
+#[test]
+fn nobody_new_is_let_in() {
+    let (mut world, conn) = World::serving(echo);
+    let service = world.hub.add_service(echo);
+    world.turn();
+    world.drains();
+    assert!(world.log.contains(&Action::StopAccepting(service)));
+    let refused = world.hub.accept(world.now, service, Address::Unnamed);
+    assert_eq!(refused, Err(Refused::Shutdown));
+    assert!(matches!(world.hub.ctx().spawn(async {}), Err(Error::Shutdown)));
+    world.ends(conn);
+    assert!(world.halted());
+}
+
+#[test]
+fn a_second_request_can_only_shorten_the_grace() {
+    let mut world = World::looping(async |_| pending().await);
+    world.drains();
+    world.hub.drain(world.now, world.now + seconds(9));
+    assert_eq!(world.hub.next_wake(), Some(world.now + seconds(5)));
+    world.hub.drain(world.now, world.now + seconds(1));
+    assert_eq!(world.hub.next_wake(), Some(world.now + seconds(1)));
+    world.hub.drain(world.now, world.now);
+    world.turn();
+    assert!(world.halted());
+}
+
+/// A fiber ends the application: within the grace period of the configuration.
+#[test]
+fn a_fiber_can_halt_the_application() {
+    let mut world = World::new();
+    let service = world.hub.add_service(async |mut conn: Conn| {
+        conn.until_eol().await?;
+        conn.write("as you wish\n").await?;
+        conn.ctx().halt();
+        pending().await
+    });
+    let conn = world.accept(service);
+    world.says(conn, "halt\n");
+    assert_eq!(world.hears(conn), "as you wish\n");
+    assert!(!world.halted());
+    world.waits(Config::default().grace);
+    assert!(world.halted());
+}
+
+/// A connection that lingers counts as left: its peer may still be reading.
+#[test]
+fn lingering_connections_are_waited_for() {
+    let (mut world, conn) = World::serving(async |mut conn: Conn| conn.write("bye\n").await);
+    world.drains();
+    assert!(!world.halted());
+    world.waits(ServiceConfig::default().linger);
+    assert_eq!(world.closed(conn), Some(Cause::Done));
+    assert!(world.halted());
+}
