@@ -208,6 +208,23 @@ fn a_fiber_can_halt_the_application() {
     assert!(world.halted());
 }
 
+/// A loop that only gives way to the others, and never sleeps, is told as well.
+#[test]
+fn a_sleep_of_zero_fails_with_shutdown_too() {
+    let mut world = World::with(config(|it| it.polls_per_run = 8));
+    world
+        .hub
+        .add_loop(async |ctx| {
+            loop {
+                ctx.sleep(Duration::ZERO).await?;
+            }
+        })
+        .unwrap();
+    world.step();
+    world.drains();
+    assert!(world.halted());
+}
+
 /// A connection that lingers counts as left: its peer may still be reading.
 #[test]
 fn lingering_connections_are_waited_for() {

@@ -161,6 +161,11 @@ impl Future for Sleep {
         let now = core.now.get();
         if let SleepState::New(duration) = *state {
             if duration.is_zero() {
+                // Or else a loop that does nothing but give way would outlast every shutdown.
+                if core.is_draining() {
+                    core.spend_token();
+                    return Poll::Ready(Err(Error::Shutdown));
+                }
                 *state = SleepState::Yielded;
                 cx.waker().wake_by_ref();
                 return Poll::Pending;
