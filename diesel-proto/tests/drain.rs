@@ -225,6 +225,38 @@ fn a_sleep_of_zero_fails_with_shutdown_too() {
     assert!(world.halted());
 }
 
+/// Machines are told once, those that come to be later as well.
+#[test]
+fn machines_are_told_to_finish() {
+    struct Finishing;
+    impl Machine for Finishing {
+        fn step(&mut self, _: Instant, input: Input<'_>, actions: &mut Actions<'_>) -> usize {
+            if input == Input::Shutdown {
+                actions.send(b"bye\n");
+                actions.close(Cause::Shutdown);
+            }
+            0
+        }
+    }
+    let mut world = World::new();
+    let machine = world.hub.add_service(Service::machine(|_| Finishing));
+    let handler = world.hub.add_service(async |mut conn: Conn| {
+        let error = conn.until_eol().await.unwrap_err();
+        assert!(matches!(error, Error::Shutdown));
+        conn.upgrade(Finishing);
+        Ok(())
+    });
+    let (early, late) = (world.accept(machine), world.accept(handler));
+    world.turn();
+    world.drains();
+    for conn in [early, late] {
+        assert_eq!(world.hears(conn), "bye\n");
+        world.ends(conn);
+        assert_eq!(world.closed(conn), Some(Cause::Shutdown));
+    }
+    assert!(world.halted());
+}
+
 /// A connection that lingers counts as left: its peer may still be reading.
 #[test]
 fn lingering_connections_are_waited_for() {

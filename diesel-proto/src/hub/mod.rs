@@ -634,8 +634,12 @@ impl Hub {
             if let Some(slot) = self.core.streams.borrow_mut().at(conn.into()) {
                 slot.state = StreamState::Machine(Box::new(stream));
             }
+            let draining = self.core.is_draining();
             self.step(conn, |link, now, workspace| {
                 link.start(now, workspace);
+                if draining {
+                    link.input(now, Input::Shutdown, workspace);
+                }
                 if ended {
                     link.eof(now, workspace);
                 }
