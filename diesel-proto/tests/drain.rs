@@ -208,6 +208,16 @@ fn a_fiber_can_halt_the_application() {
     assert!(world.halted());
 }
 
+/// Asked from outside of any run, the hub asks to be run.
+#[test]
+fn a_halt_that_is_asked_for_between_runs_is_not_overlooked() {
+    let mut world = World::looping(async |ctx| ctx.sleep(seconds(100)).await);
+    world.hub.ctx().halt();
+    assert_eq!(world.hub.next_wake(), Some(world.now));
+    world.turn();
+    assert!(world.halted());
+}
+
 /// A loop that only gives way to the others, and never sleeps, is told as well.
 #[test]
 fn a_sleep_of_zero_fails_with_shutdown_too() {

@@ -499,6 +499,7 @@ impl Hub {
         self.core.ready.borrow_mut().has_any()
             || !self.core.dirty.borrow().is_empty()
             || !self.core.actions.borrow().is_empty()
+            || self.core.halt_asked.get()
     }
 
     /// To be asked before waiting: when to call [`run`](Self::run) if nothing happens before. At once (an instant that is not
