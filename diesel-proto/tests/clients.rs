@@ -361,6 +361,29 @@ fn after_a_failed_call_the_connection_is_kept_only_if_the_error_is_the_applicati
     }
 }
 
+/// A dropped call that never sent anything, on a client that was closed meanwhile: an orderly end.
+#[test]
+fn a_call_dropped_unsent_on_a_closed_client_abandons_nothing() {
+    let (closed, shelf) = (Diary::default(), Shelf::default());
+    let (note, shelf2) = (closed.clone(), Rc::clone(&shelf));
+    let mut world = World::looping(async move |ctx| {
+        let client = Client::builder(&ctx, address())
+            .on_close(move |cause| note.note(format!("{cause:?}")))
+            .connect()
+            .await?;
+        *shelf2.borrow_mut() = Some(client.clone());
+        let call = client.call(async |conn: &mut Conn| conn.until_eol().await);
+        let _ = ctx.timeout(seconds(1), call).await;
+        ctx.sleep(seconds(100)).await
+    });
+    let conn = world.connects_now();
+    shelf.take().unwrap().close();
+    world.waits(seconds(1));
+    world.ends(conn);
+    assert_eq!(world.closed(conn), Some(Cause::Done));
+    assert_eq!(closed.read(), ["Done"]);
+}
+
 /// An idle client's connection is let go when the hub shuts down, whoever still holds the client.
 #[test]
 fn a_shutdown_lets_go_of_idle_connections() {
@@ -372,4 +395,31 @@ fn a_shutdown_lets_go_of_idle_connections() {
     world.ends(conn);
     assert!(world.halted());
     assert!(shelf.take().unwrap().is_closed());
+}
+
+/// So is one whose call is given up because of the shutdown, though it had sent nothing yet.
+#[test]
+fn a_shutdown_lets_go_of_a_connection_whose_call_is_dropped() {
+    let shelf = Shelf::default();
+    let shelf2 = Rc::clone(&shelf);
+    let mut world = World::new();
+    // Makes room for the fiber that watches the connection: it is then told before the caller is.
+    world.hub.add_loop(async |_| Ok(())).unwrap();
+    let caller = async move |ctx: Ctx| {
+        let client = Client::connect(&ctx, address()).await?;
+        *shelf2.borrow_mut() = Some(client.clone());
+        let call = client.call(async |conn: &mut Conn| conn.until_eol().await);
+        match first((ctx.sleep(seconds(100)), call)).await {
+            First2::A(slept) => slept,
+            First2::B(answer) => answer.map(drop),
+        }
+    };
+    world.hub.add_loop(caller).unwrap();
+    world.turn();
+    let conn = world.connects_now();
+    world.hub.drain(world.now, world.now + seconds(100));
+    world.turn();
+    world.ends(conn);
+    assert!(world.closed(conn).is_some());
+    assert!(world.halted(), "at once, not at the deadline");
 }

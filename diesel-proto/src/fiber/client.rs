@@ -315,8 +315,8 @@ impl Lease {
         let Some(conn) = self.conn.take() else { return };
         let in_order = matches!(result, Ok(_) | Err(Error::Application(_)));
         let shared = &self.turn.shared;
-        if in_order && !shared.closed.get() && !shared.settings.ctx.draining() {
-            *shared.conn.borrow_mut() = Some(conn);
+        if in_order {
+            shared.give_back(conn);
         }
     }
 }
@@ -325,9 +325,8 @@ impl Drop for Lease {
     fn drop(&mut self) {
         let Some(conn) = self.conn.take() else { return };
         let shared = &self.turn.shared;
-        if conn.queued_total() == self.queued_before && !shared.closed.get() {
-            *shared.conn.borrow_mut() = Some(conn);
-            return;
+        if conn.queued_total() == self.queued_before {
+            return shared.give_back(conn);
         }
         shared.abandoned.set(true);
         conn.close_with(Cause::CallAbandoned, true);
@@ -335,6 +334,13 @@ impl Drop for Lease {
 }
 
 impl Shared {
+    /// Keeps a connection for the next call, if there may be one.
+    fn give_back(&self, conn: Conn) {
+        if !self.closed.get() && !self.settings.ctx.draining() {
+            *self.conn.borrow_mut() = Some(conn);
+        }
+    }
+
     fn wake_next(&self) {
         let waker = self.waiting.borrow_mut().front_mut().and_then(|(_, waiting)| waiting.take());
         if let Some(waker) = waker {
