@@ -384,6 +384,32 @@ fn a_call_dropped_unsent_on_a_closed_client_abandons_nothing() {
     assert_eq!(closed.read(), ["Done"]);
 }
 
+/// A client that could not have its watching fiber was never connected: it may try again.
+#[test]
+fn a_client_without_a_watcher_is_not_connected() {
+    let diary = Diary::default();
+    let note = diary.clone();
+    let mut world = World::with(config(|it| it.max_spawned = 1));
+    world
+        .hub
+        .add_loop(async move |ctx| {
+            let sleeper = ctx.clone();
+            let other = ctx.spawn(async move { sleeper.sleep(seconds(100)).await })?;
+            let client = Client::builder(&ctx, address()).build();
+            note.note(format!("{:?}", ask(&client, "one").await));
+            other.abort();
+            note.note(format!("{:?}", ask(&client, "two").await));
+            Ok(())
+        })
+        .unwrap();
+    world.turn();
+    world.connects_now();
+    assert_eq!(diary.read(), ["Err(Limit(Spawned(1)))"]);
+    let conn = world.connects_now();
+    world.says(conn, "re two\n");
+    assert_eq!(diary.read(), ["Ok(\"re two\")"]);
+}
+
 /// An idle client's connection is let go when the hub shuts down, whoever still holds the client.
 #[test]
 fn a_shutdown_lets_go_of_idle_connections() {

@@ -302,9 +302,9 @@ impl Lease {
         if let Some(hook) = &settings.on_connect {
             hook.run(&mut conn).await?;
         }
+        watch(&shared, conn.socket())?;
         shared.was_connected.set(true);
         shared.abandoned.set(false);
-        watch(&shared, conn.socket())?;
         let queued_before = conn.queued_total();
         Ok(Lease { turn, conn: Some(conn), queued_before })
     }
