@@ -189,6 +189,33 @@ fn beyond_the_limit_on_waiting_calls_a_call_fails() {
     assert_eq!(diary.read(), ["a: Ok(\"re a\")", "b: Ok(\"re b\")"]);
 }
 
+/// A fiber that calls again and again what fails at once gives the others their turn all the same.
+#[test]
+fn a_call_that_fails_at_once_costs_a_token() {
+    let mut world = World::new();
+    let service = world.hub.add_service(echo);
+    let conn = world.accept(service);
+    let calls = Rc::new(Cell::new(0));
+    let count = Rc::clone(&calls);
+    world
+        .hub
+        .add_loop(async move |ctx| {
+            let client = Client::builder(&ctx, address()).build();
+            client.close();
+            // Without a price this would be the last thing that the hub ever does.
+            while count.get() < 100_000 {
+                count.set(count.get() + 1);
+                assert!(matches!(ask(&client, "").await, Err(Error::Closed)));
+            }
+            Ok(())
+        })
+        .unwrap();
+    world.delivers(conn, "hello\n");
+    world.step();
+    assert_eq!(world.hears(conn), "you said: hello\n");
+    assert!(calls.get() < 100_000);
+}
+
 #[test]
 fn the_hooks_run_before_the_first_call_and_after_the_end() {
     let diary = Diary::default();

@@ -205,6 +205,13 @@ struct Turn {
 
 impl Turn {
     async fn wait(shared: &Rc<Shared>) -> Result<Turn, Error> {
+        // A call may fail without ever waiting: it has its price, as any token does.
+        let core = shared.settings.ctx.core();
+        poll_fn(|cx| match core.may_go_on(cx) {
+            true => Poll::Ready(core.spend_token()),
+            false => Poll::Pending,
+        })
+        .await;
         if !shared.busy.get() && shared.waiting.borrow().is_empty() {
             shared.busy.set(true);
             return Ok(Turn { shared: Rc::clone(shared) });
