@@ -80,8 +80,8 @@ fn friends_chat() {
 /// implemented for it may hide one of its own.
 #[test]
 fn importing_everything_hides_nothing_of_the_standard_library() {
-    let mut bytes = Vec::new();
-    bytes.push(b'a');
+    let mut bytes = vec![];
+    "a".bytes().for_each(|byte| bytes.push(byte));
     let mut text = String::new();
     text.push('a');
     assert_eq!(Some(bytes), Some(text.into_bytes()));

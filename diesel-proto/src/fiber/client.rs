@@ -207,9 +207,12 @@ impl Turn {
     async fn wait(shared: &Rc<Shared>) -> Result<Turn, Error> {
         // A call may fail without ever waiting: it has its price, as any token does.
         let core = shared.settings.ctx.core();
-        poll_fn(|cx| match core.may_go_on(cx) {
-            true => Poll::Ready(core.spend_token()),
-            false => Poll::Pending,
+        poll_fn(|cx| {
+            if !core.may_go_on(cx) {
+                return Poll::Pending;
+            }
+            core.spend_token();
+            Poll::Ready(())
         })
         .await;
         if !shared.busy.get() && shared.waiting.borrow().is_empty() {

@@ -28,6 +28,20 @@ use crate::{Address, ConnectError, Error, Instant, Reason, TimerKey};
 /// }
 /// # Hub::default().add_loop(clock).unwrap();
 /// ```
+///
+/// There is no socket here, so a loop that asks for bytes does not compile:
+///
+/// ```compile_fail,E0599
+/// # use core::time::Duration;
+/// # use diesel_proto::*;
+/// async fn clock(ctx: Ctx) -> Result<(), Error> {
+///     loop {
+///         println!("hi!");
+///         ctx.until_eol().await?;
+///     }
+/// }
+/// # Hub::default().add_loop(clock).unwrap();
+/// ```
 #[derive(Clone)]
 pub struct Ctx {
     core: Rc<Core>,

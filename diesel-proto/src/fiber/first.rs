@@ -33,6 +33,18 @@ use core::task::Poll;
 ///     first((conn.until_eol(), conn.bytes(2))).await;
 ///     Ok(())
 /// }
+/// # Hub::default().add_service(greedy);
+/// ```
+///
+/// One after the other, they do:
+///
+/// ```
+/// # use diesel_proto::*;
+/// async fn modest(mut conn: Conn) -> Result<(), Error> {
+///     (conn.until_eol().await?, conn.bytes(2).await?);
+///     Ok(())
+/// }
+/// # Hub::default().add_service(modest);
 /// ```
 pub async fn first<G: Group>(group: G) -> G::Output {
     group.first().await

@@ -89,6 +89,20 @@ use crate::{
 /// hub.outgoing(conn, |slices| assert_eq!(slices, [b"HELLO\r\n"]));
 /// # Ok::<(), diesel_proto::Refused>(())
 /// ```
+///
+/// A hub and its fibers belong to one thread, so that no handle of theirs needs a lock. It can be
+/// made anywhere, but not sent from there:
+///
+/// ```
+/// # use diesel_proto::Hub;
+/// std::thread::spawn(|| drop(Hub::default()));
+/// ```
+///
+/// ```compile_fail,E0277
+/// # use diesel_proto::Hub;
+/// let hub = Hub::default();
+/// std::thread::spawn(|| drop(hub));
+/// ```
 pub struct Hub {
     core: Rc<Core>,
     services: Vec<Registered>,
