@@ -327,3 +327,39 @@ fn a_waker_that_is_kept_too_long_is_harmless() {
     drop(world);
     waker.wake();
 }
+
+/// A stranger's waker may come to its end inside a token, when another takes its place. What it
+/// does then is its own affair, and nothing of the hub is borrowed: here it drops the other half
+/// of the very connection that is being waited for.
+#[test]
+fn a_waker_may_use_the_hub_when_it_is_dropped() {
+    use std::cell::RefCell;
+    use std::pin::pin;
+
+    thread_local! {
+        static OTHER_HALF: RefCell<Option<Writer>> = const { RefCell::new(None) };
+    }
+    struct Parting;
+    impl Wake for Parting {
+        fn wake(self: Arc<Self>) {}
+    }
+    impl Drop for Parting {
+        fn drop(&mut self) {
+            OTHER_HALF.with(|half| half.take());
+        }
+    }
+
+    let (mut world, conn) = World::serving(async |conn: Conn| {
+        let (mut reader, writer) = conn.split();
+        OTHER_HALF.with(|half| half.replace(Some(writer)));
+        let mut line = pin!(reader.until_eol());
+        let waker = Waker::from(Arc::new(Parting));
+        assert!(line.as_mut().poll(&mut Context::from_waker(&waker)).is_pending());
+        drop(waker);
+        line.await.map(drop)
+    });
+    assert!(world.half_closed(conn));
+    world.says(conn, "bye\n");
+    world.ends(conn);
+    assert_eq!(world.closed(conn), Some(Cause::Done));
+}

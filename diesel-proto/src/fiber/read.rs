@@ -82,10 +82,11 @@ impl<W: Want + Unpin> Future for Read<'_, W> {
         if !core.may_go_on(cx) {
             return Poll::Pending;
         }
-        let channel = &mut *socket.channel.borrow_mut();
-        let blocks = &mut *core.slices.borrow_mut();
+        let mut borrowed = socket.channel.borrow_mut();
+        let channel = &mut *borrowed;
+        let taken = want.take(&mut channel.input, &mut core.slices.borrow_mut(), channel.eof);
         // What was taken is returned from where it was made: it is not moved once more.
-        let error = match want.take(&mut channel.input, blocks, channel.eof) {
+        let error = match taken {
             Ok(Some(taken)) => {
                 settled(socket);
                 return Poll::Ready(Ok(taken));
@@ -103,6 +104,7 @@ impl<W: Want + Unpin> Future for Read<'_, W> {
                     if channel.input.len() >= socket.config.read_ahead {
                         core.look_at(socket);
                     }
+                    drop(borrowed);
                     drop(replaced);
                     return Poll::Pending;
                 }
