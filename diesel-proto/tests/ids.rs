@@ -211,7 +211,7 @@ fn survives(calls: Vec<Call>) -> bool {
             Call::Received(n, word) => _ = hub.received(now, conn(n), WORDS[word]),
             Call::Eof(n) => hub.eof(now, conn(n)),
             Call::Reset(n) => hub.reset(now, conn(n)),
-            Call::Sent(n, bytes) => hub.sent(now, conn(n), bytes),
+            Call::Sent(n, bytes) => _ = hub.sent(now, conn(n), bytes),
             Call::Outgoing(n) => _ = hub.outgoing(conn(n), |slices| slices.len()),
             Call::Connected(n) => hub.connected(now, conn(n)),
             Call::ConnectFailed(n) => {
