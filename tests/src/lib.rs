@@ -6,3 +6,8 @@ mod session;
 
 pub use program::{Program, Signal, connect};
 pub use session::{Peer, Session, at_every_cut};
+
+/// The README's programs compile, and its tests pass.
+#[cfg(doctest)]
+#[doc = include_str!("../../README.md")]
+pub struct Readme;

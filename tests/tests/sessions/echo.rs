@@ -29,7 +29,8 @@ fn lines_come_back_however_many_arrive_at_once() {
     at_every_cut(|session| {
         let ann = session.visit(echo);
         session.send(ann, "one\r\ntwo\nthree \r\n quit\r\nquit\r\nnobody reads this\r\n");
-        session.expect(ann, "you said: one\r\nyou said: two\nyou said: three \r\nyou said:  quit\r\n");
+        session
+            .expect(ann, "you said: one\r\nyou said: two\nyou said: three \r\nyou said:  quit\r\n");
         session.expect_close(ann, Cause::Done);
     });
 }
