@@ -1,4 +1,4 @@
-//! Connects a [`Hub`](diesel_proto::Hub) to epoll: bytes, time and signals in, actions out.
+//! Connects a [`Hub`] to epoll: bytes, time and signals in, actions out.
 //!
 //! This crate knows sockets and clocks. It must never know a protocol: it moves bytes and obeys
 //! actions. Everything of `diesel-proto` is here under its own name, so that a program needs only
