@@ -41,8 +41,8 @@ fn main() -> Result<(), Failure> {
     for period in [1, 2] {
         app.add_loop(async move |ctx| {
             clock(ctx, Duration::from_secs(period), |text| println!("{text}")).await
-        });
+        })?;
     }
-    app.add_loop(async move |ctx| end(ctx, time.duration()).await);
+    app.add_loop(async move |ctx| end(ctx, time.duration()).await)?;
     Ok(app.run()?)
 }

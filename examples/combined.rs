@@ -43,6 +43,6 @@ fn main() -> Result<(), Failure> {
     let address = app.local_addr(service)?.into();
     app.add_loop(async move |ctx| {
         calls(ctx, address, |text| println!("{text}")).await.or_else(|error| fail(error))
-    });
+    })?;
     Ok(app.run()?)
 }

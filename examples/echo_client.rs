@@ -46,6 +46,6 @@ fn main() -> Result<(), Failure> {
     let mut app = Application::new();
     app.add_loop(async move |ctx| {
         talk(ctx, server, |answer| println!("{answer}")).await.or_else(|error| fail(error))
-    });
+    })?;
     Ok(app.run()?)
 }

@@ -49,8 +49,8 @@ fn main() -> Result<(), Failure> {
     let bams = app.event();
     for name in ["ann", "bob"] {
         let bams = bams.subscribe();
-        app.add_loop(async move |_| sieged(name, bams, |text| println!("{text}")).await);
+        app.add_loop(async move |_| sieged(name, bams, |text| println!("{text}")).await)?;
     }
-    app.add_loop(async move |ctx| gunner(ctx, bams, time.duration()).await);
+    app.add_loop(async move |ctx| gunner(ctx, bams, time.duration()).await)?;
     Ok(app.run()?)
 }

@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, OnceLock};
 use std::task::{Wake, Waker};
 
-use diesel_proto::{Config, Counters, Ctx, Error, Event, Hub, Service, ServiceId};
+use diesel_proto::{Config, Counters, Ctx, Error, Event, FiberId, Hub, Service, ServiceId};
 use polling::Poller;
 
 use crate::driver::Driver;
@@ -28,7 +28,7 @@ use crate::listen::{self, ListenOptions};
 /// }
 ///
 /// let mut app = Application::new();
-/// app.add_loop(clock);
+/// app.add_loop(clock)?;
 /// app.run()?;
 /// # Ok::<(), std::io::Error>(())
 /// ```
@@ -131,16 +131,14 @@ impl Application {
 
     /// Adds a loop: a fiber without a connection.
     ///
-    /// # Panics
+    /// # Errors
     ///
     /// If there are more loops than [`Config::max_fibers`] allows.
-    pub fn add_loop<F>(&mut self, body: F)
+    pub fn add_loop<F>(&mut self, body: F) -> io::Result<FiberId>
     where
         F: AsyncFnOnce(Ctx) -> Result<(), Error> + 'static,
     {
-        if let Err(limit) = self.hub.add_loop(body) {
-            panic!("{limit}");
-        }
+        self.hub.add_loop(body).map_err(|limit| io::Error::other(limit.to_string()))
     }
 
     /// A new event. See [`Ctx::event`].
