@@ -335,8 +335,8 @@ fn a_call_that_is_dropped_in_the_queue_leaves_no_trace() {
                     if name != dropped {
                         note.note(question.await.unwrap());
                     } else {
-                        let outcome = patient.timeout(seconds(1), question).await;
-                        assert!(outcome.is_err());
+                        let group = (patient.sleep(seconds(1)), question);
+                        assert!(matches!(first(group).await, First2::A(Ok(()))));
                     }
                 })?;
             }

@@ -79,6 +79,20 @@ fn a_senders_own_messages_are_not_counted_as_missed() {
     assert_eq!(all(&mut ann), [5]);
 }
 
+/// One who leaves counts as a reader of what it had not read, but never was one of its own.
+#[test]
+fn a_sender_that_leaves_takes_nothing_from_the_others() {
+    let event = Hub::default().event();
+    let (ann, mut bob, mut carl) = (event.subscribe(), event.subscribe(), event.subscribe());
+    ann.fire(1);
+    event.fire(2);
+    drop(ann);
+    let mut dave = event.subscribe();
+    assert_eq!(all(&mut bob), [1, 2]);
+    assert_eq!(all(&mut carl), [1, 2]);
+    assert_eq!(all(&mut dave), [0; 0]);
+}
+
 /// Each value is let go by the last who reads it, or who might have.
 #[test]
 fn nothing_is_kept_that_nobody_will_read() {

@@ -25,7 +25,9 @@ impl Bell {
     fn wait(&self) {
         let mut rung = self.rung.lock().unwrap();
         while !*rung {
-            rung = self.changed.wait(rung).unwrap();
+            let (next, timeout) = self.changed.wait_timeout(rung, seconds(60)).unwrap();
+            assert!(!timeout.timed_out(), "a waking was lost");
+            rung = next;
         }
         *rung = false;
     }

@@ -77,6 +77,7 @@ fn time_does_not_go_backwards() {
     world.now = Instant::ORIGIN;
     for _ in 0..3 {
         world.step();
+        assert_eq!(world.hub.ctx().now(), Instant::ORIGIN + seconds(2));
     }
     world.now = Instant::ORIGIN + seconds(3);
     world.turn();
