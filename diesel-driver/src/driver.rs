@@ -259,6 +259,11 @@ impl Driver {
                 (stream.send(slices), all)
             });
             match written {
+                None if hub.external(conn).is_some() => {
+                    log::error!("this driver cannot send regions: {conn:?} is cut");
+                    hub.reset(now, conn);
+                    return Ok(());
+                }
                 None => return stream.wait_writable(false),
                 Some((Sent::Reset, _)) => {
                     hub.reset(now, conn);

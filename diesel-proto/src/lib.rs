@@ -26,7 +26,7 @@ mod buffer;
 mod chunk;
 mod endpoint;
 mod error;
-mod fiber;
+pub mod fiber;
 pub mod guide;
 pub mod hub;
 mod line_echo;
@@ -48,7 +48,10 @@ pub use buffer::{Buffer, TooLong};
 pub use chunk::{Chunk, Line};
 pub use endpoint::Endpoint;
 pub use error::Error;
-pub use fiber::*;
+pub use fiber::{
+    Client, ClientBuilder, Conn, Ctx, Event, First2, First3, First4, First5, First6, First7,
+    First8, Group, JoinHandle, Payload, Reader, Subscription, Writer, first,
+};
 pub use hub::{
     Action, Config, ConnId, Counters, FiberId, Hub, PollHook, Refused, Service, ServiceConfig,
     ServiceId, Task,

@@ -114,6 +114,9 @@ pub enum Cause {
     Panicked,
     /// A client call was dropped after it had been sent: its answer must not reach the next one.
     CallAbandoned,
+    /// Bytes came on a client's connection that no call had asked for: the next one would take them
+    /// for its answer.
+    Unasked,
     /// The hub shut down.
     Shutdown,
 }
@@ -130,6 +133,7 @@ impl fmt::Display for Cause {
             Cause::Failed => f.write_str("the handler failed"),
             Cause::Panicked => f.write_str("the handler panicked"),
             Cause::CallAbandoned => f.write_str("a call was dropped after it had been sent"),
+            Cause::Unasked => f.write_str("bytes came that no call had asked for"),
             Cause::Shutdown => f.write_str("shut down"),
         }
     }

@@ -476,3 +476,22 @@ fn a_shutdown_lets_go_of_a_connection_whose_call_is_dropped() {
     world.ends(conn);
     assert!(world.halted());
 }
+
+/// A server that says more than it was asked for: the next call must not take it for its answer.
+#[test]
+fn what_came_unasked_is_nobodys_answer() {
+    let diary = Diary::default();
+    let mut world = World::looping(noting(&diary, async |ctx| {
+        let client = Client::connect(&ctx, address()).await?;
+        let first = ask(&client, "one").await?;
+        ctx.sleep(core::time::Duration::from_secs(1)).await?;
+        let second = ask(&client, "two").await;
+        Ok(format!("{first}, {second:?}"))
+    }));
+    let conn = world.connecting();
+    world.connects_now();
+    world.says(conn, "1\n1, and more\n");
+    world.waits(core::time::Duration::from_secs(1));
+    assert_eq!(diary.read(), ["1, Err(Closed)"]);
+    assert_eq!(world.closed(conn), Some(Cause::Unasked));
+}

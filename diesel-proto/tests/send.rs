@@ -6,6 +6,7 @@
 
 use std::rc::Rc;
 
+use diesel_proto::fiber::{Connect, Sleep};
 use diesel_proto::*;
 
 const fn is_send<T: Send>() {}

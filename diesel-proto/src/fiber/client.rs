@@ -4,7 +4,8 @@
 //!
 //! - Calls have their turns in the order in which they were made; a call has the connection to
 //!   itself.
-//! - An answer never reaches another call than the one that asked. So a call that is dropped after
+//! - An answer never reaches another call than the one that asked, and nothing that came unasked
+//!   reaches any: a call that finds such bytes closes the connection. So a call that is dropped after
 //!   it queued something, or that fails for another reason than the application's own, takes its
 //!   connection with it.
 //! - What happens to the connection between calls is noticed when it happens, by a fiber that
@@ -104,7 +105,9 @@ impl Client {
     /// Waits for its turn, then runs `call` on the connection and gives what that gives.
     ///
     /// Dropped while it waits for its turn, or before `call` queued anything, it leaves no trace.
-    /// Dropped later, it closes the connection with [`Cause::CallAbandoned`].
+    /// Dropped later, it closes the connection with [`Cause::CallAbandoned`]. If bytes came between
+    /// two calls that neither asked for, the next one closes the connection with
+    /// [`Cause::Unasked`], and makes another if the client reconnects.
     ///
     /// # Errors
     ///
@@ -296,7 +299,10 @@ impl Lease {
         }
         let conn = shared.conn.borrow_mut().take();
         if let Some(conn) = conn {
-            if !conn.is_closed() {
+            if conn.has_unread() {
+                // This call would take it for its answer.
+                conn.close_with(Cause::Unasked, true);
+            } else if !conn.is_closed() {
                 let queued_before = conn.queued_total();
                 return Ok(Lease { turn, conn: Some(conn), queued_before });
             }

@@ -145,6 +145,11 @@ impl Conn {
         channel.eof || channel.is_broken
     }
 
+    /// Whether bytes arrived that nobody took.
+    pub(crate) fn has_unread(&self) -> bool {
+        !self.socket.channel.borrow().input.is_empty()
+    }
+
     /// Bytes queued by this side since the connection was made.
     pub(crate) fn queued_total(&self) -> u64 {
         let channel = self.socket().channel.borrow();

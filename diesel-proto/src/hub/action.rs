@@ -8,7 +8,8 @@ use crate::{Address, Cause, ConnId, Notice, ServiceId};
 pub enum Action {
     /// Bytes are queued: write what the stream takes of
     /// [`outgoing`](crate::Hub::outgoing) and say so with [`sent`](crate::Hub::sent), now and
-    /// whenever the stream is writable, until nothing is outgoing. It is not said again before.
+    /// whenever the stream is writable, until nothing is outgoing, and no
+    /// [`external`](crate::Hub::external) is next. It is not said again before.
     Send(ConnId),
     /// Do not read this stream.
     Pause(ConnId),
@@ -57,7 +58,7 @@ pub struct Counters {
     pub panics: u64,
     /// Handlers and loops that returned an error which is not how things ordinarily end.
     pub failures: u64,
-    /// How often a connection was refused or not made because of the limit on connections.
+    /// How often the limit on connections stopped a service from accepting, or refused one.
     pub limit_connections: u64,
     /// The same for the limit of a service.
     pub limit_service_connections: u64,

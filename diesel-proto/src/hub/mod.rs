@@ -62,8 +62,8 @@ use self::stream::{Due, MachineStream, Stream, StreamState};
 use crate::fiber::{Conn, Connecting, Ctx, Event};
 use crate::link::Link;
 use crate::{
-    Address, Cause, ConnectErrorKind, Deadline, Error, Input, Instant, Limit, Machine, Notice,
-    Reason, Workspace,
+    Address, Cause, ConnectErrorKind, Deadline, Error, External, Input, Instant, Limit, Machine,
+    Notice, Reason, Workspace,
 };
 
 /// A whole application: see the [module](self).
@@ -129,6 +129,8 @@ pub enum Refused {
     Shutdown,
     /// There is no such service.
     NoSuchService,
+    /// What makes the service's machines panicked.
+    Panicked,
 }
 
 impl fmt::Display for Refused {
@@ -137,6 +139,7 @@ impl fmt::Display for Refused {
             Refused::Limit(limit) => limit.fmt(f),
             Refused::Shutdown => f.write_str("shutting down"),
             Refused::NoSuchService => f.write_str("no such service"),
+            Refused::Panicked => f.write_str("what makes the machine panicked"),
         }
     }
 }
@@ -253,7 +256,9 @@ impl Hub {
                 conn
             }
             Start::Machine(make) => {
-                let link = Link::new(make(peer));
+                let task = Task::Machine(core.streams.borrow().next_key().into());
+                let made = call(&mut self.hook, task, || make(peer)).ok_or(Refused::Panicked)?;
+                let link = Link::new(made);
                 let stream = MachineStream { link, peer, config };
                 let stream = Stream::of_machine(stream, Some(id), core.now.get());
                 let conn = core.streams.borrow_mut().insert(stream).into();
@@ -373,6 +378,12 @@ impl Hub {
             (n > 0).then(|| f(&slices[..n]))
         };
         self.with_flow(conn, offer)?
+    }
+
+    /// The region that comes next, if that is not bytes: then [`outgoing`](Self::outgoing) has
+    /// nothing before it is [`sent`](Self::sent).
+    pub fn external(&self, conn: ConnId) -> Option<External> {
+        self.with_flow(conn, |flow| flow.output.external())?
     }
 
     /// The stream took `n` bytes of what was outgoing: zero, too, is to be said, once, when it
