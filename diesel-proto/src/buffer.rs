@@ -148,7 +148,9 @@ impl<B: Block> Buffer<B> {
             return Ok(Some(0));
         }
         if let ([byte], 0, None) = (sentinel, self.searched, &self.back) {
-            self.find_first(*byte, limit);
+            let found = self.find_first(*byte, limit);
+            let end = self.front().len().min(limit);
+            self.remember(*byte, found.unwrap_or(end), found.is_some());
         } else if self.search.is_for(sentinel) {
             self.search.forget_all_but(self.searched);
         } else {
@@ -181,10 +183,15 @@ impl<B: Block> Buffer<B> {
         let front = unread(&self.front, self.start);
         let end = front.len().min(limit);
         let found = memchr::memchr(byte, &front[..end]).map(|at| at + 1);
-        self.search = Search::for_byte(byte, found.is_some());
-        self.searched = found.unwrap_or(end);
-        self.scanned += self.searched as u64;
+        self.scanned += found.unwrap_or(end) as u64;
         found
+    }
+
+    /// The search for one byte ended there, having found it or not.
+    #[inline]
+    fn remember(&mut self, byte: u8, searched: usize, found: bool) {
+        self.search = Search::for_byte(byte, found);
+        self.searched = searched;
     }
 
     /// All unread bytes, contiguous.
@@ -300,6 +307,7 @@ impl Buffer<Rc<Vec<u8>>> {
             if let Some(n) = self.find_first(byte, limit) {
                 return Ok(Some(self.take(n, blocks)));
             }
+            self.remember(byte, self.front().len().min(limit), false);
         }
         Ok(self.find(&[byte], limit)?.map(|n| self.take(n, blocks)))
     }
@@ -328,6 +336,14 @@ impl Buffer<Rc<Vec<u8>>> {
 
     #[inline(never)]
     fn take_last(&mut self, n: usize, blocks: &mut Blocks<Rc<Vec<u8>>>) -> Chunk {
+        if n == self.front().len() && self.back.is_none() {
+            if let Some(block) = self.front.take() {
+                let chunk = Chunk::of(&block, self.start, block.len());
+                blocks.give_back(block);
+                self.clear(blocks);
+                return chunk;
+            }
+        }
         let n = n.min(self.len());
         let front = self.front();
         if n <= front.len() {
