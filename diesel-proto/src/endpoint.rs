@@ -160,6 +160,12 @@ impl<M: Machine> Endpoint<M> {
         self.workspace.refused
     }
 
+    /// Whether the stream was cut: what was queued then is dropped.
+    #[cfg(feature = "testkit")]
+    pub(crate) fn aborted(&self) -> bool {
+        self.link.flow.abort
+    }
+
     /// What the machine had to tell a person, oldest first.
     pub fn drain_notices(&mut self) -> impl Iterator<Item = Notice> + '_ {
         self.workspace.drain_notices()

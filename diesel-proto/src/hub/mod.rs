@@ -558,6 +558,24 @@ impl Hub {
         Some(self.services.get(service.index())?.service.name)
     }
 
+    /// Bytes that are held for a connection, in and out, and how many were looked at in search of
+    /// an end.
+    #[cfg(feature = "testkit")]
+    pub(crate) fn held_and_scanned(&self, conn: ConnId) -> Option<(usize, u64)> {
+        match &self.core.streams.borrow_mut().at(conn.into())?.state {
+            StreamState::Socket(socket) => {
+                let channel = socket.channel.borrow();
+                let queued = usize::try_from(channel.flow.output.len()).unwrap_or(usize::MAX);
+                let held = channel.input.len().saturating_add(queued);
+                Some((held, channel.input.scanned()))
+            }
+            StreamState::Machine(stream) => {
+                Some((stream.link.held(), stream.link.machine().scanned()))
+            }
+            StreamState::Stepping => None,
+        }
+    }
+
     /// Time does not go back.
     fn advance(&mut self, now: Instant) {
         self.core.ready.borrow_mut().stay_awake();

@@ -2,16 +2,20 @@
 //!
 //! - [`laws`]: what holds for every [`Machine`](crate::Machine), checked by one call from a unit
 //!   test, a property or a fuzz target.
+//! - [`HubMachine`]: a whole hub with one connection, as a machine: so that the laws apply to
+//!   handlers.
 //!
 //! Everything runs in virtual time, and everything drawn by chance is drawn from a seed that a
 //! failure prints.
 
 pub mod cuts;
+mod hub_machine;
 pub mod laws;
 mod random;
 mod run;
 pub mod stimulus;
 
+pub use hub_machine::HubMachine;
 pub use random::Random;
 pub use run::{Room, Transcript};
 pub use stimulus::Stimulus;
