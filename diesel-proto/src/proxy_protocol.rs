@@ -84,11 +84,12 @@ impl core::error::Error for HeaderError {}
 /// assert_eq!(parse(b"GET / HTTP/1.1\r\n"), Err(HeaderError::NoSignature));
 /// ```
 pub fn parse(line: &[u8]) -> Result<Proxied, HeaderError> {
-    let line = line.strip_suffix(b"\r\n").ok_or(HeaderError::NoEnd)?;
-    if line.len() > MAX_HEADER - 2 || line.contains(&b'\r') {
+    // First, for a stream is refused as soon as its beginning is another, however it was cut.
+    let rest = line.strip_prefix(b"PROXY ").ok_or(HeaderError::NoSignature)?;
+    let rest = rest.strip_suffix(b"\r\n").ok_or(HeaderError::NoEnd)?;
+    if line.len() > MAX_HEADER || rest.contains(&b'\r') {
         return Err(HeaderError::NoEnd);
     }
-    let rest = line.strip_prefix(b"PROXY ").ok_or(HeaderError::NoSignature)?;
     let mut words = rest.split(|&byte| byte == b' ');
     let is_family: fn(&IpAddr) -> bool = match words.next() {
         Some(b"TCP4") => IpAddr::is_ipv4,

@@ -521,6 +521,9 @@ impl Hub {
     /// Whether [`run`](Self::run) has something to do now, without looking at timers. Cheaper than a
     /// run that finds nothing.
     pub fn has_more(&self) -> bool {
+        if self.halted {
+            return !self.core.actions.borrow().is_empty();
+        }
         self.core.ready.borrow_mut().has_any()
             || !self.core.dirty.borrow().is_empty()
             || !self.core.actions.borrow().is_empty()

@@ -1,0 +1,42 @@
+//! What fuzzing found: one test for each, by hand and small. The inputs themselves are in
+//! `fuzz/corpus`.
+
+use std::time::Duration;
+
+use diesel_proto::proxy_protocol::{HeaderError, ProxyProtocol, parse};
+use diesel_proto::*;
+
+const START: Instant = Instant::ORIGIN;
+
+/// `has_more` stayed true for ever if a fiber had been woken and had not had its turn.
+#[test]
+fn a_hub_that_has_halted_has_nothing_more_to_do() {
+    let mut config = Config::default();
+    config.polls_per_run = 1;
+    let mut hub = Hub::new(config);
+    for _ in 0..3 {
+        hub.add_loop(async |ctx: Ctx| ctx.sleep(Duration::MAX).await).unwrap();
+    }
+    hub.drain(START, START);
+    let mut actions = Vec::new();
+    hub.run(START, &mut actions);
+    assert_eq!(actions, [Action::Halt]);
+    assert!(!hub.has_more());
+    assert_eq!(hub.next_wake(), None);
+}
+
+/// Whole, a line like this was refused for its end; byte by byte, for its beginning.
+#[test]
+fn another_protocol_is_refused_for_its_beginning_however_it_is_cut() {
+    let cause = |pieces: &[&[u8]]| {
+        let proxy = ProxyProtocol::new(Duration::from_secs(3), |_| LineEcho::default());
+        let mut endpoint = Endpoint::new(proxy, START);
+        pieces.iter().for_each(|piece| _ = endpoint.received(START, piece));
+        endpoint.closed()
+    };
+    let expected = Some(Cause::Protocol(HeaderError::NoSignature.rule()));
+    assert_eq!(cause(&[b"t\n"]), expected);
+    assert_eq!(cause(&[b"t", b"\n"]), expected);
+    assert_eq!(cause(&[b"\n"]), expected);
+    assert_eq!(parse(b"PROXY UNKNOWN\n"), Err(HeaderError::NoEnd));
+}
