@@ -83,6 +83,7 @@ impl LineEcho {
                 Err(too_long) => {
                     let _ = writeln!(actions, "line longer than {} bytes\r", too_long.limit);
                     actions.close(Cause::Limit(Limit::Line(too_long.limit)));
+                    self.input.clear(actions.blocks());
                     return bytes.len();
                 }
             };

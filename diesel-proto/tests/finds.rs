@@ -40,3 +40,12 @@ fn another_protocol_is_refused_for_its_beginning_however_it_is_cut() {
     assert_eq!(cause(&[b"\n"]), expected);
     assert_eq!(parse(b"PROXY UNKNOWN\n"), Err(HeaderError::NoEnd));
 }
+
+/// The whole of what was too long was held until the stream was gone.
+#[test]
+fn a_line_that_is_too_long_is_not_kept() {
+    let mut endpoint = Endpoint::new(LineEcho::default().max_line(10), START);
+    assert_eq!(endpoint.received(START, &[b'x'; 10_000]), 10_000);
+    assert_eq!(endpoint.take_outgoing(START), b"line longer than 10 bytes\r\n");
+    assert_eq!(endpoint.held(), 0);
+}
