@@ -41,6 +41,30 @@ fn another_protocol_is_refused_for_its_beginning_however_it_is_cut() {
     assert_eq!(parse(b"PROXY UNKNOWN\n"), Err(HeaderError::NoEnd));
 }
 
+/// An embedder that reads twice before it runs the hub was refused, and never told to go on.
+#[test]
+fn who_was_refused_is_told_to_pause_and_to_resume() {
+    let mut hub = Hub::default();
+    let mut config = ServiceConfig::default();
+    config.read_ahead = 4;
+    let service = hub.add_service(
+        Service::new(async |mut conn: Conn| {
+            loop {
+                conn.until_eol().await?;
+            }
+        })
+        .config(config),
+    );
+    let conn = hub.accept(START, service, Address::Unnamed).unwrap();
+    let mut actions = Vec::new();
+    hub.run(START, &mut actions);
+    assert_eq!(hub.received(START, conn, b"one\n"), 4);
+    assert_eq!(hub.received(START, conn, b"two\n"), 0, "nobody waits, and there is enough");
+    hub.run(START, &mut actions);
+    assert_eq!(actions, [Action::Pause(conn), Action::Resume(conn)]);
+    assert_eq!(hub.received(START, conn, b"two\n"), 4);
+}
+
 /// The whole of what was too long was held until the stream was gone.
 #[test]
 fn a_line_that_is_too_long_is_not_kept() {
