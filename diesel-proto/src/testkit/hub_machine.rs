@@ -99,7 +99,8 @@ impl HubMachine {
             }
             self.actions = todo;
             self.send(now, actions);
-            if !self.hub.has_more() {
+            // What is due now is due now, whoever asks.
+            if self.hub.next_wake().is_none_or(|at| at > now) {
                 break;
             }
         }
