@@ -50,6 +50,8 @@ pub struct HubMachine {
     conn: Option<ConnId>,
     actions: Vec<Action>,
     room: u64,
+    /// The hub was told that nothing more is taken.
+    stuck: bool,
     held: usize,
     scanned: u64,
 }
@@ -63,6 +65,7 @@ impl HubMachine {
             conn: None,
             actions: Vec::new(),
             room: 16 << 10,
+            stuck: false,
             held: 0,
             scanned: 0,
         }
@@ -145,8 +148,12 @@ impl HubMachine {
                 room - left as u64
             });
             let Some(moved) = moved else { return };
-            self.hub.sent(now, conn, moved);
-            if moved == 0 {
+            // Zero is to be said once.
+            if moved > 0 || !self.stuck {
+                self.hub.sent(now, conn, moved);
+            }
+            self.stuck = moved == 0;
+            if self.stuck {
                 return actions.notify_below(self.room);
             }
         }

@@ -1,0 +1,59 @@
+//! Handlers in a hub, under the laws of machines.
+
+use std::time::Duration;
+
+use arbitrary::{Arbitrary, Unstructured};
+use diesel_proto::testkit::HubMachine;
+use diesel_proto::testkit::laws::Laws;
+use diesel_proto::{Hub, Service, ServiceConfig};
+
+use super::handlers::{self, gossip, obedient};
+use super::stimuli::stimuli;
+
+/// What is served, and how.
+#[derive(Arbitrary, Clone, Debug)]
+struct Setting {
+    gossip: bool,
+    read_limit: u8,
+    high_water: u16,
+    low_water: u16,
+    idle: Option<u8>,
+    linger: u8,
+    tokens: u8,
+    polls: u8,
+    room: u16,
+    seed: u8,
+}
+
+/// A setting, then what happens.
+pub fn fiber(data: &[u8]) {
+    let mut input = Unstructured::new(data);
+    let Ok(setting) = Setting::arbitrary(&mut input) else { return };
+    let stimuli = stimuli(&mut input, &handlers::WORDS);
+    Laws::of(|| served(&setting))
+        .seed(setting.seed.into())
+        .few_cuts()
+        .early_deadlines()
+        .assert(&stimuli);
+}
+
+fn served(setting: &Setting) -> HubMachine {
+    let mut hub = Hub::new({
+        let mut config = diesel_proto::Config::default();
+        config.tokens_per_pass = setting.tokens.into();
+        config.polls_per_run = setting.polls.into();
+        config
+    });
+    let mut config = ServiceConfig::default();
+    config.read_limit = setting.read_limit.into();
+    config.high_water = setting.high_water.into();
+    config.low_water = setting.low_water.into();
+    config.idle = setting.idle.map(|n| Duration::from_millis(100 + 100 * u64::from(n)));
+    config.linger = Duration::from_millis(100 * u64::from(setting.linger));
+    let service = match setting.gossip {
+        true => Service::new(gossip),
+        false => Service::new(obedient),
+    };
+    let service = hub.add_service(service.config(config));
+    HubMachine::new(hub, service).room(setting.room.into())
+}

@@ -1,0 +1,21 @@
+//! What is fuzzed: for each target one function of bytes, which panics if something is wrong.
+//!
+//! Nothing here knows libFuzzer. The same functions run as an ordinary test over the corpus
+//! (`tests/tests/corpus.rs` includes this file), so that every find stays found.
+
+mod buffer;
+mod fiber;
+mod handlers;
+mod hub;
+mod pipeline;
+mod proxy;
+mod shadow;
+mod stimuli;
+mod timers;
+
+pub use buffer::buffer;
+pub use fiber::fiber;
+pub use hub::hub;
+pub use pipeline::pipeline;
+pub use proxy::proxy;
+pub use timers::timers;

@@ -1,0 +1,230 @@
+//! `Pipeline` against a plain list of bytes and externals.
+
+use std::collections::VecDeque;
+use std::fmt::Write;
+
+use arbitrary::{Arbitrary, Unstructured};
+use diesel_proto::{Blocks, Closed, External, Pipeline};
+
+#[derive(Arbitrary, Debug)]
+enum Op {
+    Push(u16),
+    Small(u8),
+    PushBytes(u16),
+    External {
+        offset: u64,
+        len: u64,
+    },
+    Text(u16),
+    /// Queued elsewhere, partly sent there, then appended.
+    Append {
+        ops: Vec<Simple>,
+        sent: u32,
+    },
+    Advance(u16),
+    AdvanceFar(u64),
+    Slices(u8),
+    Close,
+}
+
+/// What can happen to the pipeline that is appended.
+#[derive(Arbitrary, Debug)]
+enum Simple {
+    Push(u16),
+    PushBytes(u16),
+    External(u64),
+    Close,
+}
+
+#[derive(Debug, Clone, PartialEq)]
+enum Piece {
+    Bytes(VecDeque<u8>),
+    External(External),
+}
+
+/// A pipeline and what it should be.
+#[derive(Default)]
+struct Pair {
+    pipeline: Pipeline,
+    model: VecDeque<Piece>,
+    sent: u64,
+    closed: bool,
+}
+
+/// Where bytes come from: no two neighbours are the same.
+#[derive(Default)]
+struct Source(u32);
+
+impl Source {
+    fn bytes(&mut self, n: usize) -> Vec<u8> {
+        let start = self.0;
+        self.0 = self.0.wrapping_add(n as u32);
+        (0..n as u32).map(|i| (start.wrapping_add(i) % 251) as u8).collect()
+    }
+}
+
+/// A sequence of operations on a pipeline.
+pub fn pipeline(data: &[u8]) {
+    let mut pair = Pair::default();
+    let mut blocks = Blocks::new();
+    let mut source = Source::default();
+    let mut input = Unstructured::new(data);
+    for _ in 0..200 {
+        if input.is_empty() {
+            break;
+        }
+        let Ok(op) = Op::arbitrary(&mut input) else { break };
+        pair.apply(op, &mut source, &mut blocks);
+        pair.check();
+    }
+    // Everything comes out in the end.
+    while pair.pipeline.len() > 0 {
+        pair.advance(u64::MAX, &mut blocks);
+        pair.check();
+    }
+    assert!(pair.model.is_empty());
+    assert_eq!(pair.pipeline.is_finished(), pair.closed);
+}
+
+impl Pair {
+    fn apply(&mut self, op: Op, source: &mut Source, blocks: &mut Blocks) {
+        match op {
+            Op::Push(n) => self.push(source.bytes(n.into()), blocks),
+            Op::Small(n) => self.push(source.bytes(n.into()), blocks),
+            Op::PushBytes(n) => self.push_bytes(source.bytes(n.into()), blocks),
+            Op::External { offset, len } => self.push_external(offset, len),
+            Op::Text(n) => {
+                let text = "text ".repeat(usize::from(n) / 5);
+                let written = self.pipeline.writer(blocks).write_str(&text);
+                assert_eq!(written.is_err(), self.closed);
+                self.model_push(text.as_bytes());
+            }
+            Op::Append { ops, sent } => self.append(ops, sent, source, blocks),
+            Op::Advance(n) => self.advance(n.into(), blocks),
+            Op::AdvanceFar(n) => self.advance(n, blocks),
+            Op::Slices(most) => self.check_slices(most.into()),
+            Op::Close => {
+                self.pipeline.close();
+                self.closed = true;
+            }
+        }
+    }
+
+    fn push(&mut self, bytes: Vec<u8>, blocks: &mut Blocks) {
+        self.expect(|it| it.push(&bytes, blocks));
+        self.model_push(&bytes);
+    }
+
+    fn push_bytes(&mut self, bytes: Vec<u8>, blocks: &mut Blocks) {
+        self.model_push(&bytes);
+        self.expect(|it| it.push_bytes(bytes.into(), blocks));
+    }
+
+    fn push_external(&mut self, offset: u64, len: u64) {
+        let external = External { id: self.model.len() as u64, offset, len };
+        self.expect(|it| it.push_external(external));
+        if len > 0 && !self.closed {
+            self.model.push_back(Piece::External(external));
+        }
+    }
+
+    fn append(&mut self, ops: Vec<Simple>, sent: u32, source: &mut Source, blocks: &mut Blocks) {
+        let mut other = Pair::default();
+        for op in ops {
+            match op {
+                Simple::Push(n) => other.push(source.bytes(n.into()), blocks),
+                Simple::PushBytes(n) => other.push_bytes(source.bytes(n.into()), blocks),
+                Simple::External(len) => other.push_external(7, len),
+                Simple::Close => {
+                    other.pipeline.close();
+                    other.closed = true;
+                }
+            }
+        }
+        other.advance(sent.into(), blocks);
+        self.expect(|it| it.append(&mut other.pipeline, blocks));
+        assert_eq!(other.pipeline.is_closing(), other.closed, "its own affair");
+        if self.closed {
+            other.check();
+            return;
+        }
+        assert!(other.pipeline.is_empty());
+        for piece in other.model {
+            match piece {
+                Piece::Bytes(bytes) => self.model_push(&Vec::from(bytes)),
+                external => self.model.push_back(external),
+            }
+        }
+    }
+
+    fn advance(&mut self, n: u64, blocks: &mut Blocks) {
+        let expected = n.min(self.len());
+        assert_eq!(self.pipeline.advance(n, blocks), expected);
+        self.sent = self.sent.saturating_add(expected);
+        let mut left = expected;
+        while let (true, Some(front)) = (left > 0, self.model.front_mut()) {
+            let (done, is_empty) = match front {
+                Piece::Bytes(bytes) => {
+                    let done = left.min(bytes.len() as u64);
+                    bytes.drain(..done as usize);
+                    (done, bytes.is_empty())
+                }
+                Piece::External(external) => {
+                    let done = left.min(external.len);
+                    external.offset = external.offset.saturating_add(done);
+                    external.len -= done;
+                    (done, external.len == 0)
+                }
+            };
+            left -= done;
+            if is_empty {
+                self.model.pop_front();
+            }
+        }
+    }
+
+    fn expect(&mut self, op: impl FnOnce(&mut Pipeline) -> Result<(), Closed>) {
+        assert_eq!(op(&mut self.pipeline).is_err(), self.closed);
+    }
+
+    fn model_push(&mut self, bytes: &[u8]) {
+        match self.model.back_mut() {
+            _ if bytes.is_empty() || self.closed => {}
+            Some(Piece::Bytes(last)) => last.extend(bytes),
+            _ => self.model.push_back(Piece::Bytes(bytes.iter().copied().collect())),
+        }
+    }
+
+    fn len(&self) -> u64 {
+        let len = |piece: &Piece| match piece {
+            Piece::Bytes(bytes) => bytes.len() as u64,
+            Piece::External(external) => external.len,
+        };
+        self.model.iter().map(len).fold(0, u64::saturating_add)
+    }
+
+    /// The first slices hold the first bytes; all of them if there is room for all.
+    fn check_slices(&self, most: usize) {
+        let mut slices = vec![&[][..]; most];
+        let n = self.pipeline.slices(&mut slices);
+        assert!(slices[..n].iter().all(|slice| !slice.is_empty()));
+        let offered = slices[..n].concat();
+        let Some(Piece::Bytes(bytes)) = self.model.front() else { return assert_eq!(n, 0) };
+        assert!(offered.len() <= bytes.len());
+        assert!(offered.iter().eq(bytes.iter().take(offered.len())));
+        assert!(n == most || offered.len() == bytes.len(), "there was room for more");
+    }
+
+    fn check(&self) {
+        assert_eq!(self.pipeline.len(), self.len());
+        assert_eq!(self.pipeline.is_empty(), self.model.is_empty());
+        assert_eq!(self.pipeline.sent(), self.sent);
+        assert_eq!(self.pipeline.is_closing(), self.closed);
+        let external = match self.model.front() {
+            Some(Piece::External(external)) => Some(*external),
+            _ => None,
+        };
+        assert_eq!(self.pipeline.external(), external);
+        self.check_slices(4);
+    }
+}
