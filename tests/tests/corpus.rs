@@ -1,0 +1,55 @@
+//! What is fuzzed, replayed over the committed corpus on the stable toolchain: every find stays
+//! found.
+
+#[path = "../../fuzz/src/lib.rs"]
+// They are public for the fuzz targets.
+#[allow(unreachable_pub)]
+mod fuzzed;
+
+use std::fs;
+use std::path::Path;
+
+fn replay(target: &str, run: fn(&[u8])) {
+    let corpus = Path::new(env!("CARGO_MANIFEST_DIR")).join("../fuzz/corpus").join(target);
+    let mut inputs: Vec<_> = fs::read_dir(&corpus)
+        .unwrap_or_else(|error| panic!("{}: {error}", corpus.display()))
+        .map(|entry| entry.unwrap().path())
+        .collect();
+    inputs.sort();
+    assert!(!inputs.is_empty(), "{} is empty", corpus.display());
+    for input in inputs {
+        // Shown if it fails.
+        println!("cargo +nightly fuzz run {target} {}", input.display());
+        run(&fs::read(&input).unwrap());
+    }
+}
+
+#[test]
+fn buffer() {
+    replay("buffer", fuzzed::buffer);
+}
+
+#[test]
+fn pipeline() {
+    replay("pipeline", fuzzed::pipeline);
+}
+
+#[test]
+fn timers() {
+    replay("timers", fuzzed::timers);
+}
+
+#[test]
+fn proxy() {
+    replay("proxy", fuzzed::proxy);
+}
+
+#[test]
+fn fiber() {
+    replay("fiber", fuzzed::fiber);
+}
+
+#[test]
+fn hub() {
+    replay("hub", fuzzed::hub);
+}
