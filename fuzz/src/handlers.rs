@@ -54,7 +54,17 @@ pub const WORDS: [&[u8]; 36] = [
 ];
 
 /// Obeys lines; echoes what is no command.
-pub async fn obedient(mut conn: Conn) -> Result<(), Error> {
+pub async fn obedient(conn: Conn) -> Result<(), Error> {
+    obey(conn, false).await
+}
+
+/// As [`obedient`], and obeys `cut` too: how much of what is queued is dropped then depends on the
+/// room, so this is not for the laws.
+pub async fn obedient_to_death(conn: Conn) -> Result<(), Error> {
+    obey(conn, true).await
+}
+
+async fn obey(mut conn: Conn, may_cut: bool) -> Result<(), Error> {
     let ctx = conn.ctx();
     loop {
         let line = conn.until_eol().await?;
@@ -119,7 +129,7 @@ pub async fn obedient(mut conn: Conn) -> Result<(), Error> {
             }
             b"fail" => return Err(Error::application("told to fail")),
             b"quit" => return Ok(()),
-            b"cut" => {
+            b"cut" if may_cut => {
                 conn.abort();
                 return Ok(());
             }

@@ -11,7 +11,7 @@ use diesel_proto::{
     ServiceId,
 };
 
-use super::handlers::{self, gossip, obedient, sociable, somewhere, ticker};
+use super::handlers::{self, gossip, obedient_to_death, sociable, somewhere, ticker};
 use super::shadow::Shadow;
 
 const MOST_OPS: usize = 150;
@@ -145,7 +145,7 @@ impl World {
         let proxied = move |peer| ProxyProtocol::new(Duration::from_secs(3), move |_| echo(peer));
         let mut services = Vec::new();
         for service in [
-            Service::new(obedient).config(served.clone()),
+            Service::new(obedient_to_death).config(served.clone()),
             talk.config(served.clone()),
             Service::machine(echo).config(served.clone()),
             Service::machine(proxied).config(served.clone()),
