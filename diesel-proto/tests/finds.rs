@@ -73,3 +73,18 @@ fn a_line_that_is_too_long_is_not_kept() {
     assert_eq!(endpoint.take_outgoing(START), b"line longer than 10 bytes\r\n");
     assert_eq!(endpoint.held(), 0);
 }
+
+/// With the clock at its end, a loop that sleeps and works had no pause any more, for ever.
+#[test]
+fn a_sleep_to_the_end_of_time_does_not_end() {
+    let mut hub = Hub::default();
+    hub.add_loop(async |ctx: Ctx| {
+        loop {
+            ctx.sleep(Duration::from_secs(1)).await?;
+        }
+    })
+    .unwrap();
+    hub.run(Instant::NEVER, &mut Vec::new());
+    assert_eq!(hub.counters().polls, 1);
+    assert_eq!(hub.next_wake(), None);
+}
