@@ -78,7 +78,11 @@ async fn obey(mut conn: Conn, may_cut: bool) -> Result<(), Error> {
                 conn.write((text, "\n")).await?;
             }
             b"limit" => match conn.until(b"--end--").limit(9).await {
-                Err(Error::Limit(limit)) => conn.write(format_args!("{limit}\n")).await?,
+                Err(Error::Limit(limit)) => {
+                    // Left there, they would be searched again for another sentinel.
+                    conn.bytes(9).await?;
+                    conn.write(format_args!("{limit}\n")).await?;
+                }
                 other => conn.write((other?, "\n")).await?,
             },
             b"big" => conn.write(vec![b'b'; 300]).await?,

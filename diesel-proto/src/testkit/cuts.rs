@@ -32,10 +32,14 @@ pub fn all(len: usize, boundaries: &[usize], random: &mut Random) -> Vec<Cut> {
         places.retain(|&at| at > 0 && at < len);
         cuts.extend(places.into_iter().map(|at| vec![at]));
     }
-    // Byte by byte costs a step for each: of a long input only the beginning.
-    cuts.push((1..len.min(EVERY)).collect());
+    cuts.push(bytewise(len));
     cuts.extend((0..16).map(|_| several(len, random)));
     cuts
+}
+
+/// Byte by byte. That costs a step for each: of a long input only the beginning.
+pub fn bytewise(len: usize) -> Cut {
+    (1..len.min(EVERY)).collect()
 }
 
 /// A cut at several places, drawn: few or many.

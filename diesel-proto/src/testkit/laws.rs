@@ -16,12 +16,14 @@ use alloc::boxed::Box;
 use alloc::string::String;
 use alloc::vec;
 use alloc::vec::Vec;
-use core::fmt::{self, Write};
+use core::cell::Cell;
+use core::fmt::Write;
 
-use super::Random;
 use super::cuts::{self, Cut};
+pub use super::report::{Broken, Second};
 use super::run::{Findings, Manner, Room, Transcript, run};
 use super::stimulus::{self, Stimulus};
+use super::{Random, shrink};
 use crate::Machine;
 
 /// A law that every machine is to keep.
@@ -51,9 +53,9 @@ pub const ALL: [Law; 7] = [
     Law::SilenceAfterClose,
     Law::HeldWithinLimit,
     Law::LinearScan,
+    Law::SplitInvariance,
     Law::NothingNew,
     Law::RoomInvariance,
-    Law::SplitInvariance,
 ];
 
 /// Checks the laws for the machines that a closure makes.
@@ -65,6 +67,8 @@ pub struct Laws<F> {
     boundaries: Vec<usize>,
     few_cuts: bool,
     early_deadlines: bool,
+    /// How many runs there were, to bound what the search for a smaller case costs.
+    runs: Cell<usize>,
 }
 
 impl<M: Machine, F: Fn() -> M> Laws<F> {
@@ -77,6 +81,7 @@ impl<M: Machine, F: Fn() -> M> Laws<F> {
             boundaries: Vec::new(),
             few_cuts: false,
             early_deadlines: false,
+            runs: Cell::new(0),
         }
     }
 
@@ -118,7 +123,7 @@ impl<M: Machine, F: Fn() -> M> Laws<F> {
     /// The first law that is broken, by the smallest case that was found.
     pub fn check(&self, stimuli: &[Stimulus]) -> Result<(), Box<Broken>> {
         let stimuli = stimulus::joined(stimuli);
-        match self.first_broken(&stimuli, None) {
+        match self.first_broken(&stimuli) {
             None => Ok(()),
             Some(broken) => Err(Box::new(self.smallest(broken))),
         }
@@ -135,64 +140,84 @@ impl<M: Machine, F: Fn() -> M> Laws<F> {
         }
     }
 
-    /// Checks one law, or all.
-    fn first_broken(&self, stimuli: &[Stimulus], only: Option<Law>) -> Option<Broken> {
+    fn first_broken(&self, stimuli: &[Stimulus]) -> Option<Broken> {
         let uncut = Cut::new();
-        let (whole, findings) = self.run(stimuli, &uncut, Room::Ample, false);
-        let report = |law, detail| Broken {
-            law,
-            stimuli: stimuli.to_vec(),
-            detail,
-            manner: String::new(),
-            expected: whole.clone(),
-            got: whole.clone(),
+        let whole = match self.whole(stimuli) {
+            Ok(whole) => whole,
+            Err(broken) => return Some(broken),
         };
-        let wanted = |law| only.is_none_or(|only| only == law);
-
-        if let Some((law, detail)) = self.found(&findings).filter(|(law, _)| wanted(*law)) {
-            return Some(report(law, detail));
-        }
-        // Differences from the first run, by law.
-        let differs = |law: Law, cut: &Cut, room: Room, pester: bool| {
-            let (got, findings) = self.run(stimuli, cut, room, pester);
-            if let Some((law, detail)) = self.found(&findings).filter(|(law, _)| wanted(*law)) {
-                return Some(Broken { got, ..report(law, detail) });
-            }
-            if !wanted(law) || got.agrees_with(&whole) {
-                return None;
-            }
-            let mut manner = String::new();
-            let _ = write!(manner, "cut at {cut:?}, room for output: {room:?}");
-            if pester {
-                manner.push_str(", called again and again with nothing new");
-            }
-            Some(Broken { got, manner, ..report(law, String::new()) })
+        let differs = |law, cut: &Cut, room, pester| {
+            self.differs(&whole, stimuli, law, &Manner { cut, room, pester, ..self.manner(cut) })
         };
-        if let Some(broken) = differs(Law::NothingNew, &uncut, Room::Ample, true) {
+        let cuts = self.cuts(stimuli);
+        let split = |cut: &Cut| differs(Law::SplitInvariance, cut, Room::Ample, false);
+        if let Some(broken) = cuts.iter().find_map(split) {
             return Some(broken);
         }
-        for room in [Room::None, Room::Scant] {
-            if let Some(broken) = differs(Law::RoomInvariance, &uncut, room, false) {
-                return Some(broken);
-            }
-        }
-        if only.is_some_and(|only| matches!(only, Law::NothingNew | Law::RoomInvariance)) {
-            return None;
-        }
-        self.cuts(stimuli)
-            .iter()
-            .find_map(|cut| differs(Law::SplitInvariance, cut, Room::Ample, false))
+        // The cuts alone change nothing: so if something differs now, the rest is to blame.
+        let bytewise = cuts::bytewise(stimulus::len(stimuli));
+        let some = cuts.last().cloned().unwrap_or_default();
+        [&uncut, &bytewise, &some].into_iter().find_map(|cut| {
+            differs(Law::NothingNew, cut, Room::Ample, true)
+                .or_else(|| differs(Law::RoomInvariance, cut, Room::None, false))
+                .or_else(|| differs(Law::RoomInvariance, cut, Room::Scant, false))
+        })
     }
 
-    fn run(
+    /// The first run: the input whole, all the room there could be. A law that this alone shows
+    /// to be broken is an error.
+    fn whole(&self, stimuli: &[Stimulus]) -> Result<Transcript, Broken> {
+        let uncut = Cut::new();
+        let (whole, findings) = self.run(stimuli, &self.manner(&uncut));
+        let Some((law, detail)) = self.found(&findings) else { return Ok(whole) };
+        let (stimuli, expected, got) = (stimuli.to_vec(), whole.clone(), whole);
+        Err(Broken { law, stimuli, detail, second: None, expected, got })
+    }
+
+    /// A run in another manner: what it shows alone, or else by its difference from the first.
+    fn differs(
         &self,
+        whole: &Transcript,
         stimuli: &[Stimulus],
-        cut: &Cut,
-        room: Room,
-        pester: bool,
-    ) -> (Transcript, Findings) {
+        law: Law,
+        manner: &Manner<'_>,
+    ) -> Option<Broken> {
+        let (got, findings) = self.run(stimuli, manner);
+        let (law, detail) = match self.found(&findings) {
+            Some(found) => found,
+            None if got.agrees_with(whole) => return None,
+            None => (law, String::new()),
+        };
+        let Manner { cut, room, pester, .. } = *manner;
+        let second = Some(Second { cut: cut.clone(), room, pester });
+        let (stimuli, expected) = (stimuli.to_vec(), whole.clone());
+        Some(Broken { law, stimuli, detail, second, expected, got })
+    }
+
+    /// Whether this case breaks the same law in the same manner.
+    fn breaks_like(&self, broken: &Broken, stimuli: &[Stimulus]) -> Option<Broken> {
+        let again = match (self.whole(stimuli), &broken.second) {
+            (Err(again), _) => Some(again),
+            (Ok(_), None) => None,
+            (Ok(whole), Some(second)) => {
+                cuts_like(broken, second, stimuli).iter().find_map(|cut| {
+                    let (room, pester) = (second.room, second.pester);
+                    let manner = Manner { room, pester, ..self.manner(cut) };
+                    self.differs(&whole, stimuli, broken.law, &manner)
+                })
+            }
+        };
+        again.filter(|again| again.law == broken.law)
+    }
+
+    fn manner<'a>(&self, cut: &'a Cut) -> Manner<'a> {
         let early_deadlines = self.early_deadlines;
-        run((self.make)(), stimuli, &Manner { cut, room, pester, early_deadlines })
+        Manner { cut, room: Room::Ample, pester: false, early_deadlines }
+    }
+
+    fn run(&self, stimuli: &[Stimulus], manner: &Manner<'_>) -> (Transcript, Findings) {
+        self.runs.set(self.runs.get() + 1);
+        run((self.make)(), stimuli, manner)
     }
 
     /// What one run alone shows to be broken.
@@ -224,7 +249,7 @@ impl<M: Machine, F: Fn() -> M> Laws<F> {
         let len = stimulus::len(stimuli);
         let mut random = Random::new(self.seed);
         if self.few_cuts {
-            let mut cuts = vec![(1..len.min(cuts::EVERY)).collect()];
+            let mut cuts = vec![cuts::bytewise(len)];
             let bound = len.saturating_sub(1).max(1) as u64;
             cuts.extend((0..4).map(|_| vec![1 + random.below(bound) as usize]));
             cuts.extend((0..4).map(|_| cuts::several(len, &mut random)));
@@ -240,106 +265,29 @@ impl<M: Machine, F: Fn() -> M> Laws<F> {
     }
 
     /// Leaves out what is not needed to break the same law.
-    fn smallest(&self, mut broken: Broken) -> Broken {
-        // Each try costs a check; what a person gets to see is small enough long before.
-        let mut tries = 500;
-        let mut went_on = true;
-        while went_on {
-            went_on = false;
-            for smaller in smaller_than(&broken.stimuli) {
-                if tries == 0 {
-                    return broken;
-                }
-                tries -= 1;
-                let again = self.first_broken(&stimulus::joined(&smaller), Some(broken.law));
-                if let Some(again) = again.filter(|again| again.law == broken.law) {
-                    broken = again;
-                    went_on = true;
-                    break;
-                }
+    fn smallest(&self, broken: Broken) -> Broken {
+        let stimuli = broken.stimuli.clone();
+        let mut smallest = broken;
+        shrink::smallest(stimuli, |stimuli| {
+            self.runs.set(0);
+            let again = self.breaks_like(&smallest, stimuli);
+            let cost = self.runs.get().saturating_mul(stimuli.len() + stimulus::len(stimuli));
+            let is_broken = again.is_some();
+            if let Some(again) = again {
+                smallest = again;
             }
-        }
-        broken
+            (is_broken, cost)
+        });
+        smallest
     }
 }
 
-/// Smaller inputs, the smallest first: halves of the stimuli, all but one of them; of the bytes of
-/// one, halves and all but one.
-fn smaller_than(stimuli: &[Stimulus]) -> Vec<Vec<Stimulus>> {
-    let mut smaller = Vec::new();
-    let half = stimuli.len() / 2;
-    if half > 0 {
-        smaller.push(stimuli[..half].to_vec());
-        smaller.push(stimuli[half..].to_vec());
-    }
-    let without = |index: usize| [&stimuli[..index], &stimuli[index + 1..]].concat();
-    smaller.extend((0..stimuli.len().min(100)).rev().map(without));
-    for (index, stimulus) in stimuli.iter().enumerate() {
-        let Stimulus::Bytes(bytes) = stimulus else { continue };
-        let mut with = |bytes: Vec<u8>| {
-            let mut stimuli = stimuli.to_vec();
-            stimuli[index] = Stimulus::Bytes(bytes);
-            smaller.push(stimuli);
-        };
-        let half = bytes.len() / 2;
-        if half > 0 {
-            with(bytes[..half].to_vec());
-            with(bytes[half..].to_vec());
-        }
-        for at in (0..bytes.len()).take(100) {
-            with([&bytes[..at], &bytes[at + 1..]].concat());
-        }
-    }
-    smaller
+/// To try in a smaller case: the cut that was found, from the beginning and from the end.
+fn cuts_like(broken: &Broken, second: &Second, smaller: &[Stimulus]) -> [Cut; 2] {
+    let len = stimulus::len(smaller);
+    let fewer = stimulus::len(&broken.stimuli).saturating_sub(len);
+    let from_end = second.cut.iter().filter_map(|at| at.checked_sub(fewer)).collect();
+    let mut cuts = [second.cut.clone(), from_end];
+    cuts.iter_mut().for_each(|cut| cut.retain(|&at| at > 0 && at < len));
+    cuts
 }
-
-/// A law that was broken, by the smallest case that was found.
-#[derive(Clone, Debug)]
-pub struct Broken {
-    /// Which law.
-    pub law: Law,
-    /// What happened to the machine.
-    pub stimuli: Vec<Stimulus>,
-    /// In numbers, where the transcripts do not show it.
-    pub detail: String,
-    /// How the second run was done.
-    pub manner: String,
-    /// What the machine put out, with its input whole and all the room it wanted.
-    pub expected: Transcript,
-    /// What it put out in the second run.
-    pub got: Transcript,
-}
-
-impl fmt::Display for Broken {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        writeln!(f, "broken law: {:?}", self.law)?;
-        if !self.detail.is_empty() {
-            writeln!(f, "{}", self.detail)?;
-        }
-        writeln!(f, "happened: {:?}", self.stimuli)?;
-        if self.expected == self.got {
-            return write!(f, "put out:\n{:?}", self.expected);
-        }
-        writeln!(f, "second run: {}", self.manner)?;
-        let (expected, got) = (&self.expected.entries, &self.got.entries);
-        let first = expected.iter().zip(got).position(|(expected, got)| !expected.agrees_with(got));
-        let first = first.unwrap_or(expected.len().min(got.len()));
-        for index in 0..expected.len().max(got.len()) {
-            match (expected.get(index), got.get(index)) {
-                (Some(expected), Some(got)) if expected == got => writeln!(f, "    {got:?}")?,
-                (expected, got) => {
-                    let mark = if index == first { "--> " } else { "    " };
-                    if let Some(expected) = expected {
-                        writeln!(f, "{mark}whole:  {expected:?}")?;
-                    }
-                    if let Some(got) = got {
-                        writeln!(f, "{mark}second: {got:?}")?;
-                    }
-                }
-            }
-        }
-        Ok(())
-    }
-}
-
-impl core::error::Error for Broken {}

@@ -12,8 +12,12 @@ pub mod cuts;
 mod hub_machine;
 pub mod laws;
 mod random;
+mod report;
 mod run;
+mod shrink;
 pub mod stimulus;
+#[cfg(test)]
+mod tests;
 
 pub use hub_machine::HubMachine;
 pub use random::Random;

@@ -232,6 +232,9 @@ impl<M: Machine> Run<'_, M> {
             }
             self.pending.pop_front();
             self.after_step();
+            if self.manner.pester {
+                self.pester();
+            }
         }
     }
 
@@ -241,9 +244,6 @@ impl<M: Machine> Run<'_, M> {
             Room::Ample => self.take(usize::MAX),
             Room::None => {}
             Room::Scant => self.take(1),
-        }
-        if self.manner.pester {
-            self.pester();
         }
         self.notices.extend(self.endpoint.drain_notices());
     }
@@ -260,6 +260,9 @@ impl<M: Machine> Run<'_, M> {
 
     /// Until nothing more follows: sends everything, offers everything.
     fn settle(&mut self) {
+        if self.manner.pester {
+            self.pester();
+        }
         loop {
             self.after_step();
             let before = (self.put_out(), self.pending.len(), self.endpoint.queued());

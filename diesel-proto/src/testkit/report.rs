@@ -1,0 +1,101 @@
+//! A broken law, as a person gets to see it.
+
+use alloc::string::String;
+use alloc::vec::Vec;
+use core::fmt;
+
+use super::cuts::Cut;
+use super::laws::Law;
+use super::run::{Entry, Room, Transcript};
+use super::stimulus::Stimulus;
+
+/// Lines that are shown around the first difference.
+const AROUND: usize = 3;
+
+/// A law that was broken, by the smallest case that was found.
+#[derive(Clone, Debug)]
+pub struct Broken {
+    /// Which law.
+    pub law: Law,
+    /// What happened to the machine.
+    pub stimuli: Vec<Stimulus>,
+    /// In numbers, where the transcripts do not show it.
+    pub detail: String,
+    /// How the second run was done, if it took one to show it.
+    pub second: Option<Second>,
+    /// What the machine put out, with its input whole and all the room it wanted.
+    pub expected: Transcript,
+    /// What it put out in the second run.
+    pub got: Transcript,
+}
+
+/// How a second run differed from the first.
+#[derive(Clone, Debug)]
+pub struct Second {
+    /// Where the bytes were cut.
+    pub cut: Cut,
+    /// How much room there was for output.
+    pub room: Room,
+    /// Whether it was called again and again with nothing new.
+    pub pester: bool,
+}
+
+impl fmt::Display for Second {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.cut.len() {
+            0..=20 => write!(f, "cut at {:?}", self.cut)?,
+            n => write!(f, "cut at {n} places")?,
+        }
+        write!(f, ", room for output: {:?}", self.room)?;
+        f.write_str(if self.pester { ", called again and again with nothing new" } else { "" })
+    }
+}
+
+impl fmt::Display for Broken {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        writeln!(f, "broken law: {:?}", self.law)?;
+        if !self.detail.is_empty() {
+            writeln!(f, "{}", self.detail)?;
+        }
+        writeln!(f, "happened: {:?}", self.stimuli)?;
+        let (expected, got) = (&self.expected.entries, &self.got.entries);
+        if let Some(second) = &self.second {
+            writeln!(f, "second run: {second}")?;
+        }
+        if !self.detail.is_empty() {
+            // The end is where it shows.
+            let from = got.len().saturating_sub(2 * AROUND);
+            left_out(f, from)?;
+            return got[from..].iter().try_for_each(|entry| writeln!(f, "    {entry:?}"));
+        }
+        let agree = |(expected, got): (&Entry, &Entry)| expected.agrees_with(got);
+        let first = expected.iter().zip(got).position(|pair| !agree(pair));
+        let first = first.unwrap_or(expected.len().min(got.len()));
+        let all = expected.len().max(got.len());
+        let shown = first.saturating_sub(AROUND)..all.min(first + AROUND + 1);
+        left_out(f, shown.start)?;
+        for index in shown.clone() {
+            let (expected, got) = (expected.get(index), got.get(index));
+            if let Some(entry) = expected.filter(|_| expected.zip(got).is_some_and(agree)) {
+                writeln!(f, "    {entry:?}")?;
+                continue;
+            }
+            let mark = if index == first { "-->" } else { "   " };
+            match expected {
+                Some(entry) => writeln!(f, "{mark} whole:  {entry:?}")?,
+                None => writeln!(f, "{mark} whole:  nothing")?,
+            }
+            match got {
+                Some(entry) => writeln!(f, "{mark} second: {entry:?}")?,
+                None => writeln!(f, "{mark} second: nothing")?,
+            }
+        }
+        left_out(f, all - shown.end)
+    }
+}
+
+fn left_out(f: &mut fmt::Formatter<'_>, n: usize) -> fmt::Result {
+    if n == 0 { Ok(()) } else { writeln!(f, "    ({n} more)") }
+}
+
+impl core::error::Error for Broken {}
