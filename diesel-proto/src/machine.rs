@@ -333,6 +333,12 @@ impl<'a> Actions<'a> {
         Actions { flow, workspace: self.workspace }
     }
 
+    /// What was written so far.
+    #[cfg(feature = "testkit")]
+    pub(crate) fn flow(&self) -> &Flow {
+        self.flow
+    }
+
     /// Takes the machine that asked to be next, with the stream's state cleared for it.
     pub(crate) fn take_successor(&mut self) -> Option<Box<dyn Machine + Send>> {
         let next = self.workspace.successor.take()?;

@@ -4,11 +4,16 @@
 //!   test, a property or a fuzz target.
 //! - [`HubMachine`]: a whole hub with one connection, as a machine: so that the laws apply to
 //!   handlers.
+//! - [`decorator`]: a tracer, a throttle, a fault injector around any machine.
+//! - `generators` (feature `quickcheck`): lines, cuts, sessions, sequences of operations.
 //!
 //! Everything runs in virtual time, and everything drawn by chance is drawn from a seed that a
 //! failure prints.
 
 pub mod cuts;
+pub mod decorator;
+#[cfg(feature = "quickcheck")]
+pub mod generators;
 mod hub_machine;
 pub mod laws;
 mod random;

@@ -1,0 +1,136 @@
+//! What a network does to a stream, at chosen bytes of it.
+//!
+//! Faults are at positions in the stream, not at steps: so however the bytes were cut, the machine
+//! inside sees the same.
+
+use alloc::vec::Vec;
+use core::fmt;
+use core::time::Duration;
+
+use super::super::Random;
+use super::gate::Gate;
+use crate::{Actions, Cause, Input, Instant, Machine};
+
+/// What happens behind so many bytes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Fault {
+    /// The bytes are cut there.
+    Cut,
+    /// Nothing goes on for so long.
+    Stall(Duration),
+    /// The stream ends there; what comes behind is dropped.
+    Eof,
+    /// The stream breaks there.
+    Reset,
+}
+
+/// Does to a machine what a network might do.
+pub struct FaultInjector<M> {
+    gate: Gate<M>,
+    /// By position, the next one last.
+    faults: Vec<(u64, Fault)>,
+    /// Bytes that went in.
+    position: u64,
+    over: bool,
+}
+
+impl<M: Machine> FaultInjector<M> {
+    /// Faults drawn from a seed: a few cuts and stalls, and for one seed in two an early end or a
+    /// reset.
+    pub fn new(inner: M, seed: u64) -> Self {
+        let mut random = Random::new(seed);
+        let mut faults = Vec::new();
+        let mut position = 0;
+        for _ in 0..random.below(8) {
+            position += random.below(40);
+            faults.push((
+                position,
+                match random.below(3) {
+                    0 => Fault::Stall(Duration::from_millis(random.between(1, 2000))),
+                    _ => Fault::Cut,
+                },
+            ));
+        }
+        position += random.below(40);
+        match random.below(4) {
+            0 => faults.push((position, Fault::Eof)),
+            1 => faults.push((position, Fault::Reset)),
+            _ => {}
+        }
+        FaultInjector::with(inner, faults)
+    }
+
+    /// These faults, each behind so many bytes.
+    pub fn with(inner: M, faults: impl IntoIterator<Item = (u64, Fault)>) -> Self {
+        let mut faults: Vec<_> = faults.into_iter().collect();
+        faults.sort_by_key(|(position, _)| *position);
+        faults.reverse();
+        FaultInjector { gate: Gate::new(inner), faults, position: 0, over: false }
+    }
+
+    fn bytes(&mut self, now: Instant, bytes: &[u8], actions: &mut Actions<'_>) -> usize {
+        let mut taken = 0;
+        while !self.over && !actions.is_closing() && self.gate.is_open() {
+            let ahead = self.faults.last().map(|(at, _)| at.saturating_sub(self.position));
+            let rest = &bytes[taken..];
+            if ahead == Some(0) {
+                let fault = self.faults.pop();
+                fault.into_iter().for_each(|(_, fault)| self.happens(now, fault, actions));
+                continue;
+            }
+            if rest.is_empty() {
+                return taken;
+            }
+            let ahead = ahead.and_then(|n| usize::try_from(n).ok()).unwrap_or(usize::MAX);
+            let piece = &rest[..rest.len().min(ahead)];
+            let n = self.gate.step(now, Input::Bytes(piece), actions);
+            self.position += n as u64;
+            taken += n;
+        }
+        if self.over { bytes.len() } else { taken }
+    }
+
+    fn happens(&mut self, now: Instant, fault: Fault, actions: &mut Actions<'_>) {
+        match fault {
+            Fault::Cut => {}
+            Fault::Stall(duration) => self.gate.shut(now + duration, "stall", actions),
+            Fault::Eof => {
+                self.over = true;
+                self.gate.step(now, Input::Eof, actions);
+            }
+            Fault::Reset => {
+                self.over = true;
+                self.gate.step(now, Input::Reset, actions);
+                actions.abort(Cause::Reset);
+            }
+        }
+    }
+}
+
+impl<M: Machine> Machine for FaultInjector<M> {
+    fn step(&mut self, now: Instant, input: Input<'_>, actions: &mut Actions<'_>) -> usize {
+        match input {
+            Input::Bytes(bytes) => return self.bytes(now, bytes, actions),
+            Input::Deadline => self.gate.expired(now, actions),
+            // It has ended for the machine inside.
+            Input::Eof if self.over => {}
+            _ => _ = self.gate.step(now, input, actions),
+        }
+        0
+    }
+
+    fn held(&self) -> usize {
+        self.gate.inner().held()
+    }
+
+    fn scanned(&self) -> u64 {
+        self.gate.inner().scanned()
+    }
+}
+
+impl<M: fmt::Debug> fmt::Debug for FaultInjector<M> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("FaultInjector").field("faults", &self.faults).finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,72 @@
+//! At most so many bytes in so much time.
+//!
+//! A period begins with the first byte that goes through, and ends in time, not before. What does
+//! not go through is not taken: whoever calls keeps it, so a slow machine is slow all the way back
+//! to the peer.
+
+use core::fmt;
+use core::time::Duration;
+
+use super::gate::Gate;
+use crate::{Actions, Input, Instant, Machine};
+
+/// Lets at most `n` bytes through in each period.
+pub struct Throttle<M> {
+    gate: Gate<M>,
+    most: usize,
+    period: Duration,
+    /// How many may still go through until the period ends.
+    left: usize,
+    until: Instant,
+}
+
+impl<M: Machine> Throttle<M> {
+    /// At most `bytes` (at least one) in each `period`; any number if that is zero.
+    pub fn new(inner: M, bytes: usize, period: Duration) -> Self {
+        let most = if period.is_zero() { usize::MAX } else { bytes.max(1) };
+        Throttle { gate: Gate::new(inner), most, period, left: 0, until: Instant::ORIGIN }
+    }
+
+    /// As much of `bytes` as may go through now.
+    fn bytes(&mut self, now: Instant, bytes: &[u8], actions: &mut Actions<'_>) -> usize {
+        if now >= self.until {
+            self.left = self.most;
+            self.until = now + self.period;
+        }
+        let (through, _) = bytes.split_at(bytes.len().min(self.left));
+        let mut taken = 0;
+        if !through.is_empty() && self.gate.is_open() {
+            taken = self.gate.step(now, Input::Bytes(through), actions);
+        }
+        self.left -= taken;
+        if self.left == 0 && !actions.is_closing() {
+            self.gate.shut(self.until, "throttle", actions);
+        }
+        taken
+    }
+}
+
+impl<M: Machine> Machine for Throttle<M> {
+    fn step(&mut self, now: Instant, input: Input<'_>, actions: &mut Actions<'_>) -> usize {
+        match input {
+            Input::Bytes(bytes) => return self.bytes(now, bytes, actions),
+            Input::Deadline => self.gate.expired(now, actions),
+            _ => _ = self.gate.step(now, input, actions),
+        }
+        0
+    }
+
+    fn held(&self) -> usize {
+        self.gate.inner().held()
+    }
+
+    fn scanned(&self) -> u64 {
+        self.gate.inner().scanned()
+    }
+}
+
+impl<M: fmt::Debug> fmt::Debug for Throttle<M> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Throttle").field("most", &self.most).finish_non_exhaustive()
+    }
+}
