@@ -1,0 +1,197 @@
+//! What quickcheck draws (feature `quickcheck`): lines, cuts, stimuli, sequences of operations.
+//!
+//! Small things are the likeliest, ends of limits and of blocks come up often, and everything
+//! shrinks. The types wrap what they draw, so that a property says by its signature what it is
+//! about:
+//!
+//! ```
+//! use diesel_proto::LineEcho;
+//! use diesel_proto::testkit::generators::Session;
+//! use diesel_proto::testkit::laws::Laws;
+//!
+//! fn lawful(session: Session) {
+//!     Laws::of(LineEcho::default).few_cuts().assert(&session.0);
+//! }
+//! quickcheck::QuickCheck::new().tests(20).quickcheck(lawful as fn(Session));
+//! ```
+//!
+//! It must never know a protocol: for messages of one, draw those and join them.
+
+use alloc::boxed::Box;
+use alloc::vec::Vec;
+use core::time::Duration;
+
+use quickcheck::{Arbitrary, Gen};
+
+use super::Stimulus;
+use super::cuts::Cut;
+use super::stimulus;
+
+/// Lengths next to which something may change: blocks, references, usual limits.
+const EDGES: [usize; 9] = [0, 1, 13, 64, 107, 1024, 4096, 16 << 10, 64 << 10];
+
+/// A length: mostly a few, now and then one next to an edge that is within the size of `g`
+/// hundredfold.
+pub fn length(g: &mut Gen) -> usize {
+    match u8::arbitrary(g) % 16 {
+        0 => {
+            let edge = EDGES[usize::arbitrary(g) % EDGES.len()].min(g.size().saturating_mul(100));
+            edge.saturating_sub(1) + usize::arbitrary(g) % 3
+        }
+        1..=3 => usize::arbitrary(g) % g.size().max(1),
+        _ => usize::arbitrary(g) % 12,
+    }
+}
+
+/// A line, its end included: LF, CR LF, or, now and then, none.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Line(pub Vec<u8>);
+
+impl Arbitrary for Line {
+    fn arbitrary(g: &mut Gen) -> Self {
+        let len = length(g);
+        let mut line: Vec<u8> = match u8::arbitrary(g) % 8 {
+            // Anything at all, ends of lines included.
+            0 => (0..len).map(|_| u8::arbitrary(g)).collect(),
+            1 => core::iter::repeat_n(b'x', len).collect(),
+            _ => (0..len).map(|_| b' ' + u8::arbitrary(g) % 95).collect(),
+        };
+        let end: &[u8] = match u8::arbitrary(g) % 8 {
+            0 => b"",
+            1 => b"\r",
+            2..=4 => b"\n",
+            _ => b"\r\n",
+        };
+        line.extend_from_slice(end);
+        Line(line)
+    }
+
+    fn shrink(&self) -> Box<dyn Iterator<Item = Self>> {
+        Box::new(self.0.shrink().map(Line))
+    }
+}
+
+/// Many lines, joined.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Text(pub Vec<u8>);
+
+impl Arbitrary for Text {
+    fn arbitrary(g: &mut Gen) -> Self {
+        let lines: Vec<Line> = some(g);
+        Text(lines.into_iter().flat_map(|line| line.0).collect())
+    }
+
+    fn shrink(&self) -> Box<dyn Iterator<Item = Self>> {
+        Box::new(self.0.shrink().map(Text))
+    }
+}
+
+/// Where to cut, whatever the length is: see [`of`](Self::of).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Cuts(pub Vec<u16>);
+
+impl Cuts {
+    /// The cut for so many bytes.
+    pub fn of(&self, len: usize) -> Cut {
+        let inner = len.saturating_sub(1);
+        let places = self.0.iter().filter_map(|&at| usize::from(at).checked_rem(inner));
+        let mut cut: Vec<usize> = places.map(|at| at + 1).collect();
+        cut.sort_unstable();
+        cut.dedup();
+        cut
+    }
+}
+
+impl Arbitrary for Cuts {
+    fn arbitrary(g: &mut Gen) -> Self {
+        Cuts(some(g))
+    }
+
+    fn shrink(&self) -> Box<dyn Iterator<Item = Self>> {
+        Box::new(self.0.shrink().map(Cuts))
+    }
+}
+
+impl Arbitrary for Stimulus {
+    fn arbitrary(g: &mut Gen) -> Self {
+        match u8::arbitrary(g) % 32 {
+            0 => Stimulus::Eof,
+            1 => Stimulus::Reset,
+            2 => Stimulus::Shutdown,
+            3..=4 => Stimulus::Wake,
+            5..=6 => Stimulus::Wait(Duration::from_secs(u16::arbitrary(g).into())),
+            7..=10 => Stimulus::Wait(Duration::from_millis(u16::arbitrary(g).into())),
+            11..=24 => Stimulus::Bytes(Line::arbitrary(g).0),
+            _ => Stimulus::Bytes(Text::arbitrary(g).0),
+        }
+    }
+
+    fn shrink(&self) -> Box<dyn Iterator<Item = Self>> {
+        match self {
+            Stimulus::Bytes(bytes) => Box::new(bytes.shrink().map(Stimulus::Bytes)),
+            Stimulus::Wait(duration) => Box::new(duration.shrink().map(Stimulus::Wait)),
+            _ => quickcheck::empty_shrinker(),
+        }
+    }
+}
+
+/// A whole session of one stream: what happens to it, in order.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Session(pub Vec<Stimulus>);
+
+impl Arbitrary for Session {
+    fn arbitrary(g: &mut Gen) -> Self {
+        Session(stimulus::joined(&some::<Stimulus>(g)))
+    }
+
+    fn shrink(&self) -> Box<dyn Iterator<Item = Self>> {
+        Box::new(self.0.shrink().map(Session))
+    }
+}
+
+/// A sequence of operations: shorter than quickcheck's own `Vec`, most of the time.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Operations<Op>(pub Vec<Op>);
+
+impl<Op: Arbitrary> Arbitrary for Operations<Op> {
+    fn arbitrary(g: &mut Gen) -> Self {
+        Operations(some(g))
+    }
+
+    fn shrink(&self) -> Box<dyn Iterator<Item = Self>> {
+        Box::new(self.0.shrink().map(Operations))
+    }
+}
+
+fn some<T: Arbitrary>(g: &mut Gen) -> Vec<T> {
+    let most = if bool::arbitrary(g) { 6 } else { g.size().max(1) };
+    (0..usize::arbitrary(g) % most).map(|_| T::arbitrary(g)).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::testkit::cuts::pieces;
+
+    #[test]
+    fn cuts_are_within_and_ascend() {
+        fn property(cuts: Cuts, text: Text) -> bool {
+            let cut = cuts.of(text.0.len());
+            cut.windows(2).all(|pair| pair[0] < pair[1])
+                && cut.iter().all(|&at| at > 0 && at < text.0.len())
+                && pieces(&text.0, &cut).collect::<Vec<_>>().concat() == text.0
+        }
+        quickcheck::quickcheck(property as fn(Cuts, Text) -> bool);
+    }
+
+    #[test]
+    fn everything_that_can_happen_is_drawn() {
+        let mut g = Gen::new(100);
+        let drawn: Vec<_> = (0..2000).map(|_| Stimulus::arbitrary(&mut g)).collect();
+        for stimulus in [Stimulus::Eof, Stimulus::Reset, Stimulus::Wake, Stimulus::Shutdown] {
+            assert!(drawn.contains(&stimulus), "{stimulus:?}");
+        }
+        let longest = drawn.iter().map(|it| stimulus::len(core::slice::from_ref(it))).max();
+        assert!(longest > Some(4096));
+    }
+}
