@@ -78,7 +78,7 @@ pub fn pipeline(data: &[u8]) {
         pair.check();
     }
     // Everything comes out in the end.
-    while pair.pipeline.len() > 0 {
+    while !pair.pipeline.is_empty() {
         pair.advance(u64::MAX, &mut blocks);
         pair.check();
     }

@@ -125,7 +125,7 @@ impl<M: Machine, F: Fn() -> M> Laws<F> {
         let stimuli = stimulus::joined(stimuli);
         match self.first_broken(&stimuli) {
             None => Ok(()),
-            Some(broken) => Err(Box::new(self.smallest(broken))),
+            Some(broken) => Err(self.smallest(broken)),
         }
     }
 
@@ -140,7 +140,7 @@ impl<M: Machine, F: Fn() -> M> Laws<F> {
         }
     }
 
-    fn first_broken(&self, stimuli: &[Stimulus]) -> Option<Broken> {
+    fn first_broken(&self, stimuli: &[Stimulus]) -> Option<Box<Broken>> {
         let uncut = Cut::new();
         let whole = match self.whole(stimuli) {
             Ok(whole) => whole,
@@ -166,12 +166,12 @@ impl<M: Machine, F: Fn() -> M> Laws<F> {
 
     /// The first run: the input whole, all the room there could be. A law that this alone shows
     /// to be broken is an error.
-    fn whole(&self, stimuli: &[Stimulus]) -> Result<Transcript, Broken> {
+    fn whole(&self, stimuli: &[Stimulus]) -> Result<Transcript, Box<Broken>> {
         let uncut = Cut::new();
         let (whole, findings) = self.run(stimuli, &self.manner(&uncut));
         let Some((law, detail)) = self.found(&findings) else { return Ok(whole) };
         let (stimuli, expected, got) = (stimuli.to_vec(), whole.clone(), whole);
-        Err(Broken { law, stimuli, detail, second: None, expected, got })
+        Err(Box::new(Broken { law, stimuli, detail, second: None, expected, got }))
     }
 
     /// A run in another manner: what it shows alone, or else by its difference from the first.
@@ -181,7 +181,7 @@ impl<M: Machine, F: Fn() -> M> Laws<F> {
         stimuli: &[Stimulus],
         law: Law,
         manner: &Manner<'_>,
-    ) -> Option<Broken> {
+    ) -> Option<Box<Broken>> {
         let (got, findings) = self.run(stimuli, manner);
         let (law, detail) = match self.found(&findings) {
             Some(found) => found,
@@ -191,11 +191,11 @@ impl<M: Machine, F: Fn() -> M> Laws<F> {
         let Manner { cut, room, pester, .. } = *manner;
         let second = Some(Second { cut: cut.clone(), room, pester });
         let (stimuli, expected) = (stimuli.to_vec(), whole.clone());
-        Some(Broken { law, stimuli, detail, second, expected, got })
+        Some(Box::new(Broken { law, stimuli, detail, second, expected, got }))
     }
 
     /// Whether this case breaks the same law in the same manner.
-    fn breaks_like(&self, broken: &Broken, stimuli: &[Stimulus]) -> Option<Broken> {
+    fn breaks_like(&self, broken: &Broken, stimuli: &[Stimulus]) -> Option<Box<Broken>> {
         let again = match (self.whole(stimuli), &broken.second) {
             (Err(again), _) => Some(again),
             (Ok(_), None) => None,
@@ -265,7 +265,7 @@ impl<M: Machine, F: Fn() -> M> Laws<F> {
     }
 
     /// Leaves out what is not needed to break the same law.
-    fn smallest(&self, broken: Broken) -> Broken {
+    fn smallest(&self, broken: Box<Broken>) -> Box<Broken> {
         let stimuli = broken.stimuli.clone();
         let mut smallest = broken;
         shrink::smallest(stimuli, |stimuli| {
