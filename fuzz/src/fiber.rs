@@ -55,5 +55,5 @@ fn served(setting: &Setting) -> HubMachine {
         false => Service::new(obedient),
     };
     let service = hub.add_service(service.config(config));
-    HubMachine::new(hub, service).room(setting.room.into())
+    HubMachine::new(hub, service).room(u64::from(setting.room).max(8))
 }

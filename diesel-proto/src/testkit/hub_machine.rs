@@ -88,6 +88,7 @@ impl HubMachine {
             Ok(conn) => self.conn = Some(conn),
             Err(Refused::Limit(limit)) => actions.abort(Cause::Limit(limit)),
             Err(Refused::Shutdown) => actions.abort(Cause::Shutdown),
+            Err(Refused::Panicked) => actions.abort(Cause::Panicked),
             Err(Refused::NoSuchService) => actions.abort(Cause::Done),
         }
     }
