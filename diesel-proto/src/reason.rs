@@ -92,6 +92,8 @@ impl fmt::Display for Limit {
     }
 }
 
+impl core::error::Error for Limit {}
+
 /// Why a connection was closed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
@@ -136,5 +138,18 @@ impl fmt::Display for Cause {
             Cause::Unasked => f.write_str("bytes came that no call had asked for"),
             Cause::Shutdown => f.write_str("shut down"),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use alloc::boxed::Box;
+    use alloc::string::ToString;
+
+    #[test]
+    fn a_limit_is_an_error_like_any_other() {
+        let error: Box<dyn core::error::Error> = Limit::Fibers(3).into();
+        assert_eq!(error.to_string(), "at the limit of 3 fibers");
     }
 }
