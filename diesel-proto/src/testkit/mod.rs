@@ -6,6 +6,7 @@
 //!   handlers.
 //! - [`decorator`]: a tracer, a throttle, a fault injector around any machine.
 //! - `generators` (feature `quickcheck`): lines, cuts, sessions, sequences of operations.
+//! - [`net`]: a simulated network, which joins whole hubs in virtual time.
 //!
 //! Everything runs in virtual time, and everything drawn by chance is drawn from a seed that a
 //! failure prints.
@@ -16,6 +17,7 @@ pub mod decorator;
 pub mod generators;
 mod hub_machine;
 pub mod laws;
+pub mod net;
 mod random;
 mod report;
 mod run;

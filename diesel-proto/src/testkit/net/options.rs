@@ -1,0 +1,139 @@
+//! What a link is like: how long it takes, how it cuts, and how it fails.
+//!
+//! Everything here is a description. It must never know a hub, nor what is on its way.
+
+use core::ops::RangeInclusive;
+use core::time::Duration;
+
+use crate::testkit::Random;
+
+/// One direction of a link. The default is a perfect one: no time passes, nothing is cut, nothing
+/// fails.
+///
+/// ```
+/// use core::time::Duration;
+/// use diesel_proto::testkit::net::{Fault, LinkOptions};
+///
+/// let bad = LinkOptions {
+///     latency: Duration::from_millis(20)..=Duration::from_millis(200),
+///     reads: 1..=7,
+///     resets: Fault::likely(10, 0..=5000),
+///     ..LinkOptions::default()
+/// };
+/// ```
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LinkOptions {
+    /// How long it takes to the other end; drawn for each write. What was written first arrives
+    /// first all the same.
+    pub latency: RangeInclusive<Duration>,
+    /// Bytes per second, if there is a limit.
+    pub bandwidth: Option<u64>,
+    /// The most bytes of one read; drawn for each read. 64 KiB.
+    pub reads: RangeInclusive<usize>,
+    /// The most bytes that one write takes; drawn for each write. No limit but the room.
+    pub writes: RangeInclusive<usize>,
+    /// What would arrive within this time arrives at once, at its end: small writes become one read.
+    pub coalesce: Duration,
+    /// How many bytes may be between the writer and the reader: in the buffers of both sockets,
+    /// and on their way. A reader that does not read stalls the writer when they are that many.
+    /// 256 KiB. At least one.
+    pub capacity: usize,
+    /// Nothing gets through for a while, and then all of it does.
+    pub stalls: Stalls,
+    /// The direction ends: the reader sees the end of the stream, and what is written from there
+    /// on goes nowhere. (A peer that ends its side by itself is
+    /// [`Network::end`](super::Network::end).)
+    pub half_closes: Fault,
+    /// The connection breaks, both ways; both ends are told.
+    pub resets: Fault,
+}
+
+impl Default for LinkOptions {
+    fn default() -> Self {
+        LinkOptions {
+            latency: Duration::ZERO..=Duration::ZERO,
+            bandwidth: None,
+            reads: 64 << 10..=64 << 10,
+            writes: usize::MAX..=usize::MAX,
+            coalesce: Duration::ZERO,
+            capacity: 256 << 10,
+            stalls: Stalls::default(),
+            half_closes: Fault::NEVER,
+            resets: Fault::NEVER,
+        }
+    }
+}
+
+/// How often nothing gets through, and for how long. Never, by default.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Stalls {
+    /// How many writes in a hundred begin one.
+    pub percent: u64,
+    /// How long it is.
+    pub length: RangeInclusive<Duration>,
+}
+
+impl Default for Stalls {
+    fn default() -> Self {
+        Stalls { percent: 0, length: Duration::ZERO..=Duration::ZERO }
+    }
+}
+
+/// How likely one direction of a connection fails, and after how many of its bytes.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Fault {
+    /// How many connections in a hundred.
+    pub percent: u64,
+    /// After how many bytes: drawn. One that carries fewer does not fail.
+    pub after: RangeInclusive<u64>,
+}
+
+impl Fault {
+    /// It never fails.
+    pub const NEVER: Fault = Fault { percent: 0, after: 0..=0 };
+
+    /// It fails after exactly this many bytes.
+    pub const fn at(byte: u64) -> Fault {
+        Fault { percent: 100, after: byte..=byte }
+    }
+
+    /// Of a hundred connections so many fail, each after a number of bytes drawn from `after`.
+    pub const fn likely(percent: u64, after: RangeInclusive<u64>) -> Fault {
+        Fault { percent, after }
+    }
+
+    pub(super) fn draw(&self, random: &mut Random) -> Option<u64> {
+        random.chance(self.percent).then(|| random.between(*self.after.start(), *self.after.end()))
+    }
+}
+
+/// Both directions of a link. `LinkOptions` becomes one that is the same both ways.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Link {
+    /// From the end that connects to the one that listens.
+    pub there: LinkOptions,
+    /// From the end that listens to the one that connects.
+    pub back: LinkOptions,
+}
+
+impl From<LinkOptions> for Link {
+    fn from(options: LinkOptions) -> Self {
+        Link { there: options.clone(), back: options }
+    }
+}
+
+pub(super) fn draw_duration(range: &RangeInclusive<Duration>, random: &mut Random) -> Duration {
+    if range.start() >= range.end() {
+        return *range.start();
+    }
+    let nanos = |d: &Duration| u64::try_from(d.as_nanos()).unwrap_or(u64::MAX);
+    Duration::from_nanos(random.between(nanos(range.start()), nanos(range.end())))
+}
+
+/// At least one: or else nothing would ever get through.
+pub(super) fn draw_count(range: &RangeInclusive<usize>, random: &mut Random) -> usize {
+    if range.start() >= range.end() {
+        return (*range.start()).max(1);
+    }
+    (random.between(*range.start() as u64, *range.end() as u64) as usize).max(1)
+}

@@ -1,0 +1,271 @@
+//! Peers of the test's own: far ends that do what the test says, byte by byte.
+//!
+//! What a peer is told to do it does when the network runs. It must never know a hub.
+
+use alloc::vec::Vec;
+use core::net::SocketAddr;
+
+use super::pipe::Mark;
+use super::wire::{End, Listener, Target};
+use super::{AddressInUse, HostId, Network};
+use crate::ServiceId;
+
+/// A far end that the test holds. Made by [`Network::connect`] or [`Network::accept`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Peer(usize);
+
+/// How far a peer's connection has got.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum PeerState {
+    /// It is not made yet.
+    Connecting,
+    /// Nobody listened.
+    Refused,
+    /// It is open: the other end may send more.
+    Open,
+    /// The other end has ended its side.
+    Ended,
+    /// It broke: the other end reset it, or the link did.
+    Reset,
+    /// The peer itself has reset it, or left.
+    Left,
+}
+
+pub(super) struct PeerEnd {
+    state: PeerState,
+    wire: Option<(usize, usize)>,
+    /// To be sent, as far as there is room.
+    outbox: Vec<u8>,
+    /// To be ended once all is sent.
+    ends: bool,
+    got: Vec<u8>,
+    deaf: bool,
+}
+
+impl Network {
+    /// A peer connects to an address.
+    pub fn connect(&mut self, address: SocketAddr) -> Peer {
+        self.add_peer(Target::Address(address))
+    }
+
+    /// A peer connects to a service, wherever it listens.
+    pub fn connect_to(&mut self, host: HostId, service: ServiceId) -> Peer {
+        self.add_peer(Target::Service(host.0, service))
+    }
+
+    /// The test itself listens at `address`: connections wait there until it
+    /// [accepts](Self::accept) or [refuses](Self::refuse) them.
+    ///
+    /// # Errors
+    ///
+    /// [`AddressInUse`], if anybody does already.
+    pub fn listen(&mut self, address: SocketAddr) -> Result<(), AddressInUse> {
+        if self.listeners.contains_key(&address) {
+            return Err(AddressInUse(address));
+        }
+        self.listeners.insert(address, Listener::of_test());
+        Ok(())
+    }
+
+    /// Accepts the connection that has waited longest at an address where the test
+    /// [listens](Self::listen): its far end. `None` if none waits.
+    pub fn accept(&mut self, address: SocketAddr) -> Option<Peer> {
+        let end = self.next_waiting(address)?;
+        let peer = self.push_peer();
+        let wire = self.join(end, Some(End::Peer(peer)));
+        self.peer_joins(peer, wire, 1);
+        self.peers[peer].state = PeerState::Open;
+        self.begin(wire);
+        Some(Peer(peer))
+    }
+
+    /// Refuses the connection that [`accept`](Self::accept) would accept. Whether there was one.
+    pub fn refuse(&mut self, address: SocketAddr) -> bool {
+        let end = self.next_waiting(address);
+        if let Some(end) = end {
+            self.refused(end);
+        }
+        end.is_some()
+    }
+
+    fn next_waiting(&mut self, address: SocketAddr) -> Option<End> {
+        loop {
+            let listener = self.listeners.get_mut(&address)?;
+            if listener.host().is_some() {
+                return None;
+            }
+            let end = listener.next_in_backlog()?;
+            if self.still_connects(end) {
+                return Some(end);
+            }
+        }
+    }
+
+    /// The peer sends bytes, after all that it was told to send before. What it sends after it has
+    /// ended its side is dropped.
+    pub fn send(&mut self, peer: Peer, bytes: impl AsRef<[u8]>) {
+        let Some(end) = self.peers.get_mut(peer.0).filter(|end| !end.ends) else { return };
+        end.outbox.extend_from_slice(bytes.as_ref());
+        self.peer_writes(peer.0);
+    }
+
+    /// The peer ends its side, once it has sent all; it goes on listening.
+    pub fn end(&mut self, peer: Peer) {
+        let Some(end) = self.peers.get_mut(peer.0) else { return };
+        end.ends = true;
+        self.peer_writes(peer.0);
+    }
+
+    /// The peer resets the connection.
+    pub fn reset(&mut self, peer: Peer) {
+        let Some(end) = self.peers.get_mut(peer.0) else { return };
+        end.outbox.clear();
+        end.state = PeerState::Left;
+        if let Some((wire, side)) = end.wire.take() {
+            if let Some(at) = self.wires.get_mut(wire) {
+                at.pipes[side].put(self.now, Mark::Reset);
+            }
+            self.leave(wire, side);
+        }
+    }
+
+    /// From here on the peer reads nothing, until it [reads again](Self::read_again).
+    pub fn stop_reading(&mut self, peer: Peer) {
+        if let Some(end) = self.peers.get_mut(peer.0) {
+            end.deaf = true;
+        }
+    }
+
+    /// The peer reads what has arrived meanwhile, and goes on reading.
+    pub fn read_again(&mut self, peer: Peer) {
+        if let Some(end) = self.peers.get_mut(peer.0) {
+            end.deaf = false;
+            self.peer_reads(peer.0);
+        }
+    }
+
+    /// What the peer has got and the test has not [taken](Self::take_got).
+    pub fn got(&self, peer: Peer) -> &[u8] {
+        self.peers.get(peer.0).map_or(&[], |end| &end.got)
+    }
+
+    /// Takes the first `n` bytes of what the peer has got; or all, if they are fewer.
+    pub fn take_got(&mut self, peer: Peer, n: usize) -> Vec<u8> {
+        self.peers.get_mut(peer.0).map_or(Vec::new(), |end| {
+            let n = n.min(end.got.len());
+            end.got.drain(..n).collect()
+        })
+    }
+
+    /// How far a peer's connection has got; `Left`, if this is no peer of this network.
+    pub fn peer_state(&self, peer: Peer) -> PeerState {
+        self.peers.get(peer.0).map_or(PeerState::Left, |end| end.state)
+    }
+
+    fn add_peer(&mut self, target: Target) -> Peer {
+        let peer = self.push_peer();
+        self.reach(End::Peer(peer), target);
+        Peer(peer)
+    }
+
+    fn push_peer(&mut self) -> usize {
+        self.peers.push(PeerEnd {
+            state: PeerState::Connecting,
+            wire: None,
+            outbox: Vec::new(),
+            ends: false,
+            got: Vec::new(),
+            deaf: false,
+        });
+        self.peers.len() - 1
+    }
+
+    pub(super) fn peer_connects(&self, peer: usize) -> bool {
+        let end = &self.peers[peer];
+        end.state == PeerState::Connecting && end.wire.is_none()
+    }
+
+    pub(super) fn peer_refused(&mut self, peer: usize) {
+        self.peers[peer].state = PeerState::Refused;
+    }
+
+    pub(super) fn peer_joins(&mut self, peer: usize, wire: usize, side: usize) {
+        self.peers[peer].wire = Some((wire, side));
+    }
+
+    /// Sends what there is room for.
+    pub(super) fn peer_writes(&mut self, peer: usize) {
+        loop {
+            let end = &mut self.peers[peer];
+            let Some((wire, side)) = end.wire else { return };
+            if end.state == PeerState::Connecting {
+                return;
+            }
+            let Some(at) = self.wires.get_mut(wire) else { return };
+            let pipe = &mut at.pipes[side];
+            if end.outbox.is_empty() {
+                if end.ends {
+                    pipe.put(self.now, Mark::End);
+                    self.get_on(wire, side);
+                }
+                return;
+            }
+            let n = pipe.next_write().min(end.outbox.len());
+            if n == 0 {
+                pipe.writer_waits = true;
+                return;
+            }
+            let wrote = pipe.write(self.now, &end.outbox[..n]);
+            end.outbox.drain(..n);
+            self.wrote(wire, side, wrote);
+        }
+    }
+
+    /// Reads all that has arrived.
+    pub(super) fn peer_reads(&mut self, peer: usize) {
+        let end = &mut self.peers[peer];
+        let Some((wire, side)) = end.wire else { return };
+        let Some(at) = self.wires.get_mut(wire) else { return };
+        let pipe = &mut at.pipes[1 - side];
+        match pipe.mark() {
+            Some(Mark::Connected) => {
+                pipe.take_mark();
+                end.state = PeerState::Open;
+                self.peer_writes(peer);
+                return self.get_on(wire, 1 - side);
+            }
+            Some(Mark::Reset) => {
+                end.state = PeerState::Reset;
+                end.wire = None;
+                // What had arrived before is read.
+                loop {
+                    let bytes = pipe.next_read();
+                    if bytes.is_empty() {
+                        break;
+                    }
+                    end.got.extend_from_slice(bytes);
+                    let n = bytes.len();
+                    pipe.consume(n);
+                }
+                return self.leave(wire, side);
+            }
+            Some(Mark::End) | None => {}
+        }
+        if end.deaf {
+            return;
+        }
+        loop {
+            let bytes = pipe.next_read();
+            if bytes.is_empty() {
+                break;
+            }
+            end.got.extend_from_slice(bytes);
+            let n = bytes.len();
+            pipe.consume(n);
+        }
+        if pipe.take_mark() == Some(Mark::End) {
+            end.state = PeerState::Ended;
+        }
+        self.made_room(wire, 1 - side);
+    }
+}

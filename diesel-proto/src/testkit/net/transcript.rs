@@ -1,0 +1,166 @@
+//! What happened: for whoever watches, and as a hash by which two runs are compared.
+//!
+//! It must never know why something happened, only what hubs were told and what they did.
+
+use alloc::boxed::Box;
+use core::fmt;
+
+use super::HostId;
+use crate::{Address, Cause, ConnId, ConnectErrorKind, Instant, Notice, ServiceId};
+
+/// One thing that a hub was told, or did.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Happening<'a> {
+    /// When.
+    pub at: Instant,
+    /// Whose hub.
+    pub host: HostId,
+    /// Which of its connections, if it was about one.
+    pub conn: Option<ConnId>,
+    /// What.
+    pub what: What<'a>,
+}
+
+/// What a hub was told (the first seven), or did.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum What<'a> {
+    /// A service has a new connection, from there.
+    Accepted(ServiceId, Address),
+    /// A connection was not accepted.
+    Refused(ServiceId, Address),
+    /// A connection that it asked for is there.
+    Connected,
+    /// A connection that it asked for could not be made.
+    ConnectFailed(ConnectErrorKind),
+    /// These bytes arrived, and it took them.
+    Received(&'a [u8]),
+    /// The peer ended its side.
+    Eof,
+    /// The connection broke.
+    Reset,
+    /// It asked for a connection to there.
+    Connects(Address),
+    /// It sent these bytes, and the stream took them.
+    Sent(&'a [u8]),
+    /// It ended its side.
+    HalfClosed,
+    /// It closed.
+    Closed(Cause),
+    /// It has something to tell a person.
+    Notice(&'a Notice),
+    /// It is over.
+    Halted,
+}
+
+impl What<'_> {
+    fn tag(&self) -> u8 {
+        match self {
+            What::Accepted(..) => 1,
+            What::Refused(..) => 2,
+            What::Connected => 3,
+            What::ConnectFailed(_) => 4,
+            What::Received(_) => 5,
+            What::Eof => 6,
+            What::Reset => 7,
+            What::Connects(_) => 8,
+            What::Sent(_) => 9,
+            What::HalfClosed => 10,
+            What::Closed(_) => 11,
+            What::Notice(_) => 12,
+            What::Halted => 13,
+        }
+    }
+}
+
+/// One line, as in `1.5s 0/3 > "hi\r\n"`: when, which host, which of its connections, what.
+impl fmt::Display for Happening<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:?} {}", self.at, self.host.0)?;
+        if let Some(conn) = self.conn {
+            write!(f, "/{}", conn.index())?;
+        }
+        match &self.what {
+            What::Accepted(_, peer) => write!(f, " accepted {peer}"),
+            What::Refused(_, peer) => write!(f, " refused {peer}"),
+            What::Connected => f.write_str(" connected"),
+            What::ConnectFailed(why) => write!(f, " not connected: {why}"),
+            What::Received(bytes) => write!(f, " < \"{}\"", bytes.escape_ascii()),
+            What::Eof => f.write_str(" peer ended"),
+            What::Reset => f.write_str(" reset"),
+            What::Connects(address) => write!(f, " connects to {address}"),
+            What::Sent(bytes) => write!(f, " > \"{}\"", bytes.escape_ascii()),
+            What::HalfClosed => f.write_str(" ends"),
+            What::Closed(cause) => write!(f, " closed: {cause}"),
+            What::Notice(notice) => write!(f, " says: {notice}"),
+            What::Halted => f.write_str(" halted"),
+        }
+    }
+}
+
+pub(super) type Watcher = Box<dyn FnMut(&Happening<'_>)>;
+
+pub(super) struct Transcript {
+    hash: Fnv,
+    pub(super) watcher: Option<Watcher>,
+}
+
+impl Transcript {
+    pub(super) fn new() -> Self {
+        Transcript { hash: Fnv::new(), watcher: None }
+    }
+
+    pub(super) fn hash(&self) -> u64 {
+        self.hash.0
+    }
+
+    pub(super) fn add(&mut self, at: Instant, host: usize, conn: Option<ConnId>, what: What<'_>) {
+        let hash = &mut self.hash;
+        hash.add(&at.as_nanos().to_le_bytes());
+        hash.add(&(host as u32).to_le_bytes());
+        let (index, generation) = conn.map_or((u32::MAX, 0), |conn| (conn.index, conn.generation));
+        hash.add(&index.to_le_bytes());
+        hash.add(&generation.to_le_bytes());
+        hash.add(&[what.tag()]);
+        if let What::Received(bytes) | What::Sent(bytes) = what {
+            hash.add(&(bytes.len() as u32).to_le_bytes());
+            hash.add(bytes);
+        }
+        if let Some(watcher) = &mut self.watcher {
+            watcher(&Happening { at, host: HostId(host), conn, what });
+        }
+    }
+}
+
+/// FNV-1a, of 64 bits (Fowler, Noll and Vo): short, and the same everywhere.
+struct Fnv(u64);
+
+impl Fnv {
+    fn new() -> Self {
+        Fnv(0xcbf2_9ce4_8422_2325)
+    }
+
+    fn add(&mut self, bytes: &[u8]) {
+        for byte in bytes {
+            self.0 = (self.0 ^ u64::from(*byte)).wrapping_mul(0x0000_0100_0000_01b3);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_hash_is_fnv_1a() {
+        let of = |bytes: &[u8]| {
+            let mut hash = Fnv::new();
+            hash.add(bytes);
+            hash.0
+        };
+        // From the authors' test vectors.
+        assert_eq!(of(b""), 0xcbf2_9ce4_8422_2325);
+        assert_eq!(of(b"a"), 0xaf63_dc4c_8601_ec8c);
+        assert_eq!(of(b"foobar"), 0x8594_4171_f739_67e8);
+    }
+}

@@ -1,0 +1,312 @@
+//! What joins two ends: how a connection is made, how it gets on, how it ends.
+//!
+//! An end is a connection of a host, or a peer of the test's. It must never know what they do with
+//! what reaches them.
+
+use alloc::collections::VecDeque;
+use alloc::rc::Rc;
+use core::net::SocketAddr;
+
+use super::pipe::{Mark, Pipe, Wrote};
+use super::transcript::What;
+use super::{Network, Options};
+use crate::{Address, ConnId, ConnectErrorKind, ServiceId};
+
+/// Connections that wait to be accepted, for one listener. Further ones get no answer.
+const BACKLOG: usize = 1024;
+
+/// A connection: `pipes[0]` leads from `ends[0]`, which connected, to `ends[1]`, which was
+/// listening; `pipes[1]` leads back.
+pub(super) struct Wire {
+    pub(super) ends: [Option<End>; 2],
+    pub(super) pipes: [Pipe; 2],
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum End {
+    Host(usize, ConnId),
+    Peer(usize),
+}
+
+/// What a connection is made to.
+#[derive(Clone, Copy)]
+pub(super) enum Target {
+    Address(SocketAddr),
+    Service(usize, ServiceId),
+}
+
+/// What falls due.
+pub(super) enum Due {
+    /// A hub wants to run.
+    Wake(usize),
+    /// Something arrives at the end of a pipe.
+    Arrival { wire: usize, side: usize },
+    /// Who connects reaches what it connects to.
+    Reached(End, Target),
+    /// It hears that nobody listens there.
+    Refused(End),
+}
+
+/// Whoever listens at an address.
+pub(super) struct Listener {
+    owner: Owner,
+    stopped: bool,
+    backlog: VecDeque<End>,
+}
+
+#[derive(Clone, Copy)]
+enum Owner {
+    Service(usize, ServiceId),
+    /// The test itself.
+    Test,
+}
+
+impl Listener {
+    pub(super) fn new(host: usize, service: ServiceId) -> Self {
+        let owner = Owner::Service(host, service);
+        Listener { owner, stopped: false, backlog: VecDeque::new() }
+    }
+
+    /// Its connections wait for the test to accept them.
+    pub(super) fn of_test() -> Self {
+        Listener { owner: Owner::Test, stopped: true, backlog: VecDeque::new() }
+    }
+
+    pub(super) fn host(&self) -> Option<usize> {
+        match self.owner {
+            Owner::Service(host, _) => Some(host),
+            Owner::Test => None,
+        }
+    }
+
+    pub(super) fn next_in_backlog(&mut self) -> Option<End> {
+        self.backlog.pop_front()
+    }
+}
+
+impl Network {
+    pub(super) fn fall_due(&mut self, due: Due) {
+        match due {
+            Due::Wake(host) => self.make_busy(host),
+            Due::Arrival { wire, side } => {
+                if let Some(at) = self.wires.get_mut(wire) {
+                    at.pipes[side].timer = None;
+                    self.get_on(wire, side);
+                }
+            }
+            Due::Reached(end, target) => self.reached(end, target),
+            Due::Refused(end) => self.refused(end),
+        }
+    }
+
+    /// Someone connects.
+    pub(super) fn reach(&mut self, end: End, target: Target) {
+        let there = self.options_of(end).there.clone();
+        let latency = super::options::draw_duration(&there.latency, &mut self.random);
+        self.due.insert(self.now + latency, Due::Reached(end, target));
+    }
+
+    fn options_of(&self, end: End) -> Rc<Options> {
+        match end {
+            End::Host(host, _) => self.hosts[host].link.as_ref().unwrap_or(&self.link).clone(),
+            End::Peer(_) => self.link.clone(),
+        }
+    }
+
+    fn reached(&mut self, end: End, target: Target) {
+        if !self.still_connects(end) {
+            return;
+        }
+        let address = match target {
+            Target::Service(host, service) => return self.let_in(end, host, service),
+            Target::Address(address) => address,
+        };
+        match self.listeners.get_mut(&address) {
+            None => {
+                let back = self.options_of(end).back.clone();
+                let latency = super::options::draw_duration(&back.latency, &mut self.random);
+                self.due.insert(self.now + latency, Due::Refused(end));
+            }
+            Some(listener) if listener.stopped => {
+                if listener.backlog.len() < BACKLOG {
+                    listener.backlog.push_back(end);
+                }
+            }
+            Some(listener) => {
+                if let Owner::Service(host, service) = listener.owner {
+                    self.let_in(end, host, service);
+                }
+            }
+        }
+    }
+
+    pub(super) fn refused(&mut self, end: End) {
+        self.traffic.refused += 1;
+        match end {
+            End::Host(host, conn) => self.connect_failed(host, conn, ConnectErrorKind::Refused),
+            End::Peer(peer) => self.peer_refused(peer),
+        }
+    }
+
+    /// Whether an end that connects has not given up.
+    pub(super) fn still_connects(&mut self, end: End) -> bool {
+        match end {
+            End::Host(host, conn) => {
+                self.hosts[host].socket(conn).is_some_and(|socket| socket.wire.is_none())
+            }
+            End::Peer(peer) => self.peer_connects(peer),
+        }
+    }
+
+    fn let_in(&mut self, end: End, host: usize, service: ServiceId) {
+        let from = match end {
+            End::Host(host, _) => Address::Socket(self.hosts[host].next_address()),
+            End::Peer(_) => Address::Unnamed,
+        };
+        let at = &mut self.hosts[host];
+        if at.halted {
+            return self.refused(end);
+        }
+        match at.hub.accept(self.now, service, from) {
+            Ok(conn) => {
+                let what = What::Accepted(service, from);
+                self.transcript.add(self.now, host, Some(conn), what);
+                let wire = self.join(end, Some(End::Host(host, conn)));
+                self.hosts[host].add_socket(conn, Some((wire, 1)));
+                self.begin(wire);
+            }
+            Err(_) => {
+                self.transcript.add(self.now, host, None, What::Refused(service, from));
+                // As a system does it: the connection is made, and then closed.
+                let wire = self.join(end, None);
+                self.wires[wire].pipes[1].put(self.now, Mark::End);
+                self.begin(wire);
+            }
+        }
+        self.make_busy(host);
+    }
+
+    /// Makes a connection from `end`, which is told.
+    pub(super) fn join(&mut self, end: End, accepted: Option<End>) -> usize {
+        self.traffic.connections += 1;
+        let options = self.options_of(end);
+        let there = Pipe::new(options.there.clone(), self.random.fork());
+        let mut back = Pipe::new(options.back.clone(), self.random.fork());
+        back.put(self.now, Mark::Connected);
+        let wire = self.wires.insert(Wire { ends: [Some(end), accepted], pipes: [there, back] });
+        match end {
+            End::Host(host, conn) => {
+                if let Some(socket) = self.hosts[host].socket(conn) {
+                    socket.wire = Some((wire, 0));
+                }
+            }
+            End::Peer(peer) => self.peer_joins(peer, wire, 0),
+        }
+        wire
+    }
+
+    /// Lets a connection that was made get on. (It may fail before its first byte.)
+    pub(super) fn begin(&mut self, wire: usize) {
+        for side in [1, 0] {
+            let Some(at) = self.wires.get_mut(wire) else { return };
+            let failed = at.pipes[side].fail(self.now);
+            self.wrote(wire, side, Wrote { stalled: false, failed });
+        }
+    }
+
+    /// Something was written into a pipe.
+    pub(super) fn wrote(&mut self, wire: usize, side: usize, wrote: Wrote) {
+        self.traffic.stalls += u64::from(wrote.stalled);
+        match wrote.failed {
+            Some(Mark::Reset) => {
+                self.traffic.resets += 1;
+                self.wires[wire].pipes[1 - side].put(self.now, Mark::Reset);
+                self.get_on(wire, 1 - side);
+            }
+            Some(_) => self.traffic.half_closes += 1,
+            None => {}
+        }
+        self.get_on(wire, side);
+    }
+
+    /// Lets arrive what is due in a pipe; says so to the reader; waits for the rest.
+    pub(super) fn get_on(&mut self, wire: usize, side: usize) {
+        let now = self.now;
+        let Some(at) = self.wires.get_mut(wire) else { return };
+        let pipe = &mut at.pipes[side];
+        let arrived = pipe.arrive(now);
+        if let Some(next) = pipe.next_arrival().filter(|next| *next > now) {
+            if pipe.timer.is_none() {
+                pipe.timer = Some(self.due.insert(next, Due::Arrival { wire, side }));
+            }
+        }
+        if !arrived {
+            return;
+        }
+        match at.ends[1 - side] {
+            Some(End::Host(host, conn)) => self.make_ready(host, conn),
+            Some(End::Peer(peer)) => self.peer_reads(peer),
+            None => {
+                pipe.take_mark();
+                if pipe.discard() {
+                    // Nobody is there: whoever sends is told.
+                    at.pipes[1 - side].put(now, Mark::Reset);
+                    self.get_on(wire, 1 - side);
+                }
+                self.get_on(wire, side);
+            }
+        }
+    }
+
+    /// Something was read from a pipe: the writer may go on.
+    pub(super) fn made_room(&mut self, wire: usize, side: usize) {
+        let Wire { ends, pipes } = &mut self.wires[wire];
+        let pipe = &mut pipes[side];
+        if pipe.room() == 0 || !core::mem::take(&mut pipe.writer_waits) {
+            return;
+        }
+        match ends[side] {
+            Some(End::Host(host, conn)) => self.make_ready(host, conn),
+            Some(End::Peer(peer)) => self.peer_writes(peer),
+            None => {}
+        }
+    }
+
+    /// An end is gone: its stream was closed.
+    pub(super) fn leave(&mut self, wire: usize, side: usize) {
+        let Some(at) = self.wires.get_mut(wire) else { return };
+        at.ends[side] = None;
+        at.pipes[1 - side].take_mark();
+        let unread = at.pipes[1 - side].discard();
+        let mark = if unread { Mark::Reset } else { Mark::End };
+        at.pipes[side].put(self.now, mark);
+        if at.ends[1 - side].is_none() {
+            let keys = at.pipes.each_ref().map(|pipe| pipe.timer);
+            self.wires.remove(wire);
+            for key in keys.into_iter().flatten() {
+                self.due.cancel(key);
+            }
+            return;
+        }
+        self.get_on(wire, side);
+        // What had to wait for this end to see something else waits no more.
+        self.get_on(wire, 1 - side);
+    }
+
+    pub(super) fn stop_accepting(&mut self, host: usize, service: ServiceId, stop: bool) {
+        let owned = |listener: &Listener| matches!(listener.owner, Owner::Service(h, s) if h == host && s == service);
+        let mut waiting = VecDeque::new();
+        for listener in self.listeners.values_mut().filter(|listener| owned(listener)) {
+            listener.stopped = stop;
+            if !stop {
+                waiting.append(&mut listener.backlog);
+            }
+        }
+        // They knock again, in order: one of them may be the last that there is room for.
+        let address = self.listeners.iter().find(|(_, listener)| owned(listener));
+        let Some(address) = address.map(|(address, _)| *address) else { return };
+        for end in waiting {
+            self.due.insert(self.now, Due::Reached(end, Target::Address(address)));
+        }
+    }
+}
