@@ -1,0 +1,321 @@
+//! A crowd that chats: rooms of the `chat` example on one host, members on others, each of whom
+//! writes down what it hears.
+//!
+//! Everyone in a room speaks once a minute, at a moment of its own; each message says who speaks,
+//! and which of its messages it is. So every delivery can be accounted for: what is heard of each
+//! speaker must be its messages 0, 1, 2, .. in order, each once, and from one's own room.
+
+use std::cell::RefCell;
+use std::fmt;
+use std::net::SocketAddr;
+use std::rc::Rc;
+use std::time::Duration;
+
+use diesel_driver::{Cause, Conn, Ctx, Error, First2, Hub, Instant, Notice, Service, first};
+use diesel_proto::testkit::Random;
+use diesel_proto::testkit::net::{
+    Happening, HostId, LinkOptions, Network, Restless, Traffic, What,
+};
+
+// Its `main` is not called here.
+#[allow(dead_code, unreachable_pub)]
+#[path = "../../examples/chat.rs"]
+mod example;
+
+const MINUTE: Duration = Duration::from_secs(60);
+
+/// Who chats, how long, and over what.
+#[derive(Clone, Debug)]
+pub struct Crowd {
+    /// Whatever is drawn is drawn from this.
+    pub seed: u64,
+    /// How many rooms.
+    pub rooms: usize,
+    /// How many members each room has.
+    pub members: usize,
+    /// How many of them, the first ones, are on `worse` links.
+    pub worse_off: usize,
+    /// How many messages each member says: one a minute.
+    pub minutes: u32,
+    /// The links of the members.
+    pub link: LinkOptions,
+    /// The links of those who are worse off.
+    pub worse: LinkOptions,
+    /// How many messages a room keeps for those who are slow.
+    pub room_capacity: usize,
+    /// How many bytes may wait to be sent to a member before the room's handler waits.
+    pub high_water: u64,
+}
+
+impl Default for Crowd {
+    /// A hundred in ten rooms, for ten minutes, over links that do nothing but take their time.
+    fn default() -> Self {
+        let latency = Duration::from_millis(5)..=Duration::from_millis(50);
+        let link = LinkOptions { latency, ..LinkOptions::default() };
+        Crowd {
+            seed: 1,
+            rooms: 10,
+            members: 10,
+            worse_off: 0,
+            minutes: 10,
+            worse: link.clone(),
+            link,
+            room_capacity: 1024,
+            high_water: 64 << 10,
+        }
+    }
+}
+
+/// What became of it.
+#[derive(Clone, Debug)]
+pub struct Outcome {
+    /// What each member wrote down, room by room.
+    pub diaries: Vec<Diary>,
+    /// Messages that were said.
+    pub messages: u64,
+    /// Messages that were heard.
+    pub deliveries: u64,
+    /// Members whom the server closed because they fell behind; it said so.
+    pub lagged: u64,
+    /// Connections that the server closed because a handler failed.
+    pub failed: u64,
+    /// The network's own counts.
+    pub traffic: Traffic,
+    /// The hash of all that happened.
+    pub hash: u64,
+}
+
+/// What one member wrote down.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Diary {
+    /// How many messages it said.
+    pub said: u32,
+    /// How many messages it heard of each member of its room, in order and without a gap.
+    pub heard: Vec<u32>,
+    /// Lines that were not the next message of anybody.
+    pub strange: Vec<String>,
+    /// What ended its connection before the time was over.
+    pub cut_short: Option<String>,
+}
+
+impl Crowd {
+    /// Lets them chat.
+    ///
+    /// # Errors
+    ///
+    /// If the network never comes to rest.
+    pub fn chat(&self) -> Result<Outcome, Restless> {
+        let mut random = Random::new(self.seed);
+        let mut network = Network::new(random.next_u64());
+        let server = self.serve(&mut network);
+        let diaries = self.join(&mut network, &mut random);
+        let ends = Rc::new(RefCell::new((0, 0)));
+        let seen = Rc::clone(&ends);
+        network.watch(move |happening| count_ends(server, happening, &mut seen.borrow_mut()));
+        network.run_until(self.end())?;
+        network.run_for(Duration::from_secs(600))?;
+
+        let diaries: Vec<_> = diaries.iter().map(|diary| diary.borrow().clone()).collect();
+        let heard = |diary: &Diary| diary.heard.iter().map(|n| u64::from(*n)).sum::<u64>();
+        let (lagged, failed) = *ends.borrow();
+        Ok(Outcome {
+            messages: diaries.iter().map(|diary| u64::from(diary.said)).sum(),
+            deliveries: diaries.iter().map(heard).sum(),
+            diaries,
+            lagged,
+            failed,
+            traffic: network.traffic(),
+            hash: network.hash(),
+        })
+    }
+
+    /// One host, with all rooms.
+    fn serve(&self, network: &mut Network) -> HostId {
+        let mut hub = Hub::default();
+        let rooms: Vec<_> = (0..self.rooms)
+            .map(|room| {
+                let event = hub.ctx().event_with_capacity(self.room_capacity);
+                let service =
+                    Service::new(async move |conn| example::chat(conn, event.clone()).await);
+                let mut config = diesel_driver::ServiceConfig::default();
+                config.high_water = self.high_water;
+                config.low_water = self.high_water / 4;
+                (hub.add_service(service.config(config)), address(room))
+            })
+            .collect();
+        network.host(hub, &rooms).expect("no address is given twice")
+    }
+
+    /// Two hosts: one for all members, one for all that are worse off.
+    fn join(&self, network: &mut Network, random: &mut Random) -> Vec<Rc<RefCell<Diary>>> {
+        let mut hubs = [Hub::default(), Hub::default()];
+        let mut diaries = Vec::new();
+        for room in 0..self.rooms {
+            for index in 0..self.members {
+                let diary = Diary { heard: vec![0; self.members], ..Diary::default() };
+                let diary = Rc::new(RefCell::new(diary));
+                diaries.push(Rc::clone(&diary));
+                let member = Member {
+                    room,
+                    index,
+                    moment: Duration::from_nanos(random.below(MINUTE.as_nanos() as u64)),
+                    minutes: self.minutes,
+                    end: self.end(),
+                };
+                let hub = &mut hubs[usize::from(index < self.worse_off)];
+                hub.add_loop(async move |ctx| {
+                    if let Err(error) = member.chat(ctx, &diary).await {
+                        diary.borrow_mut().cut_short = Some(error.to_string());
+                    }
+                    Ok(())
+                })
+                .expect("a hub has room for as many");
+            }
+        }
+        let [hub, worse] = hubs;
+        for (hub, link) in [(hub, &self.link), (worse, &self.worse)] {
+            let host = network.host(hub, &[]).expect("nobody listens there");
+            network.link_from(host, link.clone());
+        }
+        diaries
+    }
+
+    /// Two minutes after the last minute in which anybody speaks.
+    fn end(&self) -> Instant {
+        Instant::ORIGIN + MINUTE * (self.minutes + 3)
+    }
+
+    /// Whether this member's link may fail it.
+    fn is_worse_off(&self, member: usize) -> bool {
+        member % self.members < self.worse_off
+    }
+}
+
+fn address(room: usize) -> SocketAddr {
+    SocketAddr::from(([10, 255, 0, 1], 1000 + room as u16))
+}
+
+fn count_ends(server: HostId, happening: &Happening<'_>, ends: &mut (u64, u64)) {
+    if happening.host != server {
+        return;
+    }
+    match &happening.what {
+        What::Notice(Notice::Failed { error, .. }) if error.starts_with("fell behind") => {
+            ends.0 += 1;
+        }
+        What::Closed(Cause::Failed) => ends.1 += 1,
+        _ => {}
+    }
+}
+
+#[derive(Clone, Copy)]
+struct Member {
+    room: usize,
+    index: usize,
+    /// When it speaks, in each minute.
+    moment: Duration,
+    minutes: u32,
+    end: Instant,
+}
+
+impl Member {
+    async fn chat(self, ctx: Ctx, diary: &RefCell<Diary>) -> Result<(), Error> {
+        let mut conn = ctx.connect(address(self.room)).await?;
+        conn.write(format!("{}.{}\r\n", self.room, self.index)).await?;
+        for n in 0..self.minutes {
+            // In the first minute they come.
+            self.listen(&ctx, &mut conn, Instant::ORIGIN + MINUTE * (n + 1) + self.moment, diary)
+                .await?;
+            conn.write(format!("{n}\r\n")).await?;
+            diary.borrow_mut().said += 1;
+        }
+        self.listen(&ctx, &mut conn, self.end, diary).await
+    }
+
+    async fn listen(
+        self,
+        ctx: &Ctx,
+        conn: &mut Conn,
+        until: Instant,
+        diary: &RefCell<Diary>,
+    ) -> Result<(), Error> {
+        loop {
+            match first((conn.until_eol(), ctx.sleep_until(until))).await {
+                First2::A(line) => diary.borrow_mut().write(self.room, line?.trimmed()),
+                First2::B(slept) => return slept,
+            }
+        }
+    }
+}
+
+impl Diary {
+    /// `<room.speaker> n`
+    fn write(&mut self, room: usize, line: impl fmt::Display) {
+        let line = line.to_string();
+        if self.next(room, &line).is_none() {
+            self.strange.push(line);
+        }
+    }
+
+    fn next(&mut self, room: usize, line: &str) -> Option<()> {
+        let (who, n) = line.strip_prefix('<')?.split_once("> ")?;
+        let (from, speaker) = who.split_once('.')?;
+        let heard = self.heard.get_mut(speaker.parse::<usize>().ok()?)?;
+        if from.parse() != Ok(room) || n.parse() != Ok(*heard) {
+            return None;
+        }
+        *heard += 1;
+        Some(())
+    }
+}
+
+impl Outcome {
+    /// Accounts for every delivery to those whom their links do not fail. What they say to each
+    /// other arrives, all of it; of those who are worse off, all hear the same. Nobody at all hears
+    /// anything twice, out of order or with a gap; and who misses anything has been told.
+    ///
+    /// # Errors
+    ///
+    /// The first thing that is otherwise.
+    pub fn account(&self, crowd: &Crowd) -> Result<(), String> {
+        for (member, diary) in self.diaries.iter().enumerate() {
+            if let Some(line) = diary.strange.first() {
+                return Err(format!("member {member} hears {line:?} out of order: {diary:?}"));
+            }
+            let own = member % crowd.members;
+            let room = &self.diaries[member - own..][..crowd.members];
+            if diary.heard[own] > 0 {
+                return Err(format!("member {member} hears itself"));
+            }
+            if crowd.is_worse_off(member) {
+                // Cut short is what a connection is that has told its end.
+                let missed = (0..crowd.members)
+                    .any(|of| of != own && diary.heard[of] < heard_by_others(room, crowd, own, of));
+                if missed && diary.cut_short.is_none() {
+                    return Err(format!("member {member} misses something untold: {diary:?}"));
+                }
+                continue;
+            }
+            if let Some(error) = &diary.cut_short {
+                return Err(format!("member {member} is cut short: {error}"));
+            }
+            for of in (0..crowd.members).filter(|of| *of != own) {
+                let expected = match crowd.is_worse_off(of) {
+                    true => heard_by_others(room, crowd, own, of),
+                    false => crowd.minutes,
+                };
+                if diary.heard[of] != expected {
+                    let heard = diary.heard[of];
+                    return Err(format!("member {member} hears {heard} of {expected} from {of}"));
+                }
+            }
+        }
+        Ok(())
+    }
+}
+
+/// How much those who are not worse off have heard of a member, at most.
+fn heard_by_others(room: &[Diary], crowd: &Crowd, but: usize, of: usize) -> u32 {
+    let others = (crowd.worse_off..crowd.members).filter(|other| *other != but && *other != of);
+    others.map(|other| room[other].heard[of]).max().unwrap_or(0)
+}
