@@ -14,7 +14,7 @@ use std::time::Duration;
 use diesel_driver::{Cause, Conn, Ctx, Error, First2, Hub, Instant, Notice, Service, first};
 use diesel_proto::testkit::Random;
 use diesel_proto::testkit::net::{
-    Happening, HostId, LinkOptions, Network, Restless, Traffic, What,
+    Happening, HostId, Link, LinkOptions, Network, Restless, Traffic, What,
 };
 
 // Its `main` is not called here.
@@ -38,9 +38,9 @@ pub struct Crowd {
     /// How many messages each member says: one a minute.
     pub minutes: u32,
     /// The links of the members.
-    pub link: LinkOptions,
+    pub link: Link,
     /// The links of those who are worse off.
-    pub worse: LinkOptions,
+    pub worse: Link,
     /// How many messages a room keeps for those who are slow.
     pub room_capacity: usize,
     /// How many bytes may wait to be sent to a member before the room's handler waits.
@@ -51,7 +51,7 @@ impl Default for Crowd {
     /// A hundred in ten rooms, for ten minutes, over links that do nothing but take their time.
     fn default() -> Self {
         let latency = Duration::from_millis(5)..=Duration::from_millis(50);
-        let link = LinkOptions { latency, ..LinkOptions::default() };
+        let link = Link::from(LinkOptions { latency, ..LinkOptions::default() });
         Crowd {
             seed: 1,
             rooms: 10,

@@ -1,0 +1,145 @@
+//! The chat over a simulated network: every delivery accounted for, over links that are good and
+//! over links that are not.
+
+use std::time::Duration;
+
+use diesel_proto::testkit::net::{Fault, Link, LinkOptions, Stalls, explore, explore_sizes};
+use diesel_tests::{Crowd, Outcome};
+
+const fn ms(n: u64) -> Duration {
+    Duration::from_millis(n)
+}
+
+/// Cuts, short writes, little room, stalls: slow and odd, but nothing is lost.
+fn odd() -> LinkOptions {
+    LinkOptions {
+        latency: ms(1)..=ms(300),
+        bandwidth: Some(20_000),
+        reads: 1..=9,
+        writes: 1..=11,
+        coalesce: ms(3),
+        capacity: 64,
+        stalls: Stalls { percent: 5, length: ms(10)..=ms(3000) },
+        ..LinkOptions::default()
+    }
+}
+
+/// The same; and of a hundred directions, so many end and so many break, at some of their bytes. (A
+/// member says some 25 bytes, and hears some 400.)
+fn lossy() -> Link {
+    let failing = |bytes| LinkOptions {
+        half_closes: Fault::likely(20, 0..=bytes),
+        resets: Fault::likely(20, 0..=bytes),
+        ..odd()
+    };
+    Link { there: failing(30), back: failing(500) }
+}
+
+/// Thirty, of whom three in each room of ten are on lossy links, and the others on odd ones.
+fn lossy_crowd(seed: u64) -> Crowd {
+    let crowd = Crowd { seed, rooms: 3, worse_off: 3, minutes: 6, ..Crowd::default() };
+    Crowd { link: odd().into(), worse: lossy(), ..crowd }
+}
+
+/// Three in each room of ten are on links so narrow that they fall behind.
+fn lagging_crowd(seed: u64) -> Crowd {
+    let narrow = LinkOptions { bandwidth: Some(1), capacity: 8, ..LinkOptions::default() };
+    let crowd = Crowd { seed, rooms: 2, worse_off: 3, minutes: 30, ..Crowd::default() };
+    Crowd { worse: narrow.into(), room_capacity: 4, high_water: 32, ..crowd }
+}
+
+fn chat(crowd: &Crowd) -> Result<Outcome, String> {
+    let outcome = crowd.chat().map_err(|error| error.to_string())?;
+    outcome.account(crowd)?;
+    Ok(outcome)
+}
+
+#[test]
+fn everyone_hears_everything_once_and_in_order() {
+    let crowd = Crowd::default();
+    let outcome = chat(&crowd).unwrap();
+    assert_eq!((outcome.messages, outcome.deliveries), (100 * 10, 100 * 10 * 9));
+    assert_eq!((outcome.lagged, outcome.failed), (0, 0));
+    assert_eq!(outcome.traffic.connections, 100);
+}
+
+#[test]
+fn the_same_seed_gives_the_same_hash_and_another_seed_another() {
+    let crowd = Crowd::default();
+    let hash = |crowd: &Crowd| crowd.chat().unwrap().hash;
+    assert_eq!(hash(&crowd), hash(&crowd));
+    assert_ne!(hash(&crowd), hash(&Crowd { seed: 2, ..crowd }));
+    assert_eq!(hash(&lossy_crowd(3)), hash(&lossy_crowd(3)));
+}
+
+#[test]
+fn the_hash_is_the_same_on_every_machine_and_in_every_build() {
+    // What `cargo bench -p diesel-tests --bench chat_sim -- --small` prints. It changes when the
+    // chat, the order of things in a hub, or the network does: then this line is to be changed.
+    assert_eq!(format!("{:016x}", Crowd::default().chat().unwrap().hash), "2e3cad1cf9978b43");
+}
+
+#[test]
+fn odd_links_lose_nothing() {
+    let crowd = Crowd { link: odd().into(), ..Crowd::default() };
+    let outcome = chat(&crowd).unwrap();
+    assert_eq!(outcome.deliveries, 100 * 10 * 9);
+    assert!(outcome.traffic.stalls > 100, "{:?}", outcome.traffic);
+    assert!(outcome.traffic.reads > 2 * outcome.deliveries, "{:?}", outcome.traffic);
+}
+
+#[test]
+fn nobody_misses_what_lossy_links_of_others_do_not_lose() {
+    let outcome = chat(&lossy_crowd(1)).unwrap();
+    assert!(outcome.traffic.resets > 0 && outcome.traffic.half_closes > 0);
+    // Some of those who are worse off had luck.
+    let worse = (0..30).filter(|member| member % 10 < 3).map(|member| &outcome.diaries[member]);
+    let cut_short = worse.filter(|diary| diary.cut_short.is_some()).count();
+    assert!((1..9).contains(&cut_short), "{cut_short}");
+}
+
+#[test]
+fn who_falls_behind_is_told_and_holds_up_nobody() {
+    let crowd = lagging_crowd(1);
+    let outcome = chat(&crowd).unwrap();
+    // Its handler fails with how many messages were missed; that closes the connection, and a
+    // person can read why.
+    assert!(outcome.lagged > 0);
+    assert_eq!(outcome.lagged, outcome.failed);
+    let cut_short = outcome.diaries.iter().filter(|diary| diary.cut_short.is_some()).count();
+    assert_eq!(cut_short as u64, outcome.lagged, "{:?}", outcome.diaries);
+}
+
+#[test]
+fn fifty_lossy_schedules_lose_nothing() {
+    let (mut resets, mut half_closes, mut cut_short, mut unhurt) = (0, 0, 0, 0);
+    let scenario = |seed, rooms| {
+        let outcome = chat(&Crowd { rooms: rooms as usize, ..lossy_crowd(seed) })?;
+        resets += outcome.traffic.resets;
+        half_closes += outcome.traffic.half_closes;
+        let worse = outcome.diaries.iter().enumerate().filter(|(member, _)| member % 10 < 3);
+        for (_, diary) in worse {
+            match diary.cut_short {
+                Some(_) => cut_short += 1,
+                None => unhurt += 1,
+            }
+        }
+        Ok::<(), String>(())
+    };
+    assert_eq!(explore_sizes(0..50, 3, scenario).unwrap(), 50);
+    let all = (resets, half_closes, cut_short, unhurt);
+    assert!(resets > 50 && half_closes > 50 && cut_short > 50 && unhurt > 50, "{all:?}");
+}
+
+#[test]
+fn a_room_that_keeps_too_little_is_found_by_its_seed() {
+    // Room for one message only: sooner or later two are said before all have heard the first.
+    let scenario = |seed| {
+        let crowd =
+            Crowd { link: odd().into(), room_capacity: 1, high_water: 1, ..Crowd::default() };
+        chat(&Crowd { seed, rooms: 1, ..crowd }).map(|_| ())
+    };
+    let found = explore(0..50, scenario).unwrap_err();
+    assert_eq!(scenario(found.seed), Err(found.error.clone()));
+    assert!(found.to_string().contains(&format!("({})", found.seed)), "{found}");
+}
