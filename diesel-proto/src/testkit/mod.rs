@@ -7,6 +7,7 @@
 //! - [`decorator`]: a tracer, a throttle, a fault injector around any machine.
 //! - `generators` (feature `quickcheck`): lines, cuts, sessions, sequences of operations.
 //! - [`net`]: a simulated network, which joins whole hubs in virtual time.
+//! - [`script`]: sessions that read like telnet's, with times, played against a hub.
 //!
 //! Everything runs in virtual time, and everything drawn by chance is drawn from a seed that a
 //! failure prints.
@@ -22,6 +23,7 @@ mod random;
 mod report;
 mod run;
 mod shrink;
+pub mod script;
 pub mod stimulus;
 #[cfg(test)]
 mod tests;

@@ -1,11 +1,9 @@
-//! The telnet sessions of the seed's documentation, as they stand there.
-//!
-//! `>` is typed, `<` is seen, `(3 s)` passes, `#` means that telnet ends because the server closed.
+//! The telnet sessions of the seed's documentation, as they stand there, as scripts.
 
 use std::time::Duration;
 
-use diesel_driver::{Cause, Service};
-use diesel_tests::{Peer, Session, at_every_cut};
+use diesel_driver::{Hub, Service};
+use diesel_proto::testkit::script::assert_plays;
 
 use crate::programs::bytes_or_timeout::bytes_or_timeout;
 use crate::programs::chat::chat;
@@ -13,137 +11,119 @@ use crate::programs::echo::echo;
 use crate::programs::echo_timeout::patient_echo;
 use crate::programs::sleep_server::delayed_echo;
 
-/// Acts out one telnet after another, each line of the transcript for whom it names.
-fn telnet(session: &mut Session, users: &[(&str, Peer)], transcript: &str) {
-    for line in transcript.lines().map(str::trim).filter(|line| !line.is_empty()) {
-        if let Some(time) = line.strip_prefix('(').and_then(|line| line.strip_suffix(" s)")) {
-            session.advance(Duration::from_secs(time.parse().unwrap()));
-            continue;
-        }
-        let (name, line) = line.split_at(line.find(['>', '<', '#']).unwrap());
-        let user = users.iter().find(|(user, _)| *user == name.trim()).unwrap().1;
-        let text = format!("{}\r\n", line[1..].trim());
-        match line.as_bytes()[0] {
-            b'>' => session.send(user, text),
-            b'<' => {
-                let got = session.take_line(user);
-                assert_eq!(String::from_utf8(got).unwrap(), text);
-            }
-            _ => session.expect_close(user, Cause::Done),
-        }
-    }
-    for (_, user) in users {
-        session.expect(*user, "");
-    }
-}
-
-/// A session of one user.
-fn alone(service: impl Fn() -> Service, transcript: &str) {
-    at_every_cut(|session| {
-        let user = session.visit(service());
-        telnet(session, &[("", user)], transcript);
-    });
+/// An application with one service.
+fn with(service: Service) -> Hub {
+    let mut hub = Hub::default();
+    hub.add_service(service);
+    hub
 }
 
 #[test]
 fn echo_server() {
-    alone(
-        || Service::new(echo),
-        "
-        > hello
-        < you said: hello
-        > is anybody there?
-        < you said: is anybody there?
-        > quit
-        #
+    assert_plays(
+        r"
+        ann> hello\r\n
+        ann< you said: hello\r\n
+        ann> is anybody there?\r\n
+        ann< you said: is anybody there?\r\n
+        ann> quit\r\n
+        ann closed: done
         ",
+        || with(Service::new(echo)),
     );
 }
 
 #[test]
 fn echo_with_a_timeout() {
-    alone(
-        || Service::new(patient_echo),
-        "
-        > hello
-        < you said: hello
-        (3 s)
-        < timeout!
-        (3 s)
-        < timeout!
-        > here I am
-        < you said: here I am
+    assert_plays(
+        r"
+        ann> hello\r\n
+        ann< you said: hello\r\n
+        +2.999s
+        +1ms
+        ann< timeout!\r\n
+        +2.999s
+        +1ms
+        ann< timeout!\r\n
+        ann> here I am\r\n
+        ann< you said: here I am\r\n
         ",
+        || with(Service::new(patient_echo)),
     );
 }
 
 #[test]
 fn two_bytes() {
-    alone(
-        || Service::new(bytes_or_timeout),
-        "
-        (2 s)
-        > hi
-        < got two bytes!
-        #
+    assert_plays(
+        r"
+        ann connects
+        +2s
+        ann> hi\r\n
+        ann< got two bytes!\r\n
+        ann closed: done
         ",
+        || with(Service::new(bytes_or_timeout)),
     );
 }
 
 #[test]
 fn or_three_seconds() {
-    alone(
-        || Service::new(bytes_or_timeout),
-        "
-        (3 s)
-        < timeout
-        #
+    assert_plays(
+        r"
+        ann connects
+        +2.999s
+        +1ms
+        ann< timeout\r\n
+        ann closed: done
         ",
+        || with(Service::new(bytes_or_timeout)),
     );
 }
 
 #[test]
 fn a_sleeping_server() {
-    alone(
-        || Service::new(async |conn| delayed_echo(conn, Duration::from_secs(2)).await),
-        "
-        > wake up
-        (2 s)
-        < 0
-        (2 s)
-        < 1
-        (2 s)
-        < 2
-        (2 s)
-        < 3
-        < you said wake up
-        #
+    assert_plays(
+        r"
+        ann> wake up\r\n
+        +2s
+        ann< 0\r\n
+        +2s
+        ann< 1\r\n
+        +2s
+        ann< 2\r\n
+        +1.999s
+        +1ms
+        ann< 3\r\n
+        ann< you said wake up\r\n
+        ann closed: done
         ",
+        || with(Service::new(async |conn| delayed_echo(conn, Duration::from_secs(2)).await)),
     );
 }
 
 #[test]
 fn a_chat_room() {
-    at_every_cut(|session| {
-        let room = session.hub.event();
-        let service = Service::new(async move |conn| chat(conn, room.clone()).await);
-        let service = session.hub.add_service(service);
-        let users = ["jamwt", "christian", "dowski"].map(|nick| (nick, session.connect(service)));
-        telnet(
-            session,
-            &users,
-            "
-            jamwt     > jamwt
-            christian > christian
-            jamwt     > yo
-            christian < <jamwt> yo
-            christian > hey, who else is here?
-            jamwt     < <christian> hey, who else is here?
-            dowski    > dowski
-            dowski    > me
-            jamwt     < <dowski> me
-            christian < <dowski> me
-            ",
-        );
-    });
+    assert_plays(
+        r"
+        jamwt     connects
+        christian connects
+        dowski    connects
+        jamwt     > jamwt\r\n
+        christian > christian\r\n
+        jamwt     > yo\r\n
+        christian < <jamwt> yo\r\n
+        christian > hey, who else is here?\r\n
+        jamwt     < <christian> hey, who else is here?\r\n
+        dowski    > dowski\r\n
+        dowski    > me\r\n
+        jamwt     < <dowski> me\r\n
+        christian < <dowski> me\r\n
+        ",
+        || {
+            let mut hub = Hub::default();
+            let room = hub.event();
+            hub.add_service(Service::new(async move |conn| chat(conn, room.clone()).await));
+            hub
+        },
+    );
 }

@@ -236,9 +236,16 @@ impl Network {
         for (service, address) in listens {
             self.listeners.insert(*address, Listener::new(id, *service));
         }
+        Ok(self.lone_host(hub))
+    }
+
+    /// As [`host`](Self::host), for one that listens nowhere: it connects, or is connected to by
+    /// [`connect_to`](Self::connect_to).
+    pub fn lone_host(&mut self, hub: Hub) -> HostId {
+        let id = self.hosts.len();
         self.hosts.push(Host::new(id, hub));
         self.make_busy(id);
-        Ok(HostId(id))
+        HostId(id)
     }
 
     /// The application of a host.

@@ -8,7 +8,7 @@ use core::net::SocketAddr;
 use super::pipe::Mark;
 use super::wire::{End, Listener, Target};
 use super::{AddressInUse, HostId, Network};
-use crate::ServiceId;
+use crate::{ConnId, ServiceId};
 
 /// A far end that the test holds. Made by [`Network::connect`] or [`Network::accept`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -34,6 +34,7 @@ pub enum PeerState {
 pub(super) struct PeerEnd {
     state: PeerState,
     wire: Option<(usize, usize)>,
+    far: Option<End>,
     /// To be sent, as far as there is room.
     outbox: Vec<u8>,
     /// To be ended once all is sent.
@@ -162,6 +163,15 @@ impl Network {
         self.peers.get(peer.0).map_or(PeerState::Left, |end| end.state)
     }
 
+    /// The connection at the other end, once it is made, and also when it is gone; `None` if it was
+    /// never accepted.
+    pub fn far_end(&self, peer: Peer) -> Option<(HostId, ConnId)> {
+        match self.peers.get(peer.0)?.far? {
+            End::Host(host, conn) => Some((HostId(host), conn)),
+            End::Peer(_) => None,
+        }
+    }
+
     fn add_peer(&mut self, target: Target) -> Peer {
         let peer = self.push_peer();
         self.reach(End::Peer(peer), target);
@@ -172,6 +182,7 @@ impl Network {
         self.peers.push(PeerEnd {
             state: PeerState::Connecting,
             wire: None,
+            far: None,
             outbox: Vec::new(),
             ends: false,
             got: Vec::new(),
@@ -191,6 +202,7 @@ impl Network {
 
     pub(super) fn peer_joins(&mut self, peer: usize, wire: usize, side: usize) {
         self.peers[peer].wire = Some((wire, side));
+        self.peers[peer].far = self.wires.get(wire).and_then(|at| at.ends[1 - side]);
     }
 
     /// Sends what there is room for.

@@ -1,0 +1,310 @@
+//! How a script is played, and what is said if it does not come true.
+
+use alloc::collections::BTreeMap;
+use alloc::rc::Rc;
+use alloc::string::{String, ToString};
+use alloc::vec;
+use alloc::vec::Vec;
+use core::cell::RefCell;
+use core::fmt;
+use core::time::Duration;
+
+use super::{Script, Step};
+use crate::testkit::net::{HostId, LinkOptions, Network, Peer, PeerState, Restless, What};
+use crate::{ConnId, Hub, Instant, ServiceId};
+
+/// How what is sent is cut.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Cut {
+    /// Not at all.
+    None,
+    /// In two, before this byte of all that is sent.
+    Before(usize),
+    /// A byte at a time.
+    Everywhere,
+    /// Not at all, but what the hub sends is taken a byte at a time.
+    Narrow,
+}
+
+impl fmt::Display for Cut {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Cut::None => f.write_str("with nothing cut"),
+            Cut::Before(byte) => write!(f, "with what is sent cut in two before byte {byte}"),
+            Cut::Everywhere => f.write_str("with what is sent coming a byte at a time"),
+            Cut::Narrow => f.write_str("with what is answered taken a byte at a time"),
+        }
+    }
+}
+
+/// A script that did not come true: the script, with the line marked, and what came instead.
+///
+/// Its `Debug` is its `Display`, so that `unwrap` in a test shows it.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Mismatch {
+    /// Which line, counted from one. What must have been seen by the end is one more.
+    pub line: usize,
+    /// When.
+    pub at: Instant,
+    /// What came instead.
+    pub instead: String,
+    script: String,
+    cut: Cut,
+}
+
+impl fmt::Display for Mismatch {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Mismatch { line, at, instead, script, cut } = self;
+        writeln!(f, "the script does not come true in line {line}, at {at:?}, {cut}:")?;
+        let ended = core::iter::once("(end)");
+        for (number, text) in (1..).zip(script.lines().map(str::trim).chain(ended)) {
+            // The end is shown only if it is what failed.
+            if number <= script.lines().count() || number == *line {
+                let mark = if number == *line { ">" } else { " " };
+                writeln!(f, "{mark}{number:4}  {text}")?;
+            }
+            if number == *line {
+                writeln!(f, "       but: {instead}")?;
+            }
+        }
+        Ok(())
+    }
+}
+
+impl fmt::Debug for Mismatch {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
+    }
+}
+
+impl core::error::Error for Mismatch {}
+
+/// What a step has instead of coming true.
+type Outcome = Result<(), String>;
+
+pub(super) fn play(script: &Script, hub: Hub, cut: Cut) -> Result<(), Mismatch> {
+    let mut stage = Stage::new(script, hub, cut);
+    let mismatch = |stage: &Stage<'_>, line, instead| Mismatch {
+        line,
+        at: stage.network.now(),
+        instead,
+        script: script.text.clone(),
+        cut,
+    };
+    for line in &script.lines {
+        stage.act(&line.step).map_err(|instead| mismatch(&stage, line.number, instead))?;
+    }
+    let end = script.text.lines().count() + 1;
+    stage.all_is_seen().map_err(|instead| mismatch(&stage, end, instead))
+}
+
+struct Stage<'a> {
+    script: &'a Script,
+    network: Network,
+    host: HostId,
+    cut: Cut,
+    /// For each name, once it is there.
+    peers: Vec<Option<Peer>>,
+    /// Bytes sent so far.
+    sent: usize,
+    /// Why connections are gone.
+    causes: Rc<RefCell<BTreeMap<ConnId, String>>>,
+}
+
+impl<'a> Stage<'a> {
+    fn new(script: &'a Script, hub: Hub, cut: Cut) -> Self {
+        let mut network = Network::new(0);
+        if cut == Cut::Narrow {
+            network.link(LinkOptions { writes: 1..=1, ..LinkOptions::default() });
+        }
+        let causes = Rc::new(RefCell::new(BTreeMap::new()));
+        let seen = Rc::clone(&causes);
+        network.watch(move |happening| {
+            if let (Some(conn), What::Closed(cause)) = (happening.conn, &happening.what) {
+                seen.borrow_mut().insert(conn, cause.to_string());
+            }
+        });
+        let host = network.lone_host(hub);
+        let peers = vec![None; script.names.len()];
+        Stage { script, network, host, cut, peers, sent: 0, causes }
+    }
+
+    fn act(&mut self, step: &Step) -> Outcome {
+        match step {
+            Step::Sees(who, bytes) => return self.sees(*who, bytes),
+            Step::Closed(who, cause) => return self.closed(*who, cause.as_deref()),
+            Step::Open(who) => {
+                let peer = self.peer(*who)?;
+                let state = self.network.peer_state(peer);
+                return match state == PeerState::Open {
+                    true => Ok(()),
+                    false => Err(self.says(*who, state)),
+                };
+            }
+            Step::Halted if self.network.has_halted(self.host) => return Ok(()),
+            Step::Halted => return Err("it goes on".to_string()),
+            _ => self.all_is_seen()?,
+        }
+        match step {
+            Step::Connects(who, service) => self.connect(*who, service.as_deref())?,
+            Step::Sends(who, bytes) => return self.sends(*who, bytes),
+            Step::Passes(time) => return self.run(*time),
+            Step::ShutDown(grace) => self.network.drain(self.host, *grace),
+            Step::Ends(who) => {
+                let peer = self.peer(*who)?;
+                self.network.end(peer);
+            }
+            Step::Resets(who) => {
+                let peer = self.peer(*who)?;
+                self.network.reset(peer);
+            }
+            Step::StopsReading(who) => {
+                let peer = self.peer(*who)?;
+                self.network.stop_reading(peer);
+            }
+            Step::ReadsAgain(who) => {
+                let peer = self.peer(*who)?;
+                self.network.read_again(peer);
+            }
+            Step::Sees(..) | Step::Closed(..) | Step::Open(_) | Step::Halted => {}
+        }
+        self.run(Duration::ZERO)
+    }
+
+    fn run(&mut self, time: Duration) -> Outcome {
+        self.network.run_for(time).map_err(|restless: Restless| restless.to_string())
+    }
+
+    /// Whoever is named; connected now, if not before.
+    fn peer(&mut self, who: usize) -> Result<Peer, String> {
+        if let Some(peer) = self.peers[who] {
+            return Ok(peer);
+        }
+        self.connect(who, None)?;
+        self.peers[who].ok_or_else(|| "nobody is there".to_string())
+    }
+
+    fn connect(&mut self, who: usize, service: Option<&str>) -> Outcome {
+        if self.peers[who].is_some() {
+            return Err(self.name(who) + " is connected already");
+        }
+        let service = self.service(service)?;
+        let peer = self.network.connect_to(self.host, service);
+        self.run(Duration::ZERO)?;
+        self.peers[who] = Some(peer);
+        match self.network.peer_state(peer) {
+            PeerState::Refused => Err(self.name(who) + " is refused"),
+            _ => Ok(()),
+        }
+    }
+
+    /// The service of this name, or the first.
+    fn service(&self, name: Option<&str>) -> Result<ServiceId, String> {
+        let hub = self.network.hub(self.host);
+        let names = (0..).map_while(|id| Some((id, hub?.service_name(ServiceId(id))?)));
+        let mut services = names.filter(|(_, known)| name.is_none_or(|name| name == *known));
+        let found = services.next().map(|(id, _)| ServiceId(id));
+        found.ok_or_else(|| "there is no such service".to_string())
+    }
+
+    fn sends(&mut self, who: usize, bytes: &[u8]) -> Outcome {
+        let peer = self.peer(who)?;
+        let before = self.sent;
+        self.sent += bytes.len();
+        match self.cut {
+            Cut::Before(at) if before < at && at < self.sent => {
+                let (first, second) = bytes.split_at(at - before);
+                self.deliver(peer, first)?;
+                self.deliver(peer, second)
+            }
+            Cut::Everywhere => bytes.iter().try_for_each(|byte| self.deliver(peer, &[*byte])),
+            _ => self.deliver(peer, bytes),
+        }
+    }
+
+    /// What came before the next cut is dealt with first.
+    fn deliver(&mut self, peer: Peer, bytes: &[u8]) -> Outcome {
+        self.network.send(peer, bytes);
+        self.run(Duration::ZERO)
+    }
+
+    fn sees(&mut self, who: usize, bytes: &[u8]) -> Outcome {
+        let peer = self.peer(who)?;
+        let got = self.network.got(peer);
+        if got.starts_with(bytes) && (!bytes.is_empty() || got.is_empty()) {
+            self.network.take_got(peer, bytes.len());
+            return Ok(());
+        }
+        Err(match got.is_empty() {
+            true => self.name(who) + " has got nothing" + &self.state(peer),
+            false => alloc::format!("{} has got \"{}\"", self.name(who), got.escape_ascii()),
+        })
+    }
+
+    /// The other side has ended, and nothing is left to be seen. Then this one ends as well.
+    fn closed(&mut self, who: usize, cause: Option<&str>) -> Outcome {
+        let peer = self.peer(who)?;
+        self.nothing_left(who, peer)?;
+        let state = self.network.peer_state(peer);
+        if matches!(state, PeerState::Connecting | PeerState::Open) {
+            return Err(self.says(who, state));
+        }
+        self.network.end(peer);
+        self.run(Duration::ZERO)?;
+        let Some(expected) = cause else { return Ok(()) };
+        let causes = self.causes.borrow();
+        let actual = self.network.far_end(peer).and_then(|(_, conn)| causes.get(&conn));
+        match actual {
+            Some(actual) if actual == expected => Ok(()),
+            Some(actual) => Err(alloc::format!("closed: {actual}")),
+            None => Err("the connection is still there".to_string()),
+        }
+    }
+
+    fn all_is_seen(&mut self) -> Outcome {
+        for who in 0..self.peers.len() {
+            if let Some(peer) = self.peers[who] {
+                self.nothing_left(who, peer)?;
+            }
+        }
+        Ok(())
+    }
+
+    fn nothing_left(&self, who: usize, peer: Peer) -> Outcome {
+        let got = self.network.got(peer);
+        match got.is_empty() {
+            true => Ok(()),
+            false => {
+                let got = got.escape_ascii();
+                Err(alloc::format!(
+                    "{} has also got \"{got}\", which no line before this sees",
+                    self.name(who)
+                ))
+            }
+        }
+    }
+
+    fn name(&self, who: usize) -> String {
+        self.script.names[who].clone()
+    }
+
+    fn says(&self, who: usize, state: PeerState) -> String {
+        self.name(who)
+            + match state {
+                PeerState::Connecting => " is still connecting",
+                PeerState::Refused => " was refused",
+                PeerState::Open => " is still open",
+                PeerState::Ended => " has seen the other side end",
+                PeerState::Reset => " was reset",
+                PeerState::Left => " has left",
+            }
+    }
+
+    fn state(&self, peer: Peer) -> String {
+        match self.network.peer_state(peer) {
+            PeerState::Ended => ", and the other side has ended".to_string(),
+            PeerState::Reset => ", and was reset".to_string(),
+            _ => String::new(),
+        }
+    }
+}

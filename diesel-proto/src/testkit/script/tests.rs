@@ -1,0 +1,208 @@
+use alloc::format;
+use alloc::string::{String, ToString};
+use alloc::vec::Vec;
+use core::time::Duration;
+
+use super::*;
+use crate::{Conn, Error, Service};
+
+fn echo() -> Hub {
+    let mut hub = Hub::default();
+    let service = Service::new(async |mut conn: Conn| {
+        loop {
+            let line = conn.until_eol().await?;
+            if line.trimmed() == "quit" {
+                return Ok(());
+            }
+            conn.write(line).await?;
+        }
+    });
+    hub.add_service(service.named("echo").idle(Duration::from_secs(3)));
+    hub.add_service(Service::new(async |mut conn: Conn| conn.write("hello").await).named("greet"));
+    hub
+}
+
+/// What is said of a script that does not come true.
+fn mismatch(text: &str) -> Mismatch {
+    Script::parse(text).unwrap().play(echo).unwrap_err()
+}
+
+#[test]
+fn a_session_comes_true_at_every_cut() {
+    let script = Script::parse(
+        r"
+        # A comment, and an empty line.
+
+        ann> one\r\n
+        ann< one\r\n
+        ann> two\r\nthree\r\n
+        ann< two\r\n
+        ann< thr
+        ann< ee\r\n
+        bob > \xff\x00 \\\t\n
+        bob < \xff\0 \\\t\n
+        ann <
+        ann open
+        +2.999s
+        ann open
+        +1ms
+        ann closed: timed out: the peer sent nothing
+        bob closed
+        ",
+    )
+    .unwrap();
+    // As many bytes have one place fewer to cut; and whole, each byte, narrow.
+    assert_eq!(script.sent(), 23);
+    assert_eq!(script.play_at_every_cut(echo).unwrap(), 22 + 3);
+}
+
+#[test]
+fn whoever_connects_ends_resets_or_reads_late_says_so() {
+    let script = Script::parse(
+        r"
+        ann connects
+        bob connects to greet
+        bob< hello
+        bob closed: done
+        ann stops reading
+        ann> late\n
+        +1s
+        ann reads again
+        ann< late\n
+        ann ends
+        ann closed: the peer closed
+        cat> half a li
+        cat resets
+        dan> last\n
+        dan< last\n
+        shut down within 5s
+        dan closed: shut down
+        halted
+        ",
+    )
+    .unwrap();
+    script.play(echo).unwrap();
+}
+
+#[test]
+fn what_does_not_come_is_marked() {
+    let said = mismatch("ann> one\\n\nann< one\\n\nann> two\\n\nann< too\\n\n+1s").to_string();
+    let expected = "the script does not come true in line 4, at 0ns, with nothing cut:
+    1  ann> one\\n
+    2  ann< one\\n
+    3  ann> two\\n
+>   4  ann< too\\n
+       but: ann has got \"two\\n\"
+    5  +1s
+";
+    assert_eq!(said, expected);
+}
+
+#[test]
+fn what_comes_unseen_is_named() {
+    for (text, line) in [
+        // Before time passes, before anything is sent, before the end.
+        ("ann> x\\n\n+1s", 2),
+        ("ann> x\\n\nbob> y\\n", 2),
+        ("ann> x\\n", 2),
+    ] {
+        let mismatch = mismatch(text);
+        assert_eq!(mismatch.line, line, "{mismatch}");
+        assert!(mismatch.instead.starts_with("ann has also got \"x\\n\""), "{mismatch}");
+        assert!(mismatch.to_string().contains(&format!(">   {line}  ")), "{mismatch}");
+    }
+}
+
+#[test]
+fn what_is_otherwise_is_said() {
+    for (text, instead) in [
+        ("ann connects\nann< x", "ann has got nothing"),
+        ("ann> quit\\n\nann< x", "ann has got nothing, and the other side has ended"),
+        ("ann connects\nann closed", "ann is still open"),
+        ("ann> quit\\n\nann open", "ann has seen the other side end"),
+        ("ann> quit\\n\nann closed: the peer closed", "closed: done"),
+        ("ann connects to chat", "there is no such service"),
+        ("ann connects\nann connects", "ann is connected already"),
+        ("ann connects\nhalted", "it goes on"),
+        ("ann> x\\n\nann<", "ann has got \"x\\n\""),
+    ] {
+        assert_eq!(mismatch(text).instead, instead, "{text}");
+    }
+}
+
+#[test]
+fn a_handler_that_depends_on_the_cut_is_found() {
+    let script = Script::parse("ann> ab\nann< 2").unwrap();
+    let careless = || {
+        let mut hub = Hub::default();
+        hub.add_service(async |mut conn: Conn| {
+            loop {
+                let n = conn.some().await?.len();
+                conn.write(format!("{n}")).await?;
+            }
+        });
+        hub
+    };
+    script.play(careless).unwrap();
+    let mismatch = script.play_at_every_cut(careless).unwrap_err();
+    assert_eq!(mismatch.instead, "ann has got \"11\"");
+    assert!(mismatch.to_string().contains("cut in two before byte 1"), "{mismatch}");
+}
+
+#[test]
+#[should_panic(expected = "but: ann has got nothing")]
+fn an_assertion_shows_the_script() {
+    assert_plays("ann connects\nann< x", echo);
+}
+
+#[test]
+fn a_line_that_is_none_is_named() {
+    use Problem::*;
+    for (line, problem) in [
+        ("hello", NotALine),
+        ("ann says hi", NotALine),
+        ("> hi", NotAName),
+        ("(3 s)", NotAName),
+        ("ann> \\q", NotAnEscape),
+        ("ann> \\", NotAnEscape),
+        ("ann> \\x1", NotAnEscape),
+        ("ann< \\xg0", NotAnEscape),
+        ("+3", NotATime),
+        ("+s", NotATime),
+        ("+1.2.3s", NotATime),
+        ("+-1s", NotATime),
+        ("+99999999999h", NotATime),
+        ("+0.1234567890s", NotATime),
+        ("shut down within a while", NotATime),
+    ] {
+        let error = Script::parse(&format!("ann> hi\n\n  {line}\n")).unwrap_err();
+        assert_eq!((error.line, error.problem), (3, problem), "{line}");
+        assert!(error.to_string().starts_with(&format!("line 3 of the script, `{line}`")));
+    }
+}
+
+#[test]
+fn times_are_exact() {
+    let times: Vec<_> = ["+1.5s", "+250ms", "+2m", "+1h", "+0.000001ms"]
+        .map(|line| Script::parse(line).unwrap().lines.remove(0).step)
+        .into();
+    let nanos = [1_500_000_000, 250_000_000, 120_000_000_000, 3_600_000_000_000, 1];
+    assert_eq!(times, nanos.map(|nanos| Step::Passes(Duration::from_nanos(nanos))));
+}
+
+#[test]
+fn it_is_written_as_it_was_read() {
+    let text = "ann> hi\n  # no more\n";
+    assert_eq!(Script::parse(text).unwrap().to_string(), String::from(text));
+}
+
+/// So that `?` in a test passes it on.
+#[test]
+fn its_errors_are_errors() {
+    fn play() -> Result<(), alloc::boxed::Box<dyn core::error::Error>> {
+        Script::parse("ann connects")?.play(echo)?;
+        Ok(())
+    }
+    play().unwrap();
+    let _: Error = Script::parse("?").map_err(Error::application).unwrap_err();
+}
