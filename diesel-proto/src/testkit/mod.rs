@@ -22,8 +22,8 @@ pub mod net;
 mod random;
 mod report;
 mod run;
-mod shrink;
 pub mod script;
+mod shrink;
 pub mod stimulus;
 #[cfg(test)]
 mod tests;
