@@ -1,0 +1,302 @@
+//! What happened: the closed list of inputs, and what each writes down.
+//!
+//! Nothing of the application runs here but steps of machines, which parse where the bytes lie, and
+//! what makes them. Fibers are only woken.
+
+use super::*;
+
+impl Hub {
+    /// A service has a new connection, from `peer`.
+    ///
+    /// # Errors
+    ///
+    /// At a limit, while the hub shuts down, or if there is no such service: the stream is to be
+    /// closed. [`Action::StopAccepting`] comes before a limit is passed.
+    pub fn accept(
+        &mut self,
+        now: Instant,
+        service: ServiceId,
+        peer: Address,
+    ) -> Result<ConnId, Refused> {
+        self.advance(now);
+        let accepted = self.try_accept(service, peer);
+        let counters = &mut *self.core.counters.borrow_mut();
+        match accepted {
+            Ok(_) => counters.accepted += 1,
+            Err(_) => counters.refused += 1,
+        }
+        accepted
+    }
+
+    pub(super) fn try_accept(&mut self, id: ServiceId, peer: Address) -> Result<ConnId, Refused> {
+        let core = &self.core;
+        let registered = self.services.get_mut(id.index()).ok_or(Refused::NoSuchService)?;
+        if core.is_draining() {
+            return Err(Refused::Shutdown);
+        }
+        let config = Rc::clone(&registered.config);
+        if registered.open >= config.max_connections {
+            core.counters.borrow_mut().limit_service_connections += 1;
+            return Err(Refused::Limit(Limit::ServiceConnections(config.max_connections)));
+        }
+        core.room_for_stream().map_err(Refused::Limit)?;
+        let conn = match registered.service.start.clone() {
+            Start::Fiber(handler) => {
+                let socket = core.add_socket(Some(id), peer, &config, Connecting::No);
+                let conn = socket.id;
+                // Its idle deadline begins, though nothing else may ever happen to it.
+                core.look_at(&socket);
+                // If there is no room for the fiber, dropping the handle closes the connection.
+                let future = handler(Conn::new(socket));
+                if let Err(limit) = core.add_fiber(Role::Handler(conn), future) {
+                    core.streams.borrow_mut().remove(conn.into());
+                    let counters = &mut *core.counters.borrow_mut();
+                    counters.open = counters.open.saturating_sub(1);
+                    return Err(Refused::Limit(limit));
+                }
+                conn
+            }
+            Start::Machine(make) => {
+                let task = Task::Machine(core.streams.borrow().next_key().into());
+                let made = call(&mut self.hook, task, || make(peer)).ok_or(Refused::Panicked)?;
+                let link = Link::new(made);
+                let stream = MachineStream { link, peer, config };
+                let stream = Stream::of_machine(stream, Some(id), core.now.get());
+                let conn = core.streams.borrow_mut().insert(stream).into();
+                core.counters.borrow_mut().open += 1;
+                core.count_changed.set(true);
+                conn
+            }
+        };
+        registered.open += 1;
+        // Does nothing for a fiber. Counted before: should a panic unwind, it is closed like others.
+        self.step(conn, |link, now, workspace| link.start(now, workspace));
+        Ok(conn)
+    }
+
+    /// Bytes arrived. Returns how many were taken: all, or none while reading is paused (keep
+    /// them, and offer them again after [`Action::Resume`]). For a connection that is closing, or
+    /// gone, they are taken and dropped.
+    #[must_use = "bytes that were not taken must be offered again"]
+    pub fn received(&mut self, now: Instant, conn: ConnId, bytes: &[u8]) -> usize {
+        self.advance(now);
+        let core = &self.core;
+        let taken = {
+            let mut streams = core.streams.borrow_mut();
+            let Some(stream) = streams.at(conn.into()) else { return bytes.len() };
+            if bytes.is_empty() || stream.is_connecting() {
+                return bytes.len();
+            }
+            stream.heard(core.now.get());
+            match &stream.state {
+                StreamState::Socket(socket) => {
+                    let channel = &mut *socket.channel.borrow_mut();
+                    let held = channel.input.len();
+                    let full = held >= socket.config.read_ahead;
+                    if channel.reader_dropped || channel.flow.close.is_some() || channel.eof {
+                        Some(bytes.len())
+                    } else if full && !channel.reader.is_waiting() {
+                        core.look_at(socket);
+                        Some(0)
+                    } else {
+                        channel.input.push(bytes, &mut core.slices.borrow_mut());
+                        core.wakers.borrow_mut().extend(channel.reader.take());
+                        if held + bytes.len() >= socket.config.read_ahead {
+                            core.look_at(socket);
+                        }
+                        Some(bytes.len())
+                    }
+                }
+                _ => None,
+            }
+        };
+        let taken = taken.unwrap_or_else(|| {
+            let mut taken = bytes.len();
+            self.step(conn, |link, now, workspace| {
+                taken = link.received(now, bytes, workspace);
+            });
+            taken
+        });
+        let core = &self.core;
+        if taken == 0 {
+            // It learns that reading is paused from this very call: so it will be told when to go on.
+            if let Some(stream) = core.streams.borrow_mut().at(conn.into()) {
+                stream.refused(core, conn);
+            }
+        }
+        core.counters.borrow_mut().bytes_in += taken as u64;
+        core.wake_all();
+        taken
+    }
+
+    /// The peer will send no more. To be said after all its bytes were taken.
+    pub fn eof(&mut self, now: Instant, conn: ConnId) {
+        self.advance(now);
+        let socket = {
+            let mut streams = self.core.streams.borrow_mut();
+            let Some(stream) = streams.at(conn.into()) else { return };
+            if stream.is_connecting() || !stream.ended() {
+                return;
+            }
+            match &stream.state {
+                StreamState::Socket(socket) => Some(Rc::clone(socket)),
+                _ => None,
+            }
+        };
+        match socket {
+            Some(socket) => {
+                let wakers = {
+                    let channel = &mut *socket.channel.borrow_mut();
+                    channel.eof = true;
+                    [channel.reader.take(), channel.take_watcher()]
+                };
+                self.core.look_at(&socket);
+                wakers.into_iter().flatten().for_each(Waker::wake);
+            }
+            None => self.step(conn, |link, now, workspace| link.eof(now, workspace)),
+        }
+    }
+
+    /// The stream is broken, both ways; what is queued is dropped.
+    pub fn reset(&mut self, now: Instant, conn: ConnId) {
+        self.advance(now);
+        if self.socket_of(conn).is_none() {
+            self.step(conn, |link, now, workspace| link.reset(now, workspace));
+        }
+        // Once everything was sent, a reset is only how the peer closes its side.
+        let settled = |flow: &mut crate::Flow| flow.close.filter(|_| flow.output.is_empty());
+        let cause = self.with_flow(conn, settled).flatten().unwrap_or(Cause::Reset);
+        self.core.close(conn, cause);
+    }
+
+    /// Lends what is to be sent next, oldest first, to `f`: up to 16 slices. `None` if there is
+    /// nothing. Say afterwards how much was [`sent`](Self::sent).
+    pub fn outgoing<R>(&mut self, conn: ConnId, f: impl FnOnce(&[&[u8]]) -> R) -> Option<R> {
+        // The hub is borrowed while `f` runs; but no fiber, waker or hook can run meanwhile.
+        let offer = |flow: &mut crate::Flow| {
+            let mut slices: [&[u8]; 16] = [&[]; 16];
+            let n = flow.output.slices(&mut slices);
+            (n > 0).then(|| f(&slices[..n]))
+        };
+        self.with_flow(conn, offer)?
+    }
+
+    /// The region that comes next, if that is not bytes: then [`outgoing`](Self::outgoing) has
+    /// nothing before it is [`sent`](Self::sent).
+    pub fn external(&self, conn: ConnId) -> Option<External> {
+        self.with_flow(conn, |flow| flow.output.external())?
+    }
+
+    /// The stream took `n` bytes of what was outgoing: zero, too, is to be said, once, when it
+    /// takes no more. Returns how many are still queued.
+    pub fn sent(&mut self, now: Instant, conn: ConnId, n: u64) -> u64 {
+        self.advance(now);
+        let core = &self.core;
+        let now = core.now.get();
+        let (left, sent) = {
+            let mut streams = core.streams.borrow_mut();
+            let Some(stream) = streams.at(conn.into()) else { return 0 };
+            let StreamState::Socket(socket) = &stream.state else {
+                drop(streams);
+                return self.machine_sent(conn, n);
+            };
+            let channel = &mut *socket.channel.borrow_mut();
+            let flow = &mut channel.flow;
+            let sent = flow.output.advance(n, &mut core.workspace.borrow_mut().blocks);
+            let left = flow.output.len();
+            let closing = flow.is_half_closed();
+            if flow.take_drained() {
+                core.wakers.borrow_mut().extend(channel.writer.take());
+            }
+            let progress = stream.progress.sent(now, sent, left);
+            if closing || progress {
+                core.look_at(socket);
+            }
+            (left, sent)
+        };
+        core.counters.borrow_mut().bytes_out += sent;
+        core.wake_all();
+        left
+    }
+
+    pub(super) fn machine_sent(&mut self, conn: ConnId, n: u64) -> u64 {
+        let mut left = 0;
+        let mut sent = 0;
+        self.step(conn, |link, now, workspace| {
+            let before = link.flow.output.sent();
+            link.sent(now, n, workspace);
+            sent = link.flow.output.sent().saturating_sub(before);
+            left = link.flow.output.len();
+        });
+        let core = &self.core;
+        if let Some(stream) = core.streams.borrow_mut().at(conn.into()) {
+            stream.progress.sent(core.now.get(), sent, left);
+        }
+        core.counters.borrow_mut().bytes_out += sent;
+        left
+    }
+
+    /// The connection that [`Action::Connect`] asked for is there.
+    pub fn connected(&mut self, now: Instant, conn: ConnId) {
+        self.advance(now);
+        self.connect_settled(conn, Connecting::No);
+    }
+
+    /// The connection that [`Action::Connect`] asked for could not be made.
+    pub fn connect_failed(&mut self, now: Instant, conn: ConnId, why: ConnectErrorKind) {
+        self.advance(now);
+        self.connect_settled(conn, Connecting::Failed(why));
+    }
+
+    pub(super) fn connect_settled(&mut self, conn: ConnId, outcome: Connecting) {
+        {
+            let mut streams = self.core.streams.borrow_mut();
+            match streams.at(conn.into()) {
+                Some(stream) if stream.is_connecting() => stream.opened(self.core.now.get()),
+                _ => return,
+            }
+        }
+        let Some(socket) = self.socket_of(conn) else { return };
+        let waker = {
+            let channel = &mut *socket.channel.borrow_mut();
+            channel.connecting = outcome;
+            channel.writer.take()
+        };
+        self.core.look_at(&socket);
+        if let Some(waker) = waker {
+            waker.wake();
+        }
+        if matches!(outcome, Connecting::Failed(_)) {
+            self.core.close(conn, Cause::Done);
+        }
+    }
+
+    /// What the machine of this connection shares with others changed: it is stepped with
+    /// [`Input::Wake`].
+    pub fn wake(&mut self, now: Instant, conn: ConnId) {
+        self.advance(now);
+        self.step(conn, |link, now, workspace| link.input(now, Input::Wake, workspace));
+    }
+
+    /// Begins an orderly shutdown: no more connections; every token that waits, and every one that
+    /// would, fails with [`Error::Shutdown`] (`write` and `flush` may wait until `deadline`); what
+    /// is queued is sent. [`Action::Halt`] comes when nothing is left, or at `deadline`.
+    pub fn drain(&mut self, now: Instant, deadline: Instant) {
+        self.advance(now);
+        self.halt_by = Some(self.halt_by.map_or(deadline, |by| by.min(deadline)));
+        if self.core.draining.replace(true) {
+            return;
+        }
+        self.core.count_changed.set(true);
+        let fibers: Vec<_> = self.core.fibers.borrow().keys().collect();
+        for key in fibers {
+            self.core.ready.borrow().wake(key.index);
+        }
+        let streams: Vec<_> = self.core.streams.borrow().keys().collect();
+        for key in streams {
+            self.step(key.into(), |link, now, workspace| {
+                link.input(now, Input::Shutdown, workspace);
+            });
+        }
+    }
+}

@@ -1,0 +1,232 @@
+//! Time passed: what a run does, in its order.
+//!
+//! Timers that are due wake their fibers behind those that are ready already; fibers run; every
+//! stream that something was done to is looked at; services stop or go on accepting; and an orderly
+//! shutdown ends if it can.
+
+use super::*;
+
+impl Hub {
+    /// Time passed: fires what is due, runs what is ready (within the budget of
+    /// [`Config::polls_per_run`]), and appends what is to be done.
+    pub fn run(&mut self, now: Instant, actions: &mut Vec<Action>) {
+        self.advance(now);
+        if !self.halted {
+            self.fire_timers();
+            self.run_fibers();
+            self.settle();
+            self.bury();
+            self.accept_or_not();
+            self.halt_or_not();
+        }
+        let asked = &mut *self.core.actions.borrow_mut();
+        match actions.is_empty() {
+            true => ::core::mem::swap(actions, asked),
+            false => actions.append(asked),
+        }
+    }
+
+    /// Whether [`run`](Self::run) has something to do now, without looking at timers. Cheaper than a
+    /// run that finds nothing.
+    pub fn has_more(&self) -> bool {
+        if self.halted {
+            return !self.core.actions.borrow().is_empty();
+        }
+        self.core.ready.borrow_mut().has_any()
+            || !self.core.dirty.borrow().is_empty()
+            || !self.core.actions.borrow().is_empty()
+            || self.core.halt_asked.get()
+    }
+
+    /// To be asked before waiting: when to call [`run`](Self::run) if nothing happens before. At once (an instant that is not
+    /// later than now) if there is more to do than the last one's budget allowed. `None`: nothing
+    /// is to come. From here on a waking sounds the alarm. Never later than what is due, but it may be earlier, if what was due was taken
+    /// back.
+    pub fn next_wake(&self) -> Option<Instant> {
+        if self.halted {
+            return None;
+        }
+        self.core.ready.borrow_mut().rest();
+        if self.has_more() {
+            return Some(self.core.now.get());
+        }
+        let timer = self.core.timers.borrow().next_deadline();
+        [timer, self.halt_by].into_iter().flatten().min()
+    }
+
+    /// Time does not go back.
+    pub(super) fn advance(&mut self, now: Instant) {
+        self.core.ready.borrow_mut().stay_awake();
+        if now > self.core.now.get() {
+            self.core.now.set(now);
+        }
+    }
+
+    pub(super) fn fire_timers(&mut self) {
+        if self.core.timers.borrow().is_empty() {
+            return;
+        }
+        let now = self.core.now.get();
+        loop {
+            let Some(alarm) = self.core.timers.borrow_mut().expire(now) else { return };
+            self.core.counters.borrow_mut().timers_fired += 1;
+            match alarm {
+                Alarm::Wake(waker) => waker.wake(),
+                Alarm::Stream(conn) => self.stream_due(conn),
+            }
+        }
+    }
+
+    pub(super) fn stream_due(&mut self, conn: ConnId) {
+        let now = self.core.now.get();
+        let due = {
+            let mut streams = self.core.streams.borrow_mut();
+            let Some(stream) = streams.at(conn.into()) else { return };
+            stream.take_timer();
+            stream.due(now)
+        };
+        match due {
+            Some(Due::Connect) => {
+                self.connect_settled(conn, Connecting::Failed(ConnectErrorKind::TimedOut))
+            }
+            Some(Due::Close(cause)) => self.core.close(conn, cause),
+            Some(Due::Idle) => {
+                let cause = Cause::TimedOut(Reason::Idle);
+                match self.socket_of(conn) {
+                    Some(socket) => {
+                        let wakers = socket.channel.borrow_mut().break_off(cause);
+                        socket.close(cause, false);
+                        wakers.into_iter().flatten().for_each(Waker::wake);
+                    }
+                    None => {
+                        self.with_flow(conn, |flow| flow.close_with(cause));
+                    }
+                }
+            }
+            Some(Due::Machine) => {
+                self.step(conn, |link, now, workspace| link.expired(now, workspace));
+            }
+            None => {}
+        }
+        // Sets the timer anew.
+        self.core.dirty.borrow_mut().push(conn);
+    }
+
+    pub(super) fn run_fibers(&mut self) {
+        for _ in 0..self.core.config.polls_per_run.max(1) {
+            let Some(index) = self.core.ready.borrow_mut().pop() else { return };
+            self.core.poll_fiber(index, &mut self.hook);
+        }
+    }
+
+    /// Looks at every stream that something was done to.
+    pub(super) fn settle(&mut self) {
+        self.upgrade();
+        // Settling adds nothing to the list; what closing wakes may, at its next poll.
+        let mut looked_at = 0;
+        loop {
+            let Some(conn) = self.core.dirty.borrow().get(looked_at).copied() else { break };
+            looked_at += 1;
+            self.core.settle(conn);
+        }
+        self.core.dirty.borrow_mut().drain(..looked_at);
+    }
+
+    /// Puts machines in the place of handles that asked for it.
+    pub(super) fn upgrade(&mut self) {
+        loop {
+            let upgrade = self.core.upgrades.borrow_mut().pop();
+            let Some((conn, machine)) = upgrade else { return };
+            let Some(socket) = self.socket_of(conn) else {
+                self.drop_machine(conn, machine);
+                continue;
+            };
+            let (link, ended) = {
+                let channel = &mut *socket.channel.borrow_mut();
+                let mut slices = self.core.slices.borrow_mut();
+                let mut workspace = self.core.workspace.borrow_mut();
+                let flow = ::core::mem::take(&mut channel.flow);
+                let left_over = channel.input.peek(&mut slices);
+                let link = Link::adopt(machine, flow, left_over, &mut workspace);
+                channel.input.clear(&mut slices);
+                (link, channel.eof)
+            };
+            let stream =
+                MachineStream { link, peer: socket.peer, config: Rc::clone(&socket.config) };
+            if let Some(slot) = self.core.streams.borrow_mut().at(conn.into()) {
+                slot.state = StreamState::Machine(Box::new(stream));
+            }
+            let draining = self.core.is_draining();
+            self.step(conn, |link, now, workspace| {
+                link.start(now, workspace);
+                if draining {
+                    link.input(now, Input::Shutdown, workspace);
+                }
+                if ended {
+                    link.eof(now, workspace);
+                }
+            });
+        }
+    }
+
+    /// Says which services are to accept, if that has changed.
+    pub(super) fn accept_or_not(&mut self) {
+        if !self.core.count_changed.replace(false) {
+            return;
+        }
+        for service in self.core.left_services.borrow_mut().drain(..) {
+            if let Some(registered) = self.services.get_mut(service.index()) {
+                registered.open = registered.open.saturating_sub(1);
+            }
+        }
+        let open = self.core.streams.borrow().len();
+        let full = open >= self.core.config.max_connections;
+        let draining = self.core.is_draining();
+        for (index, registered) in (0..).zip(&mut self.services) {
+            let id = ServiceId(index);
+            let own_full = registered.open >= registered.config.max_connections;
+            let stop = draining || full || own_full;
+            if stop == registered.stopped {
+                continue;
+            }
+            registered.stopped = stop;
+            if !stop {
+                self.core.push_action(Action::ResumeAccepting(id));
+                continue;
+            }
+            self.core.push_action(Action::StopAccepting(id));
+            if draining {
+                continue;
+            }
+            let counters = &mut *self.core.counters.borrow_mut();
+            let limit = if full {
+                counters.limit_connections += 1;
+                Limit::Connections(self.core.config.max_connections)
+            } else {
+                counters.limit_service_connections += 1;
+                Limit::ServiceConnections(registered.config.max_connections)
+            };
+            self.core.notice(Some(id), Notice::LimitReached(limit));
+        }
+    }
+
+    pub(super) fn halt_or_not(&mut self) {
+        let now = self.core.now.get();
+        if self.core.halt_asked.replace(false) {
+            self.drain(now, now + self.core.config.grace);
+        }
+        let Some(by) = self.halt_by else { return };
+        let (fibers, streams) = (self.core.fibers.borrow().len(), self.core.streams.borrow().len());
+        if now < by && (fibers > 0 || streams > 0) {
+            return;
+        }
+        self.core.drop_fibers(&mut self.hook);
+        let streams: Vec<_> = self.core.streams.borrow().keys().collect();
+        for key in streams {
+            self.core.close(key.into(), Cause::TimedOut(Reason::Drain));
+        }
+        self.bury();
+        self.halted = true;
+        self.core.push_action(Action::Halt);
+    }
+}
