@@ -17,6 +17,8 @@
 //! | `ann< bytes` | ann has got these bytes, in this order |
 //! | `+3s`, `+1.5s`, `+250ms`, `+2m`, `+1h` | time passes |
 //! | `ann connects`, `ann connects to echo` | ann connects; whoever does not say so connects to the first service with its first line |
+//! | `srv accepts 10.0.0.1:80` | the application has connected to there, and srv is who answers |
+//! | `srv refuses 10.0.0.1:80` | the application has connected to there, and is refused |
 //! | `ann ends` | ann ends its side, and goes on listening |
 //! | `ann resets` | ann resets the connection |
 //! | `ann stops reading`, `ann reads again` | meanwhile what is sent to ann stays with the sender |
@@ -72,6 +74,7 @@ mod tests;
 use alloc::string::String;
 use alloc::vec::Vec;
 use core::fmt;
+use core::net::SocketAddr;
 use core::time::Duration;
 
 pub use self::parse::{ParseError, Problem};
@@ -107,6 +110,8 @@ enum Step {
     Connects(usize, Option<String>),
     Sends(usize, Vec<u8>),
     Sees(usize, Vec<u8>),
+    Accepts(usize, SocketAddr),
+    Refuses(usize, SocketAddr),
     Ends(usize),
     Resets(usize),
     StopsReading(usize),

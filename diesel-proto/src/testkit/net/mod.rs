@@ -96,6 +96,7 @@ pub struct Network {
     hosts: Vec<Host>,
     peers: Vec<PeerEnd>,
     listeners: BTreeMap<SocketAddr, Listener>,
+    listens_everywhere: bool,
     wires: Slab<Wire>,
     due: Timers<Due>,
     /// Hosts that have something to do, each once.
@@ -194,6 +195,7 @@ impl Network {
             hosts: Vec::new(),
             peers: Vec::new(),
             listeners: BTreeMap::new(),
+            listens_everywhere: false,
             wires: Slab::new(),
             due: Timers::new(),
             busy: VecDeque::new(),
@@ -278,8 +280,8 @@ impl Network {
         self.transcript.watcher = Some(Box::new(watcher));
     }
 
-    /// A hash (FNV-1a) of all that happened: when, to which connection of which host, what, and
-    /// the bytes. Two runs that differ in anything have different ones.
+    /// A hash (FNV-1a) of all that a watcher is shown: when, to which connection of which host,
+    /// what, and the bytes.
     pub fn hash(&self) -> u64 {
         self.transcript.hash()
     }

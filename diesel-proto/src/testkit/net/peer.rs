@@ -68,6 +68,12 @@ impl Network {
         Ok(())
     }
 
+    /// From here on the test [listens](Self::listen) wherever somebody connects to and nobody else
+    /// listens: nothing is refused unless it says so.
+    pub fn listen_everywhere(&mut self) {
+        self.listens_everywhere = true;
+    }
+
     /// Accepts the connection that has waited longest at an address where the test
     /// [listens](Self::listen): its far end. `None` if none waits.
     pub fn accept(&mut self, address: SocketAddr) -> Option<Peer> {

@@ -354,3 +354,39 @@ fn a_peer_that_resets_is_gone() {
     assert_eq!(network.peer_state(peer), PeerState::Left);
     assert_eq!(network.wires.len(), 0);
 }
+
+#[test]
+fn the_test_may_listen_everywhere() {
+    let mut hub = Hub::default();
+    hub.add_loop(async |ctx: Ctx| ctx.connect(address(9)).await?.write("hi").await).unwrap();
+    let mut network = Network::new(1);
+    network.listen_everywhere();
+    network.lone_host(hub);
+    network.run_for(ms(1)).unwrap();
+    let peer = network.accept(address(9)).unwrap();
+    network.run_for(ms(0)).unwrap();
+    assert_eq!(network.got(peer), b"hi");
+}
+
+#[test]
+fn names_of_another_network_do_nothing() {
+    let (mut network, host) = echoing(1, LinkOptions::default());
+    let service = network.hosts[0].hub.add_service(echo);
+    let peer = network.connect_to(host, service);
+    let mut other = Network::new(1);
+    let lost = other.connect_to(host, service);
+    other.run_until_idle().unwrap();
+    assert_eq!(other.peer_state(lost), PeerState::Refused);
+    let mut third = Network::new(1);
+    third.send(peer, "x");
+    third.end(peer);
+    third.reset(peer);
+    third.stop_reading(peer);
+    third.read_again(peer);
+    third.drain(host, ms(1));
+    third.link_from(host, LinkOptions::default());
+    assert_eq!(third.got(peer), b"");
+    assert_eq!(third.take_got(peer, 1), b"");
+    assert_eq!((third.far_end(peer), third.peer_state(peer)), (None, PeerState::Left));
+    assert!(third.hub(host).is_none() && !third.has_halted(host));
+}

@@ -3,7 +3,7 @@
 //! It must never know why something happened, only what hubs were told and what they did.
 
 use alloc::boxed::Box;
-use core::fmt;
+use core::fmt::{self, Write};
 
 use super::HostId;
 use crate::{Address, Cause, ConnId, ConnectErrorKind, Instant, Notice, ServiceId};
@@ -122,9 +122,19 @@ impl Transcript {
         hash.add(&index.to_le_bytes());
         hash.add(&generation.to_le_bytes());
         hash.add(&[what.tag()]);
-        if let What::Received(bytes) | What::Sent(bytes) = what {
-            hash.add(&(bytes.len() as u32).to_le_bytes());
-            hash.add(bytes);
+        match &what {
+            What::Received(bytes) | What::Sent(bytes) => {
+                hash.add(&(bytes.len() as u32).to_le_bytes());
+                hash.add(bytes);
+            }
+            // The rest is rare, and its words say all. (Writing to a hash cannot fail.)
+            What::Accepted(_, peer) | What::Refused(_, peer) | What::Connects(peer) => {
+                _ = write!(hash, "{peer}");
+            }
+            What::ConnectFailed(why) => _ = write!(hash, "{why}"),
+            What::Closed(cause) => _ = write!(hash, "{cause}"),
+            What::Notice(notice) => _ = write!(hash, "{notice}"),
+            What::Connected | What::Eof | What::Reset | What::HalfClosed | What::Halted => {}
         }
         if let Some(watcher) = &mut self.watcher {
             watcher(&Happening { at, host: HostId(host), conn, what });
@@ -144,6 +154,13 @@ impl Fnv {
         for byte in bytes {
             self.0 = (self.0 ^ u64::from(*byte)).wrapping_mul(0x0000_0100_0000_01b3);
         }
+    }
+}
+
+impl fmt::Write for Fnv {
+    fn write_str(&mut self, text: &str) -> fmt::Result {
+        self.add(text.as_bytes());
+        Ok(())
     }
 }
 

@@ -121,6 +121,9 @@ impl Network {
             Target::Service(host, service) => return self.let_in(end, host, service),
             Target::Address(address) => address,
         };
+        if self.listens_everywhere {
+            self.listeners.entry(address).or_insert_with(Listener::of_test);
+        }
         match self.listeners.get_mut(&address) {
             None => {
                 let back = self.options_of(end).back.clone();
@@ -163,10 +166,10 @@ impl Network {
             End::Host(host, _) => Address::Socket(self.hosts[host].next_address()),
             End::Peer(_) => Address::Unnamed,
         };
-        let at = &mut self.hosts[host];
-        if at.halted {
-            return self.refused(end);
-        }
+        let at = match self.hosts.get_mut(host) {
+            Some(at) if !at.halted => at,
+            _ => return self.refused(end),
+        };
         match at.hub.accept(self.now, service, from) {
             Ok(conn) => {
                 let what = What::Accepted(service, from);

@@ -32,6 +32,8 @@ pub enum Problem {
     NotAnEscape,
     /// What should be a time is not one such as `3s`, `1.5s`, `250ms`, `2m`, `1h`.
     NotATime,
+    /// What should be an address is not one such as `10.0.0.1:80`.
+    NotAnAddress,
 }
 
 impl fmt::Display for Problem {
@@ -43,6 +45,7 @@ impl fmt::Display for Problem {
             Problem::NotAName => "expected a name of letters, digits, `_` and `-`",
             Problem::NotAnEscape => "expected an escape: \\r \\n \\t \\0 \\\\ \\\" \\xff",
             Problem::NotATime => "expected a time, such as 3s, 1.5s, 250ms, 2m or 1h",
+            Problem::NotAnAddress => "expected an address, such as 10.0.0.1:80",
         })
     }
 }
@@ -118,6 +121,13 @@ fn step_with_text(who: usize, rest: &str) -> Result<Step, Problem> {
     }
     if let Some(service) = rest.strip_prefix("connects to ") {
         return Ok(Step::Connects(who, Some(service.trim().to_string())));
+    }
+    let address = |text: &str| text.trim().parse().map_err(|_| Problem::NotAnAddress);
+    if let Some(text) = rest.strip_prefix("accepts ") {
+        return Ok(Step::Accepts(who, address(text)?));
+    }
+    if let Some(text) = rest.strip_prefix("refuses ") {
+        return Ok(Step::Refuses(who, address(text)?));
     }
     if let Some(cause) = rest.strip_prefix("closed:") {
         return Ok(Step::Closed(who, Some(cause.trim().to_string())));

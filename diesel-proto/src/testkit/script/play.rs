@@ -7,6 +7,7 @@ use alloc::vec;
 use alloc::vec::Vec;
 use core::cell::RefCell;
 use core::fmt;
+use core::net::SocketAddr;
 use core::time::Duration;
 
 use super::{Script, Step};
@@ -117,6 +118,7 @@ impl<'a> Stage<'a> {
         if cut == Cut::Narrow {
             network.link(LinkOptions { writes: 1..=1, ..LinkOptions::default() });
         }
+        network.listen_everywhere();
         let causes = Rc::new(RefCell::new(BTreeMap::new()));
         let seen = Rc::clone(&causes);
         network.watch(move |happening| {
@@ -150,6 +152,13 @@ impl<'a> Stage<'a> {
             Step::Sends(who, bytes) => return self.sends(*who, bytes),
             Step::Passes(time) => return self.run(*time),
             Step::ShutDown(grace) => self.network.drain(self.host, *grace),
+            Step::Accepts(who, address) => self.accepts(*who, *address)?,
+            Step::Refuses(_, address) => {
+                self.run(Duration::ZERO)?;
+                if !self.network.refuse(*address) {
+                    return Err(alloc::format!("nobody connects to {address}"));
+                }
+            }
             Step::Ends(who) => {
                 let peer = self.peer(*who)?;
                 self.network.end(peer);
@@ -195,6 +204,19 @@ impl<'a> Stage<'a> {
         match self.network.peer_state(peer) {
             PeerState::Refused => Err(self.name(who) + " is refused"),
             _ => Ok(()),
+        }
+    }
+
+    fn accepts(&mut self, who: usize, address: SocketAddr) -> Outcome {
+        if self.peers[who].is_some() {
+            return Err(self.name(who) + " is connected already");
+        }
+        // A loop that has not had its first turn may be about to connect.
+        self.run(Duration::ZERO)?;
+        self.peers[who] = self.network.accept(address);
+        match self.peers[who] {
+            Some(_) => Ok(()),
+            None => Err(alloc::format!("nobody connects to {address}")),
         }
     }
 

@@ -4,7 +4,7 @@ use alloc::vec::Vec;
 use core::time::Duration;
 
 use super::*;
-use crate::{Conn, Error, Service};
+use crate::{Conn, Ctx, Error, Service};
 
 fn echo() -> Hub {
     let mut hub = Hub::default();
@@ -85,6 +85,37 @@ fn whoever_connects_ends_resets_or_reads_late_says_so() {
 }
 
 #[test]
+fn whoever_the_application_connects_to_answers_or_not() {
+    let script = Script::parse(
+        r"
+        srv accepts 10.0.0.1:80
+        srv< hello\r\n
+        srv> hi\r\n
+        srv closed: done
+        other refuses 10.0.0.1:81
+        halted
+        ",
+    )
+    .unwrap();
+    let played = script.play_at_every_cut(|| {
+        let mut hub = Hub::default();
+        hub.add_loop(async |ctx: Ctx| {
+            let address = |port| core::net::SocketAddr::from(([10, 0, 0, 1], port));
+            let mut conn = ctx.connect(address(80)).await?;
+            conn.write("hello\r\n").await?;
+            assert_eq!(conn.until_eol().await?.trimmed(), "hi");
+            drop(conn);
+            assert!(ctx.connect(address(81)).await.is_err());
+            ctx.halt();
+            Ok(())
+        })
+        .unwrap();
+        hub
+    });
+    assert_eq!(played.unwrap(), 1 + 3 + 2);
+}
+
+#[test]
 fn what_does_not_come_is_marked() {
     let said = mismatch("ann> one\\n\nann< one\\n\nann> two\\n\nann< too\\n\n+1s").to_string();
     let expected = "the script does not come true in line 4, at 0ns, with nothing cut:
@@ -124,6 +155,8 @@ fn what_is_otherwise_is_said() {
         ("ann connects to chat", "there is no such service"),
         ("ann connects\nann connects", "ann is connected already"),
         ("ann connects\nhalted", "it goes on"),
+        ("srv accepts 10.0.0.1:80", "nobody connects to 10.0.0.1:80"),
+        ("srv refuses 10.0.0.1:80", "nobody connects to 10.0.0.1:80"),
         ("ann> x\\n\nann<", "ann has got \"x\\n\""),
     ] {
         assert_eq!(mismatch(text).instead, instead, "{text}");
@@ -167,6 +200,8 @@ fn a_line_that_is_none_is_named() {
         ("ann> \\", NotAnEscape),
         ("ann> \\x1", NotAnEscape),
         ("ann< \\xg0", NotAnEscape),
+        ("srv accepts localhost:80", NotAnAddress),
+        ("srv refuses 10.0.0.1", NotAnAddress),
         ("+3", NotATime),
         ("+s", NotATime),
         ("+1.2.3s", NotATime),
