@@ -45,6 +45,28 @@ pub(super) struct PeerEnd {
 
 impl Network {
     /// A peer connects to an address.
+    ///
+    /// ```
+    /// use core::time::Duration;
+    /// use diesel_proto::testkit::net::{Network, PeerState};
+    /// use diesel_proto::{Conn, Hub};
+    ///
+    /// let address = "10.0.0.1:7".parse()?;
+    /// let mut hub = Hub::default();
+    /// let service = hub.add_service(async |mut conn: Conn| {
+    ///     let line = conn.until_eol().await?;
+    ///     conn.write(("you said: ", line)).await
+    /// });
+    ///
+    /// let mut network = Network::new(1);
+    /// network.host(hub, &[(service, address)])?;
+    /// let peer = network.connect(address);
+    /// network.send(peer, "hello\n");
+    /// network.run_for(Duration::ZERO)?;
+    /// assert_eq!(network.got(peer), b"you said: hello\n");
+    /// assert_eq!(network.peer_state(peer), PeerState::Ended);
+    /// # Ok::<(), Box<dyn core::error::Error>>(())
+    /// ```
     pub fn connect(&mut self, address: SocketAddr) -> Peer {
         self.add_peer(Target::Address(address))
     }

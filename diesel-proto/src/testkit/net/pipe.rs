@@ -27,6 +27,7 @@ pub(super) struct Pipe {
     head: usize,
     /// Bytes from `head` on that have arrived.
     arrived: usize,
+    /// None arrives before those in front of it, whatever its own time.
     parts: VecDeque<Part>,
     /// What came after all bytes that have arrived.
     mark: Option<Mark>,
@@ -38,8 +39,6 @@ pub(super) struct Pipe {
     ended: Option<Mark>,
     /// The line is busy until then.
     free_at: Instant,
-    /// Nothing arrives before what was written before it.
-    last_at: Instant,
     /// Set while something is on its way.
     pub(super) timer: Option<TimerKey>,
     /// The writer found no room.
@@ -92,7 +91,6 @@ impl Pipe {
             reset_after,
             ended: None,
             free_at: Instant::ORIGIN,
-            last_at: Instant::ORIGIN,
             timer: None,
             writer_waits: false,
         }
@@ -175,8 +173,7 @@ impl Pipe {
             let nanos = at.as_nanos();
             at = Instant::from_nanos(nanos.checked_next_multiple_of(grid).unwrap_or(u64::MAX));
         }
-        self.last_at = self.last_at.max(at);
-        self.last_at
+        at
     }
 
     /// When what is on its way arrives next.
