@@ -47,6 +47,13 @@ pub struct Crowd {
     pub high_water: u64,
 }
 
+impl Crowd {
+    /// The hash of what becomes of the default crowd, in every process, on every machine, in every
+    /// build. It changes when the chat, the order of things in a hub, or the network does: then
+    /// this is to be changed.
+    pub const HASH: u64 = 0x69fc_2e98_c9a7_1c97;
+}
+
 impl Default for Crowd {
     /// A hundred in ten rooms, for ten minutes, over links that do nothing but take their time.
     fn default() -> Self {
