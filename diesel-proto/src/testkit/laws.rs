@@ -37,7 +37,8 @@ pub enum Law {
     NothingNew,
     /// Nothing comes out after a close.
     SilenceAfterClose,
-    /// A deadline that is met makes progress: bytes, a close, or another deadline.
+    /// A deadline that is met makes progress: bytes, a close, or another deadline. And what follows
+    /// from one thing that happens comes to an end.
     Progress,
     /// How much room there is for output does not change the output.
     RoomInvariance,
@@ -229,6 +230,9 @@ impl<M: Machine, F: Fn() -> M> Laws<F> {
                 "the deadline at {:?} ({:?}) is due again",
                 deadline.at, deadline.reason
             );
+            Law::Progress
+        } else if findings.endless {
+            detail.push_str("it puts out without end");
             Law::Progress
         } else if findings.refused > 0 {
             let _ = write!(detail, "{} actions after the close", findings.refused);

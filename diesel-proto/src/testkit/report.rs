@@ -1,6 +1,6 @@
 //! A broken law, as a person gets to see it.
 
-use alloc::string::String;
+use alloc::string::{String, ToString};
 use alloc::vec::Vec;
 use core::fmt;
 
@@ -89,9 +89,23 @@ impl fmt::Display for Broken {
                 Some(entry) => writeln!(f, "{mark} second: {entry:?}")?,
                 None => writeln!(f, "{mark} second: nothing")?,
             }
+            if let (true, Some((expected, got))) = (index == first, expected.zip(got)) {
+                differs_from(f, &expected.output, &got.output)?;
+            }
         }
         left_out(f, all - shown.end)
     }
+}
+
+/// Where two long outputs differ is hard to see.
+fn differs_from(f: &mut fmt::Formatter<'_>, expected: &[u8], got: &[u8]) -> fmt::Result {
+    let same = expected.iter().zip(got).take_while(|(a, b)| a == b).count();
+    if expected == got || same < AROUND * 10 {
+        return Ok(());
+    }
+    let from = |bytes: &[u8]| bytes[same..bytes.len().min(same + 20)].escape_ascii().to_string();
+    let (expected, got) = (from(expected), from(got));
+    writeln!(f, "    from byte {same} of the output on: \"{expected}\", \"{got}\"")
 }
 
 fn left_out(f: &mut fmt::Formatter<'_>, n: usize) -> fmt::Result {

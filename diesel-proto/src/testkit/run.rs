@@ -15,6 +15,11 @@ use crate::{Cause, Deadline, Endpoint, Instant, Machine, Notice};
 
 /// Deadlines that may fall due at one instant, one after the other, before we call it a hang.
 const EXPIRIES: usize = 1000;
+/// Pieces of output that may follow from one thing that happens before we call it endless.
+const PIECES: usize = 1 << 20;
+
+/// Bytes of output that are shown from either end.
+const SHOWN: usize = 1000;
 
 /// How much room there is for output.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -105,6 +110,8 @@ pub(super) struct Findings {
     pub(super) refused: u64,
     /// A deadline that was met, and was due again, with nothing put out.
     pub(super) stuck: Option<Deadline>,
+    /// The machine put out without end, though nothing more had happened.
+    pub(super) endless: bool,
 }
 
 /// How a run is to be done.
@@ -134,12 +141,17 @@ pub(super) fn run<M: Machine>(
         pending: VecDeque::new(),
         output: Vec::new(),
         notices: Vec::new(),
+        pieces: 0,
     };
     run.after_step();
     run.entry(After::Start);
     let mut position = 0;
     for stimulus in stimuli {
         run.happens(stimulus, &mut position);
+        run.pieces = 0;
+        if run.findings.endless {
+            break;
+        }
     }
     run.findings.scanned = run.endpoint.machine().scanned();
     run.findings.refused = run.endpoint.refused();
@@ -156,6 +168,8 @@ struct Run<'a, M> {
     pending: VecDeque<Pending>,
     output: Vec<u8>,
     notices: Vec<Notice>,
+    /// Pieces of output since something happened.
+    pieces: usize,
 }
 
 enum Pending {
@@ -272,7 +286,7 @@ impl<M: Machine> Run<'_, M> {
             self.take(step);
             self.offer();
             let after = (self.put_out(), self.pending.len(), self.endpoint.queued());
-            if before == after && after.2 == 0 {
+            if (before == after && after.2 == 0) || self.findings.endless {
                 return;
             }
         }
@@ -281,6 +295,11 @@ impl<M: Machine> Run<'_, M> {
     fn take(&mut self, most: usize) {
         let mut left = most;
         while left > 0 {
+            self.pieces += 1;
+            if self.pieces > PIECES {
+                self.findings.endless = true;
+                return;
+            }
             let mut slices: [&[u8]; 1] = [&[]];
             if self.endpoint.outgoing(&mut slices) == 0 {
                 // A region that someone else sends counts as sent.
@@ -323,7 +342,15 @@ impl<M: Machine> Run<'_, M> {
 
 impl fmt::Debug for Entry {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{:?} {:?} -> \"{}\"", self.at, self.after, self.output.escape_ascii())?;
+        write!(f, "{:?} {:?} -> ", self.at, self.after)?;
+        // Of very much, the ends: nobody reads more.
+        let (head, rest) = self.output.split_at(self.output.len().min(SHOWN));
+        write!(f, "\"{}\"", head.escape_ascii())?;
+        if let Some(more) = rest.len().checked_sub(SHOWN).filter(|&n| n > 0) {
+            write!(f, " ({more} more) \"{}\"", rest[more..].escape_ascii())?;
+        } else if !rest.is_empty() {
+            write!(f, " \"{}\"", rest.escape_ascii())?;
+        }
         for notice in &self.notices {
             write!(f, " notice({notice})")?;
         }

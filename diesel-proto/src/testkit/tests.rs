@@ -169,3 +169,28 @@ fn a_report_shows_both_sides_and_marks_the_first_difference() {
     assert!(marked[0].contains("whole:") && !marked[0].contains("late: "), "{report}");
     assert!(marked[1].contains("second:") && marked[1].contains("late: "), "{report}");
 }
+
+#[test]
+fn output_without_end_is_caught() {
+    /// Has always more to say, as soon as there is room.
+    struct Babble;
+
+    impl Machine for Babble {
+        fn step(&mut self, _now: Instant, input: Input<'_>, actions: &mut Actions<'_>) -> usize {
+            match input {
+                Input::Bytes(bytes) => return bytes.len(),
+                Input::Eof | Input::Drained => {
+                    actions.send(b"and ");
+                    actions.notify_below(1);
+                }
+                _ => {}
+            }
+            0
+        }
+    }
+
+    let Err(broken) = Laws::of(|| Babble).check(&[Stimulus::Eof]) else { panic!("not caught") };
+    assert_eq!(broken.law, Law::Progress);
+    // The report does not babble on.
+    assert!(broken.to_string().len() < 10_000);
+}
