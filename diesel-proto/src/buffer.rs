@@ -250,6 +250,12 @@ impl<B: Block> Buffer<B> {
         for block in [self.front.take(), self.back.take()].into_iter().flatten() {
             blocks.give_back(block);
         }
+        self.start_anew();
+    }
+
+    /// There is no block any more.
+    #[inline]
+    fn start_anew(&mut self) {
         self.start = 0;
         self.searched = 0;
         if matches!(self.search, Search::Long(_)) {
@@ -340,7 +346,7 @@ impl Buffer<Rc<Vec<u8>>> {
             if let Some(block) = self.front.take() {
                 let chunk = Chunk::of(&block, self.start, block.len());
                 blocks.give_back(block);
-                self.clear(blocks);
+                self.start_anew();
                 return chunk;
             }
         }
