@@ -309,11 +309,22 @@ impl Buffer<Rc<Vec<u8>>> {
         blocks: &mut Blocks<Rc<Vec<u8>>>,
     ) -> Result<Option<Chunk>, TooLong> {
         // Nothing was searched, and it is all in one place: a line that came whole.
-        if self.searched == 0 && self.back.is_none() {
-            if let Some(n) = self.find_first(byte, limit) {
-                return Ok(Some(self.take(n, blocks)));
+        if let (Some(block), None, 0) = (&self.front, &self.back, self.searched) {
+            let unread = &block[self.start..];
+            let end = unread.len().min(limit);
+            if let Some(at) = memchr::memchr(byte, &unread[..end]) {
+                let n = at + 1;
+                self.scanned += n as u64;
+                // Something is left behind it: only numbers change.
+                if n < unread.len() && block.capacity() <= Blocks::LARGE {
+                    let chunk = Chunk::within(block, self.start, self.start + n);
+                    self.start += n;
+                    return Ok(Some(chunk));
+                }
+                return Ok(Some(self.take_last(n, blocks)));
             }
-            self.remember(byte, self.front().len().min(limit), false);
+            self.scanned += end as u64;
+            self.remember(byte, end, false);
         }
         Ok(self.find(&[byte], limit)?.map(|n| self.take(n, blocks)))
     }

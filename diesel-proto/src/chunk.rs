@@ -95,6 +95,12 @@ impl Chunk {
         if start >= end {
             return Chunk::new();
         }
+        Chunk::within(block, start, end)
+    }
+
+    /// As [`of`](Self::of), where `start < end <= block.len()`.
+    #[inline]
+    pub(crate) fn within(block: &Rc<Vec<u8>>, start: usize, end: usize) -> Self {
         let Some(span) = Span::new(start, end, block.len()) else {
             return Chunk::copy_of(&block[start..end]);
         };
