@@ -11,6 +11,7 @@ use core::pin::Pin;
 use core::task::{Context, Poll};
 
 use super::channel::Socket;
+use crate::hub::Core;
 use crate::{Blocks, Buffer, Chunk, Error, Limit, Line};
 
 /// Waits for bytes of one connection. Made by the methods of [`Conn`](crate::Conn) and
@@ -18,48 +19,48 @@ use crate::{Blocks, Buffer, Chunk, Error, Limit, Line};
 #[derive(Debug)]
 #[must_use = "futures do nothing unless awaited"]
 pub struct Read<'a, W> {
-    socket: &'a Rc<Socket>,
+    socket: &'a Socket,
     want: W,
 }
 
 impl<'a, W> Read<'a, W> {
-    fn new(socket: &'a Rc<Socket>, want: W) -> Self {
+    fn new(socket: &'a Socket, want: W) -> Self {
         Read { socket, want }
     }
 }
 
 impl<'a> Read<'a, Until<'a>> {
-    pub(crate) fn until(socket: &'a Rc<Socket>, sentinel: &'a [u8]) -> Self {
+    pub(crate) fn until(socket: &'a Socket, sentinel: &'a [u8]) -> Self {
         Read::new(socket, Until { sentinel, limit: socket.config.read_limit })
     }
 }
 
 impl<'a> Read<'a, UntilEol> {
-    pub(crate) fn until_eol(socket: &'a Rc<Socket>) -> Self {
+    pub(crate) fn until_eol(socket: &'a Socket) -> Self {
         Read::new(socket, UntilEol { limit: socket.config.read_limit })
     }
 }
 
 impl<'a> Read<'a, Count> {
-    pub(crate) fn bytes(socket: &'a Rc<Socket>, n: usize) -> Self {
+    pub(crate) fn bytes(socket: &'a Socket, n: usize) -> Self {
         Read::new(socket, Count { n, limit: socket.config.read_limit })
     }
 }
 
 impl<'a> Read<'a, Peek> {
-    pub(crate) fn peek(socket: &'a Rc<Socket>, n: usize) -> Self {
+    pub(crate) fn peek(socket: &'a Socket, n: usize) -> Self {
         Read::new(socket, Peek { n, limit: socket.config.read_limit })
     }
 }
 
 impl<'a> Read<'a, Some> {
-    pub(crate) fn some(socket: &'a Rc<Socket>) -> Self {
+    pub(crate) fn some(socket: &'a Socket) -> Self {
         Read::new(socket, Some { limit: socket.config.read_ahead })
     }
 }
 
 impl<'a> Read<'a, ToEnd> {
-    pub(crate) fn to_end(socket: &'a Rc<Socket>, limit: usize) -> Self {
+    pub(crate) fn to_end(socket: &'a Socket, limit: usize) -> Self {
         Read::new(socket, ToEnd { limit })
     }
 }
@@ -78,7 +79,7 @@ impl<W: Want + Unpin> Future for Read<'_, W> {
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let Read { socket, want } = self.get_mut();
-        let core = &socket.core;
+        let core = &*socket.core;
         if !core.may_go_on(cx) {
             return Poll::Pending;
         }
@@ -88,7 +89,7 @@ impl<W: Want + Unpin> Future for Read<'_, W> {
         // What was taken is returned from where it was made: it is not moved once more.
         let error = match taken {
             Ok(Some(taken)) => {
-                settled(socket);
+                settled(core, socket);
                 return Poll::Ready(Ok(taken));
             }
             Err(limit) => {
@@ -110,16 +111,16 @@ impl<W: Want + Unpin> Future for Read<'_, W> {
                 }
             },
         };
-        settled(socket);
+        settled(core, socket);
         Poll::Ready(Err(error))
     }
 }
 
 /// A token was satisfied, or failed. There may be room to read on.
-fn settled(socket: &Socket) {
-    socket.core.spend_token();
+fn settled(core: &Core, socket: &Socket) {
+    core.spend_token();
     if socket.paused.get() {
-        socket.core.look_at(socket);
+        core.look_at(socket);
     }
 }
 

@@ -1,6 +1,5 @@
 //! Tokens that wait for room, and what can be written.
 
-use alloc::rc::Rc;
 use alloc::string::String;
 use alloc::vec::Vec;
 use core::fmt;
@@ -16,12 +15,12 @@ use crate::{Blocks, Chunk, Closed, Error, Line, Pipeline};
 /// Waits for room, then queues. Made by [`Writer::write`](crate::Writer::write).
 #[must_use = "futures do nothing unless awaited"]
 pub struct Write<'a, P> {
-    socket: &'a Rc<Socket>,
+    socket: &'a Socket,
     payload: P,
 }
 
 impl<'a, P> Write<'a, P> {
-    pub(crate) fn new(socket: &'a Rc<Socket>, payload: P) -> Self {
+    pub(crate) fn new(socket: &'a Socket, payload: P) -> Self {
         Write { socket, payload }
     }
 }
@@ -34,7 +33,7 @@ impl<P: Payload> Future for Write<'_, P> {
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let socket = self.socket;
-        let core = &socket.core;
+        let core = &*socket.core;
         if !core.may_go_on(cx) {
             return Poll::Pending;
         }
@@ -104,11 +103,11 @@ impl<P> fmt::Debug for Write<'_, P> {
 #[derive(Debug)]
 #[must_use = "futures do nothing unless awaited"]
 pub struct Flush<'a> {
-    socket: &'a Rc<Socket>,
+    socket: &'a Socket,
 }
 
 impl<'a> Flush<'a> {
-    pub(crate) fn new(socket: &'a Rc<Socket>) -> Self {
+    pub(crate) fn new(socket: &'a Socket) -> Self {
         Flush { socket }
     }
 }
@@ -117,7 +116,7 @@ impl Future for Flush<'_> {
     type Output = Result<(), Error>;
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
-        let core = &self.socket.core;
+        let core = &*self.socket.core;
         if !core.may_go_on(cx) {
             return Poll::Pending;
         }
