@@ -39,6 +39,8 @@
 //! - [Groups and events](groups_and_events): waiting for several things, and telling others.
 //! - [Errors](errors): who is to blame.
 //! - [Machines](machines): below the fibers.
+//! - Test your own protocol: laws, a fuzz target, a simulation, a driver. It is `guide::testing`,
+//!   and needs the feature `testkit`, as what it is about does.
 
 pub mod clients;
 pub mod connections;
@@ -46,6 +48,8 @@ pub mod errors;
 pub mod groups_and_events;
 pub mod loops_and_services;
 pub mod machines;
+#[cfg(feature = "testkit")]
+pub mod testing;
 
 #[cfg(doc)]
 use crate::Hub;

@@ -1,4 +1,5 @@
 //! Tools for testing what is built with this crate: your machines, your handlers, your application.
+//! The guide builds something with [all of them](crate::guide::testing), from an empty file on.
 //!
 //! - [`laws`]: what holds for every [`Machine`](crate::Machine), checked by one call from a unit
 //!   test, a property or a fuzz target.
