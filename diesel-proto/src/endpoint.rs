@@ -68,7 +68,8 @@ impl<M: Machine> Endpoint<M> {
         self.link.received(now, bytes, &mut self.workspace)
     }
 
-    /// The peer will send no more. The machine learns of it after it took all that came before.
+    /// The peer will send no more. The machine learns of it after it took all that came before, and
+    /// when it reads on.
     pub fn eof(&mut self, now: Instant) {
         self.link.eof(now, &mut self.workspace);
     }

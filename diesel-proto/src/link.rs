@@ -23,7 +23,7 @@ pub(crate) struct Link<M> {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Inbound {
     Open,
-    /// It ended, but bytes before the end are not taken yet.
+    /// It ended, but bytes before the end are not taken yet, or reading is paused.
     Ending,
     Ended,
 }
@@ -154,6 +154,9 @@ impl<M: Machine> Link<M> {
 
     /// After every step: offers what was left over, then the end of the stream.
     ///
+    /// The end waits for reading to go on, as bytes do: who does not read does not see it. Seen
+    /// earlier by whoever had all the bytes in one piece, it would tell how they were cut.
+    ///
     /// Ends because each turn takes bytes or pauses: `len(rest)` falls, or the loop does.
     fn settle(&mut self, now: Instant, workspace: &mut Workspace) {
         while !self.flow.paused && self.flow.close.is_none() && !self.rest.is_empty() {
@@ -162,7 +165,8 @@ impl<M: Machine> Link<M> {
             rest.consume(taken, &mut workspace.blocks);
             self.rest = rest;
         }
-        if self.rest.is_empty() && self.inbound == Inbound::Ending && self.flow.close.is_none() {
+        let open = !self.flow.paused && self.flow.close.is_none();
+        if open && self.rest.is_empty() && self.inbound == Inbound::Ending {
             self.inbound = Inbound::Ended;
             self.step(now, Input::Eof, workspace);
         }

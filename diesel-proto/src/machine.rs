@@ -91,7 +91,8 @@ pub enum Input<'a> {
     Start,
     /// Bytes arrived: the oldest that the machine has not taken yet. Never empty.
     Bytes(&'a [u8]),
-    /// The peer will send no more. Comes after all its bytes were taken, and once.
+    /// The peer will send no more. Comes after all its bytes were taken, not while reading is paused,
+    /// and once.
     Eof,
     /// The stream is gone, both ways. Comes last.
     Reset,

@@ -187,6 +187,24 @@ fn a_handler_that_counts() {
     }
 }
 
+/// More comes than is read ahead, and then the end: whether the handler has heard of the end when it
+/// is done must not tell how the bytes were cut.
+#[test]
+fn a_handler_that_leaves_bytes_unread() {
+    let hasty = async |mut conn: Conn| {
+        let line = conn.until_eol().await?;
+        conn.ctx().sleep(SECOND).await?;
+        conn.write(line).await
+    };
+    for session in [
+        vec![bytes("one\nfour"), Stimulus::Eof, wait(9)],
+        vec![bytes("one\nfour more"), Stimulus::Eof, wait(9)],
+        vec![bytes("one\ntwo"), Stimulus::Eof, wait(9)],
+    ] {
+        Laws::of(|| served(hasty, |it| it.read_ahead = 4)).early_deadlines().assert(&session);
+    }
+}
+
 #[cfg(feature = "quickcheck")]
 mod drawn {
     use super::*;
@@ -217,7 +235,10 @@ mod drawn {
 
     #[test]
     fn any_session_of_a_handler() {
-        check(|session| lawful(|| served(line_by_line, |it| it.high_water = 100), session));
+        fn narrow(it: &mut ServiceConfig) {
+            (it.high_water, it.read_ahead) = (100, 20);
+        }
+        check(|session| lawful(|| served(line_by_line, narrow), session));
     }
 
     #[test]

@@ -399,6 +399,29 @@ fn bytes_that_were_not_taken_are_offered_again_and_the_end_comes_after_them() {
     assert_eq!(endpoint.held(), 0);
 }
 
+/// Who has paused reading does not see the end, even if no bytes are before it.
+#[test]
+fn the_end_waits_for_reading_to_go_on() {
+    struct Paused;
+    impl Machine for Paused {
+        fn step(&mut self, _: Instant, input: Input<'_>, actions: &mut Actions<'_>) -> usize {
+            match input {
+                Input::Start => actions.pause(),
+                Input::Wake => actions.resume(),
+                Input::Eof => actions.close(Cause::PeerClosed),
+                _ => {}
+            }
+            0
+        }
+    }
+    let now = Instant::ORIGIN;
+    let mut endpoint = Endpoint::new(Paused, now);
+    endpoint.eof(now);
+    assert_eq!(endpoint.closed(), None);
+    endpoint.wake(now);
+    assert_eq!(endpoint.closed(), Some(Cause::PeerClosed));
+}
+
 /// Sends at every step, whatever it is, and closes at the byte `.`.
 struct Chatty;
 

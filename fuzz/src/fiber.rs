@@ -21,6 +21,7 @@ struct Setting {
     linger: u8,
     tokens: u8,
     polls: u8,
+    /// For what is queued below the hub, and for what is read ahead.
     room: u16,
     seed: u8,
 }
@@ -46,6 +47,7 @@ fn served(setting: &Setting) -> HubMachine {
     });
     let mut config = ServiceConfig::default();
     config.read_limit = setting.read_limit.into();
+    config.read_ahead = setting.room.into();
     config.high_water = setting.high_water.into();
     config.low_water = setting.low_water.into();
     config.idle = setting.idle.map(|n| Duration::from_millis(100 + 100 * u64::from(n)));

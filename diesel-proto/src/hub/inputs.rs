@@ -129,7 +129,8 @@ impl Hub {
         taken
     }
 
-    /// The peer will send no more. To be said after all its bytes were taken.
+    /// The peer will send no more. To be said after all its bytes were taken, and not while reading
+    /// is paused: who does not read does not see the end.
     pub fn eof(&mut self, now: Instant, conn: ConnId) {
         self.advance(now);
         let socket = {
