@@ -51,6 +51,10 @@ use crate::{Blocks, Cause, Deadline, External, Instant, Notice, Pipeline, Reason
 /// let mut echo = Endpoint::new(Echo, Instant::ORIGIN);
 /// assert_eq!(echo.received(Instant::ORIGIN, b"hello"), 5);
 /// assert_eq!(echo.take_outgoing(Instant::ORIGIN), b"hello");
+/// # #[cfg(feature = "testkit")] {
+/// #     use diesel_proto::testkit::{Stimulus, laws::Laws};
+/// #     Laws::of(|| Echo).assert(&[Stimulus::bytes("hello"), Stimulus::Wake, Stimulus::Eof]);
+/// # }
 /// ```
 pub trait Machine {
     /// Something happened; what follows goes to `actions`. Returns how many bytes of

@@ -70,6 +70,28 @@ fn the_proxy_stack() {
     }
 }
 
+/// What carries a machine changes nothing: a box, a hub.
+#[test]
+fn machines_in_a_box_and_in_a_hub() {
+    let in_a_hub = || {
+        let mut hub = Hub::default();
+        let service = hub.add_service(Service::machine(|_| proxy()));
+        HubMachine::new(hub, service).room(12)
+    };
+    for session in [
+        vec![bytes("PROXY UNKNOWN\r\nhello\nquit\nmore"), Stimulus::Eof],
+        vec![bytes("PROXY UNKNOWN\r\none\nUPGRADE\ntwo\nlonger than nine\n"), wait(9)],
+        vec![bytes("PROXY UNKNOWN\r\none\ntw"), Stimulus::Shutdown, bytes("o\n"), wait(9)],
+        vec![bytes("PROXY UNKNOWN"), wait(5), Stimulus::Eof],
+        vec![bytes("PROXY UNKNOWN\r\none\ntw"), Stimulus::Reset],
+        vec![bytes("no header\n"), wait(5)],
+    ] {
+        let boxed = || Box::new(proxy()) as Box<dyn Machine>;
+        Laws::of(boxed).max_held(107).assert(&session);
+        Laws::of(in_a_hub).early_deadlines().assert(&session);
+    }
+}
+
 fn served<H>(handler: H, config: fn(&mut ServiceConfig)) -> HubMachine
 where
     H: AsyncFn(Conn) -> Result<(), Error> + 'static,

@@ -42,6 +42,14 @@ impl Machine for Introduced {
         }
         self.1.step(now, input, actions)
     }
+
+    fn held(&self) -> usize {
+        self.1.held()
+    }
+
+    fn scanned(&self) -> u64 {
+        self.1.scanned()
+    }
 }
 
 fn stack() -> impl Machine {
@@ -98,6 +106,22 @@ fn always(bytes: &str, heard: &str, cause: Cause) {
     }
     let single: Vec<&[u8]> = bytes.as_bytes().chunks(1).collect();
     assert_eq!(in_an_endpoint(&single, true), expected, "byte by byte: {bytes:?}");
+}
+
+#[cfg(feature = "testkit")]
+#[test]
+fn the_stack_keeps_the_laws() {
+    use diesel_proto::testkit::{Stimulus, laws::Laws};
+
+    let line = |text: &str| Stimulus::bytes(format!("{HEADER}{text}"));
+    for session in [
+        vec![line("hi\nUPGRADE\r\nquit\nUPGRADE\n"), Stimulus::Eof],
+        vec![line("hi\nUPGRADE\r\nloud"), Stimulus::Shutdown, Stimulus::bytes("er")],
+        vec![line("hi\nquit\nmore\n"), Stimulus::Reset],
+        vec![Stimulus::bytes("PROXY UNK"), Stimulus::Wait(seconds(6)), Stimulus::Eof],
+    ] {
+        Laws::of(stack).max_held(MAX_HEADER).assert(&session);
+    }
 }
 
 #[test]

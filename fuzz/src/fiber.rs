@@ -59,3 +59,21 @@ fn served(setting: &Setting) -> HubMachine {
     let service = hub.add_service(service.config(config));
     HubMachine::new(hub, service).room(u64::from(setting.room).max(8))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use diesel_proto::testkit::Stimulus;
+
+    /// A fuzzer seldom spells the whole way: from the handler to a machine, and to the next one.
+    #[test]
+    fn a_handler_and_the_machines_that_follow_it_keep_the_laws() {
+        let setting = Setting::arbitrary(&mut Unstructured::new(&[0; 64])).unwrap();
+        let setting = Setting { read_limit: 50, high_water: 100, low_water: 10, ..setting };
+        let way = "hello\ncount 3\nabc\nupgrade\nhello\nUPGRADE\nas it comes";
+        for end in [Stimulus::Eof, Stimulus::Shutdown, Stimulus::Wait(Duration::from_secs(8))] {
+            let laws = Laws::of(|| served(&setting)).early_deadlines();
+            laws.assert(&[Stimulus::bytes(way), end, Stimulus::bytes("more"), Stimulus::Eof]);
+        }
+    }
+}

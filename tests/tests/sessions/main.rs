@@ -9,6 +9,7 @@ mod echo;
 mod echo_client;
 mod echo_timeout;
 mod fire;
+mod laws;
 mod oops;
 mod programs;
 mod proxy;
