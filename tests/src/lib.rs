@@ -1,13 +1,11 @@
-//! What the tests of the whole stand on: a network made of nothing, a crowd that chats over it, and
-//! example programs as real processes.
+//! What the tests of the whole stand on: a crowd that chats over a simulated network, and example
+//! programs as real processes.
 
 mod crowd;
 mod program;
-mod session;
 
 pub use crowd::{Crowd, Diary, Outcome};
 pub use program::{Program, Signal, connect};
-pub use session::{Peer, Session, at_every_cut};
 
 /// The README's programs compile, and its tests pass.
 #[cfg(doctest)]

@@ -1,114 +1,130 @@
 //! `chat`: what a friend says reaches all the others.
 
+use std::cell::RefCell;
+use std::rc::Rc;
 use std::time::Duration;
 
-use diesel_driver::{Cause, Service, ServiceId};
-use diesel_tests::{Session, at_every_cut};
+use diesel_driver::{Cause, Hub, Reason, Service};
+use diesel_proto::testkit::net::{LinkOptions, Network, What};
+use diesel_proto::testkit::script::assert_plays;
 
 use crate::programs::chat::chat;
 
-fn room(session: &mut Session) -> ServiceId {
-    let room = session.hub.event();
-    session.hub.add_service(Service::new(async move |conn| chat(conn, room.clone()).await))
+fn room() -> Hub {
+    let mut hub = Hub::default();
+    let room = hub.event();
+    hub.add_service(Service::new(async move |conn| chat(conn, room.clone()).await));
+    hub
 }
 
 #[test]
 fn friends_chat() {
-    at_every_cut(|session| {
-        let room = room(session);
-        let (ann, bob, cat) = (session.connect(room), session.connect(room), session.connect(room));
-        session.send(ann, "ann\r\n");
-        session.send(bob, "bob\r\n");
-        session.send(ann, "hi all\r\n");
-        session.expect(ann, "");
-        session.expect(bob, "<ann> hi all\r\n");
-        // Who has not told a nick is not in the room yet.
-        session.expect(cat, "");
-        session.send(cat, " cat \r\n");
-        session.send(bob, "hi ann\r\nhi cat\r\n");
-        session.expect(ann, "<bob> hi ann\r\n<bob> hi cat\r\n");
-        session.expect(bob, "");
-        session.expect(cat, "<bob> hi ann\r\n<bob> hi cat\r\n");
-        session.send(cat, "\r\n");
-        session.expect(ann, "<cat> \r\n");
-        session.expect(bob, "<cat> \r\n");
-        session.expect(cat, "");
-    });
+    assert_plays(
+        r"
+        cat connects
+        ann> ann\r\n
+        bob> bob\r\n
+        ann> hi all\r\n
+        bob< <ann> hi all\r\n
+        # Who has not told a nick is not in the room yet.
+        cat>  cat \r\n
+        bob> hi ann\r\nhi cat\r\n
+        ann< <bob> hi ann\r\n<bob> hi cat\r\n
+        cat< <bob> hi ann\r\n<bob> hi cat\r\n
+        cat> \r\n
+        ann< <cat> \r\n
+        bob< <cat> \r\n
+        ",
+        room,
+    );
 }
 
 #[test]
 fn all_of_it_may_arrive_with_the_nick() {
-    at_every_cut(|session| {
-        let room = room(session);
-        let ann = session.connect(room);
-        session.send(ann, "ann\r\n");
-        let bob = session.connect(room);
-        session.send(bob, "bob\r\none\r\ntwo\r\nthr");
-        session.expect(ann, "<bob> one\r\n<bob> two\r\n");
-        session.send(bob, "ee\r\n");
-        session.expect(ann, "<bob> three\r\n");
-        session.expect(bob, "");
-    });
+    assert_plays(
+        r"
+        ann> ann\r\n
+        bob> bob\r\none\r\ntwo\r\nthr
+        ann< <bob> one\r\n<bob> two\r\n
+        bob> ee\r\n
+        ann< <bob> three\r\n
+        ",
+        room,
+    );
 }
 
 #[test]
 fn who_leaves_is_missed_by_nobody() {
-    at_every_cut(|session| {
-        let room = room(session);
-        let (ann, bob, cat) = (session.connect(room), session.connect(room), session.connect(room));
-        for (friend, nick) in [(ann, "ann\n"), (bob, "bob\n"), (cat, "cat\n")] {
-            session.send(friend, nick);
-        }
-        session.send(bob, "bye\n");
-        session.end(bob);
-        session.expect_close(bob, Cause::PeerClosed);
-        session.reset(cat);
-        assert_eq!(session.closed(cat), Some(Cause::Reset));
-        session.expect(ann, "<bob> bye\r\n");
-        session.send(ann, "anybody?\n");
-        session.expect(ann, "");
-        session.expect_open(ann);
-        let dan = session.connect(room);
-        session.send(dan, "dan\nme\n");
-        session.expect(ann, "<dan> me\r\n");
-        // What was said before he came he does not hear.
-        session.expect(dan, "");
-    });
+    assert_plays(
+        r"
+        ann> ann\n
+        bob> bob\n
+        cat> cat\n
+        bob> bye\n
+        ann< <bob> bye\r\n
+        cat< <bob> bye\r\n
+        bob ends
+        bob closed: the peer closed
+        cat resets
+        cat closed: the peer reset the connection
+        ann> anybody?\n
+        ann open
+        # What was said before he came he does not hear.
+        dan> dan\nme\n
+        ann< <dan> me\r\n
+        ",
+        room,
+    );
 }
 
 #[test]
 fn a_friend_who_does_not_read_is_cut_at_last_and_holds_up_nobody() {
-    let mut session = Session::default();
-    let room = room(&mut session);
-    let (ann, bob, cat) = (session.connect(room), session.connect(room), session.connect(room));
-    for (friend, nick) in [(ann, "ann\n"), (bob, "bob\n"), (cat, "cat\n")] {
-        session.send(friend, nick);
-    }
-    session.turn_deaf(cat);
+    let mut hub = Hub::default();
+    let room = hub.event();
+    let chat = hub.add_service(Service::new(async move |conn| chat(conn, room.clone()).await));
+    let mut network = Network::new(1);
+    network.link(LinkOptions { capacity: 10_000, ..LinkOptions::default() });
+    let closed = Rc::new(RefCell::new(Vec::new()));
+    let causes = Rc::clone(&closed);
+    network.watch(move |happening| {
+        if let What::Closed(cause) = happening.what {
+            causes.borrow_mut().push((happening.conn, cause));
+        }
+    });
+    let host = network.lone_host(hub);
+    let [ann, bob, cat] = ["ann\n", "bob\n", "cat\n"].map(|nick| {
+        let friend = network.connect_to(host, chat);
+        network.send(friend, nick);
+        friend
+    });
+    network.stop_reading(cat);
+    network.run_for(Duration::ZERO).unwrap();
     let line = format!("{}\n", "x".repeat(1000));
     let said = format!("<ann> {}\r\n", "x".repeat(1000));
-    for _ in 0..60 {
+    for _ in 0..65 {
         // More than the queue of cat's connection takes, and then her place in the event.
         for _ in 0..20 {
-            session.send(ann, &line);
-            session.expect(bob, &said);
+            network.send(ann, &line);
+            network.run_for(Duration::ZERO).unwrap();
+            assert_eq!(network.take_got(bob, usize::MAX), said.as_bytes());
         }
-        session.advance_secs(1);
+        network.run_for(Duration::from_secs(1)).unwrap();
     }
-    assert_eq!(session.closed(cat), Some(Cause::TimedOut(diesel_driver::Reason::WriteStall)));
-    session.expect_open(ann);
-    session.expect_open(bob);
+    let cat = network.far_end(cat).map(|(_, conn)| conn);
+    assert_eq!(*closed.borrow(), [(cat, Cause::TimedOut(Reason::WriteStall))]);
 }
 
 #[test]
 fn a_shutdown_wakes_who_listens() {
-    at_every_cut(|session| {
-        let room = room(session);
-        let (ann, bob) = (session.connect(room), session.connect(room));
-        session.send(ann, "ann\r\nhel");
-        session.shut_down(Duration::from_secs(5));
-        session.expect_close(ann, Cause::Shutdown);
-        session.expect_close(bob, Cause::Shutdown);
-        assert!(session.halted());
-    });
+    assert_plays(
+        r"
+        ann> ann\r\nhel
+        bob connects
+        shut down within 5s
+        ann closed: shut down
+        bob closed: shut down
+        halted
+        ",
+        room,
+    );
 }

@@ -2,39 +2,74 @@
 
 use std::time::Duration;
 
-use diesel_tests::Session;
+use diesel_driver::Hub;
+use diesel_proto::testkit::script::assert_plays;
 
-use crate::Said;
 use crate::programs::clocker::{clock, end};
+use crate::terminal;
 
-const SECOND: Duration = Duration::from_secs(1);
-
-/// How often it says `hi!` at once, and in each second after.
-fn greetings(length: Duration, seconds: usize) -> Vec<usize> {
-    let mut session = Session::default();
-    let said = Said::default();
-    for period in [SECOND, 2 * SECOND] {
-        let say = said.say();
-        session.hub.add_loop(async move |ctx| clock(ctx, period, say).await).unwrap();
+fn clocker(length: Duration) -> Hub {
+    let mut hub = Hub::default();
+    let say = terminal(&mut hub);
+    for period in [1, 2] {
+        let (period, say) = (Duration::from_secs(period), say.clone());
+        hub.add_loop(async move |ctx| clock(ctx, period, say).await).unwrap();
     }
-    session.hub.add_loop(async move |ctx| end(ctx, length).await).unwrap();
-    session.run();
-    let mut counts = vec![said.take().len()];
-    for _ in 0..seconds {
-        session.advance(SECOND);
-        counts.push(said.take().len());
-    }
-    assert_eq!(session.halted(), Duration::from_secs(seconds as u64) > length);
-    counts
+    hub.add_loop(async move |ctx| end(ctx, length).await).unwrap();
+    hub
 }
 
 #[test]
 fn one_says_hi_every_second_and_the_other_every_two() {
-    assert_eq!(greetings(Duration::MAX, 6), [2, 1, 2, 1, 2, 1, 2]);
+    assert_plays(
+        r"
+        terminal connects
+        terminal< hi!\r\nhi!\r\n
+        +999ms
+        +1ms
+        terminal< hi!\r\n
+        +999ms
+        +1ms
+        terminal< hi!\r\nhi!\r\n
+        +1s
+        terminal< hi!\r\n
+        +1s
+        terminal< hi!\r\nhi!\r\n
+        terminal open
+        ",
+        || clocker(Duration::MAX),
+    );
 }
 
 #[test]
 fn it_ends_when_it_was_told_to() {
-    assert_eq!(greetings(Duration::from_millis(2500), 5), [2, 1, 2, 0, 0, 0]);
-    assert_eq!(greetings(Duration::ZERO, 2), [2, 0, 0]);
+    assert_plays(
+        r"
+        terminal connects
+        terminal< hi!\r\nhi!\r\n
+        +1s
+        terminal< hi!\r\n
+        +1s
+        terminal< hi!\r\nhi!\r\n
+        +499ms
+        terminal open
+        +1ms
+        terminal closed: shut down
+        halted
+        ",
+        || clocker(Duration::from_millis(2500)),
+    );
+}
+
+#[test]
+fn it_says_hi_even_if_it_ends_at_once() {
+    assert_plays(
+        r"
+        terminal connects
+        terminal< hi!\r\nhi!\r\n
+        terminal closed: shut down
+        halted
+        ",
+        || clocker(Duration::ZERO),
+    );
 }

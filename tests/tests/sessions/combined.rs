@@ -1,26 +1,32 @@
 //! `combined`: service, client and loop in one hub.
 
+use std::cell::RefCell;
 use std::net::SocketAddr;
+use std::rc::Rc;
+use std::time::Duration;
 
-use diesel_tests::Session;
+use diesel_driver::Hub;
+use diesel_proto::testkit::net::Network;
 
-use crate::Said;
 use crate::programs::combined::{calls, echo};
 
 #[test]
 fn five_thousand_calls_are_answered_in_order() {
-    let mut session = Session::default();
-    let address = SocketAddr::from(([127, 0, 0, 1], 7050)).into();
-    let service = session.hub.add_service(echo);
-    session.bind(service, address);
-    let said = Said::default();
-    let say = said.say();
-    session.hub.add_loop(async move |ctx| calls(ctx, address, say).await).unwrap();
-    session.run();
+    let address = SocketAddr::from(([10, 0, 0, 1], 7050));
+    let mut hub = Hub::default();
+    let service = hub.add_service(echo);
+    let said = Rc::new(RefCell::new(Vec::new()));
+    let heard = Rc::clone(&said);
+    let say = move |text: &str| heard.borrow_mut().push(text.to_string());
+    hub.add_loop(async move |ctx| calls(ctx, address.into(), say).await).unwrap();
+
+    let mut network = Network::new(1);
+    let host = network.host(hub, &[(service, address)]).unwrap();
+    network.run_for(Duration::ZERO).unwrap();
     // No time passes where nobody waits for it.
     assert_eq!(said.take(), ["5000 loops in 0.00s"]);
-    session.advance_secs(1);
-    assert!(session.halted());
-    let counters = session.hub.counters();
+    network.run_for(Duration::from_secs(1)).unwrap();
+    assert!(network.has_halted(host));
+    let counters = network.hub(host).unwrap().counters();
     assert_eq!((counters.accepted, counters.failures, counters.panics), (1, 0, 0));
 }

@@ -1,52 +1,59 @@
 //! `echo_timeout`: a line, or three seconds.
 
-use std::time::Duration;
-
-use diesel_driver::Cause;
-use diesel_tests::at_every_cut;
+use diesel_proto::testkit::script::assert_plays;
 
 use crate::programs::echo_timeout::patient_echo;
+use crate::with;
 
 #[test]
 fn it_says_so_when_no_line_comes_and_goes_on() {
-    at_every_cut(|session| {
-        let ann = session.visit(patient_echo);
-        session.send(ann, "hello\r\n");
-        session.expect(ann, "you said: hello\r\n");
-        session.advance(Duration::from_millis(2999));
-        session.expect(ann, "");
-        session.advance(Duration::from_millis(1));
-        session.expect(ann, "timeout!\r\n");
-        session.advance_secs(6);
-        session.expect(ann, "timeout!\r\ntimeout!\r\n");
-        session.send(ann, "still here\r\n");
-        session.expect(ann, "you said: still here\r\n");
-        session.end(ann);
-        session.expect_close(ann, Cause::PeerClosed);
-    });
+    assert_plays(
+        r"
+        ann> hello\r\n
+        ann< you said: hello\r\n
+        +2.999s
+        +1ms
+        ann< timeout!\r\n
+        +6s
+        ann< timeout!\r\ntimeout!\r\n
+        ann> still here\r\n
+        ann< you said: still here\r\n
+        ann ends
+        ann closed: the peer closed
+        ",
+        || with(patient_echo),
+    );
 }
 
 #[test]
 fn half_a_line_is_not_lost_when_the_time_is_up() {
-    at_every_cut(|session| {
-        let ann = session.visit(patient_echo);
-        session.send(ann, "hel");
-        session.advance_secs(3);
-        session.expect(ann, "timeout!\r\n");
-        session.send(ann, "lo\r\n");
-        session.expect(ann, "you said: hello\r\n");
-    });
+    assert_plays(
+        r"
+        ann> hel
+        +3s
+        ann< timeout!\r\n
+        ann> lo\r\n
+        ann< you said: hello\r\n
+        ",
+        || with(patient_echo),
+    );
 }
 
 #[test]
 fn each_line_is_given_three_seconds_anew() {
-    at_every_cut(|session| {
-        let ann = session.visit(patient_echo);
-        for _ in 0..4 {
-            session.advance_secs(2);
-            session.send(ann, "a\n");
-            session.expect(ann, "you said: a\n");
-        }
-        assert_eq!(session.hub.counters().timers_fired, 0);
-    });
+    assert_plays(
+        r"
+        ann connects
+        +2s
+        ann> a\n
+        ann< you said: a\n
+        +2s
+        ann> b\n
+        ann< you said: b\n
+        +2.999s
+        +1ms
+        ann< timeout!\r\n
+        ",
+        || with(patient_echo),
+    );
 }

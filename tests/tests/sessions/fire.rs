@@ -2,32 +2,40 @@
 
 use std::time::Duration;
 
-use diesel_tests::Session;
+use diesel_driver::Hub;
+use diesel_proto::testkit::script::assert_plays;
 
-use crate::Said;
 use crate::programs::fire::{gunner, sieged};
+use crate::terminal;
 
 #[test]
 fn everyone_hears_every_shot() {
-    let mut session = Session::default();
-    let said = Said::default();
-    let bams = session.hub.event();
-    for name in ["ann", "bob"] {
-        let (bams, say) = (bams.subscribe(), said.say());
-        session.hub.add_loop(async move |_| sieged(name, bams, say).await).unwrap();
-    }
-    let length = Duration::from_millis(2500);
-    session.hub.add_loop(async move |ctx| gunner(ctx, bams, length).await).unwrap();
-    session.run();
-    assert_eq!(said.take(), ["ann: bam 1", "bob: bam 1"]);
-    session.advance_secs(1);
-    assert_eq!(said.take(), ["ann: bam 2", "bob: bam 2"]);
-    session.advance_secs(1);
-    assert_eq!(said.take(), ["ann: bam 3", "bob: bam 3"]);
-    session.advance(Duration::from_millis(499));
-    assert!(!session.halted());
-    session.advance(Duration::from_millis(1));
-    assert!(session.halted());
-    assert_eq!(said.take(), [""; 0]);
-    assert_eq!(session.hub.counters().fibers, 0);
+    assert_plays(
+        r"
+        terminal connects
+        terminal< ann: bam 1\r\nbob: bam 1\r\n
+        +999ms
+        +1ms
+        terminal< ann: bam 2\r\nbob: bam 2\r\n
+        +1s
+        terminal< ann: bam 3\r\nbob: bam 3\r\n
+        +499ms
+        terminal open
+        +1ms
+        terminal closed: shut down
+        halted
+        ",
+        || {
+            let mut hub = Hub::default();
+            let say = terminal(&mut hub);
+            let bams = hub.event();
+            for name in ["ann", "bob"] {
+                let (bams, say) = (bams.subscribe(), say.clone());
+                hub.add_loop(async move |_| sieged(name, bams, say).await).unwrap();
+            }
+            let length = Duration::from_millis(2500);
+            hub.add_loop(async move |ctx| gunner(ctx, bams, length).await).unwrap();
+            hub
+        },
+    );
 }

@@ -1,5 +1,5 @@
-//! The sessions of every example, in virtual time and without sockets, at every two-way cut of what
-//! is sent.
+//! The sessions of every example, in virtual time and without sockets. Most are scripts, and so are
+//! played at every two-way cut of what is sent.
 
 mod bytes_or_timeout;
 mod chat;
@@ -17,20 +17,28 @@ mod sleep_server;
 mod telnet;
 
 use std::cell::RefCell;
-use std::rc::Rc;
 
-/// What loops say, instead of printing it. A clone hears the same.
-#[derive(Clone, Debug, Default)]
-struct Said(Rc<RefCell<Vec<String>>>);
+use diesel_driver::{Conn, Hub, Service};
 
-impl Said {
-    fn say(&self) -> impl Fn(&str) + 'static {
-        let said = Rc::clone(&self.0);
-        move |text| said.borrow_mut().push(text.to_string())
-    }
+/// An application with one service.
+fn with(service: impl Into<Service>) -> Hub {
+    let mut hub = Hub::default();
+    hub.add_service(service);
+    hub
+}
 
-    /// What was said since the last time.
-    fn take(&self) -> Vec<String> {
-        self.0.take()
-    }
+/// What programs say instead of printing it: who connects to the service `terminal` reads it, from
+/// the first line on.
+fn terminal(hub: &mut Hub) -> impl Fn(&str) + Clone + 'static {
+    let lines = hub.event::<String>();
+    let unread = RefCell::new(Some(lines.subscribe()));
+    let terminal = Service::new(async move |mut conn: Conn| {
+        let mut unread = unread.take().expect("there is one terminal");
+        loop {
+            let line = unread.wait().await?;
+            conn.write((line, "\r\n")).await?;
+        }
+    });
+    hub.add_service(terminal.named("terminal"));
+    move |line| lines.fire(line.to_string())
 }

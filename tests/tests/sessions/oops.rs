@@ -1,54 +1,64 @@
 //! `oops`: a handler that notices how its peer goes.
 
-use std::time::Duration;
+use diesel_driver::{Hub, Service};
+use diesel_proto::testkit::script::assert_plays;
 
-use diesel_driver::{Cause, Limit, Service};
-use diesel_tests::{Peer, Session, at_every_cut};
-
-use crate::Said;
 use crate::programs::oops::oops;
+use crate::terminal;
 
-fn visit(session: &mut Session, said: &Said) -> Peer {
-    let said = said.clone();
-    session.visit(Service::new(async move |conn| oops(conn, said.say()).await).read_limit(16))
+fn noticing() -> Hub {
+    let mut hub = Hub::default();
+    let say = terminal(&mut hub);
+    let oops = Service::new(async move |conn| oops(conn, say.clone()).await).read_limit(16);
+    hub.add_service(oops.named("oops"));
+    hub
 }
 
 #[test]
 fn the_peer_closes() {
-    at_every_cut(|session| {
-        let said = Said::default();
-        let ann = visit(session, &said);
-        session.send(ann, "hello\r\nhal");
-        session.expect(ann, "you said: hello\r\n");
-        assert_eq!(said.take(), [""; 0]);
-        session.end(ann);
-        assert_eq!(said.take(), ["oops! unnamed is gone after 1 line"]);
-        session.expect_close(ann, Cause::PeerClosed);
-    });
+    assert_plays(
+        r"
+        terminal connects
+        ann connects to oops
+        ann> hello\r\nhal
+        ann< you said: hello\r\n
+        ann ends
+        terminal< oops! unnamed is gone after 1 line\r\n
+        ann closed: the peer closed
+        ",
+        noticing,
+    );
 }
 
 #[test]
 fn the_peer_resets() {
-    at_every_cut(|session| {
-        let said = Said::default();
-        let ann = visit(session, &said);
-        session.send(ann, "a\r\nb\r\n");
-        session.reset(ann);
-        assert_eq!(said.take(), ["oops! unnamed is gone after 2 lines"]);
-        assert_eq!(session.closed(ann), Some(Cause::Reset));
-    });
+    assert_plays(
+        r"
+        terminal connects
+        ann connects to oops
+        ann> a\r\nb\r\n
+        ann< you said: a\r\nyou said: b\r\n
+        ann resets
+        terminal< oops! unnamed is gone after 2 lines\r\n
+        ann closed: the peer reset the connection
+        ",
+        noticing,
+    );
 }
 
 #[test]
 fn what_is_not_the_peers_leaving_is_passed_on() {
-    at_every_cut(|session| {
-        let said = Said::default();
-        let ann = visit(session, &said);
-        session.send(ann, "more than sixteen bytes in one line\r\n");
-        session.expect_close(ann, Cause::Limit(Limit::Line(16)));
-        let bob = visit(session, &said);
-        session.shut_down(Duration::from_secs(5));
-        session.expect_close(bob, Cause::Shutdown);
-        assert_eq!(said.take(), [""; 0]);
-    });
+    assert_plays(
+        r"
+        terminal connects
+        ann connects to oops
+        ann> more than sixteen bytes in one line\r\n
+        ann closed: no sentinel within the line limit of 16 bytes
+        bob connects to oops
+        shut down within 5s
+        bob closed: shut down
+        terminal closed: shut down
+        ",
+        noticing,
+    );
 }

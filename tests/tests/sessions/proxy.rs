@@ -3,138 +3,178 @@
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use diesel_driver::{Address, Cause, Service};
-use diesel_tests::{Peer, Session, at_every_cut};
+use diesel_driver::{Hub, Service};
+use diesel_proto::testkit::net::{HostId, LinkOptions, Network, Peer};
+use diesel_proto::testkit::script::assert_plays;
 
 use crate::programs::proxy::proxy;
+use crate::with;
 
-fn target() -> Address {
-    SocketAddr::from(([127, 0, 0, 1], 7050)).into()
+fn target() -> SocketAddr {
+    SocketAddr::from(([127, 0, 0, 1], 7050))
 }
 
-/// A peer, and the target that it is passed on to.
-fn pair(session: &mut Session) -> (Peer, Peer) {
-    let peer = session.visit(Service::new(async |conn| proxy(conn, target()).await));
-    (peer, session.accept(target()))
+fn passing_on() -> Service {
+    Service::new(async |conn| proxy(conn, target().into()).await)
 }
 
 #[test]
 fn what_one_says_the_other_gets() {
-    at_every_cut(|session| {
-        let (peer, target) = pair(session);
-        session.send(peer, "hello");
-        session.expect(target, "hello");
-        session.send(target, "who\r\nis it?");
-        session.expect(peer, "who\r\nis it?");
-        session.send(peer, b"\0\xff");
-        session.expect(target, b"\0\xff");
-        session.expect(peer, "");
-    });
+    assert_plays(
+        r"
+        peer connects
+        target accepts 127.0.0.1:7050
+        peer> hello
+        target< hello
+        target> who\r\nis it?
+        peer< who\r\nis it?
+        peer> \0\xff
+        target< \0\xff
+        ",
+        || with(passing_on()),
+    );
 }
 
 #[test]
 fn what_came_before_the_connection_was_made_is_passed_on() {
-    at_every_cut(|session| {
-        let peer = session.visit(Service::new(async |conn| proxy(conn, target()).await));
-        session.send(peer, "hello");
-        session.end(peer);
-        session.advance_secs(5);
-        let target = session.accept(target());
-        session.expect(target, "hello");
-        session.expect_end(target);
-        session.send(target, "goodbye");
-        session.end(target);
-        session.expect(peer, "goodbye");
-        session.expect_close(peer, Cause::PeerClosed);
-    });
+    assert_plays(
+        r"
+        peer> hello
+        peer ends
+        +5s
+        target accepts 127.0.0.1:7050
+        target< hello
+        target> goodbye
+        peer< goodbye
+        target ends
+        peer closed: the peer closed
+        target closed: the peer closed
+        ",
+        || with(passing_on()),
+    );
 }
 
 #[test]
 fn a_side_that_has_ended_still_hears_the_other() {
-    for first_to_end in ["peer", "target"] {
-        at_every_cut(|session| {
-            let (peer, target) = pair(session);
-            let (ending, other) =
-                if first_to_end == "peer" { (peer, target) } else { (target, peer) };
-            session.send(ending, "question");
-            session.end(ending);
-            session.expect(other, "question");
-            session.expect_end(other);
-            session.send(other, "answer");
-            session.expect(ending, "answer");
-            session.expect_open(ending);
-            session.send(other, ", and more");
-            session.end(other);
-            session.expect(ending, ", and more");
-            session.expect_close(ending, Cause::PeerClosed);
-            assert_eq!(session.closed(other), Some(Cause::PeerClosed));
-            assert_eq!(session.hub.counters().fibers, 0);
-        });
+    for (ending, other) in [("peer", "target"), ("target", "peer")] {
+        let script = format!(
+            r"
+            peer connects
+            target accepts 127.0.0.1:7050
+            {ending}> question
+            {other}< question
+            {ending} ends
+            {ending} open
+            {other}> answer
+            {ending}< answer
+            {ending} open
+            {other}> , and more
+            {ending}< , and more
+            {other} ends
+            {ending} closed: the peer closed
+            {other} closed: the peer closed
+            "
+        );
+        assert_plays(&script, || with(passing_on()));
     }
 }
 
 #[test]
 fn a_side_that_resets_takes_the_other_with_it() {
-    for first_to_go in ["peer", "target"] {
-        at_every_cut(|session| {
-            let (peer, target) = pair(session);
-            let (going, other) =
-                if first_to_go == "peer" { (peer, target) } else { (target, peer) };
-            session.send(going, "hello");
-            session.expect(other, "hello");
-            session.reset(going);
-            assert_eq!(session.closed(going), Some(Cause::Reset));
-            session.expect_end(other);
-            session.end(other);
-            assert!(session.closed(other).is_some());
-            assert_eq!(session.hub.counters().fibers, 0);
-        });
+    for (going, other) in [("peer", "target"), ("target", "peer")] {
+        let script = format!(
+            r"
+            peer connects
+            target accepts 127.0.0.1:7050
+            {going}> hello
+            {other}< hello
+            {going} resets
+            {going} closed: the peer reset the connection
+            {other} closed
+            "
+        );
+        assert_plays(&script, || with(passing_on()));
     }
 }
 
 #[test]
 fn a_target_that_is_not_there_ends_it() {
-    let mut session = Session::default();
-    let peer = session.visit(Service::new(async |conn| proxy(conn, target()).await));
-    session.send(peer, "hello");
-    session.refuse(target());
-    session.expect_close(peer, Cause::Failed);
+    assert_plays(
+        r"
+        peer> hello
+        target refuses 127.0.0.1:7050
+        peer closed: the handler failed
+        ",
+        || with(passing_on()),
+    );
+}
+
+#[test]
+fn a_shutdown_ends_both_sides() {
+    assert_plays(
+        r"
+        peer connects
+        target accepts 127.0.0.1:7050
+        peer> hello
+        target< hello
+        shut down within 5s
+        peer closed
+        target closed
+        halted
+        ",
+        || with(passing_on()),
+    );
+}
+
+/// A peer and the target that it is passed on to, over links like this.
+fn pair(link: LinkOptions) -> (Network, HostId, Peer, Peer) {
+    let mut hub = Hub::default();
+    let service = hub.add_service(passing_on());
+    let mut network = Network::new(1);
+    network.link(link);
+    network.listen(target()).unwrap();
+    let host = network.lone_host(hub);
+    let peer = network.connect_to(host, service);
+    network.run_for(Duration::ZERO).unwrap();
+    let target = network.accept(target()).unwrap();
+    network.run_for(Duration::ZERO).unwrap();
+    (network, host, peer, target)
+}
+
+#[test]
+fn nothing_is_left_when_both_are_gone() {
+    for is_reset in [false, true] {
+        let (mut network, host, peer, target) = pair(LinkOptions::default());
+        match is_reset {
+            true => network.reset(peer),
+            false => network.end(peer),
+        }
+        network.end(target);
+        network.run_for(Duration::ZERO).unwrap();
+        let counters = network.hub(host).unwrap().counters();
+        assert_eq!((counters.open, counters.fibers), (0, 0));
+    }
 }
 
 #[test]
 fn a_side_that_does_not_read_holds_the_other_up_and_nothing_is_lost() {
     const MIB: usize = 1 << 20;
+    const ON_THE_WAY: usize = 10_000;
     let bytes: Vec<u8> = (0..MIB).map(|n| (n % 251) as u8).collect();
-    let mut session = Session::default();
-    let (peer, target) = pair(&mut session);
-    session.turn_deaf(target);
-    for piece in bytes.chunks(1000) {
-        session.send(peer, piece);
-    }
-    // Read: no more than what waits to be written (64 KiB and the piece that passed it by), what
-    // is read ahead (the same), and the piece that is being written.
-    let read = MIB - session.unread(peer);
+    let (mut network, _, peer, target) =
+        pair(LinkOptions { capacity: ON_THE_WAY, reads: 1..=1000, ..LinkOptions::default() });
+    network.stop_reading(target);
+    network.send(peer, &bytes);
+    network.run_for(Duration::ZERO).unwrap();
+    // Read: what is on its way to the target; what waits to be written (64 KiB and the piece that
+    // passed it by), what is read ahead (the same), and the piece that is being written.
+    let read = network.traffic().bytes as usize - ON_THE_WAY;
     assert!((64 << 10..200 << 10).contains(&read), "{read} bytes were read");
     // Back-pressure is one way only.
-    session.send(target, "the other way");
-    session.expect(peer, "the other way");
-    session.advance_secs(10);
-    session.narrow(10_000);
-    session.listen_again(target);
-    assert_eq!(session.unread(peer), 0);
-    assert!(session.take_got(target) == bytes);
-}
-
-#[test]
-fn a_shutdown_ends_both_sides() {
-    let mut session = Session::default();
-    let (peer, target) = pair(&mut session);
-    session.send(peer, "hello");
-    session.shut_down(Duration::from_secs(5));
-    session.expect(target, "hello");
-    session.expect_end(peer);
-    session.expect_end(target);
-    session.end(peer);
-    session.end(target);
-    assert!(session.halted());
+    network.send(target, "the other way");
+    network.run_for(Duration::from_secs(10)).unwrap();
+    assert_eq!(network.got(peer), b"the other way");
+    network.read_again(target);
+    network.run_for(Duration::ZERO).unwrap();
+    assert!(network.got(target) == bytes);
 }

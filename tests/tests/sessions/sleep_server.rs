@@ -2,86 +2,103 @@
 
 use std::time::Duration;
 
-use diesel_driver::{Cause, Service, ServiceId};
-use diesel_tests::{Session, at_every_cut};
+use diesel_driver::{Hub, Service};
+use diesel_proto::testkit::net::Network;
+use diesel_proto::testkit::script::assert_plays;
 
 use crate::programs::sleep_server::delayed_echo;
+use crate::with;
 
-fn sleepy(session: &mut Session) -> ServiceId {
-    let pause = Duration::from_secs(2);
-    session.hub.add_service(Service::new(async move |conn| delayed_echo(conn, pause).await))
+fn sleepy() -> Service {
+    Service::new(async |conn| delayed_echo(conn, Duration::from_secs(2)).await)
 }
 
 #[test]
 fn it_counts_with_pauses_and_answers() {
-    at_every_cut(|session| {
-        let sleepy = sleepy(session);
-        let ann = session.connect(sleepy);
-        session.advance_secs(100);
-        session.send(ann, "hello\r\nwhat comes after is not read");
-        for n in 0..4 {
-            session.expect(ann, "");
-            session.advance(Duration::from_millis(1999));
-            session.expect(ann, "");
-            session.advance(Duration::from_millis(1));
-            let answer = if n == 3 { "3\r\nyou said hello\r\n".into() } else { format!("{n}\r\n") };
-            session.expect(ann, answer);
-        }
-        session.expect_close(ann, Cause::Done);
-    });
+    assert_plays(
+        r"
+        ann connects
+        +100s
+        ann> hello\r\nwhat comes after is not read
+        +1.999s
+        +1ms
+        ann< 0\r\n
+        +1.999s
+        +1ms
+        ann< 1\r\n
+        +1.999s
+        +1ms
+        ann< 2\r\n
+        +1.999s
+        +1ms
+        ann< 3\r\nyou said hello\r\n
+        ann closed: done
+        ",
+        || with(sleepy()),
+    );
 }
 
 #[test]
 fn one_that_is_thought_over_holds_up_no_other() {
-    at_every_cut(|session| {
-        let sleepy = sleepy(session);
-        let (ann, bob) = (session.connect(sleepy), session.connect(sleepy));
-        session.send(ann, "ann\r\n");
-        session.advance_secs(1);
-        session.send(bob, "bob\r\n");
-        session.advance_secs(7);
-        session.expect(ann, "0\r\n1\r\n2\r\n3\r\nyou said ann\r\n");
-        session.expect(bob, "0\r\n1\r\n2\r\n");
-        session.advance_secs(1);
-        session.expect(bob, "3\r\nyou said bob\r\n");
-    });
+    assert_plays(
+        r"
+        ann> ann\r\n
+        +1s
+        bob> bob\r\n
+        +1s
+        ann< 0\r\n
+        +1s
+        bob< 0\r\n
+        +5s
+        ann< 1\r\n2\r\n3\r\nyou said ann\r\n
+        bob< 1\r\n2\r\n
+        +1s
+        bob< 3\r\nyou said bob\r\n
+        ",
+        || with(sleepy()),
+    );
 }
 
 #[test]
 fn a_peer_that_ended_its_side_still_gets_its_answer() {
-    at_every_cut(|session| {
-        let sleepy = sleepy(session);
-        let ann = session.connect(sleepy);
-        session.send(ann, "hello\r\n");
-        session.end(ann);
-        session.advance_secs(8);
-        session.expect(ann, "0\r\n1\r\n2\r\n3\r\nyou said hello\r\n");
-        session.expect_close(ann, Cause::PeerClosed);
-    });
+    assert_plays(
+        r"
+        ann> hello\r\n
+        ann ends
+        +8s
+        ann< 0\r\n1\r\n2\r\n3\r\nyou said hello\r\n
+        ann closed: the peer closed
+        ",
+        || with(sleepy()),
+    );
 }
 
 #[test]
 fn a_peer_that_resets_is_not_counted_for() {
-    let mut session = Session::default();
-    let sleepy = sleepy(&mut session);
-    let ann = session.connect(sleepy);
-    session.send(ann, "hello\r\n");
-    session.advance_secs(3);
-    session.reset(ann);
-    assert_eq!(session.closed(ann), Some(Cause::Reset));
-    session.advance_secs(1);
-    assert_eq!(session.hub.counters().fibers, 0);
+    let mut hub = Hub::default();
+    let sleepy = hub.add_service(sleepy());
+    let mut network = Network::new(1);
+    let host = network.lone_host(hub);
+    let ann = network.connect_to(host, sleepy);
+    network.send(ann, "hello\r\n");
+    network.run_for(Duration::from_secs(3)).unwrap();
+    network.reset(ann);
+    network.run_for(Duration::from_secs(1)).unwrap();
+    let counters = network.hub(host).unwrap().counters();
+    assert_eq!((counters.open, counters.fibers), (0, 0));
 }
 
 #[test]
 fn a_shutdown_wakes_the_sleeper() {
-    let mut session = Session::default();
-    let sleepy = sleepy(&mut session);
-    let ann = session.connect(sleepy);
-    session.send(ann, "hello\r\n");
-    session.advance_secs(3);
-    session.expect(ann, "0\r\n");
-    session.shut_down(Duration::from_secs(5));
-    session.expect_close(ann, Cause::Shutdown);
-    assert!(session.halted());
+    assert_plays(
+        r"
+        ann> hello\r\n
+        +3s
+        ann< 0\r\n
+        shut down within 5s
+        ann closed: shut down
+        halted
+        ",
+        || with(sleepy()),
+    );
 }
