@@ -356,6 +356,25 @@ fn a_peer_that_resets_is_gone() {
 }
 
 #[test]
+fn an_end_comes_once_however_often_it_is_said() {
+    let mut hub = Hub::default();
+    let service = hub.add_service(async |mut conn: Conn| {
+        conn.to_end(9).await?;
+        conn.ctx().sleep(ms(5)).await
+    });
+    let mut network = Network::new(1);
+    let host = network.lone_host(hub);
+    let lines = watched(&mut network);
+    let peer = network.connect_to(host, service);
+    for _ in 0..3 {
+        network.end(peer);
+        network.run_for(ms(1)).unwrap();
+    }
+    let ends = lines.borrow().iter().filter(|line| line.contains("peer ended")).count();
+    assert_eq!(ends, 1, "{lines:?}");
+}
+
+#[test]
 fn the_test_may_listen_everywhere() {
     let mut hub = Hub::default();
     hub.add_loop(async |ctx: Ctx| ctx.connect(address(9)).await?.write("hi").await).unwrap();
