@@ -1,6 +1,7 @@
 //! The pool: sizes, bounds, and blocks that are pinned when they come back.
 
 use super::*;
+use alloc::format;
 
 type Shared = Rc<Vec<u8>>;
 
@@ -62,6 +63,16 @@ fn what_is_kept_is_bounded() {
 }
 
 #[test]
+fn debug_counts_what_is_kept() {
+    let mut blocks = Blocks::<Shared>::new();
+    let pin = Shared::with_capacity(Blocks::SMALL);
+    blocks.give_back(pin.clone());
+    blocks.give_back(Shared::with_capacity(Blocks::LARGE));
+    blocks.give_back(Shared::with_capacity(Blocks::LARGE));
+    assert_eq!(format!("{blocks:?}"), "Blocks { small: 0, large: 2, pinned: 1 }");
+}
+
+#[test]
 fn a_pinned_block_that_is_too_large_is_let_go_at_once() {
     let mut blocks = Blocks::<Shared>::new();
     let pin = Shared::with_capacity(Blocks::LARGE + 1);
@@ -71,15 +82,17 @@ fn a_pinned_block_that_is_too_large_is_let_go_at_once() {
 
 #[test]
 fn a_pinned_block_is_lent_again_once_it_is_free() {
-    let mut blocks = Blocks::<Shared>::new();
-    let pin = blocks.lend(1);
-    blocks.give_back(pin.clone());
-    let other = blocks.lend(1);
-    assert!(!Rc::ptr_eq(&pin, &other), "never while it is pinned");
+    for size in [Blocks::SMALL, Blocks::LARGE] {
+        let mut blocks = Blocks::<Shared>::new();
+        let pin = blocks.lend(size);
+        blocks.give_back(pin.clone());
+        let other = blocks.lend(size);
+        assert!(!Rc::ptr_eq(&pin, &other), "never while it is pinned");
 
-    let address = Rc::as_ptr(&pin);
-    drop(pin);
-    assert_eq!(Rc::as_ptr(&blocks.lend(1)), address);
+        let address = Rc::as_ptr(&pin);
+        drop(pin);
+        assert_eq!(Rc::as_ptr(&blocks.lend(size)), address);
+    }
 }
 
 #[test]

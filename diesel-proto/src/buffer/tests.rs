@@ -2,7 +2,8 @@
 
 use super::*;
 use alloc::boxed::Box;
-use alloc::vec;
+use alloc::string::ToString;
+use alloc::{format, vec};
 use quickcheck::{Arbitrary, Gen, QuickCheck};
 
 type Shared = Rc<Vec<u8>>;
@@ -51,8 +52,13 @@ impl Arbitrary for Piece {
         Piece(bytes)
     }
 
+    /// Cuts off either end. To shrink each of so many bytes would take minutes.
     fn shrink(&self) -> Box<dyn Iterator<Item = Self>> {
-        Box::new(self.0.shrink().map(Piece))
+        let bytes = self.0.clone();
+        let parts = core::iter::successors(Some(bytes.len()), |&n| Some(n / 2))
+            .take_while(|&n| n > 0)
+            .flat_map(move |n| [bytes[n..].to_vec(), bytes[..bytes.len() - n].to_vec()]);
+        Box::new(parts.map(Piece))
     }
 }
 
@@ -64,6 +70,9 @@ enum Op {
     /// How many bytes, and whether the chunk is kept.
     Take(usize, bool),
     TakeSome(usize, bool),
+    Share(usize, bool),
+    /// Which byte, the limit, and whether the chunk is kept.
+    TakeThrough(u8, usize, bool),
     Consume(usize),
     Peek,
     /// Drops one of the chunks that were kept.
@@ -80,14 +89,16 @@ impl Arbitrary for Op {
             3 => usize::arbitrary(g) % 5_000,
             _ => usize::arbitrary(g) % 30,
         };
-        match u8::arbitrary(g) % 20 {
+        match u8::arbitrary(g) % 24 {
             0..=6 => Op::Push(Piece::arbitrary(g)),
             7..=11 => Op::Find(usize::arbitrary(g) % SENTINELS.len(), n),
             12..=13 => Op::Take(n, bool::arbitrary(g)),
             14..=15 => Op::TakeSome(n, bool::arbitrary(g)),
-            16 => Op::Consume(n),
-            17 => Op::Peek,
-            18 => Op::Unpin(usize::arbitrary(g)),
+            16..=17 => Op::TakeThrough(*g.choose(b"a\n").unwrap(), n, bool::arbitrary(g)),
+            18 => Op::Share(n, bool::arbitrary(g)),
+            19 => Op::Consume(n),
+            20 => Op::Peek,
+            21..=22 => Op::Unpin(usize::arbitrary(g)),
             _ if n == 0 => Op::Clear,
             _ => Op::Consume(n),
         }
@@ -162,6 +173,24 @@ fn behaves_like_a_vec(ops: Vec<Op>) {
                     kept.push((chunk, expected));
                 }
             }
+            Op::Share(n, keep) => {
+                let expected = model[..n.min(model.len())].to_vec();
+                let chunk = buffer.share(n, &mut blocks);
+                assert_eq!(chunk, expected[..]);
+                if keep {
+                    kept.push((chunk, expected));
+                }
+            }
+            Op::TakeThrough(byte, limit, keep) => {
+                let expected = naive_find(&model, &[byte], limit)
+                    .map(|n| n.map(|n| model.drain(..n).collect::<Vec<u8>>()));
+                let taken = buffer.take_through(byte, limit, &mut blocks);
+                let bytes = taken.clone().map(|chunk| chunk.map(|it| it.to_vec()));
+                assert_eq!(bytes, expected);
+                if let (Ok(Some(chunk)), Ok(Some(bytes)), true) = (taken, expected, keep) {
+                    kept.push((chunk, bytes));
+                }
+            }
             Op::Consume(n) => {
                 buffer.consume(n, &mut blocks);
                 model.drain(..n.min(model.len()));
@@ -211,7 +240,15 @@ fn behaves_the_same_over_vec(ops: Vec<Op>) {
                 buffer.clear(&mut blocks);
                 shared.clear(&mut shared_blocks);
             }
-            Op::Peek | Op::Unpin(_) => {}
+            Op::TakeThrough(byte, limit, _) => {
+                let found = buffer.find(&[byte], limit);
+                if let Ok(Some(n)) = found {
+                    buffer.consume(n, &mut blocks);
+                }
+                let taken = shared.take_through(byte, limit, &mut shared_blocks);
+                assert_eq!(taken.map(|chunk| chunk.map(|it| it.len())), found);
+            }
+            Op::Share(..) | Op::Peek | Op::Unpin(_) => {}
         }
         let model = shared.peek(&mut shared_blocks).to_vec();
         check_invariants(&mut buffer, &model);
@@ -226,6 +263,13 @@ fn a_buffer_of_vecs_behaves_the_same() {
     QuickCheck::new().tests(300).quickcheck(behaves_the_same_over_vec as fn(Vec<Op>));
 }
 
+/// A loop over these ends, however wrong the buffer may be.
+fn consume_some(buffer: &mut Buffer, n: usize, blocks: &mut Blocks) {
+    let before = buffer.len();
+    buffer.consume(n, blocks);
+    assert!(n > 0 && buffer.len() + n == before, "consumed {n} of {before}");
+}
+
 /// All that is found in `pieces`, taking each find away, until one fails.
 fn finds(pieces: &[&[u8]], sentinel: &[u8], limit: usize) -> (Vec<usize>, Option<TooLong>) {
     let mut blocks = Blocks::new();
@@ -237,7 +281,7 @@ fn finds(pieces: &[&[u8]], sentinel: &[u8], limit: usize) -> (Vec<usize>, Option
             match buffer.find(sentinel, limit) {
                 Ok(Some(n)) => {
                     finds.push(n);
-                    buffer.consume(n, &mut blocks);
+                    consume_some(&mut buffer, n, &mut blocks);
                 }
                 Ok(None) => break,
                 Err(error) => return (finds, Some(error)),
@@ -300,7 +344,7 @@ fn scans_at_most_twice(piece: &[u8], sentinel: &[u8], cuts: &[u8], consumed: &[u
             }
             let Ok(Some(n)) = found else { break };
             let n = consumed.next().map_or(n, |&part| if part < 128 { n } else { 1 });
-            buffer.consume(n, &mut blocks);
+            consume_some(&mut buffer, n, &mut blocks);
             model.drain(..n.min(model.len()));
             assert!(buffer.scanned() <= 2 * buffer.received());
         }
@@ -440,6 +484,7 @@ fn what_is_contiguous_is_taken_without_a_copy() {
     let mut blocks = Blocks::new();
     let (mut buffer, _pin) = pinned(&mut blocks);
     let address = buffer.front().as_ptr();
+    assert_eq!(buffer.share(4, &mut blocks).as_ptr(), address);
     assert_eq!(buffer.take(4, &mut blocks).as_ptr(), address);
     let address = buffer.front().as_ptr();
     assert_eq!(buffer.take(5, &mut blocks).as_ptr(), address);
@@ -479,7 +524,7 @@ fn growth_is_by_doubling_and_a_block_is_filled_to_the_end() {
     let mut blocks = Blocks::new();
     let mut buffer: Buffer = Buffer::new();
     let mut capacities = Vec::new();
-    while buffer.len() < 1 << 20 {
+    for _ in 0..1024 {
         buffer.push(&[b'x'; 1024], &mut blocks);
         let capacity = buffer.front.as_ref().map_or(0, Vec::capacity);
         if capacities.last() != Some(&capacity) {
@@ -504,6 +549,17 @@ fn consumed_room_is_used_again_before_more_is_asked_for() {
 }
 
 #[test]
+fn no_byte_moves_while_there_is_room_behind_it() {
+    let mut blocks = Blocks::new();
+    let mut buffer: Buffer = Buffer::new();
+    buffer.push(&[b'x'; 10], &mut blocks);
+    buffer.consume(9, &mut blocks);
+    let address = buffer.front().as_ptr();
+    buffer.push(&[b'x'; Blocks::SMALL - 10], &mut blocks);
+    assert_eq!((buffer.front().as_ptr(), buffer.len()), (address, Blocks::SMALL - 9));
+}
+
+#[test]
 fn a_small_rest_leaves_a_block_that_was_made_to_measure() {
     let mut blocks = Blocks::new();
     let mut buffer: Buffer = Buffer::new();
@@ -512,6 +568,40 @@ fn a_small_rest_leaves_a_block_that_was_made_to_measure() {
     buffer.consume(bytes.len() - 10, &mut blocks);
     assert_eq!(buffer.front.as_ref().map(Vec::capacity), Some(Blocks::SMALL));
     assert_eq!(buffer.front(), &bytes[..10]);
+}
+
+#[test]
+fn a_rest_that_is_not_small_or_not_in_such_a_block_stays_where_it_is() {
+    let measured = 2 * Blocks::LARGE;
+    for (len, rest, stays) in [
+        (Blocks::SMALL, 1, true),
+        (Blocks::LARGE, 1, true),
+        (measured, measured - 1, true),
+        (measured, measured / 8 + 1, true),
+        (measured, measured / 8, false),
+    ] {
+        let mut blocks = Blocks::new();
+        let mut buffer: Buffer = Buffer::new();
+        buffer.push(&vec![b'x'; len], &mut blocks);
+        let address = buffer.front()[len - rest..].as_ptr();
+        buffer.consume(len - rest, &mut blocks);
+        assert_eq!(buffer.front().as_ptr() == address, stays, "{rest} of {len}");
+    }
+}
+
+#[test]
+fn debug_shows_how_much_there_is_and_no_byte_of_it() {
+    let mut blocks = Blocks::new();
+    let mut buffer: Buffer = Buffer::new();
+    buffer.push(b"secret", &mut blocks);
+    buffer.consume(1, &mut blocks);
+    assert_eq!(buffer.find(b"\n", 80), Ok(None));
+    assert_eq!(format!("{buffer:?}"), "Buffer { len: 5, received: 6, scanned: 5, .. }");
+}
+
+#[test]
+fn too_long_names_the_limit() {
+    assert_eq!(TooLong { limit: 80 }.to_string(), "no end within the limit of 80 bytes");
 }
 
 #[test]
