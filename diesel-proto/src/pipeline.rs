@@ -203,9 +203,7 @@ impl Pipeline {
             let n = mem::take(&mut self.len);
             self.sent = self.sent.saturating_add(n);
             self.start = 0;
-            if self.tail.capacity() > 0 {
-                blocks.give_back(mem::take(&mut self.tail));
-            }
+            blocks.give_back(mem::take(&mut self.tail));
             return n;
         }
         let n = n.min(self.len);

@@ -2,7 +2,8 @@
 
 use super::*;
 use alloc::collections::VecDeque;
-use alloc::vec;
+use alloc::string::ToString;
+use alloc::{format, vec};
 use quickcheck::{Arbitrary, Gen, QuickCheck};
 
 #[derive(Debug, Clone)]
@@ -241,8 +242,8 @@ fn small_writes_coalesce() {
 fn large_bytes_are_not_copied_and_those_around_them_share_a_block() {
     let mut blocks = Blocks::new();
     let mut pipeline = Pipeline::new();
-    let large = Bytes::from(vec![b'x'; Pipeline::BY_REFERENCE]);
-    let small = Bytes::from(vec![b'x'; Pipeline::BY_REFERENCE - 1]);
+    let large = Bytes::from(vec![b'x'; 4096]);
+    let small = Bytes::from(vec![b'x'; 4095]);
     pipeline.push(b"head", &mut blocks).unwrap();
     pipeline.push_bytes(large.clone(), &mut blocks).unwrap();
     pipeline.push(b"tail", &mut blocks).unwrap();
@@ -284,6 +285,22 @@ fn what_never_empties_stays_in_its_block() {
     }
     assert!(pipeline.queue.is_none());
     assert_eq!(pipeline.tail.capacity(), Blocks::SMALL);
+}
+
+#[test]
+fn no_byte_moves_while_there_is_room_behind_it() {
+    let mut blocks = Blocks::new();
+    for with_segment in [false, true] {
+        let mut pipeline = Pipeline::new();
+        pipeline.push(b"ten bytes.", &mut blocks).unwrap();
+        if with_segment {
+            pipeline.push_bytes(vec![b'x'; 5_000].into(), &mut blocks).unwrap();
+        }
+        pipeline.advance(9, &mut blocks);
+        let address = addresses(&pipeline)[0];
+        pipeline.push(b"more", &mut blocks).unwrap();
+        assert_eq!(addresses(&pipeline)[0], address);
+    }
 }
 
 #[test]
@@ -331,6 +348,19 @@ fn appending_moves_what_is_large_and_copies_what_is_small() {
 }
 
 #[test]
+fn a_block_is_appended_by_reference_from_the_same_size_on_as_bytes_are() {
+    let mut blocks = Blocks::new();
+    for (n, moves) in [(Pipeline::BY_REFERENCE - 1, false), (Pipeline::BY_REFERENCE, true)] {
+        let (mut outer, mut inner) = (Pipeline::new(), Pipeline::new());
+        outer.push(b"outer", &mut blocks).unwrap();
+        inner.push(&vec![b'x'; n], &mut blocks).unwrap();
+        let address = addresses(&inner)[0];
+        outer.append(&mut inner, &mut blocks).unwrap();
+        assert_eq!(addresses(&outer).contains(&address), moves, "{n} bytes");
+    }
+}
+
+#[test]
 fn a_close_takes_effect_when_all_is_sent_and_nothing_more_is_taken() {
     let mut blocks = Blocks::new();
     let (mut pipeline, mut other) = (Pipeline::new(), Pipeline::new());
@@ -347,6 +377,7 @@ fn a_close_takes_effect_when_all_is_sent_and_nothing_more_is_taken() {
     assert_eq!(pipeline.push_external(external), Err(Closed));
     assert_eq!(pipeline.append(&mut other, &mut blocks), Err(Closed));
     assert!(fmt::Write::write_str(&mut pipeline.writer(&mut blocks), "more").is_err());
+    assert_eq!(Closed.to_string(), "the pipeline is closing and takes no more bytes");
     assert_eq!((pipeline.len(), other.len()), (3, 5));
 
     assert_eq!(pipeline.advance(2, &mut blocks), 2);
@@ -370,6 +401,15 @@ fn more_than_a_u64_can_count_is_still_all_there() {
     assert_eq!(pipeline.len(), 3);
     assert_eq!(pipeline.advance(u64::MAX, &mut blocks), 3);
     assert!(pipeline.is_empty());
+}
+
+#[test]
+fn debug_shows_how_much_there_is_and_no_byte_of_it() {
+    let mut blocks = Blocks::new();
+    let mut pipeline = Pipeline::new();
+    pipeline.push(b"secret", &mut blocks).unwrap();
+    pipeline.advance(1, &mut blocks);
+    assert_eq!(format!("{pipeline:?}"), "Pipeline { len: 5, sent: 1, is_closing: false, .. }");
 }
 
 #[test]
