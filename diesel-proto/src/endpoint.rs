@@ -1,5 +1,8 @@
 //! A machine with what every embedder would otherwise write again.
 
+#[cfg(test)]
+mod tests;
+
 use alloc::vec::Vec;
 use core::fmt;
 
@@ -156,13 +159,13 @@ impl<M: Machine> Endpoint<M> {
     }
 
     /// How often the machine tried to send after it had closed. What it tried to send is dropped.
-    #[cfg(feature = "testkit")]
+    #[cfg(any(test, feature = "testkit"))]
     pub(crate) fn refused(&self) -> u64 {
         self.workspace.refused
     }
 
     /// Whether the stream was cut: what was queued then is dropped.
-    #[cfg(feature = "testkit")]
+    #[cfg(any(test, feature = "testkit"))]
     pub(crate) fn aborted(&self) -> bool {
         self.link.flow.abort
     }

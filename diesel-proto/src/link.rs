@@ -177,3 +177,23 @@ impl<M: Machine> Link<M> {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::LineEcho;
+
+    #[test]
+    fn a_stream_is_taken_over_with_what_is_queued_and_what_was_left_over() {
+        let mut workspace = Workspace::new();
+        let mut flow = Flow::new();
+        Actions::new(&mut flow, &mut workspace).send(b"queued before\n");
+        flow.notify_below = 100;
+        let mut link = Link::adopt(LineEcho::default(), flow, b"left over\n", &mut workspace);
+        assert_eq!((link.held(), link.flow.notify_below), (14 + 10, 0));
+        link.start(Instant::ORIGIN, &mut workspace);
+        let mut slices = [&[][..]; 1];
+        assert_eq!(link.flow.output.slices(&mut slices), 1);
+        assert_eq!(slices[0], b"queued before\nyou said: left over\n");
+    }
+}
