@@ -28,6 +28,7 @@ mod endpoint;
 mod error;
 pub mod fiber;
 pub mod guide;
+pub mod http1;
 pub mod hub;
 mod line_echo;
 mod link;

@@ -1,0 +1,120 @@
+//! Field lines where they lie: a list of spans over bytes that someone else holds.
+//!
+//! Reading a head makes one entry for each field line, in memory of the caller that is used again
+//! for every message: no field is copied, none is allocated.
+//!
+//! It must never know what a field means, nor how it was read.
+
+use alloc::vec::Vec;
+use core::fmt;
+
+/// Memory for the places of a message's fields. One is enough for everything that reads in turn.
+///
+/// It is as long as the most fields that a message had, at 16 bytes each.
+#[derive(Clone, Debug, Default)]
+pub struct FieldSpans {
+    spans: Vec<Span>,
+}
+
+/// Where one field is: the name, and the value behind it, in bytes since the start of the head.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Span {
+    pub(super) name: u32,
+    pub(super) name_len: u32,
+    pub(super) value: u32,
+    pub(super) value_len: u32,
+}
+
+impl FieldSpans {
+    /// No fields, and no memory.
+    pub const fn new() -> Self {
+        FieldSpans { spans: Vec::new() }
+    }
+
+    pub(super) fn clear(&mut self) {
+        self.spans.clear();
+    }
+
+    pub(super) fn push(&mut self, span: Span) {
+        self.spans.push(span);
+    }
+
+    pub(super) fn len(&self) -> usize {
+        self.spans.len()
+    }
+
+    pub(super) fn view<'a>(&'a self, bytes: &'a [u8]) -> FieldsView<'a> {
+        FieldsView { bytes, spans: &self.spans }
+    }
+}
+
+/// The fields of a message, in order, duplicates kept, in the bytes that arrived.
+#[derive(Clone, Copy, Default)]
+pub struct FieldsView<'a> {
+    bytes: &'a [u8],
+    spans: &'a [Span],
+}
+
+impl<'a> FieldsView<'a> {
+    /// How many there are.
+    pub fn len(&self) -> usize {
+        self.spans.len()
+    }
+
+    /// Whether there are none.
+    pub fn is_empty(&self) -> bool {
+        self.spans.is_empty()
+    }
+
+    /// Names, as they were written, and values, without the blanks around them.
+    pub fn iter(&self) -> impl Iterator<Item = (&'a str, &'a [u8])> + use<'a> {
+        let bytes = self.bytes;
+        self.spans.iter().map(move |span| (span.name(bytes), span.value(bytes)))
+    }
+
+    /// The value of the first field of this name, whatever its case.
+    pub fn get(&self, name: &str) -> Option<&'a [u8]> {
+        self.get_all(name).next()
+    }
+
+    /// The values of all fields of this name, whatever its case.
+    pub fn get_all<'n>(&self, name: &'n str) -> impl Iterator<Item = &'a [u8]> + use<'a, 'n> {
+        self.iter()
+            .filter(move |(other, _)| other.eq_ignore_ascii_case(name))
+            .map(|(_, value)| value)
+    }
+}
+
+/// Names and values, but not those that hold a secret.
+impl fmt::Debug for FieldsView<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_map()
+            .entries(self.iter().map(|(name, value)| (name, Redacted(name, value))))
+            .finish()
+    }
+}
+
+/// A value as it may be shown: credentials are not (RFC 9110, 11.6 and 17.5; RFC 6265).
+pub(super) struct Redacted<'a>(pub(super) &'a str, pub(super) &'a [u8]);
+
+impl fmt::Debug for Redacted<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        const SECRET: [&str; 4] = ["authorization", "proxy-authorization", "cookie", "set-cookie"];
+        if SECRET.iter().any(|secret| self.0.eq_ignore_ascii_case(secret)) {
+            return f.write_str("(redacted)");
+        }
+        write!(f, "\"{}\"", self.1.escape_ascii())
+    }
+}
+
+impl Span {
+    fn name(self, bytes: &[u8]) -> &str {
+        let name = bytes.get(self.name as usize..(self.name + self.name_len) as usize);
+        // A name is a token: it was checked when the span was made.
+        core::str::from_utf8(name.unwrap_or_default()).unwrap_or_default()
+    }
+
+    fn value(self, bytes: &[u8]) -> &[u8] {
+        bytes.get(self.value as usize..(self.value + self.value_len) as usize).unwrap_or_default()
+    }
+}

@@ -1,0 +1,89 @@
+//! How much of everything, and how long: by name, with defaults.
+//!
+//! Each limit holds to the byte, however the bytes are cut: what is exactly as long as the limit
+//! passes, one byte more does not.
+
+use core::time::Duration;
+
+/// How much of everything a peer may send.
+///
+/// ```
+/// use diesel_proto::http1::Limits;
+///
+/// let limits = Limits { body: 64 << 10, ..Limits::default() };
+/// assert_eq!(limits.request_line, 8 << 10);
+/// ```
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Limits {
+    /// Bytes of a request line, its CR LF and empty lines before it included: 8 KiB.
+    /// [`Rule::RequestLineTooLong`](super::Rule::RequestLineTooLong): 414.
+    pub request_line: usize,
+    /// Bytes of all field lines of a head, with their line ends and the empty line: 32 KiB.
+    /// [`Rule::HeaderTooLarge`](super::Rule::HeaderTooLarge): 431.
+    pub header_bytes: usize,
+    /// Field lines of a head, and of trailers: 100.
+    /// [`Rule::TooManyFields`](super::Rule::TooManyFields): 431.
+    pub header_count: usize,
+    /// Bytes of a body, without chunk sizes and such: 1 MiB. A handler may raise it for a request.
+    /// [`Rule::BodyTooLarge`](super::Rule::BodyTooLarge): 413.
+    pub body: u64,
+    /// Bytes of a trailer section, with its line ends and the empty line: 8 KiB.
+    /// [`Rule::TrailersTooLarge`](super::Rule::TrailersTooLarge): 431.
+    pub trailer_bytes: usize,
+    /// Bytes of all chunk extensions of a body, each from its semicolon (or the blank before that)
+    /// to the end of its line: 4 KiB.
+    /// [`Rule::ChunkExtensionsTooLarge`](super::Rule::ChunkExtensionsTooLarge): 400.
+    pub chunk_extensions: usize,
+    /// Requests that are answered in one step of a connection, before others have their turn: 32.
+    /// Those that wait are not read: the peer's sending is paused.
+    pub pipelined: usize,
+    /// Requests of one connection; the last is answered with `Connection: close`: no limit.
+    pub requests: u64,
+    /// Bytes of a body that nobody reads which are drained so that the connection can be kept;
+    /// beyond that it is closed: 64 KiB.
+    pub drain: u64,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Limits {
+            request_line: 8 << 10,
+            header_bytes: 32 << 10,
+            header_count: 100,
+            body: 1 << 20,
+            trailer_bytes: 8 << 10,
+            chunk_extensions: 4 << 10,
+            pipelined: 32,
+            requests: u64::MAX,
+            drain: 64 << 10,
+        }
+    }
+}
+
+/// How long a peer may take.
+///
+/// Two more belong to every kind of service, and are in
+/// [`ServiceConfig`](crate::ServiceConfig): `write_stall` and `linger`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Deadlines {
+    /// From the first byte of a head to its last: 10 s. Then 408
+    /// ([`Reason::Head`](crate::Reason::Head)), however steadily it dribbles.
+    pub head: Duration,
+    /// Between two pieces of a body: 30 s. Then 408
+    /// ([`Reason::BodyIdle`](crate::Reason::BodyIdle)).
+    pub body_idle: Duration,
+    /// From the start of a connection, or the end of an answer, to the first byte of the next
+    /// request: 75 s. Then the connection is closed
+    /// ([`Reason::KeepAlive`](crate::Reason::KeepAlive)).
+    pub keep_alive: Duration,
+}
+
+impl Default for Deadlines {
+    fn default() -> Self {
+        Deadlines {
+            head: Duration::from_secs(10),
+            body_idle: Duration::from_secs(30),
+            keep_alive: Duration::from_secs(75),
+        }
+    }
+}
