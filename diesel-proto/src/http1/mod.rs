@@ -1,15 +1,21 @@
 //! HTTP/1.1, the server's side.
 
 mod chunked;
+mod field;
 mod fields;
+mod headers;
 mod limits;
 mod rule;
 mod status;
 mod syntax;
 mod trailers;
 
+#[doc(inline)]
+pub use crate::__http1_headers as headers;
 pub use chunked::{CHUNK_END, ChunkHead, ChunkedDecoder, Decoded, LAST_CHUNK, chunk_head};
+pub use field::{Field, InvalidField};
 pub use fields::{FieldSpans, FieldsView};
+pub use headers::{Headers, HeadersIter};
 pub use limits::{Deadlines, Limits};
 pub use rule::{Rejection, Rule};
 pub use status::Status;

@@ -38,7 +38,7 @@ pub(super) const fn is_blank(byte: u8) -> bool {
 }
 
 /// Without the blanks at either end.
-pub(super) fn trim_blanks(mut bytes: &[u8]) -> &[u8] {
+pub(super) const fn trim_blanks(mut bytes: &[u8]) -> &[u8] {
     while let [first, rest @ ..] = bytes {
         if !is_blank(*first) {
             break;
