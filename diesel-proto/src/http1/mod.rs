@@ -1,5 +1,6 @@
 //! HTTP/1.1, the server's side.
 
+mod authority;
 mod chunked;
 mod field;
 mod fields;
@@ -12,6 +13,7 @@ mod trailers;
 
 #[doc(inline)]
 pub use crate::__http1_headers as headers;
+pub use authority::Authority;
 pub use chunked::{CHUNK_END, ChunkHead, ChunkedDecoder, Decoded, LAST_CHUNK, chunk_head};
 pub use field::{Field, InvalidField};
 pub use fields::{FieldSpans, FieldsView};
