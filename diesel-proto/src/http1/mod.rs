@@ -9,6 +9,7 @@ mod limits;
 mod rule;
 mod status;
 mod syntax;
+mod target;
 mod trailers;
 
 #[doc(inline)]
@@ -21,4 +22,5 @@ pub use headers::{Headers, HeadersIter};
 pub use limits::{Deadlines, Limits};
 pub use rule::{Rejection, Rule};
 pub use status::Status;
+pub use target::{Scheme, Target};
 pub use trailers::TrailerReader;
