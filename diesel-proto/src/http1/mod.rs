@@ -2,6 +2,7 @@
 
 mod authority;
 mod chunked;
+mod date;
 mod field;
 mod fields;
 mod headers;
@@ -16,6 +17,7 @@ mod trailers;
 pub use crate::__http1_headers as headers;
 pub use authority::Authority;
 pub use chunked::{CHUNK_END, ChunkHead, ChunkedDecoder, Decoded, LAST_CHUNK, chunk_head};
+pub use date::HttpDate;
 pub use field::{Field, InvalidField};
 pub use fields::{FieldSpans, FieldsView};
 pub use headers::{Headers, HeadersIter};
