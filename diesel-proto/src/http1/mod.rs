@@ -6,6 +6,8 @@ mod date;
 mod field;
 mod fields;
 mod headers;
+#[cfg(feature = "http")]
+mod http_types;
 mod limits;
 mod rule;
 mod status;
@@ -21,6 +23,8 @@ pub use date::HttpDate;
 pub use field::{Field, InvalidField};
 pub use fields::{FieldSpans, FieldsView};
 pub use headers::{Headers, HeadersIter};
+#[cfg(feature = "http")]
+pub use http_types::InvalidStatus;
 pub use limits::{Deadlines, Limits};
 pub use rule::{Rejection, Rule};
 pub use status::Status;
