@@ -35,12 +35,20 @@ impl FieldSpans {
         self.spans.clear();
     }
 
+    /// Places for so many fields, to be written.
+    pub(super) fn slots(&mut self, n: usize) -> &mut [Span] {
+        self.spans.clear();
+        self.spans.resize(n, Span { name: 0, name_len: 0, value: 0, value_len: 0 });
+        &mut self.spans
+    }
+
+    #[inline]
     pub(super) fn push(&mut self, span: Span) {
         self.spans.push(span);
     }
 
-    pub(super) fn len(&self) -> usize {
-        self.spans.len()
+    pub(super) fn spans(&self) -> &[Span] {
+        &self.spans
     }
 
     pub(super) fn view<'a>(&'a self, bytes: &'a [u8]) -> FieldsView<'a> {
@@ -69,7 +77,9 @@ impl<'a> FieldsView<'a> {
     /// Names, as they were written, and values, without the blanks around them.
     pub fn iter(&self) -> impl Iterator<Item = (&'a str, &'a [u8])> + use<'a> {
         let bytes = self.bytes;
-        self.spans.iter().map(move |span| (span.name(bytes), span.value(bytes)))
+        // A name is a token: it was checked when the span was made.
+        let text = |name| core::str::from_utf8(name).unwrap_or_default();
+        self.spans.iter().map(move |span| (text(span.name(bytes)), span.value(bytes)))
     }
 
     /// The value of the first field of this name, whatever its case.
@@ -79,9 +89,11 @@ impl<'a> FieldsView<'a> {
 
     /// The values of all fields of this name, whatever its case.
     pub fn get_all<'n>(&self, name: &'n str) -> impl Iterator<Item = &'a [u8]> + use<'a, 'n> {
-        self.iter()
-            .filter(move |(other, _)| other.eq_ignore_ascii_case(name))
-            .map(|(_, value)| value)
+        let bytes = self.bytes;
+        self.spans
+            .iter()
+            .filter(move |span| span.name(bytes).eq_ignore_ascii_case(name.as_bytes()))
+            .map(move |span| span.value(bytes))
     }
 }
 
@@ -108,13 +120,13 @@ impl fmt::Debug for Redacted<'_> {
 }
 
 impl Span {
-    fn name(self, bytes: &[u8]) -> &str {
-        let name = bytes.get(self.name as usize..(self.name + self.name_len) as usize);
-        // A name is a token: it was checked when the span was made.
-        core::str::from_utf8(name.unwrap_or_default()).unwrap_or_default()
+    #[inline]
+    pub(super) fn name(self, bytes: &[u8]) -> &[u8] {
+        bytes.get(self.name as usize..(self.name + self.name_len) as usize).unwrap_or_default()
     }
 
-    fn value(self, bytes: &[u8]) -> &[u8] {
+    #[inline]
+    pub(super) fn value(self, bytes: &[u8]) -> &[u8] {
         bytes.get(self.value as usize..(self.value + self.value_len) as usize).unwrap_or_default()
     }
 }

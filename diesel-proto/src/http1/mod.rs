@@ -5,6 +5,8 @@ mod chunked;
 mod date;
 mod field;
 mod fields;
+mod framing;
+mod head;
 mod headers;
 #[cfg(feature = "http")]
 mod http_types;
@@ -22,6 +24,8 @@ pub use chunked::{CHUNK_END, ChunkHead, ChunkedDecoder, Decoded, LAST_CHUNK, chu
 pub use date::HttpDate;
 pub use field::{Field, InvalidField};
 pub use fields::{FieldSpans, FieldsView};
+pub use framing::Framing;
+pub use head::{RequestHead, Version, parse_request};
 pub use headers::{Headers, HeadersIter};
 #[cfg(feature = "http")]
 pub use http_types::InvalidStatus;

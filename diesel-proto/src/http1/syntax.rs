@@ -22,11 +22,6 @@ pub(super) const fn is_tchar(byte: u8) -> bool {
         | b'|' | b'~' | b'0'..=b'9' | b'A'..=b'Z' | b'a'..=b'z')
 }
 
-/// Whether this is a token: one character at least.
-pub(super) fn is_token(bytes: &[u8]) -> bool {
-    !bytes.is_empty() && bytes.iter().all(|&byte| is_tchar(byte))
-}
-
 /// A byte that a field value may hold (RFC 9110, 5.5): visible, blank, or beyond ASCII.
 pub(super) const fn is_field_byte(byte: u8) -> bool {
     matches!(byte, b'\t' | b' '..=b'~' | 0x80..)

@@ -146,6 +146,16 @@ impl<'a> Target<'a> {
     }
 }
 
+/// Whether this is a target that the method may have: as [`Target::parse`], but nothing is made of
+/// it.
+#[inline]
+pub(super) fn is_target(target: &[u8], method: &[u8]) -> bool {
+    match target {
+        [b'/', ..] if method != b"CONNECT" => path_end(target).is_ok(),
+        _ => Target::parse(target, method).is_ok(),
+    }
+}
+
 /// Whom a request is for: the authority of its target, if that has one, whatever `Host` says
 /// (RFC 9112, 3.2.2 and 3.3); else that of `Host`.
 pub(super) fn effective_host<'a>(
@@ -216,20 +226,25 @@ fn alike(bytes: &[u8], other: &[u8]) -> usize {
 
 /// All of it: a path, which may be empty, and maybe a `?` and a query.
 fn path_and_query(bytes: &[u8]) -> Result<(&str, Option<&str>), usize> {
-    let end = component_len(bytes, PATH);
-    let behind = bytes.get(end..).unwrap_or_default();
-    let has_query = match behind {
-        [] => false,
-        [b'?', query @ ..] => match component_len(query, QUERY) {
-            len if len == query.len() => true,
-            len => return Err(end + 1 + len),
-        },
-        _ => return Err(end),
-    };
+    let (end, has_query) = path_end(bytes)?;
     // ASCII, all of it.
     let text = core::str::from_utf8(bytes).unwrap_or_default();
     let (path, query) = text.split_at_checked(end).unwrap_or_default();
     Ok((path, if has_query { query.get(1..) } else { None }))
+}
+
+/// Where the path ends, and whether a query follows.
+#[inline]
+fn path_end(bytes: &[u8]) -> Result<(usize, bool), usize> {
+    let end = component_len(bytes, PATH);
+    match bytes.get(end..).unwrap_or_default() {
+        [] => Ok((end, false)),
+        [b'?', query @ ..] => match component_len(query, QUERY) {
+            len if len == query.len() => Ok((end, true)),
+            len => Err(end + 1 + len),
+        },
+        _ => Err(end),
+    }
 }
 
 const PATH: u8 = 1;

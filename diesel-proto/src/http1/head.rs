@@ -1,0 +1,414 @@
+//! The head of a request: from bytes to a request that can be relied on.
+//!
+//! ```text
+//!   \r\n  GET /a HTTP/1.1\r\n  Host: a\r\n  ..  \r\n      the body, or the next head
+//!   |---| |-----------------|  |----------------|        (empty lines before it are skipped)
+//!         start                fields_start     len
+//! ```
+//!
+//! Rules of this file:
+//!
+//! - A head that is all there is read once, by `httparse`, and what it found is checked: that is
+//!   the quick way. Whatever it does not accept is read line by line by [`syntax`](super::syntax),
+//!   which says what is wrong and where: that is the reference. The two agree (a property).
+//! - A head that comes in pieces is judged line by line as its lines come, each once; a wrong one is
+//!   refused at once. What is wrong with a line is found in the order of the bytes, limits included,
+//!   and before what is wrong with the head as a whole: so the verdict does not depend on the cuts.
+//! - Nothing is copied. What was found are places in the bytes, and a few flags.
+//!
+//! It must never know who holds the bytes, nor what comes after a head.
+
+mod meaning;
+mod quick;
+#[cfg(test)]
+mod tests;
+
+use core::fmt;
+use core::ops::Range;
+
+use memchr::memchr;
+
+use super::fields::Span;
+use super::framing::Framing;
+use super::syntax::{field_line, is_tchar};
+use super::target::Target;
+use super::{FieldSpans, FieldsView, Limits, Rejection, Rule};
+
+/// A version of HTTP that is spoken here.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Version {
+    /// HTTP/1.0
+    Http10,
+    /// HTTP/1.1
+    Http11,
+}
+
+/// Reads the head of a request that is at the beginning of `bytes`. `None`: it is not all there,
+/// and nothing is wrong so far.
+///
+/// For bytes that come in pieces a [`ServerConnection`](super::ServerConnection) does this, and
+/// looks at no line twice.
+///
+/// # Errors
+///
+/// The first rule that is broken, with its place in `bytes`.
+///
+/// # Cost
+///
+/// Linear. Allocates only if `spans` has to grow.
+///
+/// ```
+/// use diesel_proto::http1::{FieldSpans, Limits, parse_request};
+///
+/// let mut spans = FieldSpans::new();
+/// let bytes = b"GET /a?b HTTP/1.1\r\nHost: example.org\r\n\r\n";
+/// let head = parse_request(bytes, &Limits::default(), &mut spans)?.expect("it is all there");
+/// assert_eq!(head.method(), "GET");
+/// assert_eq!(head.target_text(), "/a?b");
+/// assert_eq!(head.fields().get("host"), Some(&b"example.org"[..]));
+/// assert_eq!(head.len(), bytes.len());
+/// # Ok::<(), diesel_proto::http1::Rejection>(())
+/// ```
+pub fn parse_request<'a>(
+    bytes: &'a [u8],
+    limits: &Limits,
+    spans: &'a mut FieldSpans,
+) -> Result<Option<RequestHead<'a>>, Rejection> {
+    let found = HeadReader::default().read(bytes, limits, spans)?;
+    Ok(found.map(|map| RequestHead { bytes, map, fields: spans.view(bytes) }))
+}
+
+/// The head of a request, where it lies in the bytes that arrived. Everything in it was checked.
+#[derive(Clone, Copy)]
+pub struct RequestHead<'a> {
+    pub(super) bytes: &'a [u8],
+    pub(super) map: HeadMap,
+    pub(super) fields: FieldsView<'a>,
+}
+
+/// What was found in a head.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct HeadMap {
+    lines: Lines,
+    pub(super) framing: Framing,
+    pub(super) options: Options,
+}
+
+/// Where the parts of a complete head are, the lines of which are right: in bytes since its
+/// beginning.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Lines {
+    /// Where the method begins.
+    start: u32,
+    method_len: u32,
+    /// Where the target ends; it begins one byte behind the method.
+    target_end: u32,
+    fields_start: u32,
+    /// Bytes of the whole head, empty lines before it included.
+    len: u32,
+    version: Version,
+}
+
+/// What the head asks of the connection.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct Options {
+    /// `Connection: close`
+    pub(super) close: bool,
+    /// `Connection: keep-alive`
+    pub(super) keep_alive: bool,
+    /// `Connection: upgrade`, and there is an `Upgrade`.
+    pub(super) upgrade: bool,
+    /// `Expect: 100-continue`
+    pub(super) expects_continue: bool,
+}
+
+impl<'a> RequestHead<'a> {
+    /// The method: a token, in the case that it was written in.
+    pub fn method(&self) -> &'a str {
+        self.text(self.map.method())
+    }
+
+    /// The request target, as it was written.
+    pub fn target_text(&self) -> &'a str {
+        self.text(self.map.target())
+    }
+
+    /// The request target.
+    pub fn target(&self) -> Target<'a> {
+        self.map.parse_target(self.bytes)
+    }
+
+    /// The version that the client speaks.
+    pub fn version(&self) -> Version {
+        self.map.version()
+    }
+
+    /// The fields, in order.
+    pub fn fields(&self) -> FieldsView<'a> {
+        self.fields
+    }
+
+    /// How the body is delimited.
+    pub fn framing(&self) -> Framing {
+        self.map.framing
+    }
+
+    /// Whether the client waits for `100 Continue` before it sends the body (RFC 9110, 10.1.1).
+    pub fn expects_continue(&self) -> bool {
+        self.map.options.expects_continue
+    }
+
+    /// What the client would like to speak instead, if it does (RFC 9110, 7.8).
+    pub fn upgrade(&self) -> Option<&'a [u8]> {
+        self.fields.get("upgrade").filter(|_| self.map.options.upgrade)
+    }
+
+    /// How many bytes the head is long.
+    #[expect(clippy::len_without_is_empty, reason = "a head is never empty")]
+    pub fn len(&self) -> usize {
+        self.map.len()
+    }
+
+    fn text(&self, range: Range<usize>) -> &'a str {
+        // It was checked to be ASCII.
+        core::str::from_utf8(self.bytes.get(range).unwrap_or_default()).unwrap_or_default()
+    }
+}
+
+impl fmt::Debug for RequestHead<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("RequestHead")
+            .field("method", &self.method())
+            .field("target", &self.target_text())
+            .field("version", &self.version())
+            .field("fields", &self.fields)
+            .finish_non_exhaustive()
+    }
+}
+
+impl HeadMap {
+    /// Bytes of the whole head.
+    pub(super) fn len(&self) -> usize {
+        self.lines.len as usize
+    }
+
+    pub(super) fn version(&self) -> Version {
+        self.lines.version
+    }
+
+    pub(super) fn method(&self) -> Range<usize> {
+        let Lines { start, method_len, .. } = self.lines;
+        start as usize..(start + method_len) as usize
+    }
+
+    pub(super) fn target(&self) -> Range<usize> {
+        self.method().end + 1..self.lines.target_end as usize
+    }
+
+    pub(super) fn parse_target<'a>(&self, bytes: &'a [u8]) -> Target<'a> {
+        let part = |range| bytes.get(range).unwrap_or_default();
+        // It was parsed before: this is the same again.
+        Target::parse(part(self.target()), part(self.method())).unwrap_or(Target::Asterisk)
+    }
+}
+
+/// How far a head was judged.
+///
+/// `request line end or 0 <= judged <= searched`; all in bytes since its first byte.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct HeadReader {
+    /// The lines up to here are complete, and right.
+    judged: u32,
+    /// There is no LF between `judged` and here.
+    searched: u32,
+    /// Where the field lines begin; zero while the request line is not complete.
+    fields_start: u32,
+    fields: u32,
+    start: u32,
+}
+
+impl HeadReader {
+    /// Whether more than empty lines came, of so many bytes.
+    pub(super) fn has_begun(&self, held: usize) -> bool {
+        self.start as usize != held
+    }
+
+    /// Goes on. `bytes` is everything since the first byte of this head; what was there before has
+    /// not changed.
+    pub(super) fn read(
+        &mut self,
+        bytes: &[u8],
+        limits: &Limits,
+        spans: &mut FieldSpans,
+    ) -> Result<Option<HeadMap>, Rejection> {
+        if *self == HeadReader::default() {
+            if let Some(map) = quick::read(bytes, limits, spans) {
+                return Ok(Some(map));
+            }
+        }
+        let Some(lines) = self.judge(bytes, limits)? else { return Ok(None) };
+        collect(bytes, &lines, spans);
+        meaning::read(bytes, lines, spans).map(Some)
+    }
+
+    /// Judges the lines that have come, up to the empty one.
+    fn judge(&mut self, bytes: &[u8], limits: &Limits) -> Result<Option<Lines>, Rejection> {
+        // What begins with no method is no HTTP, and may never come to the end of a line.
+        if let Some(byte) = bytes.first().filter(|byte| !is_tchar(**byte) && **byte != b'\r') {
+            let rule = if *byte == b'\n' { Rule::BareLf } else { Rule::MethodSyntax };
+            return Err(Rejection::new(rule, 0));
+        }
+        loop {
+            let in_fields = self.fields_start > 0;
+            let (end, too_long) = match in_fields {
+                true => (
+                    (self.fields_start as usize).saturating_add(limits.header_bytes),
+                    Rule::HeaderTooLarge,
+                ),
+                false => (limits.request_line, Rule::RequestLineTooLong),
+            };
+            // A head is a few KiB; beyond 4 GiB its places could not be told.
+            let end = end.min(u32::MAX as usize);
+            let within = bytes.get(..end).unwrap_or(bytes);
+            let from = self.searched as usize;
+            let Some(lf) = memchr(b'\n', within.get(from..).unwrap_or_default()) else {
+                self.searched = within.len() as u32;
+                return match within.len() < end {
+                    true => Ok(None),
+                    false => Err(Rejection::new(too_long, end as u64)),
+                };
+            };
+            let line_start = self.judged as usize;
+            let next = from + lf + 1;
+            let line = bytes.get(line_start..next).unwrap_or_default();
+            let wrong = |(rule, at): (Rule, usize)| Rejection::new(rule, (line_start + at) as u64);
+            match (line, in_fields) {
+                (b"\n", _) => return Err(wrong((Rule::BareLf, 0))),
+                (b"\r\n", true) => {
+                    let line = bytes.get(self.start as usize..self.fields_start as usize);
+                    let parts = request_line(line.unwrap_or_default()).map_err(wrong)?;
+                    return Ok(Some(Lines {
+                        start: self.start,
+                        method_len: parts.method_len as u32,
+                        target_end: self.start + parts.target_end as u32,
+                        version: parts.version,
+                        fields_start: self.fields_start,
+                        len: next as u32,
+                    }));
+                }
+                // Some clients send one behind a body (RFC 9112, 2.2).
+                (b"\r\n", false) => self.start = next as u32,
+                (_, false) => {
+                    request_line(line).map_err(wrong)?;
+                    self.fields_start = next as u32;
+                }
+                (_, true) => {
+                    if self.fields as usize >= limits.header_count {
+                        return Err(wrong((Rule::TooManyFields, 0)));
+                    }
+                    field_line(line).map_err(|(rule, at)| match rule {
+                        Rule::ObsFold if self.fields == 0 => wrong((Rule::BlankBeforeFields, at)),
+                        _ => wrong((rule, at)),
+                    })?;
+                    self.fields += 1;
+                }
+            }
+            self.judged = next as u32;
+            self.searched = next as u32;
+        }
+    }
+}
+
+/// The parts of a request line, in bytes since its start.
+struct RequestLine {
+    method_len: usize,
+    target_end: usize,
+    version: Version,
+}
+
+/// Method, target and version, with one space between (RFC 9112, 3). `line` ends with its LF, the
+/// only one, and is not empty.
+fn request_line(line: &[u8]) -> Result<RequestLine, (Rule, usize)> {
+    if line == b"PRI * HTTP/2.0\r\n" {
+        return Err((Rule::Http2Preface, 0));
+    }
+    let method_len = line.iter().take_while(|&&byte| is_tchar(byte)).count();
+    match line.get(method_len..).unwrap_or_default() {
+        [b' ', ..] if method_len > 0 => {}
+        [b'\r', b'\n', ..] => return Err((Rule::RequestLineSyntax, method_len)),
+        rest => return Err((line_end_or(rest, Rule::MethodSyntax), method_len)),
+    }
+    let start = method_len + 1;
+    let is_target = |byte: &&u8| !matches!(**byte, b' ' | b'\r' | b'\n');
+    let rest = line.get(start..).unwrap_or_default();
+    let target_end = start + rest.iter().take_while(is_target).count();
+    let (method, target) = (&line[..method_len], &line[start..target_end]);
+    if target.is_empty() {
+        let rest = line.get(start..).unwrap_or_default();
+        return Err((line_end_or(rest, Rule::RequestLineSyntax), start));
+    }
+    Target::parse(target, method).map_err(|(rule, at)| (rule, start + at))?;
+    let version = match line.get(target_end..).unwrap_or_default() {
+        b" HTTP/1.1\r\n" => Version::Http11,
+        b" HTTP/1.0\r\n" => Version::Http10,
+        rest => return Err(wrong_version(rest, target_end)),
+    };
+    Ok(RequestLine { method_len, target_end, version })
+}
+
+/// What is wrong with what follows a target, which is at `at`.
+fn wrong_version(rest: &[u8], at: usize) -> (Rule, usize) {
+    let Some(version) = rest.strip_prefix(b" ") else {
+        // No version: what HTTP/0.9 sent.
+        return match rest {
+            [b'\r', b'\n', ..] => (Rule::RequestLineSyntax, at),
+            _ => (line_end_or(rest, Rule::RequestLineSyntax), at),
+        };
+    };
+    let at = at + 1;
+    let shape: [fn(&u8) -> bool; 8] = [
+        |b| *b == b'H',
+        |b| *b == b'T',
+        |b| *b == b'T',
+        |b| *b == b'P',
+        |b| *b == b'/',
+        u8::is_ascii_digit,
+        |b| *b == b'.',
+        u8::is_ascii_digit,
+    ];
+    let right = version.iter().zip(shape).take_while(|(byte, is_right)| is_right(byte)).count();
+    match (right, version.get(right..).unwrap_or_default()) {
+        (8, b"\r\n") => (Rule::VersionUnsupported, at),
+        (8, rest) => (line_end_or(rest, Rule::RequestLineSyntax), at + right),
+        (_, rest) => (line_end_or(rest, Rule::VersionSyntax), at + right),
+    }
+}
+
+/// A CR or an LF that is alone is what is wrong; otherwise `rule` is.
+fn line_end_or(rest: &[u8], rule: Rule) -> Rule {
+    match rest {
+        [b'\r', b'\n', ..] => rule,
+        [b'\r', ..] => Rule::BareCr,
+        [b'\n', ..] => Rule::BareLf,
+        _ => rule,
+    }
+}
+
+/// Notes where the fields of a judged head are.
+fn collect(bytes: &[u8], lines: &Lines, spans: &mut FieldSpans) {
+    spans.clear();
+    let mut at = lines.fields_start as usize;
+    let end = (lines.len as usize).saturating_sub(2);
+    while at < end {
+        let rest = bytes.get(at..end).unwrap_or_default();
+        let Some(lf) = memchr(b'\n', rest) else { return };
+        let Ok((name, value)) = field_line(&rest[..=lf]) else { return };
+        spans.push(Span {
+            name: (at + name.start) as u32,
+            name_len: name.len() as u32,
+            value: (at + value.start) as u32,
+            value_len: value.len() as u32,
+        });
+        at += lf + 1;
+    }
+}
