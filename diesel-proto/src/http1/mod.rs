@@ -1,7 +1,36 @@
 //! HTTP/1.1, the server's side.
+//!
+//! # The order of things
+//!
+//! What a client may do, and where that takes it:
+//!
+//! | client | events |
+//! | --- | --- |
+//! | Idle | Request → Sending, Eof → Closed, Violation → Failed |
+//! | Sending | Data → Sending, End → Done, Violation → Failed |
+//! | Done |  |
+//! | Failed |  |
+//! | Closed |  |
+//! | Switched |  |
+//!
+//! What we may do, and where that takes us:
+//!
+//! | server | events |
+//! | --- | --- |
+//! | Idle |  |
+//! | Owing | Informational → Owing, Response → Sending, Switch → Switched |
+//! | Sending | Data → Sending, End → Done |
+//! | Done |  |
+//! | MustClose |  |
+//! | Switched |  |
+//!
+//! And what follows from both: a client that has begun a request, or failed to, makes it our turn
+//! (Idle → Owing). When both are Done, both are Idle again, or we are at MustClose: if the client
+//! or we asked for that, or the client has Failed or Closed.
 
 mod authority;
 mod chunked;
+mod connection;
 mod date;
 mod field;
 mod fields;
@@ -12,6 +41,7 @@ mod headers;
 mod http_types;
 mod limits;
 mod rule;
+mod state;
 mod status;
 mod syntax;
 mod target;
@@ -21,6 +51,7 @@ mod trailers;
 pub use crate::__http1_headers as headers;
 pub use authority::Authority;
 pub use chunked::{CHUNK_END, ChunkHead, ChunkedDecoder, Decoded, LAST_CHUNK, chunk_head};
+pub use connection::{BodyLength, Config, Event, Misuse, Output, ServerConnection};
 pub use date::HttpDate;
 pub use field::{Field, InvalidField};
 pub use fields::{FieldSpans, FieldsView};
@@ -31,6 +62,7 @@ pub use headers::{Headers, HeadersIter};
 pub use http_types::InvalidStatus;
 pub use limits::{Deadlines, Limits};
 pub use rule::{Rejection, Rule};
+pub use state::{Client, ClientEvent, OutOfOrder, Server, ServerEvent, State};
 pub use status::Status;
 pub use target::{Scheme, Target};
 pub use trailers::TrailerReader;

@@ -60,6 +60,14 @@ macro_rules! statuses {
                 pub const $name: Status = Status($code);
             )*
 
+            /// The whole status line, for a code that has a phrase.
+            pub(super) const fn line(self) -> Option<&'static str> {
+                Some(match self.0 {
+                    $($code => concat!("HTTP/1.1 ", $code, " ", $reason, "\r\n"),)*
+                    _ => return None,
+                })
+            }
+
             /// The usual phrase; empty for a code that has none.
             pub const fn reason(self) -> &'static str {
                 match self.0 {

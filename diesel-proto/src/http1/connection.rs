@@ -1,0 +1,276 @@
+//! One connection of a server: bytes in, events out; commands in, bytes out.
+//!
+//! ```text
+//!   bytes ──▶ receive ──▶ Event          respond, data, end ──▶ bytes
+//!                │                              │
+//!                └────────▶  State  ◀───────────┘       (state.rs: what may happen now)
+//! ```
+//!
+//! Rules of this file:
+//!
+//! - Bytes are read where they lie. Only a head, or a trailer section, that comes in pieces is
+//!   held, within its limits; what is held is let go with the next call.
+//! - While we owe an answer to a complete request, nothing more is read: what is pipelined waits
+//!   with the caller.
+//! - After a violation nothing more is parsed, and the same rejection is given again.
+//! - A command is checked before anything is written: one that is refused leaves the connection,
+//!   and the wire, as they were.
+//!
+//! It must never know time, handlers, or what carries the bytes.
+
+mod receive;
+mod respond;
+#[cfg(test)]
+mod tests;
+
+use alloc::boxed::Box;
+use alloc::sync::Arc;
+use core::fmt;
+
+use super::chunked::ChunkedDecoder;
+use super::head::HeadReader;
+use super::state::{Client, ClientEvent, Server, State};
+use super::trailers::TrailerReader;
+use super::{FieldsView, Limits, Rejection, RequestHead, Rule};
+use crate::{Blocks, Buffer, Pipeline};
+
+pub use respond::{BodyLength, Misuse};
+
+/// What a server asks of its clients.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Config {
+    /// How much they may send.
+    pub limits: Limits,
+    /// Whether HTTP/1.0 is refused, with 426. It is not, by default.
+    pub require_http11: bool,
+    /// Whether a POST, PUT or PATCH has to say how long it is, and is refused with 411 otherwise.
+    /// It has not, by default: without a length there is no body (RFC 9112, 6.3).
+    pub require_length: bool,
+}
+
+/// What a client did.
+#[derive(Debug)]
+pub enum Event<'a> {
+    /// The head of a request. One that has no body is complete with it: no `End` follows. It is
+    /// [`is_complete`](ServerConnection::request_is_complete) then.
+    Request(RequestHead<'a>),
+    /// A part of its body.
+    Data(&'a [u8]),
+    /// The body is complete; these fields came behind it.
+    End(FieldsView<'a>),
+}
+
+/// Where commands write to: a queue, and the memory that it borrows.
+#[derive(Debug)]
+pub struct Output<'a> {
+    pub(super) pipeline: &'a mut Pipeline,
+    pub(super) blocks: &'a mut Blocks,
+}
+
+impl<'a> Output<'a> {
+    /// Writes to the end of `pipeline`, in memory lent by `blocks`.
+    pub fn new(pipeline: &'a mut Pipeline, blocks: &'a mut Blocks) -> Self {
+        Output { pipeline, blocks }
+    }
+
+    pub(super) fn put(&mut self, bytes: &[u8]) {
+        // A queue that is closed takes nothing more, and nobody is there to miss it.
+        let _ = self.pipeline.push(bytes, self.blocks);
+    }
+}
+
+/// The server's side of one connection. `Send`.
+///
+/// ```
+/// use std::sync::Arc;
+///
+/// use diesel_proto::http1::{
+///     BodyLength, Config, Event, FieldSpans, Headers, Output, ServerConnection, Status,
+/// };
+/// use diesel_proto::{Blocks, Pipeline};
+///
+/// let mut connection = ServerConnection::new(Arc::new(Config::default()));
+/// let (mut blocks, mut spans) = (Blocks::new(), FieldSpans::new());
+/// let bytes = b"GET /hello HTTP/1.1\r\nHost: example.org\r\n\r\n";
+///
+/// let (taken, event) = connection.receive(bytes, &mut spans, &mut blocks)?;
+/// assert_eq!(taken, bytes.len());
+/// assert!(matches!(event, Some(Event::Request(head)) if head.target_text() == "/hello"));
+///
+/// let mut pipeline = Pipeline::new();
+/// let mut out = Output::new(&mut pipeline, &mut blocks);
+/// connection.respond(Status::OK, &Headers::new(), BodyLength::Exactly(2), None, &mut out)?;
+/// connection.data(b"hi", &mut out)?;
+/// connection.end(&Headers::new(), &mut out)?;
+/// assert!(connection.is_idle());
+///
+/// let mut slices = [&[][..]; 8];
+/// let n = pipeline.slices(&mut slices);
+/// assert_eq!(slices[..n].concat(), b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nhi");
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+pub struct ServerConnection {
+    config: Arc<Config>,
+    state: State,
+    reading: Reading,
+    writing: Writing,
+    request: Traits,
+    /// A head, or a trailer section, that came in pieces.
+    partial: Option<Box<Partial>>,
+    rejection: Option<Rejection>,
+    /// How many bytes were taken since the stream began.
+    taken: u64,
+    /// How much of a body came that nobody will read.
+    drained: u64,
+    requests: u64,
+}
+
+/// What comes next of the client.
+enum Reading {
+    Head,
+    /// So many bytes of a body.
+    Length(u64),
+    Chunked(ChunkedDecoder),
+    Trailers,
+}
+
+/// What the response that has begun may still hold.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Writing {
+    /// So many bytes.
+    Length(u64),
+    Chunked,
+    /// Whatever comes until the connection is closed: for HTTP/1.0.
+    UntilClose,
+    /// Nothing goes out, whatever the application gives: for HEAD and for 304.
+    Discarded,
+}
+
+/// What has to be known of a request when it is answered.
+#[derive(Clone, Copy, Debug, Default)]
+struct Traits {
+    is_http10: bool,
+    is_head: bool,
+    is_connect: bool,
+    asks_upgrade: bool,
+    /// The client waits for `100 Continue`, and has not got it.
+    expects_continue: bool,
+}
+
+/// Bytes that are held until a head, or a trailer section, is whole.
+struct Partial {
+    held: Buffer,
+    reader: Reader,
+    /// It was whole: it is let go before anything else is read.
+    is_done: bool,
+}
+
+enum Reader {
+    Head(HeadReader),
+    Trailers(TrailerReader),
+}
+
+impl ServerConnection {
+    /// A connection on which nothing has happened.
+    pub fn new(config: Arc<Config>) -> Self {
+        ServerConnection {
+            config,
+            state: State::new(),
+            reading: Reading::Head,
+            writing: Writing::Discarded,
+            request: Traits::default(),
+            partial: None,
+            rejection: None,
+            taken: 0,
+            drained: 0,
+            requests: 0,
+        }
+    }
+
+    /// Where both peers are.
+    pub fn state(&self) -> State {
+        self.state
+    }
+
+    /// Whether nothing is under way: no request has begun, and no answer is owed.
+    pub fn is_idle(&self) -> bool {
+        self.state.client == Client::Idle
+            && self.state.server == Server::Idle
+            && !self.has_partial()
+    }
+
+    /// Whether the head of a request has begun to arrive, and is not complete.
+    pub fn is_in_head(&self) -> bool {
+        self.state.client == Client::Idle && self.has_partial()
+    }
+
+    /// Whether the body of a request is on its way.
+    pub fn is_in_body(&self) -> bool {
+        self.state.client == Client::Sending
+    }
+
+    /// Whether the request that is to be answered has arrived completely.
+    pub fn request_is_complete(&self) -> bool {
+        self.state.client == Client::Done
+    }
+
+    /// Whether the last response was sent: when everything queued has gone out, the connection is
+    /// to be closed.
+    pub fn must_close(&self) -> bool {
+        self.state.server == Server::MustClose
+    }
+
+    /// Whether both sides speak another protocol now. Bytes that were not taken are the first of
+    /// that one.
+    pub fn is_switched(&self) -> bool {
+        self.state.server == Server::Switched
+    }
+
+    /// The rule that the client broke, if it did.
+    pub fn rejection(&self) -> Option<Rejection> {
+        self.rejection
+    }
+
+    /// No further request is read after the one that is under way; its answer says so if it has
+    /// not begun. Between requests, the connection is to be closed.
+    pub fn give_up(&mut self) {
+        // A head that has begun is a request under way.
+        if !self.is_in_head() {
+            self.state.give_up();
+        } else {
+            self.requests = u64::MAX;
+        }
+    }
+
+    /// How much is held in memory, in bytes.
+    pub fn held(&self) -> usize {
+        self.partial.as_ref().map_or(0, |partial| partial.held.len())
+    }
+
+    fn has_partial(&self) -> bool {
+        self.partial.as_ref().is_some_and(|partial| !partial.is_done)
+    }
+
+    /// The client broke a rule; from now on nothing more is read.
+    fn refuse(&mut self, rejection: Rejection) -> Rejection {
+        self.rejection = Some(rejection);
+        // From every state in which something is read this may happen.
+        let _ = self.state.client(ClientEvent::Violation);
+        self.state.give_up();
+        rejection
+    }
+
+    fn refuse_here(&mut self, rule: Rule) -> Rejection {
+        self.refuse(Rejection::new(rule, self.taken))
+    }
+}
+
+impl fmt::Debug for ServerConnection {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ServerConnection")
+            .field("state", &self.state)
+            .field("taken", &self.taken)
+            .field("rejection", &self.rejection)
+            .finish_non_exhaustive()
+    }
+}

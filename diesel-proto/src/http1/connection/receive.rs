@@ -1,0 +1,334 @@
+//! What arrives: heads, bodies, trailers, and the end of the stream.
+
+use alloc::boxed::Box;
+
+use super::{Event, Partial, Reader, Reading, ServerConnection, Traits};
+use crate::http1::chunked::{ChunkedDecoder, Decoded};
+use crate::http1::head::{HeadMap, HeadReader};
+use crate::http1::state::ClientEvent;
+use crate::http1::trailers::TrailerReader;
+use crate::http1::{
+    Client, FieldSpans, FieldsView, Framing, Rejection, RequestHead, Rule, Server, Version,
+};
+use crate::{Blocks, Buffer};
+
+impl ServerConnection {
+    /// Takes bytes from the front of `bytes`: returns how many, and what they mean, one event at a
+    /// time. To be called again with the rest, also if that is empty, until there is no event.
+    ///
+    /// If bytes are left then, nothing more is read for now: the answer to a request is not
+    /// complete, or the connection is to be closed, or it was switched. Bytes that were not taken
+    /// are to be offered again.
+    ///
+    /// `spans` and `blocks` are memory of the caller, used again for every message.
+    ///
+    /// # Errors
+    ///
+    /// The rule that was broken, and where. It is kept: nothing more is read, and the same comes
+    /// again. Answer it with [`reject`](Self::reject), or as any request.
+    ///
+    /// # Cost
+    ///
+    /// Linear in the bytes taken. A head that is all there is not copied.
+    pub fn receive<'a>(
+        &'a mut self,
+        bytes: &'a [u8],
+        spans: &'a mut FieldSpans,
+        blocks: &mut Blocks,
+    ) -> Result<(usize, Option<Event<'a>>), Rejection> {
+        if let Some(rejection) = self.rejection {
+            return Err(rejection);
+        }
+        self.let_go(blocks);
+        let mut taken = 0;
+        loop {
+            let rest = bytes.get(taken..).unwrap_or_default();
+            if self.must_close() {
+                return Ok((taken, None));
+            }
+            match (&mut self.reading, self.state.client) {
+                (Reading::Head, Client::Idle) if self.state.keep_alive => {
+                    if rest.is_empty() {
+                        return Ok((taken, None));
+                    }
+                    return self.head(rest, taken, spans, blocks);
+                }
+                (Reading::Length(0), Client::Sending) => {
+                    let drained = self.drains(0);
+                    self.complete();
+                    if !drained {
+                        return Ok((taken, Some(Event::End(FieldsView::default()))));
+                    }
+                }
+                (Reading::Length(left), Client::Sending) => {
+                    let n = usize::try_from(*left).unwrap_or(usize::MAX).min(rest.len());
+                    *left -= n as u64;
+                    self.taken += n as u64;
+                    taken += n;
+                    match rest.get(..n).filter(|data| !data.is_empty()) {
+                        None => return Ok((taken, None)),
+                        Some(_) if self.drains(n) => {}
+                        data => return Ok((taken, data.map(Event::Data))),
+                    }
+                }
+                (Reading::Chunked(decoder), Client::Sending) => {
+                    let start = self.taken - decoder.taken();
+                    let (n, decoded) = match decoder.decode(rest) {
+                        Ok(decoded) => decoded,
+                        Err(rejection) => return Err(self.refuse(rejection.moved(start))),
+                    };
+                    taken += n;
+                    self.taken += n as u64;
+                    match decoded {
+                        Decoded::Data(data) if self.drains(data.len()) => {}
+                        Decoded::Data(data) => return Ok((taken, Some(Event::Data(data)))),
+                        Decoded::Incomplete => return Ok((taken, None)),
+                        Decoded::End => self.reading = Reading::Trailers,
+                    }
+                }
+                (Reading::Trailers, Client::Sending) => {
+                    if rest.is_empty() {
+                        return Ok((taken, None));
+                    }
+                    let Some(n) = self.trailers(rest, spans, blocks)? else {
+                        return Ok((bytes.len(), None));
+                    };
+                    taken += n;
+                    let drained = self.drains(0);
+                    self.complete();
+                    if !drained {
+                        let trailers = spans.view(self.held_or(rest));
+                        return Ok((taken, Some(Event::End(trailers))));
+                    }
+                    self.let_go(blocks);
+                }
+                _ => return Ok((taken, None)),
+            }
+        }
+    }
+
+    /// The client ended its side of the stream. To be said after all its bytes were taken.
+    ///
+    /// # Errors
+    ///
+    /// Something that had begun is not complete.
+    pub fn eof(&mut self) -> Result<(), Rejection> {
+        if let Some(rejection) = self.rejection {
+            return Err(rejection);
+        }
+        match self.state.client {
+            Client::Idle if self.has_begun() => Err(self.refuse_here(Rule::HeadIncomplete)),
+            Client::Idle => {
+                let _ = self.state.client(ClientEvent::Eof);
+                Ok(())
+            }
+            Client::Sending => Err(self.refuse_here(Rule::BodyIncomplete)),
+            _ => {
+                // It may still read our answer; there will be no other request.
+                self.state.give_up();
+                Ok(())
+            }
+        }
+    }
+
+    /// The client took too long over what it is sending. `None` if it is sending nothing: then the
+    /// connection was only waited on, and is to be closed.
+    pub fn timed_out(&mut self) -> Option<Rejection> {
+        match self.state.client {
+            Client::Idle if self.has_begun() => Some(self.refuse_here(Rule::HeadTimeout)),
+            Client::Sending => Some(self.refuse_here(Rule::BodyTimeout)),
+            _ => {
+                self.state.give_up();
+                None
+            }
+        }
+    }
+
+    /// Whether so much of a body is read for the sake of the next request alone, because its answer
+    /// is complete. Beyond the limit the connection is not kept for it.
+    fn drains(&mut self, n: usize) -> bool {
+        if self.state.server != Server::Done {
+            return false;
+        }
+        self.drained = self.drained.saturating_add(n as u64);
+        if self.drained > self.config.limits.drain {
+            self.state.give_up();
+        }
+        true
+    }
+
+    /// Whether more than empty lines came of a head.
+    fn has_begun(&self) -> bool {
+        self.partial.as_ref().is_some_and(|partial| match &partial.reader {
+            Reader::Head(reader) => !partial.is_done && reader.has_begun(partial.held.len()),
+            Reader::Trailers(_) => false,
+        })
+    }
+
+    fn head<'a>(
+        &'a mut self,
+        rest: &'a [u8],
+        before: usize,
+        spans: &'a mut FieldSpans,
+        blocks: &mut Blocks,
+    ) -> Result<(usize, Option<Event<'a>>), Rejection> {
+        let limits = &self.config.limits;
+        let held = self.partial.as_ref().map_or(0, |partial| partial.held.len());
+        let start = self.taken - held as u64;
+        let found = match &mut self.partial {
+            None => {
+                let mut reader = HeadReader::default();
+                let found = reader.read(rest, limits, spans);
+                if let Ok(None) = found {
+                    self.hold(rest, Reader::Head(reader), blocks);
+                }
+                found
+            }
+            Some(partial) => {
+                partial.held.push(rest, blocks);
+                let bytes = partial.held.peek(blocks);
+                match &mut partial.reader {
+                    Reader::Head(reader) => reader.read(bytes, limits, spans),
+                    Reader::Trailers(_) => Ok(None),
+                }
+            }
+        };
+        let map = match found {
+            Ok(Some(map)) => map,
+            Ok(None) => {
+                self.taken += rest.len() as u64;
+                return Ok((before + rest.len(), None));
+            }
+            Err(rejection) => return Err(self.refuse(rejection.moved(start))),
+        };
+        let taken = map.len() - held;
+        self.taken += taken as u64;
+        let method = self.held_or(rest).get(map.method()).unwrap_or_default();
+        let sends_content = matches!(method, b"POST" | b"PUT" | b"PATCH");
+        let traits = Traits {
+            is_http10: map.version() == Version::Http10,
+            is_head: method == b"HEAD",
+            is_connect: method == b"CONNECT",
+            asks_upgrade: map.options.upgrade,
+            expects_continue: map.options.expects_continue && map.framing != Framing::Empty,
+        };
+        self.begin(&map, traits, sends_content)?;
+        let bytes = self.held_or(rest);
+        let head = RequestHead { bytes, map, fields: spans.view(bytes) };
+        Ok((before + taken, Some(Event::Request(head))))
+    }
+
+    /// The bytes of a part that is complete: those that were held, or these.
+    fn held_or<'a>(&'a self, rest: &'a [u8]) -> &'a [u8] {
+        self.partial.as_ref().map_or(rest, |partial| partial.held.front())
+    }
+
+    /// A request begins: what its head says is what is done from here on.
+    fn begin(
+        &mut self,
+        map: &HeadMap,
+        traits: Traits,
+        sends_content: bool,
+    ) -> Result<(), Rejection> {
+        if let Some(partial) = &mut self.partial {
+            // What came behind the head is not taken: it will be offered again.
+            partial.is_done = true;
+        }
+        let request = traits;
+        self.request = request;
+        self.drained = 0;
+        self.requests = self.requests.saturating_add(1);
+        let config = &self.config;
+        let limit = config.limits.body;
+        let refused = match map.framing {
+            _ if request.is_http10 && config.require_http11 => Some(Rule::Http11Required),
+            Framing::Empty if sends_content && config.require_length => Some(Rule::LengthRequired),
+            Framing::Length(length) if length > limit => Some(Rule::BodyTooLarge),
+            _ => None,
+        };
+        if let Some(rule) = refused {
+            return Err(self.refuse_here(rule));
+        }
+        let is_last = self.requests >= config.limits.requests;
+        let keeps = match map.version() {
+            Version::Http10 => map.options.keep_alive && !map.options.close,
+            Version::Http11 => !map.options.close,
+        };
+        self.reading = match map.framing {
+            Framing::Empty => Reading::Head,
+            Framing::Length(length) => Reading::Length(length),
+            Framing::Chunked => Reading::Chunked(ChunkedDecoder::new(&config.limits)),
+        };
+        let _ = self.state.client(ClientEvent::Request);
+        if is_last || !keeps {
+            self.state.give_up();
+        }
+        if matches!(map.framing, Framing::Empty | Framing::Length(0)) {
+            self.complete();
+        }
+        Ok(())
+    }
+
+    fn complete(&mut self) {
+        self.reading = Reading::Head;
+        self.request.expects_continue = false;
+        let _ = self.state.client(ClientEvent::End);
+    }
+
+    /// Takes trailers: returns how many bytes, if the section is complete.
+    fn trailers(
+        &mut self,
+        rest: &[u8],
+        spans: &mut FieldSpans,
+        blocks: &mut Blocks,
+    ) -> Result<Option<usize>, Rejection> {
+        let limits = &self.config.limits;
+        let held = self.partial.as_ref().map_or(0, |partial| partial.held.len());
+        let start = self.taken - held as u64;
+        let found = match &mut self.partial {
+            None => {
+                let mut reader = TrailerReader::default();
+                let found = reader.find_end(rest, limits, spans);
+                if let Ok(None) = found {
+                    self.hold(rest, Reader::Trailers(reader), blocks);
+                }
+                found
+            }
+            Some(partial) => {
+                partial.held.push(rest, blocks);
+                let bytes = partial.held.peek(blocks);
+                match &mut partial.reader {
+                    Reader::Trailers(reader) => reader.find_end(bytes, limits, spans),
+                    Reader::Head(_) => Ok(None),
+                }
+            }
+        };
+        let len = match found {
+            Ok(Some(len)) => len,
+            Ok(None) => {
+                self.taken += rest.len() as u64;
+                return Ok(None);
+            }
+            Err(rejection) => return Err(self.refuse(rejection.moved(start))),
+        };
+        let taken = len - held;
+        self.taken += taken as u64;
+        if let Some(partial) = &mut self.partial {
+            partial.is_done = true;
+        }
+        Ok(Some(taken))
+    }
+
+    fn hold(&mut self, bytes: &[u8], reader: Reader, blocks: &mut Blocks) {
+        let mut held = Buffer::new();
+        held.push(bytes, blocks);
+        self.partial = Some(Box::new(Partial { held, reader, is_done: false }));
+    }
+
+    /// Gives back what was held of a part that is complete.
+    fn let_go(&mut self, blocks: &mut Blocks) {
+        if let Some(mut partial) = self.partial.take_if(|partial| partial.is_done) {
+            partial.held.clear(blocks);
+        }
+    }
+}

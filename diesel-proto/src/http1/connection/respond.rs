@@ -1,0 +1,416 @@
+//! What is sent: responses, interim and final, their bodies and trailers.
+
+use core::fmt;
+
+use bytes::Bytes;
+
+use super::{Output, Reading, ServerConnection, Writing};
+use crate::http1::chunked::{CHUNK_END, LAST_CHUNK, chunk_head};
+use crate::http1::state::{OutOfOrder, ServerEvent};
+use crate::http1::{Client, Headers, HttpDate, Server, Status};
+
+/// How long the body of a response is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum BodyLength {
+    /// So many bytes.
+    Exactly(u64),
+    /// Nobody knows yet: it goes out in chunks; to a client of HTTP/1.0, until the connection is
+    /// closed.
+    Unknown,
+}
+
+/// A command that the protocol forbids. Nothing was changed, nothing was sent.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Misuse {
+    /// Not now.
+    Order(OutOfOrder),
+    /// This status cannot be sent by this command.
+    Status(Status),
+    /// A field that says how the message is delimited, or how the connection is used: that is
+    /// written by the connection itself.
+    FramingField,
+    /// A response of this status has no body (RFC 9112, 6.3).
+    ContentForbidden(Status),
+    /// More data than the length that was announced; so many bytes are left of it.
+    TooLong(u64),
+    /// The end before so many bytes that were announced.
+    TooShort(u64),
+    /// Trailers behind a body that is not chunked.
+    TrailersForbidden,
+}
+
+impl From<OutOfOrder> for Misuse {
+    fn from(error: OutOfOrder) -> Self {
+        Misuse::Order(error)
+    }
+}
+
+impl fmt::Display for Misuse {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Misuse::Order(error) => error.fmt(f),
+            Misuse::Status(status) => write!(f, "{status} cannot be sent by this command"),
+            Misuse::FramingField => {
+                f.write_str("fields for framing and for the connection are not the application's")
+            }
+            Misuse::ContentForbidden(status) => write!(f, "{status} has no body"),
+            Misuse::TooLong(left) => {
+                write!(f, "more data than announced: {left} bytes are left of that")
+            }
+            Misuse::TooShort(left) => {
+                write!(f, "the end, but {left} bytes that were announced are missing")
+            }
+            Misuse::TrailersForbidden => f.write_str("trailers need a chunked body"),
+        }
+    }
+}
+
+impl core::error::Error for Misuse {}
+
+impl ServerConnection {
+    /// Sends `100 Continue` if the client waits for it and has not got it. To be called when the
+    /// application first wants the body, whether or not bytes of it have come (RFC 9110, 10.1.1).
+    pub fn ask_for_body(&mut self, out: &mut Output<'_>) {
+        if self.request.expects_continue && self.state.server(ServerEvent::Informational).is_ok() {
+            self.request.expects_continue = false;
+            out.put(b"HTTP/1.1 100 Continue\r\n\r\n");
+        }
+    }
+
+    /// Sends an interim response, such as 103. A client of HTTP/1.0 knows none: it is left out
+    /// (RFC 9110, 15.2).
+    ///
+    /// # Errors
+    ///
+    /// After the head of the response; for a status that is not 1xx, or is 101.
+    pub fn inform(
+        &mut self,
+        status: Status,
+        headers: &Headers,
+        out: &mut Output<'_>,
+    ) -> Result<(), Misuse> {
+        if !status.is_informational() || status == Status::SWITCHING_PROTOCOLS {
+            return Err(Misuse::Status(status));
+        }
+        check_fields(headers)?;
+        self.state.server(ServerEvent::Informational)?;
+        if status == Status::CONTINUE {
+            self.request.expects_continue = false;
+        }
+        if !self.request.is_http10 {
+            put_status(status, out);
+            out.put(headers.lines());
+            out.put(b"\r\n");
+        }
+        Ok(())
+    }
+
+    /// Sends the head of the response. A body follows by [`data`](Self::data), then
+    /// [`end`](Self::end).
+    ///
+    /// The connection writes by itself: how the body is delimited, whether the connection is kept,
+    /// and the date, if it is given one.
+    ///
+    /// # Errors
+    ///
+    /// Before a request, or twice; for 1xx; for a body where there can be none; for fields that are
+    /// the connection's.
+    pub fn respond(
+        &mut self,
+        status: Status,
+        headers: &Headers,
+        length: BodyLength,
+        date: Option<&HttpDate>,
+        out: &mut Output<'_>,
+    ) -> Result<(), Misuse> {
+        if status.is_informational() || (self.request.is_connect && status.is_success()) {
+            return Err(Misuse::Status(status));
+        }
+        check_fields(headers)?;
+        let writing = self.writing(status, length)?;
+        self.state.server(ServerEvent::Response)?;
+        self.begin_response(writing);
+        let date = date.filter(|_| headers.is_empty() || headers.get("date").is_none());
+        self.put_head(status, length, date, None, out);
+        out.put(headers.lines());
+        out.put(b"\r\n");
+        Ok(())
+    }
+
+    /// Sends a part of the body. What is empty sends nothing.
+    ///
+    /// # Errors
+    ///
+    /// Before the head, after the end, or if it is more than was announced.
+    pub fn data(&mut self, data: &[u8], out: &mut Output<'_>) -> Result<(), Misuse> {
+        match self.before_data(data.len(), out)? {
+            Writing::Discarded => {}
+            Writing::Chunked => {
+                out.put(data);
+                out.put(CHUNK_END);
+            }
+            _ => out.put(data),
+        }
+        Ok(())
+    }
+
+    /// As [`data`](Self::data), by reference if it is large.
+    ///
+    /// # Errors
+    ///
+    /// As [`data`](Self::data).
+    pub fn data_bytes(&mut self, data: Bytes, out: &mut Output<'_>) -> Result<(), Misuse> {
+        let writing = self.before_data(data.len(), out)?;
+        if writing != Writing::Discarded {
+            let _ = out.pipeline.push_bytes(data, out.blocks);
+            if writing == Writing::Chunked {
+                out.put(CHUNK_END);
+            }
+        }
+        Ok(())
+    }
+
+    /// Ends the response. `trailers` go out behind a chunked body; to a client of HTTP/1.0, and for
+    /// HEAD, they are left out.
+    ///
+    /// # Errors
+    ///
+    /// Before the head, or twice; if less data came than was announced; for trailers behind a body
+    /// of known length.
+    pub fn end(&mut self, trailers: &Headers, out: &mut Output<'_>) -> Result<(), Misuse> {
+        check_fields(trailers)?;
+        match self.writing {
+            _ if self.state.server != Server::Sending => {}
+            Writing::Length(left) if left > 0 => return Err(Misuse::TooShort(left)),
+            Writing::Length(_) if !trailers.is_empty() => return Err(Misuse::TrailersForbidden),
+            _ => {}
+        }
+        self.state.server(ServerEvent::End)?;
+        if self.writing == Writing::Chunked {
+            out.put(LAST_CHUNK);
+            out.put(trailers.lines());
+            out.put(b"\r\n");
+        }
+        Ok(())
+    }
+
+    /// Agrees to speak another protocol: `101 Switching Protocols` if the client asked for an
+    /// upgrade, `200 OK` if it asked for a tunnel with CONNECT. Whatever was not taken by then is
+    /// the first of the new protocol.
+    ///
+    /// # Errors
+    ///
+    /// If neither was asked for, or the request is not complete.
+    pub fn switch(
+        &mut self,
+        headers: &Headers,
+        protocol: &str,
+        out: &mut Output<'_>,
+    ) -> Result<(), Misuse> {
+        if !self.request.is_connect && !self.request.asks_upgrade {
+            return Err(Misuse::Status(Status::SWITCHING_PROTOCOLS));
+        }
+        check_fields(headers)?;
+        self.state.server(ServerEvent::Switch)?;
+        if self.request.is_connect {
+            put_status(Status::OK, out);
+        } else {
+            put_status(Status::SWITCHING_PROTOCOLS, out);
+            out.put(b"Connection: Upgrade\r\nUpgrade: ");
+            out.put(protocol.as_bytes());
+            out.put(b"\r\n");
+        }
+        out.put(headers.lines());
+        out.put(b"\r\n");
+        Ok(())
+    }
+
+    /// Answers what the client broke: the status that it deserves, and in words what was wrong.
+    /// Does nothing if it broke nothing, or a response is under way; then nothing can tell it, but
+    /// that the connection is closed.
+    pub fn reject(&mut self, date: Option<&HttpDate>, out: &mut Output<'_>) {
+        let Some(rejection) = self.rejection.filter(|_| self.state.server == Server::Owing) else {
+            return;
+        };
+        let mut text = Text::default();
+        let _ = fmt::write(&mut text, format_args!("{rejection}\n"));
+        if self.state.server(ServerEvent::Response).is_err() {
+            return;
+        }
+        let length = BodyLength::Exactly(text.len as u64);
+        self.begin_response(match self.request.is_head {
+            true => Writing::Discarded,
+            false => Writing::Length(text.len as u64),
+        });
+        let status = rejection.status();
+        // RFC 9110, 15.5.22: 426 names what would be welcome.
+        let upgrade = (status == Status::UPGRADE_REQUIRED).then_some("HTTP/1.1");
+        self.put_head(status, length, date, upgrade, out);
+        out.put(b"Content-Type: text/plain; charset=utf-8\r\n\r\n");
+        let _ = self.data(text.as_bytes(), out);
+        let _ = self.end(&Headers::new(), out);
+    }
+
+    /// What may go out behind the head of such a response.
+    fn writing(&self, status: Status, length: BodyLength) -> Result<Writing, Misuse> {
+        let is_empty = length == BodyLength::Exactly(0);
+        match status {
+            // RFC 9110, 15.4.5: the length in a 304 is that of a 200.
+            Status::NOT_MODIFIED => return Ok(Writing::Discarded),
+            // RFC 9110, 15.3.5 and 15.3.6.
+            Status::NO_CONTENT | Status::RESET_CONTENT if !is_empty => {
+                return Err(Misuse::ContentForbidden(status));
+            }
+            _ => {}
+        }
+        Ok(match length {
+            _ if self.request.is_head => Writing::Discarded,
+            BodyLength::Exactly(n) => Writing::Length(n),
+            BodyLength::Unknown if self.request.is_http10 => Writing::UntilClose,
+            BodyLength::Unknown => Writing::Chunked,
+        })
+    }
+
+    /// The head of a response is about to go out: the last moment to say that the connection will
+    /// not be kept.
+    fn begin_response(&mut self, writing: Writing) {
+        self.writing = writing;
+        let unread = match self.reading {
+            Reading::Length(left) if self.state.client == Client::Sending => left,
+            _ => 0,
+        };
+        // A client that waits for 100 Continue sends the body, or does not: there is no telling
+        // what its next bytes are.
+        if writing == Writing::UntilClose
+            || self.request.expects_continue
+            || unread > self.config.limits.drain
+        {
+            self.state.give_up();
+        }
+    }
+
+    /// Status line and the fields that are the connection's; neither the application's, nor the
+    /// empty line.
+    fn put_head(
+        &self,
+        status: Status,
+        length: BodyLength,
+        date: Option<&HttpDate>,
+        upgrade: Option<&str>,
+        out: &mut Output<'_>,
+    ) {
+        put_status(status, out);
+        if let Some(date) = date {
+            out.put(b"Date: ");
+            out.put(date.as_str().as_bytes());
+            out.put(b"\r\n");
+        }
+        match (self.state.keep_alive, upgrade) {
+            (false, Some(protocol)) => {
+                out.put(b"Connection: close, upgrade\r\nUpgrade: ");
+                out.put(protocol.as_bytes());
+                out.put(b"\r\n");
+            }
+            (false, None) => out.put(b"Connection: close\r\n"),
+            (true, _) if self.request.is_http10 => out.put(b"Connection: keep-alive\r\n"),
+            (true, _) => {}
+        }
+        match length {
+            // RFC 9110, 8.6: a 204 has none.
+            _ if status == Status::NO_CONTENT => {}
+            BodyLength::Exactly(0) if status == Status::NOT_MODIFIED => {}
+            BodyLength::Exactly(n) => {
+                out.put(b"Content-Length: ");
+                put_decimal(n, out);
+                out.put(b"\r\n");
+            }
+            BodyLength::Unknown if self.request.is_http10 => {}
+            BodyLength::Unknown => out.put(b"Transfer-Encoding: chunked\r\n"),
+        }
+    }
+
+    /// Checks whether so much data may go out now, and writes what comes before it.
+    fn before_data(&mut self, len: usize, out: &mut Output<'_>) -> Result<Writing, Misuse> {
+        let len = len as u64;
+        match &mut self.writing {
+            Writing::Length(left) if self.state.server == Server::Sending => {
+                *left = left.checked_sub(len).ok_or(Misuse::TooLong(*left))?;
+            }
+            _ => {}
+        }
+        self.state.server(ServerEvent::Data)?;
+        match self.writing {
+            // An empty chunk would end the body.
+            _ if len == 0 => return Ok(Writing::Discarded),
+            Writing::Chunked => out.put(&chunk_head(len)),
+            _ => {}
+        }
+        Ok(self.writing)
+    }
+}
+
+/// What the connection writes by itself is not the application's to write.
+fn check_fields(headers: &Headers) -> Result<(), Misuse> {
+    match headers.first_framing_field() {
+        Some(_) => Err(Misuse::FramingField),
+        None => Ok(()),
+    }
+}
+
+fn put_status(status: Status, out: &mut Output<'_>) {
+    match status.line() {
+        Some(line) => out.put(line.as_bytes()),
+        None => {
+            out.put(b"HTTP/1.1 ");
+            put_decimal(u64::from(status.code()), out);
+            // RFC 9112, 4: the space is there, even without a phrase.
+            out.put(b" \r\n");
+        }
+    }
+}
+
+fn put_decimal(mut n: u64, out: &mut Output<'_>) {
+    // u64::MAX has 20 digits.
+    let mut digits = [b'0'; 20];
+    let mut start = digits.len();
+    for digit in digits.iter_mut().rev() {
+        *digit = b'0' + (n % 10) as u8;
+        n /= 10;
+        start -= 1;
+        if n == 0 {
+            break;
+        }
+    }
+    out.put(digits.get(start..).unwrap_or_default());
+}
+
+/// A line of text, cut off where it would be too long: a rejection in words fits.
+struct Text {
+    bytes: [u8; 160],
+    len: usize,
+}
+
+impl Default for Text {
+    fn default() -> Self {
+        Text { bytes: [0; 160], len: 0 }
+    }
+}
+
+impl Text {
+    fn as_bytes(&self) -> &[u8] {
+        self.bytes.get(..self.len).unwrap_or_default()
+    }
+}
+
+impl fmt::Write for Text {
+    fn write_str(&mut self, text: &str) -> fmt::Result {
+        let room = self.bytes.get_mut(self.len..).unwrap_or_default();
+        let n = text.len().min(room.len());
+        if let (Some(room), Some(text)) = (room.get_mut(..n), text.as_bytes().get(..n)) {
+            room.copy_from_slice(text);
+        }
+        self.len += n;
+        Ok(())
+    }
+}

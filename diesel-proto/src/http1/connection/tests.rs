@@ -1,0 +1,566 @@
+use super::*;
+use crate::http1::{FieldSpans, Headers, Status};
+use alloc::format;
+use alloc::string::{String, ToString};
+use alloc::vec::Vec;
+
+/// A connection, what it sent, and what it said, in words.
+struct Seat {
+    connection: ServerConnection,
+    blocks: Blocks,
+    pipeline: Pipeline,
+    log: Vec<String>,
+    answer: fn(&mut Seat, &str),
+    target: String,
+}
+
+/// Answers a request when it is complete, with its method and target.
+fn when_complete(seat: &mut Seat, what: &str) {
+    if what == "complete" {
+        let body = seat.target.clone();
+        seat.respond(Status::OK, BodyLength::Exactly(body.len() as u64)).unwrap();
+        seat.command(|connection, out| connection.data(body.as_bytes(), out)).unwrap();
+        seat.command(|connection, out| connection.end(&Headers::new(), out)).unwrap();
+    }
+}
+
+/// Answers as soon as the head is there, and reads no body.
+fn at_once(seat: &mut Seat, what: &str) {
+    if what == "head" {
+        seat.respond(Status::OK, BodyLength::Exactly(0)).unwrap();
+        seat.command(|connection, out| connection.end(&Headers::new(), out)).unwrap();
+    }
+}
+
+fn never(_: &mut Seat, _: &str) {}
+
+impl Seat {
+    fn new(config: Config, answer: fn(&mut Seat, &str)) -> Self {
+        Seat {
+            connection: ServerConnection::new(Arc::new(config)),
+            blocks: Blocks::new(),
+            pipeline: Pipeline::new(),
+            log: Vec::new(),
+            answer,
+            target: String::new(),
+        }
+    }
+
+    fn command<R>(&mut self, f: impl FnOnce(&mut ServerConnection, &mut Output<'_>) -> R) -> R {
+        f(&mut self.connection, &mut Output::new(&mut self.pipeline, &mut self.blocks))
+    }
+
+    fn respond(&mut self, status: Status, length: BodyLength) -> Result<(), Misuse> {
+        self.command(|connection, out| {
+            connection.respond(status, &Headers::new(), length, None, out)
+        })
+    }
+
+    fn say(&mut self, what: String) {
+        // Data that follows data is one piece, however it was cut.
+        match self.log.last_mut() {
+            Some(last) if last.starts_with("data ") && what.starts_with("data ") => {
+                last.push_str(&what["data ".len()..]);
+            }
+            _ => self.log.push(what),
+        }
+    }
+
+    /// Gives it all bytes, those before each cut first. Returns how many it did not take.
+    fn feed(&mut self, bytes: &[u8], cuts: &[usize]) -> usize {
+        let mut spans = FieldSpans::new();
+        let mut from = 0;
+        for &end in cuts.iter().chain([&bytes.len()]) {
+            loop {
+                let received =
+                    self.connection.receive(&bytes[from..end], &mut spans, &mut self.blocks);
+                let (taken, event) = match received {
+                    Ok(received) => received,
+                    Err(rejection) => {
+                        self.log.push(rejection.to_string());
+                        self.command(|connection, out| connection.reject(None, out));
+                        return 0;
+                    }
+                };
+                from += taken;
+                let Some(event) = event else { break };
+                let (said, what) = match event {
+                    Event::Request(head) => {
+                        self.target = head.target_text().to_string();
+                        (format!("{} {}", head.method(), head.target_text()), "head")
+                    }
+                    Event::Data(data) => (format!("data {}", data.escape_ascii()), "data"),
+                    Event::End(trailers) => (format!("end {trailers:?}"), "complete"),
+                };
+                let answer = self.answer;
+                self.say(said);
+                answer(self, what);
+                if what == "head" && self.connection.request_is_complete() {
+                    answer(self, "complete");
+                }
+            }
+        }
+        bytes.len() - from
+    }
+
+    fn eof(&mut self) {
+        if let Err(rejection) = self.connection.eof() {
+            self.log.push(rejection.to_string());
+            self.command(|connection, out| connection.reject(None, out));
+        }
+    }
+
+    fn sent(&mut self) -> String {
+        let mut slices = [&[][..]; 64];
+        let n = self.pipeline.slices(&mut slices);
+        String::from_utf8(slices[..n].concat()).unwrap()
+    }
+}
+
+/// What is said and sent, whole; checked to be the same at every two-way cut and byte by byte.
+#[track_caller]
+fn converse(
+    input: &str,
+    config: &Config,
+    answer: fn(&mut Seat, &str),
+) -> (Vec<String>, String, bool) {
+    let run = |cuts: &[usize]| {
+        let mut seat = Seat::new(config.clone(), answer);
+        let left = seat.feed(input.as_bytes(), cuts);
+        if left == 0 && seat.connection.rejection().is_none() {
+            seat.eof();
+        }
+        (seat.log.clone(), seat.sent(), seat.connection.must_close())
+    };
+    let whole = run(&[]);
+    for at in 0..=input.len() {
+        assert_eq!(run(&[at]), whole, "cut at {at}");
+    }
+    let each: Vec<usize> = (0..=input.len()).collect();
+    assert_eq!(run(&each), whole, "byte by byte");
+    whole
+}
+
+fn plain(input: &str, answer: fn(&mut Seat, &str)) -> (Vec<String>, String) {
+    let (log, sent, _) = converse(input, &Config::default(), answer);
+    (log, sent)
+}
+
+const OK: &str = "HTTP/1.1 200 OK\r\nContent-Length: ";
+
+#[test]
+fn a_request_is_answered_and_the_next_one_is_read() {
+    let (log, sent) = plain(
+        "GET /a HTTP/1.1\r\nHost: x\r\n\r\nGET /bc HTTP/1.1\r\nHost: x\r\n\r\n",
+        when_complete,
+    );
+    assert_eq!(log, ["GET /a", "GET /bc"]);
+    assert_eq!(sent, format!("{OK}2\r\n\r\n/a{OK}3\r\n\r\n/bc"));
+}
+
+#[test]
+fn a_body_is_handed_out_where_it_lies_and_ends() {
+    let (log, sent) = plain(
+        "POST /a HTTP/1.1\r\nHost: x\r\nContent-Length: 5\r\n\r\nhelloGET /b HTTP/1.1\r\nHost: x\r\n\r\n",
+        when_complete,
+    );
+    assert_eq!(log, ["POST /a", "data hello", "end {}", "GET /b"]);
+    assert_eq!(sent, format!("{OK}2\r\n\r\n/a{OK}2\r\n\r\n/b"));
+}
+
+#[test]
+fn chunks_are_joined_and_trailers_come_with_the_end() {
+    let (log, _) = plain(
+        "POST /a HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n\
+         5\r\nhello\r\n6;a=b\r\n world\r\n0\r\nDigest: y\r\nAuthorization: z\r\n\r\n\
+         GET /b HTTP/1.1\r\nHost: x\r\n\r\n",
+        when_complete,
+    );
+    assert_eq!(
+        log,
+        [
+            "POST /a",
+            "data hello world",
+            "end {\"Digest\": \"y\", \"Authorization\": (redacted)}",
+            "GET /b"
+        ]
+    );
+}
+
+#[test]
+fn an_empty_body_of_a_stated_length_is_complete_with_the_head() {
+    let (log, _) = plain(
+        "POST /a HTTP/1.1\r\nHost: x\r\nContent-Length: 0\r\n\r\nGET /b HTTP/1.1\r\nHost: x\r\n\r\n",
+        when_complete,
+    );
+    assert_eq!(log, ["POST /a", "GET /b"]);
+}
+
+#[test]
+fn nothing_more_is_read_while_an_answer_is_owed() {
+    let input = "GET /a HTTP/1.1\r\nHost: x\r\n\r\nGET /b HTTP/1.1\r\nHost: x\r\n\r\n";
+    let mut seat = Seat::new(Config::default(), never);
+    assert_eq!(seat.feed(input.as_bytes(), &[]), input.len() / 2);
+    assert_eq!(seat.log, ["GET /a"]);
+    assert!(!seat.connection.is_idle());
+}
+
+#[test]
+fn whether_the_connection_is_kept_is_asked_by_the_client() {
+    let keeps = |head: &str| {
+        let (_, sent, closes) = converse(
+            &format!("{head}\r\n\r\nGET /next HTTP/1.1\r\nHost: x\r\n\r\n"),
+            &Config::default(),
+            when_complete,
+        );
+        // The end of the stream closes it in the end; what matters is whether the next was read.
+        assert!(closes || sent.contains("/next"));
+        let says = (sent.contains("Connection: close"), sent.contains("Connection: keep-alive"));
+        (sent.contains("/next"), says)
+    };
+    assert_eq!(keeps("GET / HTTP/1.1\r\nHost: x"), (true, (false, false)));
+    assert_eq!(keeps("GET / HTTP/1.1\r\nHost: x\r\nConnection: close"), (false, (true, false)));
+    assert_eq!(keeps("GET / HTTP/1.0"), (false, (true, false)));
+    assert_eq!(keeps("GET / HTTP/1.0\r\nConnection: keep-alive"), (true, (false, true)));
+    assert_eq!(keeps("GET / HTTP/1.0\r\nConnection: keep-alive, close"), (false, (true, false)));
+}
+
+#[test]
+fn the_last_request_of_a_connection_is_told_so() {
+    let limits = Limits { requests: 2, ..Limits::default() };
+    let request = "GET /a HTTP/1.1\r\nHost: x\r\n\r\n";
+    let (log, sent, closes) =
+        converse(&request.repeat(3), &Config { limits, ..Config::default() }, when_complete);
+    assert_eq!(log, ["GET /a", "GET /a"]);
+    assert_eq!(sent.matches("Connection: close").count(), 1);
+    assert!(closes);
+}
+
+#[test]
+fn a_body_that_nobody_reads_is_drained_within_the_limit() {
+    let limits = Limits { drain: 5, ..Limits::default() };
+    let config = Config { limits, ..Config::default() };
+    let next = "GET /next HTTP/1.1\r\nHost: x\r\n\r\n";
+    let length = |n: usize| {
+        format!("POST /a HTTP/1.1\r\nHost: x\r\nContent-Length: {n}\r\n\r\n{}{next}", "x".repeat(n))
+    };
+    let (log, sent, _) = converse(&length(5), &config, at_once);
+    assert_eq!(log, ["POST /a", "GET /next"]);
+    assert!(!sent.contains("close"));
+    let (log, sent, closes) = converse(&length(6), &config, at_once);
+    assert_eq!(log, ["POST /a"]);
+    assert!(sent.contains("Connection: close") && closes);
+
+    let chunked = |data: &str| {
+        format!(
+            "POST /a HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n{:x}\r\n{data}\r\n\
+             0\r\nA: b\r\n\r\n{next}",
+            data.len()
+        )
+    };
+    let (log, ..) = converse(&chunked("hello"), &config, at_once);
+    assert_eq!(log, ["POST /a", "GET /next"]);
+    let (log, _, closes) = converse(&chunked("hello!"), &config, at_once);
+    assert_eq!(log, ["POST /a"]);
+    assert!(closes);
+}
+
+#[test]
+fn a_violation_is_answered_and_nothing_more_is_parsed() {
+    let (log, sent, closes) = converse(
+        "GET /a HTTP/1.1\r\nHost: x\r\n\r\nGET /b HTTP/1.1\r\n\r\nGET /c HTTP/1.1\r\nHost: x\r\n\r\n",
+        &Config::default(),
+        when_complete,
+    );
+    let said = "at byte 47: no Host in a request of HTTP/1.1 (RFC 9112, 3.2)";
+    assert_eq!(log, ["GET /a", said]);
+    let body = format!("{said}\n");
+    assert!(sent.ends_with(&format!(
+        "HTTP/1.1 400 Bad Request\r\nConnection: close\r\nContent-Length: {}\r\n\
+         Content-Type: text/plain; charset=utf-8\r\n\r\n{body}",
+        body.len()
+    )));
+    assert!(closes);
+}
+
+#[test]
+fn the_same_rejection_comes_again() {
+    let mut seat = Seat::new(Config::default(), never);
+    let mut spans = FieldSpans::new();
+    let mut receive = |bytes: &[u8]| {
+        seat.connection.receive(bytes, &mut spans, &mut seat.blocks).map(|_| ()).unwrap_err()
+    };
+    let first = receive(b"GET / HTTP/1.1\r\n\r\n");
+    assert_eq!(receive(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n"), first);
+    assert_eq!(seat.connection.eof(), Err(first));
+}
+
+#[test]
+fn the_end_of_the_stream_within_a_message_is_a_violation() {
+    for (input, rule) in [
+        ("GET / HT", Some(Rule::HeadIncomplete)),
+        ("\r\n\r\nG", Some(Rule::HeadIncomplete)),
+        ("\r\n", None),
+        ("", None),
+        ("POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 3\r\n\r\nab", Some(Rule::BodyIncomplete)),
+        (
+            "POST / HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n0\r\nA: b\r\n",
+            Some(Rule::BodyIncomplete),
+        ),
+    ] {
+        let mut seat = Seat::new(Config::default(), when_complete);
+        seat.feed(input.as_bytes(), &[]);
+        seat.eof();
+        let rejection = seat.connection.rejection();
+        assert_eq!(rejection.map(|rejection| rejection.rule), rule, "{input:?}");
+        assert!(seat.connection.must_close(), "{input:?}");
+    }
+}
+
+#[test]
+fn what_a_service_asks_for_is_refused_without() {
+    let config = Config { require_http11: true, require_length: true, ..Config::default() };
+    let refused = |input: &str| converse(input, &config, when_complete).1;
+    let sent = refused("GET / HTTP/1.0\r\n\r\n");
+    assert!(sent.starts_with(
+        "HTTP/1.1 426 Upgrade Required\r\nConnection: close, upgrade\r\nUpgrade: HTTP/1.1\r\n"
+    ));
+    let sent = refused("POST / HTTP/1.1\r\nHost: x\r\n\r\n");
+    assert!(sent.starts_with("HTTP/1.1 411 Length Required\r\n"));
+    let sent = refused("GET / HTTP/1.1\r\nHost: x\r\n\r\n");
+    assert!(sent.starts_with("HTTP/1.1 200 OK\r\n"));
+}
+
+#[test]
+fn a_body_beyond_the_limit_is_refused_to_the_byte() {
+    let limits = Limits { body: 5, ..Limits::default() };
+    let config = Config { limits, ..Config::default() };
+    let length = |n| format!("POST / HTTP/1.1\r\nHost: x\r\nContent-Length: {n}\r\n\r\nhello!");
+    assert!(converse(&length(5), &config, when_complete).1.starts_with("HTTP/1.1 200"));
+    assert!(converse(&length(6), &config, when_complete).1.starts_with("HTTP/1.1 413"));
+    let chunked = |chunks| {
+        format!("POST / HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n{chunks}0\r\n\r\n")
+    };
+    let sent = converse(&chunked("4\r\nhell\r\n1\r\no\r\n"), &config, when_complete).1;
+    assert!(sent.starts_with("HTTP/1.1 200"));
+    let sent = converse(&chunked("4\r\nhell\r\n2\r\no!\r\n"), &config, when_complete).1;
+    assert!(sent.starts_with("HTTP/1.1 413"));
+}
+
+/// Answers with whatever the target asks for: `/STATUS/LENGTH`, `/200/chunked`.
+fn as_asked(seat: &mut Seat, what: &str) {
+    if what != "complete" {
+        return;
+    }
+    let target = seat.target.clone();
+    let mut parts = target.split('/').skip(1);
+    let status = Status::new(parts.next().unwrap().parse().unwrap()).unwrap();
+    let length = match parts.next().unwrap().parse() {
+        Ok(n) => BodyLength::Exactly(n),
+        Err(_) => BodyLength::Unknown,
+    };
+    seat.respond(status, length).unwrap();
+    seat.command(|connection, out| connection.data(b"hel", out)).ok();
+    seat.command(|connection, out| connection.data(b"", out)).ok();
+    seat.command(|connection, out| connection.data(b"lo", out)).ok();
+    let mut trailers = Headers::new();
+    if length == BodyLength::Unknown {
+        trailers.add("Digest", "x").unwrap();
+    }
+    seat.command(|connection, out| connection.end(&trailers, out)).unwrap();
+}
+
+#[test]
+fn a_response_is_delimited_in_one_way() {
+    let sent = |request: &str| plain(&format!("{request}\r\n\r\n"), as_asked).1;
+    let http11 =
+        |method: &str, target: &str| sent(&format!("{method} {target} HTTP/1.1\r\nHost: x"));
+    assert_eq!(http11("GET", "/200/5"), "HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhello");
+    assert_eq!(
+        http11("GET", "/200/chunked"),
+        "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n\
+         3\r\nhel\r\n2\r\nlo\r\n0\r\nDigest: x\r\n\r\n"
+    );
+    assert_eq!(http11("HEAD", "/200/5"), "HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\n");
+    assert_eq!(
+        http11("HEAD", "/200/chunked"),
+        "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"
+    );
+    assert_eq!(http11("GET", "/204/0"), "HTTP/1.1 204 No Content\r\n\r\n");
+    assert_eq!(http11("GET", "/205/0"), "HTTP/1.1 205 Reset Content\r\nContent-Length: 0\r\n\r\n");
+    assert_eq!(http11("GET", "/304/0"), "HTTP/1.1 304 Not Modified\r\n\r\n");
+    assert_eq!(http11("GET", "/304/5"), "HTTP/1.1 304 Not Modified\r\nContent-Length: 5\r\n\r\n");
+    assert_eq!(http11("GET", "/299/0"), "HTTP/1.1 299 \r\nContent-Length: 0\r\n\r\n");
+    assert_eq!(
+        sent("GET /200/chunked HTTP/1.0\r\nConnection: keep-alive"),
+        "HTTP/1.1 200 OK\r\nConnection: close\r\n\r\nhello"
+    );
+}
+
+#[test]
+fn a_command_that_is_refused_changes_nothing() {
+    let mut seat = Seat::new(Config::default(), never);
+    seat.feed(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n", &[]);
+    let mut framing = Headers::new();
+    framing.add("Content-Length", "5").unwrap();
+    let none = Headers::new();
+    let before = seat.connection.state();
+
+    let respond = |seat: &mut Seat, status, headers: &Headers, n| {
+        let length = BodyLength::Exactly(n);
+        seat.command(|connection, out| connection.respond(status, headers, length, None, out))
+    };
+    assert_eq!(respond(&mut seat, Status::OK, &framing, 0), Err(Misuse::FramingField));
+    assert_eq!(
+        respond(&mut seat, Status::CONTINUE, &none, 0),
+        Err(Misuse::Status(Status::CONTINUE))
+    );
+    let refused = respond(&mut seat, Status::NO_CONTENT, &none, 1);
+    assert_eq!(refused, Err(Misuse::ContentForbidden(Status::NO_CONTENT)));
+    let refused = seat.command(|connection, out| connection.switch(&none, "x", out));
+    assert_eq!(refused, Err(Misuse::Status(Status::SWITCHING_PROTOCOLS)));
+    let refused = seat.command(|connection, out| connection.data(b"x", out));
+    assert!(matches!(refused, Err(Misuse::Order(_))));
+    let refused = seat.command(|connection, out| connection.end(&none, out));
+    assert!(matches!(refused, Err(Misuse::Order(_))));
+    assert_eq!(seat.connection.state(), before);
+    assert_eq!(seat.sent(), "");
+
+    respond(&mut seat, Status::OK, &none, 3).unwrap();
+    let refused = seat.command(|connection, out| connection.data(b"four", out));
+    assert_eq!(refused, Err(Misuse::TooLong(3)));
+    let refused = seat.command(|connection, out| connection.end(&none, out));
+    assert_eq!(refused, Err(Misuse::TooShort(3)));
+    seat.command(|connection, out| connection.data(b"six", out)).unwrap();
+    let mut trailers = Headers::new();
+    trailers.add("Digest", "x").unwrap();
+    let refused = seat.command(|connection, out| connection.end(&trailers, out));
+    assert_eq!(refused, Err(Misuse::TrailersForbidden));
+    seat.command(|connection, out| connection.end(&none, out)).unwrap();
+    assert!(seat.connection.is_idle());
+    assert!(respond(&mut seat, Status::OK, &none, 0).is_err());
+    assert_eq!(seat.sent(), format!("{OK}3\r\n\r\nsix"));
+}
+
+#[test]
+fn continue_is_sent_when_the_body_is_asked_for() {
+    let head = b"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 2\r\nExpect: 100-continue\r\n\r\n";
+    let mut seat = Seat::new(Config::default(), never);
+    seat.feed(head, &[]);
+    seat.command(|connection, out| connection.ask_for_body(out));
+    seat.command(|connection, out| connection.ask_for_body(out));
+    assert_eq!(seat.sent(), "HTTP/1.1 100 Continue\r\n\r\n");
+    seat.feed(b"hi", &[]);
+    seat.respond(Status::OK, BodyLength::Exactly(0)).unwrap();
+    assert!(!seat.sent().contains("close"));
+
+    let mut refused = Seat::new(Config::default(), never);
+    refused.feed(head, &[]);
+    refused.respond(Status::FORBIDDEN, BodyLength::Exactly(0)).unwrap();
+    refused.command(|connection, out| connection.ask_for_body(out));
+    assert!(refused.sent().contains("Connection: close"), "the next bytes may be a body");
+    assert!(!refused.sent().contains("100"));
+}
+
+#[test]
+fn interim_responses_come_before_the_final_one() {
+    let early = |seat: &mut Seat| {
+        let mut links = Headers::new();
+        links.add("Link", "</a.css>; rel=preload").unwrap();
+        seat.command(|connection, out| connection.inform(Status::EARLY_HINTS, &links, out))
+    };
+    let mut seat = Seat::new(Config::default(), never);
+    assert!(matches!(early(&mut seat), Err(Misuse::Order(_))));
+    seat.feed(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n", &[]);
+    early(&mut seat).unwrap();
+    seat.respond(Status::OK, BodyLength::Exactly(0)).unwrap();
+    assert!(early(&mut seat).is_err());
+    assert_eq!(
+        seat.sent(),
+        format!("HTTP/1.1 103 Early Hints\r\nLink: </a.css>; rel=preload\r\n\r\n{OK}0\r\n\r\n")
+    );
+    let mut old = Seat::new(Config::default(), never);
+    old.feed(b"GET / HTTP/1.0\r\n\r\n", &[]);
+    early(&mut old).unwrap();
+    assert_eq!(old.sent(), "", "RFC 9110, 15.2");
+}
+
+#[test]
+fn what_follows_an_upgrade_is_left_for_the_new_protocol() {
+    let mut seat = Seat::new(Config::default(), |seat, what| {
+        if what == "complete" {
+            seat.command(|c, out| c.switch(&Headers::new(), "echo", out)).unwrap();
+        }
+    });
+    let head =
+        b"GET / HTTP/1.1\r\nHost: x\r\nConnection: upgrade\r\nUpgrade: echo\r\n\r\nnew words";
+    assert_eq!(seat.feed(head, &[]), b"new words".len());
+    assert!(seat.connection.is_switched());
+    assert_eq!(
+        seat.sent(),
+        "HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: echo\r\n\r\n"
+    );
+}
+
+#[test]
+fn a_tunnel_is_opened_with_200_and_no_length() {
+    let mut seat = Seat::new(Config::default(), |seat, what| {
+        if what == "complete" {
+            assert!(seat.respond(Status::OK, BodyLength::Exactly(0)).is_err());
+            seat.command(|c, out| c.switch(&Headers::new(), "", out)).unwrap();
+        }
+    });
+    let head = b"CONNECT example.org:443 HTTP/1.1\r\nHost: example.org\r\n\r\n\x16\x03";
+    assert_eq!(seat.feed(head, &[]), 2);
+    assert_eq!(seat.sent(), "HTTP/1.1 200 OK\r\n\r\n");
+}
+
+#[test]
+fn what_takes_too_long_is_told_apart() {
+    let timed_out = |input: &[u8]| {
+        let mut seat = Seat::new(Config::default(), never);
+        seat.feed(input, &[]);
+        let rule = seat.connection.timed_out().map(|rejection| rejection.rule);
+        seat.command(|connection, out| connection.reject(None, out));
+        (rule, seat.sent().get(..12).map(String::from), seat.connection.must_close())
+    };
+    let answered = Some(String::from("HTTP/1.1 408"));
+    assert_eq!(timed_out(b"GET"), (Some(Rule::HeadTimeout), answered.clone(), true));
+    assert_eq!(timed_out(b""), (None, None, true));
+    assert_eq!(timed_out(b"\r\n"), (None, None, true));
+    let body = b"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 2\r\n\r\n1";
+    assert_eq!(timed_out(body), (Some(Rule::BodyTimeout), answered, true));
+}
+
+#[test]
+fn giving_up_lets_what_has_begun_finish() {
+    let mut idle = Seat::new(Config::default(), when_complete);
+    idle.connection.give_up();
+    assert!(idle.connection.must_close());
+
+    let mut begun = Seat::new(Config::default(), when_complete);
+    begun.feed(b"GET /a HTTP/1.1\r\n", &[]);
+    begun.connection.give_up();
+    assert!(!begun.connection.must_close());
+    begun.feed(b"Host: x\r\n\r\n", &[]);
+    assert!(begun.sent().contains("Connection: close"));
+    assert!(begun.connection.must_close());
+}
+
+#[test]
+fn what_is_held_is_let_go() {
+    let mut seat = Seat::new(Config::default(), never);
+    seat.feed(b"GET / HTTP/1.1\r\nHo", &[]);
+    assert_eq!(seat.connection.held(), 18);
+    seat.feed(b"st: x\r\n\r\n", &[]);
+    seat.respond(Status::OK, BodyLength::Exactly(0)).unwrap();
+    seat.feed(b"", &[]);
+    assert_eq!(seat.connection.held(), 0);
+}
+
+#[test]
+fn it_is_small_and_can_be_sent() {
+    fn assert_send<T: Send>() {}
+    assert_send::<ServerConnection>();
+    assert!(size_of::<ServerConnection>() <= 160, "{}", size_of::<ServerConnection>());
+}

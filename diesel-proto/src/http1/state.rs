@@ -1,0 +1,364 @@
+//! The legal order of things, for both peers: everything that decides it is in this file.
+//!
+//! A connection is two small state machines, the client's and ours. Each moves by its own events
+//! ([`Client::after`], [`Server::after`]); and there are moves of both at once, which depend on both
+//! ([`State::settle`]): a client that has begun a request makes it our turn, and when both are done
+//! with an exchange the next one begins, or none does.
+//!
+//! Rules of this file:
+//!
+//! - Whoever wants to know whether something may happen now asks here, and nowhere else.
+//! - An event that is not in the table is refused, and changes nothing.
+//! - It must never know bytes, fields or lengths: only that a message begins, goes on and ends.
+//!
+//! The diagram in the documentation of [`http1`](super) is made from these tables by a test.
+
+use core::fmt;
+
+/// Where the client is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Client {
+    /// Between requests.
+    Idle,
+    /// Its request has begun: the body comes, if there is one.
+    Sending,
+    /// Its request is complete.
+    Done,
+    /// It broke a rule: nothing more of it is read.
+    Failed,
+    /// It has ended its side, and owes nothing.
+    Closed,
+    /// It speaks another protocol.
+    Switched,
+}
+
+/// Where we are.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Server {
+    /// There is no request to answer.
+    Idle,
+    /// We owe a response.
+    Owing,
+    /// Its head is sent; the body goes out.
+    Sending,
+    /// It is complete.
+    Done,
+    /// This was the last response: the connection is to be closed.
+    MustClose,
+    /// We speak another protocol.
+    Switched,
+}
+
+/// What a client does.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum ClientEvent {
+    /// The head of a request.
+    Request,
+    /// A part of its body.
+    Data,
+    /// The request is complete.
+    End,
+    /// The end of its side of the stream.
+    Eof,
+    /// It broke a rule.
+    Violation,
+}
+
+/// What we do.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum ServerEvent {
+    /// An interim response.
+    Informational,
+    /// The head of the final response.
+    Response,
+    /// A part of its body.
+    Data,
+    /// The response is complete.
+    End,
+    /// The answer after which both sides speak another protocol.
+    Switch,
+}
+
+impl Client {
+    /// Every state.
+    pub const ALL: [Client; 6] = [
+        Client::Idle,
+        Client::Sending,
+        Client::Done,
+        Client::Failed,
+        Client::Closed,
+        Client::Switched,
+    ];
+
+    /// Where an event takes the client. `None`: it may not happen now.
+    pub const fn after(self, event: ClientEvent) -> Option<Client> {
+        use ClientEvent::{Data, End, Eof, Request, Violation};
+        Some(match (self, event) {
+            (Client::Idle, Request) => Client::Sending,
+            (Client::Idle, Eof) => Client::Closed,
+            (Client::Idle, Violation) => Client::Failed,
+            (Client::Sending, Data) => Client::Sending,
+            (Client::Sending, End) => Client::Done,
+            (Client::Sending, Violation) => Client::Failed,
+            _ => return None,
+        })
+    }
+}
+
+impl Server {
+    /// Every state.
+    pub const ALL: [Server; 6] = [
+        Server::Idle,
+        Server::Owing,
+        Server::Sending,
+        Server::Done,
+        Server::MustClose,
+        Server::Switched,
+    ];
+
+    /// Where an event takes us. `None`: it may not happen now.
+    pub const fn after(self, event: ServerEvent) -> Option<Server> {
+        use ServerEvent::{Data, End, Informational, Response, Switch};
+        Some(match (self, event) {
+            (Server::Owing, Informational) => Server::Owing,
+            (Server::Owing, Response) => Server::Sending,
+            (Server::Owing, Switch) => Server::Switched,
+            (Server::Sending, Data) => Server::Sending,
+            (Server::Sending, End) => Server::Done,
+            _ => return None,
+        })
+    }
+}
+
+impl ClientEvent {
+    /// Every event.
+    pub const ALL: [ClientEvent; 5] = [
+        ClientEvent::Request,
+        ClientEvent::Data,
+        ClientEvent::End,
+        ClientEvent::Eof,
+        ClientEvent::Violation,
+    ];
+}
+
+impl ServerEvent {
+    /// Every event.
+    pub const ALL: [ServerEvent; 5] = [
+        ServerEvent::Informational,
+        ServerEvent::Response,
+        ServerEvent::Data,
+        ServerEvent::End,
+        ServerEvent::Switch,
+    ];
+}
+
+/// Where both are, and whether there will be another exchange.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct State {
+    /// The client.
+    pub client: Client,
+    /// We.
+    pub server: Server,
+    /// Whether the connection is kept when this exchange is over. Once false, it stays so until
+    /// the connection is closed.
+    pub keep_alive: bool,
+}
+
+impl State {
+    /// A connection on which nothing has happened.
+    pub const fn new() -> Self {
+        State { client: Client::Idle, server: Server::Idle, keep_alive: true }
+    }
+
+    /// The client did something.
+    ///
+    /// # Errors
+    ///
+    /// It may not happen now; nothing has changed.
+    pub fn client(&mut self, event: ClientEvent) -> Result<(), OutOfOrder> {
+        let next = self.client.after(event).ok_or(OutOfOrder { state: *self })?;
+        self.client = next;
+        self.settle();
+        Ok(())
+    }
+
+    /// We did something.
+    ///
+    /// # Errors
+    ///
+    /// It may not happen now; nothing has changed. To switch, the request must be complete.
+    pub fn server(&mut self, event: ServerEvent) -> Result<(), OutOfOrder> {
+        let next = self.server.after(event).ok_or(OutOfOrder { state: *self })?;
+        if next == Server::Switched && self.client != Client::Done {
+            return Err(OutOfOrder { state: *self });
+        }
+        self.server = next;
+        self.settle();
+        Ok(())
+    }
+
+    /// The connection is not kept beyond this exchange; between exchanges, it is to be closed.
+    pub fn give_up(&mut self) {
+        self.keep_alive = false;
+        self.settle();
+    }
+
+    /// The moves that depend on both. Each is made at most once after an event, but for the last
+    /// two, of which one may follow the first.
+    fn settle(&mut self) {
+        // A request that begins, or fails to, is owed an answer.
+        if let (Client::Sending | Client::Done | Client::Failed, Server::Idle) =
+            (self.client, self.server)
+        {
+            self.server = Server::Owing;
+        }
+        if self.client == Client::Failed {
+            self.keep_alive = false;
+        }
+        (self.client, self.server) = match (self.client, self.server, self.keep_alive) {
+            (Client::Done, Server::Done, true) => (Client::Idle, Server::Idle),
+            (Client::Closed, Server::Idle, _) => (Client::Closed, Server::MustClose),
+            (client, Server::Done, false) => (client, Server::MustClose),
+            (Client::Idle, Server::Idle, false) => (Client::Idle, Server::MustClose),
+            (Client::Done, Server::Switched, _) => (Client::Switched, Server::Switched),
+            (client, server, _) => (client, server),
+        };
+    }
+}
+
+impl Default for State {
+    fn default() -> Self {
+        State::new()
+    }
+}
+
+/// Something that may not happen in this state. Nothing was changed, nothing was sent.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct OutOfOrder {
+    /// Where both were.
+    pub state: State,
+}
+
+impl fmt::Display for OutOfOrder {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let State { client, server, .. } = self.state;
+        write!(f, "not now: the client is {client:?}, the server is {server:?}")
+    }
+}
+
+impl core::error::Error for OutOfOrder {}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use alloc::format;
+    use alloc::string::String;
+    use alloc::vec::Vec;
+
+    /// A row for every state, with the events that leave it.
+    fn table<S: fmt::Debug + Copy, E: fmt::Debug + Copy>(
+        states: &[S],
+        events: &[E],
+        after: impl Fn(S, E) -> Option<S>,
+    ) -> String {
+        let mut text = String::new();
+        for &state in states {
+            let moves: Vec<String> = events
+                .iter()
+                .filter_map(|&event| after(state, event).map(|to| format!("{event:?} → {to:?}")))
+                .collect();
+            text += &format!("//! | {state:?} | {} |\n", moves.join(", "));
+        }
+        text
+    }
+
+    #[test]
+    fn the_diagram_in_the_documentation_is_made_from_the_tables() {
+        let documentation = include_str!("mod.rs");
+        for table in [
+            table(&Client::ALL, &ClientEvent::ALL, Client::after),
+            table(&Server::ALL, &ServerEvent::ALL, Server::after),
+        ] {
+            assert!(documentation.contains(&table), "put this into mod.rs:\n{table}");
+        }
+    }
+
+    #[test]
+    fn an_event_that_may_not_happen_changes_nothing() {
+        for client in Client::ALL {
+            for server in Server::ALL {
+                for keep_alive in [false, true] {
+                    let state = State { client, server, keep_alive };
+                    for event in ServerEvent::ALL {
+                        let mut after = state;
+                        if after.server(event).is_err() {
+                            assert_eq!(after, state);
+                        }
+                    }
+                    for event in ClientEvent::ALL {
+                        let mut after = state;
+                        assert_eq!(after.client(event).is_err(), client.after(event).is_none());
+                        if client.after(event).is_none() {
+                            assert_eq!(after, state);
+                        }
+                    }
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn an_exchange_ends_when_both_are_done_in_either_order() {
+        let mut state = State::new();
+        for _ in 0..2 {
+            state.client(ClientEvent::Request).unwrap();
+            assert_eq!(state.server, Server::Owing);
+            state.client(ClientEvent::End).unwrap();
+            state.server(ServerEvent::Response).unwrap();
+            state.server(ServerEvent::End).unwrap();
+            assert_eq!(state, State::new());
+        }
+        state.client(ClientEvent::Request).unwrap();
+        state.server(ServerEvent::Response).unwrap();
+        state.server(ServerEvent::End).unwrap();
+        assert_eq!((state.client, state.server), (Client::Sending, Server::Done));
+        state.client(ClientEvent::End).unwrap();
+        assert_eq!(state, State::new());
+    }
+
+    #[test]
+    fn once_given_up_the_connection_closes_after_the_answer() {
+        let mut state = State::new();
+        state.client(ClientEvent::Request).unwrap();
+        state.give_up();
+        state.client(ClientEvent::End).unwrap();
+        state.server(ServerEvent::Response).unwrap();
+        state.server(ServerEvent::End).unwrap();
+        assert_eq!(state.server, Server::MustClose);
+        assert!(state.client(ClientEvent::Request).is_err());
+
+        let mut idle = State::new();
+        idle.give_up();
+        assert_eq!(idle.server, Server::MustClose);
+    }
+
+    #[test]
+    fn who_breaks_a_rule_is_owed_an_answer_and_nothing_more() {
+        let mut state = State::new();
+        state.client(ClientEvent::Violation).unwrap();
+        assert_eq!(state.server, Server::Owing);
+        state.server(ServerEvent::Response).unwrap();
+        state.server(ServerEvent::End).unwrap();
+        assert_eq!(state.server, Server::MustClose);
+    }
+
+    #[test]
+    fn switching_needs_the_whole_request() {
+        let mut state = State::new();
+        state.client(ClientEvent::Request).unwrap();
+        assert!(state.server(ServerEvent::Switch).is_err());
+        state.client(ClientEvent::End).unwrap();
+        state.server(ServerEvent::Switch).unwrap();
+        assert_eq!((state.client, state.server), (Client::Switched, Server::Switched));
+    }
+}
