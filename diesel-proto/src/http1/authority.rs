@@ -102,6 +102,21 @@ pub(super) fn parse_host(value: &[u8]) -> Result<Option<Authority<'_>>, Wrong> {
     read(value).map(Some).map_err(|at| (Rule::HostSyntax, at))
 }
 
+/// Whether this is the value of a `Host`: as [`parse_host`], but nothing is made of it.
+pub(super) fn check_host(value: &[u8]) -> Result<(), Wrong> {
+    let name_len = value.iter().take_while(|&&byte| is_host_byte(byte)).count();
+    match value.get(name_len..) {
+        // Nearly all: a name, and a port of so few digits that it is not too large.
+        Some([]) => Ok(()),
+        Some([b':', digits @ ..])
+            if name_len > 0 && digits.len() < 5 && digits.iter().all(u8::is_ascii_digit) =>
+        {
+            Ok(())
+        }
+        _ => parse_host(value).map(|_| ()),
+    }
+}
+
 /// Reads all of it, or says where it goes wrong.
 pub(super) fn read(bytes: &[u8]) -> Result<Authority<'_>, usize> {
     let host_len = match bytes {

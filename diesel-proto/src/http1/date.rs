@@ -23,8 +23,13 @@ use core::fmt;
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub struct HttpDate {
     unix: u64,
-    text: [u8; 29],
+    /// A whole field line: so it goes out in one piece.
+    line: [u8; LINE],
 }
+
+const NAME: usize = b"Date: ".len();
+const TEXT: usize = 29;
+const LINE: usize = NAME + TEXT + b"\r\n".len();
 
 /// 9999-12-31T23:59:59: a year has four digits.
 const LAST: u64 = 253_402_300_799;
@@ -36,7 +41,7 @@ impl HttpDate {
     /// second.
     pub const fn from_unix(seconds: u64) -> Self {
         let unix = if seconds < LAST { seconds } else { LAST };
-        HttpDate { unix, text: format(unix) }
+        HttpDate { unix, line: line_of(format(unix)) }
     }
 
     /// Makes this the date of that second: costs a comparison, if it is already.
@@ -49,12 +54,12 @@ impl HttpDate {
     /// The text.
     pub fn as_str(&self) -> &str {
         // ASCII, all of it.
-        core::str::from_utf8(&self.text).unwrap_or_default()
+        core::str::from_utf8(&self.line[NAME..NAME + TEXT]).unwrap_or_default()
     }
 
-    /// The bytes of the text.
-    pub const fn as_bytes(&self) -> &[u8; 29] {
-        &self.text
+    /// As a whole field line.
+    pub(super) const fn line(&self) -> &[u8; LINE] {
+        &self.line
     }
 
     /// The seconds since 1970 began.
@@ -75,8 +80,18 @@ impl fmt::Debug for HttpDate {
     }
 }
 
+const fn line_of(text: [u8; TEXT]) -> [u8; LINE] {
+    let mut line = *b"Date: Thu, 01 Jan 1970 00:00:00 GMT\r\n";
+    let mut at = 0;
+    while at < TEXT {
+        line[NAME + at] = text[at];
+        at += 1;
+    }
+    line
+}
+
 /// `unix <= LAST`.
-const fn format(unix: u64) -> [u8; 29] {
+const fn format(unix: u64) -> [u8; TEXT] {
     // The first of January 1970 was a Thursday.
     const WEEKDAYS: [[u8; 3]; 7] = [*b"Thu", *b"Fri", *b"Sat", *b"Sun", *b"Mon", *b"Tue", *b"Wed"];
     const MONTHS: [[u8; 3]; 12] = [
@@ -184,7 +199,7 @@ mod tests {
             (LAST, "Fri, 31 Dec 9999 23:59:59 GMT"),
         ] {
             assert_eq!(HttpDate::from_unix(unix).as_str(), text);
-            assert_eq!(HttpDate::from_unix(unix).as_bytes(), text.as_bytes());
+            assert_eq!(HttpDate::from_unix(unix).as_str(), text);
         }
     }
 

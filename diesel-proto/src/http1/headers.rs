@@ -64,6 +64,8 @@ pub struct Headers {
     /// Whether a framing field was added, even if it was removed since. So the usual answer to
     /// [`Headers::first_framing_field`], which is asked for each response, needs no sweep.
     may_frame: bool,
+    /// The same, of a `Date`.
+    may_date: bool,
 }
 
 /// What is allocated for the first field: room for the fields of most responses.
@@ -72,7 +74,7 @@ const ROOM: usize = 256;
 impl Headers {
     /// No fields, and no memory.
     pub const fn new() -> Self {
-        Headers { lines: Vec::new(), may_frame: false }
+        Headers { lines: Vec::new(), may_frame: false, may_date: false }
     }
 
     /// Adds a field at the end, whether or not there are others of its name.
@@ -105,7 +107,7 @@ impl Headers {
             None => self.push(field),
             Some(first) => {
                 self.remove_from(first.end, field.name());
-                self.may_frame |= is_framing_field(field.name());
+                self.note(field.name());
                 // Within the lines, for it was found there.
                 self.lines.splice(first, line_of(field).into_iter().flatten().copied());
             }
@@ -118,7 +120,7 @@ impl Headers {
         if self.lines.capacity() == 0 {
             self.lines.reserve(ROOM);
         }
-        self.may_frame |= is_framing_field(field.name());
+        self.note(field.name());
         for part in line_of(field) {
             self.lines.extend_from_slice(part);
         }
@@ -133,6 +135,7 @@ impl Headers {
     pub fn clear(&mut self) {
         self.lines.clear();
         self.may_frame = false;
+        self.may_date = false;
     }
 
     /// Adds the fields of others at the end, in their order.
@@ -194,6 +197,16 @@ impl Headers {
             return None;
         }
         self.iter().map(|(name, _)| name).find(|name| is_framing_field(name))
+    }
+
+    /// Whether there is a `Date` among them.
+    pub(super) fn has_date(&self) -> bool {
+        self.may_date && self.get("date").is_some()
+    }
+
+    fn note(&mut self, name: &str) {
+        self.may_frame |= is_framing_field(name);
+        self.may_date |= name.eq_ignore_ascii_case("date");
     }
 
     /// Where the first line of this name is.

@@ -131,10 +131,8 @@ impl ServerConnection {
         let writing = self.writing(status, length)?;
         self.state.server(ServerEvent::Response)?;
         self.begin_response(writing);
-        let date = date.filter(|_| headers.is_empty() || headers.get("date").is_none());
-        self.put_head(status, length, date, None, out);
-        out.put(headers.lines());
-        out.put(b"\r\n");
+        let date = date.filter(|_| !headers.has_date());
+        self.put_head(status, length, date, None, headers.lines(), out);
         Ok(())
     }
 
@@ -246,8 +244,8 @@ impl ServerConnection {
         let status = rejection.status();
         // RFC 9110, 15.5.22: 426 names what would be welcome.
         let upgrade = (status == Status::UPGRADE_REQUIRED).then_some("HTTP/1.1");
-        self.put_head(status, length, date, upgrade, out);
-        out.put(b"Content-Type: text/plain; charset=utf-8\r\n\r\n");
+        let fields = b"Content-Type: text/plain; charset=utf-8\r\n";
+        self.put_head(status, length, date, upgrade, fields, out);
         let _ = self.data(text.as_bytes(), out);
         let _ = self.end(&Headers::new(), out);
     }
@@ -290,21 +288,19 @@ impl ServerConnection {
         }
     }
 
-    /// Status line and the fields that are the connection's; neither the application's, nor the
-    /// empty line.
+    /// The head of a response: the fields that are the connection's, and `fields` among them.
     fn put_head(
         &self,
         status: Status,
         length: BodyLength,
         date: Option<&HttpDate>,
         upgrade: Option<&str>,
+        fields: &[u8],
         out: &mut Output<'_>,
     ) {
         put_status(status, out);
         if let Some(date) = date {
-            out.put(b"Date: ");
-            out.put(date.as_str().as_bytes());
-            out.put(b"\r\n");
+            out.put(date.line());
         }
         match (self.state.keep_alive, upgrade) {
             (false, Some(protocol)) => {
@@ -316,17 +312,18 @@ impl ServerConnection {
             (true, _) if self.request.is_http10 => out.put(b"Connection: keep-alive\r\n"),
             (true, _) => {}
         }
+        if !fields.is_empty() {
+            out.put(fields);
+        }
         match length {
             // RFC 9110, 8.6: a 204 has none.
-            _ if status == Status::NO_CONTENT => {}
-            BodyLength::Exactly(0) if status == Status::NOT_MODIFIED => {}
+            _ if status == Status::NO_CONTENT => out.put(b"\r\n"),
+            BodyLength::Exactly(0) if status == Status::NOT_MODIFIED => out.put(b"\r\n"),
             BodyLength::Exactly(n) => {
-                out.put(b"Content-Length: ");
-                put_decimal(n, out);
-                out.put(b"\r\n");
+                out.put(Decimal::new(b"Content-Length: ", n, b"\r\n\r\n").as_bytes());
             }
-            BodyLength::Unknown if self.request.is_http10 => {}
-            BodyLength::Unknown => out.put(b"Transfer-Encoding: chunked\r\n"),
+            BodyLength::Unknown if self.request.is_http10 => out.put(b"\r\n"),
+            BodyLength::Unknown => out.put(b"Transfer-Encoding: chunked\r\n\r\n"),
         }
     }
 
@@ -362,27 +359,45 @@ fn put_status(status: Status, out: &mut Output<'_>) {
     match status.line() {
         Some(line) => out.put(line.as_bytes()),
         None => {
-            out.put(b"HTTP/1.1 ");
-            put_decimal(u64::from(status.code()), out);
             // RFC 9112, 4: the space is there, even without a phrase.
-            out.put(b" \r\n");
+            out.put(Decimal::new(b"HTTP/1.1 ", u64::from(status.code()), b" \r\n").as_bytes());
         }
     }
 }
 
-fn put_decimal(mut n: u64, out: &mut Output<'_>) {
-    // u64::MAX has 20 digits.
-    let mut digits = [b'0'; 20];
-    let mut start = digits.len();
-    for digit in digits.iter_mut().rev() {
-        *digit = b'0' + (n % 10) as u8;
-        n /= 10;
-        start -= 1;
-        if n == 0 {
-            break;
+/// A number between two pieces of text, to go out as one.
+struct Decimal {
+    bytes: [u8; 48],
+    start: usize,
+}
+
+impl Decimal {
+    /// `before` and `after` have 28 bytes at most: `u64::MAX` has 20 digits.
+    fn new(before: &[u8], mut n: u64, after: &[u8]) -> Self {
+        let mut decimal = Decimal { bytes: [0; 48], start: 48 };
+        decimal.prepend(after);
+        loop {
+            decimal.prepend(&[b'0' + (n % 10) as u8]);
+            n /= 10;
+            if n == 0 {
+                break;
+            }
         }
+        decimal.prepend(before);
+        decimal
     }
-    out.put(digits.get(start..).unwrap_or_default());
+
+    fn prepend(&mut self, text: &[u8]) {
+        let start = self.start.saturating_sub(text.len());
+        if let Some(room) = self.bytes.get_mut(start..start + text.len()) {
+            room.copy_from_slice(text);
+        }
+        self.start = start;
+    }
+
+    fn as_bytes(&self) -> &[u8] {
+        self.bytes.get(self.start..).unwrap_or_default()
+    }
 }
 
 /// A line of text, cut off where it would be too long: a rejection in words fits.

@@ -276,8 +276,8 @@ fn a_violation_is_answered_and_nothing_more_is_parsed() {
     assert_eq!(log, ["GET /a", said]);
     let body = format!("{said}\n");
     assert!(sent.ends_with(&format!(
-        "HTTP/1.1 400 Bad Request\r\nConnection: close\r\nContent-Length: {}\r\n\
-         Content-Type: text/plain; charset=utf-8\r\n\r\n{body}",
+        "HTTP/1.1 400 Bad Request\r\nConnection: close\r\n\
+         Content-Type: text/plain; charset=utf-8\r\nContent-Length: {}\r\n\r\n{body}",
         body.len()
     )));
     assert!(closes);

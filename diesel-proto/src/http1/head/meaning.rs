@@ -4,7 +4,7 @@
 //! what only the whole head can break comes last.
 
 use super::{HeadMap, Lines, Options, Version};
-use crate::http1::authority::parse_host;
+use crate::http1::authority::check_host;
 use crate::http1::framing::{Codings, Framing, content_length};
 use crate::http1::syntax::trim_blanks;
 use crate::http1::{FieldSpans, Rejection, Rule};
@@ -91,7 +91,7 @@ impl Said {
                 if core::mem::replace(&mut self.host, true) {
                     return Err((Rule::HostRepeated, Place::Field));
                 }
-                parse_host(value).map_err(|(rule, at)| (rule, Place::Value(at)))?;
+                check_host(value).map_err(|(rule, at)| (rule, Place::Value(at)))?;
             }
             6 if is(b"Expect") && version == Version::Http11 => self.expect(value)?,
             7 if is(b"Upgrade") => self.upgrade = true,
