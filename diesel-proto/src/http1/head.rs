@@ -28,10 +28,11 @@ use core::ops::Range;
 
 use memchr::memchr;
 
+use super::authority::{Authority, parse_host};
 use super::fields::Span;
 use super::framing::Framing;
 use super::syntax::{field_line, is_tchar};
-use super::target::Target;
+use super::target::{Target, effective_host};
 use super::{FieldSpans, FieldsView, Limits, Rejection, Rule};
 
 /// A version of HTTP that is spoken here.
@@ -136,6 +137,14 @@ impl<'a> RequestHead<'a> {
     /// The request target.
     pub fn target(&self) -> Target<'a> {
         self.map.parse_target(self.bytes)
+    }
+
+    /// Whom the request is for: what the target names itself, if it does, whatever `Host` says;
+    /// else what `Host` says (RFC 9112, 3.2.2 and 3.3). `None`, if neither names any: then the
+    /// address that the connection was made to has to do.
+    pub fn host(&self) -> Option<Authority<'a>> {
+        let field = self.fields.get("host").and_then(|value| parse_host(value).ok().flatten());
+        effective_host(self.target(), field)
     }
 
     /// The version that the client speaks.

@@ -32,10 +32,13 @@ pub(super) fn read(bytes: &[u8], limits: &Limits, spans: &mut FieldSpans) -> Opt
     let target_end = target_start + target.len();
     let fields_start = target_end + b" HTTP/1.1\r\n".len();
     // As arrays they are compared in two steps each.
-    let version = match bytes.get(target_end..)?.first_chunk()? {
-        line if line == b" HTTP/1.1\r\n" => Version::Http11,
-        line if line == b" HTTP/1.0\r\n" => Version::Http10,
-        _ => return None,
+    let line: &[u8; 11] = bytes.get(target_end..)?.first_chunk()?;
+    let version = if line == b" HTTP/1.1\r\n" {
+        Version::Http11
+    } else if line == b" HTTP/1.0\r\n" {
+        Version::Http10
+    } else {
+        return None;
     };
     let within = fields_start <= limits.request_line
         && len - fields_start <= limits.header_bytes

@@ -83,6 +83,22 @@ fn a_head_is_found_where_it_lies() {
 }
 
 #[test]
+fn a_request_is_for_whom_the_target_names_or_else_the_host_field() {
+    let host = |head: &str| {
+        let mut spans = FieldSpans::new();
+        let head = parse_request(head.as_bytes(), &Limits::default(), &mut spans).unwrap().unwrap();
+        head.host().map(|authority| String::from(authority.as_str()))
+    };
+    let named = |name: &str| Some(String::from(name));
+    assert_eq!(host("GET / HTTP/1.1\r\nHost: a:80\r\n\r\n"), named("a:80"));
+    assert_eq!(host("GET http://b/c HTTP/1.1\r\nHost: a\r\n\r\n"), named("b"));
+    assert_eq!(host("CONNECT c:1 HTTP/1.1\r\nHost: a\r\n\r\n"), named("c:1"));
+    assert_eq!(host("OPTIONS * HTTP/1.1\r\nHost: a\r\n\r\n"), named("a"));
+    assert_eq!(host("GET / HTTP/1.1\r\nHost:\r\n\r\n"), None);
+    assert_eq!(host("GET / HTTP/1.0\r\n\r\n"), None);
+}
+
+#[test]
 fn empty_lines_before_a_request_are_skipped() {
     let map = accepted("\r\n\r\nGET / HTTP/1.0\r\n\r\n");
     assert_eq!((map.lines.start, map.lines.fields_start, map.len()), (4, 20, 22));
