@@ -229,12 +229,14 @@ mod tests {
             assert_eq!((authority.host(), authority.port()), (host, port), "{text}");
             assert_eq!((authority.as_str(), authority.to_string()), (text, text.into()));
             assert_eq!(parse_host(text.as_bytes()), Ok(Some(authority)));
+            assert_eq!(check_host(text.as_bytes()), Ok(()));
         }
     }
 
     #[test]
     fn an_empty_host_field_is_no_authority() {
         assert_eq!(parse_host(b""), Ok(None));
+        assert_eq!(check_host(b""), Ok(()));
         assert_eq!(Authority::new(""), Err(Rejection::new(Rule::HostSyntax, 0)));
     }
 
@@ -297,6 +299,7 @@ mod tests {
             let rejection = Rejection::new(Rule::HostSyntax, at as u64);
             assert_eq!(Authority::new(text), Err(rejection), "{text:?}");
             assert_eq!(parse_host(text.as_bytes()), Err((Rule::HostSyntax, at)), "{text:?}");
+            assert_eq!(check_host(text.as_bytes()), Err((Rule::HostSyntax, at)), "{text:?}");
         }
         assert_eq!(parse_host(b"a\xff"), Err((Rule::HostSyntax, 1)));
         assert_eq!(parse_host(b"[\xff]"), Err((Rule::HostSyntax, 1)));

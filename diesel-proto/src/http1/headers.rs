@@ -142,6 +142,7 @@ impl Headers {
     pub fn append(&mut self, others: &Headers) {
         self.lines.extend_from_slice(&others.lines);
         self.may_frame |= others.may_frame;
+        self.may_date |= others.may_date;
     }
 
     /// The value of the first field of this name.

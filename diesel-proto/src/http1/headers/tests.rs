@@ -156,6 +156,7 @@ fn framing_fields_are_found_however_they_came_and_not_when_they_are_gone() {
     headers.set("te", "a").unwrap();
     assert_eq!(headers.first_framing_field(), Some("te"));
     headers.clear();
+    assert!(!headers.may_frame);
     headers.add("a", "te: ").unwrap();
     assert_eq!(headers.first_framing_field(), None);
     headers.push(Field::new("TE", b"").unwrap());
@@ -291,4 +292,21 @@ fn behaves_like_a_list() {
         true
     }
     QuickCheck::new().tests(500).quickcheck(property as fn(Vec<Op>) -> bool);
+}
+
+#[test]
+fn a_date_is_known_wherever_it_comes_from() {
+    let mut dated = Headers::new();
+    assert!(!dated.has_date());
+    dated.add("DATE", "x").unwrap();
+    assert!(dated.has_date());
+    let mut others = Headers::new();
+    others.append(&dated);
+    assert!(others.has_date());
+    others.remove("date");
+    assert!(!others.has_date());
+    others.set("Date", "y").unwrap();
+    assert!(others.has_date());
+    others.clear();
+    assert!(!others.has_date());
 }

@@ -164,6 +164,8 @@ fn what_is_wrong_is_named_and_where() {
         ("CONNECT", "http:80", Ok(Target::Authority(Authority::new("http:80").unwrap()))),
     ] {
         assert_eq!(Target::new(target, method), expected, "{method} {target:?}");
+        let is_target = is_target(target.as_bytes(), method.as_bytes());
+        assert_eq!(is_target, expected.is_ok(), "{method} {target:?}");
     }
     assert_eq!(Target::parse(b"/\xff", b"GET"), Err((Rule::TargetSyntax, 1)));
 }
@@ -183,7 +185,9 @@ fn each_byte_may_stand_in_a_path_or_a_query_or_not_wherever_it_is() {
                 let target = format!("{start}{}", "a".repeat(before));
                 let at = target.len();
                 let target = [target.as_bytes(), &[byte], b"bcdefghi"].concat();
-                match Target::parse(&target, b"GET") {
+                let parsed = Target::parse(&target, b"GET");
+                assert_eq!(is_target(&target, b"GET"), parsed.is_ok());
+                match parsed {
                     Ok(_) => assert!(is_allowed(byte, in_query), "{byte}"),
                     Err(wrong) => {
                         assert_eq!(wrong, (Rule::TargetSyntax, at));
@@ -239,6 +243,7 @@ fn eights_give_what_single_bytes_give() {
             Err(at) => Err((Rule::TargetSyntax, at)),
         };
         assert_eq!(parsed, expected);
+        assert_eq!(is_target(&target, b"GET"), expected.is_ok());
         true
     }
     let rng = quickcheck::Gen::new(200);
