@@ -332,6 +332,11 @@ impl<'a> Actions<'a> {
         &mut self.workspace.blocks
     }
 
+    /// The queue itself, and the memory that it borrows: for a protocol core that writes to one.
+    pub fn queue(&mut self) -> (&mut Pipeline, &mut Blocks) {
+        (&mut self.flow.output, &mut self.workspace.blocks)
+    }
+
     /// For a layer that frames what is inside it: the actions of an inner stream, which borrow the
     /// same memory.
     pub fn inner<'b>(&'b mut self, flow: &'b mut Flow) -> Actions<'b> {

@@ -3,17 +3,27 @@
 //! Reading a head makes one entry for each field line, in memory of the caller that is used again
 //! for every message: no field is copied, none is allocated.
 //!
+//! The last head is kept beside its spans. Clients ask again in the same words (for one resource
+//! after the other that answers come from, for news, for signs of life), and a head that comes
+//! again byte for byte means what it meant: it is compared, at a tenth of the cost of reading it.
+//!
 //! It must never know what a field means, nor how it was read.
 
 use alloc::vec::Vec;
 use core::fmt;
 
+use super::Limits;
+use super::head::HeadMap;
+
 /// Memory for the places of a message's fields. One is enough for everything that reads in turn.
 ///
-/// It is as long as the most fields that a message had, at 16 bytes each.
+/// It is as large as the most fields that a message had, at 16 bytes each, and the longest head.
 #[derive(Clone, Debug, Default)]
 pub struct FieldSpans {
     spans: Vec<Span>,
+    head: Vec<u8>,
+    /// What `head` means, if `spans` are still those of `head`.
+    map: Option<HeadMap>,
 }
 
 /// Where one field is: the name, and the value behind it, in bytes since the start of the head.
@@ -28,16 +38,41 @@ pub(super) struct Span {
 impl FieldSpans {
     /// No fields, and no memory.
     pub const fn new() -> Self {
-        FieldSpans { spans: Vec::new() }
+        FieldSpans { spans: Vec::new(), head: Vec::new(), map: None }
     }
 
     pub(super) fn clear(&mut self) {
+        self.map = None;
         self.spans.clear();
+    }
+
+    /// Keeps a head whose spans are these.
+    pub(super) fn keep(&mut self, head: &[u8], map: HeadMap) {
+        self.head.clear();
+        self.head.extend_from_slice(head);
+        self.map = Some(map);
+    }
+
+    /// What the head at the beginning of `bytes` means, if it is the one that is kept.
+    #[inline]
+    pub(super) fn recall(&self, bytes: &[u8], limits: &Limits) -> Option<HeadMap> {
+        let map = self.map.filter(|_| bytes.starts_with(&self.head))?;
+        map.is_within(limits, self.spans.len()).then_some(map)
+    }
+
+    /// Whether the head that these spans are of is kept.
+    pub(super) fn is_kept(&self) -> bool {
+        self.map.is_some()
+    }
+
+    /// The head that was kept last.
+    pub(super) fn kept(&self) -> &[u8] {
+        &self.head
     }
 
     /// Places for so many fields, to be written.
     pub(super) fn slots(&mut self, n: usize) -> &mut [Span] {
-        self.spans.clear();
+        self.clear();
         self.spans.resize(n, Span { name: 0, name_len: 0, value: 0, value_len: 0 });
         &mut self.spans
     }

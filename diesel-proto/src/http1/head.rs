@@ -196,6 +196,15 @@ impl fmt::Debug for RequestHead<'_> {
 }
 
 impl HeadMap {
+    /// Whether a head of so many fields keeps within the limits.
+    #[inline]
+    pub(super) fn is_within(&self, limits: &Limits, fields: usize) -> bool {
+        let Lines { fields_start, len, .. } = self.lines;
+        fields_start as usize <= limits.request_line
+            && (len - fields_start) as usize <= limits.header_bytes
+            && fields <= limits.header_count
+    }
+
     /// Bytes of the whole head.
     pub(super) fn len(&self) -> usize {
         self.lines.len as usize

@@ -176,14 +176,17 @@ impl ServerConnection {
         let held = self.partial.as_ref().map_or(0, |partial| partial.held.len());
         let start = self.taken - held as u64;
         let found = match &mut self.partial {
-            None => {
-                let mut reader = HeadReader::default();
-                let found = reader.read(rest, limits, spans);
-                if let Ok(None) = found {
-                    self.hold(rest, Reader::Head(reader), blocks);
+            None => match spans.recall(rest, limits) {
+                Some(map) => Ok(Some(map)),
+                None => {
+                    let mut reader = HeadReader::default();
+                    let found = reader.read(rest, limits, spans);
+                    if let Ok(None) = found {
+                        self.hold(rest, Reader::Head(reader), blocks);
+                    }
+                    found
                 }
-                found
-            }
+            },
             Some(partial) => {
                 partial.held.push(rest, blocks);
                 let bytes = partial.held.peek(blocks);
@@ -203,7 +206,11 @@ impl ServerConnection {
         };
         let taken = map.len() - held;
         self.taken += taken as u64;
-        let method = self.held_or(rest).get(map.method()).unwrap_or_default();
+        let head = self.held_or(rest).get(..map.len()).unwrap_or_default();
+        if !spans.is_kept() {
+            spans.keep(head, map);
+        }
+        let method = head.get(map.method()).unwrap_or_default();
         let sends_content = matches!(method, b"POST" | b"PUT" | b"PATCH");
         let traits = Traits {
             is_http10: map.version() == Version::Http10,
@@ -213,7 +220,7 @@ impl ServerConnection {
             expects_continue: map.options.expects_continue && map.framing != Framing::Empty,
         };
         self.begin(&map, traits, sends_content)?;
-        let bytes = self.held_or(rest);
+        let bytes = spans.kept();
         let head = RequestHead { bytes, map, fields: spans.view(bytes) };
         Ok((before + taken, Some(Event::Request(head))))
     }

@@ -564,3 +564,64 @@ fn it_is_small_and_can_be_sent() {
     assert_send::<ServerConnection>();
     assert!(size_of::<ServerConnection>() <= 160, "{}", size_of::<ServerConnection>());
 }
+
+/// Memory that has seen other heads before must not change what is read.
+#[test]
+fn a_head_that_comes_again_means_what_it_meant() {
+    let requests: [&[u8]; 8] = [
+        b"GET /a HTTP/1.1\r\nHost: x\r\n\r\n",
+        b"GET /a HTTP/1.1\r\nHost: x\r\n\r\n",
+        b"GET /a HTTP/1.1\r\nHost: x\r\nA: b\r\n\r\n",
+        b"POST /a HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n0\r\nDigest: y\r\n\r\n",
+        b"POST /a HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
+        b"\r\nGET /a HTTP/1.1\r\nHost: x\r\n\r\n",
+        b"\r\nGET /a HTTP/1.1\r\nHost: x\r\n\r\n",
+        b"GET /a HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n",
+    ];
+    let read = |spans: &mut FieldSpans, request: &[u8]| {
+        let mut connection = ServerConnection::new(Arc::default());
+        let mut blocks = Blocks::new();
+        let mut log = String::new();
+        let mut rest = request;
+        loop {
+            let (taken, event) = connection.receive(rest, spans, &mut blocks).unwrap();
+            rest = &rest[taken..];
+            match event {
+                Some(event) => log += &format!("{event:?} "),
+                None => return (log, rest.len(), connection.state()),
+            }
+        }
+    };
+    let mut used = FieldSpans::new();
+    for before in requests {
+        for request in requests {
+            let fresh = read(&mut FieldSpans::new(), request);
+            read(&mut used, before);
+            assert_eq!(read(&mut used, request), fresh);
+            assert_eq!(read(&mut used, request), fresh);
+        }
+    }
+}
+
+#[test]
+fn a_head_that_comes_again_is_held_to_the_limits_of_each_connection() {
+    let head = b"GET /a HTTP/1.1\r\nHost: x\r\nA: b\r\n\r\n";
+    let mut spans = FieldSpans::new();
+    let mut refused = |limits: Limits| {
+        let mut connection =
+            ServerConnection::new(Arc::new(Config { limits, ..Config::default() }));
+        connection.receive(head, &mut spans, &mut Blocks::new()).err().map(|refused| refused.rule)
+    };
+    let limits = Limits::default();
+    let shorter = Limits { request_line: 16, ..limits };
+    let smaller = Limits { header_bytes: 16, ..limits };
+    let fewer = Limits { header_count: 1, ..limits };
+    for (narrow, rule) in [
+        (shorter, Rule::RequestLineTooLong),
+        (smaller, Rule::HeaderTooLarge),
+        (fewer, Rule::TooManyFields),
+    ] {
+        assert_eq!(refused(limits), None);
+        assert_eq!(refused(narrow), Some(rule));
+    }
+}
