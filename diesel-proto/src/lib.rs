@@ -54,8 +54,8 @@ pub use fiber::{
     First8, Group, JoinHandle, Payload, Reader, Subscription, Writer, first,
 };
 pub use hub::{
-    Action, Config, ConnId, Counters, FiberId, Hub, PollHook, Refused, Service, ServiceConfig,
-    ServiceId, Task,
+    Action, Config, ConnId, Counters, FiberId, Hub, PollHook, Refused, Seat, Service,
+    ServiceConfig, ServiceId, Task,
 };
 pub use line_echo::LineEcho;
 pub use machine::{Actions, Flow, Input, Machine, Workspace};

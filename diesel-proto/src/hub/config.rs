@@ -15,7 +15,8 @@ pub struct Config {
     pub max_spawned: usize,
     /// Tokens that a fiber may be given before the others have their turn. 128 by default.
     pub tokens_per_pass: u32,
-    /// Polls in one [`run`](crate::Hub::run) before the embedder has its turn. 256 by default.
+    /// Polls of fibers, and steps of machines that were woken, in one [`run`](crate::Hub::run)
+    /// before the embedder has its turn. 256 by default.
     pub polls_per_run: u32,
     /// How long an orderly shutdown may take. 5 s by default.
     pub grace: Duration,

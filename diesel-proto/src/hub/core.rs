@@ -5,13 +5,14 @@
 //! moved out first.
 
 use alloc::boxed::Box;
+use alloc::collections::VecDeque;
 use alloc::rc::Rc;
 use alloc::vec::Vec;
 use core::cell::{Cell, RefCell};
 use core::future::Future;
 use core::task::{Context, Waker};
 
-use super::fibers::{Fiber, Role};
+use super::fibers::{Fiber, Role, Task};
 use super::id::{Key, Slots};
 use super::stream::{MachineStream, Stream};
 use super::wake::ReadyQueue;
@@ -26,6 +27,11 @@ pub(crate) struct Core {
     pub(crate) config: Config,
     pub(crate) client_config: Rc<ServiceConfig>,
     pub(crate) now: Cell<Instant>,
+    /// The connection whose machine was made or stepped last, and its peer: for it is out of the
+    /// table then.
+    pub(crate) stepping: Cell<Option<(ConnId, Address)>>,
+    /// What each run of a stranger's code goes through.
+    pub(crate) hook: RefCell<Option<Rc<dyn Fn(Task, &mut dyn FnMut())>>>,
     /// What the fiber that is being polled may still be given in this pass.
     tokens: Cell<u32>,
     /// The fiber that is being polled.
@@ -42,6 +48,8 @@ pub(crate) struct Core {
     pub(crate) actions: RefCell<Vec<Action>>,
     /// Streams to look at before the run ends, each once.
     pub(crate) dirty: RefCell<Vec<ConnId>>,
+    /// Connections whose machines were woken, each once, in that order.
+    pub(crate) woken: RefCell<VecDeque<ConnId>>,
     /// To be woken once nothing is borrowed.
     pub(crate) wakers: RefCell<Vec<Waker>>,
     pub(crate) upgrades: RefCell<Vec<(ConnId, Box<dyn Machine>)>>,
@@ -66,6 +74,8 @@ impl Core {
             client_config: Rc::new(config.client.clone()),
             config,
             now: Cell::new(Instant::ORIGIN),
+            stepping: Cell::new(None),
+            hook: RefCell::new(None),
             tokens: Cell::new(0),
             polling: Cell::new(None),
             draining: Cell::new(false),
@@ -79,6 +89,7 @@ impl Core {
             workspace: RefCell::new(Workspace::new()),
             actions: RefCell::new(Vec::new()),
             dirty: RefCell::new(Vec::new()),
+            woken: RefCell::new(VecDeque::new()),
             wakers: RefCell::new(Vec::new()),
             upgrades: RefCell::new(Vec::new()),
             dead: RefCell::new(Vec::new()),
@@ -125,6 +136,28 @@ impl Core {
             let Some(waker) = self.wakers.borrow_mut().pop() else { return };
             waker.wake();
         }
+    }
+
+    /// Who is at the other end of a connection.
+    pub(crate) fn peer(&self, id: ConnId) -> Address {
+        match self.stepping.get() {
+            Some((stepping, peer)) if stepping == id => peer,
+            _ => self.streams.borrow_mut().at(id.into()).map_or(Address::Unnamed, |it| it.peer()),
+        }
+    }
+
+    /// Has the machine of a connection stepped with `Input::Wake` when its turn comes: once,
+    /// however often this is called until then.
+    pub(crate) fn wake_machine(&self, id: ConnId) {
+        {
+            let mut streams = self.streams.borrow_mut();
+            match streams.at(id.into()) {
+                Some(stream) if !stream.woken => stream.woken = true,
+                _ => return,
+            }
+        }
+        self.woken.borrow_mut().push_back(id);
+        self.ready.borrow().rouse();
     }
 
     pub(crate) fn push_action(&self, action: Action) {
@@ -206,6 +239,17 @@ impl Core {
         self.count_changed.set(true);
         self.counters.borrow_mut().open += 1;
         socket
+    }
+
+    /// Adds a stream whose machine is yet to be made, and is to know its name. Should making it
+    /// unwind, the next run closes the stream.
+    pub(crate) fn add_machine(&self, service: ServiceId) -> ConnId {
+        let stream = Stream::of_machine(service, self.now.get());
+        let id = self.streams.borrow_mut().insert(stream).into();
+        self.dirty.borrow_mut().push(id);
+        self.count_changed.set(true);
+        self.counters.borrow_mut().open += 1;
+        id
     }
 
     /// Begins to connect.

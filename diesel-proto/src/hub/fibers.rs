@@ -14,7 +14,10 @@ use crate::{Address, Cause, ConnId, Error, FiberId, Notice, ServiceId};
 
 /// Wraps each run of the application's code: it must call what it is given, once. Here an embedder
 /// catches panics (a run that did not come to its end is one) and measures hogs.
-pub type PollHook = Box<dyn FnMut(Task, &mut dyn FnMut())>;
+///
+/// Runs nest: a machine may have a handler run in the midst of its own step, and outlives it if
+/// that panics. Hence `Fn`.
+pub type PollHook = Box<dyn Fn(Task, &mut dyn FnMut())>;
 
 /// Whose code runs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -22,7 +25,7 @@ pub type PollHook = Box<dyn FnMut(Task, &mut dyn FnMut())>;
 pub enum Task {
     /// A poll of this fiber, or its drop.
     Fiber(FiberId),
-    /// A step of this connection's machine.
+    /// A step of this connection's machine, or a handler that runs within one.
     Machine(ConnId),
 }
 
@@ -57,7 +60,7 @@ impl Fiber {
 
 impl Core {
     /// Polls the fiber at `index`, if one is there.
-    pub(crate) fn poll_fiber(&self, index: u32, hook: &mut Option<PollHook>) {
+    pub(crate) fn poll_fiber(&self, index: u32) {
         let (key, (future, waker)) = {
             let mut fibers = self.fibers.borrow_mut();
             let Some((key, fiber)) = fibers.at_index(index) else { return };
@@ -70,7 +73,7 @@ impl Core {
         // Declared behind the guard: an unwind drops it before the guard says what that means.
         let mut future = future;
         self.polling.set(Some(key.into()));
-        let polled = call(hook, Task::Fiber(key.into()), || {
+        let polled = self.call(Task::Fiber(key.into()), || {
             future.as_mut().poll(&mut Context::from_waker(&waker))
         });
         core::mem::forget(unwinding);
@@ -83,21 +86,21 @@ impl Core {
                         return;
                     }
                 }
-                self.end(key, future, hook, Err(Error::Aborted));
+                self.end(key, future, Err(Error::Aborted));
             }
-            Some(Poll::Ready(result)) => self.end(key, future, hook, result),
-            None => self.end(key, future, hook, Err(Error::Panicked)),
+            Some(Poll::Ready(result)) => self.end(key, future, result),
+            None => self.end(key, future, Err(Error::Panicked)),
         }
     }
 
     /// Drops every fiber, as an abort would.
-    pub(crate) fn drop_fibers(&self, hook: &mut Option<PollHook>) {
+    pub(crate) fn drop_fibers(&self) {
         loop {
             let key = self.fibers.borrow().keys().next();
             let Some(key) = key else { return };
             let task = self.fibers.borrow_mut().at(key).and_then(|fiber| fiber.task.take());
             match task {
-                Some((future, _waker)) => self.end(key, future, hook, Err(Error::Aborted)),
+                Some((future, _waker)) => self.end(key, future, Err(Error::Aborted)),
                 // Only a fiber that drops its own hub is here: its poll ends it.
                 None => {
                     self.fibers.borrow_mut().remove(key);
@@ -107,17 +110,11 @@ impl Core {
     }
 
     /// Drops the future, then says what its end means for its connection.
-    fn end(
-        &self,
-        key: Key,
-        future: HandlerFuture,
-        hook: &mut Option<PollHook>,
-        result: Result<(), Error>,
-    ) {
+    fn end(&self, key: Key, future: HandlerFuture, result: Result<(), Error>) {
         // Dropping runs the stranger's code as well, so it may panic as well.
         let unwinding = Unwinding { core: self, key };
         let task = Task::Fiber(key.into());
-        let ended = call(hook, task, || {
+        let ended = self.call(task, || {
             drop(future);
             result
         });
@@ -136,7 +133,7 @@ impl Core {
         }
         self.counters.borrow_mut().failures += 1;
         // The text is the stranger's, too.
-        let text = call(hook, task, || {
+        let text = self.call(task, || {
             let text = error.to_string();
             drop(error);
             text
@@ -148,6 +145,21 @@ impl Core {
                 self.notice(service, Notice::Panicked { peer });
             }
         }
+    }
+
+    /// Runs a stranger's code through the hook. `None`: it did not come to its end.
+    #[inline]
+    pub(crate) fn call<R>(&self, task: Task, run: impl FnOnce() -> R) -> Option<R> {
+        let hook = self.hook.borrow().clone();
+        let Some(hook) = hook else { return Some(run()) };
+        let mut run = Some(run);
+        let mut result = None;
+        hook(task, &mut || {
+            if let Some(run) = run.take() {
+                result = Some(run());
+            }
+        });
+        result
     }
 
     fn panicked(&self, key: Key) {
@@ -192,21 +204,4 @@ impl Drop for Unwinding<'_> {
         self.core.polling.set(None);
         self.core.panicked(self.key);
     }
-}
-
-/// Runs a stranger's code through the hook. `None`: it did not come to its end.
-pub(crate) fn call<R>(
-    hook: &mut Option<PollHook>,
-    task: Task,
-    run: impl FnOnce() -> R,
-) -> Option<R> {
-    let Some(hook) = hook else { return Some(run()) };
-    let mut run = Some(run);
-    let mut result = None;
-    hook(task, &mut || {
-        if let Some(run) = run.take() {
-            result = Some(run());
-        }
-    });
-    result
 }

@@ -57,14 +57,20 @@ impl Hub {
                 conn
             }
             Start::Machine(make) => {
-                let task = Task::Machine(core.streams.borrow().next_key().into());
-                let made = call(&mut self.hook, task, || make(peer)).ok_or(Refused::Panicked)?;
-                let link = Link::new(made);
-                let stream = MachineStream { link, peer, config };
-                let stream = Stream::of_machine(stream, Some(id), core.now.get());
-                let conn = core.streams.borrow_mut().insert(stream).into();
-                core.counters.borrow_mut().open += 1;
-                core.count_changed.set(true);
+                let conn = core.add_machine(id);
+                let seat = Seat::new(Rc::clone(core), conn);
+                core.stepping.set(Some((conn, peer)));
+                let made = core.call(Task::Machine(conn), || make(seat));
+                let Some(made) = made else {
+                    core.streams.borrow_mut().remove(conn.into());
+                    let counters = &mut *core.counters.borrow_mut();
+                    counters.open = counters.open.saturating_sub(1);
+                    return Err(Refused::Panicked);
+                };
+                let stream = MachineStream { link: Link::new(made), peer, config };
+                if let Some(slot) = core.streams.borrow_mut().at(conn.into()) {
+                    slot.state = StreamState::Machine(Box::new(stream));
+                }
                 conn
             }
         };

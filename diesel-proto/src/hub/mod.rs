@@ -30,7 +30,8 @@
 //! Fibers run in the order in which they were woken, loops first in the order they were added;
 //! each until its token cannot be satisfied, or its tokens for this pass are spent. What one fiber
 //! causes for another (an event, an answer) waits for that one's turn. Timers that are due wake
-//! their fibers behind those that are ready already.
+//! their fibers behind those that are ready already. Machines that were woken take turns with
+//! fibers, in the order in which that happened: after each fiber one machine.
 
 mod action;
 mod config;
@@ -39,6 +40,7 @@ pub(crate) mod fibers;
 pub(crate) mod id;
 mod inputs;
 mod run;
+mod seat;
 mod service;
 mod step;
 pub(crate) mod stream;
@@ -55,13 +57,14 @@ pub use self::action::{Action, Counters};
 pub use self::config::{Config, ServiceConfig};
 pub use self::fibers::{PollHook, Task};
 pub use self::id::{ConnId, FiberId, ServiceId};
+pub use self::seat::Seat;
 pub use self::service::Service;
 
 pub(crate) use self::core::{Alarm, Core};
 
-use self::fibers::{Role, call};
+use self::fibers::Role;
 use self::service::Start;
-use self::stream::{Due, MachineStream, Stream, StreamState};
+use self::stream::{Due, MachineStream, StreamState};
 use crate::fiber::{Conn, Connecting, Ctx, Event};
 use crate::link::Link;
 use crate::{
@@ -109,7 +112,6 @@ use crate::{
 pub struct Hub {
     core: Rc<Core>,
     services: Vec<Registered>,
-    hook: Option<PollHook>,
     /// An orderly shutdown ends by then.
     halt_by: Option<Instant>,
     halted: bool,
@@ -168,7 +170,6 @@ impl Hub {
         Hub {
             core: Rc::new(Core::new(config, alarm)),
             services: Vec::new(),
-            hook: None,
             halt_by: None,
             halted: false,
         }
@@ -205,7 +206,8 @@ impl Hub {
 
     /// Wraps each run of the application's code. See [`PollHook`].
     pub fn set_poll_hook(&mut self, hook: PollHook) {
-        self.hook = Some(hook);
+        let former = self.core.hook.replace(Some(hook.into()));
+        drop(former);
     }
 
     /// What was counted so far.
@@ -263,7 +265,7 @@ impl Drop for Hub {
     /// handle that is left can neither spawn nor connect any more.
     fn drop(&mut self) {
         self.core.draining.set(true);
-        self.core.drop_fibers(&mut self.hook);
+        self.core.drop_fibers();
         self.services.clear();
         loop {
             let upgrade = self.core.upgrades.borrow_mut().pop();
@@ -275,6 +277,9 @@ impl Drop for Hub {
             self.core.close(key.into(), Cause::Shutdown);
         }
         self.bury();
+        // It may hold handles as well.
+        let hook = self.core.hook.take();
+        drop(hook);
     }
 }
 

@@ -13,7 +13,7 @@ impl Hub {
         self.advance(now);
         if !self.halted {
             self.fire_timers();
-            self.run_fibers();
+            self.run_ready();
             self.settle();
             self.bury();
             self.accept_or_not();
@@ -33,6 +33,7 @@ impl Hub {
             return !self.core.actions.borrow().is_empty();
         }
         self.core.ready.borrow_mut().has_any()
+            || !self.core.woken.borrow().is_empty()
             || !self.core.dirty.borrow().is_empty()
             || !self.core.actions.borrow().is_empty()
             || self.core.halt_asked.get()
@@ -112,11 +113,33 @@ impl Hub {
         self.core.dirty.borrow_mut().push(conn);
     }
 
-    pub(super) fn run_fibers(&mut self) {
-        for _ in 0..self.core.config.polls_per_run.max(1) {
-            let Some(index) = self.core.ready.borrow_mut().pop() else { return };
-            self.core.poll_fiber(index, &mut self.hook);
+    /// Fibers and machines that were woken take turns, so that neither has to wait for all of the
+    /// other kind: a machine may wake itself each time, and so may a fiber.
+    pub(super) fn run_ready(&mut self) {
+        let mut budget = self.core.config.polls_per_run.max(1);
+        while budget > 0 {
+            let fiber = self.core.ready.borrow_mut().pop();
+            if let Some(index) = fiber {
+                self.core.poll_fiber(index);
+                budget -= 1;
+            }
+            let machine = self.core.woken.borrow_mut().pop_front();
+            if let Some(conn) = machine {
+                self.step_woken(conn);
+                budget = budget.saturating_sub(1);
+            } else if fiber.is_none() {
+                return;
+            }
         }
+    }
+
+    pub(super) fn step_woken(&mut self, conn: ConnId) {
+        match self.core.streams.borrow_mut().at(conn.into()) {
+            // From here on a waking counts anew.
+            Some(stream) => stream.woken = false,
+            None => return,
+        }
+        self.step(conn, |link, now, workspace| link.input(now, Input::Wake, workspace));
     }
 
     /// Looks at every stream that something was done to.
@@ -220,7 +243,7 @@ impl Hub {
         if now < by && (fibers > 0 || streams > 0) {
             return;
         }
-        self.core.drop_fibers(&mut self.hook);
+        self.core.drop_fibers();
         let streams: Vec<_> = self.core.streams.borrow().keys().collect();
         for key in streams {
             self.core.close(key.into(), Cause::TimedOut(Reason::Drain));

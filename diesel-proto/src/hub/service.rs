@@ -7,6 +7,7 @@ use core::future::Future;
 use core::pin::Pin;
 use core::time::Duration;
 
+use super::Seat;
 use crate::{Address, Conn, Error, Machine, ServiceConfig};
 
 /// A handler or a maker of machines, with its settings.
@@ -35,7 +36,7 @@ pub(crate) type HandlerFuture = Pin<Box<dyn Future<Output = Result<(), Error>>>>
 #[derive(Clone)]
 pub(crate) enum Start {
     Fiber(Rc<dyn Fn(Conn) -> HandlerFuture>),
-    Machine(Rc<dyn Fn(Address) -> Box<dyn Machine>>),
+    Machine(Rc<dyn Fn(Seat) -> Box<dyn Machine>>),
 }
 
 impl Service {
@@ -54,7 +55,12 @@ impl Service {
 
     /// Each connection is served by a machine of its own, made for its peer.
     pub fn machine<M: Machine + 'static>(make: impl Fn(Address) -> M + 'static) -> Self {
-        Service::from_start(Start::Machine(Rc::new(move |peer| Box::new(make(peer)))))
+        Service::machine_with(move |seat| make(seat.peer()))
+    }
+
+    /// As [`machine`](Self::machine), with machines that hold on to their seat in the hub.
+    pub fn machine_with<M: Machine + 'static>(make: impl Fn(Seat) -> M + 'static) -> Self {
+        Service::from_start(Start::Machine(Rc::new(move |seat| Box::new(make(seat)))))
     }
 
     fn from_start(start: Start) -> Self {

@@ -26,7 +26,8 @@ impl Hub {
         core.dirty.borrow_mut().push(conn);
         let mut workspace = ::core::mem::take(&mut *core.workspace.borrow_mut());
         let now = core.now.get();
-        let done = call(&mut self.hook, Task::Machine(conn), || {
+        core.stepping.set(Some((conn, stream.peer)));
+        let done = core.call(Task::Machine(conn), || {
             f(&mut stream.link, now, &mut workspace);
         });
         for notice in workspace.notices.drain(..) {
@@ -52,7 +53,7 @@ impl Hub {
 
     /// A machine's drop is the stranger's code as well.
     pub(super) fn drop_machine<T>(&mut self, conn: ConnId, machine: T) {
-        if call(&mut self.hook, Task::Machine(conn), || drop(machine)).is_none() {
+        if self.core.call(Task::Machine(conn), || drop(machine)).is_none() {
             self.core.counters.borrow_mut().panics += 1;
             self.core.notice(None, Notice::Panicked { peer: None });
         }

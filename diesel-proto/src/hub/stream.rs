@@ -31,6 +31,8 @@ pub(crate) struct Stream {
     half_close_told: bool,
     pause_told: bool,
     peer_ended: bool,
+    /// In the list of those whose machines are to be stepped.
+    pub(crate) woken: bool,
     timer: Option<TimerKey>,
     pub(crate) progress: Progress,
     /// When bytes last arrived.
@@ -40,7 +42,7 @@ pub(crate) struct Stream {
 pub(crate) enum StreamState {
     Socket(Rc<Socket>),
     Machine(Box<MachineStream>),
-    /// Out of the table while its machine runs. Found at any other time, the machine panicked.
+    /// Out of the table while its machine is made, or runs. Found at any other time, it panicked.
     Stepping,
 }
 
@@ -96,12 +98,9 @@ impl Stream {
         Stream::new(StreamState::Socket(socket), service, phase, now)
     }
 
-    pub(crate) fn of_machine(
-        machine: MachineStream,
-        service: Option<ServiceId>,
-        now: Instant,
-    ) -> Self {
-        Stream::new(StreamState::Machine(Box::new(machine)), service, Phase::Open, now)
+    /// One whose machine is being made.
+    pub(crate) fn of_machine(service: ServiceId, now: Instant) -> Self {
+        Stream::new(StreamState::Stepping, Some(service), Phase::Open, now)
     }
 
     fn new(state: StreamState, service: Option<ServiceId>, phase: Phase, now: Instant) -> Self {
@@ -112,6 +111,7 @@ impl Stream {
             half_close_told: false,
             pause_told: false,
             peer_ended: false,
+            woken: false,
             timer: None,
             progress: Progress { since: now, sending: false, stuck: false },
             heard: now,

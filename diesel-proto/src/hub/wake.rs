@@ -129,6 +129,13 @@ impl ReadyQueue {
         }
     }
 
+    /// Sounds the alarm if the hub rests: something else than a fiber is to have its turn.
+    pub(crate) fn rouse(&self) {
+        if !self.awake {
+            self.shared.alarm.wake_by_ref();
+        }
+    }
+
     /// Whether there is anyone to poll.
     pub(crate) fn has_any(&mut self) -> bool {
         self.collect();

@@ -1,0 +1,91 @@
+//! Where a machine of a hub sits: its way to the hub around it.
+//!
+//! Most machines need none: bytes and time go in, actions come out. One that shares something with
+//! fibers is woken by them, and may run code of strangers within its step.
+//!
+//! A seat must never know what its machine does.
+
+use alloc::rc::Rc;
+use core::fmt;
+
+use super::Core;
+use super::fibers::Task;
+use crate::{Address, ConnId, Ctx};
+
+/// What a machine of a hub may hold on to: which connection it serves, and the hub around it. A
+/// cheap clone. Made for [`Service::machine_with`](crate::Service::machine_with).
+///
+/// ```
+/// use diesel_proto::*;
+///
+/// /// Says hello a second after it began.
+/// struct Late(Seat);
+///
+/// impl Machine for Late {
+///     fn step(&mut self, _: Instant, input: Input<'_>, actions: &mut Actions<'_>) -> usize {
+///         match input {
+///             Input::Start => {
+///                 let (seat, ctx) = (self.0.clone(), self.0.ctx());
+///                 let spawned = self.0.ctx().spawn(async move {
+///                     let slept = ctx.sleep(core::time::Duration::from_secs(1)).await;
+///                     seat.wake();
+///                     slept
+///                 });
+///                 if spawned.is_err() {
+///                     actions.close(Cause::Failed);
+///                 }
+///             }
+///             Input::Wake => actions.send(b"hello\r\n"),
+///             _ => {}
+///         }
+///         0
+///     }
+/// }
+///
+/// Hub::default().add_service(Service::machine_with(Late));
+/// ```
+#[derive(Clone)]
+pub struct Seat {
+    core: Rc<Core>,
+    conn: ConnId,
+}
+
+impl Seat {
+    pub(crate) fn new(core: Rc<Core>, conn: ConnId) -> Self {
+        Seat { core, conn }
+    }
+
+    /// What belongs to no connection: `spawn`, `sleep`, events.
+    pub fn ctx(&self) -> Ctx {
+        Ctx::new(Rc::clone(&self.core))
+    }
+
+    /// The connection's name in the hub.
+    pub fn conn(&self) -> ConnId {
+        self.conn
+    }
+
+    /// The other side's address. [`Address::Unnamed`] once the connection is gone.
+    pub fn peer(&self) -> Address {
+        self.core.peer(self.conn)
+    }
+
+    /// Has the machine stepped with [`Input::Wake`](crate::Input::Wake), once, when its turn comes:
+    /// from a fiber, or from the machine itself, which gives way to others like this. Does nothing
+    /// once the connection is gone.
+    pub fn wake(&self) {
+        self.core.wake_machine(self.conn);
+    }
+
+    /// Runs a stranger's code within a step, and outlives it: `None` if it panicked and the
+    /// embedder's [`PollHook`](crate::PollHook) caught that.
+    pub fn call<R>(&self, run: impl FnOnce() -> R) -> Option<R> {
+        self.core.call(Task::Machine(self.conn), run)
+    }
+}
+
+impl fmt::Debug for Seat {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Seat({:?} of {})", self.conn, self.peer())
+    }
+}
