@@ -198,9 +198,8 @@ impl Core {
         }
         let key = {
             let mut fibers = self.fibers.borrow_mut();
-            let index = fibers.next_key().index;
-            let waker = self.ready.borrow_mut().waker(index);
-            fibers.insert(Fiber::new(role, Box::pin(future), waker))
+            self.ready.borrow_mut().make_room(fibers.next_key().index);
+            fibers.insert(Fiber::new(role, Box::pin(future)))
         };
         self.counters.borrow_mut().fibers += 1;
         self.ready.borrow().wake(key.index);

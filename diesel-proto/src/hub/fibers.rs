@@ -1,6 +1,6 @@
 //! The fibers of a hub: how one is polled, and what its end means.
 
-use core::task::{Context, Poll, Waker};
+use core::task::{Context, Poll};
 
 use alloc::boxed::Box;
 use alloc::string::ToString;
@@ -32,21 +32,24 @@ pub enum Task {
 pub(crate) struct Fiber {
     pub(crate) role: Role,
     /// Out of its slot while it is being polled: an unwind through the poll leaves the slot whole.
-    task: Option<(HandlerFuture, Waker)>,
+    task: Option<HandlerFuture>,
     aborted: bool,
 }
 
 /// What a fiber is for.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Role {
+    /// Serves this connection, which closes when it ends.
     Handler(ConnId),
+    /// Answers for the machine of this connection, which it tells itself how it ended.
+    Request(ConnId),
     Loop,
     Spawned,
 }
 
 impl Fiber {
-    pub(crate) fn new(role: Role, future: HandlerFuture, waker: Waker) -> Self {
-        Fiber { role, task: Some((future, waker)), aborted: false }
+    pub(crate) fn new(role: Role, future: HandlerFuture) -> Self {
+        Fiber { role, task: Some(future), aborted: false }
     }
 
     pub(crate) fn is_being_polled(&self) -> bool {
@@ -61,12 +64,13 @@ impl Fiber {
 impl Core {
     /// Polls the fiber at `index`, if one is there.
     pub(crate) fn poll_fiber(&self, index: u32) {
-        let (key, (future, waker)) = {
+        let (key, future) = {
             let mut fibers = self.fibers.borrow_mut();
             let Some((key, fiber)) = fibers.at_index(index) else { return };
-            let Some(task) = fiber.task.take() else { return };
-            (key, task)
+            let Some(future) = fiber.task.take() else { return };
+            (key, future)
         };
+        let waker = self.ready.borrow_mut().lend_waker(index);
         self.refill_tokens();
         self.counters.borrow_mut().polls += 1;
         let unwinding = Unwinding { core: self, key };
@@ -78,11 +82,12 @@ impl Core {
         });
         core::mem::forget(unwinding);
         self.polling.set(None);
+        self.ready.borrow_mut().give_back(index, waker);
         match polled {
             Some(Poll::Pending) => {
                 if let Some(fiber) = self.fibers.borrow_mut().at(key) {
                     if !fiber.aborted {
-                        fiber.task = Some((future, waker));
+                        fiber.task = Some(future);
                         return;
                     }
                 }
@@ -100,7 +105,7 @@ impl Core {
             let Some(key) = key else { return };
             let task = self.fibers.borrow_mut().at(key).and_then(|fiber| fiber.task.take());
             match task {
-                Some((future, _waker)) => self.end(key, future, Err(Error::Aborted)),
+                Some(future) => self.end(key, future, Err(Error::Aborted)),
                 // Only a fiber that drops its own hub is here: its poll ends it.
                 None => {
                     self.fibers.borrow_mut().remove(key);
@@ -177,19 +182,20 @@ impl Core {
     ) -> Option<(Option<ServiceId>, Option<Address>)> {
         let fiber = self.fibers.borrow_mut().remove(key)?;
         self.fiber_gone(fiber.role);
-        let Role::Handler(conn) = fiber.role else { return Some((None, None)) };
+        let (Role::Handler(conn) | Role::Request(conn)) = fiber.role else {
+            return Some((None, None));
+        };
         let mut streams = self.streams.borrow_mut();
         let Some(stream) = streams.at(conn.into()) else { return Some((None, None)) };
-        let StreamState::Socket(socket) = &stream.state else {
-            return Some((stream.service, None));
-        };
-        // The handle was dropped with the future; if it lives on elsewhere, the connection is not
-        // the handler's any more.
-        let close = &mut socket.channel.borrow_mut().flow.close;
-        if matches!(close, Some(Cause::Done | Cause::PeerClosed)) {
-            *close = cause.or(*close);
+        if let (Role::Handler(_), StreamState::Socket(socket)) = (fiber.role, &stream.state) {
+            // The handle was dropped with the future; if it lives on elsewhere, the connection is
+            // not the handler's any more.
+            let close = &mut socket.channel.borrow_mut().flow.close;
+            if matches!(close, Some(Cause::Done | Cause::PeerClosed)) {
+                *close = cause.or(*close);
+            }
         }
-        Some((stream.service, Some(socket.peer)))
+        Some((stream.service, Some(stream.peer())))
     }
 }
 
@@ -203,5 +209,121 @@ impl Drop for Unwinding<'_> {
     fn drop(&mut self) {
         self.core.polling.set(None);
         self.core.panicked(self.key);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    extern crate std;
+
+    use alloc::rc::Rc;
+    use alloc::vec::Vec;
+    use core::cell::Cell;
+    use std::panic::{AssertUnwindSafe, catch_unwind};
+
+    use super::*;
+    use crate::{Action, Actions, Hub, Input, Instant, Machine, Seat, Service};
+
+    /// Has a fiber answer each byte: it says how it ended, and wakes its machine.
+    struct Asking {
+        seat: Seat,
+        ended: Rc<Cell<u32>>,
+        fiber: Option<FiberId>,
+    }
+
+    /// Tells the machine that the fiber ended, however it did.
+    struct Guard(Seat, Rc<Cell<u32>>);
+
+    impl Drop for Guard {
+        fn drop(&mut self) {
+            self.1.set(self.1.get() + 1);
+            self.0.wake();
+        }
+    }
+
+    impl Machine for Asking {
+        fn step(&mut self, _: Instant, input: Input<'_>, actions: &mut Actions<'_>) -> usize {
+            match input {
+                Input::Bytes(&[byte, ..]) => {
+                    let guard = Guard(self.seat.clone(), Rc::clone(&self.ended));
+                    let answer = async move {
+                        let _guard = guard;
+                        match byte {
+                            b'e' => Err(Error::application("no answer")),
+                            b'p' => panic!("in a fiber"),
+                            b'w' => core::future::pending().await,
+                            _ => Ok(()),
+                        }
+                    };
+                    let role = Role::Request(self.seat.conn());
+                    self.fiber = self.seat.core().add_fiber(role, answer).ok();
+                    return 1;
+                }
+                Input::Wake => actions.send(b"."),
+                _ => {}
+            }
+            0
+        }
+    }
+
+    impl Drop for Asking {
+        fn drop(&mut self) {
+            if let Some(fiber) = self.fiber {
+                self.seat.core().abort(fiber);
+            }
+        }
+    }
+
+    fn asking() -> (Hub, ConnId, Rc<Cell<u32>>) {
+        let ended = Rc::new(Cell::new(0));
+        let shared = Rc::clone(&ended);
+        let mut hub = Hub::default();
+        hub.set_poll_hook(Box::new(|_, run| _ = catch_unwind(AssertUnwindSafe(run))));
+        let service = hub.add_service(Service::machine_with(move |seat| Asking {
+            seat,
+            ended: Rc::clone(&shared),
+            fiber: None,
+        }));
+        let conn = hub.accept(Instant::ORIGIN, service, Address::Unnamed).unwrap();
+        (hub, conn, ended)
+    }
+
+    fn says(hub: &mut Hub, conn: ConnId, bytes: &[u8]) -> Vec<Action> {
+        let mut actions = Vec::new();
+        assert_eq!(hub.received(Instant::ORIGIN, conn, bytes), bytes.len());
+        hub.run(Instant::ORIGIN, &mut actions);
+        actions
+    }
+
+    #[test]
+    fn however_a_fiber_ends_that_answers_for_a_machine_it_is_the_machine_that_goes_on() {
+        let (mut hub, conn, ended) = asking();
+        let peer = Some(Address::Unnamed);
+        let failed = Notice::Failed { peer, error: "no answer".into() };
+        let panicked = Notice::Panicked { peer };
+        let send = || Action::Send(conn);
+        let told = |notice| Action::Notice(Some(ServiceId(0)), notice);
+        assert_eq!(says(&mut hub, conn, b"x"), [send()]);
+        assert_eq!(says(&mut hub, conn, b"e"), [told(failed)]);
+        assert_eq!(says(&mut hub, conn, b"p"), [told(panicked)]);
+        let counters = hub.counters();
+        assert_eq!((counters.failures, counters.panics), (1, 1));
+        assert_eq!((counters.open, counters.fibers, ended.get()), (1, 0, 3));
+        hub.outgoing(conn, |slices| assert_eq!(slices, [b"..."]));
+    }
+
+    #[test]
+    fn a_fiber_is_dropped_with_the_machine_that_it_answers_for() {
+        let (mut hub, conn, ended) = asking();
+        says(&mut hub, conn, b"w");
+        assert_eq!((hub.counters().fibers, ended.get()), (1, 0));
+        hub.reset(Instant::ORIGIN, conn);
+        hub.run(Instant::ORIGIN, &mut Vec::new());
+        assert_eq!((hub.counters().fibers, ended.get()), (0, 1));
+
+        let (mut hub, conn, ended) = asking();
+        says(&mut hub, conn, b"w");
+        drop(hub);
+        assert_eq!(ended.get(), 1);
     }
 }

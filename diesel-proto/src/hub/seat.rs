@@ -55,6 +55,10 @@ impl Seat {
         Seat { core, conn }
     }
 
+    pub(crate) fn core(&self) -> &Rc<Core> {
+        &self.core
+    }
+
     /// What belongs to no connection: `spawn`, `sleep`, events.
     pub fn ctx(&self) -> Ctx {
         Ctx::new(Rc::clone(&self.core))

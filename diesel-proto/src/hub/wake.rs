@@ -39,6 +39,9 @@ pub(crate) struct ReadyQueue {
     shared: Arc<Shared>,
     groups: Vec<Arc<Group>>,
     chunks: Vec<Arc<Chunk>>,
+    /// Made when a fiber at this index is first polled, and for whoever has the index next: out of
+    /// its place while it is lent. A fiber that takes the place of another allocates none.
+    wakers: Vec<Option<Waker>>,
     ready: VecDeque<u32>,
     /// Who is in `ready`: nobody is twice, so `ready.len() <= queued.len()`.
     queued: Vec<bool>,
@@ -86,6 +89,7 @@ impl ReadyQueue {
             }),
             groups: Vec::new(),
             chunks: Vec::new(),
+            wakers: Vec::new(),
             ready: VecDeque::new(),
             queued: Vec::new(),
             woken: Vec::new(),
@@ -93,12 +97,33 @@ impl ReadyQueue {
         }
     }
 
-    /// A waker for `index`. Indices are dense: those below come to be as well.
-    pub(crate) fn waker(&mut self, index: u32) -> Waker {
-        let (chunk, bit) = (index / WORD, index % WORD);
-        while self.chunks.len() <= chunk as usize {
+    /// Makes room for a fiber at `index`. Indices are dense: those below come to be as well.
+    pub(crate) fn make_room(&mut self, index: u32) {
+        while self.chunks.len() <= (index / WORD) as usize {
             self.add_chunk();
         }
+    }
+
+    /// A waker for `index`, to be [given back](Self::give_back) after the poll.
+    #[inline]
+    pub(crate) fn lend_waker(&mut self, index: u32) -> Waker {
+        match self.wakers.get_mut(index as usize).and_then(Option::take) {
+            Some(waker) => waker,
+            None => self.make_waker(index),
+        }
+    }
+
+    #[inline]
+    pub(crate) fn give_back(&mut self, index: u32, waker: Waker) {
+        if let Some(place) = self.wakers.get_mut(index as usize) {
+            *place = Some(waker);
+        }
+    }
+
+    #[cold]
+    fn make_waker(&mut self, index: u32) -> Waker {
+        self.make_room(index);
+        let (chunk, bit) = (index / WORD, index % WORD);
         let chunk = Arc::clone(&self.chunks[chunk as usize]);
         Waker::from(Arc::new(IndexWaker { chunk, bit }))
     }
@@ -158,6 +183,7 @@ impl ReadyQueue {
             self.groups.push(Arc::new(Group { summary: AtomicU64::new(0) }));
         }
         self.queued.resize(self.queued.len() + WORD as usize, false);
+        self.wakers.resize_with(self.queued.len(), || None);
         self.chunks.push(Arc::new(Chunk {
             bits: AtomicU64::new(0),
             tickets: [const { AtomicU64::new(0) }; WORD as usize],
@@ -237,4 +263,26 @@ fn bits(mut word: u64) -> impl Iterator<Item = u32> {
         word &= word.checked_sub(1)?;
         Some(bit)
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn who_takes_the_place_of_another_has_its_waker() {
+        let mut queue = ReadyQueue::new(Waker::noop().clone());
+        queue.make_room(70);
+        let first = queue.lend_waker(70);
+        let kept = first.clone();
+        queue.give_back(70, first);
+        let second = queue.lend_waker(70);
+        assert!(second.will_wake(&kept));
+        // One that was lent and lost is made anew, and wakes the same.
+        drop(second);
+        let third = queue.lend_waker(70);
+        assert!(!third.will_wake(&kept));
+        third.wake();
+        assert_eq!(queue.pop(), Some(70));
+    }
 }
