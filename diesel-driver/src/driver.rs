@@ -32,6 +32,9 @@ const ACCEPTS: usize = 64;
 /// How long nothing is accepted after the process ran out of descriptors.
 const ACCEPT_REST: Duration = Duration::from_millis(100);
 
+/// How long the hub counts the time of day by itself: the clock on the wall may be set meanwhile.
+const TIME_OF_DAY: Duration = Duration::from_secs(5);
+
 /// Keys of connections are their indices in the hub; those of listeners begin here.
 const FIRST_LISTENER: u32 = u32::MAX / 2;
 const SIGNALS: u32 = u32::MAX;
@@ -96,7 +99,10 @@ impl Driver {
             if signals { Some(Signals::register(&self.poller, SIGNALS)?) } else { None };
         let mut events = Events::new();
         let mut halting = false;
-        if self.turn(hub, self.clock.now())? == Flow::Halt {
+        let now = self.clock.now();
+        let mut told_time = now;
+        hub.time_of_day(now, Clock::unix_seconds());
+        if self.turn(hub, now)? == Flow::Halt {
             return Ok(());
         }
         loop {
@@ -106,6 +112,10 @@ impl Driver {
                 _ => {}
             }
             let now = self.clock.now();
+            if now - told_time >= TIME_OF_DAY {
+                told_time = now;
+                hub.time_of_day(now, Clock::unix_seconds());
+            }
             let mut told = 0;
             for event in events.iter() {
                 if event.key == SIGNALS as usize {

@@ -61,6 +61,23 @@ impl Ctx {
         self.core.now.get()
     }
 
+    /// The time of day, in seconds since 1970 (UTC), as the embedder last told it, counted on from
+    /// there. `None` if it never did.
+    ///
+    /// ```
+    /// use core::time::Duration;
+    /// use diesel_proto::{Hub, Instant};
+    ///
+    /// let mut hub = Hub::default();
+    /// assert_eq!(hub.ctx().unix_seconds(), None);
+    /// hub.time_of_day(Instant::ORIGIN, 784_111_777);
+    /// hub.run(Instant::ORIGIN + Duration::from_millis(2_500), &mut Vec::new());
+    /// assert_eq!(hub.ctx().unix_seconds(), Some(784_111_779));
+    /// ```
+    pub fn unix_seconds(&self) -> Option<u64> {
+        self.core.unix_seconds()
+    }
+
     /// Waits for at least `duration`, from when it is first awaited. Zero lets every fiber that is
     /// ready have its turn, once.
     ///

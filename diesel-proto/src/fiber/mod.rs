@@ -10,7 +10,8 @@
 //! - A token never runs another fiber; it wakes it, and that one's turn comes.
 //! - A fiber belongs to its hub's thread. What it awaits may come from anywhere.
 //!
-//! A fiber must never know what carries its bytes, or what o'clock it is.
+//! A fiber must never know what carries its bytes, nor look at a clock: the time, of day as well, is
+//! what its hub was told.
 
 mod channel;
 mod client;

@@ -27,6 +27,8 @@ pub(crate) struct Core {
     pub(crate) config: Config,
     pub(crate) client_config: Rc<ServiceConfig>,
     pub(crate) now: Cell<Instant>,
+    /// What the clock on the wall said, in seconds since 1970, and when.
+    pub(crate) time_of_day: Cell<Option<(Instant, u64)>>,
     /// The connection whose machine was made or stepped last, and its peer: for it is out of the
     /// table then.
     pub(crate) stepping: Cell<Option<(ConnId, Address)>>,
@@ -74,6 +76,7 @@ impl Core {
             client_config: Rc::new(config.client.clone()),
             config,
             now: Cell::new(Instant::ORIGIN),
+            time_of_day: Cell::new(None),
             stepping: Cell::new(None),
             hook: RefCell::new(None),
             tokens: Cell::new(0),
@@ -97,6 +100,12 @@ impl Core {
             left_services: RefCell::new(Vec::new()),
             counters: RefCell::new(Counters::default()),
         }
+    }
+
+    /// What the clock on the wall says now, if anybody ever said.
+    pub(crate) fn unix_seconds(&self) -> Option<u64> {
+        let (told, seconds) = self.time_of_day.get()?;
+        Some(seconds.saturating_add((self.now.get() - told).as_secs()))
     }
 
     pub(crate) fn is_draining(&self) -> bool {

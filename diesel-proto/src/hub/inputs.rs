@@ -285,6 +285,14 @@ impl Hub {
         self.step(conn, |link, now, workspace| link.input(now, Input::Wake, workspace));
     }
 
+    /// The clock on the wall says so many seconds since 1970 (UTC). From here on the hub counts them
+    /// itself, by `now`: say it at the start, and again every few seconds, for that clock may be
+    /// set.
+    pub fn time_of_day(&mut self, now: Instant, unix_seconds: u64) {
+        self.advance(now);
+        self.core.time_of_day.set(Some((self.core.now.get(), unix_seconds)));
+    }
+
     /// Begins an orderly shutdown: no more connections; every token that waits, and every one that
     /// would, fails with [`Error::Shutdown`] (`write` and `flush` may wait until `deadline`); what
     /// is queued is sent. [`Action::Halt`] comes when nothing is left, or at `deadline`.

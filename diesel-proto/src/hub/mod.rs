@@ -13,6 +13,7 @@
 //! | [`sent`](Hub::sent) | a stream took bytes |
 //! | [`connected`](Hub::connected), [`connect_failed`](Hub::connect_failed) | what became of a [`Action::Connect`] |
 //! | [`wake`](Hub::wake) | what a connection's machine shares with others changed |
+//! | [`time_of_day`](Hub::time_of_day) | somebody looked at the clock on the wall |
 //! | [`drain`](Hub::drain) | an orderly shutdown began |
 //! | [`run`](Hub::run) | time passed |
 //!
