@@ -337,6 +337,7 @@ fn log_notice(hub: &Hub, service: Option<ServiceId>, notice: &Notice) {
     match notice {
         Notice::Panicked { .. } | Notice::Failed { .. } => log::error!(target: name, "{notice}"),
         Notice::LimitReached(_) => log::warn!(target: name, "{notice}"),
+        // Cuts, accesses, and machines' own words.
         _ => log::info!(target: name, "{notice}"),
     }
 }

@@ -59,7 +59,7 @@ pub use hub::{
 };
 pub use line_echo::LineEcho;
 pub use machine::{Actions, Flow, Input, Machine, Workspace};
-pub use notice::Notice;
+pub use notice::{Access, Notice};
 pub use pipeline::{Closed, External, Pipeline};
 pub use proxy_protocol::ProxyProtocol;
 pub use reason::{Cause, Deadline, Limit, Reason};

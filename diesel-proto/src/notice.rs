@@ -1,7 +1,9 @@
 //! What the pure side has to tell a person. The driver logs it.
 
+use alloc::boxed::Box;
 use alloc::string::String;
 use core::fmt;
+use core::time::Duration;
 
 use crate::{Address, Cause, Limit};
 
@@ -30,8 +32,45 @@ pub enum Notice {
         /// Why.
         cause: Cause,
     },
+    /// A request was answered. Told only by services that were asked to; boxed, so that all the
+    /// others stay small.
+    Access(Box<Access>),
     /// A machine's own words.
     Text(String),
+}
+
+/// One request and what became of it, as an access log has it.
+///
+/// ```
+/// use core::time::Duration;
+/// use diesel_proto::{Access, Address};
+///
+/// let access = Access {
+///     peer: Address::Socket("192.0.2.7:56324".parse()?),
+///     method: "GET".into(),
+///     target: "/a\r\nb".into(),
+///     status: 200,
+///     sent: 1234,
+///     took: Duration::from_micros(1500),
+/// };
+/// let line = r#"192.0.2.7:56324 "GET /a\r\nb" 200, 1234 bytes in 1.5ms"#;
+/// assert_eq!(access.to_string(), line);
+/// # Ok::<(), core::net::AddrParseError>(())
+/// ```
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Access {
+    /// Who asked.
+    pub peer: Address,
+    /// What was to be done.
+    pub method: String,
+    /// With what.
+    pub target: String,
+    /// How it was answered.
+    pub status: u16,
+    /// Bytes of the answer that were queued, its head and its framing included.
+    pub sent: u64,
+    /// From the last byte of the request's head to the last of the answer.
+    pub took: Duration,
 }
 
 impl fmt::Display for Notice {
@@ -45,7 +84,17 @@ impl fmt::Display for Notice {
             Notice::Panicked { peer: Some(peer) } => write!(f, "the handler for {peer} panicked"),
             Notice::Panicked { peer: None } => f.write_str("a fiber panicked"),
             Notice::Cut { peer, cause } => write!(f, "{peer}: {cause}"),
+            Notice::Access(access) => access.fmt(f),
             Notice::Text(text) => f.write_str(text),
         }
+    }
+}
+
+/// One line, whatever the peer sent: nobody forges an entry of a log.
+impl fmt::Display for Access {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Access { peer, method, target, status, sent, took } = self;
+        let (method, target) = (method.escape_debug(), target.escape_debug());
+        write!(f, "{peer} \"{method} {target}\" {status}, {sent} bytes in {took:?}")
     }
 }
