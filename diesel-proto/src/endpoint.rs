@@ -115,7 +115,7 @@ impl<M: Machine> Endpoint<M> {
 
     /// When to call [`expired`](Self::expired), and why.
     pub fn next_deadline(&self) -> Option<Deadline> {
-        self.link.flow.deadline
+        self.link.flow.deadline()
     }
 
     /// Time has passed. Early, or with no deadline set, it does nothing.
@@ -140,7 +140,7 @@ impl<M: Machine> Endpoint<M> {
 
     /// Why to close the stream, once everything queued is sent.
     pub fn closed(&self) -> Option<Cause> {
-        self.link.flow.close.filter(|_| self.link.flow.output.is_empty())
+        self.link.flow.closing().filter(|_| self.link.flow.output.is_empty())
     }
 
     /// Bytes held in memory for this stream, in and out.

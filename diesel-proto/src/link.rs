@@ -9,13 +9,17 @@
 //!                  len(rest) <= one read                                         sent(n)
 //! ```
 
+use alloc::boxed::Box;
+
 use crate::{Actions, Buffer, Cause, Flow, Input, Instant, Machine, Slot, Workspace};
 
 #[derive(Debug)]
 pub(crate) struct Link<M> {
     machine: Slot<M>,
     pub(crate) flow: Flow,
-    rest: Buffer,
+    /// Boxed: of ten thousand connections few leave bytes, and each is this much smaller. Never
+    /// empty.
+    rest: Option<Box<Buffer>>,
     inbound: Inbound,
 }
 
@@ -33,7 +37,7 @@ impl<M: Machine> Link<M> {
         Link {
             machine: Slot::First(machine),
             flow: Flow::new(),
-            rest: Buffer::new(),
+            rest: None,
             inbound: Inbound::Open,
         }
     }
@@ -49,7 +53,7 @@ impl<M: Machine> Link<M> {
         let mut link = Link { flow, ..Link::new(machine) };
         // What the former owner waited for is none of the machine's business.
         link.flow.notify_below = 0;
-        link.rest.push(left_over, &mut workspace.blocks);
+        link.keep(left_over, workspace);
         link
     }
 
@@ -60,9 +64,9 @@ impl<M: Machine> Link<M> {
     /// Whether bytes are welcome.
     pub(crate) fn wants_input(&self) -> bool {
         self.inbound == Inbound::Open
-            && self.flow.close.is_none()
+            && !self.flow.is_closing()
             && !self.flow.paused
-            && self.rest.is_empty()
+            && self.rest.is_none()
     }
 
     /// All of `bytes`, or none if they are not welcome. Bytes for a stream that has ended are
@@ -73,7 +77,7 @@ impl<M: Machine> Link<M> {
         bytes: &[u8],
         workspace: &mut Workspace,
     ) -> usize {
-        if self.flow.close.is_some() || self.inbound != Inbound::Open {
+        if self.flow.is_closing() || self.inbound != Inbound::Open {
             return bytes.len();
         }
         if !self.wants_input() {
@@ -82,8 +86,8 @@ impl<M: Machine> Link<M> {
         if !bytes.is_empty() {
             // Parsed where they lie; only what is not taken is copied.
             let taken = self.offer(now, bytes, workspace);
-            if self.flow.close.is_none() {
-                self.rest.push(&bytes[taken..], &mut workspace.blocks);
+            if !self.flow.is_closing() {
+                self.keep(&bytes[taken..], workspace);
             }
             self.settle(now, workspace);
         }
@@ -99,8 +103,8 @@ impl<M: Machine> Link<M> {
 
     pub(crate) fn reset(&mut self, now: Instant, workspace: &mut Workspace) {
         self.inbound = Inbound::Ended;
-        self.rest.clear(&mut workspace.blocks);
-        if self.flow.close.is_none() {
+        self.drop_rest(workspace);
+        if !self.flow.is_closing() {
             self.step(now, Input::Reset, workspace);
         }
         self.flow.abort_with(Cause::Reset);
@@ -115,15 +119,15 @@ impl<M: Machine> Link<M> {
     }
 
     pub(crate) fn expired(&mut self, now: Instant, workspace: &mut Workspace) {
-        if self.flow.deadline.is_some_and(|deadline| deadline.at <= now) {
-            self.flow.deadline = None;
+        if self.flow.deadline().is_some_and(|deadline| deadline.at <= now) {
+            self.flow.set_deadline(None);
             self.input(now, Input::Deadline, workspace);
         }
     }
 
     /// Gives an input that concerns only the machine, then what had to wait for it.
     pub(crate) fn input(&mut self, now: Instant, input: Input<'_>, workspace: &mut Workspace) {
-        if self.flow.close.is_none() {
+        if !self.flow.is_closing() {
             self.step(now, input, workspace);
         }
         self.settle(now, workspace);
@@ -132,11 +136,27 @@ impl<M: Machine> Link<M> {
     /// Bytes held for this stream, in and out.
     pub(crate) fn held(&self) -> usize {
         let queued = usize::try_from(self.flow.output.len()).unwrap_or(usize::MAX);
-        self.rest.len().saturating_add(queued).saturating_add(self.machine.held())
+        let rest = self.rest.as_ref().map_or(0, |rest| rest.len());
+        rest.saturating_add(queued).saturating_add(self.machine.held())
     }
 
     pub(crate) fn machine(&self) -> &Slot<M> {
         &self.machine
+    }
+
+    /// Keeps bytes for later. There are none yet.
+    fn keep(&mut self, bytes: &[u8], workspace: &mut Workspace) {
+        if !bytes.is_empty() {
+            let mut rest = workspace.lend();
+            rest.push(bytes, &mut workspace.blocks);
+            self.rest = Some(rest);
+        }
+    }
+
+    fn drop_rest(&mut self, workspace: &mut Workspace) {
+        if let Some(rest) = self.rest.take() {
+            workspace.give_back(rest);
+        }
     }
 
     fn step(&mut self, now: Instant, input: Input<'_>, workspace: &mut Workspace) -> usize {
@@ -159,20 +179,22 @@ impl<M: Machine> Link<M> {
     ///
     /// Ends because each turn takes bytes or pauses: `len(rest)` falls, or the loop does.
     fn settle(&mut self, now: Instant, workspace: &mut Workspace) {
-        while !self.flow.paused && self.flow.close.is_none() && !self.rest.is_empty() {
-            let mut rest = core::mem::take(&mut self.rest);
+        while !self.flow.paused && !self.flow.is_closing() {
+            let Some(mut rest) = self.rest.take() else { break };
             let taken = self.offer(now, rest.front(), workspace);
             rest.consume(taken, &mut workspace.blocks);
-            self.rest = rest;
+            match rest.is_empty() {
+                true => workspace.give_back(rest),
+                false => self.rest = Some(rest),
+            }
         }
-        let open = !self.flow.paused && self.flow.close.is_none();
-        if open && self.rest.is_empty() && self.inbound == Inbound::Ending {
+        let open = !self.flow.paused && !self.flow.is_closing();
+        if open && self.rest.is_none() && self.inbound == Inbound::Ending {
             self.inbound = Inbound::Ended;
             self.step(now, Input::Eof, workspace);
         }
-        if self.flow.close.is_some() {
-            self.rest.clear(&mut workspace.blocks);
-            self.flow.deadline = None;
+        if self.flow.is_closing() {
+            self.drop_rest(workspace);
             self.flow.drop_aborted(&mut workspace.blocks);
         }
     }

@@ -22,7 +22,7 @@ use core::fmt;
 
 use bytes::Bytes;
 
-use crate::{Blocks, Cause, Deadline, External, Instant, Notice, Pipeline, Reason};
+use crate::{Blocks, Buffer, Cause, Deadline, External, Instant, Notice, Pipeline, Reason};
 
 /// Drives one byte stream: bytes and time in, actions out.
 ///
@@ -117,14 +117,26 @@ pub enum Input<'a> {
 #[derive(Debug, Default)]
 pub struct Flow {
     pub(crate) output: Pipeline,
-    pub(crate) deadline: Option<Deadline>,
     /// `Drained` is due once `output.len() < notify_below`; zero: nobody asked.
     pub(crate) notify_below: u64,
     pub(crate) paused: bool,
-    /// With a cause here, `output` is closing.
-    pub(crate) close: Option<Cause>,
-    /// With `close`: at once, what is queued is dropped.
+    pub(crate) fate: Fate,
+    /// When closing: at once, what is queued is dropped.
     pub(crate) abort: bool,
+}
+
+/// A stream has a deadline until it has an end.
+#[derive(Debug)]
+pub(crate) enum Fate {
+    Open(Option<Deadline>),
+    /// `output` is closing.
+    Closing(Cause),
+}
+
+impl Default for Fate {
+    fn default() -> Self {
+        Fate::Open(None)
+    }
 }
 
 impl Flow {
@@ -132,10 +144,9 @@ impl Flow {
     pub const fn new() -> Self {
         Flow {
             output: Pipeline::new(),
-            deadline: None,
             notify_below: 0,
             paused: false,
-            close: None,
+            fate: Fate::Open(None),
             abort: false,
         }
     }
@@ -145,9 +156,12 @@ impl Flow {
         &self.output
     }
 
-    /// The deadline that is set.
+    /// The deadline that is set. None once the stream is to be closed.
     pub fn deadline(&self) -> Option<Deadline> {
-        self.deadline
+        match self.fate {
+            Fate::Open(deadline) => deadline,
+            Fate::Closing(_) => None,
+        }
     }
 
     /// Whether the machine wants no bytes for now.
@@ -162,12 +176,27 @@ impl Flow {
 
     /// Why the stream is to be closed, if it is, once everything queued is sent.
     pub fn closing(&self) -> Option<Cause> {
-        self.close
+        match self.fate {
+            Fate::Open(_) => None,
+            Fate::Closing(cause) => Some(cause),
+        }
+    }
+
+    pub(crate) fn is_closing(&self) -> bool {
+        matches!(self.fate, Fate::Closing(_))
+    }
+
+    pub(crate) fn set_deadline(&mut self, deadline: Option<Deadline>) {
+        if let Fate::Open(former) = &mut self.fate {
+            *former = deadline;
+        }
     }
 
     /// Nothing more is queued. The first cause stands.
     pub(crate) fn close_with(&mut self, cause: Cause) {
-        self.close.get_or_insert(cause);
+        if !self.is_closing() {
+            self.fate = Fate::Closing(cause);
+        }
         self.output.close();
     }
 
@@ -199,6 +228,10 @@ impl Flow {
 #[derive(Default)]
 pub struct Workspace {
     pub(crate) blocks: Blocks,
+    /// What streams keep bytes in that their machines did not take.
+    // The boxes are what is spared.
+    #[allow(clippy::vec_box)]
+    spare: Vec<Box<Buffer>>,
     pub(crate) notices: Vec<Notice>,
     pub(crate) successor: Option<Box<dyn Machine + Send>>,
     /// What machines tried to send after they had closed.
@@ -209,6 +242,18 @@ impl Workspace {
     /// Owns nothing yet.
     pub fn new() -> Self {
         Workspace::default()
+    }
+
+    /// An empty buffer, to be given back.
+    pub(crate) fn lend(&mut self) -> Box<Buffer> {
+        self.spare.pop().unwrap_or_default()
+    }
+
+    pub(crate) fn give_back(&mut self, mut buffer: Box<Buffer>) {
+        buffer.clear(&mut self.blocks);
+        if self.spare.len() < Blocks::KEEP_SMALL {
+            self.spare.push(buffer);
+        }
     }
 
     /// What machines had to tell a person, oldest first.
@@ -267,17 +312,17 @@ impl<'a> Actions<'a> {
 
     /// Sets the stream's one deadline.
     pub fn set_deadline(&mut self, at: Instant, reason: Reason) {
-        self.flow.deadline = Some(Deadline { at, reason });
+        self.flow.set_deadline(Some(Deadline { at, reason }));
     }
 
     /// Takes the deadline back.
     pub fn clear_deadline(&mut self) {
-        self.flow.deadline = None;
+        self.flow.set_deadline(None);
     }
 
     /// The deadline that is set.
     pub fn deadline(&self) -> Option<Deadline> {
-        self.flow.deadline
+        self.flow.deadline()
     }
 
     /// Wants no more bytes until [`resume`](Self::resume).
@@ -312,7 +357,7 @@ impl<'a> Actions<'a> {
 
     /// Whether this stream is to be closed.
     pub fn is_closing(&self) -> bool {
-        self.flow.close.is_some()
+        self.flow.is_closing()
     }
 
     /// Gives way: `next` is the machine of this stream from the end of this step on. It gets
@@ -352,7 +397,7 @@ impl<'a> Actions<'a> {
     /// Takes the machine that asked to be next, with the stream's state cleared for it.
     pub(crate) fn take_successor(&mut self) -> Option<Box<dyn Machine + Send>> {
         let next = self.workspace.successor.take()?;
-        self.flow.deadline = None;
+        self.flow.set_deadline(None);
         self.flow.paused = false;
         self.flow.notify_below = 0;
         Some(next)

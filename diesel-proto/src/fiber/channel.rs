@@ -42,7 +42,7 @@ pub(crate) struct Channel {
     pub(crate) watcher: Option<Box<Waiting>>,
     /// The peer has ended its side.
     pub(crate) eof: bool,
-    /// Nothing goes any more, either way: why is in `flow.close`.
+    /// Nothing goes any more, either way: why is in `flow`.
     pub(crate) is_broken: bool,
     pub(crate) connecting: Connecting,
     pub(crate) holder: Holder,
@@ -106,7 +106,7 @@ impl Channel {
 
     /// Why nothing goes any more, if that is so.
     pub(crate) fn broken(&self) -> Option<Cause> {
-        self.flow.close.filter(|_| self.is_broken)
+        self.flow.closing().filter(|_| self.is_broken)
     }
 
     /// Nothing goes any more. Returns whom to wake.

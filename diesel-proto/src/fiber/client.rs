@@ -389,7 +389,7 @@ fn watch(shared: &Rc<Shared>, socket: &Rc<Socket>) -> Result<(), Error> {
 fn poll_gone(shared: &Weak<Shared>, socket: &Socket, cx: &mut Context<'_>) -> Poll<Cause> {
     let replaced = {
         let channel = &mut *socket.channel.borrow_mut();
-        let closing = channel.broken().or(channel.flow.close);
+        let closing = channel.broken().or(channel.flow.closing());
         if let Some(cause) = closing.or(channel.eof.then_some(Cause::PeerClosed)) {
             return Poll::Ready(cause);
         }

@@ -10,6 +10,7 @@ use super::id::Key;
 use super::service::HandlerFuture;
 use super::stream::StreamState;
 use crate::fiber::cause_of;
+use crate::machine::Fate;
 use crate::{Address, Cause, ConnId, Error, FiberId, Notice, ServiceId};
 
 /// Wraps each run of the application's code: it must call what it is given, once. Here an embedder
@@ -190,9 +191,9 @@ impl Core {
         if let (Role::Handler(_), StreamState::Socket(socket)) = (fiber.role, &stream.state) {
             // The handle was dropped with the future; if it lives on elsewhere, the connection is
             // not the handler's any more.
-            let close = &mut socket.channel.borrow_mut().flow.close;
-            if matches!(close, Some(Cause::Done | Cause::PeerClosed)) {
-                *close = cause.or(*close);
+            let flow = &mut socket.channel.borrow_mut().flow;
+            if let (Some(Cause::Done | Cause::PeerClosed), Some(cause)) = (flow.closing(), cause) {
+                flow.fate = Fate::Closing(cause);
             }
         }
         Some((stream.service, Some(stream.peer())))

@@ -99,7 +99,7 @@ impl Hub {
                     let channel = &mut *socket.channel.borrow_mut();
                     let held = channel.input.len();
                     let full = held >= socket.config.read_ahead;
-                    if channel.reader_dropped || channel.flow.close.is_some() || channel.eof {
+                    if channel.reader_dropped || channel.flow.is_closing() || channel.eof {
                         Some(bytes.len())
                     } else if full && !channel.reader.is_waiting() {
                         core.look_at(socket);
@@ -171,7 +171,7 @@ impl Hub {
             self.step(conn, |link, now, workspace| link.reset(now, workspace));
         }
         // Once everything was sent, a reset is only how the peer closes its side.
-        let settled = |flow: &mut crate::Flow| flow.close.filter(|_| flow.output.is_empty());
+        let settled = |flow: &mut crate::Flow| flow.closing().filter(|_| flow.output.is_empty());
         let cause = self.with_flow(conn, settled).flatten().unwrap_or(Cause::Reset);
         self.core.close(conn, cause);
     }

@@ -218,7 +218,7 @@ impl Hub {
 
     /// The deadline of a connection's machine, and what it is for.
     pub fn machine_deadline(&self, conn: ConnId) -> Option<Deadline> {
-        self.core.streams.borrow_mut().at(conn.into())?.with_flow(|flow| flow.deadline)?
+        self.core.streams.borrow_mut().at(conn.into())?.with_flow(|flow| flow.deadline())?
     }
 
     /// The name of a service, for its log lines.
