@@ -388,6 +388,16 @@ impl<'a> Actions<'a> {
         Actions { flow, workspace: self.workspace }
     }
 
+    /// The queue itself, and the memory that it borrows.
+    pub(crate) fn output(&mut self) -> (&mut Pipeline, &mut Blocks) {
+        (&mut self.flow.output, &mut self.workspace.blocks)
+    }
+
+    /// How many bytes were queued since the stream began.
+    pub(crate) fn queued_in_all(&self) -> u64 {
+        self.flow.output.sent().saturating_add(self.flow.output.len())
+    }
+
     /// What was written so far.
     #[cfg(feature = "testkit")]
     pub(crate) fn flow(&self) -> &Flow {

@@ -63,6 +63,8 @@ pub enum Limit {
     Count(usize),
     /// Bytes up to the end of the stream.
     ToEnd(usize),
+    /// Bytes of a request's body.
+    Body(usize),
     /// Connections of the whole hub.
     Connections(usize),
     /// Connections of one service.
@@ -81,6 +83,7 @@ impl fmt::Display for Limit {
             Limit::Line(n) => write!(f, "no sentinel within the line limit of {n} bytes"),
             Limit::Count(n) => write!(f, "more bytes asked for than the limit of {n}"),
             Limit::ToEnd(n) => write!(f, "the stream is longer than the limit of {n} bytes"),
+            Limit::Body(n) => write!(f, "the body is longer than the limit of {n} bytes"),
             Limit::Connections(n) => write!(f, "at the limit of {n} connections"),
             Limit::ServiceConnections(n) => {
                 write!(f, "at the service's limit of {n} connections")

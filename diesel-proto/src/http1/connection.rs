@@ -18,6 +18,7 @@
 //!
 //! It must never know time, handlers, or what carries the bytes.
 
+mod layer;
 mod receive;
 mod respond;
 #[cfg(test)]
@@ -34,6 +35,7 @@ use super::trailers::TrailerReader;
 use super::{FieldsView, Limits, Rejection, RequestHead, Rule};
 use crate::{Blocks, Buffer, Pipeline};
 
+pub(super) use layer::Resting;
 pub use respond::{BodyLength, Misuse};
 
 /// What a server asks of its clients.

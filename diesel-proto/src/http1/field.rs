@@ -120,6 +120,13 @@ impl fmt::Display for InvalidField {
 
 impl core::error::Error for InvalidField {}
 
+/// A handler passes it on with `?`.
+impl From<InvalidField> for crate::Error {
+    fn from(error: InvalidField) -> Self {
+        crate::Error::application(error)
+    }
+}
+
 /// Headers of fields that stand in the program's text: what is none does not compile.
 ///
 /// ```

@@ -196,6 +196,25 @@ impl fmt::Debug for RequestHead<'_> {
 }
 
 impl HeadMap {
+    /// Of a head that is yet to be read.
+    pub(super) const NONE: HeadMap = HeadMap {
+        lines: Lines {
+            start: 0,
+            method_len: 0,
+            target_end: 0,
+            fields_start: 0,
+            len: 0,
+            version: Version::Http11,
+        },
+        framing: Framing::Empty,
+        options: Options {
+            close: false,
+            keep_alive: false,
+            upgrade: false,
+            expects_continue: false,
+        },
+    };
+
     /// Whether a head of so many fields keeps within the limits.
     #[inline]
     pub(super) fn is_within(&self, limits: &Limits, fields: usize) -> bool {

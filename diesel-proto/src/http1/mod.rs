@@ -29,18 +29,25 @@
 //! or we asked for that, or the client has Failed or Closed.
 
 mod authority;
+mod body;
 mod chunked;
 mod connection;
 mod date;
+mod exchange;
 mod field;
 mod fields;
 mod framing;
+mod handler;
 mod head;
 mod headers;
 #[cfg(feature = "http")]
 mod http_types;
 mod limits;
+mod machine;
+mod request;
+mod response;
 mod rule;
+mod service;
 mod state;
 mod status;
 mod syntax;
@@ -50,18 +57,23 @@ mod trailers;
 #[doc(inline)]
 pub use crate::__http1_headers as headers;
 pub use authority::Authority;
+pub use body::{Body, BodyWriter};
 pub use chunked::{CHUNK_END, ChunkHead, ChunkedDecoder, Decoded, LAST_CHUNK, chunk_head};
 pub use connection::{BodyLength, Config, Event, Misuse, Output, ServerConnection};
 pub use date::HttpDate;
 pub use field::{Field, InvalidField};
 pub use fields::{FieldSpans, FieldsView};
 pub use framing::Framing;
+pub use handler::{Fiber, Handler, Plain};
 pub use head::{RequestHead, Version, parse_request};
 pub use headers::{Headers, HeadersIter};
 #[cfg(feature = "http")]
 pub use http_types::InvalidStatus;
 pub use limits::{Deadlines, Limits};
+pub use request::Request;
+pub use response::{IntoResponse, Response};
 pub use rule::{Rejection, Rule};
+pub use service::Service;
 pub use state::{Client, ClientEvent, OutOfOrder, Server, ServerEvent, State};
 pub use status::Status;
 pub use target::{Scheme, Target};

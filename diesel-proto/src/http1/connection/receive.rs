@@ -333,7 +333,7 @@ impl ServerConnection {
     }
 
     /// Gives back what was held of a part that is complete.
-    fn let_go(&mut self, blocks: &mut Blocks) {
+    pub(super) fn let_go(&mut self, blocks: &mut Blocks) {
         if let Some(mut partial) = self.partial.take_if(|partial| partial.is_done) {
             partial.held.clear(blocks);
         }

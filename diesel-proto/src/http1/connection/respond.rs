@@ -5,6 +5,7 @@ use core::fmt;
 use bytes::Bytes;
 
 use super::{Output, Reading, ServerConnection, Writing};
+use crate::Pipeline;
 use crate::http1::chunked::{CHUNK_END, LAST_CHUNK, chunk_head};
 use crate::http1::state::{OutOfOrder, ServerEvent};
 use crate::http1::{Client, Headers, HttpDate, Server, Status};
@@ -124,6 +125,20 @@ impl ServerConnection {
         date: Option<&HttpDate>,
         out: &mut Output<'_>,
     ) -> Result<(), Misuse> {
+        self.respond_with(status, &[], headers, length, date, out)
+    }
+
+    /// As [`respond`](Self::respond), with field lines before those of `headers` that are whole,
+    /// and were checked, when these pieces are joined.
+    pub(in crate::http1) fn respond_with(
+        &mut self,
+        status: Status,
+        lines: &[&str],
+        headers: &Headers,
+        length: BodyLength,
+        date: Option<&HttpDate>,
+        out: &mut Output<'_>,
+    ) -> Result<(), Misuse> {
         if status.is_informational() || (self.request.is_connect && status.is_success()) {
             return Err(Misuse::Status(status));
         }
@@ -132,7 +147,7 @@ impl ServerConnection {
         self.state.server(ServerEvent::Response)?;
         self.begin_response(writing);
         let date = date.filter(|_| !headers.has_date());
-        self.put_head(status, length, date, None, headers.lines(), out);
+        self.put_head(status, length, date, None, (lines, headers.lines()), out);
         Ok(())
     }
 
@@ -162,6 +177,23 @@ impl ServerConnection {
         let writing = self.before_data(data.len(), out)?;
         if writing != Writing::Discarded {
             let _ = out.pipeline.push_bytes(data, out.blocks);
+            if writing == Writing::Chunked {
+                out.put(CHUNK_END);
+            }
+        }
+        Ok(())
+    }
+
+    /// As [`data`](Self::data), with all that is queued elsewhere: in one chunk.
+    pub(in crate::http1) fn data_queued(
+        &mut self,
+        data: &mut Pipeline,
+        out: &mut Output<'_>,
+    ) -> Result<(), Misuse> {
+        let len = usize::try_from(data.len()).unwrap_or(usize::MAX);
+        let writing = self.before_data(len, out)?;
+        if writing != Writing::Discarded {
+            let _ = out.pipeline.append(data, out.blocks);
             if writing == Writing::Chunked {
                 out.put(CHUNK_END);
             }
@@ -245,7 +277,7 @@ impl ServerConnection {
         // RFC 9110, 15.5.22: 426 names what would be welcome.
         let upgrade = (status == Status::UPGRADE_REQUIRED).then_some("HTTP/1.1");
         let fields = b"Content-Type: text/plain; charset=utf-8\r\n";
-        self.put_head(status, length, date, upgrade, fields, out);
+        self.put_head(status, length, date, upgrade, (&[], fields), out);
         let _ = self.data(text.as_bytes(), out);
         let _ = self.end(&Headers::new(), out);
     }
@@ -295,7 +327,7 @@ impl ServerConnection {
         length: BodyLength,
         date: Option<&HttpDate>,
         upgrade: Option<&str>,
-        fields: &[u8],
+        fields: (&[&str], &[u8]),
         out: &mut Output<'_>,
     ) {
         put_status(status, out);
@@ -312,6 +344,8 @@ impl ServerConnection {
             (true, _) if self.request.is_http10 => out.put(b"Connection: keep-alive\r\n"),
             (true, _) => {}
         }
+        let (lines, fields) = fields;
+        lines.iter().for_each(|line| out.put(line.as_bytes()));
         if !fields.is_empty() {
             out.put(fields);
         }

@@ -1,0 +1,172 @@
+//! Bodies, as a handler has them: what it reads of a request, and what it writes of a response.
+//!
+//! Rules of this file:
+//!
+//! - A token gives all that it promises, or has taken nothing: dropping it loses nothing.
+//! - A handler that does not read stops the client from sending; a client that does not read
+//!   stops the handler from writing.
+//!
+//! It must never know how a body is framed.
+
+use alloc::rc::Rc;
+use core::fmt;
+use core::future::poll_fn;
+
+use super::exchange::Exchange;
+use super::{Field, Headers, InvalidField};
+use crate::{Chunk, Error, Payload};
+
+/// The body of a request, which may still be on its way.
+///
+/// Whoever wants it asks; the first time, a client that waits for `100 Continue` is told to go on.
+/// Nothing is read ahead of that but what comes by itself, up to
+/// [`read_ahead`](crate::ServiceConfig::read_ahead).
+///
+/// ```
+/// use diesel_proto::Error;
+/// use diesel_proto::http1::{BodyWriter, Request, Response};
+///
+/// /// Sends back whatever comes, of any size.
+/// async fn echo(request: Request) -> Response {
+///     let mut body = request.into_body();
+///     Response::stream(async move |out: &mut BodyWriter| {
+///         while let Some(chunk) = body.some().await? {
+///             out.write(chunk).await?;
+///         }
+///         Ok(())
+///     })
+/// }
+/// # diesel_proto::Hub::default().add_service(diesel_proto::http1::Service::new(echo));
+/// ```
+///
+/// It goes on coming while the hub shuts down, until the grace period ends: what was begun is to be
+/// finished.
+pub struct Body {
+    /// None for a request that has no body, or whose body is in the request already.
+    exchange: Option<Rc<Exchange>>,
+}
+
+impl Body {
+    pub(super) const fn none() -> Self {
+        Body { exchange: None }
+    }
+
+    pub(super) fn of(exchange: Rc<Exchange>) -> Self {
+        Body { exchange: Some(exchange) }
+    }
+
+    pub(super) fn exchange(&self) -> Option<&Rc<Exchange>> {
+        self.exchange.as_ref()
+    }
+
+    /// Waits for some of the body, at least one byte, as it lies. `None` at its end.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Closed`] if the request is over, because it was answered by somebody else. A body
+    /// that does not come to its end is none of the handler's errors: the client is told, and the
+    /// handler is dropped.
+    pub async fn some(&mut self) -> Result<Option<Chunk>, Error> {
+        match &self.exchange {
+            Some(exchange) => poll_fn(|cx| exchange.poll_some(cx)).await,
+            None => Ok(None),
+        }
+    }
+
+    /// Waits for all that is left of the body.
+    ///
+    /// # Errors
+    ///
+    /// [`Limit::Body`](crate::Limit::Body) if that is more than `limit` bytes: passed on by the
+    /// handler, the answer is 413. Otherwise as [`some`](Self::some).
+    pub async fn read(&mut self, limit: usize) -> Result<Chunk, Error> {
+        match &self.exchange {
+            Some(exchange) => poll_fn(|cx| exchange.poll_whole(cx, limit)).await,
+            None => Ok(Chunk::new()),
+        }
+    }
+
+    /// Whether all of it was taken, or there was none.
+    pub fn is_at_end(&self) -> bool {
+        self.exchange.as_ref().is_none_or(|exchange| exchange.is_complete())
+    }
+
+    /// The fields that came behind it. They are there at its end.
+    pub fn trailers(&self) -> Headers {
+        self.exchange.as_ref().map(|exchange| exchange.trailers()).unwrap_or_default()
+    }
+}
+
+impl Drop for Body {
+    fn drop(&mut self) {
+        if let Some(exchange) = &self.exchange {
+            exchange.drop_body();
+        }
+    }
+}
+
+impl fmt::Debug for Body {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Body").field("is_at_end", &self.is_at_end()).finish_non_exhaustive()
+    }
+}
+
+/// Writes the body of a response, piece by piece. See [`Response::stream`](super::Response::stream).
+pub struct BodyWriter {
+    exchange: Rc<Exchange>,
+    trailers: Headers,
+}
+
+impl BodyWriter {
+    pub(super) fn new(exchange: Rc<Exchange>) -> Self {
+        BodyWriter { exchange, trailers: Headers::new() }
+    }
+
+    /// Queues a piece: whatever [`Conn::write`](crate::Conn::write) takes. Waits only while at least
+    /// [`high_water`](crate::ServiceConfig::high_water) bytes are queued, until no more than
+    /// [`low_water`](crate::ServiceConfig::low_water) are. Dropped before that, it queues nothing.
+    ///
+    /// Pieces that are written without a wait in between go out as one chunk.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Closed`] if the request is over.
+    pub async fn write<P: Payload>(&mut self, payload: P) -> Result<(), Error> {
+        let mut payload = payload;
+        poll_fn(|cx| self.exchange.poll_write(cx, &mut payload)).await
+    }
+
+    /// Waits until everything that was written was taken by whatever carries the connection.
+    ///
+    /// # Errors
+    ///
+    /// As [`write`](Self::write).
+    pub async fn flush(&mut self) -> Result<(), Error> {
+        poll_fn(|cx| self.exchange.poll_flush(cx)).await
+    }
+
+    /// Adds a field that goes out behind the body, if that is chunked, and the client speaks
+    /// HTTP/1.1.
+    ///
+    /// # Errors
+    ///
+    /// One that may not go on the wire.
+    pub fn trailer(
+        &mut self,
+        name: impl AsRef<str>,
+        value: impl AsRef<[u8]>,
+    ) -> Result<(), InvalidField> {
+        self.trailers.push(Field::new(name.as_ref(), value.as_ref())?);
+        Ok(())
+    }
+
+    pub(super) fn into_trailers(self) -> Headers {
+        self.trailers
+    }
+}
+
+impl fmt::Debug for BodyWriter {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("BodyWriter").field("trailers", &self.trailers).finish_non_exhaustive()
+    }
+}

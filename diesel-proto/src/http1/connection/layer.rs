@@ -1,0 +1,35 @@
+//! What the machine of a connection asks besides: a connection that rests is two numbers.
+
+use super::ServerConnection;
+use crate::Blocks;
+use crate::http1::state::State;
+
+/// What has to be remembered of a connection while nothing is under way on it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(in crate::http1) struct Resting {
+    taken: u64,
+    requests: u64,
+}
+
+impl ServerConnection {
+    /// If nothing is under way, and the connection is kept: lets go of all memory. From here on
+    /// this one may [`resume`](Self::resume) any other that rests.
+    pub(in crate::http1) fn rest(&mut self, blocks: &mut Blocks) -> Option<Resting> {
+        if self.state != State::new() || self.has_partial() {
+            return None;
+        }
+        self.let_go(blocks);
+        Some(Resting { taken: self.taken, requests: self.requests })
+    }
+
+    /// Goes on where a connection rested that had the same settings.
+    pub(in crate::http1) fn resume(&mut self, resting: Resting) {
+        self.taken = resting.taken;
+        self.requests = resting.requests;
+    }
+
+    /// Whether the request asks for the head of a response alone.
+    pub(in crate::http1) fn is_head(&self) -> bool {
+        self.request.is_head
+    }
+}

@@ -1,0 +1,473 @@
+//! What the fiber of a request and the machine of its connection share.
+//!
+//! ```text
+//!             ──▶ [ incoming ], its end ──────────────▶ Body
+//!   machine   ◀── asked                                       fiber
+//!             ◀── answer, [ outgoing ], its end ◀────── Reply, BodyWriter
+//! ```
+//!
+//! Rules of this file:
+//!
+//! - Neither side calls the other. Each notes what it did, and wakes: the fiber the machine through
+//!   its seat, the machine the fiber through the waker of whoever waits.
+//! - Nothing is borrowed while somebody is woken, or while what a stranger made is dropped or
+//!   formatted.
+//! - `incoming` is as long as it may be (`mark`), plus one read; `outgoing` as long as the
+//!   connection's high-water mark, plus one write.
+//! - One is made for the first request of a connection that needs it, and used again as soon as
+//!   nobody else holds it.
+//!
+//! It must never know how messages are framed.
+
+use alloc::rc::Rc;
+use alloc::vec::Vec;
+use core::cell::RefCell;
+use core::mem;
+use core::task::{Context, Poll, Waker};
+
+use super::response::{Content, Stream};
+use super::{BodyWriter, Headers, Response, Status};
+use crate::fiber::Waiting;
+use crate::{Blocks, Buffer, Chunk, Error, Limit, Payload, Pipeline, Seat};
+
+#[derive(Default)]
+pub(super) struct Exchange {
+    state: RefCell<State>,
+}
+
+#[derive(Default)]
+struct State {
+    /// Of the machine. Nobody has one before the first request begins, and after the last ended.
+    seat: Option<Seat>,
+    request: Arriving,
+    response: Leaving,
+}
+
+/// The body of the request.
+#[derive(Default)]
+struct Arriving {
+    incoming: Buffer<Rc<Vec<u8>>>,
+    end: End,
+    trailers: Headers,
+    /// How much is held before no more is read.
+    mark: usize,
+    /// The machine holds back what comes: whoever makes room is to wake it.
+    held_back: bool,
+    /// Somebody wants the body: the client may have to be told.
+    asked: bool,
+    /// Nobody will ask any more.
+    dropped: bool,
+    reader: Waiting,
+}
+
+#[derive(Clone, Copy, Default, PartialEq, Eq)]
+enum End {
+    #[default]
+    Coming,
+    /// All of it is in `incoming`, or was taken.
+    Complete,
+    /// The rest will not come.
+    Cut,
+}
+
+/// The response.
+#[derive(Default)]
+struct Leaving {
+    interim: Vec<(Status, Headers)>,
+    answer: Option<Result<Response, Error>>,
+    outgoing: Pipeline,
+    end: Option<Result<Headers, Error>>,
+    /// The fiber is gone, and has not said how it ended.
+    lost: bool,
+    /// There is no body, whatever the answer is: nobody need write one.
+    is_head: bool,
+    high_water: u64,
+    low_water: u64,
+    /// Too much is queued. It stays so until no more than `low_water` is.
+    blocked: bool,
+    /// Something is queued in the connection.
+    unsent: bool,
+    /// Somebody waits for all to be sent.
+    flushing: bool,
+    writer: Waiting,
+}
+
+/// How a request begins.
+pub(super) struct Beginning {
+    pub(super) seat: Seat,
+    pub(super) is_complete: bool,
+    pub(super) is_head: bool,
+    pub(super) read_ahead: usize,
+    pub(super) high_water: u64,
+    pub(super) low_water: u64,
+}
+
+/// What the fiber did since the machine last looked.
+pub(super) struct News {
+    pub(super) asked: bool,
+    pub(super) interim: Vec<(Status, Headers)>,
+    pub(super) answer: Option<Result<Response, Error>>,
+    pub(super) outgoing: Pipeline,
+    pub(super) end: Option<Result<Headers, Error>>,
+    pub(super) lost: bool,
+}
+
+/// The machine's side.
+impl Exchange {
+    /// A request begins. What was left of the one before is dropped.
+    pub(super) fn begin(&self, beginning: Beginning) {
+        let Beginning { seat, is_complete, is_head, read_ahead, high_water, low_water } = beginning;
+        let former = {
+            let state = &mut *self.state.borrow_mut();
+            let request = Arriving {
+                end: if is_complete { End::Complete } else { End::Coming },
+                mark: read_ahead.max(1),
+                ..Arriving::default()
+            };
+            let response = Leaving { is_head, high_water, low_water, ..Leaving::default() };
+            mem::replace(state, State { seat: Some(seat), request, response })
+        };
+        drop(former);
+    }
+
+    /// It is over: whoever still holds a part of it is told.
+    pub(super) fn finish(&self) {
+        let (former, wakers) = {
+            let state = &mut *self.state.borrow_mut();
+            let wakers = [state.request.reader.take(), state.response.writer.take()];
+            let request = Arriving { end: End::Cut, ..Arriving::default() };
+            let ended = State { seat: None, request, response: Leaving::default() };
+            (mem::replace(state, ended), wakers)
+        };
+        drop(former);
+        wakers.into_iter().flatten().for_each(Waker::wake);
+    }
+
+    /// Whether more of the body is welcome.
+    pub(super) fn has_room(&self) -> bool {
+        let request = &mut self.state.borrow_mut().request;
+        let room = request.incoming.len() < request.mark && !request.dropped;
+        request.held_back = !room;
+        room
+    }
+
+    /// A part of the body.
+    pub(super) fn arrives(&self, data: &[u8], blocks: &mut Blocks<Rc<Vec<u8>>>) {
+        let reader = {
+            let request = &mut self.state.borrow_mut().request;
+            if !request.dropped {
+                request.incoming.push(data, blocks);
+            }
+            request.reader.take()
+        };
+        reader.into_iter().for_each(Waker::wake);
+    }
+
+    /// The body is complete.
+    pub(super) fn arrived(&self, trailers: Headers) {
+        let reader = {
+            let request = &mut self.state.borrow_mut().request;
+            request.end = End::Complete;
+            request.trailers = trailers;
+            request.reader.take()
+        };
+        reader.into_iter().for_each(Waker::wake);
+    }
+
+    pub(super) fn news(&self) -> News {
+        let State { request, response, .. } = &mut *self.state.borrow_mut();
+        News {
+            asked: request.asked,
+            interim: mem::take(&mut response.interim),
+            answer: response.answer.take(),
+            outgoing: mem::take(&mut response.outgoing),
+            end: response.end.take(),
+            lost: response.lost,
+        }
+    }
+
+    /// So much is queued in the connection. Returns below how much the machine is to look again,
+    /// or zero.
+    pub(super) fn queued(&self, queued: u64) -> u64 {
+        let (writer, below) = {
+            let response = &mut self.state.borrow_mut().response;
+            response.unsent = queued > 0;
+            response.blocked = match response.blocked {
+                true => queued > response.low_water,
+                false => queued >= response.high_water.max(1),
+            };
+            let goes_on = match response.flushing {
+                true => queued == 0 && response.outgoing.is_empty(),
+                false => !response.blocked,
+            };
+            let below = match response.flushing {
+                _ if goes_on => 0,
+                true => 1,
+                false => response.low_water.saturating_add(1),
+            };
+            (if goes_on { response.writer.take() } else { None }, below)
+        };
+        writer.into_iter().for_each(Waker::wake);
+        below
+    }
+}
+
+/// The fiber's side.
+impl Exchange {
+    /// Says how the handler answered. Returns what writes the body, if somebody is to.
+    pub(super) fn answer(&self, mut answer: Result<Response, Error>) -> Option<Stream> {
+        let mut stream = None;
+        if let Ok(Response { content: content @ Content::Stream(..), .. }) = &mut answer {
+            if let Content::Stream(length, write) = mem::replace(content, Content::Empty) {
+                *content = Content::Streaming(length);
+                stream = Some(write);
+            }
+        }
+        let is_head = self.state.borrow().response.is_head;
+        // The body of an answer to HEAD ends where it begins.
+        let unwanted = stream.take_if(|_| is_head);
+        let end = unwanted.is_some().then(|| Ok(Headers::new()));
+        drop(unwanted);
+        self.change(|state| {
+            state.response.answer = Some(answer);
+            state.response.end = end;
+        });
+        stream
+    }
+
+    /// The body was written, or could not be.
+    pub(super) fn end(&self, end: Result<Headers, Error>) {
+        self.change(|state| state.response.end = Some(end));
+    }
+
+    /// The fiber ends without a word.
+    pub(super) fn lose(&self) {
+        self.change(|state| state.response.lost = true);
+    }
+
+    pub(super) fn inform(&self, status: Status, headers: Headers) {
+        self.change(|state| state.response.interim.push((status, headers)));
+    }
+
+    /// Nobody will ask for the body any more.
+    pub(super) fn drop_body(&self) {
+        let (incoming, seat) = {
+            let State { seat, request, .. } = &mut *self.state.borrow_mut();
+            request.dropped = true;
+            (mem::take(&mut request.incoming), seat.clone())
+        };
+        let mut incoming = incoming;
+        if let Some(seat) = seat {
+            incoming.clear(&mut seat.core().slices.borrow_mut());
+        }
+    }
+
+    /// Bytes that are held here, in and out.
+    pub(super) fn held(&self) -> usize {
+        let State { request, response, .. } = &*self.state.borrow();
+        let outgoing = usize::try_from(response.outgoing.len()).unwrap_or(usize::MAX);
+        request.incoming.len().saturating_add(outgoing)
+    }
+
+    pub(super) fn trailers(&self) -> Headers {
+        self.state.borrow().request.trailers.clone()
+    }
+
+    pub(super) fn is_complete(&self) -> bool {
+        let request = &self.state.borrow().request;
+        request.end == End::Complete && request.incoming.is_empty()
+    }
+
+    /// Something of the body, or `None` at its end.
+    pub(super) fn poll_some(&self, cx: &mut Context<'_>) -> Poll<Result<Option<Chunk>, Error>> {
+        self.poll_incoming(cx, |incoming, end, blocks| match end {
+            _ if !incoming.is_empty() => Some(Ok(Some(incoming.take_some(usize::MAX, blocks)))),
+            End::Coming => None,
+            End::Complete => Some(Ok(None)),
+            End::Cut => Some(Err(Error::Closed)),
+        })
+    }
+
+    /// The whole body, of no more than `limit` bytes.
+    pub(super) fn poll_whole(
+        &self,
+        cx: &mut Context<'_>,
+        limit: usize,
+    ) -> Poll<Result<Chunk, Error>> {
+        {
+            // The one byte more that shows that it is too much.
+            let request = &mut self.state.borrow_mut().request;
+            request.mark = request.mark.max(limit.saturating_add(1));
+        }
+        self.poll_incoming(cx, |incoming, end, blocks| match end {
+            _ if incoming.len() > limit => Some(Err(Error::Limit(Limit::Body(limit)))),
+            End::Coming => None,
+            End::Complete => Some(Ok(incoming.take(incoming.len(), blocks))),
+            End::Cut => Some(Err(Error::Closed)),
+        })
+    }
+
+    fn poll_incoming<T>(
+        &self,
+        cx: &mut Context<'_>,
+        take: impl FnOnce(
+            &mut Buffer<Rc<Vec<u8>>>,
+            End,
+            &mut Blocks<Rc<Vec<u8>>>,
+        ) -> Option<Result<T, Error>>,
+    ) -> Poll<Result<T, Error>> {
+        let Some(seat) = self.seat() else { return Poll::Ready(Err(Error::Closed)) };
+        let core = seat.core();
+        if !core.may_go_on(cx) {
+            return Poll::Pending;
+        }
+        let (taken, replaced, wake) = {
+            let request = &mut self.state.borrow_mut().request;
+            let blocks = &mut *core.slices.borrow_mut();
+            let taken = take(&mut request.incoming, request.end, blocks);
+            let replaced = if taken.is_none() { request.reader.register(cx) } else { None };
+            let ask = taken.is_none() && !mem::replace(&mut request.asked, true);
+            let room = request.held_back && request.incoming.len() < request.mark;
+            (taken, replaced, ask || room)
+        };
+        drop(replaced);
+        if wake {
+            seat.wake();
+        }
+        match taken {
+            Some(taken) => {
+                core.spend_token();
+                Poll::Ready(taken)
+            }
+            None => Poll::Pending,
+        }
+    }
+
+    /// Queues a part of the response's body as soon as there is room.
+    pub(super) fn poll_write<P: Payload>(
+        &self,
+        cx: &mut Context<'_>,
+        payload: &mut P,
+    ) -> Poll<Result<(), Error>> {
+        let Some(seat) = self.seat() else { return Poll::Ready(Err(Error::Closed)) };
+        let core = seat.core();
+        if !core.may_go_on(cx) {
+            return Poll::Pending;
+        }
+        {
+            let mut state = self.state.borrow_mut();
+            let response = &mut state.response;
+            if response.blocked || response.outgoing.len() >= response.high_water.max(1) {
+                let replaced = response.writer.register(cx);
+                drop(state);
+                drop(replaced);
+                return Poll::Pending;
+            }
+        }
+        // What formats itself may be code of a stranger: nothing is borrowed meanwhile.
+        let mut lent = Lent {
+            exchange: self,
+            outgoing: mem::take(&mut self.state.borrow_mut().response.outgoing),
+            seat: &seat,
+            blocks: mem::take(&mut core.workspace.borrow_mut().blocks),
+        };
+        let queued = payload.queue_in(&mut lent.outgoing, &mut lent.blocks);
+        drop(lent);
+        core.spend_token();
+        seat.wake();
+        Poll::Ready(queued.map_err(|_| Error::Closed))
+    }
+
+    /// Waits until everything that was written is sent.
+    pub(super) fn poll_flush(&self, cx: &mut Context<'_>) -> Poll<Result<(), Error>> {
+        let Some(seat) = self.seat() else { return Poll::Ready(Err(Error::Closed)) };
+        let core = seat.core();
+        if !core.may_go_on(cx) {
+            return Poll::Pending;
+        }
+        let replaced = {
+            let response = &mut self.state.borrow_mut().response;
+            let is_told = response.answer.is_none();
+            response.flushing = response.unsent || !is_told || !response.outgoing.is_empty();
+            match response.flushing {
+                true => Some(response.writer.register(cx)),
+                false => None,
+            }
+        };
+        match replaced {
+            Some(replaced) => {
+                drop(replaced);
+                seat.wake();
+                Poll::Pending
+            }
+            None => {
+                core.spend_token();
+                Poll::Ready(Ok(()))
+            }
+        }
+    }
+
+    fn seat(&self) -> Option<Seat> {
+        self.state.borrow().seat.clone()
+    }
+
+    /// Changes something that the machine is to know. Once it is over, nothing changes any more.
+    fn change(&self, change: impl FnOnce(&mut State)) {
+        let seat = {
+            let state = &mut *self.state.borrow_mut();
+            if state.seat.is_some() {
+                change(state);
+            }
+            state.seat.clone()
+        };
+        if let Some(seat) = seat {
+            seat.wake();
+        }
+    }
+}
+
+/// The queue and its memory, taken out for as long as something is pushed. They go back however
+/// that ends.
+struct Lent<'a> {
+    exchange: &'a Exchange,
+    seat: &'a Seat,
+    outgoing: Pipeline,
+    blocks: Blocks,
+}
+
+impl Drop for Lent<'_> {
+    fn drop(&mut self) {
+        self.seat.core().workspace.borrow_mut().blocks = mem::take(&mut self.blocks);
+        // Nobody else could queue meanwhile: the one writer there is was borrowed.
+        self.exchange.state.borrow_mut().response.outgoing = mem::take(&mut self.outgoing);
+    }
+}
+
+/// The fiber's duty to answer: dropped before it did, it says so.
+pub(super) struct Reply {
+    exchange: Rc<Exchange>,
+    is_given: bool,
+}
+
+impl Reply {
+    pub(super) fn new(exchange: Rc<Exchange>) -> Self {
+        Reply { exchange, is_given: false }
+    }
+
+    /// Answers, and writes the body if that is a stream.
+    pub(super) async fn give(mut self, answer: Result<Response, Error>) {
+        if let Some(write) = self.exchange.answer(answer) {
+            let end = write(BodyWriter::new(Rc::clone(&self.exchange))).await;
+            self.exchange.end(end);
+        }
+        self.is_given = true;
+    }
+}
+
+impl Drop for Reply {
+    fn drop(&mut self) {
+        if !self.is_given {
+            self.exchange.lose();
+        }
+    }
+}

@@ -1,0 +1,97 @@
+//! What answers requests: plain functions and `async` ones, behind one face.
+//!
+//! Which kind a function is shows in what it returns: a plain one a response, an `async` one a
+//! future of it. The parameter `Kind` of [`Handler`] tells the two apart, and is inferred.
+//!
+//! It must never know what a connection is.
+
+use alloc::boxed::Box;
+use alloc::rc::Rc;
+
+use super::exchange::Reply;
+use super::{IntoResponse, Request, Response};
+use crate::hub::Core;
+use crate::hub::fibers::Role;
+use crate::{ConnId, Error, FiberId, Limit};
+
+/// A function from a request to a response.
+///
+/// - `fn(Request) -> R`, where `R` is an [`IntoResponse`]: a plain handler. It is called when the
+///   request is complete, its body included, within the step of its connection: it costs no
+///   allocation, and nobody else runs until it returns.
+/// - `async fn(Request) -> R`, or an async closure: a fiber for each request, from its head on. It
+///   may wait for anything a fiber may, its body included. When the client goes away, it is dropped.
+///
+/// A closure has to say what it takes: `|request: Request| ..`.
+pub trait Handler<Kind>: sealed::Sealed<Kind> {
+    #[doc(hidden)]
+    fn into_answers(self) -> Answers;
+}
+
+mod sealed {
+    pub trait Sealed<Kind> {}
+}
+
+/// Marks plain handlers.
+#[derive(Debug)]
+pub enum Plain {}
+
+/// Marks `async` ones.
+#[derive(Debug)]
+pub enum Fiber {}
+
+/// A handler of either kind, whatever it returns.
+#[doc(hidden)]
+pub struct Answers(pub(super) Kind);
+
+pub(super) type PlainHandler = dyn Fn(Request) -> Result<Response, Error>;
+pub(super) type FiberHandler = dyn Fn(&Core, ConnId, Request, Reply) -> Result<FiberId, Limit>;
+
+pub(super) enum Kind {
+    Plain(Box<PlainHandler>),
+    /// Begins a fiber.
+    Fiber(Box<FiberHandler>),
+}
+
+impl<H, R> sealed::Sealed<Plain> for H
+where
+    H: Fn(Request) -> R + 'static,
+    R: IntoResponse,
+{
+}
+
+impl<H, R> Handler<Plain> for H
+where
+    H: Fn(Request) -> R + 'static,
+    R: IntoResponse,
+{
+    fn into_answers(self) -> Answers {
+        Answers(Kind::Plain(Box::new(move |request| self(request).into_response())))
+    }
+}
+
+impl<H, R> sealed::Sealed<Fiber> for H
+where
+    H: AsyncFn(Request) -> R + 'static,
+    R: IntoResponse,
+{
+}
+
+impl<H, R> Handler<Fiber> for H
+where
+    H: AsyncFn(Request) -> R + 'static,
+    R: IntoResponse,
+{
+    fn into_answers(self) -> Answers {
+        let handler = Rc::new(self);
+        Answers(Kind::Fiber(Box::new(move |core, conn, request, reply| {
+            let handler = Rc::clone(&handler);
+            core.add_fiber(Role::Request(conn), async move {
+                // How it went is told to the machine, which sees to all that follows.
+                let answer = handler(request).await.into_response();
+                reply.give(answer).await;
+                Ok(())
+            })
+        })))
+    }
+}

@@ -1,0 +1,441 @@
+//! The machine of a connection: joins what arrives, the handler, and what goes out.
+//!
+//! ```text
+//!   bytes ──▶ ServerConnection ──▶ Request ──▶ handler ─┬─ plain: answers within the step
+//!                    ▲                                  └─ async: a fiber ──▶ Exchange ──▶ wake
+//!                    └──────────────── Response ◀────────────────────────────────┘
+//! ```
+//!
+//! Rules of this file:
+//!
+//! - Whatever is idle holds nothing: connection, heads and exchanges are lent by the service for as
+//!   long as something is under way.
+//! - One request is answered at a time, in the order they came. In one step no more than
+//!   [`Limits::pipelined`](super::Limits) are; then others have their turn.
+//! - Every request is answered, once: by its handler; with a 500 if that failed; by what it broke.
+//!   If the head of an answer is out and the rest cannot follow, the connection is cut.
+//! - A handler runs through the seat, which outlives its panic.
+//!
+//! It must never know syntax or framing: that is the connection's.
+
+mod answer;
+mod watch;
+
+use alloc::boxed::Box;
+use alloc::rc::Rc;
+use alloc::sync::Arc;
+use core::mem;
+
+use self::watch::Watch;
+use super::connection::Resting;
+use super::exchange::{Beginning, Exchange, Reply};
+use super::handler::Kind;
+use super::request::Head;
+use super::service::Shared;
+use super::{Body, Config, Event, Headers, Output, Rejection, Request, Rule};
+use super::{Server as Side, ServerConnection};
+use crate::{Access, Actions, Cause, Error, FiberId, Input, Instant, Machine, Reason, Seat};
+
+pub(super) struct Server {
+    seat: Seat,
+    shared: Rc<Shared>,
+    /// Nothing while the connection is idle.
+    active: Option<Box<Active>>,
+    resting: Resting,
+    is_draining: bool,
+    has_ended: bool,
+}
+
+/// What a connection needs while something is under way on it.
+pub(super) struct Active {
+    connection: ServerConnection,
+    task: Task,
+    watch: Watch,
+    entry: Option<Entry>,
+}
+
+/// What becomes of the request that is under way.
+enum Task {
+    Nothing,
+    /// Its body is collected, for a plain handler.
+    Collecting(Request),
+    Fiber(Work),
+}
+
+/// A fiber that answers. It is aborted when this is dropped.
+struct Work {
+    seat: Seat,
+    fiber: FiberId,
+    exchange: Rc<Exchange>,
+}
+
+/// An entry of the access log, to be completed.
+struct Entry {
+    access: Box<Access>,
+    began: Instant,
+    queued: u64,
+}
+
+/// Why there is no answer of the handler's.
+enum Failure {
+    /// It, or what it answered.
+    Error(Error),
+    /// It panicked: `told` of that already, or not.
+    Panicked { told: bool },
+}
+
+impl Server {
+    pub(super) fn new(seat: Seat, shared: Rc<Shared>) -> Self {
+        Server {
+            seat,
+            shared,
+            active: None,
+            resting: Resting::default(),
+            is_draining: false,
+            has_ended: false,
+        }
+    }
+
+    /// Takes what is under way, or begins.
+    fn begin(&mut self) -> Box<Active> {
+        self.active.take().unwrap_or_else(|| {
+            let mut active = self.shared.lend_active();
+            active.connection.resume(self.resting);
+            active.watch = Watch::default();
+            active
+        })
+    }
+
+    fn received(
+        &mut self,
+        active: &mut Active,
+        now: Instant,
+        bytes: &[u8],
+        actions: &mut Actions<'_>,
+    ) -> usize {
+        let mut taken = 0;
+        let mut begun = 0;
+        let mut spare = None;
+        while self.has_room(active, actions) {
+            if begun >= self.shared.config.limits.pipelined.max(1) {
+                // Others have their turn; what is left is offered again after it.
+                self.seat.wake();
+                break;
+            }
+            let rest = bytes.get(taken..).unwrap_or_default();
+            let mut head = spare.take().unwrap_or_else(|| self.shared.lend_head());
+            let Active { connection, task, watch, .. } = active;
+            let Head { spans, bytes: copy, map, .. } = &mut *head;
+            let (n, event) = match connection.receive(rest, spans, actions.blocks()) {
+                Ok(received) => received,
+                Err(rejection) => {
+                    spare = Some(head);
+                    self.refuse(active, now, rejection, actions);
+                    break;
+                }
+            };
+            taken += n;
+            match event {
+                None => {
+                    spare = Some(head);
+                    break;
+                }
+                Some(Event::Request(view)) => {
+                    copy.extend_from_slice(view.bytes.get(..view.len()).unwrap_or_default());
+                    *map = view.map;
+                    begun += 1;
+                    self.asked(active, now, head, actions);
+                    if taken >= bytes.len() && active.connection.is_idle() {
+                        break;
+                    }
+                    continue;
+                }
+                Some(Event::Data(data)) => {
+                    watch.heard(now);
+                    match task {
+                        Task::Collecting(request) => request.collect(data),
+                        Task::Fiber(Work { seat, exchange, .. }) => {
+                            exchange.arrives(data, &mut seat.core().slices.borrow_mut());
+                        }
+                        Task::Nothing => {}
+                    }
+                }
+                Some(Event::End(fields)) => {
+                    let trailers =
+                        if fields.is_empty() { Headers::new() } else { Headers::from(fields) };
+                    match mem::replace(task, Task::Nothing) {
+                        Task::Collecting(mut request) => {
+                            request.collected(trailers);
+                            self.call(active, now, request, actions);
+                        }
+                        other => {
+                            if let Task::Fiber(work) = &other {
+                                work.exchange.arrived(trailers);
+                            }
+                            *task = other;
+                        }
+                    }
+                }
+            }
+            spare = Some(head);
+        }
+        if let Some(head) = spare {
+            self.shared.give_back_head(head);
+        }
+        taken
+    }
+
+    /// Whether more is read now. What is left waits.
+    fn has_room(&self, active: &Active, actions: &Actions<'_>) -> bool {
+        let body = match &active.task {
+            Task::Fiber(work) if active.connection.is_in_body() => work.exchange.has_room(),
+            _ => true,
+        };
+        body && actions.queued() < self.shared.high_water.max(1) && !actions.is_closing()
+    }
+
+    /// A request came: its head is complete.
+    fn asked(
+        &mut self,
+        active: &mut Active,
+        now: Instant,
+        head: Box<Head>,
+        actions: &mut Actions<'_>,
+    ) {
+        if self.shared.access_notices {
+            active.entry = Some(Entry::new(&head, &self.seat, now, actions));
+        }
+        let is_head = head.view().method() == "HEAD";
+        let is_complete = active.connection.request_is_complete();
+        let request = |body| Request::new(head, Rc::clone(&self.shared), self.seat.clone(), body);
+        match &self.shared.handler {
+            Kind::Plain(_) if is_complete => {
+                let request = request(Body::none());
+                self.call(active, now, request, actions);
+            }
+            Kind::Plain(_) => {
+                active.task = Task::Collecting(request(Body::none()));
+                active.connection.ask_for_body(&mut output(actions));
+            }
+            Kind::Fiber(begin) => {
+                let exchange = self.exchange(is_complete, is_head);
+                let request = request(Body::of(Rc::clone(&exchange)));
+                let reply = Reply::new(Rc::clone(&exchange));
+                match begin(self.seat.core(), self.seat.conn(), request, reply) {
+                    Ok(fiber) => active.task = self.work(fiber, exchange),
+                    Err(limit) => self.overloaded(active, now, limit, actions),
+                }
+            }
+        }
+    }
+
+    fn exchange(&self, is_complete: bool, is_head: bool) -> Rc<Exchange> {
+        let exchange = self.shared.lend_exchange();
+        exchange.begin(Beginning {
+            seat: self.seat.clone(),
+            is_complete,
+            is_head,
+            read_ahead: self.shared.read_ahead,
+            high_water: self.shared.high_water,
+            low_water: self.shared.low_water,
+        });
+        exchange
+    }
+
+    fn work(&self, fiber: FiberId, exchange: Rc<Exchange>) -> Task {
+        Task::Fiber(Work { seat: self.seat.clone(), fiber, exchange })
+    }
+
+    /// Has a plain handler answer.
+    fn call(
+        &mut self,
+        active: &mut Active,
+        now: Instant,
+        request: Request,
+        actions: &mut Actions<'_>,
+    ) {
+        let Kind::Plain(handler) = &self.shared.handler else { return };
+        match self.seat.call(|| handler(request)) {
+            Some(Ok(response)) => self.answer(active, now, response, actions),
+            Some(Err(error)) => self.fail(active, now, Failure::Error(error), actions),
+            None => self.fail(active, now, Failure::Panicked { told: false }, actions),
+        }
+    }
+
+    /// The client broke a rule: it is told which, if it can be told.
+    fn refuse(
+        &mut self,
+        active: &mut Active,
+        now: Instant,
+        rejection: Rejection,
+        actions: &mut Actions<'_>,
+    ) {
+        // Nobody answers any more.
+        active.task = Task::Nothing;
+        match active.connection.state().server {
+            Side::Owing => {
+                if active.entry.is_none() && self.shared.access_notices {
+                    active.entry = Some(Entry::of_nothing(&self.seat, now, actions));
+                }
+                self.reject(active, rejection, actions);
+                self.answered(active, now, rejection.status(), actions);
+            }
+            // Its answer is out already, or the end of it.
+            Side::Done | Side::MustClose => {}
+            _ => actions.abort(cause_of(rejection)),
+        }
+    }
+
+    /// Closes, pauses, waits, rests: whatever follows from where things are after a step.
+    fn settle(&mut self, mut active: Box<Active>, now: Instant, actions: &mut Actions<'_>) {
+        if actions.is_closing() || active.connection.is_switched() {
+            // Whatever was under way ends here.
+            active.task = Task::Nothing;
+            self.log(&mut active, now, actions);
+            self.active = Some(active);
+            return;
+        }
+        if active.connection.must_close() {
+            actions.close(match active.connection.rejection() {
+                Some(rejection) => cause_of(rejection),
+                None if self.is_draining => Cause::Shutdown,
+                None if self.has_ended => Cause::PeerClosed,
+                None => Cause::Done,
+            });
+            self.active = Some(active);
+            return;
+        }
+        let queued = actions.queued();
+        actions.notify_below(match &active.task {
+            Task::Fiber(work) => work.exchange.queued(queued),
+            _ if queued >= self.shared.high_water.max(1) => self.shared.low_water + 1,
+            _ => 0,
+        });
+        let has_room = self.has_room(&active, actions);
+        match &active.task {
+            _ if !has_room => actions.pause(),
+            // What comes now is the next request: it waits if it comes, but nobody stops it.
+            Task::Fiber(_) if active.connection.request_is_complete() => {}
+            _ => actions.resume(),
+        }
+        active.watch.settle(&active.connection, has_room, now, &self.shared.deadlines, actions);
+        match &active.task {
+            Task::Nothing => match active.connection.rest(actions.blocks()) {
+                Some(resting) => {
+                    self.resting = resting;
+                    self.shared.give_back_active(active);
+                }
+                None => self.active = Some(active),
+            },
+            _ => self.active = Some(active),
+        }
+    }
+}
+
+impl Machine for Server {
+    fn step(&mut self, now: Instant, input: Input<'_>, actions: &mut Actions<'_>) -> usize {
+        let is_idle = self.active.is_none();
+        match input {
+            Input::Eof if is_idle => actions.close(Cause::PeerClosed),
+            Input::Shutdown if is_idle => actions.close(Cause::Shutdown),
+            Input::Deadline if is_idle => actions.close(Cause::TimedOut(Reason::KeepAlive)),
+            _ => {}
+        }
+        if actions.is_closing() {
+            return 0;
+        }
+        let mut active = self.begin();
+        let mut taken = 0;
+        match input {
+            Input::Bytes(bytes) => taken = self.received(&mut active, now, bytes, actions),
+            Input::Eof => {
+                self.has_ended = true;
+                if let Err(rejection) = active.connection.eof() {
+                    self.refuse(&mut active, now, rejection, actions);
+                }
+            }
+            Input::Deadline => match active.connection.timed_out() {
+                Some(rejection) => self.refuse(&mut active, now, rejection, actions),
+                None => actions.close(Cause::TimedOut(Reason::KeepAlive)),
+            },
+            Input::Wake => self.hear(&mut active, now, actions),
+            Input::Shutdown => {
+                self.is_draining = true;
+                active.connection.give_up();
+            }
+            Input::Reset => {
+                active.task = Task::Nothing;
+                self.log(&mut active, now, actions);
+            }
+            Input::Start | Input::Drained => {}
+        }
+        self.settle(active, now, actions);
+        taken
+    }
+
+    fn held(&self) -> usize {
+        self.active.as_ref().map_or(0, |active| {
+            let task = match &active.task {
+                Task::Nothing => 0,
+                Task::Collecting(request) => request.content().len(),
+                Task::Fiber(work) => work.exchange.held(),
+            };
+            active.connection.held().saturating_add(task)
+        })
+    }
+}
+
+impl Active {
+    pub(super) fn new(config: Arc<Config>) -> Self {
+        Active {
+            connection: ServerConnection::new(config),
+            task: Task::Nothing,
+            watch: Watch::default(),
+            entry: None,
+        }
+    }
+}
+
+impl Drop for Work {
+    fn drop(&mut self) {
+        self.seat.core().abort(self.fiber);
+    }
+}
+
+impl Entry {
+    fn new(head: &Head, seat: &Seat, now: Instant, actions: &Actions<'_>) -> Self {
+        let view = head.view();
+        let access = Access {
+            peer: seat.peer(),
+            method: view.method().into(),
+            target: view.target_text().into(),
+            status: 0,
+            sent: 0,
+            took: core::time::Duration::ZERO,
+        };
+        Entry { access: Box::new(access), began: now, queued: actions.queued_in_all() }
+    }
+
+    /// Of what was refused before it was a request.
+    fn of_nothing(seat: &Seat, now: Instant, actions: &Actions<'_>) -> Self {
+        let mut entry = Entry::new(&Head::new(), seat, now, actions);
+        entry.access.method = "-".into();
+        entry.access.target = "-".into();
+        entry
+    }
+}
+
+/// Where commands of the connection write to.
+fn output<'a>(actions: &'a mut Actions<'_>) -> Output<'a> {
+    let (pipeline, blocks) = actions.output();
+    Output::new(pipeline, blocks)
+}
+
+/// Why a connection is closed whose client broke this rule.
+fn cause_of(rejection: Rejection) -> Cause {
+    match rejection.rule {
+        Rule::HeadTimeout => Cause::TimedOut(Reason::Head),
+        Rule::BodyTimeout => Cause::TimedOut(Reason::BodyIdle),
+        rule => Cause::Protocol(rule.text()),
+    }
+}

@@ -1,0 +1,306 @@
+//! How a request is answered: by a response, by a fiber's news, or for want of both.
+
+use alloc::format;
+use alloc::rc::Rc;
+use alloc::string::{String, ToString};
+use core::mem;
+
+use bytes::Bytes;
+
+use super::{Active, Entry, Failure, Server, Task, output};
+use crate::http1::connection::Misuse;
+use crate::http1::exchange::{News, Reply};
+use crate::http1::response::{Content, ContentType};
+use crate::http1::{BodyLength, Headers, Rejection, Response, Server as Side, Status};
+use crate::hub::fibers::Role;
+use crate::{Actions, Cause, Error, Instant, Limit, Notice, Pipeline};
+
+/// A stretch of bytes that is sent, and what remains of a response.
+enum Sent {
+    /// All of it.
+    Whole,
+    /// The head: a fiber writes the body.
+    Head,
+}
+
+impl Server {
+    /// Sends a response, or has a fiber write it.
+    pub(super) fn answer(
+        &mut self,
+        active: &mut Active,
+        now: Instant,
+        response: Response,
+        actions: &mut Actions<'_>,
+    ) {
+        if matches!(response.content, Content::Stream(..)) {
+            return self.stream(active, now, response, actions);
+        }
+        let status = response.status;
+        match self.send(active, response, actions) {
+            Ok(Sent::Whole) => self.answered(active, now, status, actions),
+            Ok(Sent::Head) => {
+                if let Some(entry) = &mut active.entry {
+                    entry.access.status = status.code();
+                }
+            }
+            Err(error) => self.fail(active, now, Failure::Error(error), actions),
+        }
+    }
+
+    /// A fiber did something.
+    pub(super) fn hear(&mut self, active: &mut Active, now: Instant, actions: &mut Actions<'_>) {
+        let Task::Fiber(work) = &active.task else { return };
+        let News { asked, interim, answer, mut outgoing, end, lost } = work.exchange.news();
+        if asked {
+            active.connection.ask_for_body(&mut output(actions));
+        }
+        for (status, headers) in interim {
+            if let Err(misuse) = active.connection.inform(status, &headers, &mut output(actions)) {
+                return self.fail(active, now, misused(misuse), actions);
+            }
+        }
+        match answer {
+            Some(Ok(response)) => self.answer(active, now, response, actions),
+            Some(Err(error)) => self.fail(active, now, Failure::Error(error), actions),
+            None => {}
+        }
+        if !matches!(active.task, Task::Fiber(_)) {
+            return;
+        }
+        if !outgoing.is_empty() {
+            let sent = active.connection.data_queued(&mut outgoing, &mut output(actions));
+            if let Err(misuse) = sent {
+                return self.fail(active, now, misused(misuse), actions);
+            }
+        }
+        match end {
+            Some(Ok(trailers)) => match active.connection.end(&trailers, &mut output(actions)) {
+                Ok(()) => {
+                    let status = active.entry.as_ref().map_or(0, |entry| entry.access.status);
+                    self.answered_with(active, now, status, actions);
+                }
+                Err(misuse) => self.fail(active, now, misused(misuse), actions),
+            },
+            Some(Err(error)) => self.fail(active, now, Failure::Error(error), actions),
+            None if lost => self.fail(active, now, Failure::Panicked { told: true }, actions),
+            None => {}
+        }
+    }
+
+    /// There is no room for the fiber that would answer.
+    pub(super) fn overloaded(
+        &mut self,
+        active: &mut Active,
+        now: Instant,
+        limit: Limit,
+        actions: &mut Actions<'_>,
+    ) {
+        self.fail(active, now, Failure::Error(Error::Limit(limit)), actions);
+    }
+
+    /// The handler gave no answer that can be sent.
+    pub(super) fn fail(
+        &mut self,
+        active: &mut Active,
+        now: Instant,
+        failure: Failure,
+        actions: &mut Actions<'_>,
+    ) {
+        let (status, cause) = match failure {
+            Failure::Error(Error::Shutdown) => (Status::SERVICE_UNAVAILABLE, Cause::Shutdown),
+            // Said by the hub already.
+            Failure::Error(Error::Limit(limit @ Limit::Fibers(_))) => {
+                (Status::SERVICE_UNAVAILABLE, Cause::Limit(limit))
+            }
+            Failure::Error(Error::Limit(limit @ Limit::Body(_))) => {
+                (Status::CONTENT_TOO_LARGE, Cause::Limit(limit))
+            }
+            Failure::Error(error) => {
+                self.tell(error, actions);
+                (Status::INTERNAL_SERVER_ERROR, Cause::Failed)
+            }
+            Failure::Panicked { told } => {
+                if !told {
+                    self.panicked(actions);
+                }
+                (Status::INTERNAL_SERVER_ERROR, Cause::Panicked)
+            }
+        };
+        if active.connection.state().server != Side::Owing {
+            // So that the client can tell.
+            active.task = Task::Nothing;
+            return actions.abort(cause);
+        }
+        let response = Response::text(format!("{status}\n")).status(status);
+        match self.send(active, response, actions) {
+            Ok(_) => self.answered(active, now, status, actions),
+            Err(_) => actions.abort(cause),
+        }
+    }
+
+    /// Answers what broke a rule.
+    pub(super) fn reject(
+        &mut self,
+        active: &mut Active,
+        rejection: Rejection,
+        actions: &mut Actions<'_>,
+    ) {
+        if let Some(answer) = &self.shared.on_rejection {
+            match self.seat.call(|| answer(&rejection)) {
+                Some(mut response) => {
+                    if response.status == Status::OK {
+                        response.status = rejection.status();
+                    }
+                    let is_whole =
+                        !matches!(response.content, Content::Stream(..) | Content::Upgrade(..));
+                    if is_whole && self.send(active, response, actions).is_ok() {
+                        return;
+                    }
+                }
+                None => self.panicked(actions),
+            }
+        }
+        let date = self.shared.date(&self.seat);
+        active.connection.reject(date.as_ref(), &mut output(actions));
+    }
+
+    /// The answer is complete.
+    pub(super) fn answered(
+        &mut self,
+        active: &mut Active,
+        now: Instant,
+        status: Status,
+        actions: &mut Actions<'_>,
+    ) {
+        self.answered_with(active, now, status.code(), actions);
+    }
+
+    fn answered_with(
+        &mut self,
+        active: &mut Active,
+        now: Instant,
+        status: u16,
+        actions: &mut Actions<'_>,
+    ) {
+        active.watch.restart();
+        if let Task::Fiber(work) = mem::replace(&mut active.task, Task::Nothing) {
+            let exchange = Rc::clone(&work.exchange);
+            drop(work);
+            self.shared.give_back_exchange(exchange);
+        }
+        if let Some(entry) = &mut active.entry {
+            entry.access.status = status;
+        }
+        self.log(active, now, actions);
+    }
+
+    /// Tells how a request went, if somebody wants to know. The status is zero if nothing was
+    /// answered.
+    pub(super) fn log(&self, active: &mut Active, now: Instant, actions: &mut Actions<'_>) {
+        if let Some(Entry { mut access, began, queued }) = active.entry.take() {
+            access.sent = actions.queued_in_all().saturating_sub(queued);
+            access.took = now - began;
+            actions.notice(Notice::Access(access));
+        }
+    }
+
+    /// Sends what is there of a response.
+    fn send(
+        &mut self,
+        active: &mut Active,
+        response: Response,
+        actions: &mut Actions<'_>,
+    ) -> Result<Sent, Error> {
+        let Response { status, headers, content_type, content, invalid } = response;
+        if let Some(invalid) = invalid {
+            return Err(Error::application(invalid));
+        }
+        let connection = &mut active.connection;
+        let length = match &content {
+            Content::Empty => BodyLength::Exactly(0),
+            Content::Static(bytes) => BodyLength::Exactly(bytes.len() as u64),
+            Content::Bytes(bytes) => BodyLength::Exactly(bytes.len() as u64),
+            Content::Streaming(length) => *length,
+            Content::Stream(length, _) => *length,
+            Content::Upgrade(protocol, _) => {
+                connection.switch(&headers, protocol, &mut output(actions)).map_err(error_of)?;
+                if let Content::Upgrade(_, machine) = content {
+                    actions.upgrade(machine);
+                }
+                return Ok(Sent::Whole);
+            }
+        };
+        let lines: &[&str] = match content_type {
+            None => &[],
+            Some(ContentType::Line(line)) => &[line],
+            Some(ContentType::Value(value)) => &["Content-Type: ", value, "\r\n"],
+        };
+        let date = self.shared.date(&self.seat);
+        let out = &mut output(actions);
+        connection
+            .respond_with(status, lines, &headers, length, date.as_ref(), out)
+            .map_err(error_of)?;
+        match content {
+            Content::Static(bytes) if bytes.len() < Pipeline::BY_REFERENCE => {
+                connection.data(bytes, out)
+            }
+            Content::Static(bytes) => connection.data_bytes(Bytes::from_static(bytes), out),
+            Content::Bytes(bytes) => connection.data_bytes(bytes, out),
+            Content::Streaming(_) | Content::Stream(..) => return Ok(Sent::Head),
+            Content::Empty | Content::Upgrade(..) => Ok(()),
+        }
+        .and_then(|()| connection.end(&Headers::new(), out))
+        .map_err(error_of)?;
+        Ok(Sent::Whole)
+    }
+
+    /// A plain handler wants to write the body piece by piece: in a fiber.
+    fn stream(
+        &mut self,
+        active: &mut Active,
+        now: Instant,
+        response: Response,
+        actions: &mut Actions<'_>,
+    ) {
+        let exchange = self.exchange(true, active.connection.is_head());
+        let reply = Reply::new(Rc::clone(&exchange));
+        let role = Role::Request(self.seat.conn());
+        let fiber = self.seat.core().add_fiber(role, async move {
+            reply.give(Ok(response)).await;
+            Ok(())
+        });
+        match fiber {
+            Ok(fiber) => active.task = self.work(fiber, exchange),
+            Err(limit) => self.overloaded(active, now, limit, actions),
+        }
+    }
+
+    /// Tells of a handler's error. Its text is a stranger's as well.
+    fn tell(&self, error: Error, actions: &mut Actions<'_>) {
+        let text: Option<String> = self.seat.call(|| {
+            let text = error.to_string();
+            drop(error);
+            text
+        });
+        match text {
+            Some(error) => {
+                self.seat.core().counters.borrow_mut().failures += 1;
+                actions.notice(Notice::Failed { peer: Some(self.seat.peer()), error });
+            }
+            None => self.panicked(actions),
+        }
+    }
+
+    fn panicked(&self, actions: &mut Actions<'_>) {
+        self.seat.core().counters.borrow_mut().panics += 1;
+        actions.notice(Notice::Panicked { peer: Some(self.seat.peer()) });
+    }
+}
+
+fn error_of(misuse: Misuse) -> Error {
+    Error::application(misuse)
+}
+
+fn misused(misuse: Misuse) -> Failure {
+    Failure::Error(error_of(misuse))
+}

@@ -1,0 +1,211 @@
+//! A request, as a handler has it: owned, and for as long as it likes.
+//!
+//! The head is a copy of the bytes that arrived, with the places that were found in them, in memory
+//! that the service keeps for the next: it goes back when the request is dropped.
+//!
+//! It must never know how it was read.
+
+use alloc::boxed::Box;
+use alloc::rc::Rc;
+use alloc::vec::Vec;
+use core::fmt;
+
+use super::head::HeadMap;
+use super::service::Shared;
+use super::{Body, FieldSpans, FieldsView, Headers, RequestHead, Status, Target, Version};
+use crate::{Address, Ctx, Seat};
+
+/// What a client asks for.
+///
+/// ```
+/// use diesel_proto::Error;
+/// use diesel_proto::http1::{Request, Response, Service, Status};
+///
+/// async fn greet(mut request: Request) -> Result<Response, Error> {
+///     if request.method() != "POST" {
+///         return Ok(Response::new(Status::METHOD_NOT_ALLOWED).header("Allow", "POST"));
+///     }
+///     let name = request.body().read(100).await?;
+///     Ok(Response::text(format!("hello {}, welcome to {}\n", name.escape_ascii(), request.path())))
+/// }
+/// # diesel_proto::Hub::default().add_service(Service::new(greet));
+/// ```
+pub struct Request {
+    /// Taken when it is dropped, and not before.
+    head: Option<Box<Head>>,
+    shared: Rc<Shared>,
+    seat: Seat,
+    body: Body,
+}
+
+/// The memory of a request.
+pub(super) struct Head {
+    pub(super) bytes: Vec<u8>,
+    pub(super) spans: FieldSpans,
+    pub(super) map: HeadMap,
+    /// The body, if it was collected.
+    pub(super) content: Vec<u8>,
+    pub(super) trailers: Headers,
+}
+
+impl Request {
+    pub(super) fn new(head: Box<Head>, shared: Rc<Shared>, seat: Seat, body: Body) -> Self {
+        Request { head: Some(head), shared, seat, body }
+    }
+
+    /// The method: a token, in the case that it was written in.
+    pub fn method(&self) -> &str {
+        self.head().method()
+    }
+
+    /// The target.
+    pub fn target(&self) -> Target<'_> {
+        self.head().target()
+    }
+
+    /// The target, as it was written.
+    pub fn target_text(&self) -> &str {
+        self.head().target_text()
+    }
+
+    /// The path, still encoded: `*` for the server as a whole, and empty for CONNECT.
+    pub fn path(&self) -> &str {
+        self.target().path()
+    }
+
+    /// The query without its `?`, still encoded, if there is one.
+    pub fn query(&self) -> Option<&str> {
+        self.target().query()
+    }
+
+    /// The version that the client speaks.
+    pub fn version(&self) -> Version {
+        self.head().version()
+    }
+
+    /// Whom the client wants to speak to: the host and port of the target, or else those of `Host`
+    /// (RFC 9112, 3.3). `None` if it did not say.
+    pub fn host(&self) -> Option<&str> {
+        match self.target().authority() {
+            Some(authority) => Some(authority.as_str()),
+            None => self.header_str("host").filter(|host| !host.is_empty()),
+        }
+    }
+
+    /// The value of the first field of this name.
+    pub fn header(&self, name: &str) -> Option<&[u8]> {
+        self.headers().get(name)
+    }
+
+    /// The value of the first field of this name, if it is text.
+    pub fn header_str(&self, name: &str) -> Option<&str> {
+        core::str::from_utf8(self.header(name)?).ok()
+    }
+
+    /// All fields, in order.
+    pub fn headers(&self) -> FieldsView<'_> {
+        self.head().fields()
+    }
+
+    /// What the client would like to speak instead, if it does.
+    pub fn upgrade(&self) -> Option<&[u8]> {
+        self.head().upgrade()
+    }
+
+    /// Who asks.
+    pub fn peer(&self) -> Address {
+        self.seat.peer()
+    }
+
+    /// What belongs to no connection: `sleep`, `spawn`, `connect`.
+    pub fn ctx(&self) -> Ctx {
+        self.seat.ctx()
+    }
+
+    /// The whole body, for a plain handler, which is called when it is complete. Empty for an
+    /// `async` one: that reads the [`body`](Self::body).
+    pub fn content(&self) -> &[u8] {
+        self.head.as_deref().map(|head| &*head.content).unwrap_or_default()
+    }
+
+    /// The fields that came behind the body. For an `async` handler they are in the
+    /// [`body`](Body::trailers).
+    pub fn trailers(&self) -> Headers {
+        match self.body.exchange() {
+            Some(_) => self.body.trailers(),
+            None => self.head.as_deref().map(|head| head.trailers.clone()).unwrap_or_default(),
+        }
+    }
+
+    /// The body, for an `async` handler.
+    pub fn body(&mut self) -> &mut Body {
+        &mut self.body
+    }
+
+    /// The body alone. The head is dropped.
+    pub fn into_body(mut self) -> Body {
+        core::mem::replace(&mut self.body, Body::none())
+    }
+
+    /// Sends an interim response, such as 103, at once. For `async` handlers: a plain one answers
+    /// before anything else could be sent. A status that is not interim is the handler's mistake:
+    /// the answer is 500.
+    pub fn inform(&self, status: Status, headers: Headers) {
+        if let Some(exchange) = self.body.exchange() {
+            exchange.inform(status, headers);
+        }
+    }
+
+    /// A part of the body.
+    pub(super) fn collect(&mut self, data: &[u8]) {
+        if let Some(head) = &mut self.head {
+            head.content.extend_from_slice(data);
+        }
+    }
+
+    /// The body is complete.
+    pub(super) fn collected(&mut self, trailers: Headers) {
+        if let Some(head) = &mut self.head {
+            head.trailers = trailers;
+        }
+    }
+
+    fn head(&self) -> RequestHead<'_> {
+        match self.head.as_deref() {
+            Some(head) => head.view(),
+            None => RequestHead { bytes: b"", map: HeadMap::NONE, fields: FieldsView::default() },
+        }
+    }
+}
+
+impl Drop for Request {
+    fn drop(&mut self) {
+        if let Some(head) = self.head.take() {
+            self.shared.give_back_head(head);
+        }
+    }
+}
+
+impl fmt::Debug for Request {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.head().fmt(f)
+    }
+}
+
+impl Head {
+    /// No head, and no memory.
+    pub(super) fn new() -> Self {
+        Head {
+            bytes: Vec::new(),
+            spans: FieldSpans::new(),
+            map: HeadMap::NONE,
+            content: Vec::new(),
+            trailers: Headers::new(),
+        }
+    }
+
+    pub(super) fn view(&self) -> RequestHead<'_> {
+        let fields = self.spans.view(&self.bytes);
+        RequestHead { bytes: &self.bytes, map: self.map, fields }
+    }
+}

@@ -1,0 +1,379 @@
+//! What a handler answers.
+//!
+//! Rules of this file:
+//!
+//! - A response of static text, without fields of its own, has no memory.
+//! - What may not go on the wire is found when the response is sent, not when it is made: an
+//!   invalid field is kept in mind, and makes the answer a 500 and a notice. So a chain of calls
+//!   needs no `?`, and no mistake passes.
+//!
+//! It must never know which request it answers, nor how it is framed.
+
+use alloc::borrow::Cow;
+use alloc::boxed::Box;
+use alloc::string::String;
+use alloc::vec::Vec;
+use core::fmt;
+use core::future::Future;
+use core::pin::Pin;
+
+use bytes::Bytes;
+
+use super::{BodyLength, BodyWriter, Field, Headers, InvalidField, Status};
+use crate::{Error, Machine};
+
+/// The answer to a request: a status, fields, and content.
+///
+/// ```
+/// use diesel_proto::http1::{Response, Status};
+///
+/// let response = Response::text("no such room\n")
+///     .status(Status::NOT_FOUND)
+///     .header("Retry-After", "120");
+/// assert_eq!(response.status_code(), Status::NOT_FOUND);
+/// assert_eq!(response.fields().get_str("retry-after"), Some("120"));
+/// ```
+///
+/// How it is delimited, and what becomes of the connection, is none of its business:
+/// `Content-Length`, `Transfer-Encoding`, `Connection` and the like are refused.
+pub struct Response {
+    pub(super) status: Status,
+    pub(super) headers: Headers,
+    /// Besides `headers`: the usual types need no memory.
+    pub(super) content_type: Option<ContentType>,
+    pub(super) content: Content,
+    pub(super) invalid: Option<InvalidField>,
+}
+
+/// What follows the head.
+pub(super) enum Content {
+    Empty,
+    Static(&'static [u8]),
+    Bytes(Bytes),
+    Stream(BodyLength, Stream),
+    /// The same, while it is being written.
+    Streaming(BodyLength),
+    /// Another protocol, by its name, and who speaks it.
+    Upgrade(Cow<'static, str>, Box<dyn Machine + Send>),
+}
+
+/// Writes a body, in a fiber.
+pub(super) type Stream = Box<dyn FnOnce(BodyWriter) -> Writing>;
+
+pub(super) type Writing = Pin<Box<dyn Future<Output = Result<Headers, Error>>>>;
+
+/// A `Content-Type` that needs no memory.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum ContentType {
+    /// The whole field line.
+    Line(&'static str),
+    /// Its value, which was checked.
+    Value(&'static str),
+}
+
+const TEXT: ContentType = ContentType::Line("Content-Type: text/plain; charset=utf-8\r\n");
+const HTML: ContentType = ContentType::Line("Content-Type: text/html; charset=utf-8\r\n");
+
+impl Response {
+    /// A response without content.
+    pub const fn new(status: Status) -> Self {
+        Response {
+            status,
+            headers: Headers::new(),
+            content_type: None,
+            content: Content::Empty,
+            invalid: None,
+        }
+    }
+
+    /// 204: it went well, and there is nothing to show.
+    pub const fn empty() -> Self {
+        Response::new(Status::NO_CONTENT)
+    }
+
+    /// 200, with plain text.
+    pub fn text(text: impl Into<Cow<'static, str>>) -> Self {
+        Response::of_text(TEXT, text.into())
+    }
+
+    /// 200, with a page.
+    pub fn html(text: impl Into<Cow<'static, str>>) -> Self {
+        Response::of_text(HTML, text.into())
+    }
+
+    /// 200, with bytes of whatever type: say so with [`content_type`](Self::content_type).
+    pub fn bytes(bytes: impl Into<Bytes>) -> Self {
+        Response { content: Content::Bytes(bytes.into()), ..Response::new(Status::OK) }
+    }
+
+    /// 200, with a body that is written piece by piece while it goes out. It goes out in chunks; to
+    /// a client of HTTP/1.0, until the connection is closed.
+    ///
+    /// An error that `write` returns cuts the connection, so that the client can tell. It is not
+    /// called where no body may go out, for HEAD.
+    ///
+    /// ```
+    /// use diesel_proto::http1::{BodyWriter, Response};
+    ///
+    /// let response = Response::stream(async |out: &mut BodyWriter| {
+    ///     for n in 0..1_000_000 {
+    ///         // Waits while the client does not keep up.
+    ///         out.write(format_args!("{n}\n")).await?;
+    ///     }
+    ///     Ok(())
+    /// });
+    /// ```
+    pub fn stream<F>(write: F) -> Self
+    where
+        F: AsyncFnOnce(&mut BodyWriter) -> Result<(), Error> + 'static,
+    {
+        Response::streaming(BodyLength::Unknown, write)
+    }
+
+    /// As [`stream`](Self::stream), of a length that is known: so it is announced, and goes out as
+    /// it is. To write more, or less, cuts the connection.
+    pub fn stream_exactly<F>(length: u64, write: F) -> Self
+    where
+        F: AsyncFnOnce(&mut BodyWriter) -> Result<(), Error> + 'static,
+    {
+        Response::streaming(BodyLength::Exactly(length), write)
+    }
+
+    /// Agrees to go on in another protocol, which `machine` speaks: 101 to a client that asked for
+    /// an upgrade, 200 to one that asked for a tunnel with CONNECT (`protocol` is not named then).
+    /// The bytes behind the request are the first that it gets.
+    ///
+    /// To a client that asked for neither it is a mistake of the handler's: 500.
+    pub fn upgrade(
+        protocol: impl Into<Cow<'static, str>>,
+        machine: impl Machine + Send + 'static,
+    ) -> Self {
+        let content = Content::Upgrade(protocol.into(), Box::new(machine));
+        Response { content, ..Response::new(Status::SWITCHING_PROTOCOLS) }
+    }
+
+    /// With another status.
+    pub fn status(mut self, status: Status) -> Self {
+        self.status = status;
+        self
+    }
+
+    /// With one more field.
+    ///
+    /// Name and value may come from anywhere. One that may not go on the wire makes the answer a
+    /// 500, and a notice that says why.
+    pub fn header(mut self, name: impl AsRef<str>, value: impl AsRef<[u8]>) -> Self {
+        match Field::new(name.as_ref(), value.as_ref()) {
+            Ok(field) => self.push(field),
+            Err(invalid) => _ = self.invalid.get_or_insert(invalid),
+        }
+        self
+    }
+
+    /// With all of these fields instead of the ones it has.
+    pub fn headers(mut self, headers: Headers) -> Self {
+        if headers.get("content-type").is_some() {
+            self.content_type = None;
+        }
+        self.headers = headers;
+        self
+    }
+
+    /// With another `Content-Type`.
+    pub fn content_type(mut self, value: impl Into<Cow<'static, str>>) -> Self {
+        self.headers.remove("content-type");
+        match value.into() {
+            Cow::Borrowed(value) if Field::new("Content-Type", value.as_bytes()).is_ok() => {
+                self.content_type = Some(ContentType::Value(value));
+                self
+            }
+            value => self.header("Content-Type", value.as_bytes()),
+        }
+    }
+
+    /// The status.
+    pub fn status_code(&self) -> Status {
+        self.status
+    }
+
+    /// The fields, but those that the connection writes, and the type of what is text.
+    pub fn fields(&self) -> &Headers {
+        &self.headers
+    }
+
+    /// The fields, to be changed.
+    pub fn fields_mut(&mut self) -> &mut Headers {
+        &mut self.headers
+    }
+
+    fn push(&mut self, field: Field<'_>) {
+        if field.name().eq_ignore_ascii_case("content-type") {
+            self.content_type = None;
+        }
+        self.headers.push(field);
+    }
+
+    fn of_text(content_type: ContentType, text: Cow<'static, str>) -> Self {
+        let content = match text {
+            Cow::Borrowed(text) => Content::Static(text.as_bytes()),
+            Cow::Owned(text) => Content::Bytes(text.into()),
+        };
+        Response { content_type: Some(content_type), content, ..Response::new(Status::OK) }
+    }
+
+    fn streaming<F>(length: BodyLength, write: F) -> Self
+    where
+        F: AsyncFnOnce(&mut BodyWriter) -> Result<(), Error> + 'static,
+    {
+        let stream = |mut out: BodyWriter| -> Writing {
+            Box::pin(async move {
+                write(&mut out).await?;
+                Ok(out.into_trailers())
+            })
+        };
+        let content = Content::Stream(length, Box::new(stream));
+        Response { content, ..Response::new(Status::OK) }
+    }
+}
+
+impl fmt::Debug for Response {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Response")
+            .field("status", &self.status)
+            .field("headers", &self.headers)
+            .field("content", &self.content)
+            .finish_non_exhaustive()
+    }
+}
+
+impl fmt::Debug for Content {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Content::Empty => f.write_str("empty"),
+            Content::Static(bytes) => write!(f, "{} bytes", bytes.len()),
+            Content::Bytes(bytes) => write!(f, "{} bytes", bytes.len()),
+            Content::Stream(length, _) | Content::Streaming(length) => match length {
+                BodyLength::Exactly(n) => write!(f, "a stream of {n} bytes"),
+                BodyLength::Unknown => f.write_str("a stream"),
+            },
+            Content::Upgrade(protocol, _) => write!(f, "an upgrade to {protocol}"),
+        }
+    }
+}
+
+/// What a handler may return: a [`Response`], or what is one by itself; and a `Result` of it.
+///
+/// An error is answered with 500, and told in a notice; but [`Error::Shutdown`] with 503, and a
+/// body that is larger than the handler's limit with 413.
+///
+/// ```
+/// use diesel_proto::http1::{IntoResponse, Status};
+/// use diesel_proto::Error;
+///
+/// fn status(answer: impl IntoResponse) -> Status {
+///     answer.into_response().unwrap().status_code()
+/// }
+///
+/// assert_eq!(status("hello"), Status::OK);
+/// assert_eq!(status((Status::NOT_FOUND, "no such room")), Status::NOT_FOUND);
+/// assert_eq!(status(Status::NO_CONTENT), Status::NO_CONTENT);
+/// assert_eq!(status(Ok::<_, Error>(format!("{} rooms", 3))), Status::OK);
+/// ```
+pub trait IntoResponse {
+    /// The response, or why there is none.
+    ///
+    /// # Errors
+    ///
+    /// The handler's own.
+    fn into_response(self) -> Result<Response, Error>;
+}
+
+impl IntoResponse for Response {
+    #[inline]
+    fn into_response(self) -> Result<Response, Error> {
+        Ok(self)
+    }
+}
+
+impl<T: IntoResponse, E: Into<Error>> IntoResponse for Result<T, E> {
+    #[inline]
+    fn into_response(self) -> Result<Response, Error> {
+        match self {
+            Ok(answer) => answer.into_response(),
+            Err(error) => Err(error.into()),
+        }
+    }
+}
+
+impl<T: IntoResponse> IntoResponse for (Status, T) {
+    fn into_response(self) -> Result<Response, Error> {
+        Ok(self.1.into_response()?.status(self.0))
+    }
+}
+
+macro_rules! into_response {
+    ($($(#[$doc:meta])* $type:ty => |$value:ident| $response:expr;)*) => {
+        $(
+            $(#[$doc])*
+            impl IntoResponse for $type {
+                fn into_response(self) -> Result<Response, Error> {
+                    let $value = self;
+                    Ok($response)
+                }
+            }
+        )*
+    };
+}
+
+into_response! {
+    /// Plain text.
+    &'static str => |text| Response::text(text);
+    /// Plain text.
+    String => |text| Response::text(text);
+    /// Bytes, without a type.
+    &'static [u8] => |bytes| Response::bytes(bytes);
+    /// Bytes, without a type.
+    Vec<u8> => |bytes| Response::bytes(bytes);
+    /// Bytes, without a type.
+    Bytes => |bytes| Response::bytes(bytes);
+    /// Without content.
+    Status => |status| Response::new(status);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use alloc::format;
+    use alloc::string::ToString;
+
+    #[test]
+    fn a_field_that_may_not_go_on_the_wire_is_kept_in_mind() {
+        let response = Response::empty().header("X-Name", "Ada\r\nX-Admin: yes");
+        assert_eq!(response.invalid, Some(InvalidField::Value { byte: b'\r', at: 3 }));
+        assert!(response.headers.is_empty());
+        // The first counts.
+        let response = response.header("", "").header("X-Fine", "yes");
+        assert_eq!(response.invalid, Some(InvalidField::Value { byte: b'\r', at: 3 }));
+    }
+
+    #[test]
+    fn there_is_one_content_type_the_one_that_was_said_last() {
+        let html = Response::text("<p>").content_type("text/html");
+        assert_eq!((html.content_type, html.headers.len()), (Some(ContentType::Value("text/html")), 0));
+        let own = Response::text("{}").header("content-type", "application/json");
+        assert_eq!((own.content_type, own.headers.len()), (None, 1));
+        let made = own.content_type(format!("multipart/mixed; boundary={}", 7));
+        assert_eq!(made.headers.get_str("Content-Type"), Some("multipart/mixed; boundary=7"));
+        assert_eq!(made.headers.len(), 1);
+        let bad = Response::empty().content_type("text/\r\n");
+        assert!(bad.invalid.is_some());
+    }
+
+    #[test]
+    fn an_error_is_passed_on() {
+        let error = Err::<Response, _>("no answer").into_response().unwrap_err();
+        assert_eq!(error.to_string(), "no answer");
+        let error = (Status::OK, Err::<&str, _>("no answer")).into_response().unwrap_err();
+        assert_eq!(error.to_string(), "no answer");
+    }
+}

@@ -1,0 +1,245 @@
+//! What serves the connections of one address with HTTP: a handler, and settings.
+
+use alloc::boxed::Box;
+use alloc::rc::Rc;
+use alloc::sync::Arc;
+use alloc::vec::Vec;
+use core::cell::RefCell;
+use core::fmt;
+use core::time::Duration;
+
+use super::exchange::Exchange;
+use super::handler::{Answers, Kind};
+use super::machine::{Active, Server};
+use super::request::Head;
+use super::{Config, Deadlines, Handler, HttpDate, Limits, Rejection, Response};
+use crate::{Seat, ServiceConfig};
+
+/// A handler of requests, with its settings.
+///
+/// ```
+/// use diesel_proto::Hub;
+/// use diesel_proto::http1::{Limits, Request, Response, Service};
+///
+/// async fn hello(_request: Request) -> Response {
+///     Response::text("Hello, World!")
+/// }
+///
+/// fn plain(request: Request) -> String {
+///     format!("you asked for {}\n", request.path())
+/// }
+///
+/// let mut hub = Hub::default();
+/// hub.add_service(Service::new(hello));
+/// hub.add_service(Service::new(plain).named("plain").limits(Limits { body: 0, ..Limits::default() }));
+/// hub.add_service(Service::new(|request: Request| Response::bytes(request.content().to_vec())));
+/// hub.add_service(Service::new(async |mut request: Request| {
+///     let body = request.body().read(1000).await?;
+///     Ok::<_, diesel_proto::Error>(Response::bytes(body.to_bytes()))
+/// }));
+/// ```
+pub struct Service {
+    handler: Kind,
+    config: Config,
+    deadlines: Deadlines,
+    on_rejection: Option<Box<OnRejection>>,
+    access_notices: bool,
+    name: &'static str,
+    connections: ServiceConfig,
+}
+
+type OnRejection = dyn Fn(&Rejection) -> Response;
+
+impl Service {
+    /// Each request is answered by `handler`: a plain function or an `async` one. See [`Handler`].
+    pub fn new<H: Handler<K>, K>(handler: H) -> Self {
+        let Answers(handler) = handler.into_answers();
+        Service {
+            handler,
+            config: Config::default(),
+            deadlines: Deadlines::default(),
+            on_rejection: None,
+            access_notices: false,
+            name: "http",
+            connections: ServiceConfig::default(),
+        }
+    }
+
+    /// The name that its log lines carry. `http` if not said.
+    pub fn named(mut self, name: &'static str) -> Self {
+        self.name = name;
+        self
+    }
+
+    /// How much clients may send.
+    pub fn limits(mut self, limits: Limits) -> Self {
+        self.config.limits = limits;
+        self
+    }
+
+    /// How long clients may take.
+    pub fn deadlines(mut self, deadlines: Deadlines) -> Self {
+        self.deadlines = deadlines;
+        self
+    }
+
+    /// What is asked of clients besides, and their limits.
+    pub fn protocol(mut self, config: Config) -> Self {
+        self.config = config;
+        self
+    }
+
+    /// How the connections beneath are treated: how many, how long they linger, how much is queued.
+    pub fn connections(mut self, config: ServiceConfig) -> Self {
+        self.connections = config;
+        self
+    }
+
+    /// See [`ServiceConfig::max_connections`].
+    pub fn max_connections(mut self, n: usize) -> Self {
+        self.connections.max_connections = n;
+        self
+    }
+
+    /// See [`ServiceConfig::write_stall`].
+    pub fn write_stall(mut self, after: Duration) -> Self {
+        self.connections.write_stall = after;
+        self
+    }
+
+    /// See [`ServiceConfig::linger`].
+    pub fn linger(mut self, at_most: Duration) -> Self {
+        self.connections.linger = at_most;
+        self
+    }
+
+    /// Answers what broke a rule, in place of a line of text that says which. The status is the
+    /// one that the rejection deserves, unless the response has another one than 200; a stream or
+    /// an upgrade is no answer to that. The connection is closed behind it.
+    pub fn on_rejection(mut self, answer: impl Fn(&Rejection) -> Response + 'static) -> Self {
+        self.on_rejection = Some(Box::new(answer));
+        self
+    }
+
+    /// Whether each request is told of in a [`Notice::Access`](crate::Notice::Access). Off if not
+    /// said.
+    pub fn access_notices(mut self, tell: bool) -> Self {
+        self.access_notices = tell;
+        self
+    }
+}
+
+impl fmt::Debug for Service {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Service")
+            .field("name", &self.name)
+            .field("config", &self.config)
+            .field("deadlines", &self.deadlines)
+            .finish_non_exhaustive()
+    }
+}
+
+impl From<Service> for crate::Service {
+    fn from(service: Service) -> Self {
+        let Service { handler, config, deadlines, on_rejection, access_notices, name, connections } =
+            service;
+        let shared = Rc::new(Shared {
+            handler,
+            config: Arc::new(config),
+            deadlines,
+            on_rejection,
+            access_notices,
+            read_ahead: connections.read_ahead,
+            high_water: connections.high_water,
+            low_water: connections.low_water.min(connections.high_water.saturating_sub(1)),
+            date: RefCell::new(None),
+            spare: RefCell::default(),
+        });
+        let make = move |seat| Server::new(seat, Rc::clone(&shared));
+        crate::Service::machine_with(make).named(name).config(connections)
+    }
+}
+
+/// What all connections of a service share: its settings, and memory for those that are busy.
+pub(super) struct Shared {
+    pub(super) handler: Kind,
+    pub(super) config: Arc<Config>,
+    pub(super) deadlines: Deadlines,
+    pub(super) on_rejection: Option<Box<OnRejection>>,
+    pub(super) access_notices: bool,
+    pub(super) read_ahead: usize,
+    pub(super) high_water: u64,
+    pub(super) low_water: u64,
+    /// Formatted once a second.
+    date: RefCell<Option<HttpDate>>,
+    spare: RefCell<Spare>,
+}
+
+/// How much is kept of each kind.
+const KEEP: usize = 64;
+/// Memory beyond this is not kept for the next request: 64 KiB.
+const KEEP_BYTES: usize = 64 << 10;
+
+#[derive(Default)]
+#[allow(clippy::vec_box, reason = "the boxes are what is spared")]
+struct Spare {
+    heads: Vec<Box<Head>>,
+    active: Vec<Box<Active>>,
+    exchanges: Vec<Rc<Exchange>>,
+}
+
+impl Shared {
+    /// The date of a response, if anybody ever told the time.
+    pub(super) fn date(&self, seat: &Seat) -> Option<HttpDate> {
+        let seconds = seat.core().unix_seconds()?;
+        let date = &mut *self.date.borrow_mut();
+        let date = date.get_or_insert_with(|| HttpDate::from_unix(seconds));
+        date.refresh(seconds);
+        Some(*date)
+    }
+
+    pub(super) fn lend_head(&self) -> Box<Head> {
+        let spare = self.spare.borrow_mut().heads.pop();
+        spare.unwrap_or_else(|| Box::new(Head::new()))
+    }
+
+    pub(super) fn give_back_head(&self, mut head: Box<Head>) {
+        let Head { bytes, content, trailers, .. } = &mut *head;
+        bytes.clear();
+        content.clear();
+        trailers.clear();
+        if bytes.capacity() > KEEP_BYTES || content.capacity() > KEEP_BYTES {
+            return;
+        }
+        let spare = &mut self.spare.borrow_mut().heads;
+        if spare.len() < KEEP {
+            spare.push(head);
+        }
+    }
+
+    pub(super) fn lend_active(&self) -> Box<Active> {
+        let spare = self.spare.borrow_mut().active.pop();
+        spare.unwrap_or_else(|| Box::new(Active::new(Arc::clone(&self.config))))
+    }
+
+    pub(super) fn give_back_active(&self, active: Box<Active>) {
+        let spare = &mut self.spare.borrow_mut().active;
+        if spare.len() < KEEP {
+            spare.push(active);
+        }
+    }
+
+    pub(super) fn lend_exchange(&self) -> Rc<Exchange> {
+        let spare = self.spare.borrow_mut().exchanges.pop();
+        spare.unwrap_or_default()
+    }
+
+    /// Keeps it, if nobody else does.
+    pub(super) fn give_back_exchange(&self, exchange: Rc<Exchange>) {
+        exchange.finish();
+        let spare = &mut self.spare.borrow_mut().exchanges;
+        if Rc::strong_count(&exchange) == 1 && spare.len() < KEEP {
+            spare.push(exchange);
+        }
+    }
+}
