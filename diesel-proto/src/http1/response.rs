@@ -359,7 +359,10 @@ mod tests {
     #[test]
     fn there_is_one_content_type_the_one_that_was_said_last() {
         let html = Response::text("<p>").content_type("text/html");
-        assert_eq!((html.content_type, html.headers.len()), (Some(ContentType::Value("text/html")), 0));
+        assert_eq!(
+            (html.content_type, html.headers.len()),
+            (Some(ContentType::Value("text/html")), 0)
+        );
         let own = Response::text("{}").header("content-type", "application/json");
         assert_eq!((own.content_type, own.headers.len()), (None, 1));
         let made = own.content_type(format!("multipart/mixed; boundary={}", 7));

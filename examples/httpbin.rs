@@ -1,0 +1,251 @@
+//! A server to try HTTP clients on: it says what it was asked, and answers as it is asked to.
+//!
+//! ```text
+//! $ cargo run --release --example httpbin
+//! listening on 127.0.0.1:8089
+//!
+//! $ curl 'http://localhost:8089/get?a=b'
+//! $ curl -T big.iso -X POST http://localhost:8089/echo | cmp - big.iso
+//! ```
+
+use std::time::Duration;
+
+use diesel_driver::http1::{Headers, Limits, Request, Response, Service, Status};
+use diesel_driver::{Application, Error};
+use diesel_examples::{Failure, address, command_line};
+use serde_json::{Map, Value, json};
+
+/// What is asked for, by the path.
+enum Page<'a> {
+    Index,
+    Get,
+    Headers,
+    Anything,
+    Echo,
+    Status(&'a str),
+    Bytes(&'a str),
+    Chunked(&'a str),
+    Stream(&'a str),
+    Delay(&'a str),
+}
+
+const PAGES: &str = "/get /headers /anything /echo (POST) /status/CODE /bytes/N /chunked/N \
+                     /stream/N /delay/MS\n";
+
+/// No page is longer than this, in bytes or lines.
+const MOST: usize = 100 << 20;
+
+/// What is echoed is sent whole up to this size.
+const SMALL: usize = 64 << 10;
+
+impl<'a> Page<'a> {
+    fn at(path: &'a str) -> Option<Self> {
+        let (page, argument) = match path.strip_prefix('/')?.split_once('/') {
+            Some((page, argument)) => (page, Some(argument)),
+            None => (path.strip_prefix('/')?, None),
+        };
+        Some(match (page, argument) {
+            ("", None) => Page::Index,
+            ("get", None) => Page::Get,
+            ("headers", None) => Page::Headers,
+            ("anything", _) => Page::Anything,
+            ("echo", None) => Page::Echo,
+            ("status", Some(code)) => Page::Status(code),
+            ("bytes", Some(n)) => Page::Bytes(n),
+            ("chunked", Some(n)) => Page::Chunked(n),
+            ("stream", Some(n)) => Page::Stream(n),
+            ("delay", Some(ms)) => Page::Delay(ms),
+            _ => return None,
+        })
+    }
+
+    /// The methods that it may be asked for with.
+    fn methods(&self) -> &'static str {
+        match self {
+            Page::Echo => "POST",
+            Page::Anything | Page::Status(_) => "GET, HEAD, POST, PUT, PATCH, DELETE",
+            _ => "GET, HEAD",
+        }
+    }
+}
+
+/// Answers any request.
+pub async fn httpbin(mut request: Request) -> Result<Response, Error> {
+    let page = match Page::at(request.path()) {
+        _ if !is_known(request.method()) => return Ok(plain(Status::NOT_IMPLEMENTED)),
+        None => return Ok(plain(Status::NOT_FOUND)),
+        Some(page) => page,
+    };
+    let methods = page.methods();
+    if !methods.split(", ").any(|method| method == request.method()) {
+        return Ok(plain(Status::METHOD_NOT_ALLOWED).header("Allow", methods));
+    }
+    Ok(match page {
+        Page::Index => Response::text(PAGES),
+        Page::Get => page_of(&request, json!({})),
+        Page::Headers => json_page(&json!({ "headers": headers(&request) })),
+        Page::Anything => {
+            let about = json!({ "method": request.method() });
+            let data = request.body().read(1 << 20).await?;
+            let mut page = about;
+            page["data"] = String::from_utf8_lossy(&data).into();
+            page_of(&request, page)
+        }
+        Page::Echo => echo(request).await?,
+        Page::Status(code) => match code.parse().ok().and_then(Status::new) {
+            Some(status) if !status.is_informational() => Response::new(status),
+            _ => plain(Status::BAD_REQUEST),
+        },
+        Page::Bytes(n) => match number(n) {
+            Some(n) => Response::bytes(noise().take(n).collect::<Vec<_>>()),
+            None => plain(Status::BAD_REQUEST),
+        },
+        Page::Chunked(n) => match number(n) {
+            Some(n) => chunked(n),
+            None => plain(Status::BAD_REQUEST),
+        },
+        Page::Stream(n) => match number(n) {
+            Some(n) => lines(n, about(&request)),
+            None => plain(Status::BAD_REQUEST),
+        },
+        Page::Delay(ms) => match number(ms) {
+            Some(ms) => {
+                request.ctx().sleep(Duration::from_millis(ms as u64)).await?;
+                page_of(&request, json!({}))
+            }
+            None => plain(Status::BAD_REQUEST),
+        },
+    })
+}
+
+/// Sends the body back: when it is complete, if it is small; else while it arrives, of any size.
+async fn echo(mut request: Request) -> Result<Response, Error> {
+    let kind = request.header_str("content-type").unwrap_or("application/octet-stream").to_string();
+    let mut start = Vec::new();
+    while start.len() < SMALL {
+        match request.body().some().await? {
+            Some(chunk) => start.extend_from_slice(&chunk),
+            None => return Ok(Response::bytes(start).content_type(kind)),
+        }
+    }
+    let stream = Response::stream(async move |out| {
+        out.write(start).await?;
+        while let Some(chunk) = request.body().some().await? {
+            out.write(chunk).await?;
+        }
+        Ok(())
+    });
+    Ok(stream.content_type(kind))
+}
+
+fn chunked(n: usize) -> Response {
+    Response::stream(async move |out| {
+        let mut noise = noise().take(n);
+        loop {
+            let chunk: Vec<u8> = noise.by_ref().take(1024).collect();
+            if chunk.is_empty() {
+                return Ok(());
+            }
+            out.write(chunk).await?;
+        }
+    })
+}
+
+fn lines(n: usize, about: Map<String, Value>) -> Response {
+    Response::stream(async move |out| {
+        let mut line = about;
+        for id in 0..n {
+            line.insert("id".into(), id.into());
+            out.write((serde_json::to_string(&line).unwrap_or_default(), "\n")).await?;
+        }
+        Ok(())
+    })
+    .content_type("application/json")
+}
+
+fn about(request: &Request) -> Map<String, Value> {
+    let mut about = Map::new();
+    about.insert("args".into(), arguments(request.query().unwrap_or_default()));
+    about.insert("headers".into(), headers(request));
+    about.insert("origin".into(), request.peer().to_string().into());
+    let host = request.host().unwrap_or_default();
+    about.insert("url".into(), format!("http://{host}{}", request.target_text()).into());
+    about
+}
+
+fn page_of(request: &Request, more: Value) -> Response {
+    let mut page = about(request);
+    if let Value::Object(more) = more {
+        page.extend(more);
+    }
+    json_page(&Value::Object(page))
+}
+
+fn json_page(value: &Value) -> Response {
+    let text = serde_json::to_string_pretty(value).unwrap_or_default();
+    Response::text(text + "\n").content_type("application/json")
+}
+
+/// The status in words, as text.
+fn plain(status: Status) -> Response {
+    Response::text(format!("{status}\n")).status(status)
+}
+
+fn headers(request: &Request) -> Value {
+    let mut headers = Map::new();
+    for (name, value) in request.headers().iter() {
+        let value = String::from_utf8_lossy(value);
+        match headers.get_mut(name) {
+            Some(Value::String(values)) => *values = format!("{values}, {value}"),
+            _ => _ = headers.insert(name.into(), value.into()),
+        }
+    }
+    Value::Object(headers)
+}
+
+fn arguments(query: &str) -> Value {
+    let pairs = query.split('&').filter(|pair| !pair.is_empty());
+    pairs
+        .map(|pair| pair.split_once('=').unwrap_or((pair, "")))
+        .map(|(name, value)| (name.to_string(), Value::from(value)))
+        .collect::<Map<_, _>>()
+        .into()
+}
+
+fn number(text: &str) -> Option<usize> {
+    text.parse().ok().filter(|n| *n <= MOST)
+}
+
+/// The same bytes every time, of no pattern that a compressor would find.
+fn noise() -> impl Iterator<Item = u8> {
+    let mut state = 0x9e37_79b9_7f4a_7c15u64;
+    std::iter::repeat_with(move || {
+        state ^= state << 13;
+        state ^= state >> 7;
+        state ^= state << 17;
+        state as u8
+    })
+}
+
+/// What RFC 9110, 9, and RFC 5789 define; others may be anything.
+fn is_known(method: &str) -> bool {
+    ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE", "CONNECT"]
+        .contains(&method)
+}
+
+/// The handler, with no limit on what it echoes.
+pub fn service() -> Service {
+    let limits = Limits { body: u64::MAX, ..Limits::default() };
+    Service::new(httpbin).limits(limits).named("httpbin").access_notices(true)
+}
+
+fn main() -> Result<(), Failure> {
+    let [listen] = command_line(
+        "Says what it was asked, and answers as it is asked to, over HTTP.",
+        [address("listen", "127.0.0.1:8089", "where to listen; port 0 takes a free one")],
+    );
+    let mut app = Application::new();
+    let service = app.add_service(service(), listen)?;
+    println!("listening on {}", app.local_addr(service)?);
+    Ok(app.run()?)
+}
