@@ -4,6 +4,7 @@
 //! (`tests/tests/corpus.rs` includes this file), so that every find stays found.
 
 mod buffer;
+mod chunked;
 mod fiber;
 mod handlers;
 mod hub;
@@ -14,6 +15,7 @@ mod stimuli;
 mod timers;
 
 pub use buffer::buffer;
+pub use chunked::chunked;
 pub use fiber::fiber;
 pub use hub::hub;
 pub use pipeline::pipeline;

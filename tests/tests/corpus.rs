@@ -30,6 +30,11 @@ fn buffer() {
 }
 
 #[test]
+fn chunked() {
+    replay("chunked", fuzzed::chunked);
+}
+
+#[test]
 fn pipeline() {
     replay("pipeline", fuzzed::pipeline);
 }
