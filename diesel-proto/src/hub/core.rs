@@ -12,7 +12,7 @@ use core::cell::{Cell, RefCell};
 use core::future::Future;
 use core::task::{Context, Waker};
 
-use super::fibers::{Fiber, Role, Task};
+use super::fibers::{Fiber, Hook, Role};
 use super::id::{Key, Slots};
 use super::stream::{MachineStream, Stream};
 use super::wake::ReadyQueue;
@@ -33,7 +33,7 @@ pub(crate) struct Core {
     /// table then.
     pub(crate) stepping: Cell<Option<(ConnId, Address)>>,
     /// What each run of a stranger's code goes through.
-    pub(crate) hook: RefCell<Option<Rc<dyn Fn(Task, &mut dyn FnMut())>>>,
+    pub(crate) hook: RefCell<Option<Rc<Hook>>>,
     /// What the fiber that is being polled may still be given in this pass.
     tokens: Cell<u32>,
     /// The fiber that is being polled.

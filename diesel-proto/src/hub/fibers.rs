@@ -18,7 +18,9 @@ use crate::{Address, Cause, ConnId, Error, FiberId, Notice, ServiceId};
 ///
 /// Runs nest: a machine may have a handler run in the midst of its own step, and outlives it if
 /// that panics. Hence `Fn`.
-pub type PollHook = Box<dyn Fn(Task, &mut dyn FnMut())>;
+pub type PollHook = Box<Hook>;
+
+pub(crate) type Hook = dyn Fn(Task, &mut dyn FnMut());
 
 /// Whose code runs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
