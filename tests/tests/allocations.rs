@@ -7,7 +7,7 @@ use std::io::{Read, Write};
 use std::net::TcpStream;
 
 use diesel_driver::{
-    Action, Address, Application, Conn, ConnId, Error, Hub, Instant, LineEcho, Service,
+    Action, Address, Application, Conn, ConnId, Error, Hub, Instant, LineEcho, Service, http1,
 };
 
 /// Counts what each thread allocates.
@@ -101,6 +101,49 @@ fn a_fiber_echoes_without_allocating() {
 #[test]
 fn a_machine_echoes_without_allocating() {
     steady_state_of(Service::machine(|_| LineEcho::default()));
+}
+
+/// How much is allocated for each request, once a few have come: alone, sixteen at once, and with a
+/// body. Of everything, the answers that are sent included.
+fn requests_of(service: http1::Service) -> u64 {
+    let mut hub = Hub::default();
+    let service = hub.add_service(service);
+    hub.time_of_day(Instant::ORIGIN, 784_111_777);
+    let conn = hub.accept(Instant::ORIGIN, service, Address::Unnamed).unwrap();
+    let mut actions = Vec::with_capacity(8);
+    let get = "GET /path?query HTTP/1.1\r\nHost: example.org\r\nAccept: */*\r\n\r\n".to_owned();
+    let post = "POST / HTTP/1.1\r\nHost: example.org\r\nContent-Length: 5\r\n\r\nhello".to_owned();
+    let rounds = [get.clone(), get.repeat(16), post];
+    let mut round = |hub: &mut Hub| {
+        for bytes in &rounds {
+            assert!(echo_once(hub, conn, bytes.as_bytes(), &mut actions) > 0);
+        }
+    };
+    for _ in 0..20 {
+        round(&mut hub);
+    }
+    let before = allocations();
+    for _ in 0..1000 {
+        round(&mut hub);
+    }
+    let all = allocations() - before;
+    assert_eq!(hub.counters().fibers, 0);
+    all.div_ceil(18_000)
+}
+
+#[test]
+fn a_plain_handler_answers_without_allocating() {
+    let hello = |_: http1::Request| http1::Response::text("Hello, World!");
+    assert_eq!(requests_of(http1::Service::new(hello)), 0);
+}
+
+#[test]
+fn an_async_handler_costs_one_allocation() {
+    async fn hello(mut request: http1::Request) -> Result<http1::Response, Error> {
+        request.body().read(100).await?;
+        Ok(http1::Response::text("Hello, World!"))
+    }
+    assert_eq!(requests_of(http1::Service::new(hello)), 1);
 }
 
 #[test]
