@@ -227,6 +227,114 @@ fn a_handler_that_leaves_bytes_unread() {
     }
 }
 
+mod requests {
+    use super::*;
+    use diesel_proto::http1::{BodyWriter, Deadlines, Limits, Request, Response, Service};
+
+    fn serving(service: Service, high_water: u64) -> HubMachine {
+        let mut settings = ServiceConfig::default();
+        (settings.high_water, settings.low_water) = (high_water, high_water / 4);
+        let limits = Limits { pipelined: 2, body: 50, requests: 5, ..Limits::default() };
+        let deadlines = Deadlines { head: 3 * SECOND, ..Deadlines::default() };
+        let service = service.limits(limits).deadlines(deadlines).connections(settings);
+        let mut hub = Hub::default();
+        let service = hub.add_service(service.access_notices(true));
+        HubMachine::new(hub, service)
+    }
+
+    fn plain(request: Request) -> Result<Response, Error> {
+        match request.path() {
+            "/fail" => Err("told to fail".into()),
+            "/upgrade" => Ok(Response::upgrade("echo", LineEcho::default())),
+            "/stream" => Ok(Response::stream(async |out: &mut BodyWriter| {
+                for n in 0..9 {
+                    out.write(format_args!("number {n}\n")).await?;
+                }
+                Ok(out.trailer("X-Sum", "36")?)
+            })),
+            path => {
+                let content = request.content().escape_ascii();
+                Ok(Response::text(format!("{path} {content} {:?}", request.trailers())))
+            }
+        }
+    }
+
+    async fn fiber(mut request: Request) -> Result<Response, Error> {
+        let content = request.body().read(20).await?;
+        request.ctx().sleep(SECOND).await?;
+        match request.path() {
+            "/echo" => Ok(Response::stream(async move |out: &mut BodyWriter| {
+                out.write(content).await?;
+                out.flush().await
+            })),
+            "/fail" => Err("told to fail".into()),
+            "/cut" => Ok(Response::stream_exactly(9, async |out: &mut BodyWriter| {
+                out.write("short").await
+            })),
+            path => Ok(Response::text(path.to_owned())),
+        }
+    }
+
+    fn sessions() -> Vec<Vec<Stimulus>> {
+        let get = |path| format!("GET {path} HTTP/1.1\r\nHost: a\r\n\r\n");
+        let post = |path, fields, body| {
+            format!("POST {path} HTTP/1.1\r\nHost: a\r\n{fields}\r\n\r\n{body}")
+        };
+        let chunked = "Transfer-Encoding: chunked";
+        let chunks = "5\r\nhello\r\n2;x\r\n!!\r\n0\r\nX-Sum: 7\r\n\r\n";
+        let sized = post("/echo", "Content-Length: 5", "hello");
+        vec![
+            vec![
+                bytes(&(get("/a") + &get("/b") + &get("/c") + &get("/d"))),
+                wait(9),
+                Stimulus::Eof,
+            ],
+            vec![bytes(&(get("/stream") + &sized + &get("/"))), wait(9), Stimulus::Eof],
+            vec![bytes(&(post("/echo", chunked, chunks) + &get("/x"))), wait(200)],
+            vec![bytes(&(get("/fail") + &get("/cut") + &get("/more"))), wait(9), Stimulus::Eof],
+            vec![
+                bytes(
+                    "GET /upgrade HTTP/1.1\r\nHost: a\r\nConnection: Upgrade\r\nUpgrade: echo\r\n\r\n\
+                     hello\nquit\n",
+                ),
+                wait(9),
+            ],
+            vec![
+                bytes(&post("/echo", "Content-Length: 5\r\nExpect: 100-continue", "hello")),
+                wait(2),
+            ],
+            vec![bytes(&post("/", "Content-Length: 30", "0123456789")), wait(99)],
+            vec![bytes(&post("/", "Content-Length: 51", "0123456789")), wait(9)],
+            vec![bytes(&post("/", chunked, "1\r\nxy\r\n0\r\n\r\n")), Stimulus::Eof],
+            vec![bytes("GET / HTTP/1.1\r\nHost"), wait(9), bytes(": a\r\n\r\n")],
+            vec![bytes(&get("/")), Stimulus::Shutdown, wait(9)],
+            vec![bytes(&sized), Stimulus::Reset],
+            vec![bytes("nonsense\r\n\r\n"), Stimulus::Eof],
+            vec![bytes(&get("/").replace("1.1", "1.0")), wait(9), Stimulus::Eof],
+        ]
+    }
+
+    #[test]
+    fn a_plain_handler() {
+        for session in sessions() {
+            Laws::of(|| serving(Service::new(plain), 64 << 10)).early_deadlines().assert(&session);
+            Laws::of(|| serving(Service::new(plain), 20).room(7))
+                .early_deadlines()
+                .assert(&session);
+        }
+    }
+
+    #[test]
+    fn an_async_handler() {
+        for session in sessions() {
+            Laws::of(|| serving(Service::new(fiber), 64 << 10)).early_deadlines().assert(&session);
+            Laws::of(|| serving(Service::new(fiber), 20).room(7))
+                .early_deadlines()
+                .assert(&session);
+        }
+    }
+}
+
 #[cfg(feature = "quickcheck")]
 mod drawn {
     use super::*;

@@ -126,7 +126,8 @@ impl BodyWriter {
     /// [`high_water`](crate::ServiceConfig::high_water) bytes are queued, until no more than
     /// [`low_water`](crate::ServiceConfig::low_water) are. Dropped before that, it queues nothing.
     ///
-    /// Pieces that are written without a wait in between go out as one chunk.
+    /// Where the body goes out in chunks, each piece is one: a few large ones cost less than many
+    /// small.
     ///
     /// # Errors
     ///

@@ -12,8 +12,8 @@
 //!   its seat, the machine the fiber through the waker of whoever waits.
 //! - Nothing is borrowed while somebody is woken, or while what a stranger made is dropped or
 //!   formatted.
-//! - `incoming` is as long as it may be (`mark`), plus one read; `outgoing` as long as the
-//!   connection's high-water mark, plus one write.
+//! - `incoming` is as long as it may be (`mark`), plus one read; `outgoing` is one write, so that
+//!   each is framed by itself: what goes out does not depend on how fast the client reads.
 //! - One is made for the first request of a connection that needs it, and used again as soon as
 //!   nobody else holds it.
 //!
@@ -53,7 +53,9 @@ struct Arriving {
     mark: usize,
     /// The machine holds back what comes: whoever makes room is to wake it.
     held_back: bool,
-    /// Somebody wants the body: the client may have to be told.
+    /// The client waits to be told that somebody wants the body.
+    expected: bool,
+    /// Somebody does.
     asked: bool,
     /// Nobody will ask any more.
     dropped: bool,
@@ -97,6 +99,7 @@ pub(super) struct Beginning {
     pub(super) seat: Seat,
     pub(super) is_complete: bool,
     pub(super) is_head: bool,
+    pub(super) expects_continue: bool,
     pub(super) read_ahead: usize,
     pub(super) high_water: u64,
     pub(super) low_water: u64,
@@ -116,10 +119,12 @@ pub(super) struct News {
 impl Exchange {
     /// A request begins. What was left of the one before is dropped.
     pub(super) fn begin(&self, beginning: Beginning) {
-        let Beginning { seat, is_complete, is_head, read_ahead, high_water, low_water } = beginning;
+        let Beginning { seat, is_complete, is_head, expects_continue, .. } = beginning;
+        let Beginning { read_ahead, high_water, low_water, .. } = beginning;
         let former = {
             let state = &mut *self.state.borrow_mut();
             let request = Arriving {
+                expected: expects_continue,
                 end: if is_complete { End::Complete } else { End::Coming },
                 mark: read_ahead.max(1),
                 ..Arriving::default()
@@ -326,7 +331,9 @@ impl Exchange {
             let blocks = &mut *core.slices.borrow_mut();
             let taken = take(&mut request.incoming, request.end, blocks);
             let replaced = if taken.is_none() { request.reader.register(cx) } else { None };
-            let ask = taken.is_none() && !mem::replace(&mut request.asked, true);
+            // Whether or not all of it came: what is said must not depend on that.
+            let ask = mem::take(&mut request.expected);
+            request.asked |= ask;
             let room = request.held_back && request.incoming.len() < request.mark;
             (taken, replaced, ask || room)
         };
@@ -343,7 +350,8 @@ impl Exchange {
         }
     }
 
-    /// Queues a part of the response's body as soon as there is room.
+    /// Hands a part of the response's body over, as soon as the one before was taken, and there is
+    /// room.
     pub(super) fn poll_write<P: Payload>(
         &self,
         cx: &mut Context<'_>,
@@ -357,7 +365,7 @@ impl Exchange {
         {
             let mut state = self.state.borrow_mut();
             let response = &mut state.response;
-            if response.blocked || response.outgoing.len() >= response.high_water.max(1) {
+            if response.blocked || !response.outgoing.is_empty() {
                 let replaced = response.writer.register(cx);
                 drop(state);
                 drop(replaced);

@@ -206,6 +206,7 @@ impl Server {
             active.entry = Some(Entry::new(&head, &self.seat, now, actions));
         }
         let is_head = head.view().method() == "HEAD";
+        let expects_continue = head.view().expects_continue();
         let is_complete = active.connection.request_is_complete();
         let request = |body| Request::new(head, Rc::clone(&self.shared), self.seat.clone(), body);
         match &self.shared.handler {
@@ -218,7 +219,7 @@ impl Server {
                 active.connection.ask_for_body(&mut output(actions));
             }
             Kind::Fiber(begin) => {
-                let exchange = self.exchange(is_complete, is_head);
+                let exchange = self.exchange(is_complete, is_head, expects_continue);
                 let request = request(Body::of(Rc::clone(&exchange)));
                 let reply = Reply::new(Rc::clone(&exchange));
                 match begin(self.seat.core(), self.seat.conn(), request, reply) {
@@ -229,12 +230,13 @@ impl Server {
         }
     }
 
-    fn exchange(&self, is_complete: bool, is_head: bool) -> Rc<Exchange> {
+    fn exchange(&self, is_complete: bool, is_head: bool, expects_continue: bool) -> Rc<Exchange> {
         let exchange = self.shared.lend_exchange();
         exchange.begin(Beginning {
             seat: self.seat.clone(),
             is_complete,
             is_head,
+            expects_continue,
             read_ahead: self.shared.read_ahead,
             high_water: self.shared.high_water,
             low_water: self.shared.low_water,
@@ -320,7 +322,7 @@ impl Server {
         }
         active.watch.settle(&active.connection, has_room, now, &self.shared.deadlines, actions);
         match &active.task {
-            Task::Nothing => match active.connection.rest(actions.blocks()) {
+            Task::Nothing if has_room => match active.connection.rest(actions.blocks()) {
                 Some(resting) => {
                     self.resting = resting;
                     self.shared.give_back_active(active);
@@ -339,6 +341,11 @@ impl Machine for Server {
             Input::Eof if is_idle => actions.close(Cause::PeerClosed),
             Input::Shutdown if is_idle => actions.close(Cause::Shutdown),
             Input::Deadline if is_idle => actions.close(Cause::TimedOut(Reason::KeepAlive)),
+            // Nothing but that what was left may be offered again: time goes on as it did.
+            Input::Wake | Input::Drained if is_idle => {
+                actions.resume();
+                return 0;
+            }
             _ => {}
         }
         if actions.is_closing() {

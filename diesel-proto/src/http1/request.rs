@@ -86,10 +86,7 @@ impl Request {
     /// Whom the client wants to speak to: the host and port of the target, or else those of `Host`
     /// (RFC 9112, 3.3). `None` if it did not say.
     pub fn host(&self) -> Option<&str> {
-        match self.target().authority() {
-            Some(authority) => Some(authority.as_str()),
-            None => self.header_str("host").filter(|host| !host.is_empty()),
-        }
+        Some(self.head().host()?.as_str())
     }
 
     /// The value of the first field of this name.

@@ -217,7 +217,8 @@ impl ServerConnection {
             is_head: method == b"HEAD",
             is_connect: method == b"CONNECT",
             asks_upgrade: map.options.upgrade,
-            expects_continue: map.options.expects_continue && map.framing != Framing::Empty,
+            expects_continue: map.options.expects_continue
+                && !matches!(map.framing, Framing::Empty | Framing::Length(0)),
         };
         self.begin(&map, traits, sends_content)?;
         let bytes = spans.kept();
@@ -278,7 +279,6 @@ impl ServerConnection {
 
     fn complete(&mut self) {
         self.reading = Reading::Head;
-        self.request.expects_continue = false;
         let _ = self.state.client(ClientEvent::End);
     }
 

@@ -311,7 +311,7 @@ impl ServerConnection {
             _ => 0,
         };
         // A client that waits for 100 Continue sends the body, or does not: there is no telling
-        // what its next bytes are.
+        // what its next bytes are. (If the body came already, there is; but that depends on the cuts.)
         if writing == Writing::UntilClose
             || self.request.expects_continue
             || unread > self.config.limits.drain

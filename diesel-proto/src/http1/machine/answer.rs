@@ -262,7 +262,7 @@ impl Server {
         response: Response,
         actions: &mut Actions<'_>,
     ) {
-        let exchange = self.exchange(true, active.connection.is_head());
+        let exchange = self.exchange(true, active.connection.is_head(), false);
         let reply = Reply::new(Rc::clone(&exchange));
         let role = Role::Request(self.seat.conn());
         let fiber = self.seat.core().add_fiber(role, async move {
