@@ -10,7 +10,7 @@
 
 use std::time::Duration;
 
-use diesel_driver::http1::{Headers, Limits, Request, Response, Service, Status};
+use diesel_driver::http1::{Limits, Request, Response, Service, Status};
 use diesel_driver::{Application, Error};
 use diesel_examples::{Failure, address, command_line};
 use serde_json::{Map, Value, json};

@@ -57,6 +57,8 @@ struct Arriving {
     expected: bool,
     /// Somebody does.
     asked: bool,
+    /// Somebody wanted some of it.
+    wanted: bool,
     /// Nobody will ask any more.
     dropped: bool,
     reader: Waiting,
@@ -148,10 +150,11 @@ impl Exchange {
         wakers.into_iter().flatten().for_each(Waker::wake);
     }
 
-    /// Whether more of the body is welcome.
+    /// Whether more of the body is welcome. Before somebody asks for it, none is: what the handler
+    /// answers then cannot depend on how much of the body had come.
     pub(super) fn has_room(&self) -> bool {
         let request = &mut self.state.borrow_mut().request;
-        let room = request.incoming.len() < request.mark && !request.dropped;
+        let room = request.wanted && request.incoming.len() < request.mark && !request.dropped;
         request.held_back = !room;
         room
     }
@@ -334,6 +337,7 @@ impl Exchange {
             // Whether or not all of it came: what is said must not depend on that.
             let ask = mem::take(&mut request.expected);
             request.asked |= ask;
+            request.wanted = true;
             let room = request.held_back && request.incoming.len() < request.mark;
             (taken, replaced, ask || room)
         };
