@@ -270,6 +270,11 @@ impl HeadReader {
         self.start as usize != held
     }
 
+    /// Whether the method is HEAD, be the rest right or wrong.
+    pub(super) fn is_of_head(&self, bytes: &[u8]) -> bool {
+        bytes.get(self.start as usize..).is_some_and(|line| line.starts_with(b"HEAD "))
+    }
+
     /// Goes on. `bytes` is everything since the first byte of this head; what was there before has
     /// not changed.
     pub(super) fn read(

@@ -181,6 +181,9 @@ impl ServerConnection {
                 None => {
                     let mut reader = HeadReader::default();
                     let found = reader.read(rest, limits, spans);
+                    if !matches!(found, Ok(Some(_))) {
+                        self.request = Traits::so_far(&reader, rest);
+                    }
                     if let Ok(None) = found {
                         self.hold(rest, Reader::Head(reader), blocks);
                     }
@@ -191,7 +194,13 @@ impl ServerConnection {
                 partial.held.push(rest, blocks);
                 let bytes = partial.held.peek(blocks);
                 match &mut partial.reader {
-                    Reader::Head(reader) => reader.read(bytes, limits, spans),
+                    Reader::Head(reader) => {
+                        let found = reader.read(bytes, limits, spans);
+                        if !matches!(found, Ok(Some(_))) {
+                            self.request = Traits::so_far(reader, bytes);
+                        }
+                        found
+                    }
                     Reader::Trailers(_) => Ok(None),
                 }
             }
@@ -337,5 +346,13 @@ impl ServerConnection {
         if let Some(mut partial) = self.partial.take_if(|partial| partial.is_done) {
             partial.held.clear(blocks);
         }
+    }
+}
+
+impl Traits {
+    /// Of a request whose head is not complete, or wrong: what its answer depends on, if it is
+    /// refused for that, now or later. The request before it does not matter to that.
+    fn so_far(reader: &HeadReader, bytes: &[u8]) -> Self {
+        Traits { is_head: reader.is_of_head(bytes), ..Traits::default() }
     }
 }

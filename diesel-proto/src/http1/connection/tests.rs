@@ -283,6 +283,33 @@ fn a_violation_is_answered_and_nothing_more_is_parsed() {
     assert!(closes);
 }
 
+/// RFC 9110, 9.3.2: HEAD is answered without content. What the request before it was does not
+/// matter.
+#[test]
+fn a_head_that_is_refused_is_answered_as_its_own_method_asks() {
+    let (good, bad) = (" / HTTP/1.1\r\nHost: x\r\n\r\n", " / HTTP/1.1\r\n\r\n");
+    let answer = |first: &str, then: &str| {
+        let sent = plain(&format!("{first}{good}\r\n{then}{bad}"), when_complete).1;
+        sent.split_once("HTTP/1.1 400 ").unwrap().1.to_string()
+    };
+    for first in ["GET", "HEAD"] {
+        let get = answer(first, "GET");
+        assert!(get.ends_with("no Host in a request of HTTP/1.1 (RFC 9112, 3.2)\n"), "{get}");
+        let head = answer(first, "HEAD");
+        assert!(head.ends_with("\r\n\r\n") && head.contains("\r\nContent-Length: 6"), "{head}");
+    }
+    let late = |input: &[u8]| {
+        let mut seat = Seat::new(Config::default(), when_complete);
+        seat.feed(input, &[]);
+        assert!(seat.connection.timed_out().is_some());
+        seat.command(|connection, out| connection.reject(None, out));
+        seat.sent()
+    };
+    assert!(late(b"HEAD / HTTP/1.1\r\nHo").ends_with("\r\n\r\n"));
+    assert!(late(format!("HEAD{good}GET /").as_bytes()).ends_with("\n"));
+    assert!(!late(format!("HEAD{good}GET /").as_bytes()).ends_with("\r\n\r\n"));
+}
+
 #[test]
 fn the_same_rejection_comes_again() {
     let mut seat = Seat::new(Config::default(), never);
