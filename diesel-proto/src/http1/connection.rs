@@ -26,6 +26,7 @@ mod tests;
 
 use alloc::boxed::Box;
 use alloc::sync::Arc;
+use alloc::vec::Vec;
 use core::fmt;
 
 use super::chunked::ChunkedDecoder;
@@ -117,6 +118,8 @@ pub struct ServerConnection {
     reading: Reading,
     writing: Writing,
     request: Traits,
+    /// What the client would like to speak instead, if it asks for that.
+    upgrade: Option<Box<Protocols>>,
     /// A head, or a trailer section, that came in pieces.
     partial: Option<Box<Partial>>,
     rejection: Option<Rejection>,
@@ -154,10 +157,14 @@ struct Traits {
     is_http10: bool,
     is_head: bool,
     is_connect: bool,
-    asks_upgrade: bool,
     /// The client waits for `100 Continue`, and has not got it.
     expects_continue: bool,
+    /// It asked for `100 Continue`, and has not got it, whether or not it still waits.
+    owes_continue: bool,
 }
+
+/// All that a request's `Upgrade` says. In a box, for few have one.
+struct Protocols(Vec<u8>);
 
 /// Bytes that are held until a head, or a trailer section, is whole.
 struct Partial {
@@ -181,6 +188,7 @@ impl ServerConnection {
             reading: Reading::Head,
             writing: Writing::Discarded,
             request: Traits::default(),
+            upgrade: None,
             partial: None,
             rejection: None,
             taken: 0,

@@ -19,6 +19,7 @@ impl ServerConnection {
             return None;
         }
         self.let_go(blocks);
+        self.upgrade = None;
         Some(Resting { taken: self.taken, requests: self.requests })
     }
 

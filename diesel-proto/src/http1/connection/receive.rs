@@ -1,8 +1,9 @@
 //! What arrives: heads, bodies, trailers, and the end of the stream.
 
 use alloc::boxed::Box;
+use alloc::vec::Vec;
 
-use super::{Event, Partial, Reader, Reading, ServerConnection, Traits};
+use super::{Event, Partial, Protocols, Reader, Reading, ServerConnection, Traits};
 use crate::http1::chunked::{ChunkedDecoder, Decoded};
 use crate::http1::head::{HeadMap, HeadReader};
 use crate::http1::state::ClientEvent;
@@ -225,10 +226,15 @@ impl ServerConnection {
             is_http10: map.version() == Version::Http10,
             is_head: method == b"HEAD",
             is_connect: method == b"CONNECT",
-            asks_upgrade: map.options.upgrade,
             expects_continue: map.options.expects_continue
                 && !matches!(map.framing, Framing::Empty | Framing::Length(0)),
+            owes_continue: map.options.expects_continue,
         };
+        self.upgrade = map.options.upgrade.then(|| {
+            let fields = spans.view(spans.kept());
+            let lines: Vec<&[u8]> = fields.get_all("upgrade").collect();
+            Box::new(Protocols(lines.join(&b',')))
+        });
         self.begin(&map, traits, sends_content)?;
         let bytes = spans.kept();
         let head = RequestHead { bytes, map, fields: spans.view(bytes) };

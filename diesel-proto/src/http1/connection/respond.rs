@@ -8,6 +8,7 @@ use super::{Output, Reading, ServerConnection, Writing};
 use crate::Pipeline;
 use crate::http1::chunked::{CHUNK_END, LAST_CHUNK, chunk_head};
 use crate::http1::state::{OutOfOrder, ServerEvent};
+use crate::http1::syntax::trim_blanks;
 use crate::http1::{Client, Headers, HttpDate, Server, Status};
 
 /// How long the body of a response is.
@@ -39,6 +40,8 @@ pub enum Misuse {
     TooShort(u64),
     /// Trailers behind a body that is not chunked.
     TrailersForbidden,
+    /// A protocol that the client did not ask for, or none (RFC 9110, 7.8).
+    Protocol,
 }
 
 impl From<OutOfOrder> for Misuse {
@@ -63,6 +66,7 @@ impl fmt::Display for Misuse {
                 write!(f, "the end, but {left} bytes that were announced are missing")
             }
             Misuse::TrailersForbidden => f.write_str("trailers need a chunked body"),
+            Misuse::Protocol => f.write_str("the client did not ask for this protocol"),
         }
     }
 }
@@ -74,9 +78,14 @@ impl ServerConnection {
     /// application first wants the body, whether or not bytes of it have come (RFC 9110, 10.1.1).
     pub fn ask_for_body(&mut self, out: &mut Output<'_>) {
         if self.request.expects_continue && self.state.server(ServerEvent::Informational).is_ok() {
-            self.request.expects_continue = false;
-            out.put(b"HTTP/1.1 100 Continue\r\n\r\n");
+            self.put_continue(out);
         }
+    }
+
+    fn put_continue(&mut self, out: &mut Output<'_>) {
+        self.request.expects_continue = false;
+        self.request.owes_continue = false;
+        out.put(b"HTTP/1.1 100 Continue\r\n\r\n");
     }
 
     /// Sends an interim response, such as 103. A client of HTTP/1.0 knows none: it is left out
@@ -98,6 +107,7 @@ impl ServerConnection {
         self.state.server(ServerEvent::Informational)?;
         if status == Status::CONTINUE {
             self.request.expects_continue = false;
+            self.request.owes_continue = false;
         }
         if !self.request.is_http10 {
             put_status(status, out);
@@ -226,26 +236,41 @@ impl ServerConnection {
     }
 
     /// Agrees to speak another protocol: `101 Switching Protocols` if the client asked for an
-    /// upgrade, `200 OK` if it asked for a tunnel with CONNECT. Whatever was not taken by then is
-    /// the first of the new protocol.
+    /// upgrade, `200 OK` if it asked for a tunnel with CONNECT; for that `protocol` does not matter.
+    /// Whatever was not taken by then is the first of the new protocol.
+    ///
+    /// Who asked for `100 Continue` gets it before that (RFC 9110, 7.8). The date goes out with a
+    /// 200.
     ///
     /// # Errors
     ///
-    /// If neither was asked for, or the request is not complete.
+    /// If neither was asked for, or not this protocol, or the request is not complete.
     pub fn switch(
         &mut self,
         headers: &Headers,
         protocol: &str,
+        date: Option<&HttpDate>,
         out: &mut Output<'_>,
     ) -> Result<(), Misuse> {
-        if !self.request.is_connect && !self.request.asks_upgrade {
-            return Err(Misuse::Status(Status::SWITCHING_PROTOCOLS));
+        if !self.request.is_connect {
+            let Some(wanted) = &self.upgrade else {
+                return Err(Misuse::Status(Status::SWITCHING_PROTOCOLS));
+            };
+            if !are_among(protocol.as_bytes(), &wanted.0) {
+                return Err(Misuse::Protocol);
+            }
         }
         check_fields(headers)?;
         self.state.server(ServerEvent::Switch)?;
         if self.request.is_connect {
             put_status(Status::OK, out);
+            if let Some(date) = date.filter(|_| !headers.has_date()) {
+                out.put(date.line());
+            }
         } else {
+            if self.request.owes_continue {
+                self.put_continue(out);
+            }
             put_status(Status::SWITCHING_PROTOCOLS, out);
             out.put(b"Connection: Upgrade\r\nUpgrade: ");
             out.put(protocol.as_bytes());
@@ -387,6 +412,14 @@ fn check_fields(headers: &Headers) -> Result<(), Misuse> {
         Some(_) => Err(Misuse::FramingField),
         None => Ok(()),
     }
+}
+
+/// Whether each of these protocols is among those that are wanted, and there is one. As those came
+/// in a field, no other can hold what may not stand in one.
+fn are_among(protocols: &[u8], wanted: &[u8]) -> bool {
+    let members = |list| <[u8]>::split(list, |&byte| byte == b',').map(trim_blanks);
+    let is_wanted = |name: &[u8]| members(wanted).any(|other| name.eq_ignore_ascii_case(other));
+    members(protocols).all(|name| !name.is_empty() && is_wanted(name))
 }
 
 fn put_status(status: Status, out: &mut Output<'_>) {

@@ -1,5 +1,5 @@
 use super::*;
-use crate::http1::{FieldSpans, Headers, Status};
+use crate::http1::{FieldSpans, Headers, HttpDate, Status};
 use alloc::format;
 use alloc::string::{String, ToString};
 use alloc::vec::Vec;
@@ -444,7 +444,7 @@ fn a_command_that_is_refused_changes_nothing() {
     );
     let refused = respond(&mut seat, Status::NO_CONTENT, &none, 1);
     assert_eq!(refused, Err(Misuse::ContentForbidden(Status::NO_CONTENT)));
-    let refused = seat.command(|connection, out| connection.switch(&none, "x", out));
+    let refused = seat.command(|connection, out| connection.switch(&none, "x", None, out));
     assert_eq!(refused, Err(Misuse::Status(Status::SWITCHING_PROTOCOLS)));
     let refused = seat.command(|connection, out| connection.data(b"x", out));
     assert!(matches!(refused, Err(Misuse::Order(_))));
@@ -516,7 +516,7 @@ fn interim_responses_come_before_the_final_one() {
 fn what_follows_an_upgrade_is_left_for_the_new_protocol() {
     let mut seat = Seat::new(Config::default(), |seat, what| {
         if what == "complete" {
-            seat.command(|c, out| c.switch(&Headers::new(), "echo", out)).unwrap();
+            seat.command(|c, out| c.switch(&Headers::new(), "echo", None, out)).unwrap();
         }
     });
     let head =
@@ -530,16 +530,73 @@ fn what_follows_an_upgrade_is_left_for_the_new_protocol() {
 }
 
 #[test]
+fn a_protocol_that_was_not_asked_for_is_not_spoken() {
+    let switch = |protocol: &str| {
+        let mut seat = Seat::new(Config::default(), never);
+        let head = "GET / HTTP/1.1\r\nHost: x\r\nConnection: upgrade\r\n\
+                    Upgrade: chat/2, IRC/6.9\r\nUpgrade: echo\r\n\r\n";
+        seat.feed(head.as_bytes(), &[]);
+        let switched = seat.command(|c, out| c.switch(&Headers::new(), protocol, None, out));
+        match switched {
+            Ok(()) => Ok(seat.sent()),
+            Err(refused) => {
+                assert_eq!((seat.sent().as_str(), seat.connection.is_switched()), ("", false));
+                Err(refused)
+            }
+        }
+    };
+    for protocol in ["chat/2", "irc/6.9", "ECHO", "irc/6.9, echo"] {
+        let sent = switch(protocol).unwrap();
+        assert!(sent.contains(&format!("\r\nUpgrade: {protocol}\r\n")), "{sent}");
+    }
+    for protocol in ["", ",", "echo,", "chat", "chat/2/2", "h2c", "echo\r\nA: b", "echo, h2c"] {
+        assert_eq!(switch(protocol), Err(Misuse::Protocol), "{protocol:?}");
+    }
+}
+
+/// RFC 9110, 7.8, whether or not the client has waited for it.
+#[test]
+fn who_expects_to_go_on_is_told_so_before_the_protocol_changes() {
+    let switched = |fields: &str, asks: bool| {
+        let mut seat = Seat::new(Config::default(), never);
+        let head = "POST / HTTP/1.1\r\nHost: x\r\nConnection: upgrade\r\nUpgrade: echo\r\n";
+        seat.feed(format!("{head}{fields}\r\n").as_bytes(), &[]);
+        if asks {
+            seat.command(|connection, out| connection.ask_for_body(out));
+        }
+        seat.feed(b"hi", &[]);
+        seat.command(|c, out| c.switch(&Headers::new(), "echo", None, out)).unwrap();
+        let statuses = seat.sent();
+        statuses
+            .lines()
+            .filter_map(|line| line.strip_prefix("HTTP/1.1 "))
+            .map(String::from)
+            .collect::<Vec<_>>()
+    };
+    let both: Vec<String> = ["100 Continue", "101 Switching Protocols"].map(String::from).into();
+    assert_eq!(switched("Content-Length: 2\r\nExpect: 100-continue\r\n", true), both);
+    assert_eq!(switched("Content-Length: 2\r\nExpect: 100-continue\r\n", false), both);
+    assert_eq!(switched("Expect: 100-continue\r\n", false), both);
+    assert_eq!(switched("Content-Length: 2\r\n", true), both[1..]);
+}
+
+#[test]
 fn a_tunnel_is_opened_with_200_and_no_length() {
     let mut seat = Seat::new(Config::default(), |seat, what| {
         if what == "complete" {
             assert!(seat.respond(Status::OK, BodyLength::Exactly(0)).is_err());
-            seat.command(|c, out| c.switch(&Headers::new(), "", out)).unwrap();
+            seat.command(|c, out| c.switch(&Headers::new(), "", None, out)).unwrap();
         }
     });
     let head = b"CONNECT example.org:443 HTTP/1.1\r\nHost: example.org\r\n\r\n\x16\x03";
     assert_eq!(seat.feed(head, &[]), 2);
     assert_eq!(seat.sent(), "HTTP/1.1 200 OK\r\n\r\n");
+
+    let mut dated = Seat::new(Config::default(), never);
+    dated.feed(head, &[]);
+    let date = HttpDate::from_unix(0);
+    dated.command(|c, out| c.switch(&Headers::new(), "", Some(&date), out)).unwrap();
+    assert_eq!(dated.sent(), format!("HTTP/1.1 200 OK\r\nDate: {date}\r\n\r\n"));
 }
 
 #[test]

@@ -223,7 +223,10 @@ impl Server {
             Content::Streaming(length) => *length,
             Content::Stream(length, _) => *length,
             Content::Upgrade(protocol, _) => {
-                connection.switch(&headers, protocol, &mut output(actions)).map_err(error_of)?;
+                let date = self.shared.date(&self.seat);
+                connection
+                    .switch(&headers, protocol, date.as_ref(), &mut output(actions))
+                    .map_err(error_of)?;
                 if let Content::Upgrade(_, machine) = content {
                     actions.upgrade(machine);
                 }
