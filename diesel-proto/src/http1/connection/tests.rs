@@ -283,6 +283,58 @@ fn a_violation_is_answered_and_nothing_more_is_parsed() {
     assert!(closes);
 }
 
+/// Each with a request behind it, which is not read: whatever framing was in doubt, nothing can be
+/// smuggled.
+#[test]
+fn what_breaks_the_protocol_gets_its_status_and_the_connection_closes() {
+    let limits = Limits { request_line: 60, header_bytes: 120, ..Limits::default() };
+    let config = Config { limits, ..Config::default() };
+    let long = "a".repeat(120);
+    for (head, status) in [
+        ("\x16\x03\x01\x02", 400),
+        ("G\0T / HTTP/1.1\r\nHost: x\r\n\r\n", 400),
+        ("GET /a b HTTP/1.1\r\nHost: x\r\n\r\n", 400),
+        ("GET / HTTP/1.1\rHost: x\r\n\r\n", 400),
+        ("GET / HTTP/1.1\r\n Host: x\r\n\r\n", 400),
+        ("GET / HTTP/1.1\r\nHost : x\r\n\r\n", 400),
+        ("GET / HTTP/1.1\r\nHost: x\r\nA: b\r\n c\r\n\r\n", 400),
+        ("GET / HTTP/1.1\r\nHost: x\r\nA: b\rc\r\n\r\n", 400),
+        ("GET / HTTP/1.1\r\n\r\n", 400),
+        ("GET / HTTP/1.1\r\nHost: x\r\nHost: x\r\n\r\n", 400),
+        ("GET / HTTP/1.0\r\nHost: x\r\nHost: x\r\n\r\n", 400),
+        ("GET / HTTP/1.0\r\nHost: x/y\r\n\r\n", 400),
+        ("POST / HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked, gzip\r\n\r\n", 400),
+        ("POST / HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: gzip\r\n\r\n", 400),
+        ("POST / HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked;a=b\r\n\r\n", 400),
+        ("POST / HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: gzip, chunked\r\n\r\n", 501),
+        (
+            "POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 5\r\nTransfer-Encoding: chunked\r\n\r\n\
+             0\r\n\r\n",
+            400,
+        ),
+        (
+            "POST / HTTP/1.0\r\nContent-Length: 5\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
+            400,
+        ),
+        ("POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 1, 1\r\n\r\na", 400),
+        ("POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 1\r\nContent-Length: 2\r\n\r\na", 400),
+        ("POST / HTTP/1.1\r\nHost: x\r\nContent-Length: +1\r\n\r\na", 400),
+        ("GET / HTTP/1.1\r\nHost: x\r\nExpect: tea\r\n\r\n", 417),
+        ("GET / HTTP/2.0\r\nHost: x\r\n\r\n", 505),
+        ("PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", 505),
+        (&format!("GET /{long} HTTP/1.1\r\nHost: x\r\n\r\n"), 414),
+        (&format!("GET / HTTP/1.1\r\nHost: x\r\nA: {long}\r\n\r\n"), 431),
+    ] {
+        let input = format!("{head}GET /next HTTP/1.1\r\nHost: x\r\n\r\n");
+        let (log, sent, closes) = converse(&input, &config, when_complete);
+        assert_eq!(log.len(), 1, "{head:?}: {log:?}");
+        let answers = sent.lines().filter(|line| line.starts_with("HTTP/1.1 ")).count();
+        assert_eq!(answers, 1, "{head:?}: {sent}");
+        assert!(sent.starts_with(&format!("HTTP/1.1 {status} ")), "{head:?}: {sent}");
+        assert!(sent.contains("\r\nConnection: close\r\n") && closes, "{head:?}: {sent}");
+    }
+}
+
 /// RFC 9110, 9.3.2: HEAD is answered without content. What the request before it was does not
 /// matter.
 #[test]
@@ -467,6 +519,29 @@ fn a_command_that_is_refused_changes_nothing() {
     assert!(seat.connection.is_idle());
     assert!(respond(&mut seat, Status::OK, &none, 0).is_err());
     assert_eq!(seat.sent(), format!("{OK}3\r\n\r\nsix"));
+}
+
+/// RFC 9112, 6.1 and 6.2: no coding twice, none with a length, neither in 1xx and 204.
+#[test]
+fn framing_is_never_written_by_the_application() {
+    let head = b"GET / HTTP/1.1\r\nHost: x\r\nConnection: upgrade\r\nUpgrade: echo\r\n\r\n";
+    for name in ["Content-Length", "transfer-encoding", "Connection", "Keep-Alive", "TE"] {
+        let mut fields = Headers::new();
+        fields.add(name, "5").unwrap();
+        let mut seat = Seat::new(Config::default(), never);
+        seat.feed(head, &[]);
+        let before = seat.connection.state();
+        let refused = [
+            seat.command(|c, out| c.inform(Status::EARLY_HINTS, &fields, out)),
+            seat.command(|c, out| c.switch(&fields, "echo", None, out)),
+            seat.command(|c, out| c.respond(Status::OK, &fields, BodyLength::Unknown, None, out)),
+        ];
+        assert_eq!(refused, [const { Err(Misuse::FramingField) }; 3], "{name}");
+        assert_eq!((seat.sent().as_str(), seat.connection.state()), ("", before));
+        seat.respond(Status::OK, BodyLength::Unknown).unwrap();
+        let refused = seat.command(|connection, out| connection.end(&fields, out));
+        assert_eq!(refused, Err(Misuse::FramingField), "{name}");
+    }
 }
 
 #[test]

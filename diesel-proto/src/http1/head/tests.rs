@@ -224,6 +224,14 @@ fn limits_hold_to_the_byte() {
     assert_eq!(refused(limits), (Rule::TooManyFields, 30));
 }
 
+/// RFC 9112, 3, and RFC 9110, 4.1: so much is to be supported at least.
+#[test]
+fn a_target_of_8000_bytes_is_read_by_default() {
+    let target = format!("/{}", "a".repeat(7999));
+    let map = accepted(&format!("OPTIONS {target} HTTP/1.1\r\nHost:\r\n\r\n"));
+    assert_eq!(map.target().len(), 8000);
+}
+
 #[test]
 fn more_fields_than_the_quick_way_knows_are_read_as_well() {
     let fields: String = (0..150).map(|n| format!("F{n}: {n}\r\n")).collect();
