@@ -27,10 +27,15 @@
 //! And what follows from both: a client that has begun a request, or failed to, makes it our turn
 //! (Idle → Owing). When both are Done, both are Idle again, or we are at MustClose: if the client
 //! or we asked for that, or the client has Failed or Closed.
+//!
+//! # What the RFCs ask
+//!
+//! [`conformance`] has a row for each sentence, with the tests that show it.
 
 mod authority;
 mod body;
 mod chunked;
+pub mod conformance;
 mod connection;
 mod date;
 mod exchange;
