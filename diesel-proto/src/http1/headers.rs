@@ -14,7 +14,7 @@
 //! - Everything costs one sweep at most. Messages have few fields: an index would cost more.
 //!
 //! It must never know what a field is for, but for one list: the fields that are the connection's
-//! own ([`Headers::first_framing_field`]).
+//! own ([`Headers::framing_fields`]).
 
 use alloc::vec::Vec;
 use core::fmt;
@@ -194,10 +194,13 @@ impl Headers {
     /// hop alone: Keep-Alive, Proxy-Connection, TE, Transfer-Encoding, Upgrade. Trailer is not
     /// among them: it is for every recipient (RFC 9110, 6.6.2), and announces but delimits nothing.
     pub(super) fn first_framing_field(&self) -> Option<&str> {
-        if !self.may_frame {
-            return None;
-        }
-        self.iter().map(|(name, _)| name).find(|name| is_framing_field(name))
+        self.framing_fields().next()
+    }
+
+    /// The names of all of those.
+    pub(super) fn framing_fields(&self) -> impl Iterator<Item = &str> {
+        let fields = self.may_frame.then(|| self.iter());
+        fields.into_iter().flatten().map(|(name, _)| name).filter(|name| is_framing_field(name))
     }
 
     /// Whether there is a `Date` among them.

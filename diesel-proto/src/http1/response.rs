@@ -35,7 +35,8 @@ use crate::{Error, Machine};
 /// ```
 ///
 /// How it is delimited, and what becomes of the connection, is none of its business:
-/// `Content-Length`, `Transfer-Encoding`, `Connection` and the like are refused.
+/// `Content-Length`, `Transfer-Encoding`, `Connection` and the like are refused. `Upgrade` may say
+/// what else is spoken; to agree to that, see [`upgrade`](Self::upgrade).
 pub struct Response {
     pub(super) status: Status,
     pub(super) headers: Headers,

@@ -121,7 +121,8 @@ impl ServerConnection {
     /// [`end`](Self::end).
     ///
     /// The connection writes by itself: how the body is delimited, whether the connection is kept,
-    /// and the date, if it is given one.
+    /// and the date, if it is given one. An `Upgrade` may be among the fields: what else is spoken
+    /// here.
     ///
     /// # Errors
     ///
@@ -152,12 +153,18 @@ impl ServerConnection {
         if status.is_informational() || (self.request.is_connect && status.is_success()) {
             return Err(Misuse::Status(status));
         }
-        check_fields(headers)?;
+        let mut upgrade = (status == Status::UPGRADE_REQUIRED).then_some(HTTP11);
+        for name in headers.framing_fields() {
+            if !name.eq_ignore_ascii_case("upgrade") {
+                return Err(Misuse::FramingField);
+            }
+            upgrade = Some("");
+        }
         let writing = self.writing(status, length)?;
         self.state.server(ServerEvent::Response)?;
         self.begin_response(writing);
         let date = date.filter(|_| !headers.has_date());
-        self.put_head(status, length, date, None, (lines, headers.lines()), out);
+        self.put_head(status, length, date, upgrade, (lines, headers.lines()), out);
         Ok(())
     }
 
@@ -299,8 +306,7 @@ impl ServerConnection {
             false => Writing::Length(text.len as u64),
         });
         let status = rejection.status();
-        // RFC 9110, 15.5.22: 426 names what would be welcome.
-        let upgrade = (status == Status::UPGRADE_REQUIRED).then_some("HTTP/1.1");
+        let upgrade = (status == Status::UPGRADE_REQUIRED).then_some(HTTP11);
         let fields = b"Content-Type: text/plain; charset=utf-8\r\n";
         self.put_head(status, length, date, upgrade, (&[], fields), out);
         let _ = self.data(text.as_bytes(), out);
@@ -345,7 +351,8 @@ impl ServerConnection {
         }
     }
 
-    /// The head of a response: the fields that are the connection's, and `fields` among them.
+    /// The head of a response: the fields that are the connection's, and `fields` among them. If
+    /// there is an `Upgrade`, which may be in `upgrade`, `Connection` says so (RFC 9110, 7.8).
     fn put_head(
         &self,
         status: Status,
@@ -359,15 +366,16 @@ impl ServerConnection {
         if let Some(date) = date {
             out.put(date.line());
         }
-        match (self.state.keep_alive, upgrade) {
-            (false, Some(protocol)) => {
-                out.put(b"Connection: close, upgrade\r\nUpgrade: ");
-                out.put(protocol.as_bytes());
-                out.put(b"\r\n");
-            }
-            (false, None) => out.put(b"Connection: close\r\n"),
-            (true, _) if self.request.is_http10 => out.put(b"Connection: keep-alive\r\n"),
-            (true, _) => {}
+        match (self.state.keep_alive, self.request.is_http10, upgrade) {
+            (false, _, None) => out.put(b"Connection: close\r\n"),
+            (false, _, Some(_)) => out.put(b"Connection: close, upgrade\r\n"),
+            (true, true, None) => out.put(b"Connection: keep-alive\r\n"),
+            (true, true, Some(_)) => out.put(b"Connection: keep-alive, upgrade\r\n"),
+            (true, false, Some(_)) => out.put(b"Connection: upgrade\r\n"),
+            (true, false, None) => {}
+        }
+        if let Some(line) = upgrade.filter(|line| !line.is_empty()) {
+            out.put(line.as_bytes());
         }
         let (lines, fields) = fields;
         lines.iter().for_each(|line| out.put(line.as_bytes()));
@@ -405,6 +413,9 @@ impl ServerConnection {
         Ok(self.writing)
     }
 }
+
+/// RFC 9110, 15.5.22: 426 names what would be welcome. This, if the application names nothing.
+const HTTP11: &str = "Upgrade: HTTP/1.1\r\n";
 
 /// What the connection writes by itself is not the application's to write.
 fn check_fields(headers: &Headers) -> Result<(), Misuse> {

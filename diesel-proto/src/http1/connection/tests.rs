@@ -629,6 +629,45 @@ fn a_protocol_that_was_not_asked_for_is_not_spoken() {
     }
 }
 
+/// RFC 9110, 7.8 and 15.5.22.
+#[test]
+fn what_else_is_spoken_may_be_said_and_426_says_it() {
+    let respond = |request: &[u8], status, upgrade: Option<&str>| {
+        let mut seat = Seat::new(Config::default(), never);
+        seat.feed(request, &[]);
+        let mut fields = Headers::new();
+        upgrade.into_iter().for_each(|protocol| fields.add("upgrade", protocol).unwrap());
+        let length = BodyLength::Exactly(0);
+        seat.command(|c, out| c.respond(status, &fields, length, None, out)).unwrap();
+        let sent = seat.sent();
+        sent.split_once("\r\n").unwrap().1.trim_end().to_string()
+    };
+    let new = b"GET / HTTP/1.1\r\nHost: x\r\n\r\n";
+    assert_eq!(respond(new, Status::OK, None), "Content-Length: 0");
+    assert_eq!(
+        respond(new, Status::OK, Some("h2c")),
+        "Connection: upgrade\r\nupgrade: h2c\r\nContent-Length: 0"
+    );
+    assert_eq!(
+        respond(new, Status::UPGRADE_REQUIRED, Some("websocket")),
+        "Connection: upgrade\r\nupgrade: websocket\r\nContent-Length: 0"
+    );
+    assert_eq!(
+        respond(new, Status::UPGRADE_REQUIRED, None),
+        "Connection: upgrade\r\nUpgrade: HTTP/1.1\r\nContent-Length: 0"
+    );
+    let old = b"GET / HTTP/1.0\r\nConnection: keep-alive\r\n\r\n";
+    assert_eq!(
+        respond(old, Status::UPGRADE_REQUIRED, None),
+        "Connection: keep-alive, upgrade\r\nUpgrade: HTTP/1.1\r\nContent-Length: 0"
+    );
+    let last = b"GET / HTTP/1.0\r\n\r\n";
+    assert_eq!(
+        respond(last, Status::OK, Some("a")),
+        "Connection: close, upgrade\r\nupgrade: a\r\nContent-Length: 0"
+    );
+}
+
 /// RFC 9110, 7.8, whether or not the client has waited for it.
 #[test]
 fn who_expects_to_go_on_is_told_so_before_the_protocol_changes() {
