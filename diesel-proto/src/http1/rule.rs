@@ -110,7 +110,7 @@ rules! {
     TargetForMethod BAD_REQUEST "RFC 9112, 3.2" "a form of request target that its method does not have";
     VersionSyntax BAD_REQUEST "RFC 9112, 2.3" "a version that is not HTTP/ and two digits";
     VersionUnsupported HTTP_VERSION_NOT_SUPPORTED "RFC 9110, 15.6.6" "a version other than HTTP/1.0 and HTTP/1.1";
-    Http2Preface HTTP_VERSION_NOT_SUPPORTED "RFC 9113, 3.4" "the preface of HTTP/2";
+    Http2Preface HTTP_VERSION_NOT_SUPPORTED "RFC 9113, 3.4" "the preface of HTTP/2, where HTTP/1.1 is spoken";
     Http11Required UPGRADE_REQUIRED "RFC 9110, 15.5.22" "HTTP/1.0 where this service asks for HTTP/1.1";
     RequestLineTooLong URI_TOO_LONG "RFC 9112, 3" "a request line longer than the limit";
 
@@ -167,6 +167,15 @@ mod tests {
             assert!(rule.section().starts_with("RFC 9"), "{rule:?}");
             assert!(rule.status().code() >= 400, "{rule:?}");
             assert!(Rule::ALL[..n].iter().all(|other| other.text() != rule.text()), "{rule:?}");
+        }
+    }
+
+    /// RFC 9110, 15.6.6.
+    #[test]
+    fn who_speaks_another_version_is_told_which_are_spoken() {
+        let is_505 = |rule: &&Rule| rule.status() == Status::HTTP_VERSION_NOT_SUPPORTED;
+        for rule in Rule::ALL.iter().filter(is_505) {
+            assert!(rule.text().contains("HTTP/1.1"), "{rule:?}");
         }
     }
 

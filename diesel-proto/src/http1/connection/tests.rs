@@ -629,6 +629,35 @@ fn a_protocol_that_was_not_asked_for_is_not_spoken() {
     }
 }
 
+/// RFC 9110, 6.6.1.
+#[test]
+fn each_answer_has_the_date_once() {
+    let date = HttpDate::from_unix(784_111_777);
+    let line = format!("Date: {date}\r\n");
+    let mut seat = Seat::new(Config::default(), never);
+    for own in ["", "Mon, 07 Nov 1994 08:49:37 GMT"] {
+        let mut fields = Headers::new();
+        if !own.is_empty() {
+            fields.add("date", own).unwrap();
+        }
+        seat.feed(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n", &[]);
+        let length = BodyLength::Exactly(0);
+        seat.command(|c, out| c.respond(Status::OK, &fields, length, Some(&date), out)).unwrap();
+        seat.command(|connection, out| connection.end(&Headers::new(), out)).unwrap();
+    }
+    let sent = seat.sent();
+    let head = "HTTP/1.1 200 OK\r\n";
+    let own = "date: Mon, 07 Nov 1994 08:49:37 GMT\r\n";
+    let rest = "Content-Length: 0\r\n\r\n";
+    assert_eq!(sent, format!("{head}{line}{rest}{head}{own}{rest}"));
+
+    let mut refused = Seat::new(Config::default(), never);
+    let mut spans = FieldSpans::new();
+    refused.connection.receive(b"GET\r\n", &mut spans, &mut refused.blocks).unwrap_err();
+    refused.command(|connection, out| connection.reject(Some(&date), out));
+    assert_eq!(refused.sent().matches(&line).count(), 1);
+}
+
 /// RFC 9110, 7.8 and 15.5.22.
 #[test]
 fn what_else_is_spoken_may_be_said_and_426_says_it() {
