@@ -274,6 +274,16 @@ fn no_sentence_of_rfc9112_is_forgotten() {
 }
 
 #[test]
+fn what_rfc9110_rows_name_exists() {
+    names_what_exists("rfc9110");
+}
+
+#[test]
+fn no_sentence_of_rfc9110_is_forgotten() {
+    forgets_no_sentence("rfc9110");
+}
+
+#[test]
 fn what_is_missing_or_has_changed_is_found() {
     let sentence = |section: &str, ordinal, text: &str| Sentence {
         id: (self::section(section), ordinal),
