@@ -205,7 +205,7 @@ impl Server {
         if self.shared.access_notices {
             active.entry = Some(Entry::new(&head, &self.seat, now, actions));
         }
-        let is_head = head.view().method() == "HEAD";
+        let is_head = active.connection.is_head();
         let expects_continue = head.view().expects_continue();
         let is_complete = active.connection.request_is_complete();
         let request = |body| Request::new(head, Rc::clone(&self.shared), self.seat.clone(), body);

@@ -104,7 +104,7 @@ impl Response {
 
     /// 200, with bytes of whatever type: say so with [`content_type`](Self::content_type).
     pub fn bytes(bytes: impl Into<Bytes>) -> Self {
-        Response { content: Content::Bytes(bytes.into()), ..Response::new(Status::OK) }
+        Response::of(None, Content::Bytes(bytes.into()))
     }
 
     /// 200, with a body that is written piece by piece while it goes out. It goes out in chunks; to
@@ -150,7 +150,7 @@ impl Response {
         machine: impl Machine + Send + 'static,
     ) -> Self {
         let content = Content::Upgrade(protocol.into(), Box::new(machine));
-        Response { content, ..Response::new(Status::SWITCHING_PROTOCOLS) }
+        Response::of(None, content).status(Status::SWITCHING_PROTOCOLS)
     }
 
     /// With another status.
@@ -207,6 +207,13 @@ impl Response {
         &mut self.headers
     }
 
+    /// 200, with this content.
+    #[inline]
+    const fn of(content_type: Option<ContentType>, content: Content) -> Self {
+        let headers = Headers::new();
+        Response { status: Status::OK, headers, content_type, content, invalid: None }
+    }
+
     fn push(&mut self, field: Field<'_>) {
         if field.name().eq_ignore_ascii_case("content-type") {
             self.content_type = None;
@@ -219,7 +226,7 @@ impl Response {
             Cow::Borrowed(text) => Content::Static(text.as_bytes()),
             Cow::Owned(text) => Content::Bytes(text.into()),
         };
-        Response { content_type: Some(content_type), content, ..Response::new(Status::OK) }
+        Response::of(Some(content_type), content)
     }
 
     fn streaming<F>(length: BodyLength, write: F) -> Self
@@ -232,8 +239,7 @@ impl Response {
                 Ok(out.into_trailers())
             })
         };
-        let content = Content::Stream(length, Box::new(stream));
-        Response { content, ..Response::new(Status::OK) }
+        Response::of(None, Content::Stream(length, Box::new(stream)))
     }
 }
 

@@ -4,7 +4,7 @@ use alloc::boxed::Box;
 use alloc::rc::Rc;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
-use core::cell::RefCell;
+use core::cell::{Ref, RefCell};
 use core::fmt;
 use core::time::Duration;
 
@@ -190,12 +190,12 @@ struct Spare {
 
 impl Shared {
     /// The date of a response, if anybody ever told the time.
-    pub(super) fn date(&self, seat: &Seat) -> Option<HttpDate> {
+    pub(super) fn date(&self, seat: &Seat) -> Option<Ref<'_, HttpDate>> {
         let seconds = seat.core().unix_seconds()?;
-        let date = &mut *self.date.borrow_mut();
-        let date = date.get_or_insert_with(|| HttpDate::from_unix(seconds));
-        date.refresh(seconds);
-        Some(*date)
+        if self.date.borrow().as_ref().is_none_or(|date| date.unix() != seconds) {
+            self.date.replace(Some(HttpDate::from_unix(seconds)));
+        }
+        Ref::filter_map(self.date.borrow(), Option::as_ref).ok()
     }
 
     pub(super) fn lend_head(&self) -> Box<Head> {

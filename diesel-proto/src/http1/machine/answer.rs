@@ -3,7 +3,6 @@
 use alloc::format;
 use alloc::rc::Rc;
 use alloc::string::{String, ToString};
-use core::mem;
 
 use bytes::Bytes;
 
@@ -161,7 +160,7 @@ impl Server {
             }
         }
         let date = self.shared.date(&self.seat);
-        active.connection.reject(date.as_ref(), &mut output(actions));
+        active.connection.reject(date.as_deref(), &mut output(actions));
     }
 
     /// The answer is complete.
@@ -183,9 +182,9 @@ impl Server {
         actions: &mut Actions<'_>,
     ) {
         active.watch.restart();
-        if let Task::Fiber(work) = mem::replace(&mut active.task, Task::Nothing) {
+        if let Task::Fiber(work) = &active.task {
             let exchange = Rc::clone(&work.exchange);
-            drop(work);
+            active.task = Task::Nothing;
             self.shared.give_back_exchange(exchange);
         }
         if let Some(entry) = &mut active.entry {
@@ -225,7 +224,7 @@ impl Server {
             Content::Upgrade(protocol, _) => {
                 let date = self.shared.date(&self.seat);
                 connection
-                    .switch(&headers, protocol, date.as_ref(), &mut output(actions))
+                    .switch(&headers, protocol, date.as_deref(), &mut output(actions))
                     .map_err(error_of)?;
                 if let Content::Upgrade(_, machine) = content {
                     actions.upgrade(machine);
@@ -241,7 +240,7 @@ impl Server {
         let date = self.shared.date(&self.seat);
         let out = &mut output(actions);
         connection
-            .respond_with(status, lines, &headers, length, date.as_ref(), out)
+            .respond_with(status, lines, &headers, length, date.as_deref(), out)
             .map_err(error_of)?;
         match content {
             Content::Static(bytes) if bytes.len() < Pipeline::BY_REFERENCE => {
