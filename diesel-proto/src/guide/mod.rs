@@ -38,6 +38,7 @@
 //! - [Clients](clients): one connection, many callers.
 //! - [Groups and events](groups_and_events): waiting for several things, and telling others.
 //! - [Errors](errors): who is to blame.
+//! - [HTTP](http): a function from a request to a response.
 //! - [Machines](machines): below the fibers.
 //! - Test your own protocol: laws, a fuzz target, a simulation, a driver. It is `guide::testing`,
 //!   and needs the feature `testkit`, as what it is about does.
@@ -46,6 +47,7 @@ pub mod clients;
 pub mod connections;
 pub mod errors;
 pub mod groups_and_events;
+pub mod http;
 pub mod loops_and_services;
 pub mod machines;
 #[cfg(feature = "testkit")]

@@ -24,7 +24,7 @@ pub struct Limits {
     /// Field lines of a head, and of trailers: 100.
     /// [`Rule::TooManyFields`](super::Rule::TooManyFields): 431.
     pub header_count: usize,
-    /// Bytes of a body, without chunk sizes and such: 1 MiB. A handler may raise it for a request.
+    /// Bytes of a body, without chunk sizes and such: 1 MiB.
     /// [`Rule::BodyTooLarge`](super::Rule::BodyTooLarge): 413.
     pub body: u64,
     /// Bytes of a trailer section, with its line ends and the empty line: 8 KiB.

@@ -1,4 +1,44 @@
-//! HTTP/1.1, the server's side.
+//! HTTP/1.1, the server's side: as strict as the strictest, in what it takes and in what it sends.
+//!
+//! Three layers, each usable alone:
+//!
+//! - **Parsers**: [`parse_request`] for heads, [`ChunkedDecoder`] and [`TrailerReader`] for bodies.
+//!   They read bytes where they lie, and say what is wrong by [`Rule`] and place.
+//! - **The core**: [`ServerConnection`]. Bytes in, events out; commands in, bytes out. It knows what
+//!   may happen when, for both peers, and is [`Send`].
+//! - **The service**: a handler is a function from [`Request`] to [`Response`], plain or `async`.
+//!
+//! ```
+//! use diesel_proto::http1::{Request, Response, Service};
+//! use diesel_proto::{Action, Address, Hub, Instant};
+//!
+//! async fn hello(request: Request) -> Response {
+//!     Response::text(format!("Hello, {}!", request.path().trim_start_matches('/')))
+//! }
+//!
+//! let now = Instant::ORIGIN;
+//! let mut hub = Hub::default();
+//! let service = hub.add_service(Service::new(hello));
+//! let conn = hub.accept(now, service, Address::Unnamed)?;
+//! let request = b"GET /World HTTP/1.1\r\nHost: example.org\r\n\r\n";
+//! assert_eq!(hub.received(now, conn, request), request.len());
+//!
+//! let mut actions = Vec::new();
+//! hub.run(now, &mut actions);
+//! assert_eq!(actions, [Action::Send(conn)]);
+//! let sent = hub.outgoing(conn, |slices| slices.concat()).unwrap();
+//! assert!(sent.starts_with(b"HTTP/1.1 200 OK\r\n") && sent.ends_with(b"\r\n\r\nHello, World!"));
+//! # Ok::<(), diesel_proto::Refused>(())
+//! ```
+//!
+//! # Strictness
+//!
+//! Nothing is accepted that two recipients could read in two ways. There is one line end, CR LF; one
+//! Content-Length, of digits alone, or Transfer-Encoding: chunked, never both; no folded field, no
+//! blank before a colon, no control character. A request that breaks a [`Rule`] is answered with the
+//! status that it deserves, in words that say what was wrong, where, and which section asks for it;
+//! nothing after it is parsed. [`Limits`] hold to the byte, and [`Deadlines`] have reasons. What a
+//! [`Response`] holds cannot end a line, nor delimit a message: those fields are the connection's.
 //!
 //! # The order of things
 //!
