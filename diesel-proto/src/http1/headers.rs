@@ -244,7 +244,7 @@ impl Headers {
 
 /// The names of [`Headers::first_framing_field`], told apart by their lengths first: this is asked
 /// of each field of each response.
-fn is_framing_field(name: &str) -> bool {
+pub(super) fn is_framing_field(name: &str) -> bool {
     let is = |other| name.eq_ignore_ascii_case(other);
     match name.len() {
         2 => is("te"),

@@ -5,9 +5,12 @@
 
 use core::fmt;
 
+use bytes::Bytes;
 use http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
 
-use super::{Headers, InvalidField, Status};
+use super::headers::is_framing_field;
+use super::response::Content;
+use super::{Headers, InvalidField, RequestHead, Response, Status, Version};
 
 /// Names become lower case, and the fields of one name follow each other.
 ///
@@ -51,6 +54,64 @@ impl TryFrom<&HeaderMap> for Headers {
         let mut headers = Headers::new();
         map.iter().try_for_each(|(name, value)| headers.add(name, value))?;
         Ok(headers)
+    }
+}
+
+/// Method, target, version and fields; the body is elsewhere.
+///
+/// ```
+/// use diesel_proto::http1::{FieldSpans, Limits, parse_request};
+///
+/// let mut spans = FieldSpans::new();
+/// let bytes = b"GET /a?b HTTP/1.1\r\nHost: example.org\r\n\r\n";
+/// let head = parse_request(bytes, &Limits::default(), &mut spans)?.unwrap();
+/// let request = http::Request::try_from(head)?;
+/// assert_eq!(request.uri().query(), Some("b"));
+/// assert_eq!(request.headers()["host"], "example.org");
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+impl TryFrom<RequestHead<'_>> for http::Request<()> {
+    /// A target with characters that browsers leave unencoded, and `http` does not know; more
+    /// fields than a `HeaderMap` has room for.
+    type Error = http::Error;
+
+    fn try_from(head: RequestHead<'_>) -> Result<Self, http::Error> {
+        let version = match head.version() {
+            Version::Http10 => http::Version::HTTP_10,
+            Version::Http11 => http::Version::HTTP_11,
+        };
+        let request = http::Request::builder().method(head.method()).uri(head.target_text());
+        let mut request = request.version(version).body(())?;
+        *request.headers_mut() = HeaderMap::try_from(&Headers::from(head.fields()))?;
+        Ok(request)
+    }
+}
+
+/// With a whole body. Fields that are the connection's to write are left out: `Content-Length` is
+/// that of the body.
+///
+/// ```
+/// use diesel_proto::http1::{Response, Status};
+///
+/// let created = http::Response::builder().status(201).header("ETag", "\"1\"").body("done")?;
+/// let response = Response::try_from(created)?;
+/// assert_eq!(response.status_code(), Status::CREATED);
+/// assert_eq!(response.fields().get_str("etag"), Some("\"1\""));
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+impl<B: Into<Bytes>> TryFrom<http::Response<B>> for Response {
+    type Error = InvalidStatus;
+
+    fn try_from(response: http::Response<B>) -> Result<Self, InvalidStatus> {
+        let (parts, body) = response.into_parts();
+        let mut response = Response::new(Status::try_from(parts.status)?);
+        for (name, value) in
+            parts.headers.iter().filter(|(name, _)| !is_framing_field(name.as_str()))
+        {
+            response = response.header(name, value);
+        }
+        response.content = Content::Bytes(body.into());
+        Ok(response)
     }
 }
 
@@ -104,6 +165,21 @@ mod tests {
         assert_eq!(map.get_all("b").iter().collect::<Vec<_>>(), ["1", "3"]);
         let back = Headers::try_from(&map).unwrap();
         assert_eq!(back, headers! { "b" => "1", "b" => "3", "a" => "2" });
+    }
+
+    #[test]
+    fn fields_of_the_connection_do_not_come_along() {
+        let response = http::Response::builder()
+            .header("Content-Length", "7")
+            .header("Connection", "close")
+            .header("A", "b")
+            .body(Vec::from("hi"))
+            .unwrap();
+        let response = Response::try_from(response).unwrap();
+        assert_eq!(*response.fields(), headers! { "a" => "b" });
+        assert!(matches!(&response.content, Content::Bytes(bytes) if bytes == "hi"));
+        let odd = http::Response::builder().status(799).body("").unwrap();
+        assert_eq!(Response::try_from(odd).unwrap_err().code(), 799);
     }
 
     #[test]
