@@ -86,6 +86,7 @@ fn a_pinned_block_is_lent_again_once_it_is_free() {
         let mut blocks = Blocks::<Shared>::new();
         let pin = blocks.lend(size);
         blocks.give_back(pin.clone());
+        assert_eq!(Rc::strong_count(&pin), 2, "it is kept");
         let other = blocks.lend(size);
         assert!(!Rc::ptr_eq(&pin, &other), "never while it is pinned");
 

@@ -323,6 +323,21 @@ fn no_cut_changes_what_is_found_or_too_long() {
     }
 }
 
+#[test]
+fn a_sentinel_is_found_behind_every_beginning_of_itself() {
+    for sentinel in SENTINELS.into_iter().filter(|it| !it.is_empty()) {
+        for prefix in 0..sentinel.len() {
+            let input = [&sentinel[..prefix], sentinel].concat();
+            let expected = naive_find(&input, sentinel, usize::MAX).unwrap();
+            for piece in [1, 2, input.len()] {
+                let pieces: Vec<_> = input.chunks(piece).collect();
+                let (found, _) = finds(&pieces, sentinel, usize::MAX);
+                assert_eq!(found.first().copied(), expected, "{input:?}");
+            }
+        }
+    }
+}
+
 /// Searches for one sentinel while bytes arrive in pieces of `cuts` and leave in runs of
 /// `consumed`, which may well end within a sentinel, or within the beginning of one.
 fn scans_at_most_twice(piece: &[u8], sentinel: &[u8], cuts: &[u8], consumed: &[u8]) {
@@ -378,6 +393,20 @@ fn the_worst_bytes_for_a_sentinel_cost_twice_at_most() {
                 scans_at_most_twice(&piece, sentinel, &[cut], &[]);
                 scans_at_most_twice(&piece, sentinel, &[cut], &[128, 201]);
             }
+        }
+    }
+}
+
+#[test]
+fn a_piece_is_swept_from_three_times_the_sentinel_on_and_its_end_is_stepped_through() {
+    for sentinel in SENTINELS.into_iter().filter(|it| it.len() > 1) {
+        let rest = sentinel.len() - 1;
+        for (len, scanned) in [(3 * rest - 1, 3 * rest - 1), (3 * rest, 3 * rest + rest)] {
+            let mut blocks = Blocks::new();
+            let mut buffer: Buffer = Buffer::new();
+            buffer.push(&vec![b'x'; len], &mut blocks);
+            assert_eq!(buffer.find(sentinel, usize::MAX), Ok(None));
+            assert_eq!(buffer.scanned(), scanned as u64);
         }
     }
 }

@@ -95,7 +95,9 @@ impl Chunks {
 
 /// What [`Chunks::held`] may be when nothing is in use.
 #[cfg(test)]
-pub(super) const SPARE: usize = SMALL * SMALL_SPARE + LARGE * LARGE_SPARE;
+pub(super) const fn spare() -> usize {
+    SMALL * SMALL_SPARE + LARGE * LARGE_SPARE
+}
 
 /// A chunk that is in no bag.
 pub(super) enum Chunk {

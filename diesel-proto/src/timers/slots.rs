@@ -193,6 +193,12 @@ impl<T> Slots<T> {
         }
     }
 
+    /// How many numbers of free slots are listed, dropped ones included.
+    #[cfg(test)]
+    pub(super) fn listed(&self) -> usize {
+        self.free.len()
+    }
+
     /// How much room for slots and for numbers of free ones is allocated.
     #[cfg(test)]
     pub(super) fn held(&self) -> (usize, usize) {

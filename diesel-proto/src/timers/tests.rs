@@ -1,3 +1,6 @@
+extern crate std;
+
+use alloc::format;
 use alloc::vec::Vec;
 use core::time::Duration;
 
@@ -176,6 +179,42 @@ fn a_sweep_leaves_the_order_alone() {
 }
 
 #[test]
+fn a_sweep_waits_until_two_thirds_of_the_items_are_stale() {
+    let mut timers = Timers::new();
+    let len = 100;
+    let stale = 2 * len + KEEP;
+    let keys: Vec<_> = (0..len + stale).map(|i| timers.insert(scattered(i as u64), ())).collect();
+    for &key in &keys[len..] {
+        timers.cancel(key);
+    }
+    assert_eq!((timers.slots.stale, timers.wheel.len()), (stale, len + stale));
+    timers.cancel(keys[0]);
+    assert_eq!((timers.slots.stale, timers.wheel.len()), (0, len - 1));
+}
+
+#[test]
+fn a_value_can_be_changed_until_its_timer_fires() {
+    let mut timers = Timers::new();
+    let key = timers.insert(at(1), 1);
+    if let Some(value) = timers.value_mut(key) {
+        *value = 2;
+    }
+    assert_eq!(timers.expire(at(1)), Some(2));
+    timers.insert(at(2), 3);
+    assert_eq!(timers.value_mut(key), None);
+}
+
+#[test]
+fn debug_shows_how_many_there_are_and_which_is_next() {
+    let mut timers = Timers::new();
+    timers.insert(at(7), "secret");
+    assert_eq!(
+        format!("{timers:?}"),
+        format!("Timers {{ len: 1, next_deadline: {:?} }}", Some(at(7)))
+    );
+}
+
+#[test]
 fn a_later_deadline_costs_no_queue_operation() {
     let mut timers = Timers::new();
     let key = timers.insert(at(0) + 30 * MS, ());
@@ -205,7 +244,82 @@ fn assert_small<T>(timers: &Timers<T>) {
     let (slots, free) = timers.slots.held();
     let (chunks, due) = timers.wheel.held();
     assert!(slots <= KEEP && free <= KEEP, "{slots} slots, {free} free");
-    assert!(chunks <= chunks::SPARE && due <= KEEP, "{chunks} in chunks, {due} due");
+    assert!(chunks <= chunks::spare() && due <= KEEP, "{chunks} in chunks, {due} due");
+}
+
+#[test]
+fn what_is_less_than_a_quarter_full_shrinks_to_twice_what_is_in_it() {
+    for (len, capacity, shrunk) in [
+        (0, KEEP, None),
+        (0, KEEP + 1, Some(KEEP)),
+        (15, 64, Some(KEEP)),
+        (16, 64, None),
+        (99, 400, Some(198)),
+        (100, 400, None),
+    ] {
+        let mut to = None;
+        give_back(len, capacity, |capacity| to = Some(capacity));
+        assert_eq!(to, shrunk, "{len} of {capacity}");
+    }
+}
+
+#[test]
+fn a_bucket_has_one_small_chunk_and_then_large_ones() {
+    let mut timers = Timers::new();
+    let mut room = Vec::new();
+    for _ in 0..4 + 42 + 1 {
+        timers.insert(at(0) + YEAR, ());
+        room.push(timers.wheel.held().0);
+    }
+    assert_eq!((room[0], room[3]), (4, 4));
+    assert_eq!((room[4], room[45]), (4 + 42, 4 + 42));
+    assert_eq!(room[46], 4 + 2 * 42);
+}
+
+/// The beginning of each bucket of the first three levels, as seen from the origin.
+fn buckets() -> impl Iterator<Item = Instant> {
+    (0..3).flat_map(|level| (1..64).map(move |digit| at(digit << (20 + 6 * level))))
+}
+
+#[test]
+fn a_floor_of_spare_chunks_is_kept_even_for_no_timers() {
+    let mut timers = Timers::new();
+    let keys: Vec<_> = buckets().map(|deadline| timers.insert(deadline, ())).collect();
+    assert_eq!(timers.wheel.held().0, 3 * 63 * 4);
+    for key in keys {
+        timers.cancel(key);
+    }
+    assert_eq!(timers.wheel.held().0, 128 * 4);
+}
+
+#[test]
+fn no_chunk_is_spare_while_those_in_use_are_mostly_empty() {
+    let mut timers = Timers::new();
+    for deadline in buckets() {
+        for _ in 0..5 {
+            timers.insert(deadline, ());
+        }
+    }
+    assert_eq!(timers.wheel.held().0, 3 * 63 * (4 + 42));
+    assert_eq!(timers.expire(at(1 << 20)), Some(()));
+    assert_eq!(timers.wheel.held().0, 3 * 63 * (4 + 42) - 42, "small ones are below the floor");
+}
+
+#[test]
+fn numbers_of_dropped_slots_are_forgotten_when_they_are_most_of_the_list() {
+    let live = 3;
+    for (dropped, left) in [(2 * live + KEEP - 1, 2 * live + KEEP), (2 * live + KEEP, 1)] {
+        let mut timers = Timers::new();
+        let keys: Vec<_> = (0..live + dropped + 1).map(|_| timers.insert(at(1), ())).collect();
+        timers.cancel(keys[0]);
+        for &key in &keys[live..] {
+            timers.cancel(key);
+        }
+        assert_eq!(timers.slots.listed(), left, "{dropped} were dropped");
+        if left == 1 {
+            assert_eq!(timers.insert(at(1), ()).slot, 0, "the one that is free");
+        }
+    }
 }
 
 #[test]
@@ -232,7 +346,7 @@ fn memory_is_given_back() {
         let (chunks, due) = timers.wheel.held();
         assert!(slots <= 400 && free <= 1000, "{slots} slots, {free} free");
         assert!(
-            chunks <= 2 * 4 * 332 + chunks::SPARE && due <= 4 * 332,
+            chunks <= 2 * 4 * 332 + chunks::spare() && due <= 4 * 332,
             "{chunks} in chunks, {due} due"
         );
         for &key in &keys[..100] {
@@ -323,9 +437,13 @@ fn a_steady_number_allocates_nothing() {
 
 #[test]
 fn dropping_very_many_does_not_overflow_the_stack() {
-    let mut timers = Timers::new();
-    for i in 0..2_000_000_u32 {
-        timers.insert(at(u64::MAX / 2), i);
-    }
-    drop(timers);
+    let fill = || {
+        let mut timers = Timers::new();
+        for i in 0..500_000_u32 {
+            timers.insert(at(u64::MAX / 2), i);
+        }
+    };
+    // So small that not even the smallest frame for each chunk would fit.
+    let thread = std::thread::Builder::new().stack_size(1 << 16).spawn(fill);
+    assert!(thread.unwrap().join().is_ok());
 }
