@@ -199,8 +199,10 @@ impl Headers {
 
     /// The names of all of those.
     pub(super) fn framing_fields(&self) -> impl Iterator<Item = &str> {
-        let fields = self.may_frame.then(|| self.iter());
-        fields.into_iter().flatten().map(|(name, _)| name).filter(|name| is_framing_field(name))
+        let lines: &[u8] = if self.may_frame { &self.lines } else { &[] };
+        HeadersIter { lines: Lines(lines) }
+            .map(|(name, _)| name)
+            .filter(|name| is_framing_field(name))
     }
 
     /// Whether there is a `Date` among them.
@@ -270,6 +272,9 @@ impl<'a> Iterator for Lines<'a> {
     type Item = &'a [u8];
 
     fn next(&mut self) -> Option<&'a [u8]> {
+        if self.0.is_empty() {
+            return None;
+        }
         let end = memchr::memchr(b'\n', self.0)? + 1;
         let (line, behind) = self.0.split_at_checked(end)?;
         self.0 = behind;
