@@ -93,6 +93,13 @@ pub async fn httpbin(mut request: Request) -> Result<Response, Error> {
         }
         Page::Echo => echo(request).await?,
         Page::Status(code) => match code.parse().ok().and_then(Status::new) {
+            // What RFC 9110 has these two carry.
+            Some(status @ Status::UNAUTHORIZED) => {
+                Response::new(status).header("WWW-Authenticate", "Basic realm=\"httpbin\"")
+            }
+            Some(status @ Status::METHOD_NOT_ALLOWED) => {
+                Response::new(status).header("Allow", "GET")
+            }
             Some(status) if !status.is_informational() => Response::new(status),
             _ => plain(Status::BAD_REQUEST),
         },

@@ -56,6 +56,11 @@ impl Program {
         rustix::process::kill_process(id, which).expect("it has not been waited for");
     }
 
+    /// The number of its process.
+    pub fn id(&self) -> u32 {
+        self.child.id()
+    }
+
     /// Waits for its end. What it printed that was not read yet, what it printed on standard
     /// error, and its exit code (`None`: a signal ended it).
     pub fn finish(mut self) -> (String, String, Option<i32>) {
