@@ -994,3 +994,19 @@ fn dropping_the_hub_frees_everything() {
     drop(world);
     assert_eq!(weak.strong_count(), 0);
 }
+
+/// The last bytes of a body fill what is read ahead: no more come that its end could come with.
+#[test]
+fn a_body_that_fills_what_is_read_ahead_ends() {
+    let (mut world, conn) = serving(Service::new(async |request: Request| {
+        let mut body = request.into_body();
+        let mut n = 0;
+        while let Some(chunk) = body.some().await? {
+            n += chunk.len();
+        }
+        Ok::<_, Error>(format!("{n}"))
+    }));
+    world.says(conn, "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 70000\r\n\r\n");
+    world.says(conn, "x".repeat(70_000));
+    assert_eq!(world.hears(conn), ok("70000"));
+}

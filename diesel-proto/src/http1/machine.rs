@@ -187,6 +187,10 @@ impl Server {
 
     /// Whether more is read now. What is left waits.
     fn has_room(&self, active: &Active, actions: &Actions<'_>) -> bool {
+        // The end of a body takes no room, and there may be no more bytes to come with it.
+        if active.connection.body_is_over() {
+            return !actions.is_closing();
+        }
         let body = match &active.task {
             Task::Fiber(work) if active.connection.is_in_body() => work.exchange.has_room(),
             _ => true,

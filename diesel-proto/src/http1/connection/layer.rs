@@ -1,6 +1,6 @@
 //! What the machine of a connection asks besides: a connection that rests is two numbers.
 
-use super::ServerConnection;
+use super::{Reading, ServerConnection};
 use crate::Blocks;
 use crate::http1::state::State;
 
@@ -27,6 +27,11 @@ impl ServerConnection {
     pub(in crate::http1) fn resume(&mut self, resting: Resting) {
         self.taken = resting.taken;
         self.requests = resting.requests;
+    }
+
+    /// Whether all bytes of a body were handed out, and its end is next: no more have to come for it.
+    pub(in crate::http1) fn body_is_over(&self) -> bool {
+        self.is_in_body() && matches!(self.reading, Reading::Length(0))
     }
 
     /// Whether the request asks for the head of a response alone.
