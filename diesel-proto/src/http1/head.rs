@@ -275,6 +275,12 @@ impl HeadReader {
         bytes.get(self.start as usize..).is_some_and(|line| line.starts_with(b"HEAD "))
     }
 
+    /// Whether the request line is there, is right, and says HTTP/1.1, be the rest right or wrong.
+    pub(super) fn is_of_http11(&self, bytes: &[u8]) -> bool {
+        let line = bytes.get(..self.fields_start as usize);
+        line.is_some_and(|line| line.ends_with(b" HTTP/1.1\r\n"))
+    }
+
     /// Goes on. `bytes` is everything since the first byte of this head; what was there before has
     /// not changed.
     pub(super) fn read(

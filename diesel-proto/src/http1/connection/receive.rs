@@ -357,8 +357,13 @@ impl ServerConnection {
 
 impl Traits {
     /// Of a request whose head is not complete, or wrong: what its answer depends on, if it is
-    /// refused for that, now or later. The request before it does not matter to that.
+    /// refused for that, now or later. The request before it does not matter to that. Who has not
+    /// said HTTP/1.1 may know neither chunks nor interim responses (RFC 9112, 6.1; RFC 9110, 15.2).
     fn so_far(reader: &HeadReader, bytes: &[u8]) -> Self {
-        Traits { is_head: reader.is_of_head(bytes), ..Traits::default() }
+        Traits {
+            is_http10: !reader.is_of_http11(bytes),
+            is_head: reader.is_of_head(bytes),
+            ..Traits::default()
+        }
     }
 }

@@ -852,3 +852,42 @@ fn a_head_that_comes_again_is_held_to_the_limits_of_each_connection() {
         assert_eq!(refused(narrow), Some(rule));
     }
 }
+
+/// RFC 9112, 6.1; RFC 9110, 15.2. It was answered in chunks.
+#[test]
+fn who_did_not_say_http11_gets_no_chunks_and_no_interim_response_if_the_head_is_refused() {
+    fn in_chunks(input: &str, cuts: &[usize]) -> String {
+        let mut seat = Seat::new(Config::default(), never);
+        let mut spans = FieldSpans::new();
+        let mut from = 0;
+        for &end in cuts.iter().chain([&input.len()]) {
+            let piece = &input.as_bytes()[from..end];
+            match seat.connection.receive(piece, &mut spans, &mut seat.blocks) {
+                Ok((taken, _)) => from += taken,
+                Err(_) => break,
+            }
+        }
+        assert!(seat.connection.rejection().is_some());
+        let headers = Headers::new();
+        seat.command(|it, out| it.inform(Status::EARLY_HINTS, &headers, out)).unwrap();
+        seat.respond(Status::BAD_REQUEST, BodyLength::Unknown).unwrap();
+        seat.command(|connection, out| connection.data(b"no", out)).unwrap();
+        seat.command(|connection, out| connection.end(&headers, out)).unwrap();
+        seat.sent()
+    }
+    let hints = "HTTP/1.1 103 Early Hints\r\n\r\n";
+    let head = "HTTP/1.1 400 Bad Request\r\nConnection: close\r\n";
+    let until_close = format!("{head}\r\nno");
+    let chunked = format!("{hints}{head}Transfer-Encoding: chunked\r\n\r\n2\r\nno\r\n0\r\n\r\n");
+    for (input, expected) in [
+        ("GET / HTTP/1.0\r\nHost: a,b\r\n\r\n", &until_close),
+        ("GET / HTTP/1.0\r\nA : b\r\n", &until_close),
+        ("G(T / HTTP/1.1\r\n", &until_close),
+        ("GET / HTTP/1.1\r\nHost: a,b\r\n\r\n", &chunked),
+        ("GET / HTTP/1.1\r\nA : b\r\n", &chunked),
+    ] {
+        for at in 0..=input.len() {
+            assert_eq!(in_chunks(input, &[at]), *expected, "{input:?} cut at {at}");
+        }
+    }
+}
