@@ -264,6 +264,7 @@ impl ServerConnection {
     /// The client broke a rule; from now on nothing more is read.
     fn refuse(&mut self, rejection: Rejection) -> Rejection {
         self.rejection = Some(rejection);
+        self.partial = None;
         // From every state in which something is read this may happen.
         let _ = self.state.client(ClientEvent::Violation);
         self.state.give_up();

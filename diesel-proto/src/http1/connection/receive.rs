@@ -192,7 +192,8 @@ impl ServerConnection {
                 }
             },
             Some(partial) => {
-                partial.held.push(rest, blocks);
+                let most = limits.request_line.saturating_add(limits.header_bytes);
+                partial.held.push(within(rest, most, held), blocks);
                 let bytes = partial.held.peek(blocks);
                 match &mut partial.reader {
                     Reader::Head(reader) => {
@@ -317,7 +318,7 @@ impl ServerConnection {
                 found
             }
             Some(partial) => {
-                partial.held.push(rest, blocks);
+                partial.held.push(within(rest, limits.trailer_bytes, held), blocks);
                 let bytes = partial.held.peek(blocks);
                 match &mut partial.reader {
                     Reader::Trailers(reader) => reader.find_end(bytes, limits, spans),
@@ -353,6 +354,12 @@ impl ServerConnection {
             partial.held.clear(blocks);
         }
     }
+}
+
+/// What may be held of `rest` besides what is held: a part that needs more than `most` bytes is
+/// refused for that, or for what is wrong in these.
+fn within(rest: &[u8], most: usize, held: usize) -> &[u8] {
+    rest.get(..most.saturating_sub(held)).unwrap_or(rest)
 }
 
 impl Traits {

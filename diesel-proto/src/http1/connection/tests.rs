@@ -891,3 +891,42 @@ fn who_did_not_say_http11_gets_no_chunks_and_no_interim_response_if_the_head_is_
         }
     }
 }
+
+/// All of a piece was held, however long it was, until it was judged; and what was refused, until
+/// the connection was closed.
+#[test]
+fn no_more_is_held_than_the_limits_and_nothing_of_what_is_refused() {
+    let limits =
+        Limits { request_line: 20, header_bytes: 20, trailer_bytes: 10, ..Limits::default() };
+    let config = Config { limits, ..Config::default() };
+    let held = |input: &str, cut: usize| {
+        let mut seat = Seat::new(config.clone(), never);
+        seat.feed(&input.as_bytes()[..cut], &[]);
+        assert!(seat.connection.held() > 0);
+        seat.feed(&input.as_bytes()[cut..], &[]);
+        (seat.connection.held(), seat.connection.rejection().map(|rejection| rejection.rule))
+    };
+    let much = "x".repeat(1000);
+    let long_line = format!("GET /{much}");
+    assert_eq!(held(&long_line, 4), (0, Some(Rule::RequestLineTooLong)));
+    let long_field = format!("GET / HTTP/1.1\r\nHost: {much}");
+    assert_eq!(held(&long_field, 4), (0, Some(Rule::HeaderTooLarge)));
+    let wrong = format!("GET / HTTP/1.1\r\nA : b\r\n{much}");
+    assert_eq!(held(&wrong, 4), (0, Some(Rule::BlankBeforeColon)));
+    let right = format!("GET / HTTP/1.1\r\nHost: a\r\n\r\n{much}");
+    assert_eq!(held(&right, 4), (0, None));
+
+    let mut seat = Seat::new(config, never);
+    seat.feed(b"GET / HT", &[]);
+    seat.eof();
+    assert_eq!(seat.connection.held(), 0);
+
+    let limits = Limits { trailer_bytes: 10, ..Limits::default() };
+    let mut seat = Seat::new(Config { limits, ..Config::default() }, never);
+    seat.feed(b"POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n", &[]);
+    seat.feed(b"A: b", &[]);
+    assert_eq!(seat.connection.held(), 4);
+    seat.feed(much.as_bytes(), &[]);
+    assert_eq!(seat.connection.held(), 0);
+    assert_eq!(seat.connection.rejection().unwrap().rule, Rule::TrailersTooLarge);
+}
