@@ -35,6 +35,11 @@ fn chunked() {
 }
 
 #[test]
+fn head() {
+    replay("head", fuzzed::head);
+}
+
+#[test]
 fn pipeline() {
     replay("pipeline", fuzzed::pipeline);
 }
