@@ -40,6 +40,11 @@ fn head() {
 }
 
 #[test]
+fn server() {
+    replay("server", fuzzed::server);
+}
+
+#[test]
 fn pipeline() {
     replay("pipeline", fuzzed::pipeline);
 }
