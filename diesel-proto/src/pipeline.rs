@@ -141,6 +141,36 @@ impl Pipeline {
         Writer { pipeline: self, blocks }
     }
 
+    /// Queues what `write` appends to the bytes that were copied before: it does nothing else. There
+    /// is room for `expected` bytes. For what consists of many small parts.
+    ///
+    /// # Errors
+    ///
+    /// [`Closed`] after [`close`](Self::close). Then `write` is not called.
+    #[inline]
+    pub(crate) fn push_with(
+        &mut self,
+        expected: usize,
+        blocks: &mut Blocks,
+        write: impl FnOnce(&mut Vec<u8>),
+    ) -> Result<(), Closed> {
+        self.check_open()?;
+        if self.tail.capacity() - self.tail.len() < expected {
+            self.make_room(expected, blocks);
+        }
+        let before = self.tail.len();
+        write(&mut self.tail);
+        let written = self.tail.len() - before;
+        self.len = self.len.saturating_add(written as u64);
+        if let Some(queue) = &mut self.queue {
+            queue.trailing += written;
+        }
+        if self.tail.is_empty() {
+            blocks.give_back(mem::take(&mut self.tail));
+        }
+        Ok(())
+    }
+
     /// How many bytes are queued, externals included. `u64::MAX` if there are even more.
     pub fn len(&self) -> u64 {
         self.len
@@ -344,6 +374,20 @@ impl Pipeline {
                 queue.trailing += now.len();
             }
             bytes = later;
+        }
+    }
+
+    /// Room for `n` bytes in one piece, behind those that were copied before.
+    #[inline(never)]
+    fn make_room(&mut self, n: usize, blocks: &mut Blocks) {
+        self.compact(n);
+        if self.tail.capacity() - self.tail.len() >= n {
+            return;
+        }
+        if self.tail.is_empty() {
+            self.tail = blocks.lend(n);
+        } else {
+            self.seal(blocks.lend(n.max(Blocks::LARGE)));
         }
     }
 

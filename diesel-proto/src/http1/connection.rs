@@ -18,6 +18,7 @@
 //!
 //! It must never know time, handlers, or what carries the bytes.
 
+mod heading;
 mod layer;
 mod receive;
 mod respond;
@@ -36,6 +37,7 @@ use super::trailers::TrailerReader;
 use super::{FieldsView, Limits, Rejection, RequestHead, Rule};
 use crate::{Blocks, Buffer, Pipeline};
 
+pub(super) use heading::{Heading, Wording};
 pub(super) use layer::Resting;
 pub use respond::{BodyLength, Misuse};
 
@@ -74,6 +76,12 @@ impl<'a> Output<'a> {
     /// Writes to the end of `pipeline`, in memory lent by `blocks`.
     pub fn new(pipeline: &'a mut Pipeline, blocks: &'a mut Blocks) -> Self {
         Output { pipeline, blocks }
+    }
+
+    /// What `write` appends: about so many bytes.
+    #[inline]
+    pub(super) fn put_with(&mut self, expected: usize, write: impl FnOnce(&mut Vec<u8>)) {
+        let _ = self.pipeline.push_with(expected, self.blocks, write);
     }
 
     pub(super) fn put(&mut self, bytes: &[u8]) {

@@ -12,8 +12,8 @@
 use alloc::vec::Vec;
 use core::fmt;
 
-use super::Limits;
 use super::head::HeadMap;
+use super::{Limits, RequestHead};
 
 /// Memory for the places of a message's fields. One is enough for everything that reads in turn.
 ///
@@ -21,9 +21,12 @@ use super::head::HeadMap;
 #[derive(Clone, Debug, Default)]
 pub struct FieldSpans {
     spans: Vec<Span>,
+    /// What the head means that was read last, if it was one.
+    map: HeadMap,
+    /// The head that was kept last.
     head: Vec<u8>,
-    /// What `head` means, if `spans` are still those of `head`.
-    map: Option<HeadMap>,
+    /// Whether `spans` and `map` are those of `head`.
+    is_kept: bool,
 }
 
 /// Where one field is: the name, and the value behind it, in bytes since the start of the head.
@@ -38,36 +41,46 @@ pub(super) struct Span {
 impl FieldSpans {
     /// No fields, and no memory.
     pub const fn new() -> Self {
-        FieldSpans { spans: Vec::new(), head: Vec::new(), map: None }
+        FieldSpans { spans: Vec::new(), map: HeadMap::NONE, head: Vec::new(), is_kept: false }
     }
 
     pub(super) fn clear(&mut self) {
-        self.map = None;
+        self.is_kept = false;
         self.spans.clear();
     }
 
-    /// Keeps a head whose spans are these.
-    pub(super) fn keep(&mut self, head: &[u8], map: HeadMap) {
+    /// What a head means whose spans are these.
+    pub(super) fn map(&self) -> &HeadMap {
+        &self.map
+    }
+
+    pub(super) fn set_map(&mut self, map: HeadMap) {
+        self.map = map;
+    }
+
+    /// Keeps a head whose spans and map are these.
+    pub(super) fn keep(&mut self, head: &[u8]) {
         self.head.clear();
         self.head.extend_from_slice(head);
-        self.map = Some(map);
+        self.is_kept = true;
     }
 
-    /// What the head at the beginning of `bytes` means, if it is the one that is kept.
+    /// Whether `bytes` begin with the head that is kept: then spans and map are theirs.
     #[inline]
-    pub(super) fn recall(&self, bytes: &[u8], limits: &Limits) -> Option<HeadMap> {
-        let map = self.map.filter(|_| bytes.starts_with(&self.head))?;
-        map.is_within(limits, self.spans.len()).then_some(map)
+    pub(super) fn recall(&self, bytes: &[u8], limits: &Limits) -> bool {
+        self.is_kept
+            && bytes.starts_with(&self.head)
+            && self.map.is_within(limits, self.spans.len())
     }
 
-    /// Whether the head that these spans are of is kept.
-    pub(super) fn is_kept(&self) -> bool {
-        self.map.is_some()
+    /// The head that is kept.
+    pub(super) fn kept(&self) -> RequestHead<'_> {
+        RequestHead { bytes: if self.is_kept { &self.head } else { &[] }, spans: self }
     }
 
-    /// The head that was kept last.
-    pub(super) fn kept(&self) -> &[u8] {
-        &self.head
+    /// Bytes of memory for a head.
+    pub(super) fn capacity(&self) -> usize {
+        self.head.capacity()
     }
 
     /// Places for so many fields, to be written.

@@ -75,16 +75,16 @@ pub fn parse_request<'a>(
     limits: &Limits,
     spans: &'a mut FieldSpans,
 ) -> Result<Option<RequestHead<'a>>, Rejection> {
-    let found = HeadReader::default().read(bytes, limits, spans)?;
-    Ok(found.map(|map| RequestHead { bytes, map, fields: spans.view(bytes) }))
+    let is_complete = HeadReader::default().read(bytes, limits, spans)?;
+    Ok(is_complete.then_some(RequestHead { bytes, spans }))
 }
 
 /// The head of a request, where it lies in the bytes that arrived. Everything in it was checked.
 #[derive(Clone, Copy)]
 pub struct RequestHead<'a> {
     pub(super) bytes: &'a [u8],
-    pub(super) map: HeadMap,
-    pub(super) fields: FieldsView<'a>,
+    /// With its map.
+    pub(super) spans: &'a FieldSpans,
 }
 
 /// What was found in a head.
@@ -108,6 +108,17 @@ struct Lines {
     /// Bytes of the whole head, empty lines before it included.
     len: u32,
     version: Version,
+    method: Method,
+}
+
+/// What a method means to the connection.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Method {
+    Head,
+    Connect,
+    /// POST, PUT or PATCH: what they are for is to send content (RFC 9110, 8.6).
+    Sends,
+    Other,
 }
 
 /// What the head asks of the connection.
@@ -126,56 +137,60 @@ pub(super) struct Options {
 impl<'a> RequestHead<'a> {
     /// The method: a token, in the case that it was written in.
     pub fn method(&self) -> &'a str {
-        self.text(self.map.method())
+        self.text(self.map().method())
     }
 
     /// The request target, as it was written.
     pub fn target_text(&self) -> &'a str {
-        self.text(self.map.target())
+        self.text(self.map().target())
     }
 
     /// The request target.
     pub fn target(&self) -> Target<'a> {
-        self.map.parse_target(self.bytes)
+        self.map().parse_target(self.bytes)
     }
 
     /// Whom the request is for: what the target names itself, if it does, whatever `Host` says;
     /// else what `Host` says (RFC 9112, 3.2.2 and 3.3). `None`, if neither names any: then the
     /// address that the connection was made to has to do.
     pub fn host(&self) -> Option<Authority<'a>> {
-        let field = self.fields.get("host").and_then(|value| parse_host(value).ok().flatten());
+        let field = self.fields().get("host").and_then(|value| parse_host(value).ok().flatten());
         effective_host(self.target(), field)
     }
 
     /// The version that the client speaks.
     pub fn version(&self) -> Version {
-        self.map.version()
+        self.map().version()
     }
 
     /// The fields, in order.
     pub fn fields(&self) -> FieldsView<'a> {
-        self.fields
+        self.spans.view(self.bytes)
     }
 
     /// How the body is delimited.
     pub fn framing(&self) -> Framing {
-        self.map.framing
+        self.map().framing
     }
 
     /// Whether the client waits for `100 Continue` before it sends the body (RFC 9110, 10.1.1).
     pub fn expects_continue(&self) -> bool {
-        self.map.options.expects_continue
+        self.map().options.expects_continue
     }
 
     /// What the client would like to speak instead, if it does (RFC 9110, 7.8).
     pub fn upgrade(&self) -> Option<&'a [u8]> {
-        self.fields.get("upgrade").filter(|_| self.map.options.upgrade)
+        self.fields().get("upgrade").filter(|_| self.map().options.upgrade)
     }
 
     /// How many bytes the head is long.
     #[expect(clippy::len_without_is_empty, reason = "a head is never empty")]
     pub fn len(&self) -> usize {
-        self.map.len()
+        self.map().len()
+    }
+
+    pub(super) fn map(&self) -> &'a HeadMap {
+        self.spans.map()
     }
 
     fn text(&self, range: Range<usize>) -> &'a str {
@@ -190,8 +205,26 @@ impl fmt::Debug for RequestHead<'_> {
             .field("method", &self.method())
             .field("target", &self.target_text())
             .field("version", &self.version())
-            .field("fields", &self.fields)
+            .field("fields", &self.fields())
             .finish_non_exhaustive()
+    }
+}
+
+impl Method {
+    #[inline]
+    fn of(name: &[u8]) -> Self {
+        match name {
+            b"HEAD" => Method::Head,
+            b"CONNECT" => Method::Connect,
+            b"POST" | b"PUT" | b"PATCH" => Method::Sends,
+            _ => Method::Other,
+        }
+    }
+}
+
+impl Default for HeadMap {
+    fn default() -> Self {
+        HeadMap::NONE
     }
 }
 
@@ -205,6 +238,7 @@ impl HeadMap {
             fields_start: 0,
             len: 0,
             version: Version::Http11,
+            method: Method::Other,
         },
         framing: Framing::Empty,
         options: Options {
@@ -231,6 +265,10 @@ impl HeadMap {
 
     pub(super) fn version(&self) -> Version {
         self.lines.version
+    }
+
+    pub(super) fn kind(&self) -> Method {
+        self.lines.method
     }
 
     pub(super) fn method(&self) -> Range<usize> {
@@ -282,21 +320,21 @@ impl HeadReader {
     }
 
     /// Goes on. `bytes` is everything since the first byte of this head; what was there before has
-    /// not changed.
+    /// not changed. Whether it is complete: then `spans` hold where its parts are, and what it means.
     pub(super) fn read(
         &mut self,
         bytes: &[u8],
         limits: &Limits,
         spans: &mut FieldSpans,
-    ) -> Result<Option<HeadMap>, Rejection> {
-        if *self == HeadReader::default() {
-            if let Some(map) = quick::read(bytes, limits, spans) {
-                return Ok(Some(map));
-            }
+    ) -> Result<bool, Rejection> {
+        if *self == HeadReader::default() && quick::read(bytes, limits, spans).is_some() {
+            return Ok(true);
         }
-        let Some(lines) = self.judge(bytes, limits)? else { return Ok(None) };
+        let Some(lines) = self.judge(bytes, limits)? else { return Ok(false) };
         collect(bytes, &lines, spans);
-        meaning::read(bytes, lines, spans).map(Some)
+        let map = meaning::read(bytes, lines, spans)?;
+        spans.set_map(map);
+        Ok(true)
     }
 
     /// Judges the lines that have come, up to the empty one.
@@ -334,12 +372,14 @@ impl HeadReader {
                 (b"\n", _) => return Err(wrong((Rule::BareLf, 0))),
                 (b"\r\n", true) => {
                     let line = bytes.get(self.start as usize..self.fields_start as usize);
-                    let parts = request_line(line.unwrap_or_default()).map_err(wrong)?;
+                    let line = line.unwrap_or_default();
+                    let parts = request_line(line).map_err(wrong)?;
                     return Ok(Some(Lines {
                         start: self.start,
                         method_len: parts.method_len as u32,
                         target_end: self.start + parts.target_end as u32,
                         version: parts.version,
+                        method: Method::of(line.get(..parts.method_len).unwrap_or_default()),
                         fields_start: self.fields_start,
                         len: next as u32,
                     }));

@@ -197,6 +197,12 @@ impl Headers {
         self.framing_fields().next()
     }
 
+    /// Whether there may be any: if not, nobody has to look.
+    #[inline]
+    pub(super) fn may_frame(&self) -> bool {
+        self.may_frame
+    }
+
     /// The names of all of those.
     pub(super) fn framing_fields(&self) -> impl Iterator<Item = &str> {
         let lines: &[u8] = if self.may_frame { &self.lines } else { &[] };
@@ -206,6 +212,7 @@ impl Headers {
     }
 
     /// Whether there is a `Date` among them.
+    #[inline]
     pub(super) fn has_date(&self) -> bool {
         self.may_date && self.get("date").is_some()
     }

@@ -125,8 +125,7 @@ impl Server {
             let rest = bytes.get(taken..).unwrap_or_default();
             let mut head = spare.take().unwrap_or_else(|| self.shared.lend_head());
             let Active { connection, task, watch, .. } = active;
-            let Head { spans, bytes: copy, map, .. } = &mut *head;
-            let (n, event) = match connection.receive(rest, spans, actions.blocks()) {
+            let (n, event) = match connection.receive(rest, &mut head.spans, actions.blocks()) {
                 Ok(received) => received,
                 Err(rejection) => {
                     spare = Some(head);
@@ -140,9 +139,7 @@ impl Server {
                     spare = Some(head);
                     break;
                 }
-                Some(Event::Request(view)) => {
-                    copy.extend_from_slice(view.bytes.get(..view.len()).unwrap_or_default());
-                    *map = view.map;
+                Some(Event::Request(_)) => {
                     begun += 1;
                     self.asked(active, now, head, actions);
                     if taken >= bytes.len() && active.connection.is_idle() {
@@ -210,7 +207,7 @@ impl Server {
             active.entry = Some(Entry::new(&head, &self.seat, now, actions));
         }
         let is_head = active.connection.is_head();
-        let expects_continue = head.view().expects_continue();
+        let expects_continue = head.spans.kept().expects_continue();
         let is_complete = active.connection.request_is_complete();
         let request = |body| Request::new(head, Rc::clone(&self.shared), self.seat.clone(), body);
         match &self.shared.handler {
@@ -415,7 +412,7 @@ impl Drop for Work {
 
 impl Entry {
     fn new(head: &Head, seat: &Seat, now: Instant, actions: &Actions<'_>) -> Self {
-        let view = head.view();
+        let view = head.spans.kept();
         let access = Access {
             peer: seat.peer(),
             method: view.method().into(),

@@ -116,6 +116,7 @@ pub use headers::{Headers, HeadersIter};
 pub use http_types::InvalidStatus;
 pub use limits::{Deadlines, Limits};
 pub use request::Request;
+use response::ContentType;
 pub use response::{IntoResponse, Response};
 pub use rule::{Rejection, Rule};
 pub use service::Service;

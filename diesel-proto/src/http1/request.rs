@@ -1,7 +1,7 @@
 //! A request, as a handler has it: owned, and for as long as it likes.
 //!
-//! The head is a copy of the bytes that arrived, with the places that were found in them, in memory
-//! that the service keeps for the next: it goes back when the request is dropped.
+//! The head is the copy that was kept when it was read, in memory that the service keeps for the
+//! next: it goes back when the request is dropped.
 //!
 //! It must never know how it was read.
 
@@ -10,7 +10,6 @@ use alloc::rc::Rc;
 use alloc::vec::Vec;
 use core::fmt;
 
-use super::head::HeadMap;
 use super::service::Shared;
 use super::{Body, FieldSpans, FieldsView, Headers, RequestHead, Status, Target, Version};
 use crate::{Address, Ctx, Seat};
@@ -38,11 +37,12 @@ pub struct Request {
     body: Body,
 }
 
+/// What a request has whose head is taken.
+static NOTHING: FieldSpans = FieldSpans::new();
+
 /// The memory of a request.
 pub(super) struct Head {
-    pub(super) bytes: Vec<u8>,
     pub(super) spans: FieldSpans,
-    pub(super) map: HeadMap,
     /// The body, if it was collected.
     pub(super) content: Vec<u8>,
     pub(super) trailers: Headers,
@@ -169,8 +169,8 @@ impl Request {
 
     fn head(&self) -> RequestHead<'_> {
         match self.head.as_deref() {
-            Some(head) => head.view(),
-            None => RequestHead { bytes: b"", map: HeadMap::NONE, fields: FieldsView::default() },
+            Some(head) => head.spans.kept(),
+            None => NOTHING.kept(),
         }
     }
 }
@@ -192,17 +192,6 @@ impl fmt::Debug for Request {
 impl Head {
     /// No head, and no memory.
     pub(super) fn new() -> Self {
-        Head {
-            bytes: Vec::new(),
-            spans: FieldSpans::new(),
-            map: HeadMap::NONE,
-            content: Vec::new(),
-            trailers: Headers::new(),
-        }
-    }
-
-    pub(super) fn view(&self) -> RequestHead<'_> {
-        let fields = self.spans.view(&self.bytes);
-        RequestHead { bytes: &self.bytes, map: self.map, fields }
+        Head { spans: FieldSpans::new(), content: Vec::new(), trailers: Headers::new() }
     }
 }

@@ -72,8 +72,18 @@ pub(super) enum ContentType {
     Value(&'static str),
 }
 
-const TEXT: ContentType = ContentType::Line("Content-Type: text/plain; charset=utf-8\r\n");
-const HTML: ContentType = ContentType::Line("Content-Type: text/html; charset=utf-8\r\n");
+impl ContentType {
+    pub(super) const TEXT: ContentType =
+        ContentType::Line("Content-Type: text/plain; charset=utf-8\r\n");
+    pub(super) const HTML: ContentType =
+        ContentType::Line("Content-Type: text/html; charset=utf-8\r\n");
+
+    pub(super) fn text(self) -> &'static str {
+        match self {
+            ContentType::Line(text) | ContentType::Value(text) => text,
+        }
+    }
+}
 
 impl Response {
     /// A response without content.
@@ -94,12 +104,12 @@ impl Response {
 
     /// 200, with plain text.
     pub fn text(text: impl Into<Cow<'static, str>>) -> Self {
-        Response::of_text(TEXT, text.into())
+        Response::of_text(ContentType::TEXT, text.into())
     }
 
     /// 200, with a page.
     pub fn html(text: impl Into<Cow<'static, str>>) -> Self {
-        Response::of_text(HTML, text.into())
+        Response::of_text(ContentType::HTML, text.into())
     }
 
     /// 200, with bytes of whatever type: say so with [`content_type`](Self::content_type).

@@ -4,15 +4,16 @@ use alloc::boxed::Box;
 use alloc::rc::Rc;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
-use core::cell::{Ref, RefCell};
+use core::cell::{RefCell, RefMut};
 use core::fmt;
 use core::time::Duration;
 
+use super::connection::Wording;
 use super::exchange::Exchange;
 use super::handler::{Answers, Kind};
 use super::machine::{Active, Server};
 use super::request::Head;
-use super::{Config, Deadlines, Handler, HttpDate, Limits, Rejection, Response};
+use super::{Config, Deadlines, Handler, Limits, Rejection, Response};
 use crate::{Seat, ServiceConfig};
 
 /// A handler of requests, with its settings.
@@ -152,7 +153,7 @@ impl From<Service> for crate::Service {
             read_ahead: connections.read_ahead,
             high_water: connections.high_water,
             low_water: connections.low_water.min(connections.high_water.saturating_sub(1)),
-            date: RefCell::new(None),
+            wording: RefCell::default(),
             spare: RefCell::default(),
         });
         let make = move |seat| Server::new(seat, Rc::clone(&shared));
@@ -170,8 +171,7 @@ pub(super) struct Shared {
     pub(super) read_ahead: usize,
     pub(super) high_water: u64,
     pub(super) low_water: u64,
-    /// Formatted once a second.
-    date: RefCell<Option<HttpDate>>,
+    wording: RefCell<Wording>,
     spare: RefCell<Spare>,
 }
 
@@ -189,13 +189,12 @@ struct Spare {
 }
 
 impl Shared {
-    /// The date of a response, if anybody ever told the time.
-    pub(super) fn date(&self, seat: &Seat) -> Option<Ref<'_, HttpDate>> {
-        let seconds = seat.core().unix_seconds()?;
-        if self.date.borrow().as_ref().is_none_or(|date| date.unix() != seconds) {
-            self.date.replace(Some(HttpDate::from_unix(seconds)));
-        }
-        Ref::filter_map(self.date.borrow(), Option::as_ref).ok()
+    /// How responses are worded now: with the date, if anybody ever told the time.
+    #[inline]
+    pub(super) fn wording(&self, seat: &Seat) -> RefMut<'_, Wording> {
+        let mut wording = self.wording.borrow_mut();
+        wording.refresh(seat.core().unix_seconds());
+        wording
     }
 
     pub(super) fn lend_head(&self) -> Box<Head> {
@@ -204,11 +203,10 @@ impl Shared {
     }
 
     pub(super) fn give_back_head(&self, mut head: Box<Head>) {
-        let Head { bytes, content, trailers, .. } = &mut *head;
-        bytes.clear();
+        let Head { spans, content, trailers } = &mut *head;
         content.clear();
         trailers.clear();
-        if bytes.capacity() > KEEP_BYTES || content.capacity() > KEEP_BYTES {
+        if spans.capacity() > KEEP_BYTES || content.capacity() > KEEP_BYTES {
             return;
         }
         let spare = &mut self.spare.borrow_mut().heads;

@@ -10,6 +10,8 @@ use quickcheck::{Arbitrary, Gen, QuickCheck};
 enum Op {
     /// How many bytes.
     Push(usize),
+    /// How many bytes, and how many were expected.
+    PushWith(usize, usize),
     PushBytes(usize),
     External(u64),
     /// How many bytes; whether they are queued elsewhere, and half of them sent, before the rest
@@ -27,7 +29,9 @@ impl Op {
             61.. => usize::arbitrary(g) % 30,
         };
         match u8::arbitrary(g) % 10 {
-            0..=3 => Op::Push(n),
+            0..=2 => Op::Push(n),
+            3 if bool::arbitrary(g) => Op::PushWith(n, n),
+            3 => Op::PushWith(n, usize::arbitrary(g) % 5_000),
             4..=5 => Op::PushBytes(n),
             6 => Op::External(n as u64),
             7 if n == 0 => Op::Advance(u64::MAX),
@@ -47,6 +51,9 @@ impl Arbitrary for Op {
     fn shrink(&self) -> Box<dyn Iterator<Item = Self>> {
         match self {
             Op::Push(n) => Box::new(n.shrink().map(Op::Push)),
+            Op::PushWith(n, expected) => {
+                Box::new((*n, *expected).shrink().map(|(n, expected)| Op::PushWith(n, expected)))
+            }
             Op::PushBytes(n) => Box::new(n.shrink().map(Op::PushBytes)),
             Op::External(n) => Box::new(n.shrink().map(Op::External)),
             Op::Advance(n) => Box::new(n.shrink().map(Op::Advance)),
@@ -136,6 +143,12 @@ impl Pair {
                 let bytes = bytes(*n);
                 self.model.push(&bytes);
                 self.pipeline.push(&bytes, blocks).unwrap();
+            }
+            Op::PushWith(n, expected) => {
+                let bytes = bytes(*n);
+                self.model.push(&bytes);
+                let write = |out: &mut Vec<u8>| out.extend_from_slice(&bytes);
+                self.pipeline.push_with(*expected, blocks, write).unwrap();
             }
             Op::PushBytes(n) => {
                 let bytes = bytes(*n);

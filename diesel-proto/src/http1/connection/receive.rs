@@ -5,7 +5,7 @@ use alloc::vec::Vec;
 
 use super::{Event, Partial, Protocols, Reader, Reading, ServerConnection, Traits};
 use crate::http1::chunked::{ChunkedDecoder, Decoded};
-use crate::http1::head::{HeadMap, HeadReader};
+use crate::http1::head::{HeadMap, HeadReader, Method};
 use crate::http1::state::ClientEvent;
 use crate::http1::trailers::TrailerReader;
 use crate::http1::{
@@ -173,73 +173,57 @@ impl ServerConnection {
         spans: &'a mut FieldSpans,
         blocks: &mut Blocks,
     ) -> Result<(usize, Option<Event<'a>>), Rejection> {
-        let limits = &self.config.limits;
-        let held = self.partial.as_ref().map_or(0, |partial| partial.held.len());
-        let start = self.taken - held as u64;
-        let found = match &mut self.partial {
-            None => match spans.recall(rest, limits) {
-                Some(map) => Ok(Some(map)),
-                None => {
-                    let mut reader = HeadReader::default();
-                    let found = reader.read(rest, limits, spans);
-                    if !matches!(found, Ok(Some(_))) {
-                        self.request = Traits::so_far(&reader, rest);
-                    }
-                    if let Ok(None) = found {
-                        self.hold(rest, Reader::Head(reader), blocks);
-                    }
-                    found
-                }
-            },
-            Some(partial) => {
-                let most = limits.request_line.saturating_add(limits.header_bytes);
-                partial.held.push(within(rest, most, held), blocks);
-                let bytes = partial.held.peek(blocks);
-                match &mut partial.reader {
-                    Reader::Head(reader) => {
-                        let found = reader.read(bytes, limits, spans);
-                        if !matches!(found, Ok(Some(_))) {
-                            self.request = Traits::so_far(reader, bytes);
-                        }
-                        found
-                    }
-                    Reader::Trailers(_) => Ok(None),
-                }
-            }
-        };
-        let map = match found {
-            Ok(Some(map)) => map,
-            Ok(None) => {
+        let mut held = 0;
+        if self.partial.is_some() || !spans.recall(rest, &self.config.limits) {
+            held = self.partial.as_ref().map_or(0, |partial| partial.held.len());
+            if !self.read_head(rest, spans, blocks)? {
                 self.taken += rest.len() as u64;
                 return Ok((before + rest.len(), None));
             }
-            Err(rejection) => return Err(self.refuse(rejection.moved(start))),
-        };
-        let taken = map.len() - held;
-        self.taken += taken as u64;
-        let head = self.held_or(rest).get(..map.len()).unwrap_or_default();
-        if !spans.is_kept() {
-            spans.keep(head, map);
         }
-        let method = head.get(map.method()).unwrap_or_default();
-        let sends_content = matches!(method, b"POST" | b"PUT" | b"PATCH");
-        let traits = Traits {
-            is_http10: map.version() == Version::Http10,
-            is_head: method == b"HEAD",
-            is_connect: method == b"CONNECT",
-            expects_continue: map.options.expects_continue
-                && !matches!(map.framing, Framing::Empty | Framing::Length(0)),
-            owes_continue: map.options.expects_continue,
+        let spans = &*spans;
+        let taken = spans.map().len() - held;
+        self.taken += taken as u64;
+        self.begin(spans.kept())?;
+        Ok((before + taken, Some(Event::Request(spans.kept()))))
+    }
+
+    /// Reads a head, and keeps it. Whether it is complete; if not, `rest` is held.
+    #[inline(never)]
+    fn read_head(
+        &mut self,
+        rest: &[u8],
+        spans: &mut FieldSpans,
+        blocks: &mut Blocks,
+    ) -> Result<bool, Rejection> {
+        let limits = &self.config.limits;
+        let held = self.partial.as_ref().map_or(0, |partial| partial.held.len());
+        let mut fresh = HeadReader::default();
+        let (bytes, reader) = match &mut self.partial {
+            None => (rest, &mut fresh),
+            Some(partial) => {
+                let most = limits.request_line.saturating_add(limits.header_bytes);
+                partial.held.push(within(rest, most, held), blocks);
+                match &mut partial.reader {
+                    Reader::Head(reader) => (partial.held.peek(blocks), reader),
+                    Reader::Trailers(_) => return Ok(false),
+                }
+            }
         };
-        self.upgrade = map.options.upgrade.then(|| {
-            let fields = spans.view(spans.kept());
-            let lines: Vec<&[u8]> = fields.get_all("upgrade").collect();
-            Box::new(Protocols(lines.join(&b',')))
-        });
-        self.begin(&map, traits, sends_content)?;
-        let bytes = spans.kept();
-        let head = RequestHead { bytes, map, fields: spans.view(bytes) };
-        Ok((before + taken, Some(Event::Request(head))))
+        let found = reader.read(bytes, limits, spans);
+        match found {
+            Ok(true) => {
+                let len = spans.map().len();
+                spans.keep(bytes.get(..len).unwrap_or_default());
+            }
+            _ => self.request = Traits::so_far(reader, bytes),
+        }
+        match found {
+            Ok(false) if self.partial.is_none() => self.hold(rest, Reader::Head(fresh), blocks),
+            Err(rejection) => return Err(self.refuse(rejection.moved(self.taken - held as u64))),
+            _ => {}
+        }
+        found
     }
 
     /// The bytes of a part that is complete: those that were held, or these.
@@ -248,25 +232,23 @@ impl ServerConnection {
     }
 
     /// A request begins: what its head says is what is done from here on.
-    fn begin(
-        &mut self,
-        map: &HeadMap,
-        traits: Traits,
-        sends_content: bool,
-    ) -> Result<(), Rejection> {
+    fn begin(&mut self, head: RequestHead<'_>) -> Result<(), Rejection> {
         if let Some(partial) = &mut self.partial {
             // What came behind the head is not taken: it will be offered again.
             partial.is_done = true;
         }
-        let request = traits;
-        self.request = request;
+        let map = head.map();
+        self.request = Traits::of(map);
+        self.upgrade = map.options.upgrade.then(|| Box::new(Protocols::of(head)));
         self.drained = 0;
         self.requests = self.requests.saturating_add(1);
         let config = &self.config;
         let limit = config.limits.body;
         let refused = match map.framing {
-            _ if request.is_http10 && config.require_http11 => Some(Rule::Http11Required),
-            Framing::Empty if sends_content && config.require_length => Some(Rule::LengthRequired),
+            _ if self.request.is_http10 && config.require_http11 => Some(Rule::Http11Required),
+            Framing::Empty if map.kind() == Method::Sends && config.require_length => {
+                Some(Rule::LengthRequired)
+            }
             Framing::Length(length) if length > limit => Some(Rule::BodyTooLarge),
             _ => None,
         };
@@ -362,7 +344,28 @@ fn within(rest: &[u8], most: usize, held: usize) -> &[u8] {
     rest.get(..most.saturating_sub(held)).unwrap_or(rest)
 }
 
+impl Protocols {
+    /// Those that a request asks for.
+    fn of(head: RequestHead<'_>) -> Self {
+        let lines: Vec<&[u8]> = head.fields().get_all("upgrade").collect();
+        Protocols(lines.join(&b','))
+    }
+}
+
 impl Traits {
+    #[inline]
+    fn of(map: &HeadMap) -> Self {
+        let expects_continue = map.options.expects_continue;
+        let has_body = !matches!(map.framing, Framing::Empty | Framing::Length(0));
+        Traits {
+            is_http10: map.version() == Version::Http10,
+            is_head: map.kind() == Method::Head,
+            is_connect: map.kind() == Method::Connect,
+            expects_continue: expects_continue && has_body,
+            owes_continue: expects_continue,
+        }
+    }
+
     /// Of a request whose head is not complete, or wrong: what its answer depends on, if it is
     /// refused for that, now or later. The request before it does not matter to that. Who has not
     /// said HTTP/1.1 may know neither chunks nor interim responses (RFC 9112, 6.1; RFC 9110, 15.2).

@@ -4,12 +4,13 @@ use core::fmt;
 
 use bytes::Bytes;
 
+use super::heading::{Heading, Terms, Wording, put_status};
 use super::{Output, Reading, ServerConnection, Writing};
 use crate::Pipeline;
 use crate::http1::chunked::{CHUNK_END, LAST_CHUNK, chunk_head};
 use crate::http1::state::{OutOfOrder, ServerEvent};
 use crate::http1::syntax::trim_blanks;
-use crate::http1::{Client, Headers, HttpDate, Server, Status};
+use crate::http1::{Client, ContentType, Headers, HttpDate, Server, Status};
 
 /// How long the body of a response is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -110,9 +111,11 @@ impl ServerConnection {
             self.request.owes_continue = false;
         }
         if !self.request.is_http10 {
-            put_status(status, out);
-            out.put(headers.lines());
-            out.put(b"\r\n");
+            out.put_with(headers.lines().len() + ROOM, |out| {
+                put_status(status, out);
+                out.extend_from_slice(headers.lines());
+                out.extend_from_slice(b"\r\n");
+            });
         }
         Ok(())
     }
@@ -136,35 +139,73 @@ impl ServerConnection {
         date: Option<&HttpDate>,
         out: &mut Output<'_>,
     ) -> Result<(), Misuse> {
-        self.respond_with(status, &[], headers, length, date, out)
+        let heading = Heading { status, content_type: None, headers };
+        self.respond_with(&heading, length, date, out)
     }
 
-    /// As [`respond`](Self::respond), with field lines before those of `headers` that are whole,
-    /// and were checked, when these pieces are joined.
-    pub(in crate::http1) fn respond_with(
+    /// Sends a response whose content is all there: what [`respond`](Self::respond),
+    /// [`data`](Self::data) and [`end`](Self::end) send, at less cost.
+    ///
+    /// # Errors
+    ///
+    /// As [`respond`](Self::respond).
+    pub fn respond_whole(
         &mut self,
         status: Status,
-        lines: &[&str],
         headers: &Headers,
+        content: &[u8],
+        date: Option<&HttpDate>,
+        out: &mut Output<'_>,
+    ) -> Result<(), Misuse> {
+        self.respond_with(
+            &Heading { status, content_type: None, headers },
+            BodyLength::Exactly(content.len() as u64),
+            date,
+            out,
+        )?;
+        if self.writing != Writing::Discarded {
+            out.put(content);
+        }
+        self.state.server(ServerEvent::End)?;
+        Ok(())
+    }
+
+    /// As [`respond_whole`](Self::respond_whole), in memory that remembers the last head.
+    pub(in crate::http1) fn respond_in_words(
+        &mut self,
+        heading: &Heading<'_>,
+        content: &[u8],
+        wording: &mut Wording,
+        out: &mut Output<'_>,
+    ) -> Result<(), Misuse> {
+        let length = BodyLength::Exactly(content.len() as u64);
+        let terms = self.begin_response(heading, length)?;
+        let content = if self.writing == Writing::Discarded { &[] } else { content };
+        if heading.headers.is_empty() {
+            let head = wording.head(heading, terms);
+            out.put_with(head.len() + content.len(), |out| {
+                out.extend_from_slice(head);
+                out.extend_from_slice(content);
+            });
+        } else {
+            out.put_with(heading.expected_len() + content.len(), |out| {
+                heading.write(terms, wording.date(), out);
+                out.extend_from_slice(content);
+            });
+        }
+        self.state.server(ServerEvent::End)?;
+        Ok(())
+    }
+
+    pub(in crate::http1) fn respond_with(
+        &mut self,
+        heading: &Heading<'_>,
         length: BodyLength,
         date: Option<&HttpDate>,
         out: &mut Output<'_>,
     ) -> Result<(), Misuse> {
-        if status.is_informational() || (self.request.is_connect && status.is_success()) {
-            return Err(Misuse::Status(status));
-        }
-        let mut upgrade = (status == Status::UPGRADE_REQUIRED).then_some(HTTP11);
-        for name in headers.framing_fields() {
-            if !name.eq_ignore_ascii_case("upgrade") {
-                return Err(Misuse::FramingField);
-            }
-            upgrade = Some("");
-        }
-        let writing = self.writing(status, length)?;
-        self.state.server(ServerEvent::Response)?;
-        self.begin_response(writing);
-        let date = date.filter(|_| !headers.has_date());
-        self.put_head(status, length, date, upgrade, (lines, headers.lines()), out);
+        let terms = self.begin_response(heading, length)?;
+        out.put_with(heading.expected_len(), |out| heading.write(terms, date, out));
         Ok(())
     }
 
@@ -269,22 +310,24 @@ impl ServerConnection {
         }
         check_fields(headers)?;
         self.state.server(ServerEvent::Switch)?;
-        if self.request.is_connect {
-            put_status(Status::OK, out);
-            if let Some(date) = date.filter(|_| !headers.has_date()) {
-                out.put(date.line());
-            }
-        } else {
-            if self.request.owes_continue {
-                self.put_continue(out);
-            }
-            put_status(Status::SWITCHING_PROTOCOLS, out);
-            out.put(b"Connection: Upgrade\r\nUpgrade: ");
-            out.put(protocol.as_bytes());
-            out.put(b"\r\n");
+        if self.request.owes_continue && !self.request.is_connect {
+            self.put_continue(out);
         }
-        out.put(headers.lines());
-        out.put(b"\r\n");
+        let date = date.filter(|_| self.request.is_connect && !headers.has_date());
+        let room = protocol.len() + headers.lines().len() + ROOM;
+        out.put_with(room, |out| {
+            if self.request.is_connect {
+                put_status(Status::OK, out);
+            } else {
+                put_status(Status::SWITCHING_PROTOCOLS, out);
+                out.extend_from_slice(b"Connection: Upgrade\r\nUpgrade: ");
+                out.extend_from_slice(protocol.as_bytes());
+                out.extend_from_slice(b"\r\n");
+            }
+            out.extend_from_slice(date.map_or(b"", |date| date.line()));
+            out.extend_from_slice(headers.lines());
+            out.extend_from_slice(b"\r\n");
+        });
         Ok(())
     }
 
@@ -297,20 +340,51 @@ impl ServerConnection {
         };
         let mut text = Text::default();
         let _ = fmt::write(&mut text, format_args!("{rejection}\n"));
-        if self.state.server(ServerEvent::Response).is_err() {
-            return;
-        }
+        let heading = Heading {
+            status: rejection.status(),
+            content_type: Some(ContentType::TEXT),
+            headers: &Headers::new(),
+        };
+        // The status of an error is forbidden to no request.
         let length = BodyLength::Exactly(text.len as u64);
-        self.begin_response(match self.request.is_head {
-            true => Writing::Discarded,
-            false => Writing::Length(text.len as u64),
-        });
-        let status = rejection.status();
-        let upgrade = (status == Status::UPGRADE_REQUIRED).then_some(HTTP11);
-        let fields = b"Content-Type: text/plain; charset=utf-8\r\n";
-        self.put_head(status, length, date, upgrade, (&[], fields), out);
-        let _ = self.data(text.as_bytes(), out);
-        let _ = self.end(&Headers::new(), out);
+        if self.respond_with(&heading, length, date, out).is_ok() {
+            let _ = self.data(text.as_bytes(), out);
+            let _ = self.end(&Headers::new(), out);
+        }
+    }
+
+    /// The head of a response is about to go out, if it may: the last moment to say that the
+    /// connection will not be kept.
+    #[inline]
+    fn begin_response(
+        &mut self,
+        heading: &Heading<'_>,
+        length: BodyLength,
+    ) -> Result<Terms, Misuse> {
+        let Heading { status, headers, .. } = *heading;
+        if status.is_informational() || (self.request.is_connect && status.is_success()) {
+            return Err(Misuse::Status(status));
+        }
+        if headers.may_frame() && headers.framing_fields().any(|name| !is_upgrade(name)) {
+            return Err(Misuse::FramingField);
+        }
+        let writing = self.writing(status, length)?;
+        self.state.server(ServerEvent::Response)?;
+        self.writing = writing;
+        let unread = match self.reading {
+            Reading::Length(left) if self.state.client == Client::Sending => left,
+            _ => 0,
+        };
+        // A client that waits for 100 Continue sends the body, or does not: there is no telling
+        // what its next bytes are. (If the body came already, there is; but that depends on the cuts.)
+        if writing == Writing::UntilClose
+            || self.request.expects_continue
+            || unread > self.config.limits.drain
+        {
+            self.state.give_up();
+        }
+        let keep_alive = self.state.keep_alive;
+        Ok(Terms { length, keep_alive, is_http10: self.request.is_http10 })
     }
 
     /// What may go out behind the head of such a response.
@@ -333,67 +407,6 @@ impl ServerConnection {
         })
     }
 
-    /// The head of a response is about to go out: the last moment to say that the connection will
-    /// not be kept.
-    fn begin_response(&mut self, writing: Writing) {
-        self.writing = writing;
-        let unread = match self.reading {
-            Reading::Length(left) if self.state.client == Client::Sending => left,
-            _ => 0,
-        };
-        // A client that waits for 100 Continue sends the body, or does not: there is no telling
-        // what its next bytes are. (If the body came already, there is; but that depends on the cuts.)
-        if writing == Writing::UntilClose
-            || self.request.expects_continue
-            || unread > self.config.limits.drain
-        {
-            self.state.give_up();
-        }
-    }
-
-    /// The head of a response: the fields that are the connection's, and `fields` among them. If
-    /// there is an `Upgrade`, which may be in `upgrade`, `Connection` says so (RFC 9110, 7.8).
-    fn put_head(
-        &self,
-        status: Status,
-        length: BodyLength,
-        date: Option<&HttpDate>,
-        upgrade: Option<&str>,
-        fields: (&[&str], &[u8]),
-        out: &mut Output<'_>,
-    ) {
-        put_status(status, out);
-        if let Some(date) = date {
-            out.put(date.line());
-        }
-        match (self.state.keep_alive, self.request.is_http10, upgrade) {
-            (false, _, None) => out.put(b"Connection: close\r\n"),
-            (false, _, Some(_)) => out.put(b"Connection: close, upgrade\r\n"),
-            (true, true, None) => out.put(b"Connection: keep-alive\r\n"),
-            (true, true, Some(_)) => out.put(b"Connection: keep-alive, upgrade\r\n"),
-            (true, false, Some(_)) => out.put(b"Connection: upgrade\r\n"),
-            (true, false, None) => {}
-        }
-        if let Some(line) = upgrade.filter(|line| !line.is_empty()) {
-            out.put(line.as_bytes());
-        }
-        let (lines, fields) = fields;
-        lines.iter().for_each(|line| out.put(line.as_bytes()));
-        if !fields.is_empty() {
-            out.put(fields);
-        }
-        match length {
-            // RFC 9110, 8.6: a 204 has none.
-            _ if status == Status::NO_CONTENT => out.put(b"\r\n"),
-            BodyLength::Exactly(0) if status == Status::NOT_MODIFIED => out.put(b"\r\n"),
-            BodyLength::Exactly(n) => {
-                out.put(Decimal::new(b"Content-Length: ", n, b"\r\n\r\n").as_bytes());
-            }
-            BodyLength::Unknown if self.request.is_http10 => out.put(b"\r\n"),
-            BodyLength::Unknown => out.put(b"Transfer-Encoding: chunked\r\n\r\n"),
-        }
-    }
-
     /// Checks whether so much data may go out now, and writes what comes before it.
     fn before_data(&mut self, len: usize, out: &mut Output<'_>) -> Result<Writing, Misuse> {
         let len = len as u64;
@@ -414,8 +427,12 @@ impl ServerConnection {
     }
 }
 
-/// RFC 9110, 15.5.22: 426 names what would be welcome. This, if the application names nothing.
-const HTTP11: &str = "Upgrade: HTTP/1.1\r\n";
+/// Room for the lines of a head that is neither long nor usual.
+const ROOM: usize = 192;
+
+fn is_upgrade(name: &str) -> bool {
+    name.eq_ignore_ascii_case("upgrade")
+}
 
 /// What the connection writes by itself is not the application's to write.
 fn check_fields(headers: &Headers) -> Result<(), Misuse> {
@@ -431,51 +448,6 @@ fn are_among(protocols: &[u8], wanted: &[u8]) -> bool {
     let members = |list| <[u8]>::split(list, |&byte| byte == b',').map(trim_blanks);
     let is_wanted = |name: &[u8]| members(wanted).any(|other| name.eq_ignore_ascii_case(other));
     members(protocols).all(|name| !name.is_empty() && is_wanted(name))
-}
-
-fn put_status(status: Status, out: &mut Output<'_>) {
-    match status.line() {
-        Some(line) => out.put(line.as_bytes()),
-        None => {
-            // RFC 9112, 4: the space is there, even without a phrase.
-            out.put(Decimal::new(b"HTTP/1.1 ", u64::from(status.code()), b" \r\n").as_bytes());
-        }
-    }
-}
-
-/// A number between two pieces of text, to go out as one.
-struct Decimal {
-    bytes: [u8; 48],
-    start: usize,
-}
-
-impl Decimal {
-    /// `before` and `after` have 28 bytes at most: `u64::MAX` has 20 digits.
-    fn new(before: &[u8], mut n: u64, after: &[u8]) -> Self {
-        let mut decimal = Decimal { bytes: [0; 48], start: 48 };
-        decimal.prepend(after);
-        loop {
-            decimal.prepend(&[b'0' + (n % 10) as u8]);
-            n /= 10;
-            if n == 0 {
-                break;
-            }
-        }
-        decimal.prepend(before);
-        decimal
-    }
-
-    fn prepend(&mut self, text: &[u8]) {
-        let start = self.start.saturating_sub(text.len());
-        if let Some(room) = self.bytes.get_mut(start..start + text.len()) {
-            room.copy_from_slice(text);
-        }
-        self.start = start;
-    }
-
-    fn as_bytes(&self) -> &[u8] {
-        self.bytes.get(self.start..).unwrap_or_default()
-    }
 }
 
 /// A line of text, cut off where it would be too long: a rejection in words fits.

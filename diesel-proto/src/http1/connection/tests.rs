@@ -1,5 +1,5 @@
 use super::*;
-use crate::http1::{FieldSpans, Headers, HttpDate, Status};
+use crate::http1::{ContentType, FieldSpans, Headers, HttpDate, Status};
 use alloc::format;
 use alloc::string::{String, ToString};
 use alloc::vec::Vec;
@@ -929,4 +929,70 @@ fn no_more_is_held_than_the_limits_and_nothing_of_what_is_refused() {
     seat.feed(much.as_bytes(), &[]);
     assert_eq!(seat.connection.held(), 0);
     assert_eq!(seat.connection.rejection().unwrap().rule, Rule::TrailersTooLarge);
+}
+
+/// `respond`, `data` and `end` one after the other are what the two quicker ways are measured by.
+#[test]
+fn a_whole_response_is_what_its_parts_are() {
+    let requests: [&[u8]; 5] = [
+        b"GET / HTTP/1.1\r\nHost: x\r\n\r\n",
+        b"HEAD / HTTP/1.1\r\nHost: x\r\n\r\n",
+        b"GET / HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n",
+        b"GET / HTTP/1.0\r\nConnection: keep-alive\r\n\r\n",
+        b"CONNECT x:1 HTTP/1.1\r\nHost: x\r\n\r\n",
+    ];
+    let fields = |names: &[&str]| {
+        let mut headers = Headers::new();
+        names.iter().for_each(|name| headers.add(name, "a").unwrap());
+        headers
+    };
+    let headers = [&[][..], &["X"], &["Date"], &["Upgrade"], &["X", "Connection"]].map(fields);
+    let statuses = [100, 200, 204, 304, 404, 426, 599].map(|code| Status::new(code).unwrap());
+    let dates = [Some(HttpDate::from_unix(0)), None, Some(HttpDate::from_unix(1))];
+    // One memory for all: what it remembers of another response must not show.
+    let mut wording = Wording::default();
+    let mut sent_in_all = 0;
+    for (request, headers) in requests.iter().flat_map(|it| headers.iter().map(move |h| (it, h))) {
+        for (status, date) in statuses.iter().flat_map(|it| dates.iter().map(move |d| (*it, d))) {
+            for (content_type, content) in [
+                (None, ""),
+                (None, "hello"),
+                (Some(ContentType::TEXT), "hello"),
+                (None, "good day"),
+            ] {
+                let heading = Heading { status, content_type, headers };
+                let (date, content) = (date.as_ref(), content.as_bytes());
+                let length = BodyLength::Exactly(content.len() as u64);
+                wording.refresh(date.map(HttpDate::unix));
+                let run = |respond: &mut dyn FnMut(
+                    &mut ServerConnection,
+                    &mut Output<'_>,
+                ) -> Result<(), Misuse>| {
+                    let mut seat = Seat::new(Config::default(), never);
+                    seat.feed(request, &[]);
+                    let result = seat.command(|connection, out| respond(connection, out));
+                    (result, seat.sent(), seat.connection.state())
+                };
+                let parts = run(&mut |connection, out| {
+                    connection.respond_with(&heading, length, date, out)?;
+                    connection.data(content, out)?;
+                    connection.end(&Headers::new(), out)
+                });
+                for _ in 0..2 {
+                    let words = run(&mut |connection, out| {
+                        connection.respond_in_words(&heading, content, &mut wording, out)
+                    });
+                    assert_eq!(words, parts);
+                }
+                if content_type.is_none() {
+                    let whole = run(&mut |connection, out| {
+                        connection.respond_whole(status, headers, content, date, out)
+                    });
+                    assert_eq!(whole, parts);
+                }
+                sent_in_all += parts.1.len();
+            }
+        }
+    }
+    assert!(sent_in_all > 50_000, "{sent_in_all}");
 }

@@ -6,7 +6,7 @@
 use core::mem::MaybeUninit;
 
 use super::meaning::Said;
-use super::{HeadMap, Lines, Span, Version};
+use super::{HeadMap, Lines, Method, Span, Version};
 use crate::http1::syntax::is_blank;
 use crate::http1::target::is_target;
 use crate::http1::{FieldSpans, Limits};
@@ -14,9 +14,9 @@ use crate::http1::{FieldSpans, Limits};
 /// More fields than this are read line by line.
 const MOST: usize = 100;
 
-/// A whole head with which nothing is wrong.
+/// Whether there is a whole head with which nothing is wrong: then its parts are in `spans`.
 #[inline]
-pub(super) fn read(bytes: &[u8], limits: &Limits, spans: &mut FieldSpans) -> Option<HeadMap> {
+pub(super) fn read(bytes: &[u8], limits: &Limits, spans: &mut FieldSpans) -> Option<()> {
     let mut headers = [const { MaybeUninit::uninit() }; MOST];
     let mut request = httparse::Request::new(&mut []);
     let parsed = request.parse_with_uninit_headers(bytes, &mut headers);
@@ -79,9 +79,14 @@ pub(super) fn read(bytes: &[u8], limits: &Limits, spans: &mut FieldSpans) -> Opt
         fields_start: fields_start as u32,
         len: len as u32,
         version,
+        method: Method::of(method.as_bytes()),
     };
     let ends = at + 2 == len && bytes.get(at..len)? == b"\r\n";
-    ends.then_some(HeadMap { lines, framing, options })
+    if !ends {
+        return None;
+    }
+    spans.set_map(HeadMap { lines, framing, options });
+    Some(())
 }
 
 /// Where the next line begins, after the blanks and the CR LF that are at `at`.

@@ -3,14 +3,15 @@
 use alloc::format;
 use alloc::rc::Rc;
 use alloc::string::{String, ToString};
+use core::mem;
 
 use bytes::Bytes;
 
 use super::{Active, Entry, Failure, Server, Task, output};
-use crate::http1::connection::Misuse;
+use crate::http1::connection::{Heading, Misuse};
 use crate::http1::exchange::{News, Reply};
-use crate::http1::response::{Content, ContentType};
-use crate::http1::{BodyLength, Headers, Rejection, Response, Server as Side, Status};
+use crate::http1::response::Content;
+use crate::http1::{BodyLength, Headers, HttpDate, Rejection, Response, Server as Side, Status};
 use crate::hub::fibers::Role;
 use crate::{Actions, Cause, Error, Instant, Limit, Notice, Pipeline};
 
@@ -28,14 +29,14 @@ impl Server {
         &mut self,
         active: &mut Active,
         now: Instant,
-        response: Response,
+        mut response: Response,
         actions: &mut Actions<'_>,
     ) {
         if matches!(response.content, Content::Stream(..)) {
             return self.stream(active, now, response, actions);
         }
         let status = response.status;
-        match self.send(active, response, actions) {
+        match self.send(active, &mut response, actions) {
             Ok(Sent::Whole) => self.answered(active, now, status, actions),
             Ok(Sent::Head) => {
                 if let Some(entry) = &mut active.entry {
@@ -130,8 +131,8 @@ impl Server {
             active.task = Task::Nothing;
             return actions.abort(cause);
         }
-        let response = Response::text(format!("{status}\n")).status(status);
-        match self.send(active, response, actions) {
+        let mut response = Response::text(format!("{status}\n")).status(status);
+        match self.send(active, &mut response, actions) {
             Ok(_) => self.answered(active, now, status, actions),
             Err(_) => actions.abort(cause),
         }
@@ -152,15 +153,15 @@ impl Server {
                     }
                     let is_whole =
                         !matches!(response.content, Content::Stream(..) | Content::Upgrade(..));
-                    if is_whole && self.send(active, response, actions).is_ok() {
+                    if is_whole && self.send(active, &mut response, actions).is_ok() {
                         return;
                     }
                 }
                 None => self.panicked(actions),
             }
         }
-        let date = self.shared.date(&self.seat);
-        active.connection.reject(date.as_deref(), &mut output(actions));
+        let wording = self.shared.wording(&self.seat);
+        active.connection.reject(wording.date(), &mut output(actions));
     }
 
     /// The answer is complete.
@@ -207,53 +208,27 @@ impl Server {
     fn send(
         &mut self,
         active: &mut Active,
-        response: Response,
+        response: &mut Response,
         actions: &mut Actions<'_>,
     ) -> Result<Sent, Error> {
         let Response { status, headers, content_type, content, invalid } = response;
         if let Some(invalid) = invalid {
-            return Err(Error::application(invalid));
+            return Err(Error::application(*invalid));
         }
-        let connection = &mut active.connection;
-        let length = match &content {
-            Content::Empty => BodyLength::Exactly(0),
-            Content::Static(bytes) => BodyLength::Exactly(bytes.len() as u64),
-            Content::Bytes(bytes) => BodyLength::Exactly(bytes.len() as u64),
-            Content::Streaming(length) => *length,
-            Content::Stream(length, _) => *length,
-            Content::Upgrade(protocol, _) => {
-                let date = self.shared.date(&self.seat);
-                connection
-                    .switch(&headers, protocol, date.as_deref(), &mut output(actions))
-                    .map_err(error_of)?;
-                if let Content::Upgrade(_, machine) = content {
-                    actions.upgrade(machine);
-                }
-                return Ok(Sent::Whole);
+        let mut wording = self.shared.wording(&self.seat);
+        let heading = Heading { status: *status, content_type: *content_type, headers };
+        let whole: &[u8] = match content {
+            Content::Empty => &[],
+            Content::Static(bytes) if bytes.len() < Pipeline::BY_REFERENCE => bytes,
+            Content::Bytes(bytes) if bytes.len() < Pipeline::BY_REFERENCE => bytes,
+            _ => {
+                let content = mem::replace(content, Content::Empty);
+                return send_in_parts(active, &heading, content, wording.date(), actions);
             }
         };
-        let lines: &[&str] = match content_type {
-            None => &[],
-            Some(ContentType::Line(line)) => &[line],
-            Some(ContentType::Value(value)) => &["Content-Type: ", value, "\r\n"],
-        };
-        let date = self.shared.date(&self.seat);
         let out = &mut output(actions);
-        connection
-            .respond_with(status, lines, &headers, length, date.as_deref(), out)
-            .map_err(error_of)?;
-        match content {
-            Content::Static(bytes) if bytes.len() < Pipeline::BY_REFERENCE => {
-                connection.data(bytes, out)
-            }
-            Content::Static(bytes) => connection.data_bytes(Bytes::from_static(bytes), out),
-            Content::Bytes(bytes) => connection.data_bytes(bytes, out),
-            Content::Streaming(_) | Content::Stream(..) => return Ok(Sent::Head),
-            Content::Empty | Content::Upgrade(..) => Ok(()),
-        }
-        .and_then(|()| connection.end(&Headers::new(), out))
-        .map_err(error_of)?;
-        Ok(Sent::Whole)
+        let sent = active.connection.respond_in_words(&heading, whole, &mut wording, out);
+        sent.map(|()| Sent::Whole).map_err(error_of)
     }
 
     /// A plain handler wants to write the body piece by piece: in a fiber.
@@ -297,6 +272,40 @@ impl Server {
         self.seat.core().counters.borrow_mut().panics += 1;
         actions.notice(Notice::Panicked { peer: Some(self.seat.peer()) });
     }
+}
+
+/// Sends a response that is not small, or not all there, or another protocol.
+fn send_in_parts(
+    active: &mut Active,
+    heading: &Heading<'_>,
+    content: Content,
+    date: Option<&HttpDate>,
+    actions: &mut Actions<'_>,
+) -> Result<Sent, Error> {
+    let connection = &mut active.connection;
+    let out = &mut output(actions);
+    let (length, bytes) = match content {
+        Content::Empty => (BodyLength::Exactly(0), Bytes::new()),
+        Content::Static(bytes) => {
+            (BodyLength::Exactly(bytes.len() as u64), Bytes::from_static(bytes))
+        }
+        Content::Bytes(bytes) => (BodyLength::Exactly(bytes.len() as u64), bytes),
+        Content::Streaming(length) | Content::Stream(length, _) => {
+            connection.respond_with(heading, length, date, out).map_err(error_of)?;
+            return Ok(Sent::Head);
+        }
+        Content::Upgrade(protocol, machine) => {
+            connection.switch(heading.headers, &protocol, date, out).map_err(error_of)?;
+            actions.upgrade(machine);
+            return Ok(Sent::Whole);
+        }
+    };
+    connection
+        .respond_with(heading, length, date, out)
+        .and_then(|()| connection.data_bytes(bytes, out))
+        .and_then(|()| connection.end(&Headers::new(), out))
+        .map_err(error_of)?;
+    Ok(Sent::Whole)
 }
 
 fn error_of(misuse: Misuse) -> Error {

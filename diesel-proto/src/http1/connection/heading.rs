@@ -1,0 +1,167 @@
+//! The head of a response, as it goes on the wire.
+//!
+//! ```text
+//! HTTP/1.1 200 OK\r\n                       status
+//! Date: Sun, 06 Nov 1994 08:49:37 GMT\r\n   the connection's own: Date, Connection, Upgrade
+//! Content-Type: text/plain\r\n              the application's
+//! Content-Length: 13\r\n                    the connection's: how the body is delimited
+//! \r\n
+//! ```
+//!
+//! A server answers in the same words again and again, for a second at a time, until the date
+//! changes. So the last head may be kept, beside what it says: saying that again is a copy.
+//!
+//! It must never know whether a response may go out now: who writes one has asked.
+
+use alloc::vec::Vec;
+
+use super::BodyLength;
+use crate::http1::{ContentType, Headers, HttpDate, Status};
+
+/// What the application says in the head of a response.
+#[derive(Clone, Copy)]
+pub(in crate::http1) struct Heading<'a> {
+    pub(in crate::http1) status: Status,
+    /// Besides `headers`.
+    pub(in crate::http1) content_type: Option<ContentType>,
+    pub(in crate::http1) headers: &'a Headers,
+}
+
+/// What the connection says in it.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) struct Terms {
+    pub(super) length: BodyLength,
+    pub(super) keep_alive: bool,
+    pub(super) is_http10: bool,
+}
+
+/// The head that was written last, and the date: memory for all connections of a service.
+#[derive(Default)]
+pub(in crate::http1) struct Wording {
+    date: Option<HttpDate>,
+    said: Option<Said>,
+    head: Vec<u8>,
+}
+
+/// What a head says that has no fields of its own.
+#[derive(PartialEq, Eq)]
+struct Said {
+    status: Status,
+    content_type: Option<ContentType>,
+    terms: Terms,
+}
+
+impl Wording {
+    /// Goes on to this second. `None`: nobody knows the time.
+    #[inline]
+    pub(in crate::http1) fn refresh(&mut self, unix_seconds: Option<u64>) {
+        if self.date.as_ref().map(HttpDate::unix) != unix_seconds {
+            self.date = unix_seconds.map(HttpDate::from_unix);
+            self.said = None;
+        }
+    }
+
+    /// The date of this second.
+    pub(in crate::http1) fn date(&self) -> Option<&HttpDate> {
+        self.date.as_ref()
+    }
+
+    /// The bytes of a head without fields of its own: those of the last one, if it says the same.
+    #[inline]
+    pub(super) fn head(&mut self, heading: &Heading<'_>, terms: Terms) -> &[u8] {
+        let Heading { status, content_type, .. } = *heading;
+        let said = Some(Said { status, content_type, terms });
+        if self.said != said {
+            self.head.clear();
+            heading.write(terms, self.date.as_ref(), &mut self.head);
+            self.said = said;
+        }
+        &self.head
+    }
+}
+
+/// Room for what the connection writes into a head by itself.
+const ROOM: usize = 192;
+
+impl Heading<'_> {
+    /// Bytes that are enough for this head, as good as always.
+    pub(super) fn expected_len(&self) -> usize {
+        let content_type = self.content_type.map_or(0, |content_type| content_type.text().len());
+        ROOM + content_type + self.headers.lines().len()
+    }
+
+    /// Writes it to the end of `out`, with the fields that are the connection's.
+    pub(super) fn write(&self, terms: Terms, date: Option<&HttpDate>, out: &mut Vec<u8>) {
+        let Heading { status, content_type, headers } = *self;
+        let Terms { length, keep_alive, is_http10 } = terms;
+        put_status(status, out);
+        if let Some(date) = date.filter(|_| !headers.has_date()) {
+            out.extend_from_slice(date.line());
+        }
+        let names_upgrade = headers.first_framing_field().is_some();
+        let upgrades = names_upgrade || status == Status::UPGRADE_REQUIRED;
+        // Where there is an `Upgrade`, `Connection` says so (RFC 9110, 7.8).
+        out.extend_from_slice(match (keep_alive, is_http10, upgrades) {
+            (true, false, false) => b"",
+            (false, _, false) => b"Connection: close\r\n",
+            (false, _, true) => b"Connection: close, upgrade\r\n",
+            (true, true, false) => b"Connection: keep-alive\r\n",
+            (true, true, true) => b"Connection: keep-alive, upgrade\r\n",
+            (true, false, true) => b"Connection: upgrade\r\n",
+        });
+        if upgrades && !names_upgrade {
+            // RFC 9110, 15.5.22: 426 names what would be welcome. The application names nothing.
+            out.extend_from_slice(b"Upgrade: HTTP/1.1\r\n");
+        }
+        match content_type {
+            None => {}
+            Some(ContentType::Line(line)) => out.extend_from_slice(line.as_bytes()),
+            Some(ContentType::Value(value)) => {
+                out.extend_from_slice(b"Content-Type: ");
+                out.extend_from_slice(value.as_bytes());
+                out.extend_from_slice(b"\r\n");
+            }
+        }
+        out.extend_from_slice(headers.lines());
+        match length {
+            // RFC 9110, 8.6: a 204 has none.
+            _ if status == Status::NO_CONTENT => {}
+            BodyLength::Exactly(0) if status == Status::NOT_MODIFIED => {}
+            BodyLength::Exactly(n) => {
+                out.extend_from_slice(b"Content-Length: ");
+                put_decimal(n, out);
+                out.extend_from_slice(b"\r\n");
+            }
+            BodyLength::Unknown if is_http10 => {}
+            BodyLength::Unknown => out.extend_from_slice(b"Transfer-Encoding: chunked\r\n"),
+        }
+        out.extend_from_slice(b"\r\n");
+    }
+}
+
+pub(super) fn put_status(status: Status, out: &mut Vec<u8>) {
+    match status.line() {
+        Some(line) => out.extend_from_slice(line.as_bytes()),
+        None => {
+            out.extend_from_slice(b"HTTP/1.1 ");
+            put_decimal(status.code().into(), out);
+            // RFC 9112, 4: the space is there, even without a phrase.
+            out.extend_from_slice(b" \r\n");
+        }
+    }
+}
+
+fn put_decimal(mut n: u64, out: &mut Vec<u8>) {
+    // As many digits as `u64::MAX` has.
+    let mut digits = [0; 20];
+    let mut start = digits.len();
+    for (at, digit) in digits.iter_mut().enumerate().rev() {
+        *digit = b'0' + (n % 10) as u8;
+        start = at;
+        n /= 10;
+        if n == 0 {
+            break;
+        }
+    }
+    out.extend_from_slice(digits.get(start..).unwrap_or_default());
+}
