@@ -46,7 +46,7 @@
 //!
 //! | client | events |
 //! | --- | --- |
-//! | Idle | Request → Sending, Eof → Closed, Violation → Failed |
+//! | Idle | Request → Sending, WholeRequest → Done, Eof → Closed, Violation → Failed |
 //! | Sending | Data → Sending, End → Done, Violation → Failed |
 //! | Done |  |
 //! | Failed |  |
@@ -58,7 +58,7 @@
 //! | server | events |
 //! | --- | --- |
 //! | Idle |  |
-//! | Owing | Informational → Owing, Response → Sending, Switch → Switched |
+//! | Owing | Informational → Owing, Response → Sending, WholeResponse → Done, Switch → Switched |
 //! | Sending | Data → Sending, End → Done |
 //! | Done |  |
 //! | MustClose |  |

@@ -54,6 +54,8 @@ pub enum Server {
 pub enum ClientEvent {
     /// The head of a request.
     Request,
+    /// A request that is complete with its head.
+    WholeRequest,
     /// A part of its body.
     Data,
     /// The request is complete.
@@ -71,6 +73,8 @@ pub enum ServerEvent {
     Informational,
     /// The head of the final response.
     Response,
+    /// The final response, head and body.
+    WholeResponse,
     /// A part of its body.
     Data,
     /// The response is complete.
@@ -91,10 +95,12 @@ impl Client {
     ];
 
     /// Where an event takes the client. `None`: it may not happen now.
+    #[inline]
     pub const fn after(self, event: ClientEvent) -> Option<Client> {
-        use ClientEvent::{Data, End, Eof, Request, Violation};
+        use ClientEvent::{Data, End, Eof, Request, Violation, WholeRequest};
         Some(match (self, event) {
             (Client::Idle, Request) => Client::Sending,
+            (Client::Idle, WholeRequest) => Client::Done,
             (Client::Idle, Eof) => Client::Closed,
             (Client::Idle, Violation) => Client::Failed,
             (Client::Sending, Data) => Client::Sending,
@@ -117,11 +123,13 @@ impl Server {
     ];
 
     /// Where an event takes us. `None`: it may not happen now.
+    #[inline]
     pub const fn after(self, event: ServerEvent) -> Option<Server> {
-        use ServerEvent::{Data, End, Informational, Response, Switch};
+        use ServerEvent::{Data, End, Informational, Response, Switch, WholeResponse};
         Some(match (self, event) {
             (Server::Owing, Informational) => Server::Owing,
             (Server::Owing, Response) => Server::Sending,
+            (Server::Owing, WholeResponse) => Server::Done,
             (Server::Owing, Switch) => Server::Switched,
             (Server::Sending, Data) => Server::Sending,
             (Server::Sending, End) => Server::Done,
@@ -132,8 +140,9 @@ impl Server {
 
 impl ClientEvent {
     /// Every event.
-    pub const ALL: [ClientEvent; 5] = [
+    pub const ALL: [ClientEvent; 6] = [
         ClientEvent::Request,
+        ClientEvent::WholeRequest,
         ClientEvent::Data,
         ClientEvent::End,
         ClientEvent::Eof,
@@ -143,9 +152,10 @@ impl ClientEvent {
 
 impl ServerEvent {
     /// Every event.
-    pub const ALL: [ServerEvent; 5] = [
+    pub const ALL: [ServerEvent; 6] = [
         ServerEvent::Informational,
         ServerEvent::Response,
+        ServerEvent::WholeResponse,
         ServerEvent::Data,
         ServerEvent::End,
         ServerEvent::Switch,
@@ -175,6 +185,7 @@ impl State {
     /// # Errors
     ///
     /// It may not happen now; nothing has changed.
+    #[inline]
     pub fn client(&mut self, event: ClientEvent) -> Result<(), OutOfOrder> {
         let next = self.client.after(event).ok_or(OutOfOrder { state: *self })?;
         self.client = next;
@@ -187,14 +198,26 @@ impl State {
     /// # Errors
     ///
     /// It may not happen now; nothing has changed. To switch, the request must be complete.
+    #[inline]
     pub fn server(&mut self, event: ServerEvent) -> Result<(), OutOfOrder> {
-        let next = self.server.after(event).ok_or(OutOfOrder { state: *self })?;
-        if next == Server::Switched && self.client != Client::Done {
-            return Err(OutOfOrder { state: *self });
-        }
-        self.server = next;
+        self.server = self.may(event)?;
         self.settle();
         Ok(())
+    }
+
+    /// Where it would take us.
+    ///
+    /// # Errors
+    ///
+    /// As [`server`](Self::server).
+    #[inline]
+    pub fn may(&self, event: ServerEvent) -> Result<Server, OutOfOrder> {
+        match self.server.after(event) {
+            Some(Server::Switched) if self.client != Client::Done => {}
+            Some(next) => return Ok(next),
+            None => {}
+        }
+        Err(OutOfOrder { state: *self })
     }
 
     /// The connection is not kept beyond this exchange; between exchanges, it is to be closed.
@@ -205,6 +228,7 @@ impl State {
 
     /// The moves that depend on both. Each is made at most once after an event, but for the last
     /// two, of which one may follow the first.
+    #[inline]
     fn settle(&mut self) {
         // A request that begins, or fails to, is owed an answer.
         if let (Client::Sending | Client::Done | Client::Failed, Server::Idle) =

@@ -47,13 +47,13 @@ impl ServerConnection {
             if self.must_close() {
                 return Ok((taken, None));
             }
-            match (&mut self.reading, self.state.client) {
-                (Reading::Head, Client::Idle) if self.state.keep_alive => {
-                    if rest.is_empty() {
-                        return Ok((taken, None));
-                    }
-                    return self.head(rest, taken, spans, blocks);
+            if self.state.client == Client::Idle && self.state.keep_alive {
+                if rest.is_empty() {
+                    return Ok((taken, None));
                 }
+                return self.head(rest, taken, spans, blocks);
+            }
+            match (&mut self.reading, self.state.client) {
                 (Reading::Length(0), Client::Sending) => {
                     let drained = self.drains(0);
                     self.complete();
@@ -261,16 +261,16 @@ impl ServerConnection {
             Version::Http11 => !map.options.close,
         };
         self.reading = match map.framing {
-            Framing::Empty => Reading::Head,
+            Framing::Empty | Framing::Length(0) => Reading::Head,
             Framing::Length(length) => Reading::Length(length),
             Framing::Chunked => Reading::Chunked(ChunkedDecoder::new(&config.limits)),
         };
-        let _ = self.state.client(ClientEvent::Request);
+        let _ = self.state.client(match map.framing {
+            Framing::Empty | Framing::Length(0) => ClientEvent::WholeRequest,
+            _ => ClientEvent::Request,
+        });
         if is_last || !keeps {
             self.state.give_up();
-        }
-        if matches!(map.framing, Framing::Empty | Framing::Length(0)) {
-            self.complete();
         }
         Ok(())
     }

@@ -157,16 +157,12 @@ impl ServerConnection {
         date: Option<&HttpDate>,
         out: &mut Output<'_>,
     ) -> Result<(), Misuse> {
-        self.respond_with(
-            &Heading { status, content_type: None, headers },
-            BodyLength::Exactly(content.len() as u64),
-            date,
-            out,
-        )?;
-        if self.writing != Writing::Discarded {
-            out.put(content);
-        }
-        self.state.server(ServerEvent::End)?;
+        let heading = Heading { status, content_type: None, headers };
+        let (terms, content) = self.whole_response(&heading, content)?;
+        out.put_with(heading.expected_len() + content.len(), |out| {
+            heading.write(terms, date, out);
+            out.extend_from_slice(content);
+        });
         Ok(())
     }
 
@@ -178,9 +174,7 @@ impl ServerConnection {
         wording: &mut Wording,
         out: &mut Output<'_>,
     ) -> Result<(), Misuse> {
-        let length = BodyLength::Exactly(content.len() as u64);
-        let terms = self.begin_response(heading, length)?;
-        let content = if self.writing == Writing::Discarded { &[] } else { content };
+        let (terms, content) = self.whole_response(heading, content)?;
         if heading.headers.is_empty() {
             let head = wording.head(heading, terms);
             out.put_with(head.len() + content.len(), |out| {
@@ -193,7 +187,6 @@ impl ServerConnection {
                 out.extend_from_slice(content);
             });
         }
-        self.state.server(ServerEvent::End)?;
         Ok(())
     }
 
@@ -204,7 +197,8 @@ impl ServerConnection {
         date: Option<&HttpDate>,
         out: &mut Output<'_>,
     ) -> Result<(), Misuse> {
-        let terms = self.begin_response(heading, length)?;
+        let terms = self.begin_response(heading, length, ServerEvent::Response)?;
+        let _ = self.state.server(ServerEvent::Response);
         out.put_with(heading.expected_len(), |out| heading.write(terms, date, out));
         Ok(())
     }
@@ -353,6 +347,19 @@ impl ServerConnection {
         }
     }
 
+    /// A response goes out, if it may: its terms, and what goes out of its content.
+    #[inline]
+    fn whole_response<'a>(
+        &mut self,
+        heading: &Heading<'_>,
+        content: &'a [u8],
+    ) -> Result<(Terms, &'a [u8]), Misuse> {
+        let length = BodyLength::Exactly(content.len() as u64);
+        let terms = self.begin_response(heading, length, ServerEvent::WholeResponse)?;
+        let _ = self.state.server(ServerEvent::WholeResponse);
+        Ok((terms, if self.writing == Writing::Discarded { &[] } else { content }))
+    }
+
     /// The head of a response is about to go out, if it may: the last moment to say that the
     /// connection will not be kept.
     #[inline]
@@ -360,6 +367,7 @@ impl ServerConnection {
         &mut self,
         heading: &Heading<'_>,
         length: BodyLength,
+        event: ServerEvent,
     ) -> Result<Terms, Misuse> {
         let Heading { status, headers, .. } = *heading;
         if status.is_informational() || (self.request.is_connect && status.is_success()) {
@@ -369,7 +377,7 @@ impl ServerConnection {
             return Err(Misuse::FramingField);
         }
         let writing = self.writing(status, length)?;
-        self.state.server(ServerEvent::Response)?;
+        self.state.may(event)?;
         self.writing = writing;
         let unread = match self.reading {
             Reading::Length(left) if self.state.client == Client::Sending => left,
