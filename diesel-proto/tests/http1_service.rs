@@ -328,6 +328,45 @@ fn a_handler_that_fails_or_panics_is_answered_for() {
     }
 }
 
+/// All handlers of a step run behind one guard.
+#[test]
+fn a_plain_handler_that_panics_takes_nothing_from_the_requests_around_it() {
+    let (mut world, conn) = serving(Service::new(|request: Request| match request.path() {
+        "/panic" => panic!("in a handler"),
+        path => Response::text(format!("{path} {}", request.content().escape_ascii())),
+    }));
+    let post =
+        |path: &str| format!("POST {path} HTTP/1.1\r\nHost: a\r\nContent-Length: 2\r\n\r\nhi");
+    let paths = ["/a", "/panic", "/panic", "/b", "/panic"];
+    let failed = answer("500 Internal Server Error", "", "500 Internal Server Error\n");
+    for (request, content) in [(&get as &dyn Fn(&str) -> String, ""), (&post, "hi")] {
+        world.says(conn, paths.map(request).concat());
+        let expected = paths.map(|path| match path {
+            "/panic" => failed.clone(),
+            path => ok(&format!("{path} {content}")),
+        });
+        assert_eq!(world.hears(conn), expected.concat());
+    }
+    assert_eq!(world.hub.counters().panics, 6);
+    assert_eq!(world.notices().len(), 6);
+}
+
+/// A guard may be anything. One that runs nothing must not be asked for ever.
+#[test]
+fn a_guard_that_runs_nothing_costs_the_connection() {
+    let (mut world, conn) = serving(Service::new(plain));
+    let runs = Rc::new(Cell::new(0));
+    let counted = Rc::clone(&runs);
+    world.hub.set_poll_hook(Box::new(move |_, run| {
+        counted.set(counted.get() + 1);
+        if counted.get() == 1 {
+            run();
+        }
+    }));
+    world.says(conn, get("/a"));
+    assert!(runs.get() < 5, "{}", runs.get());
+}
+
 #[test]
 fn if_the_head_is_out_already_the_connection_is_cut() {
     for (path, cause) in [

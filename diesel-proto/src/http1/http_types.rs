@@ -9,7 +9,6 @@ use bytes::Bytes;
 use http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
 
 use super::headers::is_framing_field;
-use super::response::Content;
 use super::{Headers, InvalidField, RequestHead, Response, Status, Version};
 
 /// Names become lower case, and the fields of one name follow each other.
@@ -104,13 +103,12 @@ impl<B: Into<Bytes>> TryFrom<http::Response<B>> for Response {
 
     fn try_from(response: http::Response<B>) -> Result<Self, InvalidStatus> {
         let (parts, body) = response.into_parts();
-        let mut response = Response::new(Status::try_from(parts.status)?);
+        let mut response = Response::bytes(body).status(Status::try_from(parts.status)?);
         for (name, value) in
             parts.headers.iter().filter(|(name, _)| !is_framing_field(name.as_str()))
         {
             response = response.header(name, value);
         }
-        response.content = Content::Bytes(body.into());
         Ok(response)
     }
 }
@@ -152,6 +150,7 @@ impl core::error::Error for InvalidStatus {}
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::http1::response::Content;
     use crate::http1::{Target, headers};
     use alloc::string::{String, ToString};
     use alloc::vec::Vec;

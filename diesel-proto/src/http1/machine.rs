@@ -76,6 +76,16 @@ struct Entry {
     queued: u64,
 }
 
+/// How far the bytes of a step were read. It outlives a handler that panics.
+struct Reading<'a> {
+    bytes: &'a [u8],
+    taken: usize,
+    /// How many requests have begun.
+    begun: usize,
+    /// A handler runs.
+    is_calling: bool,
+}
+
 /// Why there is no answer of the handler's.
 enum Failure {
     /// It, or what it answered.
@@ -106,6 +116,7 @@ impl Server {
         })
     }
 
+    /// Reads what arrived, and has plain handlers answer. Returns how many bytes were taken.
     fn received(
         &mut self,
         active: &mut Active,
@@ -113,16 +124,40 @@ impl Server {
         bytes: &[u8],
         actions: &mut Actions<'_>,
     ) -> usize {
-        let mut taken = 0;
-        let mut begun = 0;
+        let mut reading = Reading { bytes, taken: 0, begun: 0, is_calling: false };
+        if let Kind::Fiber(_) = &self.shared.handler {
+            self.read(active, now, &mut reading, actions);
+            return reading.taken;
+        }
+        // All handlers of a step run behind one guard: it costs as much as a small request.
+        let seat = self.seat.clone();
+        while seat.call(|| self.read(active, now, &mut reading, actions)).is_none() {
+            let is_handlers = mem::take(&mut reading.is_calling);
+            self.fail(active, now, Failure::Panicked { told: false }, actions);
+            if !is_handlers {
+                // Nobody knows how far this step came.
+                actions.abort(Cause::Panicked);
+                break;
+            }
+        }
+        reading.taken
+    }
+
+    fn read(
+        &mut self,
+        active: &mut Active,
+        now: Instant,
+        reading: &mut Reading<'_>,
+        actions: &mut Actions<'_>,
+    ) {
         let mut spare = None;
         while self.has_room(active, actions) {
-            if begun >= self.shared.config.limits.pipelined.max(1) {
+            if reading.begun >= self.shared.config.limits.pipelined.max(1) {
                 // Others have their turn; what is left is offered again after it.
                 self.seat.wake();
                 break;
             }
-            let rest = bytes.get(taken..).unwrap_or_default();
+            let rest = reading.bytes.get(reading.taken..).unwrap_or_default();
             let mut head = spare.take().unwrap_or_else(|| self.shared.lend_head());
             let Active { connection, task, watch, .. } = active;
             let (n, event) = match connection.receive(rest, &mut head.spans, actions.blocks()) {
@@ -133,16 +168,16 @@ impl Server {
                     break;
                 }
             };
-            taken += n;
+            reading.taken += n;
             match event {
                 None => {
                     spare = Some(head);
                     break;
                 }
                 Some(Event::Request(_)) => {
-                    begun += 1;
-                    self.asked(active, now, head, actions);
-                    if taken >= bytes.len() && active.connection.is_idle() {
+                    reading.begun += 1;
+                    self.asked(active, now, head, reading, actions);
+                    if reading.taken >= reading.bytes.len() && active.connection.is_idle() {
                         break;
                     }
                     continue;
@@ -163,7 +198,7 @@ impl Server {
                     match mem::replace(task, Task::Nothing) {
                         Task::Collecting(mut request) => {
                             request.collected(trailers);
-                            self.call(active, now, request, actions);
+                            self.call(active, now, request, reading, actions);
                         }
                         other => {
                             if let Task::Fiber(work) = &other {
@@ -179,7 +214,6 @@ impl Server {
         if let Some(head) = spare {
             self.shared.give_back_head(head);
         }
-        taken
     }
 
     /// Whether more is read now. What is left waits.
@@ -201,27 +235,26 @@ impl Server {
         active: &mut Active,
         now: Instant,
         head: Box<Head>,
+        reading: &mut Reading<'_>,
         actions: &mut Actions<'_>,
     ) {
         if self.shared.access_notices {
             active.entry = Some(Entry::new(&head, &self.seat, now, actions));
         }
-        let is_head = active.connection.is_head();
-        let expects_continue = head.spans.kept().expects_continue();
         let is_complete = active.connection.request_is_complete();
-        let request = |body| Request::new(head, Rc::clone(&self.shared), self.seat.clone(), body);
+        let expects_continue = head.spans.kept().expects_continue();
+        let (shared, seat) = (Rc::clone(&self.shared), self.seat.clone());
+        let mut request = Request::new(head, shared, seat);
         match &self.shared.handler {
-            Kind::Plain(_) if is_complete => {
-                let request = request(Body::none());
-                self.call(active, now, request, actions);
-            }
+            Kind::Plain(_) if is_complete => self.call(active, now, request, reading, actions),
             Kind::Plain(_) => {
-                active.task = Task::Collecting(request(Body::none()));
+                active.task = Task::Collecting(request);
                 active.connection.ask_for_body(&mut output(actions));
             }
             Kind::Fiber(begin) => {
+                let is_head = active.connection.is_head();
                 let exchange = self.exchange(is_complete, is_head, expects_continue);
-                let request = request(Body::of(Rc::clone(&exchange)));
+                *request.body() = Body::of(Rc::clone(&exchange));
                 let reply = Reply::new(Rc::clone(&exchange));
                 match begin(self.seat.core(), self.seat.conn(), request, reply) {
                     Ok(fiber) => active.task = self.work(fiber, exchange),
@@ -250,18 +283,25 @@ impl Server {
     }
 
     /// Has a plain handler answer.
+    #[inline]
     fn call(
         &mut self,
         active: &mut Active,
         now: Instant,
         request: Request,
+        reading: &mut Reading<'_>,
         actions: &mut Actions<'_>,
     ) {
         let Kind::Plain(handler) = &self.shared.handler else { return };
-        match self.seat.call(|| handler(request)) {
-            Some(Ok(response)) => self.answer(active, now, response, actions),
-            Some(Err(error)) => self.fail(active, now, Failure::Error(error), actions),
-            None => self.fail(active, now, Failure::Panicked { told: false }, actions),
+        reading.is_calling = true;
+        let mut answer = handler(request);
+        reading.is_calling = false;
+        match &mut answer {
+            Ok(response) => self.answer(active, now, response, actions),
+            Err(_) => {
+                let failure = answer.err().map_or(Failure::Panicked { told: true }, Failure::Error);
+                self.fail(active, now, failure, actions);
+            }
         }
     }
 
@@ -352,6 +392,7 @@ impl Machine for Server {
         if actions.is_closing() {
             return 0;
         }
+        self.shared.refresh(&self.seat);
         let mut active = self.begin();
         let mut taken = 0;
         match input {

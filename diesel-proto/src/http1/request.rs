@@ -49,8 +49,10 @@ pub(super) struct Head {
 }
 
 impl Request {
-    pub(super) fn new(head: Box<Head>, shared: Rc<Shared>, seat: Seat, body: Body) -> Self {
-        Request { head: Some(head), shared, seat, body }
+    /// Without a body, so far.
+    #[inline]
+    pub(super) fn new(head: Box<Head>, shared: Rc<Shared>, seat: Seat) -> Self {
+        Request { head: Some(head), shared, seat, body: Body::none() }
     }
 
     /// The method: a token, in the case that it was written in.

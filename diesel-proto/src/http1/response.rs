@@ -16,6 +16,7 @@ use alloc::vec::Vec;
 use core::fmt;
 use core::future::Future;
 use core::pin::Pin;
+use core::ptr;
 
 use bytes::Bytes;
 
@@ -43,7 +44,6 @@ pub struct Response {
     /// Besides `headers`: the usual types need no memory.
     pub(super) content_type: Option<ContentType>,
     pub(super) content: Content,
-    pub(super) invalid: Option<InvalidField>,
 }
 
 /// What follows the head.
@@ -54,8 +54,15 @@ pub(super) enum Content {
     Stream(BodyLength, Stream),
     /// The same, while it is being written.
     Streaming(BodyLength),
-    /// Another protocol, by its name, and who speaks it.
-    Upgrade(Cow<'static, str>, Box<dyn Machine + Send>),
+    Upgrade(Box<Upgrade>),
+    /// None: a field may not go on the wire. The first such counts.
+    Invalid(InvalidField),
+}
+
+/// Another protocol, by its name, and who speaks it.
+pub(super) struct Upgrade {
+    pub(super) protocol: Cow<'static, str>,
+    pub(super) machine: Box<dyn Machine + Send>,
 }
 
 /// Writes a body, in a fiber.
@@ -63,38 +70,31 @@ pub(super) type Stream = Box<dyn FnOnce(BodyWriter) -> Writing>;
 
 pub(super) type Writing = Pin<Box<dyn Future<Output = Result<Headers, Error>>>>;
 
-/// A `Content-Type` that needs no memory.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum ContentType {
-    /// The whole field line.
-    Line(&'static str),
-    /// Its value, which was checked.
-    Value(&'static str),
-}
+/// A `Content-Type` that needs no memory: its value, which was checked.
+#[derive(Clone, Copy, Debug, Eq)]
+pub(super) struct ContentType(&'static str);
 
 impl ContentType {
-    pub(super) const TEXT: ContentType =
-        ContentType::Line("Content-Type: text/plain; charset=utf-8\r\n");
-    pub(super) const HTML: ContentType =
-        ContentType::Line("Content-Type: text/html; charset=utf-8\r\n");
+    pub(super) const TEXT: ContentType = ContentType("text/plain; charset=utf-8");
+    pub(super) const HTML: ContentType = ContentType("text/html; charset=utf-8");
 
-    pub(super) fn text(self) -> &'static str {
-        match self {
-            ContentType::Line(text) | ContentType::Value(text) => text,
-        }
+    pub(super) const fn as_str(self) -> &'static str {
+        self.0
+    }
+}
+
+impl PartialEq for ContentType {
+    #[inline]
+    fn eq(&self, other: &Self) -> bool {
+        // Nearly always they are the same constant.
+        ptr::eq(self.0, other.0) || self.0 == other.0
     }
 }
 
 impl Response {
     /// A response without content.
     pub const fn new(status: Status) -> Self {
-        Response {
-            status,
-            headers: Headers::new(),
-            content_type: None,
-            content: Content::Empty,
-            invalid: None,
-        }
+        Response { status, headers: Headers::new(), content_type: None, content: Content::Empty }
     }
 
     /// 204: it went well, and there is nothing to show.
@@ -159,8 +159,8 @@ impl Response {
         protocol: impl Into<Cow<'static, str>>,
         machine: impl Machine + Send + 'static,
     ) -> Self {
-        let content = Content::Upgrade(protocol.into(), Box::new(machine));
-        Response::of(None, content).status(Status::SWITCHING_PROTOCOLS)
+        let upgrade = Upgrade { protocol: protocol.into(), machine: Box::new(machine) };
+        Response::of(None, Content::Upgrade(Box::new(upgrade))).status(Status::SWITCHING_PROTOCOLS)
     }
 
     /// With another status.
@@ -176,7 +176,8 @@ impl Response {
     pub fn header(mut self, name: impl AsRef<str>, value: impl AsRef<[u8]>) -> Self {
         match Field::new(name.as_ref(), value.as_ref()) {
             Ok(field) => self.push(field),
-            Err(invalid) => _ = self.invalid.get_or_insert(invalid),
+            Err(_) if matches!(self.content, Content::Invalid(_)) => {}
+            Err(invalid) => self.content = Content::Invalid(invalid),
         }
         self
     }
@@ -195,7 +196,7 @@ impl Response {
         self.headers.remove("content-type");
         match value.into() {
             Cow::Borrowed(value) if Field::new("Content-Type", value.as_bytes()).is_ok() => {
-                self.content_type = Some(ContentType::Value(value));
+                self.content_type = Some(ContentType(value));
                 self
             }
             value => self.header("Content-Type", value.as_bytes()),
@@ -221,7 +222,7 @@ impl Response {
     #[inline]
     const fn of(content_type: Option<ContentType>, content: Content) -> Self {
         let headers = Headers::new();
-        Response { status: Status::OK, headers, content_type, content, invalid: None }
+        Response { status: Status::OK, headers, content_type, content }
     }
 
     fn push(&mut self, field: Field<'_>) {
@@ -273,7 +274,8 @@ impl fmt::Debug for Content {
                 BodyLength::Exactly(n) => write!(f, "a stream of {n} bytes"),
                 BodyLength::Unknown => f.write_str("a stream"),
             },
-            Content::Upgrade(protocol, _) => write!(f, "an upgrade to {protocol}"),
+            Content::Upgrade(upgrade) => write!(f, "an upgrade to {}", upgrade.protocol),
+            Content::Invalid(invalid) => write!(f, "none: {invalid}"),
         }
     }
 }
@@ -366,27 +368,25 @@ mod tests {
     #[test]
     fn a_field_that_may_not_go_on_the_wire_is_kept_in_mind() {
         let response = Response::empty().header("X-Name", "Ada\r\nX-Admin: yes");
-        assert_eq!(response.invalid, Some(InvalidField::Value { byte: b'\r', at: 3 }));
+        let first = InvalidField::Value { byte: b'\r', at: 3 };
+        assert!(matches!(response.content, Content::Invalid(invalid) if invalid == first));
         assert!(response.headers.is_empty());
         // The first counts.
         let response = response.header("", "").header("X-Fine", "yes");
-        assert_eq!(response.invalid, Some(InvalidField::Value { byte: b'\r', at: 3 }));
+        assert!(matches!(response.content, Content::Invalid(invalid) if invalid == first));
     }
 
     #[test]
     fn there_is_one_content_type_the_one_that_was_said_last() {
         let html = Response::text("<p>").content_type("text/html");
-        assert_eq!(
-            (html.content_type, html.headers.len()),
-            (Some(ContentType::Value("text/html")), 0)
-        );
+        assert_eq!((html.content_type, html.headers.len()), (Some(ContentType("text/html")), 0));
         let own = Response::text("{}").header("content-type", "application/json");
         assert_eq!((own.content_type, own.headers.len()), (None, 1));
         let made = own.content_type(format!("multipart/mixed; boundary={}", 7));
         assert_eq!(made.headers.get_str("Content-Type"), Some("multipart/mixed; boundary=7"));
         assert_eq!(made.headers.len(), 1);
         let bad = Response::empty().content_type("text/\r\n");
-        assert!(bad.invalid.is_some());
+        assert!(matches!(bad.content, Content::Invalid(_)));
     }
 
     #[test]

@@ -189,12 +189,15 @@ struct Spare {
 }
 
 impl Shared {
-    /// How responses are worded now: with the date, if anybody ever told the time.
+    /// A step begins: responses have this date, if anybody ever told the time.
+    pub(super) fn refresh(&self, seat: &Seat) {
+        self.wording.borrow_mut().refresh(seat.core().unix_seconds());
+    }
+
+    /// How responses are worded now.
     #[inline]
-    pub(super) fn wording(&self, seat: &Seat) -> RefMut<'_, Wording> {
-        let mut wording = self.wording.borrow_mut();
-        wording.refresh(seat.core().unix_seconds());
-        wording
+    pub(super) fn wording(&self) -> RefMut<'_, Wording> {
+        self.wording.borrow_mut()
     }
 
     pub(super) fn lend_head(&self) -> Box<Head> {

@@ -86,7 +86,7 @@ const ROOM: usize = 192;
 impl Heading<'_> {
     /// Bytes that are enough for this head, as good as always.
     pub(super) fn expected_len(&self) -> usize {
-        let content_type = self.content_type.map_or(0, |content_type| content_type.text().len());
+        let content_type = self.content_type.map_or(0, |content_type| content_type.as_str().len());
         ROOM + content_type + self.headers.lines().len()
     }
 
@@ -113,14 +113,10 @@ impl Heading<'_> {
             // RFC 9110, 15.5.22: 426 names what would be welcome. The application names nothing.
             out.extend_from_slice(b"Upgrade: HTTP/1.1\r\n");
         }
-        match content_type {
-            None => {}
-            Some(ContentType::Line(line)) => out.extend_from_slice(line.as_bytes()),
-            Some(ContentType::Value(value)) => {
-                out.extend_from_slice(b"Content-Type: ");
-                out.extend_from_slice(value.as_bytes());
-                out.extend_from_slice(b"\r\n");
-            }
+        if let Some(content_type) = content_type {
+            out.extend_from_slice(b"Content-Type: ");
+            out.extend_from_slice(content_type.as_str().as_bytes());
+            out.extend_from_slice(b"\r\n");
         }
         out.extend_from_slice(headers.lines());
         match length {

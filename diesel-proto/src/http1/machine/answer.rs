@@ -10,7 +10,7 @@ use bytes::Bytes;
 use super::{Active, Entry, Failure, Server, Task, output};
 use crate::http1::connection::{Heading, Misuse};
 use crate::http1::exchange::{News, Reply};
-use crate::http1::response::Content;
+use crate::http1::response::{Content, Upgrade};
 use crate::http1::{BodyLength, Headers, HttpDate, Rejection, Response, Server as Side, Status};
 use crate::hub::fibers::Role;
 use crate::{Actions, Cause, Error, Instant, Limit, Notice, Pipeline};
@@ -25,18 +25,19 @@ enum Sent {
 
 impl Server {
     /// Sends a response, or has a fiber write it.
+    #[inline]
     pub(super) fn answer(
         &mut self,
         active: &mut Active,
         now: Instant,
-        mut response: Response,
+        response: &mut Response,
         actions: &mut Actions<'_>,
     ) {
         if matches!(response.content, Content::Stream(..)) {
             return self.stream(active, now, response, actions);
         }
         let status = response.status;
-        match self.send(active, &mut response, actions) {
+        match self.send(active, response, actions) {
             Ok(Sent::Whole) => self.answered(active, now, status, actions),
             Ok(Sent::Head) => {
                 if let Some(entry) = &mut active.entry {
@@ -60,7 +61,7 @@ impl Server {
             }
         }
         match answer {
-            Some(Ok(response)) => self.answer(active, now, response, actions),
+            Some(Ok(mut response)) => self.answer(active, now, &mut response, actions),
             Some(Err(error)) => self.fail(active, now, Failure::Error(error), actions),
             None => {}
         }
@@ -99,6 +100,7 @@ impl Server {
     }
 
     /// The handler gave no answer that can be sent.
+    #[cold]
     pub(super) fn fail(
         &mut self,
         active: &mut Active,
@@ -160,11 +162,12 @@ impl Server {
                 None => self.panicked(actions),
             }
         }
-        let wording = self.shared.wording(&self.seat);
+        let wording = self.shared.wording();
         active.connection.reject(wording.date(), &mut output(actions));
     }
 
     /// The answer is complete.
+    #[inline]
     pub(super) fn answered(
         &mut self,
         active: &mut Active,
@@ -175,6 +178,7 @@ impl Server {
         self.answered_with(active, now, status.code(), actions);
     }
 
+    #[inline]
     fn answered_with(
         &mut self,
         active: &mut Active,
@@ -205,17 +209,15 @@ impl Server {
     }
 
     /// Sends what is there of a response.
+    #[inline]
     fn send(
         &mut self,
         active: &mut Active,
         response: &mut Response,
         actions: &mut Actions<'_>,
     ) -> Result<Sent, Error> {
-        let Response { status, headers, content_type, content, invalid } = response;
-        if let Some(invalid) = invalid {
-            return Err(Error::application(*invalid));
-        }
-        let mut wording = self.shared.wording(&self.seat);
+        let Response { status, headers, content_type, content } = response;
+        let mut wording = self.shared.wording();
         let heading = Heading { status: *status, content_type: *content_type, headers };
         let whole: &[u8] = match content {
             Content::Empty => &[],
@@ -232,13 +234,15 @@ impl Server {
     }
 
     /// A plain handler wants to write the body piece by piece: in a fiber.
+    #[inline(never)]
     fn stream(
         &mut self,
         active: &mut Active,
         now: Instant,
-        response: Response,
+        response: &mut Response,
         actions: &mut Actions<'_>,
     ) {
+        let response = mem::replace(response, Response::new(response.status));
         let exchange = self.exchange(true, active.connection.is_head(), false);
         let reply = Reply::new(Rc::clone(&exchange));
         let role = Role::Request(self.seat.conn());
@@ -275,6 +279,7 @@ impl Server {
 }
 
 /// Sends a response that is not small, or not all there, or another protocol.
+#[inline(never)]
 fn send_in_parts(
     active: &mut Active,
     heading: &Heading<'_>,
@@ -285,6 +290,7 @@ fn send_in_parts(
     let connection = &mut active.connection;
     let out = &mut output(actions);
     let (length, bytes) = match content {
+        Content::Invalid(invalid) => return Err(Error::application(invalid)),
         Content::Empty => (BodyLength::Exactly(0), Bytes::new()),
         Content::Static(bytes) => {
             (BodyLength::Exactly(bytes.len() as u64), Bytes::from_static(bytes))
@@ -294,7 +300,8 @@ fn send_in_parts(
             connection.respond_with(heading, length, date, out).map_err(error_of)?;
             return Ok(Sent::Head);
         }
-        Content::Upgrade(protocol, machine) => {
+        Content::Upgrade(upgrade) => {
+            let Upgrade { protocol, machine } = *upgrade;
             connection.switch(heading.headers, &protocol, date, out).map_err(error_of)?;
             actions.upgrade(machine);
             return Ok(Sent::Whole);
