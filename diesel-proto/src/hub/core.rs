@@ -46,7 +46,9 @@ pub(crate) struct Core {
     pub(crate) streams: RefCell<Slots<Stream>>,
     pub(crate) timers: RefCell<Timers<Alarm>>,
     pub(crate) slices: RefCell<Blocks<Rc<Vec<u8>>>>,
-    pub(crate) workspace: RefCell<Workspace>,
+    pub(crate) workspace: RefCell<Box<Workspace>>,
+    /// In the place of that, while a machine runs with it.
+    pub(crate) spare_workspace: Cell<Option<Box<Workspace>>>,
     pub(crate) actions: RefCell<Vec<Action>>,
     /// Streams to look at before the run ends, each once.
     pub(crate) dirty: RefCell<Vec<ConnId>>,
@@ -89,7 +91,8 @@ impl Core {
             streams: RefCell::new(Slots::new()),
             timers: RefCell::new(Timers::new()),
             slices: RefCell::new(Blocks::new()),
-            workspace: RefCell::new(Workspace::new()),
+            workspace: RefCell::default(),
+            spare_workspace: Cell::default(),
             actions: RefCell::new(Vec::new()),
             dirty: RefCell::new(Vec::new()),
             woken: RefCell::new(VecDeque::new()),

@@ -226,20 +226,26 @@ impl Hub {
         left
     }
 
+    /// Steps the machine only if it asked to be told.
     pub(super) fn machine_sent(&mut self, conn: ConnId, n: u64) -> u64 {
-        let mut left = 0;
-        let mut sent = 0;
-        self.step(conn, |link, now, workspace| {
-            let before = link.flow.output.sent();
-            link.sent(now, n, workspace);
-            sent = link.flow.output.sent().saturating_sub(before);
-            left = link.flow.output.len();
-        });
-        let core = &self.core;
-        if let Some(stream) = core.streams.borrow_mut().at(conn.into()) {
-            stream.progress.sent(core.now.get(), sent, left);
+        let Some((sent, drained)) = self.with_flow(conn, |flow| {
+            let blocks = &mut self.core.workspace.borrow_mut().blocks;
+            (flow.output.advance(n, blocks), flow.take_drained())
+        }) else {
+            return 0;
+        };
+        if drained {
+            self.step(conn, |link, now, workspace| link.input(now, Input::Drained, workspace));
         }
+        let core = &self.core;
         core.counters.borrow_mut().bytes_out += sent;
+        let mut streams = core.streams.borrow_mut();
+        let Some(stream) = streams.at(conn.into()) else { return 0 };
+        let flow = |flow: &mut Flow| (flow.output.len(), flow.is_half_closed());
+        let (left, closing) = stream.with_flow(flow).unwrap_or_default();
+        if stream.progress.sent(core.now.get(), sent, left) || closing {
+            core.dirty.borrow_mut().push(conn);
+        }
         left
     }
 

@@ -69,7 +69,7 @@ use self::stream::{Due, MachineStream, StreamState};
 use crate::fiber::{Conn, Connecting, Ctx, Event};
 use crate::link::Link;
 use crate::{
-    Address, Cause, ConnectErrorKind, Deadline, Error, External, Input, Instant, Limit, Machine,
+    Address, Cause, ConnectErrorKind, Deadline, Error, External, Flow, Input, Instant, Limit, Machine,
     Notice, Reason, Workspace,
 };
 

@@ -24,7 +24,8 @@ impl Hub {
         };
         // Noted before it runs: should a panic unwind from here, the next run closes it.
         core.dirty.borrow_mut().push(conn);
-        let mut workspace = ::core::mem::take(&mut *core.workspace.borrow_mut());
+        let spare = core.spare_workspace.take().unwrap_or_default();
+        let mut workspace = core.workspace.replace(spare);
         let now = core.now.get();
         core.stepping.set(Some((conn, stream.peer)));
         let done = core.call(Task::Machine(conn), || {
@@ -33,7 +34,7 @@ impl Hub {
         for notice in workspace.notices.drain(..) {
             core.notice(service, notice);
         }
-        *core.workspace.borrow_mut() = workspace;
+        core.spare_workspace.set(Some(core.workspace.replace(workspace)));
         if done.is_none() {
             return self.drop_machine(conn, stream);
         }

@@ -234,7 +234,7 @@ impl Stream {
                 let listening = !closing && !self.pause_told;
                 let idle = config.idle.filter(|_| listening).map(|idle| self.heard + idle);
                 let own = flow.deadline().map(|deadline| deadline.at);
-                [stall, idle, own].into_iter().flatten().min()
+                earlier(earlier(stall, idle), own)
             }
         };
         if let Some(paused) = paused {
@@ -267,6 +267,14 @@ impl Stream {
             StreamState::Machine(stream) => Some(f(&mut stream.link.flow)),
             StreamState::Stepping => None,
         }
+    }
+}
+
+/// Of two instants that may be.
+fn earlier(a: Option<Instant>, b: Option<Instant>) -> Option<Instant> {
+    match (a, b) {
+        (Some(a), Some(b)) => Some(a.min(b)),
+        (a, b) => a.or(b),
     }
 }
 
