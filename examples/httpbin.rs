@@ -93,14 +93,7 @@ pub async fn httpbin(mut request: Request) -> Result<Response, Error> {
         }
         Page::Echo => echo(request).await?,
         Page::Status(code) => match code.parse().ok().and_then(Status::new) {
-            // What RFC 9110 has these two carry.
-            Some(status @ Status::UNAUTHORIZED) => {
-                Response::new(status).header("WWW-Authenticate", "Basic realm=\"httpbin\"")
-            }
-            Some(status @ Status::METHOD_NOT_ALLOWED) => {
-                Response::new(status).header("Allow", "GET")
-            }
-            Some(status) if !status.is_informational() => Response::new(status),
+            Some(status) if !status.is_informational() => of_status(status, methods),
             _ => plain(Status::BAD_REQUEST),
         },
         Page::Bytes(n) => match number(n) {
@@ -123,6 +116,21 @@ pub async fn httpbin(mut request: Request) -> Result<Response, Error> {
             None => plain(Status::BAD_REQUEST),
         },
     })
+}
+
+/// With the field that RFC 9110 has this status carry, if any; 426 gets its own by itself.
+fn of_status(status: Status, methods: &str) -> Response {
+    const CHALLENGE: &str = "Basic realm=\"httpbin\"";
+    let response = Response::new(status);
+    match status.code() {
+        206 => Response::bytes("h").status(status).header("Content-Range", "bytes 0-0/13"),
+        300..=303 | 307 | 308 => response.header("Location", "/get"),
+        401 => response.header("WWW-Authenticate", CHALLENGE),
+        405 => response.header("Allow", methods),
+        407 => response.header("Proxy-Authenticate", CHALLENGE),
+        416 => response.header("Content-Range", "bytes */13"),
+        _ => response,
+    }
 }
 
 /// Sends the body back: when it is complete, if it is small; else while it arrives, of any size.
