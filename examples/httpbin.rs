@@ -13,6 +13,7 @@ use std::time::Duration;
 use diesel_driver::http1::{Limits, Request, Response, Service, Status};
 use diesel_driver::{Application, Error};
 use diesel_examples::{Failure, address, command_line};
+use serde_json::map::Entry;
 use serde_json::{Map, Value, json};
 
 /// What is asked for, by the path.
@@ -206,25 +207,48 @@ fn plain(status: Status) -> Response {
     Response::text(format!("{status}\n")).status(status)
 }
 
+/// A field that comes again is joined to the first, in whatever case its name is.
 fn headers(request: &Request) -> Value {
     let mut headers = Map::new();
     for (name, value) in request.headers().iter() {
         let value = String::from_utf8_lossy(value);
-        match headers.get_mut(name) {
-            Some(Value::String(values)) => *values = format!("{values}, {value}"),
+        match headers.iter_mut().find(|(known, _)| known.eq_ignore_ascii_case(name)) {
+            Some((_, Value::String(values))) => *values = format!("{values}, {value}"),
             _ => _ = headers.insert(name.into(), value.into()),
         }
     }
     Value::Object(headers)
 }
 
+/// Of one that comes again, all values.
 fn arguments(query: &str) -> Value {
-    let pairs = query.split('&').filter(|pair| !pair.is_empty());
-    pairs
-        .map(|pair| pair.split_once('=').unwrap_or((pair, "")))
-        .map(|(name, value)| (name.to_string(), Value::from(value)))
-        .collect::<Map<_, _>>()
-        .into()
+    let mut arguments = Map::new();
+    for pair in query.split('&').filter(|pair| !pair.is_empty()) {
+        let (name, value) = pair.split_once('=').unwrap_or((pair, ""));
+        let value = Value::from(decoded(value));
+        match arguments.entry(decoded(name)) {
+            Entry::Vacant(entry) => _ = entry.insert(value),
+            Entry::Occupied(mut entry) => match entry.get_mut() {
+                Value::Array(values) => values.push(value),
+                first => *first = json!([first.take(), value]),
+            },
+        }
+    }
+    Value::Object(arguments)
+}
+
+/// A plus is a space, and `%41` an A.
+fn decoded(text: &str) -> String {
+    let text = text.replace('+', " ");
+    let mut parts = text.split('%');
+    let mut bytes = parts.next().unwrap_or_default().as_bytes().to_vec();
+    for part in parts {
+        // A target in which two digits do not follow was refused.
+        let (digits, rest) = part.split_at_checked(2).unwrap_or_default();
+        bytes.extend(u8::from_str_radix(digits, 16));
+        bytes.extend_from_slice(rest.as_bytes());
+    }
+    String::from_utf8_lossy(&bytes).into_owned()
 }
 
 fn number(text: &str) -> Option<usize> {
