@@ -10,7 +10,7 @@
 
 use std::time::Duration;
 
-use diesel_driver::http1::{Limits, Request, Response, Service, Status};
+use diesel_driver::http1::{BodyWriter, Limits, Request, Response, Service, Status};
 use diesel_driver::{Application, Error};
 use diesel_examples::{Failure, address, command_line};
 use serde_json::map::Entry;
@@ -98,11 +98,11 @@ pub async fn httpbin(mut request: Request) -> Result<Response, Error> {
             _ => plain(Status::BAD_REQUEST),
         },
         Page::Bytes(n) => match number(n) {
-            Some(n) => Response::bytes(noise().take(n).collect::<Vec<_>>()),
+            Some(n) => Response::stream_exactly(n as u64, async move |out| fill(out, n).await),
             None => plain(Status::BAD_REQUEST),
         },
         Page::Chunked(n) => match number(n) {
-            Some(n) => chunked(n),
+            Some(n) => Response::stream(async move |out| fill(out, n).await),
             None => plain(Status::BAD_REQUEST),
         },
         Page::Stream(n) => match number(n) {
@@ -154,17 +154,16 @@ async fn echo(mut request: Request) -> Result<Response, Error> {
     Ok(stream.content_type(kind))
 }
 
-fn chunked(n: usize) -> Response {
-    Response::stream(async move |out| {
-        let mut noise = noise().take(n);
-        loop {
-            let chunk: Vec<u8> = noise.by_ref().take(1024).collect();
-            if chunk.is_empty() {
-                return Ok(());
-            }
-            out.write(chunk).await?;
+/// Writes so many bytes, of which hardly any are in memory.
+async fn fill(out: &mut BodyWriter, n: usize) -> Result<(), Error> {
+    let mut noise = noise().take(n);
+    loop {
+        let chunk: Vec<u8> = noise.by_ref().take(1024).collect();
+        if chunk.is_empty() {
+            return Ok(());
         }
-    })
+        out.write(chunk).await?;
+    }
 }
 
 fn lines(n: usize, about: Map<String, Value>) -> Response {
