@@ -3,12 +3,13 @@
 
 use std::time::Duration;
 
+use diesel_driver::http1;
 use diesel_driver::{Address, Conn, Ctx, Error, Hub, Service, ServiceConfig};
 use diesel_proto::testkit::laws::Laws;
 use diesel_proto::testkit::{HubMachine, Stimulus};
 
 use crate::programs::{
-    bytes_or_timeout, chat, combined, echo, echo_timeout, oops, proxy, sleep_server,
+    bytes_or_timeout, chat, combined, echo, echo_timeout, http, httpbin, oops, proxy, sleep_server,
 };
 
 const SECOND: Duration = Duration::from_secs(1);
@@ -16,6 +17,11 @@ const SECOND: Duration = Duration::from_secs(1);
 /// Checks the laws for a service that gets `text`: whole and in parts, with each way to end. Once
 /// with all the room it wants, once with hardly any.
 fn lawful(text: &str, add_service: impl Fn(&mut Hub) -> Service) {
+    lawful_with(text, |hub, config| add_service(hub).config(config));
+}
+
+/// The same, for one that is told how its connections are treated before it is a service.
+fn lawful_with(text: &str, add_service: impl Fn(&mut Hub, ServiceConfig) -> Service) {
     let (first, second) = text.split_at(text.len() / 2);
     let (first, second) = (Stimulus::bytes(first), Stimulus::bytes(second));
     let wait = |seconds| Stimulus::Wait(SECOND * seconds);
@@ -29,12 +35,12 @@ fn lawful(text: &str, add_service: impl Fn(&mut Hub) -> Service) {
         for is_narrow in [false, true] {
             let served = || {
                 let mut hub = Hub::default();
-                let service = add_service(&mut hub);
                 let mut config = ServiceConfig::default();
                 if is_narrow {
                     (config.high_water, config.low_water, config.read_ahead) = (16, 4, 4);
                 }
-                let service = hub.add_service(service.config(config));
+                let service = add_service(&mut hub, config);
+                let service = hub.add_service(service);
                 HubMachine::new(hub, service).room(if is_narrow { 5 } else { 1000 })
             };
             Laws::of(served).early_deadlines().assert(&session);
@@ -85,4 +91,30 @@ fn a_chat() {
 #[test]
 fn a_proxy_to_nowhere() {
     lawful("hello", |_| Service::new(async |conn| proxy::proxy(conn, Address::Unnamed).await));
+}
+
+#[test]
+fn a_hello_to_every_request() {
+    let text = "GET / HTTP/1.1\r\nHost: a\r\n\r\n\
+                HEAD /b HTTP/1.1\r\nHost: a\r\n\r\n\
+                POST /c HTTP/1.1\r\nHost: a\r\nContent-Length: 2\r\n\r\nhi\
+                GET / HTTP/1.0\r\n\r\n";
+    lawful_with(text, |_, config| http1::Service::new(http::hello).connections(config).into());
+    let bad = "GET / HTTP/1.1\r\nHost: a\r\n\r\nGET /\r\n\r\nGET / HTTP/1.1\r\nHost: a\r\n\r\n";
+    lawful_with(bad, |_, config| http1::Service::new(http::hello).connections(config).into());
+}
+
+#[test]
+fn whatever_is_asked_of_httpbin() {
+    for text in [
+        "GET /get?a=b HTTP/1.1\r\nHost: a\r\n\r\nGET /status/401 HTTP/1.1\r\nHost: a\r\n\r\n",
+        "POST /echo HTTP/1.1\r\nHost: a\r\nExpect: 100-continue\r\nContent-Length: 5\r\n\r\nhello",
+        "PUT /anything HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n\
+         2\r\nhi\r\n3;a=b\r\n all\r\n0\r\nX-Sum: 5\r\n\r\nBREW / HTTP/1.1\r\nHost: a\r\n\r\n",
+        "GET /chunked/40 HTTP/1.1\r\nHost: a\r\n\r\nGET /bytes/40 HTTP/1.1\r\nHost: a\r\n\r\n",
+        "GET /stream/3 HTTP/1.1\r\nHost: a\r\n\r\nHEAD /stream/3 HTTP/1.1\r\nHost: a\r\n\r\n",
+        "GET /delay/3000 HTTP/1.1\r\nHost: a\r\n\r\nPUT /get HTTP/1.1\r\nHost: a\r\n\r\n",
+    ] {
+        lawful_with(text, |_, config| httpbin::service().connections(config).into());
+    }
 }

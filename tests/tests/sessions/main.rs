@@ -9,6 +9,8 @@ mod echo;
 mod echo_client;
 mod echo_timeout;
 mod fire;
+mod http;
+mod httpbin;
 mod laws;
 mod oops;
 mod programs;

@@ -19,6 +19,10 @@ pub mod echo_client;
 pub mod echo_timeout;
 #[path = "../../../examples/fire.rs"]
 pub mod fire;
+#[path = "../../../examples/http.rs"]
+pub mod http;
+#[path = "../../../examples/httpbin.rs"]
+pub mod httpbin;
 #[path = "../../../examples/oops.rs"]
 pub mod oops;
 #[path = "../../../examples/proxy.rs"]
