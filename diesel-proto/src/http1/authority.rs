@@ -23,7 +23,7 @@
 use core::fmt;
 use core::net::Ipv6Addr;
 
-use super::syntax::Wrong;
+use super::syntax::{Classes, Wrong, are_all};
 use super::{Rejection, Rule};
 
 /// A host and, maybe, a port.
@@ -104,10 +104,12 @@ pub(super) fn parse_host(value: &[u8]) -> Result<Option<Authority<'_>>, Wrong> {
 
 /// Whether this is the value of a `Host`: as [`parse_host`], but nothing is made of it.
 pub(super) fn check_host(value: &[u8]) -> Result<(), Wrong> {
+    // Nearly all: a name, and maybe a port of so few digits that it is not too large.
+    if are_all(value, &HOST_BYTES, 1) {
+        return Ok(());
+    }
     let name_len = value.iter().take_while(|&&byte| is_host_byte(byte)).count();
     match value.get(name_len..) {
-        // Nearly all: a name, and a port of so few digits that it is not too large.
-        Some([]) => Ok(()),
         Some([b':', digits @ ..])
             if name_len > 0 && digits.len() < 5 && digits.iter().all(u8::is_ascii_digit) =>
         {
@@ -181,18 +183,18 @@ fn port(digits: &[u8]) -> Result<Option<u16>, usize> {
 }
 
 fn is_host_byte(byte: u8) -> bool {
-    IS_HOST_BYTE[usize::from(byte)]
+    HOST_BYTES[usize::from(byte)] != 0
 }
 
 /// unreserved and sub-delims (RFC 3986, 2.2 and 2.3), but for the comma. As a table, for each
 /// request has a host.
-static IS_HOST_BYTE: [bool; 256] = {
-    let mut table = [false; 256];
+static HOST_BYTES: Classes = {
+    let mut table = [0; 256];
     let mut byte = 0;
     while byte < table.len() {
         table[byte] = matches!(byte as u8,
             b'-' | b'.' | b'_' | b'~' | b'!' | b'$' | b'&' | b'\'' | b'(' | b')' | b'*' | b'+'
-            | b';' | b'=' | b'0'..=b'9' | b'A'..=b'Z' | b'a'..=b'z');
+            | b';' | b'=' | b'0'..=b'9' | b'A'..=b'Z' | b'a'..=b'z') as u8;
         byte += 1;
     }
     table

@@ -83,11 +83,11 @@ impl FieldSpans {
         self.head.capacity()
     }
 
-    /// Places for so many fields, to be written.
-    pub(super) fn slots(&mut self, n: usize) -> &mut [Span] {
+    /// Those of another message.
+    #[inline]
+    pub(super) fn replace(&mut self, spans: impl Iterator<Item = Span>) {
         self.clear();
-        self.spans.resize(n, Span { name: 0, name_len: 0, value: 0, value_len: 0 });
-        &mut self.spans
+        self.spans.extend(spans);
     }
 
     #[inline]

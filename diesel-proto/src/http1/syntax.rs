@@ -32,6 +32,31 @@ pub(super) const fn is_blank(byte: u8) -> bool {
     matches!(byte, b' ' | b'\t')
 }
 
+/// For each byte, a bit for each class that it is in.
+pub(super) type Classes = [u8; 256];
+
+/// Whether each of these bytes is in this class.
+///
+/// By eights, for a branch on each byte costs more than looking it up. The last eight are those that
+/// end with the last byte, so that there is no rest of single ones.
+#[inline]
+pub(super) fn are_all(bytes: &[u8], classes: &Classes, class: u8) -> bool {
+    let are = |eight: &[u8; 8]| {
+        eight.iter().fold(class, |all, &byte| all & classes[usize::from(byte)]) != 0
+    };
+    let Some(last) = bytes.last_chunk() else {
+        return bytes.iter().all(|&byte| classes[usize::from(byte)] & class != 0);
+    };
+    let mut rest = bytes;
+    while let Some((eight, behind)) = rest.split_first_chunk() {
+        if !are(eight) {
+            return false;
+        }
+        rest = behind;
+    }
+    are(last)
+}
+
 /// Without the blanks at either end.
 pub(super) const fn trim_blanks(mut bytes: &[u8]) -> &[u8] {
     while let [first, rest @ ..] = bytes {

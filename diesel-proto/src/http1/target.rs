@@ -27,7 +27,7 @@
 //! path leads to.
 
 use super::authority::{self, Authority};
-use super::syntax::Wrong;
+use super::syntax::{Classes, Wrong, are_all};
 use super::{Rejection, Rule};
 
 /// A request target.
@@ -151,7 +151,10 @@ impl<'a> Target<'a> {
 #[inline]
 pub(super) fn is_target(target: &[u8], method: &[u8]) -> bool {
     match target {
-        [b'/', ..] if method != b"CONNECT" => path_end(target).is_ok(),
+        [b'/', ..] if method != b"CONNECT" => {
+            // Whatever is before the first `?`, and whatever is behind it, is right then.
+            are_all(target, &CLASSES, PATH_OR_MARK) || path_end(target).is_ok()
+        }
         _ => Target::parse(target, method).is_ok(),
     }
 }
@@ -249,22 +252,23 @@ fn path_end(bytes: &[u8]) -> Result<(usize, bool), usize> {
 
 const PATH: u8 = 1;
 const QUERY: u8 = 2;
+/// What may stand in a path, and `?`.
+const PATH_OR_MARK: u8 = 4;
 
 /// In which components a byte may stand, `%` apart.
-static CLASSES: [u8; 256] = {
+static CLASSES: Classes = {
+    const ALL: u8 = PATH | QUERY | PATH_OR_MARK;
     let mut classes = [0; 256];
     let mut byte = 0;
     while byte < classes.len() {
         classes[byte] = match byte as u8 {
             // unreserved, sub-delims, and what else pchar and path have (RFC 3986, 2.2 to 3.4).
-            b'0'..=b'9' | b'A'..=b'Z' | b'a'..=b'z' | b'-' | b'.' | b'_' | b'~' => PATH | QUERY,
-            b'!' | b'$' | b'&' | b'\'' | b'(' | b')' | b'*' | b'+' | b',' | b';' | b'=' => {
-                PATH | QUERY
-            }
-            b':' | b'@' | b'/' => PATH | QUERY,
-            b'?' => QUERY,
+            b'0'..=b'9' | b'A'..=b'Z' | b'a'..=b'z' | b'-' | b'.' | b'_' | b'~' => ALL,
+            b'!' | b'$' | b'&' | b'\'' | b'(' | b')' | b'*' | b'+' | b',' | b';' | b'=' => ALL,
+            b':' | b'@' | b'/' => ALL,
+            b'?' => QUERY | PATH_OR_MARK,
             // What browsers send.
-            b'[' | b']' | b'^' | b'|' => PATH | QUERY,
+            b'[' | b']' | b'^' | b'|' => ALL,
             b'`' | b'{' | b'}' | b'\\' => QUERY,
             _ => 0,
         };
@@ -275,19 +279,11 @@ static CLASSES: [u8; 256] = {
 
 /// How many bytes from the front are of this class, or of percent-encodings.
 fn component_len(bytes: &[u8], class: u8) -> usize {
-    let is_all = |eight: &[u8; 8]| {
-        eight.iter().fold(class, |all, &byte| all & CLASSES[usize::from(byte)]) != 0
-    };
+    if are_all(bytes, &CLASSES, class) {
+        return bytes.len();
+    }
     let mut len = 0;
     loop {
-        // By eights, for a branch on each byte costs more than looking it up. The last eight are
-        // those that end with the last byte, so that there is no rest of single ones.
-        while bytes.get(len..).and_then(<[u8]>::first_chunk).is_some_and(is_all) {
-            len += 8;
-        }
-        if bytes.len() - len < 8 && bytes.last_chunk().is_some_and(is_all) {
-            return bytes.len();
-        }
         let rest = bytes.get(len..).unwrap_or_default();
         len += rest.iter().take_while(|&&byte| CLASSES[usize::from(byte)] & class != 0).count();
         match bytes.get(len..) {

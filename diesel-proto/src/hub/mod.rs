@@ -69,8 +69,8 @@ use self::stream::{Due, MachineStream, StreamState};
 use crate::fiber::{Conn, Connecting, Ctx, Event};
 use crate::link::Link;
 use crate::{
-    Address, Cause, ConnectErrorKind, Deadline, Error, External, Flow, Input, Instant, Limit, Machine,
-    Notice, Reason, Workspace,
+    Address, Cause, ConnectErrorKind, Deadline, Error, External, Flow, Input, Instant, Limit,
+    Machine, Notice, Reason, Workspace,
 };
 
 /// A whole application: see the [module](self).

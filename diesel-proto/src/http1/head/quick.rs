@@ -1,5 +1,7 @@
 //! The quick way to read a head that is all there: `httparse` finds its parts, and here it is
-//! checked that they lie as a strict head has them, one right behind the other.
+//! checked that they lie as a strict head has them. It is lenient in four things that matter here:
+//! blanks and empty lines before the request line, a lone LF at the end of a line, what may stand
+//! in a target, and what the fields mean.
 //!
 //! It accepts, or says nothing: why a head is wrong is not its affair.
 
@@ -7,7 +9,6 @@ use core::mem::MaybeUninit;
 
 use super::meaning::Said;
 use super::{HeadMap, Lines, Method, Span, Version};
-use crate::http1::syntax::is_blank;
 use crate::http1::target::is_target;
 use crate::http1::{FieldSpans, Limits};
 
@@ -22,11 +23,12 @@ pub(super) fn read(bytes: &[u8], limits: &Limits, spans: &mut FieldSpans) -> Opt
     let parsed = request.parse_with_uninit_headers(bytes, &mut headers);
     let Ok(httparse::Status::Complete(len)) = parsed else { return None };
 
-    let place = |part: &[u8]| (part.as_ptr() as usize).checked_sub(bytes.as_ptr() as usize);
+    // Of a part of these bytes.
+    let place = |part: &[u8]| (part.as_ptr() as usize).wrapping_sub(bytes.as_ptr() as usize);
     let (method, target) = (request.method?, request.path?);
-    let start = place(method.as_bytes())?;
+    let start = place(method.as_bytes());
     let target_start = start + method.len() + 1;
-    if place(target.as_bytes())? != target_start {
+    if place(target.as_bytes()) != target_start {
         return None;
     }
     let target_end = target_start + target.len();
@@ -52,24 +54,20 @@ pub(super) fn read(bytes: &[u8], limits: &Limits, spans: &mut FieldSpans) -> Opt
         return None;
     }
 
+    let origin = bytes.as_ptr() as usize;
+    spans.replace(request.headers.iter().map(move |header| Span::of(header, origin)));
+    // In a whole head every line but the first begins where the one before it ends: what is left to
+    // be checked is that it ends with CR LF, and not with LF alone.
+    if bytes.get(len.wrapping_sub(4)..len) != Some(b"\r\n\r\n") {
+        return None;
+    }
     let mut said = Said::default();
-    let mut at = fields_start;
-    let slots = spans.slots(request.headers.len());
-    for (header, slot) in request.headers.iter().zip(slots) {
-        let (name_len, value_len) = (header.name.len(), header.value.len());
-        if place(header.name.as_bytes())? != at {
+    for header in request.headers.iter() {
+        let name = place(header.name.as_bytes());
+        if bytes.get(name.wrapping_sub(2)..name) != Some(b"\r\n") {
             return None;
         }
-        // An empty value is nowhere: it is looked for behind the colon.
-        let value = if value_len == 0 { at + name_len + 1 } else { place(header.value)? };
-        *slot = Span {
-            name: at as u32,
-            name_len: name_len as u32,
-            value: value as u32,
-            value_len: value_len as u32,
-        };
         said.field(version, header.name.as_bytes(), header.value).ok()?;
-        at = next_line(bytes, value + value_len)?;
     }
     let (framing, options) = said.whole(version).ok()?;
     let lines = Lines {
@@ -81,21 +79,19 @@ pub(super) fn read(bytes: &[u8], limits: &Limits, spans: &mut FieldSpans) -> Opt
         version,
         method: Method::of(method.as_bytes()),
     };
-    let ends = at + 2 == len && bytes.get(at..len)? == b"\r\n";
-    if !ends {
-        return None;
-    }
     spans.set_map(HeadMap { lines, framing, options });
     Some(())
 }
 
-/// Where the next line begins, after the blanks and the CR LF that are at `at`.
-#[inline(always)]
-fn next_line(bytes: &[u8], at: usize) -> Option<usize> {
-    let rest = bytes.get(at..)?;
-    if rest.starts_with(b"\r\n") {
-        return Some(at + 2);
+impl Span {
+    /// Of a field of the bytes that are at `origin`.
+    #[inline(always)]
+    fn of(header: &httparse::Header<'_>, origin: usize) -> Self {
+        let place = |part: &[u8]| (part.as_ptr() as usize).wrapping_sub(origin) as u32;
+        let (name, name_len) = (place(header.name.as_bytes()), header.name.len() as u32);
+        let value_len = header.value.len() as u32;
+        // An empty value is nowhere: it is looked for behind the colon.
+        let value = if value_len == 0 { name + name_len + 1 } else { place(header.value) };
+        Span { name, name_len, value, value_len }
     }
-    let blanks = rest.iter().take_while(|&&byte| is_blank(byte)).count();
-    rest.get(blanks..)?.starts_with(b"\r\n").then_some(at + blanks + 2)
 }
