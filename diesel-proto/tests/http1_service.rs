@@ -899,7 +899,31 @@ fn a_shutdown_closes_what_is_idle_and_finishes_what_is_active() {
     assert!(world.halted());
 }
 
-/// What waits for something else than its own body is told that the hub shuts down.
+/// Whatever it waits for, as long as that may come in time.
+#[test]
+fn a_handler_that_waits_is_finished_within_the_grace() {
+    let (mut world, conn) = serving(Service::new(async |request: Request| {
+        let ctx = request.ctx();
+        let child = ctx.clone();
+        let begun = ctx.spawn(async move { child.sleep(seconds(1)).await })?;
+        ctx.sleep(seconds(3)).await?;
+        ctx.sleep(Duration::ZERO).await?;
+        let unwatched = matches!(begun.await, Ok(Err(Error::Shutdown)));
+        let refused = matches!(ctx.spawn(async {}), Err(Error::Shutdown));
+        let news = ctx.event::<()>().subscribe().wait().await;
+        Ok::<_, Error>(format!("{unwatched} {refused} {news:?}"))
+    }));
+    world.says(conn, get("/"));
+    let now = world.now;
+    world.hub.drain(now, now + seconds(5));
+    world.turn();
+    assert_eq!(world.hears(conn), "");
+    world.waits(seconds(3));
+    let later = answer("200 OK", CLOSE, "true true Err(Shutdown)").replace(":37 GMT", ":40 GMT");
+    assert_eq!(world.hears(conn), later);
+}
+
+/// What waits for longer is told that the hub shuts down.
 #[test]
 fn a_handler_that_would_have_to_wait_for_more_than_the_grace_is_answered_for() {
     let (mut world, conn) = serving(Service::new(async |request: Request| {

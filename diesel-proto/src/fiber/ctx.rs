@@ -83,7 +83,8 @@ impl Ctx {
     ///
     /// # Errors
     ///
-    /// [`Error::Shutdown`] if the hub shuts down meanwhile.
+    /// [`Error::Shutdown`] if the hub shuts down meanwhile; in the handler of an HTTP request, only
+    /// if the grace period ends before this does.
     pub fn sleep(&self, duration: Duration) -> Sleep {
         Sleep { core: Rc::clone(&self.core), state: SleepState::New(duration) }
     }
@@ -193,7 +194,7 @@ impl Future for Sleep {
         if let SleepState::New(duration) = *state {
             if duration.is_zero() {
                 // Or else a loop that does nothing but give way would outlast every shutdown.
-                if core.is_draining() {
+                if core.forbids_waiting(now) {
                     core.spend_token();
                     return Poll::Ready(Err(Error::Shutdown));
                 }
@@ -212,7 +213,7 @@ impl Future for Sleep {
             core.spend_token();
             return Poll::Ready(Ok(()));
         }
-        if core.is_draining() {
+        if core.forbids_waiting(*at) {
             core.spend_token();
             return Poll::Ready(Err(Error::Shutdown));
         }
@@ -293,7 +294,7 @@ impl Future for Connect {
             (Connecting::Failed(kind), _) => Err(ConnectError { address: *address, kind }.into()),
             (Connecting::No, _) => Ok(connecting),
             (Connecting::Yes, Some(cause)) => Err(error_of(cause)),
-            (Connecting::Yes, None) if core.is_draining() => Err(Error::Shutdown),
+            (Connecting::Yes, None) if core.forbids_waiting(core.now.get()) => Err(Error::Shutdown),
             (Connecting::Yes, None) => {
                 let replaced = connecting.socket().channel.borrow_mut().writer.register(cx);
                 drop(replaced);

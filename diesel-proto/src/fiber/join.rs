@@ -84,7 +84,7 @@ impl<T> Future for JoinHandle<T> {
         }
         let outcome = match self.outcome.value.take() {
             Some(outcome) => outcome,
-            None if self.core.is_draining() => Err(Error::Shutdown),
+            None if self.core.forbids_waiting(self.core.now.get()) => Err(Error::Shutdown),
             None => {
                 let replaced = self.outcome.waiting.borrow_mut().register(cx);
                 drop(replaced);

@@ -98,7 +98,7 @@ impl<W: Want + Unpin> Future for Read<'_, W> {
             }
             Ok(None) => match channel.read_error() {
                 Some(error) => error,
-                None if core.is_draining() => Error::Shutdown,
+                None if core.forbids_waiting(core.now.get()) => Error::Shutdown,
                 None => {
                     let replaced = channel.reader.register(cx);
                     // Waiting for more than is read ahead: reading must not stay paused.

@@ -54,6 +54,11 @@
 //! [`Rule`](crate::http1::Rule) is answered without the handler;
 //! [`on_rejection`](crate::http1::Service::on_rejection) takes that over.
 //!
+//! An orderly shutdown ends idle connections, and lets requests that were begun be answered, with
+//! `Connection: close`: their handlers may go on waiting for whatever may come within the grace
+//! period. One that sleeps for longer, or waits for an event, gets
+//! [`Error::Shutdown`](crate::Error::Shutdown); passed on, the answer is 503.
+//!
 //! [`Response::upgrade`](crate::http1::Response::upgrade) hands the connection to another
 //! [machine](super::machines), with the bytes that came behind the request. And who would rather
 //! drive the protocol by hand has [`ServerConnection`](crate::http1::ServerConnection), or the

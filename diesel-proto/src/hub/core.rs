@@ -39,6 +39,8 @@ pub(crate) struct Core {
     /// The fiber that is being polled.
     pub(crate) polling: Cell<Option<FiberId>>,
     pub(crate) draining: Cell<bool>,
+    /// An orderly shutdown ends by then.
+    pub(crate) halt_by: Cell<Option<Instant>>,
     pub(crate) halt_asked: Cell<bool>,
     pub(crate) ready: RefCell<ReadyQueue>,
     pub(crate) fibers: RefCell<Slots<Fiber>>,
@@ -84,6 +86,7 @@ impl Core {
             tokens: Cell::new(0),
             polling: Cell::new(None),
             draining: Cell::new(false),
+            halt_by: Cell::new(None),
             halt_asked: Cell::new(false),
             ready: RefCell::new(ReadyQueue::new(alarm)),
             fibers: RefCell::new(Slots::new()),
@@ -113,6 +116,20 @@ impl Core {
 
     pub(crate) fn is_draining(&self) -> bool {
         self.draining.get()
+    }
+
+    /// Whether the fiber that is polled must not wait, because the hub shuts down. What was begun is
+    /// to be finished: the handler of a request may wait for what comes, or may come, before the
+    /// grace period ends.
+    pub(crate) fn forbids_waiting(&self, until: Instant) -> bool {
+        self.is_draining()
+            && !(self.halt_by.get().is_some_and(|by| until < by) && self.serves_request())
+    }
+
+    fn serves_request(&self) -> bool {
+        let Some(polled) = self.polling.get() else { return false };
+        let mut fibers = self.fibers.borrow_mut();
+        fibers.at(polled.into()).is_some_and(|fiber| matches!(fiber.role, Role::Request(_)))
     }
 
     /// Gives the fiber that is polled next its tokens.
@@ -265,7 +282,7 @@ impl Core {
 
     /// Begins to connect.
     pub(crate) fn connect(self: &Rc<Self>, address: Address) -> Result<Conn, Error> {
-        if self.is_draining() {
+        if self.forbids_waiting(self.now.get()) {
             return Err(Error::Shutdown);
         }
         if let Err(limit) = self.room_for_stream() {

@@ -302,9 +302,14 @@ impl Hub {
     /// Begins an orderly shutdown: no more connections; every token that waits, and every one that
     /// would, fails with [`Error::Shutdown`] (`write` and `flush` may wait until `deadline`); what
     /// is queued is sent. [`Action::Halt`] comes when nothing is left, or at `deadline`.
+    ///
+    /// A request that was begun is to be finished: the handler of an HTTP request may go on waiting
+    /// for its body, for clients and connections, for fibers that it began, and for a time that is
+    /// before `deadline`; but not for an event, which may never come.
     pub fn drain(&mut self, now: Instant, deadline: Instant) {
         self.advance(now);
-        self.halt_by = Some(self.halt_by.map_or(deadline, |by| by.min(deadline)));
+        let halt_by = &self.core.halt_by;
+        halt_by.set(Some(halt_by.get().map_or(deadline, |by| by.min(deadline))));
         if self.core.draining.replace(true) {
             return;
         }

@@ -113,8 +113,6 @@ use crate::{
 pub struct Hub {
     core: Rc<Core>,
     services: Vec<Registered>,
-    /// An orderly shutdown ends by then.
-    halt_by: Option<Instant>,
     halted: bool,
 }
 
@@ -168,12 +166,7 @@ impl Hub {
     /// them was woken while nobody is running the hub. The embedder is then to call
     /// [`run`](Self::run).
     pub fn with_alarm(config: Config, alarm: Waker) -> Self {
-        Hub {
-            core: Rc::new(Core::new(config, alarm)),
-            services: Vec::new(),
-            halt_by: None,
-            halted: false,
-        }
+        Hub { core: Rc::new(Core::new(config, alarm)), services: Vec::new(), halted: false }
     }
 
     /// Adds a service: a handler, or a [`Service`] with settings of its own.

@@ -52,7 +52,7 @@ impl Hub {
             return Some(self.core.now.get());
         }
         let timer = self.core.timers.borrow().next_deadline();
-        [timer, self.halt_by].into_iter().flatten().min()
+        [timer, self.core.halt_by.get()].into_iter().flatten().min()
     }
 
     /// Time does not go back.
@@ -238,7 +238,7 @@ impl Hub {
         if self.core.halt_asked.replace(false) {
             self.drain(now, now + self.core.config.grace);
         }
-        let Some(by) = self.halt_by else { return };
+        let Some(by) = self.core.halt_by.get() else { return };
         let (fibers, streams) = (self.core.fibers.borrow().len(), self.core.streams.borrow().len());
         if now < by && (fibers > 0 || streams > 0) {
             return;

@@ -415,7 +415,24 @@ fn who_ended_its_side_is_waited_for_and_who_left_is_not() {
 }
 
 #[test]
-fn a_shutdown_cuts_the_wait_short() {
+fn a_shutdown_waits_for_what_will_be_answered_in_time() {
+    assert_plays(
+        r#"
+        ann> GET /delay/1500 HTTP/1.1\r\nHost: a\r\n\r\nGET /unread HTTP/1.1\r\nHost: a\r\n\r\n
+        +1s
+        shut down within 5s
+        +500ms
+        ann< HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Type: application/json\r\nContent-Length: 108\r\n\r\n
+        ann< {\n  "args": {},\n  "headers": {\n    "Host": "a"\n  },\n  "origin": "unnamed",\n  "url": "http://a/delay/1500"\n}\n
+        ann closed: shut down
+        halted
+        "#,
+        served,
+    );
+}
+
+#[test]
+fn a_shutdown_cuts_the_wait_short_that_would_be_longer() {
     assert_plays(
         r"
         ann> GET /delay/60000 HTTP/1.1\r\nHost: a\r\n\r\nGET /unread HTTP/1.1\r\nHost: a\r\n\r\n
