@@ -127,6 +127,7 @@ impl<M: Machine> Link<M> {
 
     /// Gives an input that concerns only the machine, then what had to wait for it.
     pub(crate) fn input(&mut self, now: Instant, input: Input<'_>, workspace: &mut Workspace) {
+        self.flow.shutting_down |= input == Input::Shutdown;
         if !self.flow.is_closing() {
             self.step(now, input, workspace);
         }

@@ -120,6 +120,8 @@ pub struct Flow {
     /// `Drained` is due once `output.len() < notify_below`; zero: nobody asked.
     pub(crate) notify_below: u64,
     pub(crate) paused: bool,
+    /// Its machine was told that a shutdown began: so is one that takes its place.
+    pub(crate) shutting_down: bool,
     pub(crate) fate: Fate,
     /// When closing: at once, what is queued is dropped.
     pub(crate) abort: bool,
@@ -146,6 +148,7 @@ impl Flow {
             output: Pipeline::new(),
             notify_below: 0,
             paused: false,
+            shutting_down: false,
             fate: Fate::Open(None),
             abort: false,
         }
@@ -361,7 +364,7 @@ impl<'a> Actions<'a> {
     }
 
     /// Gives way: `next` is the machine of this stream from the end of this step on. It gets
-    /// [`Input::Start`], then the bytes that were left over. What is queued is sent first; the
+    /// [`Input::Start`], [`Input::Shutdown`] if one began, then the bytes that were left over. What is queued is sent first; the
     /// deadline, the pause and the request for `Drained` are cleared.
     pub fn upgrade(&mut self, next: impl Machine + Send + 'static) {
         self.workspace.successor = Some(Box::new(next));
@@ -402,6 +405,11 @@ impl<'a> Actions<'a> {
     #[cfg(feature = "testkit")]
     pub(crate) fn flow(&self) -> &Flow {
         self.flow
+    }
+
+    /// Whether a shutdown began.
+    pub(crate) fn is_shutting_down(&self) -> bool {
+        self.flow.shutting_down
     }
 
     /// Takes the machine that asked to be next, with the stream's state cleared for it.

@@ -22,6 +22,10 @@ impl<M: Machine> Machine for Slot<M> {
         while let Some(next) = actions.take_successor() {
             *self = Slot::Successor(next);
             self.machine().step(now, Input::Start, actions);
+            let is_told = matches!(input, Input::Shutdown | Input::Reset);
+            if actions.is_shutting_down() && !is_told && !actions.is_closing() {
+                self.machine().step(now, Input::Shutdown, actions);
+            }
             match input {
                 Input::Bytes(bytes) => {
                     // More than was given counts as all of it: `taken <= bytes.len()`.

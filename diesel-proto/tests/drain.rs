@@ -248,8 +248,19 @@ fn machines_are_told_to_finish() {
             0
         }
     }
+    /// Gives way when it hears anything.
+    struct Waiting;
+    impl Machine for Waiting {
+        fn step(&mut self, _: Instant, input: Input<'_>, actions: &mut Actions<'_>) -> usize {
+            if let Input::Bytes(_) = input {
+                actions.upgrade(Finishing);
+            }
+            0
+        }
+    }
     let mut world = World::new();
     let machine = world.hub.add_service(Service::machine(|_| Finishing));
+    let waiting = world.hub.add_service(Service::machine(|_| Waiting));
     let handler = world.hub.add_service(async |mut conn: Conn| {
         let error = conn.until_eol().await.unwrap_err();
         assert!(matches!(error, Error::Shutdown));
@@ -257,9 +268,11 @@ fn machines_are_told_to_finish() {
         Ok(())
     });
     let (early, late) = (world.accept(machine), world.accept(handler));
+    let last = world.accept(waiting);
     world.turn();
     world.drains();
-    for conn in [early, late] {
+    world.says(last, "go on");
+    for conn in [early, late, last] {
         assert_eq!(world.hears(conn), "bye\n");
         world.ends(conn);
         assert_eq!(world.closed(conn), Some(Cause::Shutdown));
