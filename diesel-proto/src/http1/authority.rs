@@ -230,6 +230,7 @@ mod tests {
             let authority = Authority::new(text).unwrap();
             assert_eq!((authority.host(), authority.port()), (host, port), "{text}");
             assert_eq!((authority.as_str(), authority.to_string()), (text, text.into()));
+            assert_eq!(format!("{authority:?}"), format!("{text:?}"));
             assert_eq!(parse_host(text.as_bytes()), Ok(Some(authority)));
             assert_eq!(check_host(text.as_bytes()), Ok(()));
         }
@@ -279,6 +280,7 @@ mod tests {
             ("a%00", 1),
             ("a%2f", 1),
             ("a%C3%2E", 4),
+            ("ab%C3,", 5),
             ("[", 1),
             ("[]", 1),
             ("[]:80", 1),

@@ -34,8 +34,9 @@ use super::{Limits, Rejection, Rule};
 /// `1*HEXDIG`), so that zeros could go on for ever; 64 bits need 16 digits.
 const MAX_DIGITS: u8 = 32;
 
-/// A size line with more digits than this is left to the steps. So many do not overflow.
-const QUICK_DIGITS: usize = 8;
+/// A size line whose digits do not end within so many bytes is left to the steps. So few do not
+/// overflow.
+const QUICK_BYTES: usize = 9;
 
 /// Decodes one chunked body, however its bytes are cut. It copies and allocates nothing, keeps no
 /// byte, and is 48 bytes.
@@ -197,7 +198,7 @@ impl ChunkedDecoder {
             _ => return 0,
         };
         let mut size = 0;
-        for (digits, &byte) in line.iter().enumerate().take(QUICK_DIGITS + 1) {
+        for (digits, &byte) in line.iter().enumerate().take(QUICK_BYTES) {
             if let Some(digit) = hex(byte) {
                 size = size << 4 | digit;
                 continue;

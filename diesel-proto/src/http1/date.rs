@@ -40,7 +40,7 @@ impl HttpDate {
     /// So many seconds after 1970 began. What comes after the year 9999 is written as its last
     /// second.
     pub const fn from_unix(seconds: u64) -> Self {
-        let unix = if seconds < LAST { seconds } else { LAST };
+        let unix = min(seconds, LAST);
         HttpDate { unix, line: line_of(format(unix)) }
     }
 
@@ -198,7 +198,11 @@ mod tests {
             (4_107_542_400, "Mon, 01 Mar 2100 00:00:00 GMT"),
             (LAST, "Fri, 31 Dec 9999 23:59:59 GMT"),
         ] {
-            assert_eq!(HttpDate::from_unix(unix).as_str(), text);
+            let date = HttpDate::from_unix(unix);
+            assert_eq!(
+                (date.as_str(), format!("{date} {date:?}")),
+                (text, format!("{text} {text}"))
+            );
         }
     }
 

@@ -109,6 +109,7 @@ mod tests {
     fn chunked_alone_is_understood() {
         assert_eq!(codings(&["chunked"]), Ok(()));
         assert_eq!(codings(&["ChunkeD"]), Ok(()));
+        assert_eq!(codings(&["\tchunked "]), Ok(()));
         assert_eq!(codings(&["gzip, chunked"]), Err(Rule::CodingUnknown));
         assert_eq!(codings(&["gzip", "chunked"]), Err(Rule::CodingUnknown));
         assert_eq!(codings(&["gzip;q=1 , chunked"]), Err(Rule::CodingUnknown));

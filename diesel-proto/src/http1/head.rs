@@ -448,10 +448,7 @@ fn request_line(line: &[u8]) -> Result<RequestLine, (Rule, usize)> {
 fn wrong_version(rest: &[u8], at: usize) -> (Rule, usize) {
     let Some(version) = rest.strip_prefix(b" ") else {
         // No version: what HTTP/0.9 sent.
-        return match rest {
-            [b'\r', b'\n', ..] => (Rule::RequestLineSyntax, at),
-            _ => (line_end_or(rest, Rule::RequestLineSyntax), at),
-        };
+        return (line_end_or(rest, Rule::RequestLineSyntax), at);
     };
     let at = at + 1;
     let shape: [fn(&u8) -> bool; 8] = [
@@ -487,13 +484,11 @@ fn collect(bytes: &[u8], lines: &Lines, spans: &mut FieldSpans) {
     spans.clear();
     let mut at = lines.fields_start as usize;
     let end = (lines.len as usize).saturating_sub(2);
-    while at < end {
-        let rest = bytes.get(at..end).unwrap_or_default();
-        let Some(lf) = memchr(b'\n', rest) else { return };
-        let Ok((name, value)) = field_line(&rest[..=lf]) else { return };
+    while let Some(lf) = memchr(b'\n', bytes.get(at..end).unwrap_or_default()) {
+        let Ok((name_len, value)) = field_line(&bytes[at..=at + lf]) else { return };
         spans.push(Span {
-            name: (at + name.start) as u32,
-            name_len: name.len() as u32,
+            name: at as u32,
+            name_len: name_len as u32,
             value: (at + value.start) as u32,
             value_len: value.len() as u32,
         });

@@ -151,7 +151,8 @@ impl core::error::Error for InvalidStatus {}
 mod tests {
     use super::*;
     use crate::http1::response::Content;
-    use crate::http1::{Target, headers};
+    use crate::http1::{FieldSpans, Limits, Target, headers, parse_request};
+    use alloc::format;
     use alloc::string::{String, ToString};
     use alloc::vec::Vec;
     use http::uri::PathAndQuery;
@@ -179,6 +180,21 @@ mod tests {
         assert!(matches!(&response.content, Content::Bytes(bytes) if bytes == "hi"));
         let odd = http::Response::builder().status(799).body("").unwrap();
         assert_eq!(Response::try_from(odd).unwrap_err().code(), 799);
+    }
+
+    #[test]
+    fn a_request_keeps_its_method_target_version_and_fields() {
+        for (version, theirs) in [("1.0", http::Version::HTTP_10), ("1.1", http::Version::HTTP_11)]
+        {
+            let head = format!("PUT /a?b HTTP/{version}\r\nHost: a\r\nB: c\r\n\r\n");
+            let mut spans = FieldSpans::new();
+            let head = parse_request(head.as_bytes(), &Limits::default(), &mut spans);
+            let request = http::Request::try_from(head.unwrap().unwrap()).unwrap();
+            assert_eq!((request.method(), request.version()), (&http::Method::PUT, theirs));
+            assert_eq!(request.uri().path_and_query().map(PathAndQuery::as_str), Some("/a?b"));
+            let fields = Headers::try_from(request.headers()).unwrap();
+            assert_eq!(fields, headers! { "host" => "a", "b" => "c" });
+        }
     }
 
     #[test]

@@ -276,7 +276,7 @@ impl core::error::Error for OutOfOrder {}
 mod tests {
     use super::*;
     use alloc::format;
-    use alloc::string::String;
+    use alloc::string::{String, ToString};
     use alloc::vec::Vec;
 
     /// A row for every state, with the events that leave it.
@@ -364,6 +364,8 @@ mod tests {
         let mut idle = State::new();
         idle.give_up();
         assert_eq!(idle.server, Server::MustClose);
+        let error = idle.server(ServerEvent::Response).unwrap_err();
+        assert_eq!(error.to_string(), "not now: the client is Idle, the server is MustClose");
     }
 
     #[test]

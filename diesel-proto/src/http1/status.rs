@@ -126,3 +126,32 @@ statuses! {
     GATEWAY_TIMEOUT 504 "Gateway Timeout"
     HTTP_VERSION_NOT_SUPPORTED 505 "HTTP Version Not Supported"
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use alloc::string::ToString;
+
+    /// RFC 9110, 15, and RFC 9112, 6.3.
+    #[test]
+    fn what_a_code_says_is_read_from_its_class_but_for_two() {
+        for code in 0..=u16::MAX {
+            let Some(status) = Status::new(code) else {
+                assert!(!(100..600).contains(&code), "{code}");
+                continue;
+            };
+            assert_eq!(status.code(), code);
+            assert_eq!(status.is_informational(), code / 100 == 1, "{code}");
+            assert_eq!(status.is_success(), code / 100 == 2, "{code}");
+            let is_bare = code / 100 == 1 || [204, 304].contains(&code);
+            assert_eq!(status.never_has_content(), is_bare, "{code}");
+        }
+        assert!(Status::new(99).is_none() && Status::new(600).is_none());
+    }
+
+    #[test]
+    fn a_status_is_shown_with_its_phrase() {
+        assert_eq!(Status::NOT_FOUND.to_string(), "404 Not Found");
+        assert_eq!(Status::new(299).unwrap().to_string(), "299 ");
+    }
+}

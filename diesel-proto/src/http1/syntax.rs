@@ -74,9 +74,9 @@ pub(super) const fn trim_blanks(mut bytes: &[u8]) -> &[u8] {
     bytes
 }
 
-/// A field line: where its name is, and its value without the blanks around it. `line` ends with
-/// its LF, the only one.
-pub(super) fn field_line(line: &[u8]) -> Result<(Range<usize>, Range<usize>), Wrong> {
+/// A field line: how long its name is, and where its value is, without the blanks around it. `line`
+/// ends with its LF, the only one.
+pub(super) fn field_line(line: &[u8]) -> Result<(usize, Range<usize>), Wrong> {
     let colon = name_end(line)?;
     let start = colon + 1;
     let mut end = start;
@@ -92,7 +92,7 @@ pub(super) fn field_line(line: &[u8]) -> Result<(Range<usize>, Range<usize>), Wr
     let value = line.get(start..end).unwrap_or_default();
     let leading = value.iter().take_while(|&&byte| is_blank(byte)).count();
     let trimmed = trim_blanks(value).len();
-    Ok((0..colon, start + leading..start + leading + trimmed))
+    Ok((colon, start + leading..start + leading + trimmed))
 }
 
 /// Where the name of a field line ends, and its colon is.
@@ -137,7 +137,7 @@ mod tests {
     use super::*;
 
     fn split(line: &str) -> Result<(&str, &str), Wrong> {
-        field_line(line.as_bytes()).map(|(name, value)| (&line[name], &line[value]))
+        field_line(line.as_bytes()).map(|(name_len, value)| (&line[..name_len], &line[value]))
     }
 
     #[test]

@@ -123,10 +123,10 @@ fn note(lines: &[u8], spans: &mut FieldSpans) {
     spans.clear();
     let mut at = 0;
     for line in lines.split_inclusive(|&byte| byte == b'\n') {
-        if let Ok((name, value)) = field_line(line) {
+        if let Ok((name_len, value)) = field_line(line) {
             spans.push(Span {
-                name: (at + name.start) as u32,
-                name_len: name.len() as u32,
+                name: at as u32,
+                name_len: name_len as u32,
                 value: (at + value.start) as u32,
                 value_len: value.len() as u32,
             });

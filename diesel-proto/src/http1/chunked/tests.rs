@@ -321,6 +321,7 @@ fn extensions_are_bounded_for_the_whole_body() {
     assert_eq!(decode("0;a\r\n", &none).1, refused(1));
     assert_eq!(decode("0 ;a\r\n", &none).1, refused(1));
     assert_eq!(decode("0_\r\n", &none).1, Refused(Rule::ChunkSizeSyntax, 1));
+    assert_eq!(decode(";a\r\n", &none).1, Refused(Rule::ChunkSizeSyntax, 0));
 }
 
 #[test]

@@ -1,4 +1,5 @@
 use super::*;
+use alloc::borrow::ToOwned;
 use alloc::format;
 use alloc::string::String;
 use alloc::vec::Vec;
@@ -86,6 +87,34 @@ fn a_head_is_found_where_it_lies() {
 }
 
 #[test]
+fn what_a_head_says_is_read_from_it() {
+    let bytes = b"\r\nPOST /a?b HTTP/1.1\r\nHost: a\r\nConnection: upgrade\r\nUpgrade: c\r\n\
+        Expect: 100-continue\r\nContent-Length: 1\r\n\r\nd";
+    let mut spans = FieldSpans::new();
+    let head = parse_request(bytes, &Limits::default(), &mut spans).unwrap().unwrap();
+    assert_eq!((head.method(), head.target_text()), ("POST", "/a?b"));
+    assert_eq!((head.version(), head.framing()), (Version::Http11, Framing::Length(1)));
+    assert_eq!((head.expects_continue(), head.upgrade()), (true, Some(&b"c"[..])));
+    assert_eq!((head.len(), head.fields().len()), (bytes.len() - 1, 5));
+    assert!(!head.fields().is_empty());
+    assert_eq!(
+        format!("{head:?}"),
+        r#"RequestHead { method: "POST", target: "/a?b", version: Http11, fields: {"Host": "a", "#
+            .to_owned()
+            + r#""Connection": "upgrade", "Upgrade": "c", "Expect": "100-continue", "#
+            + r#""Content-Length": "1"}, .. }"#
+    );
+
+    let bytes = b"GET / HTTP/1.0\r\n\r\n";
+    let head = parse_request(bytes, &Limits::default(), &mut spans).unwrap().unwrap();
+    assert_eq!((head.method(), head.target_text()), ("GET", "/"));
+    assert_eq!((head.version(), head.framing()), (Version::Http10, Framing::Empty));
+    assert_eq!((head.expects_continue(), head.upgrade()), (false, None));
+    assert_eq!((head.len(), head.fields().len()), (bytes.len(), 0));
+    assert!(head.fields().is_empty());
+}
+
+#[test]
 fn a_request_is_for_whom_the_target_names_or_else_the_host_field() {
     let host = |head: &str| {
         let mut spans = FieldSpans::new();
@@ -114,6 +143,7 @@ fn what_is_wrong_with_a_line_is_named_at_its_first_wrong_byte() {
         ("\r\n\nGET / HTTP/1.1\r\n", Rule::BareLf, 2),
         ("\rGET / HTTP/1.1\r\n", Rule::BareCr, 0),
         (" GET / HTTP/1.1\r\n", Rule::MethodSyntax, 0),
+        ("\r\n GET / HTTP/1.1\r\n", Rule::MethodSyntax, 2),
         ("\x16\x03\x01", Rule::MethodSyntax, 0),
         ("G(T / HTTP/1.1\r\n", Rule::MethodSyntax, 1),
         ("GET\t/ HTTP/1.1\r\n", Rule::MethodSyntax, 3),
@@ -206,6 +236,17 @@ fn options_of_the_connection_are_read_from_lists() {
         "GET / HTTP/1.0\r\nExpect: 100-continue\r\nConnection: upgrade\r\nUpgrade: a\r\n\r\n",
     );
     assert_eq!(old.options, Options::default(), "RFC 9110, 7.8 and 10.1.1");
+}
+
+/// Of the same length, and with the same letter in front.
+#[test]
+fn a_field_whose_name_is_only_like_another_says_nothing() {
+    let head = "GET / HTTP/1.1\r\nHost:\r\nHash: a b\r\nExpert: tea\r\nConnectors: close\r\n\
+        Content-Weight: x\r\nTransfer-Envelope: gzip\r\n";
+    let map = accepted(&format!("{head}\r\n"));
+    assert_eq!((map.framing, map.options), (Framing::Empty, Options::default()));
+    let map = accepted(&format!("{head}Connection: upgrade\r\nUrgency: a\r\n\r\n"));
+    assert_eq!(map.options, Options::default());
 }
 
 #[test]
