@@ -9,7 +9,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use diesel_proto::http1::*;
 use diesel_proto::{
-    Access, Address, Cause, ConnId, Error, Input, Instant, Limit, Machine, Notice, Reason,
+    Access, Address, Cause, ConnId, Error, Input, Instant, Limit, Machine, Notice, Pipeline, Reason,
 };
 use harness::*;
 
@@ -126,8 +126,10 @@ fn a_request_has_everything_that_the_client_said() {
     let note = Rc::clone(&seen);
     let (mut world, conn) = serving(Service::new(move |request: Request| {
         *note.borrow_mut() = format!(
-            "{} {:?} {:?} {:?} {:?} {:?} {} {:?} {}",
+            "{} {:?} {:?} {:?} {:?} {:?} {:?} {:?} {} {:?} {}",
             request.method(),
+            request.target_text(),
+            request.upgrade(),
             request.path(),
             request.query(),
             request.host(),
@@ -143,8 +145,21 @@ fn a_request_has_everything_that_the_client_said() {
     assert_eq!(world.hears(conn), format!("HTTP/1.1 204 No Content\r\n{DATE}\r\n"));
     assert_eq!(
         *seen.borrow(),
-        r#"QUERY "/p%20q" Some("r=s") Some("b:8") Some("1") 2 unnamed Http11 784111777"#
+        r#"QUERY "/p%20q?r=s" None "/p%20q" Some("r=s") Some("b:8") Some("1") 2 unnamed Http11 784111777"#
     );
+}
+
+#[test]
+fn a_request_may_ask_to_speak_another_protocol_and_is_shown_with_its_fields() {
+    let seen = Rc::new(RefCell::new(String::new()));
+    let note = Rc::clone(&seen);
+    let (mut world, conn) = serving(Service::new(move |request: Request| {
+        *note.borrow_mut() = format!("{:?} {request:?}", request.upgrade().map(<[u8]>::len));
+        Status::NO_CONTENT
+    }));
+    world.says(conn, "GET / HTTP/1.1\r\nHost: a\r\nConnection: upgrade\r\nUpgrade: echo\r\n\r\n");
+    let shown = r#"RequestHead { method: "GET", target: "/", version: Http11, fields: {"#;
+    assert!(seen.borrow().starts_with(&format!("Some(4) {shown}")), "{}", seen.borrow());
 }
 
 /// A fiber may wait on anything; meanwhile the next requests wait, and the peer is not told to go.
@@ -1072,4 +1087,165 @@ fn a_body_that_fills_what_is_read_ahead_ends() {
     world.says(conn, "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 70000\r\n\r\n");
     world.says(conn, "x".repeat(70_000));
     assert_eq!(world.hears(conn), ok("70000"));
+}
+
+/// The writer waits until no more than that is queued.
+#[test]
+fn a_stream_goes_on_at_the_low_water_mark() {
+    let written = Rc::new(Cell::new(0));
+    let count = Rc::clone(&written);
+    let marks = settings(|it| (it.high_water, it.low_water) = (10_000, 5_000));
+    let service = Service::new(move |_: Request| {
+        let count = Rc::clone(&count);
+        Response::stream(async move |out: &mut BodyWriter| {
+            loop {
+                out.write([b'x'; 1000].as_slice()).await?;
+                count.set(count.get() + 1);
+            }
+        })
+    });
+    let (mut world, conn) = serving(service.connections(marks));
+    world.takes_only(conn, 0);
+    world.says(conn, get("/"));
+    let (before, queued) = (written.get(), world.queued(conn));
+    world.takes(conn, queued as u64 - 5_001);
+    assert_eq!(written.get(), before);
+    world.takes(conn, 1);
+    assert!(written.get() > before);
+}
+
+/// Who does not take its answers gets no more of them than the marks say, to the byte.
+#[test]
+fn plain_handlers_wait_from_the_high_water_mark_to_the_low_one() {
+    let calls = Rc::new(Cell::new(0));
+    let count = Rc::clone(&calls);
+    let answer = ok("GET / \n").len() as u64;
+    let marks = settings(|it| (it.high_water, it.low_water) = (3 * answer, answer));
+    let service = Service::new(move |request: Request| {
+        count.set(count.get() + 1);
+        plain(request)
+    });
+    let (mut world, conn) = serving(service.connections(marks));
+    world.takes_only(conn, 0);
+    world.says(conn, get("/").repeat(9));
+    assert_eq!((calls.get(), world.queued(conn) as u64), (3, 3 * answer));
+    world.takes(conn, 2 * answer - 1);
+    assert_eq!(calls.get(), 3);
+    world.takes(conn, 1);
+    assert_eq!((calls.get(), world.queued(conn) as u64), (5, 3 * answer));
+}
+
+/// What waits for its answer is not read further, but is not paused either.
+#[test]
+fn a_client_that_waits_for_its_answer_is_not_paused() {
+    let (mut world, conn) = serving(Service::new(async |request: Request| {
+        request.ctx().sleep(seconds(1)).await?;
+        Ok::<_, Error>("at last")
+    }));
+    world.says(conn, get("/"));
+    assert!(!world.paused(conn));
+}
+
+/// Each head has its time from its own first byte.
+#[test]
+fn the_time_of_a_head_that_follows_another_counts_from_its_own_beginning() {
+    let (mut world, conn) = serving(Service::new(plain));
+    let whole = get("/");
+    let (front, back) = whole.split_at(9);
+    world.says(conn, front);
+    world.waits(seconds(8));
+    world.says(conn, format!("{back}{front}"));
+    assert_eq!(world.hears(conn), ok("GET / \n").replace(":37 ", ":45 "));
+    world.waits(seconds(9));
+    world.says(conn, back);
+    assert_eq!(world.hears(conn), ok("GET / \n").replace(":37 ", ":54 "));
+}
+
+/// A client that read its answer late has as long for the next request as any other.
+#[test]
+fn what_was_paused_for_its_answer_is_waited_on_again() {
+    let marks = settings(|it| (it.high_water, it.low_water) = (20, 10));
+    let (mut world, conn) = serving(Service::new(plain).connections(marks));
+    world.takes_only(conn, 0);
+    world.says(conn, get("/"));
+    assert!(world.paused(conn));
+    world.takes(conn, 1000);
+    assert!(!world.paused(conn));
+    world.waits(seconds(75));
+    world.ends(conn);
+    assert_eq!(world.closed(conn), Some(Cause::TimedOut(Reason::KeepAlive)));
+}
+
+/// The answer is out: it must not be lost because of what came behind it.
+#[test]
+fn a_body_that_breaks_a_rule_after_the_answer_ends_the_connection_and_no_more() {
+    let (mut world, conn) = serving(Service::new(async |_: Request| "enough").access_notices(true));
+    world.says(conn, "POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n");
+    assert_eq!(world.hears(conn), ok("enough"));
+    world.says(conn, "nonsense\r\n");
+    assert_eq!((world.half_closed(conn), world.closed(conn)), (true, None));
+    assert_eq!(world.hears(conn), "");
+    world.ends(conn);
+    assert_eq!(world.closed(conn), Some(Cause::Protocol(Rule::ChunkSizeSyntax.text())));
+}
+
+#[test]
+fn a_rejection_is_told_of_as_the_request_that_it_ends_and_only_if_somebody_wants_to_know() {
+    let bad = "POST /a HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\nnonsense\r\n";
+    for (tells, bytes, told) in [
+        (true, bad, vec!["POST /a 400"]),
+        (true, "nonsense\r\n\r\n", vec!["- - 400"]),
+        (false, bad, vec![]),
+        (false, "nonsense\r\n\r\n", vec![]),
+    ] {
+        let (mut world, conn) = serving(Service::new(plain).access_notices(tells));
+        world.says(conn, bytes);
+        let accesses = world.notices().into_iter().filter_map(|notice| match notice {
+            Notice::Access(it) => Some(format!("{} {} {}", it.method, it.target, it.status)),
+            _ => None,
+        });
+        assert_eq!(accesses.collect::<Vec<_>>(), told);
+    }
+}
+
+/// Between two requests nothing is held but how many bytes and requests there were.
+#[test]
+fn what_rested_goes_on_where_it_was() {
+    for service in both() {
+        let limits = Limits { requests: 3, ..Limits::default() };
+        let (mut world, conn) = serving(service.limits(limits));
+        world.says(conn, get("/"));
+        world.says(conn, get("/"));
+        assert!(!world.hears(conn).contains(CLOSE));
+        world.says(conn, get("/"));
+        assert!(world.hears(conn).contains(CLOSE), "the last");
+    }
+    let (mut world, conn) = serving(Service::new(plain));
+    world.says(conn, get("/"));
+    world.hears(conn);
+    world.says(conn, "(");
+    let at = format!("at byte {}: ", get("/").len());
+    assert!(world.hears(conn).contains(&at));
+}
+
+/// What is small is copied behind the head, so that both go out in one piece.
+#[test]
+fn large_content_goes_out_where_it_lies() {
+    static PAGE: [u8; Pipeline::BY_REFERENCE + 1] = [b'x'; Pipeline::BY_REFERENCE + 1];
+    let page = |n| std::str::from_utf8(&PAGE[..n]).unwrap();
+    for n in [Pipeline::BY_REFERENCE - 1, Pipeline::BY_REFERENCE, Pipeline::BY_REFERENCE + 1] {
+        for service in [
+            Service::new(move |_: Request| Response::text(page(n))),
+            Service::new(move |_: Request| Bytes::from_static(&PAGE[..n])),
+        ] {
+            let (mut world, conn) = serving(service);
+            world.takes_only(conn, 0);
+            world.says(conn, get("/"));
+            let is_shared = world.hub.outgoing(conn, |slices| {
+                assert!(slices.concat().ends_with(&[b"\r\n\r\n", &PAGE[..n]].concat()));
+                slices.iter().any(|slice| slice.as_ptr() == PAGE.as_ptr())
+            });
+            assert_eq!(is_shared, Some(n >= Pipeline::BY_REFERENCE), "{n}");
+        }
+    }
 }

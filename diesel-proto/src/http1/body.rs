@@ -171,3 +171,23 @@ impl fmt::Debug for BodyWriter {
         f.debug_struct("BodyWriter").field("trailers", &self.trailers).finish_non_exhaustive()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use alloc::format;
+
+    #[test]
+    fn what_is_shown_is_what_is_known_without_reading() {
+        assert_eq!(format!("{:?}", Body::none()), "Body { is_at_end: true, .. }");
+        let exchange = Rc::new(Exchange::default());
+        assert_eq!(
+            format!("{:?}", Body::of(Rc::clone(&exchange))),
+            "Body { is_at_end: false, .. }"
+        );
+        let mut writer = BodyWriter::new(exchange);
+        writer.trailer("X-Sum", "42").unwrap();
+        let shown = format!("{writer:?}");
+        assert_eq!(shown, r#"BodyWriter { trailers: {"X-Sum": "42"}, .. }"#);
+    }
+}

@@ -70,8 +70,6 @@ enum End {
     Coming,
     /// All of it is in `incoming`, or was taken.
     Complete,
-    /// The rest will not come.
-    Cut,
 }
 
 /// The response.
@@ -142,9 +140,7 @@ impl Exchange {
         let (former, wakers) = {
             let state = &mut *self.state.borrow_mut();
             let wakers = [state.request.reader.take(), state.response.writer.take()];
-            let request = Arriving { end: End::Cut, ..Arriving::default() };
-            let ended = State { seat: None, request, response: Leaving::default() };
-            (mem::replace(state, ended), wakers)
+            (mem::take(state), wakers)
         };
         drop(former);
         wakers.into_iter().flatten().for_each(Waker::wake);
@@ -292,7 +288,6 @@ impl Exchange {
             _ if !incoming.is_empty() => Some(Ok(Some(incoming.take_some(usize::MAX, blocks)))),
             End::Coming => None,
             End::Complete => Some(Ok(None)),
-            End::Cut => Some(Err(Error::Closed)),
         })
     }
 
@@ -311,7 +306,6 @@ impl Exchange {
             _ if incoming.len() > limit => Some(Err(Error::Limit(Limit::Body(limit)))),
             End::Coming => None,
             End::Complete => Some(Ok(incoming.take(incoming.len(), blocks))),
-            End::Cut => Some(Err(Error::Closed)),
         })
     }
 
@@ -481,5 +475,46 @@ impl Drop for Reply {
         if !self.is_given {
             self.exchange.lose();
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::http1::Body;
+
+    #[test]
+    fn a_writer_waits_from_the_high_water_mark_to_the_low_one() {
+        let exchange = Exchange::default();
+        (
+            exchange.state.borrow_mut().response.high_water,
+            exchange.state.borrow_mut().response.low_water,
+        ) = (10, 4);
+        for (queued, below) in [(9, 0), (10, 5), (5, 5), (4, 0), (9, 0)] {
+            assert_eq!(exchange.queued(queued), below, "{queued}");
+            assert!(exchange.state.borrow().response.unsent);
+        }
+        exchange.state.borrow_mut().response.flushing = true;
+        for (queued, below) in [(10, 1), (1, 1), (0, 0)] {
+            assert_eq!(exchange.queued(queued), below, "{queued} to be flushed");
+            assert_eq!(exchange.state.borrow().response.unsent, queued > 0);
+        }
+    }
+
+    #[test]
+    fn there_is_room_up_to_the_mark_until_the_body_is_dropped() {
+        let exchange = Rc::new(Exchange::default());
+        let blocks = &mut Blocks::default();
+        exchange.state.borrow_mut().request.mark = 3;
+        assert!(!exchange.has_room(), "nobody asked for it");
+        exchange.state.borrow_mut().request.wanted = true;
+        for (n, has_room) in [(1, true), (2, true), (3, false), (4, false)] {
+            exchange.arrives(b"x", blocks);
+            assert_eq!((exchange.held(), exchange.has_room()), (n, has_room));
+        }
+        drop(Body::of(Rc::clone(&exchange)));
+        assert_eq!((exchange.held(), exchange.has_room()), (0, false));
+        exchange.arrives(b"x", blocks);
+        assert_eq!(exchange.held(), 0);
     }
 }

@@ -390,6 +390,29 @@ mod tests {
     }
 
     #[test]
+    fn the_fields_of_a_response_may_be_changed() {
+        let mut response = Response::empty().header("A", "b");
+        response.fields_mut().add("C", "d").unwrap();
+        assert_eq!(*response.fields(), crate::http1::headers! { "A" => "b", "C" => "d" });
+    }
+
+    #[test]
+    fn content_is_shown_by_its_kind_and_length() {
+        let stream = async |_: &mut BodyWriter| Ok(());
+        for (response, shown) in [
+            (Response::new(Status::OK), "empty"),
+            (Response::text("four"), "4 bytes"),
+            (Response::bytes("five!"), "5 bytes"),
+            (Response::stream(stream), "a stream"),
+            (Response::stream_exactly(6, stream), "a stream of 6 bytes"),
+        ] {
+            let shown =
+                format!("Response {{ status: Status(200), headers: {{}}, content: {shown}, .. }}");
+            assert_eq!(format!("{response:?}"), shown);
+        }
+    }
+
+    #[test]
     fn an_error_is_passed_on() {
         let error = Err::<Response, _>("no answer").into_response().unwrap_err();
         assert_eq!(error.to_string(), "no answer");

@@ -142,23 +142,13 @@ impl fmt::Debug for Service {
 
 impl From<Service> for crate::Service {
     fn from(service: Service) -> Self {
-        let Service { handler, config, deadlines, on_rejection, access_notices, name, connections } =
-            service;
-        let shared = Rc::new(Shared {
-            handler,
-            config: Arc::new(config),
-            deadlines,
-            on_rejection,
-            access_notices,
-            read_ahead: connections.read_ahead,
-            high_water: connections.high_water,
-            low_water: connections.low_water.min(connections.high_water.saturating_sub(1)),
-            wording: RefCell::default(),
-            spare: RefCell::default(),
-        });
-        let make = move |seat| Server::new(seat, Rc::clone(&shared));
-        crate::Service::machine_with(make).named(name).config(connections)
+        let (name, connections) = (service.name, service.connections.clone());
+        serve(Rc::new(Shared::of(service))).named(name).config(connections)
     }
+}
+
+fn serve(shared: Rc<Shared>) -> crate::Service {
+    crate::Service::machine_with(move |seat| Server::new(seat, Rc::clone(&shared)))
 }
 
 /// What all connections of a service share: its settings, and memory for those that are busy.
@@ -189,6 +179,24 @@ struct Spare {
 }
 
 impl Shared {
+    fn of(service: Service) -> Self {
+        let Service {
+            handler, config, deadlines, on_rejection, access_notices, connections, ..
+        } = service;
+        Shared {
+            handler,
+            config: Arc::new(config),
+            deadlines,
+            on_rejection,
+            access_notices,
+            read_ahead: connections.read_ahead,
+            high_water: connections.high_water,
+            low_water: connections.low_water.min(connections.high_water.saturating_sub(1)),
+            wording: RefCell::default(),
+            spare: RefCell::default(),
+        }
+    }
+
     /// A step begins: responses have this date, if anybody ever told the time.
     pub(super) fn refresh(&self, seat: &Seat) {
         self.wording.borrow_mut().refresh(seat.core().unix_seconds());
@@ -242,5 +250,123 @@ impl Shared {
         if Rc::strong_count(&exchange) == 1 && spare.len() < KEEP {
             spare.push(exchange);
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::http1::{Request, Status};
+    use crate::{Action, Address, ConnId, Error, Hub, Instant};
+    use alloc::format;
+    use alloc::vec;
+
+    const NOW: Instant = Instant::ORIGIN;
+
+    fn serving(service: Service) -> (Hub, ConnId, Rc<Shared>) {
+        let shared = Rc::new(Shared::of(service));
+        let mut hub = Hub::default();
+        let service = hub.add_service(serve(Rc::clone(&shared)));
+        let conn = hub.accept(NOW, service, Address::Unnamed).unwrap();
+        (hub, conn, shared)
+    }
+
+    /// Bytes arrive, and everything that follows is sent.
+    fn says(hub: &mut Hub, conn: ConnId, text: &str) {
+        assert_eq!(hub.received(NOW, conn, text.as_bytes()), text.len());
+        let mut actions = vec![Action::Send(conn)];
+        while !actions.is_empty() {
+            if actions.contains(&Action::Send(conn)) {
+                let n = hub.outgoing(conn, |slices| slices.concat().len());
+                hub.sent(NOW, conn, n.unwrap_or(0) as u64);
+            }
+            actions.clear();
+            hub.run(NOW, &mut actions);
+        }
+    }
+
+    fn plain(_: Request) -> Status {
+        Status::NO_CONTENT
+    }
+
+    async fn fiber(mut request: Request) -> Result<Status, Error> {
+        request.body().read(10).await?;
+        Ok(Status::NO_CONTENT)
+    }
+
+    #[test]
+    fn what_is_idle_holds_nothing_and_what_it_had_is_used_again() {
+        // While a fiber has one head, the next is looked for in another.
+        for (service, kept) in [(Service::new(plain), (1, 1, 0)), (Service::new(fiber), (2, 1, 1))]
+        {
+            let (mut hub, conn, shared) = serving(service);
+            for _ in 0..3 {
+                says(&mut hub, conn, "GET / HTTP/1.1\r\nHost: a\r\n\r\n");
+                let spare = shared.spare.borrow();
+                let spare = (spare.heads.len(), spare.active.len(), spare.exchanges.len());
+                assert_eq!(spare, kept);
+            }
+            says(&mut hub, conn, "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 3\r\n\r\n");
+            let spare = shared.spare.borrow();
+            assert_eq!((spare.active.len(), spare.exchanges.len()), (0, 0));
+        }
+    }
+
+    #[test]
+    fn no_more_is_kept_than_so_many() {
+        let shared = Shared::of(Service::new(plain));
+        let heads: Vec<_> = (0..KEEP + 1).map(|_| shared.lend_head()).collect();
+        heads.into_iter().for_each(|head| shared.give_back_head(head));
+        let active: Vec<_> = (0..KEEP + 1).map(|_| shared.lend_active()).collect();
+        active.into_iter().for_each(|active| shared.give_back_active(active));
+        let exchanges: Vec<_> = (0..KEEP + 1).map(|_| shared.lend_exchange()).collect();
+        shared.give_back_exchange(Rc::clone(&exchanges[0]));
+        exchanges.into_iter().for_each(|exchange| shared.give_back_exchange(exchange));
+        let spare = shared.spare.borrow();
+        let kept = (spare.heads.len(), spare.active.len(), spare.exchanges.len());
+        assert_eq!(kept, (KEEP, KEEP, KEEP));
+    }
+
+    #[test]
+    fn no_head_or_content_is_kept_that_needed_more_memory_than_usual() {
+        for (n, kept) in [(KEEP_BYTES, 1), (KEEP_BYTES + 1, 0)] {
+            let shared = Shared::of(Service::new(plain));
+            let mut head = shared.lend_head();
+            head.content = Vec::with_capacity(n);
+            shared.give_back_head(head);
+            assert_eq!(shared.spare.borrow().heads.len(), kept, "{n} bytes of content");
+            let shared = Shared::of(Service::new(plain));
+            let mut head = shared.lend_head();
+            head.spans.keep(&vec![b'x'; n]);
+            shared.give_back_head(head);
+            assert_eq!(shared.spare.borrow().heads.len(), kept, "{n} bytes of a head");
+        }
+    }
+
+    #[cfg(feature = "testkit")]
+    #[test]
+    fn what_is_held_is_counted_wherever_it_is() {
+        for service in [Service::new(plain), Service::new(fiber)] {
+            let (mut hub, conn, _) = serving(service);
+            let held = |hub: &Hub| hub.held_and_scanned(conn).map(|(held, _)| held);
+            assert_eq!(held(&hub), Some(0));
+            says(&mut hub, conn, "POST / HT");
+            assert_eq!(held(&hub), Some(9));
+            says(&mut hub, conn, "TP/1.1\r\nHost: a\r\nContent-Length: 5\r\n\r\n");
+            says(&mut hub, conn, "hel");
+            assert_eq!(held(&hub), Some(3));
+            says(&mut hub, conn, "lo");
+            assert_eq!(held(&hub), Some(0));
+        }
+    }
+
+    #[test]
+    fn a_service_is_shown_with_its_settings() {
+        let service = Service::new(plain).named("web");
+        let (config, deadlines) = (Config::default(), Deadlines::default());
+        let shown = format!(
+            "Service {{ name: \"web\", config: {config:?}, deadlines: {deadlines:?}, .. }}"
+        );
+        assert_eq!(format!("{service:?}"), shown);
     }
 }

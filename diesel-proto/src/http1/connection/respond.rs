@@ -10,7 +10,7 @@ use crate::Pipeline;
 use crate::http1::chunked::{CHUNK_END, LAST_CHUNK, chunk_head};
 use crate::http1::state::{OutOfOrder, ServerEvent};
 use crate::http1::syntax::trim_blanks;
-use crate::http1::{Client, ContentType, Headers, HttpDate, Server, Status};
+use crate::http1::{ContentType, Headers, HttpDate, Server, Status};
 
 /// How long the body of a response is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -380,7 +380,7 @@ impl ServerConnection {
         self.state.may(event)?;
         self.writing = writing;
         let unread = match self.reading {
-            Reading::Length(left) if self.state.client == Client::Sending => left,
+            Reading::Length(left) => left,
             _ => 0,
         };
         // A client that waits for 100 Continue sends the body, or does not: there is no telling

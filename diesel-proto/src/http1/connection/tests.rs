@@ -283,6 +283,22 @@ fn a_violation_is_answered_and_nothing_more_is_parsed() {
     assert!(closes);
 }
 
+/// Whatever came in pieces before it.
+#[test]
+fn a_violation_is_placed_in_bytes_since_the_stream_began() {
+    let head = "POST /a HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n";
+    let (log, ..) = converse(&format!("{head}A: b\r\nC d\r\n"), &Config::default(), when_complete);
+    let said = format!("at byte {}: a field name that is not a token", head.len() + 7);
+    assert!(log[1].starts_with(&said), "{log:?}");
+    let (log, ..) = converse(
+        &format!("{head}A: b\r\n\r\nGET /b HTTP/1.1\r\n\r\n"),
+        &Config::default(),
+        when_complete,
+    );
+    let said = format!("at byte {}: no Host", head.len() + 27);
+    assert!(log[2].starts_with(&said), "{log:?}");
+}
+
 /// Each with a request behind it, which is not read: whatever framing was in doubt, nothing can be
 /// smuggled.
 #[test]
@@ -393,6 +409,8 @@ fn the_end_of_the_stream_within_a_message_is_a_violation() {
         let rejection = seat.connection.rejection();
         assert_eq!(rejection.map(|rejection| rejection.rule), rule, "{input:?}");
         assert!(seat.connection.must_close(), "{input:?}");
+        let client = if rule.is_some() { Client::Failed } else { Client::Closed };
+        assert_eq!(seat.connection.state().client, client, "{input:?}");
     }
 }
 
@@ -518,7 +536,27 @@ fn a_command_that_is_refused_changes_nothing() {
     seat.command(|connection, out| connection.end(&none, out)).unwrap();
     assert!(seat.connection.is_idle());
     assert!(respond(&mut seat, Status::OK, &none, 0).is_err());
+    // What is left of the length of an answer that ended does not matter.
+    let refused = seat.command(|connection, out| connection.data(b"x", out));
+    assert!(matches!(refused, Err(Misuse::Order(_))));
+    let refused = seat.command(|connection, out| connection.end(&trailers, out));
+    assert!(matches!(refused, Err(Misuse::Order(_))));
     assert_eq!(seat.sent(), format!("{OK}3\r\n\r\nsix"));
+}
+
+#[test]
+fn a_misuse_says_what_is_wrong() {
+    for (misuse, text) in [
+        (Misuse::Status(Status::CONTINUE), "100 Continue cannot be sent by this command"),
+        (Misuse::ContentForbidden(Status::NO_CONTENT), "204 No Content has no body"),
+        (Misuse::TooLong(3), "more data than announced: 3 bytes are left of that"),
+        (Misuse::TrailersForbidden, "trailers need a chunked body"),
+    ] {
+        assert_eq!(misuse.to_string(), text);
+    }
+    let mut seat = Seat::new(Config::default(), never);
+    let early = seat.respond(Status::OK, BodyLength::Unknown).unwrap_err();
+    assert_eq!(early.to_string(), "not now: the client is Idle, the server is Idle");
 }
 
 /// RFC 9112, 6.1 and 6.2: no coding twice, none with a length, neither in 1xx and 204.
@@ -585,6 +623,26 @@ fn interim_responses_come_before_the_final_one() {
     old.feed(b"GET / HTTP/1.0\r\n\r\n", &[]);
     early(&mut old).unwrap();
     assert_eq!(old.sent(), "", "RFC 9110, 15.2");
+    for status in [Status::OK, Status::NOT_FOUND, Status::SWITCHING_PROTOCOLS] {
+        let refused = old.command(|c, out| c.inform(status, &Headers::new(), out));
+        assert_eq!(refused, Err(Misuse::Status(status)));
+    }
+}
+
+/// RFC 9110, 10.1.1: the client waits for that one alone, and once.
+#[test]
+fn only_100_tells_the_client_to_go_on() {
+    let head = b"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 2\r\nExpect: 100-continue\r\n\r\n";
+    for (status, sent) in [
+        (Status::CONTINUE, "HTTP/1.1 100 Continue\r\n\r\n"),
+        (Status::EARLY_HINTS, "HTTP/1.1 103 Early Hints\r\n\r\nHTTP/1.1 100 Continue\r\n\r\n"),
+    ] {
+        let mut seat = Seat::new(Config::default(), never);
+        seat.feed(head, &[]);
+        seat.command(|connection, out| connection.inform(status, &Headers::new(), out)).unwrap();
+        seat.command(|connection, out| connection.ask_for_body(out));
+        assert_eq!(seat.sent(), sent);
+    }
 }
 
 #[test]
@@ -767,11 +825,23 @@ fn giving_up_lets_what_has_begun_finish() {
 
     let mut begun = Seat::new(Config::default(), when_complete);
     begun.feed(b"GET /a HTTP/1.1\r\n", &[]);
+    assert!(begun.connection.is_in_head() && !begun.connection.is_idle());
     begun.connection.give_up();
     assert!(!begun.connection.must_close());
     begun.feed(b"Host: x\r\n\r\n", &[]);
     assert!(begun.sent().contains("Connection: close"));
     assert!(begun.connection.must_close());
+}
+
+#[test]
+fn what_is_shown_is_where_things_are_and_no_bytes() {
+    let mut seat = Seat::new(Config::default(), never);
+    seat.feed(b"GET /secret HTTP/1.1\r\n", &[]);
+    assert_eq!(
+        format!("{:?}", seat.connection),
+        "ServerConnection { state: State { client: Idle, server: Idle, keep_alive: true }, \
+         taken: 22, rejection: None, .. }"
+    );
 }
 
 #[test]
