@@ -1220,12 +1220,15 @@ fn what_rested_goes_on_where_it_was() {
         world.says(conn, get("/"));
         assert!(world.hears(conn).contains(CLOSE), "the last");
     }
-    let (mut world, conn) = serving(Service::new(plain));
-    world.says(conn, get("/"));
-    world.hears(conn);
-    world.says(conn, "(");
-    let at = format!("at byte {}: ", get("/").len());
-    assert!(world.hears(conn).contains(&at));
+    let mut world = World::new();
+    let service = world.hub.add_service(Service::new(plain));
+    let (one, other) = (world.accept(service), world.accept(service));
+    world.says(one, get("/"));
+    world.hears(one);
+    for (conn, at) in [(other, 0), (one, get("/").len())] {
+        world.says(conn, "(");
+        assert!(world.hears(conn).contains(&format!("at byte {at}: ")));
+    }
 }
 
 /// What is small is copied behind the head, so that both go out in one piece.
@@ -1247,5 +1250,29 @@ fn large_content_goes_out_where_it_lies() {
             });
             assert_eq!(is_shared, Some(n >= Pipeline::BY_REFERENCE), "{n}");
         }
+    }
+}
+
+/// The words of the last answer are said again, if they are the same.
+#[test]
+fn answers_that_differ_in_their_type_alone_are_told_apart() {
+    let (mut world, conn) = serving(Service::new(|request: Request| match request.path() {
+        "/text" => Response::text("x"),
+        "/html" => Response::html("x"),
+        "/own" => Response::bytes("x").content_type("text/plain; charset=UTF-8"),
+        _ => Response::bytes("x"),
+    }));
+    for (path, content_type) in [
+        ("/text", Some("text/plain; charset=utf-8")),
+        ("/html", Some("text/html; charset=utf-8")),
+        ("/own", Some("text/plain; charset=UTF-8")),
+        ("/none", None),
+        ("/html", Some("text/html; charset=utf-8")),
+        ("/html", Some("text/html; charset=utf-8")),
+    ] {
+        world.says(conn, get(path));
+        let field = content_type.map(|it| format!("Content-Type: {it}\r\n")).unwrap_or_default();
+        let answer = format!("HTTP/1.1 200 OK\r\n{DATE}{field}Content-Length: 1\r\n\r\nx");
+        assert_eq!(world.hears(conn), answer, "{path}");
     }
 }
