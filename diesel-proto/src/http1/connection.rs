@@ -273,6 +273,9 @@ impl ServerConnection {
     fn refuse(&mut self, rejection: Rejection) -> Rejection {
         self.rejection = Some(rejection);
         self.partial = None;
+        // Nobody wants its body any more.
+        self.request.expects_continue = false;
+        self.request.owes_continue = false;
         // From every state in which something is read this may happen.
         let _ = self.state.client(ClientEvent::Violation);
         self.state.give_up();

@@ -1066,3 +1066,18 @@ fn a_whole_response_is_what_its_parts_are() {
     }
     assert!(sent_in_all > 50_000, "{sent_in_all}");
 }
+
+/// Found by fuzzing: it was told to go on with the body that had been refused.
+#[test]
+fn who_is_refused_is_not_told_to_go_on() {
+    let limits = Limits { body: 4, ..Limits::default() };
+    let mut seat = Seat::new(Config { limits, ..Config::default() }, never);
+    let head = b"PUT / HTTP/1.1\r\nHost: x\r\nExpect: 100-continue\r\nContent-Length: 5\r\n\r\n";
+    let mut spans = FieldSpans::new();
+    let received = seat.connection.receive(head, &mut spans, &mut seat.blocks);
+    assert_eq!(received.unwrap_err().rule, Rule::BodyTooLarge);
+    seat.command(|connection, out| connection.ask_for_body(out));
+    assert_eq!(seat.sent(), "");
+    seat.command(|connection, out| connection.reject(None, out));
+    assert!(seat.sent().starts_with("HTTP/1.1 413 Content Too Large\r\nConnection: close\r\n"));
+}
