@@ -39,6 +39,8 @@ pub(super) struct Exchange {
 struct State {
     /// Of the machine. Nobody has one before the first request begins, and after the last ended.
     seat: Option<Seat>,
+    /// The machine looks anyway, when the poll that is under way is over.
+    attended: bool,
     request: Arriving,
     response: Leaving,
 }
@@ -130,7 +132,7 @@ impl Exchange {
                 ..Arriving::default()
             };
             let response = Leaving { is_head, high_water, low_water, ..Leaving::default() };
-            mem::replace(state, State { seat: Some(seat), request, response })
+            mem::replace(state, State { seat: Some(seat), attended: false, request, response })
         };
         drop(former);
     }
@@ -176,6 +178,13 @@ impl Exchange {
             request.reader.take()
         };
         reader.into_iter().for_each(Waker::wake);
+    }
+
+    /// Has the fiber run from a step of the machine, which looks when that is over.
+    pub(super) fn attend(&self, poll: impl FnOnce()) {
+        self.state.borrow_mut().attended = true;
+        poll();
+        self.state.borrow_mut().attended = false;
     }
 
     pub(super) fn news(&self) -> News {
@@ -337,7 +346,7 @@ impl Exchange {
         };
         drop(replaced);
         if wake {
-            seat.wake();
+            self.wake(&seat);
         }
         match taken {
             Some(taken) => {
@@ -380,7 +389,7 @@ impl Exchange {
         let queued = payload.queue_in(&mut lent.outgoing, &mut lent.blocks);
         drop(lent);
         core.spend_token();
-        seat.wake();
+        self.wake(&seat);
         Poll::Ready(queued.map_err(|_| Error::Closed))
     }
 
@@ -403,7 +412,7 @@ impl Exchange {
         match replaced {
             Some(replaced) => {
                 drop(replaced);
-                seat.wake();
+                self.wake(&seat);
                 Poll::Pending
             }
             None => {
@@ -427,6 +436,12 @@ impl Exchange {
             state.seat.clone()
         };
         if let Some(seat) = seat {
+            self.wake(&seat);
+        }
+    }
+
+    fn wake(&self, seat: &Seat) {
+        if !self.state.borrow().attended {
             seat.wake();
         }
     }

@@ -20,7 +20,7 @@ use crate::{ConnId, Error, FiberId, Limit};
 ///   request is complete, its body included, within the step of its connection: it costs no
 ///   allocation, and nobody else runs until it returns.
 /// - `async fn(Request) -> R`, or an async closure: a fiber for each request, from its head on. It
-///   may wait for anything a fiber may, its body included. When the client goes away, it is dropped.
+///   begins within the step of its connection: one that need not wait is answered there. It may wait for anything a fiber may, its body included. When the client goes away, it is dropped.
 ///
 /// A closure has to say what it takes: `|request: Request| ..`.
 pub trait Handler<Kind>: sealed::Sealed<Kind> {
@@ -86,7 +86,7 @@ where
         let handler = Rc::new(self);
         Answers(Kind::Fiber(Box::new(move |core, conn, request, reply| {
             let handler = Rc::clone(&handler);
-            core.add_fiber(Role::Request(conn), async move {
+            core.add_idle_fiber(Role::Request(conn), async move {
                 // How it went is told to the machine, which sees to all that follows.
                 let answer = handler(request).await.into_response();
                 reply.give(answer).await;

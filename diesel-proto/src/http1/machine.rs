@@ -257,11 +257,22 @@ impl Server {
                 *request.body() = Body::of(Rc::clone(&exchange));
                 let reply = Reply::new(Rc::clone(&exchange));
                 match begin(self.seat.core(), self.seat.conn(), request, reply) {
-                    Ok(fiber) => active.task = self.work(fiber, exchange),
+                    Ok(fiber) => {
+                        active.task = self.work(fiber, exchange);
+                        self.attend(active, now, actions);
+                    }
                     Err(limit) => self.overloaded(active, now, limit, actions),
                 }
             }
         }
+    }
+
+    /// The fiber begins, and is heard at once: one that need not wait costs no other step.
+    fn attend(&mut self, active: &mut Active, now: Instant, actions: &mut Actions<'_>) {
+        if let Task::Fiber(Work { seat, fiber, exchange }) = &active.task {
+            exchange.attend(|| seat.core().poll_fiber(fiber.index() as u32));
+        }
+        self.hear(active, now, actions);
     }
 
     fn exchange(&self, is_complete: bool, is_head: bool, expects_continue: bool) -> Rc<Exchange> {

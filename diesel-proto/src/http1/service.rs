@@ -296,8 +296,7 @@ mod tests {
 
     #[test]
     fn what_is_idle_holds_nothing_and_what_it_had_is_used_again() {
-        // While a fiber has one head, the next is looked for in another.
-        for (service, kept) in [(Service::new(plain), (1, 1, 0)), (Service::new(fiber), (2, 1, 1))]
+        for (service, kept) in [(Service::new(plain), (1, 1, 0)), (Service::new(fiber), (1, 1, 1))]
         {
             let (mut hub, conn, shared) = serving(service);
             for _ in 0..3 {

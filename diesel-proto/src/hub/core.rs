@@ -208,6 +208,17 @@ impl Core {
         role: Role,
         future: impl Future<Output = Result<(), Error>> + 'static,
     ) -> Result<FiberId, Limit> {
+        let fiber = self.add_idle_fiber(role, future)?;
+        self.ready.borrow().wake(Key::from(fiber).index);
+        Ok(fiber)
+    }
+
+    /// Adds a fiber that whoever adds it is to poll.
+    pub(crate) fn add_idle_fiber(
+        &self,
+        role: Role,
+        future: impl Future<Output = Result<(), Error>> + 'static,
+    ) -> Result<FiberId, Limit> {
         let limit = match role {
             _ if self.fibers.borrow().len() >= self.config.max_fibers => {
                 Some(Limit::Fibers(self.config.max_fibers))
@@ -231,7 +242,6 @@ impl Core {
             fibers.insert(Fiber::new(role, Box::pin(future)))
         };
         self.counters.borrow_mut().fibers += 1;
-        self.ready.borrow().wake(key.index);
         Ok(key.into())
     }
 

@@ -65,7 +65,8 @@ impl Fiber {
 }
 
 impl Core {
-    /// Polls the fiber at `index`, if one is there.
+    /// Polls the fiber at `index`, if one is there. From its own turn, or from the step of a machine
+    /// that it is to answer for: there is no other poll around it.
     pub(crate) fn poll_fiber(&self, index: u32) {
         let (key, future) = {
             let mut fibers = self.fibers.borrow_mut();
@@ -188,6 +189,7 @@ impl Core {
         let (Role::Handler(conn) | Role::Request(conn)) = fiber.role else {
             return Some((None, None));
         };
+        let peer = self.peer(conn);
         let mut streams = self.streams.borrow_mut();
         let Some(stream) = streams.at(conn.into()) else { return Some((None, None)) };
         if let (Role::Handler(_), StreamState::Socket(socket)) = (fiber.role, &stream.state) {
@@ -198,7 +200,7 @@ impl Core {
                 flow.fate = Fate::Closing(cause);
             }
         }
-        Some((stream.service, Some(stream.peer())))
+        Some((stream.service, Some(peer)))
     }
 }
 

@@ -246,12 +246,15 @@ impl Server {
         let exchange = self.exchange(true, active.connection.is_head(), false);
         let reply = Reply::new(Rc::clone(&exchange));
         let role = Role::Request(self.seat.conn());
-        let fiber = self.seat.core().add_fiber(role, async move {
+        let fiber = self.seat.core().add_idle_fiber(role, async move {
             reply.give(Ok(response)).await;
             Ok(())
         });
         match fiber {
-            Ok(fiber) => active.task = self.work(fiber, exchange),
+            Ok(fiber) => {
+                active.task = self.work(fiber, exchange);
+                self.attend(active, now, actions);
+            }
             Err(limit) => self.overloaded(active, now, limit, actions),
         }
     }
