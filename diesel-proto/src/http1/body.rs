@@ -98,6 +98,7 @@ impl Body {
 }
 
 impl Drop for Body {
+    #[inline]
     fn drop(&mut self) {
         if let Some(exchange) = &self.exchange {
             exchange.drop_body();

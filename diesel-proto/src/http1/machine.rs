@@ -217,6 +217,7 @@ impl Server {
     }
 
     /// Whether more is read now. What is left waits.
+    #[inline(always)]
     fn has_room(&self, active: &Active, actions: &Actions<'_>) -> bool {
         // The end of a body takes no room, and there may be no more bytes to come with it.
         if active.connection.body_is_over() {

@@ -178,6 +178,7 @@ impl Request {
 }
 
 impl Drop for Request {
+    #[inline]
     fn drop(&mut self) {
         if let Some(head) = self.head.take() {
             self.shared.give_back_head(head);

@@ -348,7 +348,7 @@ impl ServerConnection {
     }
 
     /// A response goes out, if it may: its terms, and what goes out of its content.
-    #[inline]
+    #[inline(always)]
     fn whole_response<'a>(
         &mut self,
         heading: &Heading<'_>,
@@ -362,7 +362,7 @@ impl ServerConnection {
 
     /// The head of a response is about to go out, if it may: the last moment to say that the
     /// connection will not be kept.
-    #[inline]
+    #[inline(always)]
     fn begin_response(
         &mut self,
         heading: &Heading<'_>,

@@ -178,7 +178,7 @@ impl Server {
         self.answered_with(active, now, status.code(), actions);
     }
 
-    #[inline]
+    #[inline(always)]
     fn answered_with(
         &mut self,
         active: &mut Active,
