@@ -20,8 +20,10 @@
 
 mod heading;
 mod layer;
+mod misuse;
 mod receive;
 mod respond;
+mod switch;
 #[cfg(test)]
 mod tests;
 
@@ -39,7 +41,8 @@ use crate::{Blocks, Buffer, Pipeline};
 
 pub(super) use heading::{Heading, Wording};
 pub(super) use layer::Resting;
-pub use respond::{BodyLength, Misuse};
+pub use misuse::Misuse;
+pub use respond::BodyLength;
 
 /// What a server asks of its clients.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]

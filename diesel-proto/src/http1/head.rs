@@ -18,6 +18,7 @@
 //!
 //! It must never know who holds the bytes, nor what comes after a head.
 
+mod map;
 mod meaning;
 mod quick;
 #[cfg(test)]
@@ -28,6 +29,8 @@ use core::ops::Range;
 
 use memchr::memchr;
 
+pub(super) use self::map::{HeadMap, Method};
+use self::map::{Lines, Options};
 use super::authority::{Authority, parse_host};
 use super::fields::Span;
 use super::framing::Framing;
@@ -85,53 +88,6 @@ pub struct RequestHead<'a> {
     pub(super) bytes: &'a [u8],
     /// With its map.
     pub(super) spans: &'a FieldSpans,
-}
-
-/// What was found in a head.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct HeadMap {
-    lines: Lines,
-    pub(super) framing: Framing,
-    pub(super) options: Options,
-}
-
-/// Where the parts of a complete head are, the lines of which are right: in bytes since its
-/// beginning.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-struct Lines {
-    /// Where the method begins.
-    start: u32,
-    method_len: u32,
-    /// Where the target ends; it begins one byte behind the method.
-    target_end: u32,
-    fields_start: u32,
-    /// Bytes of the whole head, empty lines before it included.
-    len: u32,
-    version: Version,
-    method: Method,
-}
-
-/// What a method means to the connection.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Method {
-    Head,
-    Connect,
-    /// POST, PUT or PATCH: what they are for is to send content (RFC 9110, 8.6).
-    Sends,
-    Other,
-}
-
-/// What the head asks of the connection.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(super) struct Options {
-    /// `Connection: close`
-    pub(super) close: bool,
-    /// `Connection: keep-alive`
-    pub(super) keep_alive: bool,
-    /// `Connection: upgrade`, and there is an `Upgrade`.
-    pub(super) upgrade: bool,
-    /// `Expect: 100-continue`
-    pub(super) expects_continue: bool,
 }
 
 impl<'a> RequestHead<'a> {
@@ -207,83 +163,6 @@ impl fmt::Debug for RequestHead<'_> {
             .field("version", &self.version())
             .field("fields", &self.fields())
             .finish_non_exhaustive()
-    }
-}
-
-impl Method {
-    #[inline]
-    fn of(name: &[u8]) -> Self {
-        match name {
-            b"HEAD" => Method::Head,
-            b"CONNECT" => Method::Connect,
-            b"POST" | b"PUT" | b"PATCH" => Method::Sends,
-            _ => Method::Other,
-        }
-    }
-}
-
-impl Default for HeadMap {
-    fn default() -> Self {
-        HeadMap::NONE
-    }
-}
-
-impl HeadMap {
-    /// Of a head that is yet to be read.
-    pub(super) const NONE: HeadMap = HeadMap {
-        lines: Lines {
-            start: 0,
-            method_len: 0,
-            target_end: 0,
-            fields_start: 0,
-            len: 0,
-            version: Version::Http11,
-            method: Method::Other,
-        },
-        framing: Framing::Empty,
-        options: Options {
-            close: false,
-            keep_alive: false,
-            upgrade: false,
-            expects_continue: false,
-        },
-    };
-
-    /// Whether a head of so many fields keeps within the limits.
-    #[inline]
-    pub(super) fn is_within(&self, limits: &Limits, fields: usize) -> bool {
-        let Lines { fields_start, len, .. } = self.lines;
-        fields_start as usize <= limits.request_line
-            && (len - fields_start) as usize <= limits.header_bytes
-            && fields <= limits.header_count
-    }
-
-    /// Bytes of the whole head.
-    pub(super) fn len(&self) -> usize {
-        self.lines.len as usize
-    }
-
-    pub(super) fn version(&self) -> Version {
-        self.lines.version
-    }
-
-    pub(super) fn kind(&self) -> Method {
-        self.lines.method
-    }
-
-    pub(super) fn method(&self) -> Range<usize> {
-        let Lines { start, method_len, .. } = self.lines;
-        start as usize..(start + method_len) as usize
-    }
-
-    pub(super) fn target(&self) -> Range<usize> {
-        self.method().end + 1..self.lines.target_end as usize
-    }
-
-    pub(super) fn parse_target<'a>(&self, bytes: &'a [u8]) -> Target<'a> {
-        let part = |range| bytes.get(range).unwrap_or_default();
-        // It was parsed before: this is the same again.
-        Target::parse(part(self.target()), part(self.method())).unwrap_or(Target::Asterisk)
     }
 }
 

@@ -19,22 +19,22 @@
 //! It must never know syntax or framing: that is the connection's.
 
 mod answer;
+mod entry;
+mod read;
 mod watch;
 
 use alloc::boxed::Box;
 use alloc::rc::Rc;
 use alloc::sync::Arc;
-use core::mem;
 
+use self::entry::Entry;
 use self::watch::Watch;
 use super::connection::Resting;
-use super::exchange::{Beginning, Exchange, Reply};
-use super::handler::Kind;
-use super::request::Head;
+use super::exchange::Exchange;
 use super::service::Shared;
-use super::{Body, Config, Event, Headers, Output, Rejection, Request, Rule};
+use super::{Config, Output, Rejection, Request, Rule};
 use super::{Server as Side, ServerConnection};
-use crate::{Access, Actions, Cause, Error, FiberId, Input, Instant, Machine, Reason, Seat};
+use crate::{Actions, Cause, Error, FiberId, Input, Instant, Machine, Reason, Seat};
 
 pub(super) struct Server {
     seat: Seat,
@@ -69,23 +69,6 @@ struct Work {
     exchange: Rc<Exchange>,
 }
 
-/// An entry of the access log, to be completed.
-struct Entry {
-    access: Box<Access>,
-    began: Instant,
-    queued: u64,
-}
-
-/// How far the bytes of a step were read. It outlives a handler that panics.
-struct Reading<'a> {
-    bytes: &'a [u8],
-    taken: usize,
-    /// How many requests have begun.
-    begun: usize,
-    /// A handler runs.
-    is_calling: bool,
-}
-
 /// Why there is no answer of the handler's.
 enum Failure {
     /// It, or what it answered.
@@ -114,207 +97,6 @@ impl Server {
             active.watch = Watch::default();
             active
         })
-    }
-
-    /// Reads what arrived, and has plain handlers answer. Returns how many bytes were taken.
-    fn received(
-        &mut self,
-        active: &mut Active,
-        now: Instant,
-        bytes: &[u8],
-        actions: &mut Actions<'_>,
-    ) -> usize {
-        let mut reading = Reading { bytes, taken: 0, begun: 0, is_calling: false };
-        if let Kind::Fiber(_) = &self.shared.handler {
-            self.read(active, now, &mut reading, actions);
-            return reading.taken;
-        }
-        // All handlers of a step run behind one guard: it costs as much as a small request.
-        let seat = self.seat.clone();
-        while seat.call(|| self.read(active, now, &mut reading, actions)).is_none() {
-            let is_handlers = mem::take(&mut reading.is_calling);
-            self.fail(active, now, Failure::Panicked { told: false }, actions);
-            if !is_handlers {
-                // Nobody knows how far this step came.
-                actions.abort(Cause::Panicked);
-                break;
-            }
-        }
-        reading.taken
-    }
-
-    fn read(
-        &mut self,
-        active: &mut Active,
-        now: Instant,
-        reading: &mut Reading<'_>,
-        actions: &mut Actions<'_>,
-    ) {
-        let mut spare = None;
-        while self.has_room(active, actions) {
-            if reading.begun >= self.shared.config.limits.pipelined.max(1) {
-                // Others have their turn; what is left is offered again after it.
-                self.seat.wake();
-                break;
-            }
-            let rest = reading.bytes.get(reading.taken..).unwrap_or_default();
-            let mut head = spare.take().unwrap_or_else(|| self.shared.lend_head());
-            let Active { connection, task, watch, .. } = active;
-            let (n, event) = match connection.receive(rest, &mut head.spans, actions.blocks()) {
-                Ok(received) => received,
-                Err(rejection) => {
-                    spare = Some(head);
-                    self.refuse(active, now, rejection, actions);
-                    break;
-                }
-            };
-            reading.taken += n;
-            match event {
-                None => {
-                    spare = Some(head);
-                    break;
-                }
-                Some(Event::Request(_)) => {
-                    reading.begun += 1;
-                    self.asked(active, now, head, reading, actions);
-                    if reading.taken >= reading.bytes.len() && active.connection.is_idle() {
-                        break;
-                    }
-                    continue;
-                }
-                Some(Event::Data(data)) => {
-                    watch.heard(now);
-                    match task {
-                        Task::Collecting(request) => request.collect(data),
-                        Task::Fiber(Work { seat, exchange, .. }) => {
-                            exchange.arrives(data, &mut seat.core().slices.borrow_mut());
-                        }
-                        Task::Nothing => {}
-                    }
-                }
-                Some(Event::End(fields)) => {
-                    let trailers =
-                        if fields.is_empty() { Headers::new() } else { Headers::from(fields) };
-                    match mem::replace(task, Task::Nothing) {
-                        Task::Collecting(mut request) => {
-                            request.collected(trailers);
-                            self.call(active, now, request, reading, actions);
-                        }
-                        other => {
-                            if let Task::Fiber(work) = &other {
-                                work.exchange.arrived(trailers);
-                            }
-                            *task = other;
-                        }
-                    }
-                }
-            }
-            spare = Some(head);
-        }
-        if let Some(head) = spare {
-            self.shared.give_back_head(head);
-        }
-    }
-
-    /// Whether more is read now. What is left waits.
-    #[inline(always)]
-    fn has_room(&self, active: &Active, actions: &Actions<'_>) -> bool {
-        // The end of a body takes no room, and there may be no more bytes to come with it.
-        if active.connection.body_is_over() {
-            return !actions.is_closing();
-        }
-        let body = match &active.task {
-            Task::Fiber(work) if active.connection.is_in_body() => work.exchange.has_room(),
-            _ => true,
-        };
-        body && actions.queued() < self.shared.high_water.max(1) && !actions.is_closing()
-    }
-
-    /// A request came: its head is complete.
-    fn asked(
-        &mut self,
-        active: &mut Active,
-        now: Instant,
-        head: Box<Head>,
-        reading: &mut Reading<'_>,
-        actions: &mut Actions<'_>,
-    ) {
-        if self.shared.access_notices {
-            active.entry = Some(Entry::new(&head, &self.seat, now, actions));
-        }
-        let is_complete = active.connection.request_is_complete();
-        let expects_continue = head.spans.kept().expects_continue();
-        let (shared, seat) = (Rc::clone(&self.shared), self.seat.clone());
-        let mut request = Request::new(head, shared, seat);
-        match &self.shared.handler {
-            Kind::Plain(_) if is_complete => self.call(active, now, request, reading, actions),
-            Kind::Plain(_) => {
-                active.task = Task::Collecting(request);
-                active.connection.ask_for_body(&mut output(actions));
-            }
-            Kind::Fiber(begin) => {
-                let is_head = active.connection.is_head();
-                let exchange = self.exchange(is_complete, is_head, expects_continue);
-                *request.body() = Body::of(Rc::clone(&exchange));
-                let reply = Reply::new(Rc::clone(&exchange));
-                match begin(self.seat.core(), self.seat.conn(), request, reply) {
-                    Ok(fiber) => {
-                        active.task = self.work(fiber, exchange);
-                        self.attend(active, now, actions);
-                    }
-                    Err(limit) => self.overloaded(active, now, limit, actions),
-                }
-            }
-        }
-    }
-
-    /// The fiber begins, and is heard at once: one that need not wait costs no other step.
-    fn attend(&mut self, active: &mut Active, now: Instant, actions: &mut Actions<'_>) {
-        if let Task::Fiber(Work { seat, fiber, exchange }) = &active.task {
-            exchange.attend(|| seat.core().poll_fiber(fiber.index() as u32));
-        }
-        self.hear(active, now, actions);
-    }
-
-    fn exchange(&self, is_complete: bool, is_head: bool, expects_continue: bool) -> Rc<Exchange> {
-        let exchange = self.shared.lend_exchange();
-        exchange.begin(Beginning {
-            seat: self.seat.clone(),
-            is_complete,
-            is_head,
-            expects_continue,
-            read_ahead: self.shared.read_ahead,
-            high_water: self.shared.high_water,
-            low_water: self.shared.low_water,
-        });
-        exchange
-    }
-
-    fn work(&self, fiber: FiberId, exchange: Rc<Exchange>) -> Task {
-        Task::Fiber(Work { seat: self.seat.clone(), fiber, exchange })
-    }
-
-    /// Has a plain handler answer.
-    #[inline]
-    fn call(
-        &mut self,
-        active: &mut Active,
-        now: Instant,
-        request: Request,
-        reading: &mut Reading<'_>,
-        actions: &mut Actions<'_>,
-    ) {
-        let Kind::Plain(handler) = &self.shared.handler else { return };
-        reading.is_calling = true;
-        let mut answer = handler(request);
-        reading.is_calling = false;
-        match &mut answer {
-            Ok(response) => self.answer(active, now, response, actions),
-            Err(_) => {
-                let failure = answer.err().map_or(Failure::Panicked { told: true }, Failure::Error);
-                self.fail(active, now, failure, actions);
-            }
-        }
     }
 
     /// The client broke a rule: it is told which, if it can be told.
@@ -460,29 +242,6 @@ impl Active {
 impl Drop for Work {
     fn drop(&mut self) {
         self.seat.core().abort(self.fiber);
-    }
-}
-
-impl Entry {
-    fn new(head: &Head, seat: &Seat, now: Instant, actions: &Actions<'_>) -> Self {
-        let view = head.spans.kept();
-        let access = Access {
-            peer: seat.peer(),
-            method: view.method().into(),
-            target: view.target_text().into(),
-            status: 0,
-            sent: 0,
-            took: core::time::Duration::ZERO,
-        };
-        Entry { access: Box::new(access), began: now, queued: actions.queued_in_all() }
-    }
-
-    /// Of what was refused before it was a request.
-    fn of_nothing(seat: &Seat, now: Instant, actions: &Actions<'_>) -> Self {
-        let mut entry = Entry::new(&Head::new(), seat, now, actions);
-        entry.access.method = "-".into();
-        entry.access.target = "-".into();
-        entry
     }
 }
 

@@ -5,11 +5,11 @@ use core::fmt;
 use bytes::Bytes;
 
 use super::heading::{Heading, Terms, Wording, put_status};
+use super::misuse::{Misuse, check_fields};
 use super::{Output, Reading, ServerConnection, Writing};
 use crate::Pipeline;
 use crate::http1::chunked::{CHUNK_END, LAST_CHUNK, chunk_head};
-use crate::http1::state::{OutOfOrder, ServerEvent};
-use crate::http1::syntax::trim_blanks;
+use crate::http1::state::ServerEvent;
 use crate::http1::{ContentType, Headers, HttpDate, Server, Status};
 
 /// How long the body of a response is.
@@ -22,58 +22,6 @@ pub enum BodyLength {
     Unknown,
 }
 
-/// A command that the protocol forbids. Nothing was changed, nothing was sent.
-#[derive(Clone, Debug, PartialEq, Eq)]
-#[non_exhaustive]
-pub enum Misuse {
-    /// Not now.
-    Order(OutOfOrder),
-    /// This status cannot be sent by this command.
-    Status(Status),
-    /// A field that says how the message is delimited, or how the connection is used: that is
-    /// written by the connection itself.
-    FramingField,
-    /// A response of this status has no body (RFC 9112, 6.3).
-    ContentForbidden(Status),
-    /// More data than the length that was announced; so many bytes are left of it.
-    TooLong(u64),
-    /// The end before so many bytes that were announced.
-    TooShort(u64),
-    /// Trailers behind a body that is not chunked.
-    TrailersForbidden,
-    /// A protocol that the client did not ask for, or none (RFC 9110, 7.8).
-    Protocol,
-}
-
-impl From<OutOfOrder> for Misuse {
-    fn from(error: OutOfOrder) -> Self {
-        Misuse::Order(error)
-    }
-}
-
-impl fmt::Display for Misuse {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Misuse::Order(error) => error.fmt(f),
-            Misuse::Status(status) => write!(f, "{status} cannot be sent by this command"),
-            Misuse::FramingField => {
-                f.write_str("fields for framing and for the connection are not the application's")
-            }
-            Misuse::ContentForbidden(status) => write!(f, "{status} has no body"),
-            Misuse::TooLong(left) => {
-                write!(f, "more data than announced: {left} bytes are left of that")
-            }
-            Misuse::TooShort(left) => {
-                write!(f, "the end, but {left} bytes that were announced are missing")
-            }
-            Misuse::TrailersForbidden => f.write_str("trailers need a chunked body"),
-            Misuse::Protocol => f.write_str("the client did not ask for this protocol"),
-        }
-    }
-}
-
-impl core::error::Error for Misuse {}
-
 impl ServerConnection {
     /// Sends `100 Continue` if the client waits for it and has not got it. To be called when the
     /// application first wants the body, whether or not bytes of it have come (RFC 9110, 10.1.1).
@@ -83,7 +31,7 @@ impl ServerConnection {
         }
     }
 
-    fn put_continue(&mut self, out: &mut Output<'_>) {
+    pub(super) fn put_continue(&mut self, out: &mut Output<'_>) {
         self.request.expects_continue = false;
         self.request.owes_continue = false;
         out.put(b"HTTP/1.1 100 Continue\r\n\r\n");
@@ -277,54 +225,6 @@ impl ServerConnection {
         Ok(())
     }
 
-    /// Agrees to speak another protocol: `101 Switching Protocols` if the client asked for an
-    /// upgrade, `200 OK` if it asked for a tunnel with CONNECT; for that `protocol` does not matter.
-    /// Whatever was not taken by then is the first of the new protocol.
-    ///
-    /// Who asked for `100 Continue` gets it before that (RFC 9110, 7.8). The date goes out with a
-    /// 200.
-    ///
-    /// # Errors
-    ///
-    /// If neither was asked for, or not this protocol, or the request is not complete.
-    pub fn switch(
-        &mut self,
-        headers: &Headers,
-        protocol: &str,
-        date: Option<&HttpDate>,
-        out: &mut Output<'_>,
-    ) -> Result<(), Misuse> {
-        if !self.request.is_connect {
-            let Some(wanted) = &self.upgrade else {
-                return Err(Misuse::Status(Status::SWITCHING_PROTOCOLS));
-            };
-            if !are_among(protocol.as_bytes(), &wanted.0) {
-                return Err(Misuse::Protocol);
-            }
-        }
-        check_fields(headers)?;
-        self.state.server(ServerEvent::Switch)?;
-        if self.request.owes_continue && !self.request.is_connect {
-            self.put_continue(out);
-        }
-        let date = date.filter(|_| self.request.is_connect && !headers.has_date());
-        let room = protocol.len() + headers.lines().len() + ROOM;
-        out.put_with(room, |out| {
-            if self.request.is_connect {
-                put_status(Status::OK, out);
-            } else {
-                put_status(Status::SWITCHING_PROTOCOLS, out);
-                out.extend_from_slice(b"Connection: Upgrade\r\nUpgrade: ");
-                out.extend_from_slice(protocol.as_bytes());
-                out.extend_from_slice(b"\r\n");
-            }
-            out.extend_from_slice(date.map_or(b"", |date| date.line()));
-            out.extend_from_slice(headers.lines());
-            out.extend_from_slice(b"\r\n");
-        });
-        Ok(())
-    }
-
     /// Answers what the client broke: the status that it deserves, and in words what was wrong.
     /// Does nothing if it broke nothing, or a response is under way; then nothing can tell it, but
     /// that the connection is closed.
@@ -436,26 +336,10 @@ impl ServerConnection {
 }
 
 /// Room for the lines of a head that is neither long nor usual.
-const ROOM: usize = 192;
+pub(super) const ROOM: usize = 192;
 
 fn is_upgrade(name: &str) -> bool {
     name.eq_ignore_ascii_case("upgrade")
-}
-
-/// What the connection writes by itself is not the application's to write.
-fn check_fields(headers: &Headers) -> Result<(), Misuse> {
-    match headers.first_framing_field() {
-        Some(_) => Err(Misuse::FramingField),
-        None => Ok(()),
-    }
-}
-
-/// Whether each of these protocols is among those that are wanted, and there is one. As those came
-/// in a field, no other can hold what may not stand in one.
-fn are_among(protocols: &[u8], wanted: &[u8]) -> bool {
-    let members = |list| <[u8]>::split(list, |&byte| byte == b',').map(trim_blanks);
-    let is_wanted = |name: &[u8]| members(wanted).any(|other| name.eq_ignore_ascii_case(other));
-    members(protocols).all(|name| !name.is_empty() && is_wanted(name))
 }
 
 /// A line of text, cut off where it would be too long: a rejection in words fits.

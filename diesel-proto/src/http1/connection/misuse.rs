@@ -1,0 +1,66 @@
+//! What an application may not have a connection do.
+
+use core::fmt;
+
+use crate::http1::state::OutOfOrder;
+use crate::http1::{Headers, Status};
+
+/// A command that the protocol forbids. Nothing was changed, nothing was sent.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Misuse {
+    /// Not now.
+    Order(OutOfOrder),
+    /// This status cannot be sent by this command.
+    Status(Status),
+    /// A field that says how the message is delimited, or how the connection is used: that is
+    /// written by the connection itself.
+    FramingField,
+    /// A response of this status has no body (RFC 9112, 6.3).
+    ContentForbidden(Status),
+    /// More data than the length that was announced; so many bytes are left of it.
+    TooLong(u64),
+    /// The end before so many bytes that were announced.
+    TooShort(u64),
+    /// Trailers behind a body that is not chunked.
+    TrailersForbidden,
+    /// A protocol that the client did not ask for, or none (RFC 9110, 7.8).
+    Protocol,
+}
+
+impl From<OutOfOrder> for Misuse {
+    fn from(error: OutOfOrder) -> Self {
+        Misuse::Order(error)
+    }
+}
+
+impl fmt::Display for Misuse {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Misuse::Order(error) => error.fmt(f),
+            Misuse::Status(status) => write!(f, "{status} cannot be sent by this command"),
+            Misuse::FramingField => {
+                f.write_str("fields for framing and for the connection are not the application's")
+            }
+            Misuse::ContentForbidden(status) => write!(f, "{status} has no body"),
+            Misuse::TooLong(left) => {
+                write!(f, "more data than announced: {left} bytes are left of that")
+            }
+            Misuse::TooShort(left) => {
+                write!(f, "the end, but {left} bytes that were announced are missing")
+            }
+            Misuse::TrailersForbidden => f.write_str("trailers need a chunked body"),
+            Misuse::Protocol => f.write_str("the client did not ask for this protocol"),
+        }
+    }
+}
+
+impl core::error::Error for Misuse {}
+
+/// What the connection writes by itself is not the application's to write.
+pub(super) fn check_fields(headers: &Headers) -> Result<(), Misuse> {
+    match headers.first_framing_field() {
+        Some(_) => Err(Misuse::FramingField),
+        None => Ok(()),
+    }
+}
