@@ -1,7 +1,7 @@
 //! What happened: the closed list of inputs, and what each writes down.
 //!
-//! Nothing of the application runs here but steps of machines, which parse where the bytes lie, and
-//! what makes them. Fibers are only woken.
+//! Nothing of the application runs here but what makes machines, and their steps, which parse where
+//! the bytes lie. A fiber that answers for a machine begins within its step; others are only woken.
 
 use super::*;
 

@@ -19,7 +19,8 @@
 //!
 //! # The contract, for embedders
 //!
-//! 1. Tell what happened with the calls above, in any order. They only take note: no handler runs.
+//! 1. Tell what happened with the calls above, in any order. Machines step, and have the handlers of
+//!    HTTP requests begin; everything else is only noted: no other fiber runs.
 //! 2. Then call [`run`](Hub::run), obey the actions in their order (which brings new inputs:
 //!    [`sent`](Hub::sent)), and repeat until a run gives none.
 //! 3. Then wait: for streams that are not paused to be readable, for those with something
