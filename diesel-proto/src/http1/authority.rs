@@ -104,12 +104,12 @@ pub(super) fn parse_host(value: &[u8]) -> Result<Option<Authority<'_>>, Wrong> {
 
 /// Whether this is the value of a `Host`: as [`parse_host`], but nothing is made of it.
 pub(super) fn check_host(value: &[u8]) -> Result<(), Wrong> {
-    // Nearly all: a name, and maybe a port of so few digits that it is not too large.
     if are_all(value, &HOST_BYTES, 1) {
         return Ok(());
     }
     let name_len = value.iter().take_while(|&&byte| is_host_byte(byte)).count();
     match value.get(name_len..) {
+        // Nearly all others: a port of so few digits that it is not too large.
         Some([b':', digits @ ..])
             if name_len > 0 && digits.len() < 5 && digits.iter().all(u8::is_ascii_digit) =>
         {

@@ -20,7 +20,8 @@ use crate::{ConnId, Error, FiberId, Limit};
 ///   request is complete, its body included, within the step of its connection: it costs no
 ///   allocation, and nobody else runs until it returns.
 /// - `async fn(Request) -> R`, or an async closure: a fiber for each request, from its head on. It
-///   begins within the step of its connection: one that need not wait is answered there. It may wait for anything a fiber may, its body included. When the client goes away, it is dropped.
+///   begins within the step of its connection: one that need not wait is answered there. It may
+///   wait for anything a fiber may, its body included. When the client goes away, it is dropped.
 ///
 /// A closure has to say what it takes: `|request: Request| ..`.
 pub trait Handler<Kind>: sealed::Sealed<Kind> {

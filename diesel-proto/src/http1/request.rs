@@ -169,7 +169,7 @@ impl Request {
         }
     }
 
-    fn head(&self) -> RequestHead<'_> {
+    pub(super) fn head(&self) -> RequestHead<'_> {
         match self.head.as_deref() {
             Some(head) => head.spans.kept(),
             None => NOTHING.kept(),

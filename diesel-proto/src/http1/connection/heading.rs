@@ -81,7 +81,7 @@ impl Wording {
 }
 
 /// Room for what the connection writes into a head by itself.
-const ROOM: usize = 192;
+pub(super) const ROOM: usize = 192;
 
 impl Heading<'_> {
     /// Bytes that are enough for this head, as good as always.

@@ -173,29 +173,29 @@ impl ServerConnection {
         spans: &'a mut FieldSpans,
         blocks: &mut Blocks,
     ) -> Result<(usize, Option<Event<'a>>), Rejection> {
-        let mut held = 0;
-        if self.partial.is_some() || !spans.recall(rest, &self.config.limits) {
-            held = self.partial.as_ref().map_or(0, |partial| partial.held.len());
-            if !self.read_head(rest, spans, blocks)? {
-                self.taken += rest.len() as u64;
-                return Ok((before + rest.len(), None));
-            }
-        }
+        let taken = if self.partial.is_none() && spans.recall(rest, &self.config.limits) {
+            spans.map().len()
+        } else if let Some(taken) = self.read_head(rest, spans, blocks)? {
+            taken
+        } else {
+            self.taken += rest.len() as u64;
+            return Ok((before + rest.len(), None));
+        };
         let spans = &*spans;
-        let taken = spans.map().len() - held;
         self.taken += taken as u64;
         self.begin(spans.kept())?;
         Ok((before + taken, Some(Event::Request(spans.kept()))))
     }
 
-    /// Reads a head, and keeps it. Whether it is complete; if not, `rest` is held.
+    /// Reads a head, and keeps it: returns how many bytes of `rest` are of it, if it is complete. If
+    /// not, all are held.
     #[inline(never)]
     fn read_head(
         &mut self,
         rest: &[u8],
         spans: &mut FieldSpans,
         blocks: &mut Blocks,
-    ) -> Result<bool, Rejection> {
+    ) -> Result<Option<usize>, Rejection> {
         let limits = &self.config.limits;
         let held = self.partial.as_ref().map_or(0, |partial| partial.held.len());
         let mut fresh = HeadReader::default();
@@ -206,24 +206,24 @@ impl ServerConnection {
                 partial.held.push(within(rest, most, held), blocks);
                 match &mut partial.reader {
                     Reader::Head(reader) => (partial.held.peek(blocks), reader),
-                    Reader::Trailers(_) => return Ok(false),
+                    Reader::Trailers(_) => return Ok(None),
                 }
             }
         };
         let found = reader.read(bytes, limits, spans);
-        match found {
-            Ok(true) => {
-                let len = spans.map().len();
-                spans.keep(bytes.get(..len).unwrap_or_default());
-            }
-            _ => self.request = Traits::so_far(reader, bytes),
+        if let Ok(true) = found {
+            let len = spans.map().len();
+            spans.keep(bytes.get(..len).unwrap_or_default());
+            return Ok(Some(len - held));
         }
-        match found {
-            Ok(false) if self.partial.is_none() => self.hold(rest, Reader::Head(fresh), blocks),
-            Err(rejection) => return Err(self.refuse(rejection.moved(self.taken - held as u64))),
-            _ => {}
+        self.request = Traits::so_far(reader, bytes);
+        if let Err(rejection) = found {
+            return Err(self.refuse(rejection.moved(self.taken - held as u64)));
         }
-        found
+        if self.partial.is_none() {
+            self.hold(rest, Reader::Head(fresh), blocks);
+        }
+        Ok(None)
     }
 
     /// The bytes of a part that is complete: those that were held, or these.
@@ -260,15 +260,15 @@ impl ServerConnection {
             Version::Http10 => map.options.keep_alive && !map.options.close,
             Version::Http11 => !map.options.close,
         };
-        self.reading = match map.framing {
-            Framing::Empty | Framing::Length(0) => Reading::Head,
-            Framing::Length(length) => Reading::Length(length),
-            Framing::Chunked => Reading::Chunked(ChunkedDecoder::new(&config.limits)),
+        let (reading, event) = match map.framing {
+            Framing::Empty | Framing::Length(0) => (Reading::Head, ClientEvent::WholeRequest),
+            Framing::Length(length) => (Reading::Length(length), ClientEvent::Request),
+            Framing::Chunked => {
+                (Reading::Chunked(ChunkedDecoder::new(&config.limits)), ClientEvent::Request)
+            }
         };
-        let _ = self.state.client(match map.framing {
-            Framing::Empty | Framing::Length(0) => ClientEvent::WholeRequest,
-            _ => ClientEvent::Request,
-        });
+        self.reading = reading;
+        let _ = self.state.client(event);
         if is_last || !keeps {
             self.state.give_up();
         }

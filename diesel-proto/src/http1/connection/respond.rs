@@ -4,7 +4,7 @@ use core::fmt;
 
 use bytes::Bytes;
 
-use super::heading::{Heading, Terms, Wording, put_status};
+use super::heading::{Heading, ROOM, Terms, Wording, put_status};
 use super::misuse::{Misuse, check_fields};
 use super::{Output, Reading, ServerConnection, Writing};
 use crate::Pipeline;
@@ -106,7 +106,17 @@ impl ServerConnection {
         out: &mut Output<'_>,
     ) -> Result<(), Misuse> {
         let heading = Heading { status, content_type: None, headers };
-        let (terms, content) = self.whole_response(&heading, content)?;
+        self.respond_whole_with(&heading, content, date, out)
+    }
+
+    fn respond_whole_with(
+        &mut self,
+        heading: &Heading<'_>,
+        content: &[u8],
+        date: Option<&HttpDate>,
+        out: &mut Output<'_>,
+    ) -> Result<(), Misuse> {
+        let (terms, content) = self.whole_response(heading, content)?;
         out.put_with(heading.expected_len() + content.len(), |out| {
             heading.write(terms, date, out);
             out.extend_from_slice(content);
@@ -122,19 +132,15 @@ impl ServerConnection {
         wording: &mut Wording,
         out: &mut Output<'_>,
     ) -> Result<(), Misuse> {
-        let (terms, content) = self.whole_response(heading, content)?;
-        if heading.headers.is_empty() {
-            let head = wording.head(heading, terms);
-            out.put_with(head.len() + content.len(), |out| {
-                out.extend_from_slice(head);
-                out.extend_from_slice(content);
-            });
-        } else {
-            out.put_with(heading.expected_len() + content.len(), |out| {
-                heading.write(terms, wording.date(), out);
-                out.extend_from_slice(content);
-            });
+        if !heading.headers.is_empty() {
+            return self.respond_whole_with(heading, content, wording.date(), out);
         }
+        let (terms, content) = self.whole_response(heading, content)?;
+        let head = wording.head(heading, terms);
+        out.put_with(head.len() + content.len(), |out| {
+            out.extend_from_slice(head);
+            out.extend_from_slice(content);
+        });
         Ok(())
     }
 
@@ -240,11 +246,7 @@ impl ServerConnection {
             headers: &Headers::new(),
         };
         // The status of an error is forbidden to no request.
-        let length = BodyLength::Exactly(text.len as u64);
-        if self.respond_with(&heading, length, date, out).is_ok() {
-            let _ = self.data(text.as_bytes(), out);
-            let _ = self.end(&Headers::new(), out);
-        }
+        let _ = self.respond_whole_with(&heading, text.as_bytes(), date, out);
     }
 
     /// A response goes out, if it may: its terms, and what goes out of its content.
@@ -334,9 +336,6 @@ impl ServerConnection {
         Ok(self.writing)
     }
 }
-
-/// Room for the lines of a head that is neither long nor usual.
-pub(super) const ROOM: usize = 192;
 
 fn is_upgrade(name: &str) -> bool {
     name.eq_ignore_ascii_case("upgrade")

@@ -149,7 +149,6 @@ impl Server {
             active.entry = Some(Entry::new(&head, &self.seat, now, actions));
         }
         let is_complete = active.connection.request_is_complete();
-        let expects_continue = head.spans.kept().expects_continue();
         let (shared, seat) = (Rc::clone(&self.shared), self.seat.clone());
         let mut request = Request::new(head, shared, seat);
         match &self.shared.handler {
@@ -160,6 +159,7 @@ impl Server {
             }
             Kind::Fiber(begin) => {
                 let is_head = active.connection.is_head();
+                let expects_continue = request.head().expects_continue();
                 let exchange = self.exchange(is_complete, is_head, expects_continue);
                 *request.body() = Body::of(Rc::clone(&exchange));
                 let reply = Reply::new(Rc::clone(&exchange));
@@ -219,12 +219,9 @@ impl Server {
         reading.is_calling = true;
         let mut answer = handler(request);
         reading.is_calling = false;
-        match &mut answer {
-            Ok(response) => self.answer(active, now, response, actions),
-            Err(_) => {
-                let failure = answer.err().map_or(Failure::Panicked { told: true }, Failure::Error);
-                self.fail(active, now, failure, actions);
-            }
+        match answer {
+            Ok(ref mut response) => self.answer(active, now, response, actions),
+            Err(error) => self.fail(active, now, Failure::Error(error), actions),
         }
     }
 }
