@@ -172,6 +172,17 @@ struct Traits {
     expects_continue: bool,
     /// It asked for `100 Continue`, and has not got it, whether or not it still waits.
     owes_continue: bool,
+    /// `100 Continue` was sent.
+    is_continued: bool,
+}
+
+impl Traits {
+    /// `100 Continue` is sent now: it is owed no more. Returns whether it was sent before.
+    fn was_continued(&mut self) -> bool {
+        self.expects_continue = false;
+        self.owes_continue = false;
+        core::mem::replace(&mut self.is_continued, true)
+    }
 }
 
 /// All that a request's `Upgrade` says. In a box, for few have one.

@@ -2,7 +2,7 @@
 //!
 //! ```text
 //!             ──▶ [ incoming ], its end ──────────────▶ Body
-//!   machine   ◀── asked                                       fiber
+//!   machine   ◀── interim responses, in order ◀────────── Body, Request      fiber
 //!             ◀── answer, [ outgoing ], its end ◀────── Reply, BodyWriter
 //! ```
 //!
@@ -57,8 +57,6 @@ struct Arriving {
     held_back: bool,
     /// The client waits to be told that somebody wants the body.
     expected: bool,
-    /// Somebody does.
-    asked: bool,
     /// Somebody wanted some of it.
     wanted: bool,
     /// Nobody will ask any more.
@@ -77,8 +75,11 @@ enum End {
 /// The response.
 #[derive(Default)]
 struct Leaving {
-    interim: Vec<(Status, Headers)>,
+    /// In the order of the calls that asked for them.
+    interim: Vec<Interim>,
     answer: Option<Result<Response, Error>>,
+    /// It was given, whether or not the machine has taken it.
+    is_answered: bool,
     outgoing: Pipeline,
     end: Option<Result<Headers, Error>>,
     /// The fiber is gone, and has not said how it ended.
@@ -96,6 +97,14 @@ struct Leaving {
     writer: Waiting,
 }
 
+/// A response before the final one.
+pub(super) enum Interim {
+    /// The body is wanted: `100 Continue`, if the client waits for that.
+    GoOn,
+    /// Whatever the handler says.
+    Inform(Status, Headers),
+}
+
 /// How a request begins.
 pub(super) struct Beginning {
     pub(super) seat: Seat,
@@ -109,12 +118,23 @@ pub(super) struct Beginning {
 
 /// What the fiber did since the machine last looked.
 pub(super) struct News {
-    pub(super) asked: bool,
-    pub(super) interim: Vec<(Status, Headers)>,
+    pub(super) interim: Vec<Interim>,
     pub(super) answer: Option<Result<Response, Error>>,
     pub(super) outgoing: Pipeline,
     pub(super) end: Option<Result<Headers, Error>>,
     pub(super) lost: bool,
+}
+
+impl State {
+    /// The body is wanted: the client is told to go on, if it waits for that and was not told.
+    /// Returns whether it is.
+    fn ask_for_body(&mut self) -> bool {
+        let ask = mem::take(&mut self.request.expected) && !self.response.is_answered;
+        if ask {
+            self.response.interim.push(Interim::GoOn);
+        }
+        ask
+    }
 }
 
 /// The machine's side.
@@ -188,9 +208,8 @@ impl Exchange {
     }
 
     pub(super) fn news(&self) -> News {
-        let State { request, response, .. } = &mut *self.state.borrow_mut();
+        let response = &mut self.state.borrow_mut().response;
         News {
-            asked: request.asked,
             interim: mem::take(&mut response.interim),
             answer: response.answer.take(),
             outgoing: mem::take(&mut response.outgoing),
@@ -241,8 +260,14 @@ impl Exchange {
         let unwanted = stream.take_if(|_| is_head);
         let end = unwanted.is_some().then(|| Ok(Headers::new()));
         drop(unwanted);
+        let reads_on = stream.is_some();
         self.change(|state| {
+            // A stream that still has the body may read it, when it is too late to ask for it.
+            if reads_on && !state.request.dropped {
+                state.ask_for_body();
+            }
             state.response.answer = Some(answer);
+            state.response.is_answered = true;
             state.response.end = end;
         });
         stream
@@ -258,8 +283,13 @@ impl Exchange {
         self.change(|state| state.response.lost = true);
     }
 
+    /// An interim response is to go out. Behind the answer there can be none.
     pub(super) fn inform(&self, status: Status, headers: Headers) {
-        self.change(|state| state.response.interim.push((status, headers)));
+        self.change(|state| {
+            if !state.response.is_answered {
+                state.response.interim.push(Interim::Inform(status, headers));
+            }
+        });
     }
 
     /// Nobody will ask for the body any more.
@@ -333,13 +363,13 @@ impl Exchange {
             return Poll::Pending;
         }
         let (taken, replaced, wake) = {
-            let request = &mut self.state.borrow_mut().request;
+            let state = &mut *self.state.borrow_mut();
+            // Whether or not all of it came: what is said must not depend on that.
+            let ask = state.ask_for_body();
+            let request = &mut state.request;
             let blocks = &mut *core.slices.borrow_mut();
             let taken = take(&mut request.incoming, request.end, blocks);
             let replaced = if taken.is_none() { request.reader.register(cx) } else { None };
-            // Whether or not all of it came: what is said must not depend on that.
-            let ask = mem::take(&mut request.expected);
-            request.asked |= ask;
             request.wanted = true;
             let room = request.held_back && request.incoming.len() < request.mark;
             (taken, replaced, ask || room)

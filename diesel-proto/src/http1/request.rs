@@ -147,8 +147,10 @@ impl Request {
     }
 
     /// Sends an interim response, such as 103, at once. For `async` handlers: a plain one answers
-    /// before anything else could be sent. A status that is not interim is the handler's mistake:
-    /// the answer is 500.
+    /// before anything else could be sent. Interim responses go out in the order of these calls, and
+    /// of the first wait for the [`body`](Self::body), which sends `100 Continue` if the client waits
+    /// for it; a second 100 is left out, and so is whatever comes behind the answer. A status that is
+    /// not interim is the handler's mistake: the answer is 500.
     pub fn inform(&self, status: Status, headers: Headers) {
         if let Some(exchange) = self.body.exchange() {
             exchange.inform(status, headers);

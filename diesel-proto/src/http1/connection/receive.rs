@@ -363,6 +363,7 @@ impl Traits {
             is_connect: map.kind() == Method::Connect,
             expects_continue: expects_continue && has_body,
             owes_continue: expects_continue,
+            is_continued: false,
         }
     }
 

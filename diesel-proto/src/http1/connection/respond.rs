@@ -32,13 +32,12 @@ impl ServerConnection {
     }
 
     pub(super) fn put_continue(&mut self, out: &mut Output<'_>) {
-        self.request.expects_continue = false;
-        self.request.owes_continue = false;
+        self.request.was_continued();
         out.put(b"HTTP/1.1 100 Continue\r\n\r\n");
     }
 
     /// Sends an interim response, such as 103. A client of HTTP/1.0 knows none: it is left out
-    /// (RFC 9110, 15.2).
+    /// (RFC 9110, 15.2). So is a second `100 Continue`, whichever command sent the first.
     ///
     /// # Errors
     ///
@@ -54,11 +53,8 @@ impl ServerConnection {
         }
         check_fields(headers)?;
         self.state.server(ServerEvent::Informational)?;
-        if status == Status::CONTINUE {
-            self.request.expects_continue = false;
-            self.request.owes_continue = false;
-        }
-        if !self.request.is_http10 {
+        let repeats = status == Status::CONTINUE && self.request.was_continued();
+        if !self.request.is_http10 && !repeats {
             out.put_with(headers.lines().len() + ROOM, |out| {
                 put_status(status, out);
                 out.extend_from_slice(headers.lines());

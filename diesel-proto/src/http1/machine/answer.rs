@@ -9,7 +9,7 @@ use bytes::Bytes;
 
 use super::{Active, Entry, Failure, Server, Task, output};
 use crate::http1::connection::{Heading, Misuse};
-use crate::http1::exchange::{News, Reply};
+use crate::http1::exchange::{Interim, News, Reply};
 use crate::http1::response::{Content, Upgrade};
 use crate::http1::{BodyLength, Headers, HttpDate, Rejection, Response, Server as Side, Status};
 use crate::hub::fibers::Role;
@@ -51,12 +51,17 @@ impl Server {
     /// A fiber did something.
     pub(super) fn hear(&mut self, active: &mut Active, now: Instant, actions: &mut Actions<'_>) {
         let Task::Fiber(work) = &active.task else { return };
-        let News { asked, interim, answer, mut outgoing, end, lost } = work.exchange.news();
-        if asked {
-            active.connection.ask_for_body(&mut output(actions));
-        }
-        for (status, headers) in interim {
-            if let Err(misuse) = active.connection.inform(status, &headers, &mut output(actions)) {
+        let News { interim, answer, mut outgoing, end, lost } = work.exchange.news();
+        for interim in interim {
+            let out = &mut output(actions);
+            let informed = match interim {
+                Interim::GoOn => {
+                    active.connection.ask_for_body(out);
+                    Ok(())
+                }
+                Interim::Inform(status, headers) => active.connection.inform(status, &headers, out),
+            };
+            if let Err(misuse) = informed {
                 return self.fail(active, now, misused(misuse), actions);
             }
         }
