@@ -21,11 +21,25 @@ pub(crate) fn begin(address: SocketAddr) -> Result<Socket, ConnectErrorKind> {
     begin().map_err(|error| kind_of(&error))
 }
 
-/// What became of a connection that is writable now.
-pub(crate) fn outcome(socket: &Socket) -> Result<(), ConnectErrorKind> {
-    match socket.take_error() {
-        Ok(None) => Ok(()),
-        Ok(Some(error)) | Err(error) => Err(kind_of(&error)),
+/// What became of an attempt to connect.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) enum Outcome {
+    Connected,
+    /// There is no answer yet.
+    UnderWay,
+    Failed(ConnectErrorKind),
+}
+
+/// What became of the attempt that [`begin`] began. That the poller reports the socket says only
+/// that it is worth looking: it is connected once it has a peer.
+pub(crate) fn outcome(socket: &Socket) -> Outcome {
+    if let Ok(Some(error)) | Err(error) = socket.take_error() {
+        return Outcome::Failed(kind_of(&error));
+    }
+    match socket.peer_addr() {
+        Ok(_) => Outcome::Connected,
+        Err(error) if error.kind() == io::ErrorKind::NotConnected => Outcome::UnderWay,
+        Err(error) => Outcome::Failed(kind_of(&error)),
     }
 }
 
@@ -55,4 +69,48 @@ pub(crate) fn kind_of(error: &io::Error) -> ConnectErrorKind {
 /// std has no stable kind for these.
 pub(crate) fn is_out_of_descriptors(error: &io::Error) -> bool {
     matches!(error.raw_os_error(), Some(libc::ENFILE | libc::EMFILE))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::net::{TcpListener, TcpStream};
+    use std::time::Duration;
+
+    use super::*;
+
+    #[test]
+    fn a_socket_whose_connect_has_no_answer_yet_is_not_taken_for_a_connected_one() {
+        let full = Socket::new(Domain::IPV4, Type::STREAM, None).unwrap();
+        full.bind(&SocketAddr::from(([127, 0, 0, 1], 0)).into()).unwrap();
+        full.listen(0).unwrap();
+        let listener = TcpListener::from(full);
+        let address = listener.local_addr().unwrap();
+        let wait = Duration::from_millis(100);
+        let backlog: Vec<_> =
+            std::iter::from_fn(|| TcpStream::connect_timeout(&address, wait).ok()).collect();
+
+        assert_eq!(outcome(&begin(address).unwrap()), Outcome::UnderWay);
+        drop(backlog);
+    }
+
+    #[test]
+    fn a_socket_that_has_a_peer_is_connected() {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let socket = begin(listener.local_addr().unwrap()).unwrap();
+        listener.accept().unwrap();
+        assert_eq!(outcome(&socket), Outcome::Connected);
+    }
+
+    #[test]
+    fn nobody_listens_where_a_socket_is_only_bound() {
+        let bound = Socket::new(Domain::IPV4, Type::STREAM, None).unwrap();
+        bound.bind(&SocketAddr::from(([127, 0, 0, 1], 0)).into()).unwrap();
+        let address = bound.local_addr().unwrap().as_socket().unwrap();
+        // Some systems say so at once, others when the socket is looked at.
+        let kind = match begin(address) {
+            Ok(socket) => outcome(&socket),
+            Err(kind) => Outcome::Failed(kind),
+        };
+        assert_eq!(kind, Outcome::Failed(ConnectErrorKind::Refused));
+    }
 }

@@ -15,7 +15,8 @@ use polling::{Event, Events, Poller};
 use socket2::Socket;
 
 use crate::clock::Clock;
-use crate::connect;
+use crate::connect::{self, Outcome};
+use crate::key::{Generations, Key, Source};
 use crate::listen::{ListenOptions, Listener};
 use crate::registered::{Interest, Registered};
 use crate::signals::Signals;
@@ -38,15 +39,12 @@ const ACCEPT_REST: Duration = Duration::from_millis(100);
 /// How long the hub counts the time of day by itself: the clock on the wall may be set meanwhile.
 const TIME_OF_DAY: Duration = Duration::from_secs(5);
 
-/// Keys of connections are their indices in the hub; those of listeners begin here.
-const FIRST_LISTENER: u32 = u32::MAX / 2;
-const SIGNALS: u32 = u32::MAX;
-
 pub(crate) struct Driver {
     poller: Arc<Poller>,
     clock: Clock,
     listeners: Vec<Listener>,
     streams: Vec<Option<Stream>>,
+    generations: Generations,
     scratch: Box<[u8]>,
     actions: Vec<Action>,
 }
@@ -65,6 +63,7 @@ impl Driver {
             clock: Clock::start(),
             listeners: Vec::new(),
             streams: Vec::new(),
+            generations: Generations::default(),
             scratch: vec![0; SCRATCH].into_boxed_slice(),
             actions: Vec::new(),
         }
@@ -80,7 +79,7 @@ impl Driver {
         listener: std::net::TcpListener,
         options: ListenOptions,
     ) -> io::Result<()> {
-        let key = FIRST_LISTENER + self.listeners.len() as u32;
+        let key = Key::of_listener(self.listeners.len()).ok_or(io::ErrorKind::OutOfMemory)?;
         self.listeners.push(Listener::new(service, listener, options, &self.poller, key)?);
         Ok(())
     }
@@ -98,8 +97,7 @@ impl Driver {
         halt: &AtomicBool,
         signals: bool,
     ) -> io::Result<()> {
-        let mut signals =
-            if signals { Some(Signals::register(&self.poller, SIGNALS)?) } else { None };
+        let mut signals = if signals { Some(Signals::register(&self.poller)?) } else { None };
         let mut events = Events::new();
         let mut halting = false;
         let now = self.clock.now();
@@ -121,7 +119,7 @@ impl Driver {
             }
             let mut told = 0;
             for event in events.iter() {
-                if event.key == SIGNALS as usize {
+                if Key::source(event.key) == Source::Signals {
                     let came = signals.as_mut().map_or(0, Signals::take);
                     if came > 1 || (came == 1 && halting) {
                         log::warn!("second signal: stopping at once");
@@ -175,13 +173,19 @@ impl Driver {
     }
 
     fn happened(&mut self, hub: &mut Hub, now: Instant, event: Event) -> io::Result<()> {
-        if let Some(index) = event.key.checked_sub(FIRST_LISTENER as usize) {
-            return self.accept(hub, now, index);
+        let key = match Key::source(event.key) {
+            Source::Conn(key) => key,
+            Source::Listener(index) => return self.accept(hub, now, index),
+            Source::Signals => return Ok(()),
+        };
+        let Some(Some(stream)) = self.streams.get_mut(key.index()) else { return Ok(()) };
+        if stream.key() != key {
+            // Reported before its connection was closed, whose place this one has.
+            return Ok(());
         }
-        let Some(Some(stream)) = self.streams.get_mut(event.key) else { return Ok(()) };
         let conn = stream.conn;
         if stream.connecting {
-            return self.connected(hub, now, conn);
+            return self.connected(hub, now, conn, event.is_interrupt());
         }
         if event.readable && stream.wants_read() {
             match stream.receive(&mut self.scratch)? {
@@ -224,7 +228,9 @@ impl Driver {
     /// Takes a socket into the table. One that cannot be watched is as good as reset.
     fn add(&mut self, hub: &mut Hub, now: Instant, conn: ConnId, socket: Socket, connecting: bool) {
         let interest = if connecting { Interest::WRITABLE } else { Interest::READABLE };
-        match Registered::new(socket, &self.poller, conn.index() as u32, interest) {
+        let key = self.generations.next_key(conn.index());
+        let key = key.ok_or_else(|| io::ErrorKind::OutOfMemory.into());
+        match key.and_then(|key| Registered::new(socket, &self.poller, key, interest)) {
             Ok(registered) => {
                 if self.streams.len() <= conn.index() {
                     self.streams.resize_with(conn.index() + 1, || None);
@@ -303,14 +309,25 @@ impl Driver {
         }
     }
 
-    fn connected(&mut self, hub: &mut Hub, now: Instant, conn: ConnId) -> io::Result<()> {
+    /// Something happened to a socket that connects. `hung_up`: it does not any more.
+    fn connected(
+        &mut self,
+        hub: &mut Hub,
+        now: Instant,
+        conn: ConnId,
+        hung_up: bool,
+    ) -> io::Result<()> {
         let Some(stream) = self.stream(conn) else { return Ok(()) };
         match connect::outcome(stream.socket()) {
-            Ok(()) => {
+            Outcome::Connected => {
                 stream.connected()?;
                 hub.connected(now, conn);
             }
-            Err(why) => hub.connect_failed(now, conn, why),
+            Outcome::UnderWay if hung_up => {
+                hub.connect_failed(now, conn, ConnectErrorKind::Other(libc::ENOTCONN));
+            }
+            Outcome::UnderWay => {}
+            Outcome::Failed(why) => hub.connect_failed(now, conn, why),
         }
         Ok(())
     }

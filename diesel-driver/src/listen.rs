@@ -8,6 +8,7 @@ use diesel_proto::{Instant, ServiceId};
 use polling::Poller;
 use socket2::{Domain, Protocol, Socket, Type};
 
+use crate::key::Key;
 use crate::registered::{Interest, Registered};
 
 /// How an address is listened on.
@@ -94,7 +95,7 @@ impl Listener {
         listener: TcpListener,
         options: ListenOptions,
         poller: &Arc<Poller>,
-        key: u32,
+        key: Key,
     ) -> io::Result<Self> {
         listener.set_nonblocking(true)?;
         let registered = Registered::new(listener, poller, key, Interest::READABLE)?;

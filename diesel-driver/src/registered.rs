@@ -12,12 +12,14 @@ use std::sync::Arc;
 
 use polling::{Event, PollMode, Poller};
 
+use crate::key::Key;
+
 #[derive(Debug)]
 pub(crate) struct Registered<S: AsFd> {
     // Dropped after `Drop::drop` of this struct has deleted it.
     source: S,
     poller: Arc<Poller>,
-    key: u32,
+    key: Key,
     interest: Interest,
 }
 
@@ -39,13 +41,17 @@ impl<S: AsFd> Registered<S> {
     pub(crate) fn new(
         source: S,
         poller: &Arc<Poller>,
-        key: u32,
+        key: Key,
         interest: Interest,
     ) -> io::Result<Self> {
         let poller = Arc::clone(poller);
         let mut registered = Registered { source, poller, key, interest: Interest::NONE };
         registered.watch(interest)?;
         Ok(registered)
+    }
+
+    pub(crate) fn key(&self) -> Key {
+        self.key
     }
 
     pub(crate) fn source(&self) -> &S {
@@ -58,7 +64,7 @@ impl<S: AsFd> Registered<S> {
         if interest == self.interest {
             return Ok(());
         }
-        let event = Event::new(self.key as usize, interest.readable, interest.writable);
+        let event = Event::new(self.key.to_usize(), interest.readable, interest.writable);
         if self.interest == Interest::NONE {
             let source = self.source.as_fd().as_raw_fd();
             // SAFETY: the source is owned by `self` and never replaced or lent mutably, so it
@@ -101,7 +107,8 @@ mod tests {
         // The kernel watches the open file, not the descriptor: were it not deleted, the duplicate
         // would keep the registration alive.
         let duplicate = there.try_clone().unwrap();
-        let registered = Registered::new(there, &poller, 7, Interest::READABLE).unwrap();
+        let key = Key::of_listener(7).unwrap();
+        let registered = Registered::new(there, &poller, key, Interest::READABLE).unwrap();
         here.write_all(b"x").unwrap();
         let mut events = Events::new();
         poller.wait(&mut events, Some(Duration::from_secs(5))).unwrap();
@@ -118,7 +125,8 @@ mod tests {
     fn what_is_wanted_for_nothing_is_not_reported_even_if_the_peer_hangs_up() {
         let poller = Arc::new(Poller::new().unwrap());
         let (here, there) = UnixStream::pair().unwrap();
-        let mut registered = Registered::new(there, &poller, 7, Interest::READABLE).unwrap();
+        let key = Key::of_listener(7).unwrap();
+        let mut registered = Registered::new(there, &poller, key, Interest::READABLE).unwrap();
         registered.watch(Interest::NONE).unwrap();
         drop(here);
         let mut events = Events::new();

@@ -9,6 +9,7 @@ use signal_hook::SigId;
 use signal_hook::consts::{SIGINT, SIGTERM};
 use signal_hook::low_level;
 
+use crate::key::Key;
 use crate::registered::{Interest, Registered};
 
 /// Takes over both signals for as long as it lives.
@@ -19,11 +20,11 @@ pub(crate) struct Signals {
 }
 
 impl Signals {
-    pub(crate) fn register(poller: &Arc<Poller>, key: u32) -> io::Result<Self> {
+    pub(crate) fn register(poller: &Arc<Poller>) -> io::Result<Self> {
         let (here, there) = UnixStream::pair()?;
         here.set_nonblocking(true)?;
         let mut signals = Signals {
-            pipe: Registered::new(here, poller, key, Interest::READABLE)?,
+            pipe: Registered::new(here, poller, Key::signals(), Interest::READABLE)?,
             ids: Vec::new(),
         };
         for signal in [SIGINT, SIGTERM] {

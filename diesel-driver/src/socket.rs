@@ -6,6 +6,7 @@ use std::net::Shutdown;
 use diesel_proto::ConnId;
 use socket2::Socket;
 
+use crate::key::Key;
 use crate::registered::{Interest, Registered};
 
 /// A write to a peer that is gone raises no SIGPIPE, whatever the process does with that.
@@ -38,6 +39,10 @@ pub(crate) enum Sent {
 impl Stream {
     pub(crate) fn new(conn: ConnId, registered: Registered<Socket>, connecting: bool) -> Self {
         Stream { conn, registered, connecting, paused: false, ended: false, writing: connecting }
+    }
+
+    pub(crate) fn key(&self) -> Key {
+        self.registered.key()
     }
 
     pub(crate) fn socket(&self) -> &Socket {

@@ -3,9 +3,11 @@
 
 mod crowd;
 mod program;
+mod running;
 
 pub use crowd::{Crowd, Diary, Outcome};
 pub use program::{Program, Signal, connect};
+pub use running::Running;
 
 /// The README's programs compile, and its tests pass.
 #[cfg(doctest)]
