@@ -12,12 +12,15 @@ use core::fmt;
 use core::task::{Context, Waker};
 
 use crate::hub::Core;
-use crate::{Address, Buffer, Cause, ConnId, ConnectErrorKind, Error, Flow, ServiceConfig};
+use crate::{
+    Address, Buffer, Cause, ConnId, ConnectErrorKind, Error, Flow, ServiceConfig, ServiceId,
+};
 
 /// One connection, as its handles hold it.
 pub(crate) struct Socket {
     pub(crate) core: Rc<Core>,
     pub(crate) id: ConnId,
+    pub(crate) service: Option<ServiceId>,
     pub(crate) peer: Address,
     pub(crate) config: Rc<ServiceConfig>,
     pub(crate) channel: RefCell<Channel>,

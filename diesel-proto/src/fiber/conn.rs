@@ -19,6 +19,11 @@ use crate::{Address, Cause, ConnId, Machine};
 /// A connection closes, once everything queued is sent, when its handle is dropped; so a handler
 /// that returns closes its own. The handle may go to any other fiber of its hub.
 ///
+/// The cause of that close is the error that the handler returned, if it returned one. Where the
+/// handle was dropped before the handler returned, the close waits for it, but no longer than a
+/// millisecond, or than the service's [`linger`](crate::ServiceConfig::linger) while the peer has
+/// not ended its side: after that the cause is [`Cause::Done`] or [`Cause::PeerClosed`].
+///
 /// # Errors
 ///
 /// Any token fails with [`Error::Reset`](crate::Error::Reset) when the connection broke, with

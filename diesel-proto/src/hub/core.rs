@@ -233,7 +233,7 @@ impl Core {
             self.notice(None, Notice::LimitReached(limit));
             return Err(limit);
         }
-        if role == Role::Spawned {
+        if matches!(role, Role::Spawned) {
             self.spawned.set(self.spawned.get() + 1);
         }
         let key = {
@@ -267,6 +267,7 @@ impl Core {
         let socket = Rc::new(Socket {
             core: Rc::clone(self),
             id: streams.next_key().into(),
+            service,
             peer,
             config: Rc::clone(config),
             channel: RefCell::new(Channel::new(connecting)),
@@ -331,13 +332,13 @@ impl Core {
             }
         };
         if let Some(fiber) = gone {
-            self.fiber_gone(fiber.role);
+            self.fiber_gone(&fiber.role);
             drop(fiber);
         }
     }
 
-    pub(crate) fn fiber_gone(&self, role: Role) {
-        if role == Role::Spawned {
+    pub(crate) fn fiber_gone(&self, role: &Role) {
+        if matches!(role, Role::Spawned) {
             self.spawned.set(self.spawned.get().saturating_sub(1));
         }
         let counters = &mut *self.counters.borrow_mut();

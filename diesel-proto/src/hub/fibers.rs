@@ -3,13 +3,14 @@
 use core::task::{Context, Poll};
 
 use alloc::boxed::Box;
+use alloc::rc::Rc;
 use alloc::string::ToString;
 
 use super::core::Core;
 use super::id::Key;
 use super::service::HandlerFuture;
 use super::stream::StreamState;
-use crate::fiber::cause_of;
+use crate::fiber::{Socket, cause_of};
 use crate::machine::Fate;
 use crate::{Address, Cause, ConnId, Error, FiberId, Notice, ServiceId};
 
@@ -40,10 +41,10 @@ pub(crate) struct Fiber {
 }
 
 /// What a fiber is for.
-#[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Role {
-    /// Serves this connection, which closes when it ends.
-    Handler(ConnId),
+    /// Serves this connection, which closes when it ends. Held, so that a failure names the peer
+    /// whether or not the connection is there by then.
+    Handler(Rc<Socket>),
     /// Answers for the machine of this connection, which it tells itself how it ended.
     Request(ConnId),
     Loop,
@@ -185,22 +186,41 @@ impl Core {
         cause: Option<Cause>,
     ) -> Option<(Option<ServiceId>, Option<Address>)> {
         let fiber = self.fibers.borrow_mut().remove(key)?;
-        self.fiber_gone(fiber.role);
-        let (Role::Handler(conn) | Role::Request(conn)) = fiber.role else {
-            return Some((None, None));
-        };
-        let peer = self.peer(conn);
-        let mut streams = self.streams.borrow_mut();
-        let Some(stream) = streams.at(conn.into()) else { return Some((None, None)) };
-        if let (Role::Handler(_), StreamState::Socket(socket)) = (fiber.role, &stream.state) {
-            // The handle was dropped with the future; if it lives on elsewhere, the connection is
-            // not the handler's any more.
-            let flow = &mut socket.channel.borrow_mut().flow;
-            if let (Some(Cause::Done | Cause::PeerClosed), Some(cause)) = (flow.closing(), cause) {
-                flow.fate = Fate::Closing(cause);
+        self.fiber_gone(&fiber.role);
+        match &fiber.role {
+            Role::Handler(socket) => {
+                self.handler_gone(socket, cause);
+                Some((socket.service, Some(socket.peer)))
             }
+            Role::Request(conn) => {
+                let peer = self.peer(*conn);
+                let mut streams = self.streams.borrow_mut();
+                Some(match streams.at((*conn).into()) {
+                    Some(stream) => (stream.service, Some(peer)),
+                    None => (None, None),
+                })
+            }
+            Role::Loop | Role::Spawned => Some((None, None)),
         }
-        Some((stream.service, Some(peer)))
+    }
+
+    /// The handle was dropped with the handler, or before; if it lives on elsewhere, the connection
+    /// is not the handler's any more. An abort stays one.
+    fn handler_gone(&self, socket: &Rc<Socket>, cause: Option<Cause>) {
+        match self.streams.borrow_mut().at(socket.id.into()) {
+            Some(stream) if matches!(stream.state, StreamState::Socket(_)) => {
+                stream.handled = false
+            }
+            _ => return,
+        }
+        let flow = &mut socket.channel.borrow_mut().flow;
+        let Some(closing) = flow.closing() else { return };
+        if let (Cause::Done | Cause::PeerClosed, false, Some(cause)) = (closing, flow.abort, cause)
+        {
+            flow.fate = Fate::Closing(cause);
+        }
+        // It may have waited for this.
+        self.look_at(socket);
     }
 }
 

@@ -47,12 +47,15 @@ impl Hub {
                 // Its idle deadline begins, though nothing else may ever happen to it.
                 core.look_at(&socket);
                 // If there is no room for the fiber, dropping the handle closes the connection.
-                let future = handler(Conn::new(socket));
-                if let Err(limit) = core.add_fiber(Role::Handler(conn), future) {
+                let future = handler(Conn::new(Rc::clone(&socket)));
+                if let Err(limit) = core.add_fiber(Role::Handler(socket), future) {
                     core.streams.borrow_mut().remove(conn.into());
                     let counters = &mut *core.counters.borrow_mut();
                     counters.open = counters.open.saturating_sub(1);
                     return Err(Refused::Limit(limit));
+                }
+                if let Some(stream) = core.streams.borrow_mut().at(conn.into()) {
+                    stream.handled = true;
                 }
                 conn
             }

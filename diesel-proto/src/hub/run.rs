@@ -178,6 +178,8 @@ impl Hub {
                 MachineStream { link, peer: socket.peer, config: Rc::clone(&socket.config) };
             if let Some(slot) = self.core.streams.borrow_mut().at(conn.into()) {
                 slot.state = StreamState::Machine(Box::new(stream));
+                // What becomes of its handler is none of the machine's business.
+                slot.handled = false;
             }
             let draining = self.core.is_draining();
             self.step(conn, |link, now, workspace| {

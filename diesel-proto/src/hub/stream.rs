@@ -14,6 +14,7 @@
 use alloc::boxed::Box;
 use alloc::rc::Rc;
 use core::cell::{Cell, RefMut};
+use core::time::Duration;
 
 use super::Action;
 use super::core::{Alarm, Core};
@@ -24,6 +25,10 @@ use crate::{
     TimerKey,
 };
 
+/// How long a stream that is over waits for its handler to end, so that the handler's error is the
+/// cause of the close: long enough for what follows without any time passing.
+const HANDLER_ENDS: Duration = Duration::from_millis(1);
+
 pub(crate) struct Stream {
     pub(crate) state: StreamState,
     pub(crate) service: Option<ServiceId>,
@@ -31,6 +36,8 @@ pub(crate) struct Stream {
     half_close_told: bool,
     pause_told: bool,
     peer_ended: bool,
+    /// The handler that it was accepted for goes on. Its handle may be elsewhere, or dropped.
+    pub(crate) handled: bool,
     /// In the list of those whose machines are to be stepped.
     pub(crate) woken: bool,
     timer: Option<TimerKey>,
@@ -111,6 +118,7 @@ impl Stream {
             half_close_told: false,
             pause_told: false,
             peer_ended: false,
+            handled: false,
             woken: false,
             timer: None,
             progress: Progress { since: now, sending: false, stuck: false },
@@ -160,8 +168,9 @@ impl Stream {
         let closing = self.with_flow(|flow| flow.closing())?;
         match self.phase {
             Phase::Connecting => (now >= self.progress.since + connect).then_some(Due::Connect),
-            Phase::Lingering => (now >= self.progress.since + linger)
-                .then_some(Due::Close(closing.unwrap_or(Cause::Done))),
+            Phase::Lingering => (now
+                >= self.progress.since + lingers_for(self.handled, self.peer_ended, linger))
+            .then_some(Due::Close(closing.unwrap_or(Cause::Done))),
             Phase::Open if self.progress.stuck && now >= self.progress.since + stall => {
                 Some(Due::Close(Cause::TimedOut(Reason::WriteStall)))
             }
@@ -201,7 +210,7 @@ impl Stream {
             if flow.output.is_empty() {
                 self.progress.sending = false;
                 if let Some(cause) = flow.closing() {
-                    if self.peer_ended || config.linger.is_zero() {
+                    if !self.handled && (self.peer_ended || config.linger.is_zero()) {
                         return Some(cause);
                     }
                     if *phase == Phase::Open {
@@ -227,7 +236,9 @@ impl Stream {
 
         let deadline = match *phase {
             Phase::Connecting => Some(self.progress.since + config.connect),
-            Phase::Lingering => Some(self.progress.since + config.linger),
+            Phase::Lingering => Some(
+                self.progress.since + lingers_for(self.handled, self.peer_ended, config.linger),
+            ),
             Phase::Open => {
                 let stall = self.progress.stuck.then_some(self.progress.since + config.write_stall);
                 let closing = flow.is_closing();
@@ -267,6 +278,15 @@ impl Stream {
             StreamState::Machine(stream) => Some(f(&mut stream.link.flow)),
             StreamState::Stepping => None,
         }
+    }
+}
+
+/// How long a stream is kept that is to be closed, once everything is sent.
+fn lingers_for(handled: bool, peer_ended: bool, linger: Duration) -> Duration {
+    match (handled, peer_ended) {
+        (true, true) => HANDLER_ENDS,
+        (true, false) => linger.max(HANDLER_ENDS),
+        (false, _) => linger,
     }
 }
 
