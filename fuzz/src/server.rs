@@ -242,6 +242,8 @@ impl<'a> Seat<'a> {
                 self.drained(before.client);
                 self.requests += 1;
                 assert!(self.requests <= self.config.limits.requests.max(1));
+                // Empty lines before it are no part of it.
+                let len = self.empty_lines() + len;
                 assert_eq!(self.expected_head(), Ok(Some(len)));
                 assert_eq!(self.taken, self.next + len);
                 self.request = asked;
@@ -285,6 +287,12 @@ impl<'a> Seat<'a> {
         // Of a head, which may be complete.
         assert_eq!(self.expected_head(), Err(rejection));
         self.begun(self.given);
+    }
+
+    /// How many bytes of empty lines come next.
+    fn empty_lines(&self) -> usize {
+        let bytes = &self.stream[self.next..self.given];
+        2 * bytes.chunks(2).take_while(|line| line == b"\r\n").count()
     }
 
     /// What the next head comes to: its length, if it is right, and is there.

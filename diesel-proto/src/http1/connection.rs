@@ -136,6 +136,9 @@ pub struct ServerConnection {
     rejection: Option<Rejection>,
     /// How many bytes were taken since the stream began.
     taken: u64,
+    /// How many of them are of empty lines before the head that comes next. An odd number: a CR
+    /// came whose LF is still to come.
+    skipped: usize,
     /// How much of a body came that nobody will read.
     drained: u64,
     requests: u64,
@@ -214,6 +217,7 @@ impl ServerConnection {
             partial: None,
             rejection: None,
             taken: 0,
+            skipped: 0,
             drained: 0,
             requests: 0,
         }
@@ -224,7 +228,8 @@ impl ServerConnection {
         self.state
     }
 
-    /// Whether nothing is under way: no request has begun, and no answer is owed.
+    /// Whether nothing is under way: no request has begun, and no answer is owed. An empty line
+    /// begins no request (RFC 9112, 2.2).
     pub fn is_idle(&self) -> bool {
         self.state.client == Client::Idle
             && self.state.server == Server::Idle
@@ -274,7 +279,7 @@ impl ServerConnection {
         }
     }
 
-    /// How much is held in memory, in bytes.
+    /// How much is held in memory, in bytes. Empty lines before a request are not.
     pub fn held(&self) -> usize {
         self.partial.as_ref().map_or(0, |partial| partial.held.len())
     }

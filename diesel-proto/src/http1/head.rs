@@ -182,11 +182,6 @@ pub(super) struct HeadReader {
 }
 
 impl HeadReader {
-    /// Whether more than empty lines came, of so many bytes.
-    pub(super) fn has_begun(&self, held: usize) -> bool {
-        self.start as usize != held
-    }
-
     /// Whether the method is HEAD, be the rest right or wrong.
     pub(super) fn is_of_head(&self, bytes: &[u8]) -> bool {
         bytes.get(self.start as usize..).is_some_and(|line| line.starts_with(b"HEAD "))
@@ -218,11 +213,6 @@ impl HeadReader {
 
     /// Judges the lines that have come, up to the empty one.
     fn judge(&mut self, bytes: &[u8], limits: &Limits) -> Result<Option<Lines>, Rejection> {
-        // What begins with no method is no HTTP, and may never come to the end of a line.
-        if let Some(byte) = bytes.first().filter(|byte| !is_tchar(**byte) && **byte != b'\r') {
-            let rule = if *byte == b'\n' { Rule::BareLf } else { Rule::MethodSyntax };
-            return Err(Rejection::new(rule, 0));
-        }
         loop {
             let in_fields = self.fields_start > 0;
             let (end, too_long) = match in_fields {
@@ -235,6 +225,19 @@ impl HeadReader {
             // A head is a few KiB; beyond 4 GiB its places could not be told.
             let end = end.min(u32::MAX as usize);
             let within = bytes.get(..end).unwrap_or(bytes);
+            let line_start = self.judged as usize;
+            // What begins with no method is no HTTP, and may never come to the end of a line.
+            let wrong_start = match within.get(line_start..).unwrap_or_default() {
+                _ if in_fields => None,
+                [] | [b'\r'] | [b'\r', b'\n', ..] => None,
+                [b'\r', ..] => Some(Rule::BareCr),
+                [b'\n', ..] => Some(Rule::BareLf),
+                [byte, ..] if !is_tchar(*byte) => Some(Rule::MethodSyntax),
+                _ => None,
+            };
+            if let Some(rule) = wrong_start {
+                return Err(Rejection::new(rule, line_start as u64));
+            }
             let from = self.searched as usize;
             let Some(lf) = memchr(b'\n', within.get(from..).unwrap_or_default()) else {
                 self.searched = within.len() as u32;
@@ -243,7 +246,6 @@ impl HeadReader {
                     false => Err(Rejection::new(too_long, end as u64)),
                 };
             };
-            let line_start = self.judged as usize;
             let next = from + lf + 1;
             let line = bytes.get(line_start..next).unwrap_or_default();
             let wrong = |(rule, at): (Rule, usize)| Rejection::new(rule, (line_start + at) as u64);

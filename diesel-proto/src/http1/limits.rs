@@ -74,7 +74,8 @@ pub struct Deadlines {
     pub body_idle: Duration,
     /// From the start of a connection, or the end of an answer, to the first byte of the next
     /// request: 75 s. Then the connection is closed
-    /// ([`Reason::KeepAlive`](crate::Reason::KeepAlive)).
+    /// ([`Reason::KeepAlive`](crate::Reason::KeepAlive)). An empty line before a request line
+    /// begins no request, and renews nothing (RFC 9112, 2.2).
     pub keep_alive: Duration,
 }
 

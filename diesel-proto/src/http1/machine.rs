@@ -42,6 +42,8 @@ pub(super) struct Server {
     /// Nothing while the connection is idle.
     active: Option<Box<Active>>,
     resting: Resting,
+    /// It outlives what is active: an empty line on an idle connection renews no deadline.
+    watch: Watch,
     is_draining: bool,
     has_ended: bool,
 }
@@ -50,7 +52,6 @@ pub(super) struct Server {
 pub(super) struct Active {
     connection: ServerConnection,
     task: Task,
-    watch: Watch,
     entry: Option<Entry>,
 }
 
@@ -84,6 +85,7 @@ impl Server {
             shared,
             active: None,
             resting: Resting::default(),
+            watch: Watch::default(),
             is_draining: false,
             has_ended: false,
         }
@@ -94,7 +96,6 @@ impl Server {
         self.active.take().unwrap_or_else(|| {
             let mut active = self.shared.lend_active();
             active.connection.resume(self.resting);
-            active.watch = Watch::default();
             active
         })
     }
@@ -155,7 +156,7 @@ impl Server {
             Task::Fiber(_) if active.connection.request_is_complete() => {}
             _ => actions.resume(),
         }
-        active.watch.settle(&active.connection, has_room, now, &self.shared.deadlines, actions);
+        self.watch.settle(&active.connection, has_room, now, &self.shared.deadlines, actions);
         match &active.task {
             Task::Nothing if has_room => match active.connection.rest(actions.blocks()) {
                 Some(resting) => {
@@ -230,12 +231,7 @@ impl Machine for Server {
 
 impl Active {
     pub(super) fn new(config: Arc<Config>) -> Self {
-        Active {
-            connection: ServerConnection::new(config),
-            task: Task::Nothing,
-            watch: Watch::default(),
-            entry: None,
-        }
+        Active { connection: ServerConnection::new(config), task: Task::Nothing, entry: None }
     }
 }
 

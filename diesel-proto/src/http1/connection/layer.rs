@@ -9,6 +9,7 @@ use crate::http1::state::State;
 pub(in crate::http1) struct Resting {
     taken: u64,
     requests: u64,
+    skipped: usize,
 }
 
 impl ServerConnection {
@@ -20,13 +21,14 @@ impl ServerConnection {
         }
         self.let_go(blocks);
         self.upgrade = None;
-        Some(Resting { taken: self.taken, requests: self.requests })
+        Some(Resting { taken: self.taken, requests: self.requests, skipped: self.skipped })
     }
 
     /// Goes on where a connection rested that had the same settings.
     pub(in crate::http1) fn resume(&mut self, resting: Resting) {
         self.taken = resting.taken;
         self.requests = resting.requests;
+        self.skipped = resting.skipped;
     }
 
     /// Whether all bytes of a body were handed out, and its end is next: no more have to come for it.

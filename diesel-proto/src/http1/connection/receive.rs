@@ -9,7 +9,7 @@ use crate::http1::head::{HeadMap, HeadReader, Method};
 use crate::http1::state::ClientEvent;
 use crate::http1::trailers::TrailerReader;
 use crate::http1::{
-    Client, FieldSpans, FieldsView, Framing, Rejection, RequestHead, Rule, Server, Version,
+    Client, FieldSpans, FieldsView, Framing, Limits, Rejection, RequestHead, Rule, Server, Version,
 };
 use crate::{Blocks, Buffer};
 
@@ -118,7 +118,7 @@ impl ServerConnection {
             return Err(rejection);
         }
         match self.state.client {
-            Client::Idle if self.has_begun() => Err(self.refuse_here(Rule::HeadIncomplete)),
+            Client::Idle if self.has_partial() => Err(self.refuse_here(Rule::HeadIncomplete)),
             Client::Idle => {
                 let _ = self.state.client(ClientEvent::Eof);
                 Ok(())
@@ -136,7 +136,7 @@ impl ServerConnection {
     /// connection was only waited on, and is to be closed.
     pub fn timed_out(&mut self) -> Option<Rejection> {
         match self.state.client {
-            Client::Idle if self.has_begun() => Some(self.refuse_here(Rule::HeadTimeout)),
+            Client::Idle if self.has_partial() => Some(self.refuse_here(Rule::HeadTimeout)),
             Client::Sending => Some(self.refuse_here(Rule::BodyTimeout)),
             _ => {
                 self.state.give_up();
@@ -158,22 +158,23 @@ impl ServerConnection {
         true
     }
 
-    /// Whether more than empty lines came of a head.
-    fn has_begun(&self) -> bool {
-        self.partial.as_ref().is_some_and(|partial| match &partial.reader {
-            Reader::Head(reader) => !partial.is_done && reader.has_begun(partial.held.len()),
-            Reader::Trailers(_) => false,
-        })
-    }
-
     fn head<'a>(
         &'a mut self,
-        rest: &'a [u8],
-        before: usize,
+        mut rest: &'a [u8],
+        mut before: usize,
         spans: &'a mut FieldSpans,
         blocks: &mut Blocks,
     ) -> Result<(usize, Option<Event<'a>>), Rejection> {
-        let taken = if self.partial.is_none() && spans.recall(rest, &self.config.limits) {
+        if self.partial.is_none() && (rest.first() == Some(&b'\r') || self.skipped > 0) {
+            let skipped = self.skip_empty_lines(rest)?;
+            before += skipped;
+            rest = rest.get(skipped..).unwrap_or_default();
+            if rest.is_empty() {
+                return Ok((before, None));
+            }
+        }
+        let is_first = self.partial.is_none() && self.skipped == 0;
+        let taken = if is_first && spans.recall(rest, &self.config.limits) {
             spans.map().len()
         } else if let Some(taken) = self.read_head(rest, spans, blocks)? {
             taken
@@ -187,6 +188,31 @@ impl ServerConnection {
         Ok((before + taken, Some(Event::Request(spans.kept()))))
     }
 
+    /// Empty lines before a request line begin no head (RFC 9112, 2.2): they are counted, towards
+    /// the limit of a request line, and not held. Returns how many bytes are of them.
+    #[cold]
+    fn skip_empty_lines(&mut self, rest: &[u8]) -> Result<usize, Rejection> {
+        let most = self.config.limits.request_line;
+        let mut n = 0;
+        let rejection = loop {
+            if self.skipped >= most {
+                break Rejection::new(Rule::RequestLineTooLong, self.taken);
+            }
+            match (self.skipped % 2, rest.get(n)) {
+                (0, Some(b'\r')) | (1, Some(b'\n')) => {}
+                // The CR before this byte is alone.
+                (1, Some(_)) => break Rejection::new(Rule::BareCr, self.taken - 1),
+                _ => return Ok(n),
+            }
+            n += 1;
+            self.taken += 1;
+            self.skipped += 1;
+        };
+        // A client that has not said HTTP/1.1 may not speak it.
+        self.request = Traits { is_http10: true, ..Traits::default() };
+        Err(self.refuse(rejection))
+    }
+
     /// Reads a head, and keeps it: returns how many bytes of `rest` are of it, if it is complete. If
     /// not, all are held.
     #[inline(never)]
@@ -196,7 +222,15 @@ impl ServerConnection {
         spans: &mut FieldSpans,
         blocks: &mut Blocks,
     ) -> Result<Option<usize>, Rejection> {
-        let limits = &self.config.limits;
+        let fewer;
+        let limits = match (&self.config.limits, self.skipped) {
+            (limits, 0) => limits,
+            (limits, skipped) => {
+                let request_line = limits.request_line.saturating_sub(skipped);
+                fewer = Limits { request_line, ..*limits };
+                &fewer
+            }
+        };
         let held = self.partial.as_ref().map_or(0, |partial| partial.held.len());
         let mut fresh = HeadReader::default();
         let (bytes, reader) = match &mut self.partial {
@@ -238,6 +272,7 @@ impl ServerConnection {
             partial.is_done = true;
         }
         let map = head.map();
+        self.skipped = 0;
         self.request = Traits::of(map);
         self.upgrade = map.options.upgrade.then(|| Box::new(Protocols::of(head)));
         self.drained = 0;

@@ -191,7 +191,7 @@ impl Server {
         status: u16,
         actions: &mut Actions<'_>,
     ) {
-        active.watch.restart();
+        self.watch.restart();
         if let Task::Fiber(work) = &active.task {
             let exchange = Rc::clone(&work.exchange);
             active.task = Task::Nothing;

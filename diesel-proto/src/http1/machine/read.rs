@@ -65,7 +65,7 @@ impl Server {
             }
             let rest = reading.bytes.get(reading.taken..).unwrap_or_default();
             let mut head = spare.take().unwrap_or_else(|| self.shared.lend_head());
-            let Active { connection, task, watch, .. } = active;
+            let Active { connection, task, .. } = active;
             let (n, event) = match connection.receive(rest, &mut head.spans, actions.blocks()) {
                 Ok(received) => received,
                 Err(rejection) => {
@@ -89,7 +89,7 @@ impl Server {
                     continue;
                 }
                 Some(Event::Data(data)) => {
-                    watch.heard(now);
+                    self.watch.heard(now);
                     match task {
                         Task::Collecting(request) => request.collect(data),
                         Task::Fiber(Work { seat, exchange, .. }) => {
