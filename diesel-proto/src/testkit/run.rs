@@ -143,8 +143,10 @@ pub(super) fn run<M: Machine>(
         notices: Vec::new(),
         pieces: 0,
     };
-    run.after_step();
+    // What a machine does at the start goes out like anything else, however little room there is.
+    run.settle();
     run.entry(After::Start);
+    run.pieces = 0;
     let mut position = 0;
     for stimulus in stimuli {
         run.happens(stimulus, &mut position);
