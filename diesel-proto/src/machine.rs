@@ -8,8 +8,10 @@
 //! - A step does a bounded amount of work; a step that finds nothing to do is O(1).
 //! - What a machine puts out depends on the bytes and the time it was given, never on how the
 //!   bytes were cut, nor on how much room there is for output.
-//! - Taking fewer bytes than were given means "no room, or no business with the rest, yet". The
-//!   caller keeps the rest and offers it again after the first step that leaves reading unpaused.
+//! - Taking fewer bytes than were given means "no room, or no business with the rest, yet", and *a
+//!   short take pauses reading until [`Actions::resume`]*, as [`Actions::pause`] does. The caller
+//!   keeps the rest and offers it again after the first step that leaves reading unpaused. A machine
+//!   that could go on at once takes all it was given, and keeps what it cannot use yet.
 //! - After [`Actions::close`] or [`Actions::abort`] nothing more comes out.
 //!
 //! The rules for callers are the numbered list at [`Endpoint`](crate::Endpoint).
@@ -59,6 +61,10 @@ use crate::{Blocks, Buffer, Cause, Deadline, External, Instant, Notice, Pipeline
 pub trait Machine {
     /// Something happened; what follows goes to `actions`. Returns how many bytes of
     /// [`Input::Bytes`] it took; what it returns for any other input means nothing.
+    ///
+    /// A short take pauses reading until [`Actions::resume`]: the rest comes again, before anything
+    /// newer, after the first step that resumes. A machine that never does is never given another
+    /// byte.
     fn step(&mut self, now: Instant, input: Input<'_>, actions: &mut Actions<'_>) -> usize;
 
     /// Bytes of input and unsent output that this machine holds in memory of its own, beyond what
@@ -399,6 +405,12 @@ impl<'a> Actions<'a> {
     /// How many bytes were queued since the stream began.
     pub(crate) fn queued_in_all(&self) -> u64 {
         self.flow.output.sent().saturating_add(self.flow.output.len())
+    }
+
+    /// Whether this step named a machine that is to follow.
+    #[cfg(feature = "testkit")]
+    pub(crate) fn gives_way(&self) -> bool {
+        self.workspace.successor.is_some()
     }
 
     /// What was written so far.

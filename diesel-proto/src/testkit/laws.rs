@@ -23,6 +23,7 @@ use super::cuts::{self, Cut};
 pub use super::report::{Broken, Second};
 use super::run::{Findings, Manner, Room, Transcript, run};
 use super::stimulus::{self, Stimulus};
+use super::watch::Left;
 use super::{Random, shrink};
 use crate::Machine;
 
@@ -37,8 +38,10 @@ pub enum Law {
     NothingNew,
     /// Nothing comes out after a close.
     SilenceAfterClose,
-    /// A deadline that is met makes progress: bytes, a close, or another deadline. And what follows
-    /// from one thing that happens comes to an end.
+    /// A deadline that is met makes progress: bytes, a close, or another deadline. What follows
+    /// from one thing that happens comes to an end. And a machine that leaves bytes knows that this
+    /// pauses reading: it calls [`pause`](crate::Actions::pause) as well, or
+    /// [`resume`](crate::Actions::resume) later.
     Progress,
     /// How much room there is for output does not change the output.
     RoomInvariance,
@@ -233,6 +236,13 @@ impl<M: Machine, F: Fn() -> M> Laws<F> {
             Law::Progress
         } else if findings.endless {
             detail.push_str("it puts out without end");
+            Law::Progress
+        } else if let Some(Left { given, taken }) = findings.left {
+            let _ = write!(
+                detail,
+                "it took {taken} of {given} bytes, and is never given the rest: \
+                 a short take pauses reading until `Actions::resume`"
+            );
             Law::Progress
         } else if findings.refused > 0 {
             let _ = write!(detail, "{} actions after the close", findings.refused);

@@ -28,6 +28,7 @@ mod shrink;
 pub mod stimulus;
 #[cfg(test)]
 mod tests;
+mod watch;
 
 pub use hub_machine::HubMachine;
 pub use random::Random;

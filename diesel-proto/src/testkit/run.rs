@@ -11,7 +11,8 @@ use core::fmt;
 
 use super::cuts::Cut;
 use super::stimulus::Stimulus;
-use crate::{Cause, Deadline, Endpoint, Instant, Machine, Notice};
+use super::watch::{Left, Watch};
+use crate::{Cause, Deadline, Endpoint, Instant, Machine, Notice, Slot};
 
 /// Deadlines that may fall due at one instant, one after the other, before we call it a hang.
 const EXPIRIES: usize = 1000;
@@ -112,6 +113,8 @@ pub(super) struct Findings {
     pub(super) stuck: Option<Deadline>,
     /// The machine put out without end, though nothing more had happened.
     pub(super) endless: bool,
+    /// It left bytes without pausing, and nothing made it resume.
+    pub(super) left: Option<Left>,
 }
 
 /// How a run is to be done.
@@ -133,7 +136,7 @@ pub(super) fn run<M: Machine>(
 ) -> (Transcript, Findings) {
     let now = Instant::ORIGIN;
     let mut run = Run {
-        endpoint: Endpoint::new(machine, now),
+        endpoint: Endpoint::new(Watch::new(machine), now),
         now,
         manner,
         transcript: Transcript::default(),
@@ -157,11 +160,12 @@ pub(super) fn run<M: Machine>(
     }
     run.findings.scanned = run.endpoint.machine().scanned();
     run.findings.refused = run.endpoint.refused();
+    run.findings.left = run.left();
     (run.transcript, run.findings)
 }
 
 struct Run<'a, M> {
-    endpoint: Endpoint<M>,
+    endpoint: Endpoint<Watch<M>>,
     now: Instant,
     manner: &'a Manner<'a>,
     transcript: Transcript,
@@ -228,6 +232,17 @@ impl<M: Machine> Run<'_, M> {
         self.now = until;
         self.settle();
         self.entry(After::Other(Stimulus::Wait(until - Instant::ORIGIN)));
+    }
+
+    /// What was left in the end, and is left still when everything has happened that a machine may
+    /// wait for. Everything is sent, so it does not wait for that.
+    fn left(&mut self) -> Option<Left> {
+        if self.endpoint.next_deadline().is_some() {
+            return None;
+        }
+        self.endpoint.wake(self.now);
+        let Slot::First(watch) = self.endpoint.machine() else { return None };
+        watch.left().filter(|_| self.endpoint.next_deadline().is_none())
     }
 
     fn put_out(&self) -> u64 {
