@@ -11,6 +11,7 @@
 
 use alloc::boxed::Box;
 
+use crate::machine::Fate;
 use crate::{Actions, Buffer, Cause, Flow, Input, Instant, Machine, Slot, Workspace};
 
 #[derive(Debug)]
@@ -106,6 +107,8 @@ impl<M: Machine> Link<M> {
         self.drop_rest(workspace);
         if !self.flow.is_closing() {
             self.step(now, Input::Reset, workspace);
+        } else if self.flow.is_destroyed_by_reset() {
+            self.flow.fate = Fate::Closing(Cause::Reset);
         }
         self.flow.abort_with(Cause::Reset);
         self.settle(now, workspace);

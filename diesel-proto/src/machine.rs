@@ -195,6 +195,12 @@ impl Flow {
         matches!(self.fate, Fate::Closing(_))
     }
 
+    /// Whether a reset destroys something that was still to be sent. Once everything was sent, or our
+    /// side cut the stream, a reset is only how the peer closes its side.
+    pub(crate) fn is_destroyed_by_reset(&self) -> bool {
+        !self.abort && !self.output.is_empty()
+    }
+
     pub(crate) fn set_deadline(&mut self, deadline: Option<Deadline>) {
         if let Fate::Open(former) = &mut self.fate {
             *former = deadline;

@@ -173,9 +173,12 @@ impl Hub {
         if self.socket_of(conn).is_none() {
             self.step(conn, |link, now, workspace| link.reset(now, workspace));
         }
-        // Once everything was sent, a reset is only how the peer closes its side.
-        let settled = |flow: &mut crate::Flow| flow.closing().filter(|_| flow.output.is_empty());
-        let cause = self.with_flow(conn, settled).flatten().unwrap_or(Cause::Reset);
+        let settled =
+            |flow: &mut crate::Flow| flow.closing().filter(|_| !flow.is_destroyed_by_reset());
+        // Without a flow: its machine panicked, now or earlier.
+        let cause = self
+            .with_flow(conn, settled)
+            .map_or(Cause::Panicked, |settled| settled.unwrap_or(Cause::Reset));
         self.core.close(conn, cause);
     }
 
