@@ -237,10 +237,13 @@ impl<M: Machine> Run<'_, M> {
     /// What was left in the end, and is left still when everything has happened that a machine may
     /// wait for. Everything is sent, so it does not wait for that.
     fn left(&mut self) -> Option<Left> {
-        if self.endpoint.next_deadline().is_some() {
-            return None;
-        }
+        let left = self.left_now()?;
         self.endpoint.wake(self.now);
+        // If it went on, it was given fewer bytes than before.
+        self.left_now().filter(|still| *still == left)
+    }
+
+    fn left_now(&self) -> Option<Left> {
         let Slot::First(watch) = self.endpoint.machine() else { return None };
         watch.left().filter(|_| self.endpoint.next_deadline().is_none())
     }

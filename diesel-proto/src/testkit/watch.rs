@@ -13,7 +13,7 @@ pub(super) struct Watch<M> {
 }
 
 /// A short take that did not pause, and that no step has resumed since.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Left {
     pub(super) given: usize,
     pub(super) taken: usize,
