@@ -123,6 +123,7 @@ impl Driver {
                     let came = signals.as_mut().map_or(0, Signals::take);
                     if came > 1 || (came == 1 && halting) {
                         log::warn!("second signal: stopping at once");
+                        self.streams.iter().flatten().for_each(Stream::reset_on_close);
                         return Ok(());
                     }
                     halting |= came == 1;
@@ -258,6 +259,12 @@ impl Driver {
             })?,
             Action::Close(conn, _) => {
                 if self.stream(conn).is_some() {
+                    self.streams[conn.index()] = None;
+                }
+            }
+            Action::Abort(conn, _) => {
+                if let Some(stream) = self.stream(conn) {
+                    stream.reset_on_close();
                     self.streams[conn.index()] = None;
                 }
             }

@@ -2,6 +2,7 @@
 
 use std::io::{self, IoSlice, Read};
 use std::net::Shutdown;
+use std::time::Duration;
 
 use diesel_proto::ConnId;
 use socket2::Socket;
@@ -118,6 +119,13 @@ impl Stream {
     pub(crate) fn half_close(&self) {
         // It fails if the peer is gone already: that shows when it is read.
         let _ = self.registered.source().shutdown(Shutdown::Write);
+    }
+
+    /// Closing it from here on resets it: the peer sees that it was cut off, and what the system
+    /// still holds for it is dropped.
+    pub(crate) fn reset_on_close(&self) {
+        // It fails if the peer is gone already: then nothing has to be told.
+        let _ = self.registered.source().set_linger(Some(Duration::ZERO));
     }
 
     fn watch(&mut self) -> io::Result<()> {

@@ -7,7 +7,7 @@ use alloc::vec::Vec;
 use core::fmt;
 
 use crate::link::Link;
-use crate::{Cause, Deadline, External, Input, Instant, Machine, Notice, Slot, Workspace};
+use crate::{Cause, Deadline, End, External, Input, Instant, Machine, Notice, Slot, Workspace};
 
 /// A [`Machine`], its output queue, its deadline, and the bytes it has not taken yet: everything
 /// but the socket. `Send` if the machine is.
@@ -29,7 +29,8 @@ use crate::{Cause, Deadline, External, Input, Instant, Machine, Notice, Slot, Wo
 ///    with [`sent`](Self::sent), zero included. When it takes no more, wait until it is writable.
 /// 6. If an [`external`](Self::external) comes next, send that region and say so the same way.
 /// 7. If [`half_closed`](Self::half_closed), shut down the sending side, once.
-/// 8. If [`closed`](Self::closed), close the stream and drop the endpoint.
+/// 8. If there is an [`end`](Self::end), close the stream, or reset it if that is an
+///    [`End::Abort`], and drop the endpoint.
 /// 9. Log the [`notices`](Self::drain_notices), if you like.
 ///
 /// No call has to be repeated until it says stop, none blocks, none fails, and one that comes too
@@ -138,9 +139,17 @@ impl<M: Machine> Endpoint<M> {
         self.link.flow.is_half_closed() && self.link.flow.output.is_empty()
     }
 
-    /// Why to close the stream, once everything queued is sent.
+    /// How and why to end the stream, once everything queued is sent.
+    ///
+    /// A peer that reads until the end takes a close for the end of what was sent: an
+    /// [`End::Abort`] must reach it as a reset (on a socket: `SO_LINGER` of zero, then close).
+    pub fn end(&self) -> Option<End> {
+        self.link.flow.end().filter(|_| self.link.flow.output.is_empty())
+    }
+
+    /// Why to end the stream, once everything queued is sent: the cause of [`end`](Self::end).
     pub fn closed(&self) -> Option<Cause> {
-        self.link.flow.closing().filter(|_| self.link.flow.output.is_empty())
+        self.end().map(End::cause)
     }
 
     /// Bytes held in memory for this stream, in and out.
@@ -164,10 +173,11 @@ impl<M: Machine> Endpoint<M> {
         self.workspace.refused
     }
 
-    /// Whether the stream was cut: what was queued then is dropped.
+    /// Whether the stream was cut, or bytes were taken back: how much came out depends on how much
+    /// was sent by then.
     #[cfg(any(test, feature = "testkit"))]
-    pub(crate) fn aborted(&self) -> bool {
-        self.link.flow.abort
+    pub(crate) fn was_cut(&self) -> bool {
+        self.link.flow.is_abort || self.workspace.taken_back > 0
     }
 
     /// What the machine had to tell a person, oldest first.

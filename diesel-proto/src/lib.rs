@@ -62,7 +62,7 @@ pub use machine::{Actions, Flow, Input, Machine, Workspace};
 pub use notice::{Access, Notice};
 pub use pipeline::{Closed, External, Pipeline};
 pub use proxy_protocol::ProxyProtocol;
-pub use reason::{Cause, Deadline, Limit, Reason};
+pub use reason::{Cause, Deadline, End, Limit, Reason};
 pub use slot::Slot;
 pub use time::Instant;
 pub use timers::{TimerKey, Timers};

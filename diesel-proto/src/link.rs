@@ -110,7 +110,7 @@ impl<M: Machine> Link<M> {
         } else if self.flow.is_destroyed_by_reset() {
             self.flow.fate = Fate::Closing(Cause::Reset);
         }
-        self.flow.abort_with(Cause::Reset);
+        self.flow.abort_with(Cause::Reset, &mut workspace.blocks);
         self.settle(now, workspace);
     }
 
@@ -199,7 +199,6 @@ impl<M: Machine> Link<M> {
         }
         if self.flow.is_closing() {
             self.drop_rest(workspace);
-            self.flow.drop_aborted(&mut workspace.blocks);
         }
     }
 }

@@ -12,7 +12,7 @@
 //!   short take pauses reading until [`Actions::resume`]*, as [`Actions::pause`] does. The caller
 //!   keeps the rest and offers it again after the first step that leaves reading unpaused. A machine
 //!   that could go on at once takes all it was given, and keeps what it cannot use yet.
-//! - After [`Actions::close`] or [`Actions::abort`] nothing more comes out.
+//! - After [`Actions::close`], [`Actions::cut`] or [`Actions::abort`] nothing more comes out.
 //!
 //! The rules for callers are the numbered list at [`Endpoint`](crate::Endpoint).
 //!
@@ -24,7 +24,7 @@ use core::fmt;
 
 use bytes::Bytes;
 
-use crate::{Blocks, Buffer, Cause, Deadline, External, Instant, Notice, Pipeline, Reason};
+use crate::{Blocks, Buffer, Cause, Deadline, End, External, Instant, Notice, Pipeline, Reason};
 
 /// Drives one byte stream: bytes and time in, actions out.
 ///
@@ -129,8 +129,8 @@ pub struct Flow {
     /// Its machine was told that a shutdown began: so is one that takes its place.
     pub(crate) shutting_down: bool,
     pub(crate) fate: Fate,
-    /// When closing: at once, what is queued is dropped.
-    pub(crate) abort: bool,
+    /// When closing: with a reset.
+    pub(crate) is_abort: bool,
 }
 
 /// A stream has a deadline until it has an end.
@@ -156,7 +156,7 @@ impl Flow {
             paused: false,
             shutting_down: false,
             fate: Fate::Open(None),
-            abort: false,
+            is_abort: false,
         }
     }
 
@@ -191,6 +191,12 @@ impl Flow {
         }
     }
 
+    /// How the stream ends, and why, if it does, once everything queued is sent.
+    pub fn end(&self) -> Option<End> {
+        let end = if self.is_abort { End::Abort } else { End::Close };
+        self.closing().map(end)
+    }
+
     pub(crate) fn is_closing(&self) -> bool {
         matches!(self.fate, Fate::Closing(_))
     }
@@ -198,7 +204,7 @@ impl Flow {
     /// Whether a reset destroys something that was still to be sent. Once everything was sent, or our
     /// side cut the stream, a reset is only how the peer closes its side.
     pub(crate) fn is_destroyed_by_reset(&self) -> bool {
-        !self.abort && !self.output.is_empty()
+        !self.output.is_empty()
     }
 
     pub(crate) fn set_deadline(&mut self, deadline: Option<Deadline>) {
@@ -215,10 +221,17 @@ impl Flow {
         self.output.close();
     }
 
-    /// As [`close_with`](Self::close_with), and what is queued is dropped.
-    pub(crate) fn abort_with(&mut self, cause: Cause) {
+    /// As [`close_with`](Self::close_with), with a reset instead of FIN.
+    pub(crate) fn cut_with(&mut self, cause: Cause) {
         self.close_with(cause);
-        self.abort = true;
+        self.is_abort = true;
+    }
+
+    /// As [`cut_with`](Self::cut_with), and what is queued is dropped.
+    pub(crate) fn abort_with(&mut self, cause: Cause, blocks: &mut Blocks) {
+        self.cut_with(cause);
+        let all = self.output.len();
+        self.output.advance(all, blocks);
     }
 
     /// Takes the request for [`Input::Drained`] if it is due.
@@ -228,14 +241,6 @@ impl Flow {
             self.notify_below = 0;
         }
         due
-    }
-
-    /// Drops what is queued if the stream is to be closed at once.
-    pub(crate) fn drop_aborted(&mut self, blocks: &mut Blocks) {
-        if self.abort && !self.output.is_empty() {
-            let all = self.output.len();
-            self.output.advance(all, blocks);
-        }
     }
 }
 
@@ -251,6 +256,8 @@ pub struct Workspace {
     pub(crate) successor: Option<Box<dyn Machine + Send>>,
     /// What machines tried to send after they had closed.
     pub(crate) refused: u64,
+    /// Bytes that machines took back from their queues.
+    pub(crate) taken_back: u64,
 }
 
 impl Workspace {
@@ -365,9 +372,25 @@ impl<'a> Actions<'a> {
         self.flow.close_with(cause);
     }
 
-    /// Closes the stream at once, dropping what is queued. The first cause stands.
+    /// Resets the stream once everything queued is sent, so that the peer can tell that it was cut
+    /// off: for a message that ends with the stream and is not complete. The first cause stands.
+    pub fn cut(&mut self, cause: Cause) {
+        self.flow.cut_with(cause);
+    }
+
+    /// Resets the stream at once, dropping what is queued. The first cause stands.
     pub fn abort(&mut self, cause: Cause) {
-        self.flow.abort_with(cause);
+        self.flow.abort_with(cause, &mut self.workspace.blocks);
+    }
+
+    /// Drops what was queued at `position` and after it, as far as it is not sent, and returns how
+    /// many bytes that is: for a message that cannot be completed, behind others that are.
+    /// Positions are those of [`queued_in_all`](Self::queued_in_all).
+    pub fn take_back(&mut self, position: u64) -> u64 {
+        let keep = position.saturating_sub(self.flow.output.sent());
+        let taken = self.flow.output.truncate(keep, &mut self.workspace.blocks);
+        self.workspace.taken_back += taken;
+        taken
     }
 
     /// Whether this stream is to be closed.
@@ -408,8 +431,9 @@ impl<'a> Actions<'a> {
         (&mut self.flow.output, &mut self.workspace.blocks)
     }
 
-    /// How many bytes were queued since the stream began.
-    pub(crate) fn queued_in_all(&self) -> u64 {
+    /// How many bytes were queued since the stream began, those that are sent included: the position
+    /// of the next one.
+    pub fn queued_in_all(&self) -> u64 {
         self.flow.output.sent().saturating_add(self.flow.output.len())
     }
 

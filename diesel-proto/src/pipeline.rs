@@ -269,6 +269,41 @@ impl Pipeline {
         n
     }
 
+    /// Drops what was queued last, down to `keep` bytes. Returns how many bytes it dropped.
+    ///
+    /// # Cost
+    ///
+    /// Linear in the number of blocks, slices and externals that are dropped.
+    pub fn truncate(&mut self, keep: u64, blocks: &mut Blocks) -> u64 {
+        let mut excess = self.len.saturating_sub(keep);
+        let dropped = excess;
+        while excess > 0 {
+            let most = usize::try_from(excess).unwrap_or(usize::MAX);
+            let trailing = self.trailing().min(most);
+            if trailing > 0 {
+                self.drop_newest(trailing, blocks);
+                excess -= trailing as u64;
+                continue;
+            }
+            let Some(queue) = self.queue.as_deref_mut() else { break };
+            let Some(mut segment) = queue.segments.pop_back() else { break };
+            let n = segment.content.truncate(excess);
+            excess -= n;
+            match segment.content.len() {
+                0 => queue.trailing = segment.before,
+                _ => queue.segments.push_back(segment),
+            }
+        }
+        self.len = if self.len == u64::MAX { self.count() } else { self.len - dropped };
+        let has_older = self.queue.as_ref().is_some_and(|queue| !queue.older.is_empty());
+        if !has_older && self.tail.len() == self.start {
+            self.start = 0;
+            blocks.give_back(mem::take(&mut self.tail));
+        }
+        self.queue.take_if(|queue| queue.older.is_empty() && queue.segments.is_empty());
+        dropped
+    }
+
     /// Moves everything that is queued in `other` to the end of this one: by reference where it is
     /// large, as a copy where it is small. Whether `other` is closing stays its own affair.
     ///
@@ -429,6 +464,22 @@ impl Pipeline {
         if let Some(queue) = &mut self.queue {
             queue.trailing += unsent;
         }
+    }
+
+    /// Drops the last `n` copied bytes, all of which come after the last segment, and gives back the
+    /// blocks that held nothing else.
+    fn drop_newest(&mut self, mut n: usize, blocks: &mut Blocks) {
+        if let Some(queue) = &mut self.queue {
+            queue.trailing -= n;
+        }
+        while n >= self.tail.len() {
+            let Some(older) = self.queue.as_mut().and_then(|queue| queue.older.pop_back()) else {
+                break;
+            };
+            n -= self.tail.len();
+            blocks.give_back(mem::replace(&mut self.tail, older));
+        }
+        self.tail.truncate(self.tail.len() - n);
     }
 
     /// Gives back the blocks of copied bytes that `n` more sent bytes complete.

@@ -144,6 +144,38 @@ impl fmt::Display for Cause {
     }
 }
 
+/// How a stream ends, and why.
+///
+/// The difference is for the peer: one that reads until the end of the stream takes a close for
+/// the end of what was sent. What was cut off must not look like that.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum End {
+    /// In order: everything that was queued was sent, and our side ends with FIN.
+    Close(Cause),
+    /// Cut off: the peer sees a reset (RST; `SO_LINGER` of zero on a socket).
+    Abort(Cause),
+}
+
+impl End {
+    /// Why.
+    pub const fn cause(self) -> Cause {
+        match self {
+            End::Close(cause) | End::Abort(cause) => cause,
+        }
+    }
+
+    /// Whether the peer is to see a reset.
+    pub const fn is_abort(self) -> bool {
+        matches!(self, End::Abort(_))
+    }
+}
+
+impl fmt::Display for End {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.cause().fmt(f)
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -60,7 +60,7 @@ impl Shadow {
                 assert!(!told.sending, "{action:?} before everything was sent");
                 assert!(!std::mem::replace(&mut told.half_closed, true), "{action:?} again");
             }
-            Action::Close(conn, _) => {
+            Action::Close(conn, _) | Action::Abort(conn, _) => {
                 assert!(self.open.remove(&conn).is_some(), "{action:?} of nothing");
                 self.gone.insert(conn);
             }

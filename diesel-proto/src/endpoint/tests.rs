@@ -144,7 +144,7 @@ fn a_close_takes_effect_once_all_is_sent_and_the_machine_hears_no_more() {
     assert_eq!((endpoint.closed(), endpoint.half_closed()), (None, false));
     endpoint.sent(NOW, 6);
     assert_eq!((endpoint.closed(), endpoint.half_closed()), (Some(Cause::Done), true));
-    assert!(!endpoint.aborted());
+    assert!(!endpoint.was_cut());
 
     endpoint.reset(NOW);
     assert_eq!(seen(&endpoint), ["Start", "Eof"]);
@@ -177,7 +177,7 @@ fn a_reset_drops_everything_both_ways() {
     assert_eq!(seen(&endpoint), ["Start", "left over", "Reset"]);
     assert_eq!((endpoint.held(), endpoint.queued()), (100, 0));
     assert_eq!(endpoint.closed(), Some(Cause::Reset));
-    assert!(endpoint.aborted() && !endpoint.wants_input());
+    assert!(endpoint.was_cut() && !endpoint.wants_input());
     endpoint.eof(NOW);
     endpoint.reset(NOW);
     assert_eq!(seen(&endpoint).len(), 3);

@@ -98,7 +98,7 @@ impl Conn {
     /// Closes the connection once everything queued is sent. What dropping the handle does, too.
     pub fn close(self) {}
 
-    /// Cuts the connection at once; what is queued is dropped.
+    /// Resets the connection at once; what is queued is dropped.
     pub fn abort(self) {
         self.socket().close(Cause::Done, true);
     }
@@ -261,7 +261,7 @@ impl Socket {
         {
             let flow = &mut self.channel.borrow_mut().flow;
             match abort {
-                true => flow.abort_with(cause),
+                true => flow.abort_with(cause, &mut self.core.workspace.borrow_mut().blocks),
                 false => flow.close_with(cause),
             }
         }

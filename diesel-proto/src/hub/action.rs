@@ -19,6 +19,9 @@ pub enum Action {
     HalfClose(ConnId),
     /// Close the stream at once. The name is stale from here on.
     Close(ConnId, Cause),
+    /// Reset the stream at once (on a socket: `SO_LINGER` of zero, then close), so that the peer
+    /// does not take what was cut off for all there was. The name is stale from here on.
+    Abort(ConnId, Cause),
     /// Connect to this address, and say [`connected`](crate::Hub::connected) or
     /// [`connect_failed`](crate::Hub::connect_failed).
     Connect(ConnId, Address),

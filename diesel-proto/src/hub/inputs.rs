@@ -179,7 +179,7 @@ impl Hub {
         let cause = self
             .with_flow(conn, settled)
             .map_or(Cause::Panicked, |settled| settled.unwrap_or(Cause::Reset));
-        self.core.close(conn, cause);
+        self.core.end_stream(conn, End::Close(cause));
     }
 
     /// Lends what is to be sent next, oldest first, to `f`: up to 16 slices. `None` if there is
@@ -286,7 +286,7 @@ impl Hub {
             waker.wake();
         }
         if matches!(outcome, Connecting::Failed(_)) {
-            self.core.close(conn, Cause::Done);
+            self.core.end_stream(conn, End::Close(Cause::Done));
         }
     }
 

@@ -70,7 +70,7 @@ use self::stream::{Due, MachineStream, StreamState};
 use crate::fiber::{Conn, Connecting, Ctx, Event};
 use crate::link::Link;
 use crate::{
-    Address, Cause, ConnectErrorKind, Deadline, Error, External, Flow, Input, Instant, Limit,
+    Address, Cause, ConnectErrorKind, Deadline, End, Error, External, Flow, Input, Instant, Limit,
     Machine, Notice, Reason, Workspace,
 };
 
@@ -269,7 +269,7 @@ impl Drop for Hub {
         }
         let streams: Vec<_> = self.core.streams.borrow().keys().collect();
         for key in streams {
-            self.core.close(key.into(), Cause::Shutdown);
+            self.core.end_stream(key.into(), End::Abort(Cause::Shutdown));
         }
         self.bury();
         // It may hold handles as well.

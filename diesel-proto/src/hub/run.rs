@@ -90,7 +90,7 @@ impl Hub {
             Some(Due::Connect) => {
                 self.connect_settled(conn, Connecting::Failed(ConnectErrorKind::TimedOut))
             }
-            Some(Due::Close(cause)) => self.core.close(conn, cause),
+            Some(Due::End(end)) => self.core.end_stream(conn, end),
             Some(Due::Idle) => {
                 let cause = Cause::TimedOut(Reason::Idle);
                 match self.socket_of(conn) {
@@ -248,7 +248,11 @@ impl Hub {
         self.core.drop_fibers();
         let streams: Vec<_> = self.core.streams.borrow().keys().collect();
         for key in streams {
-            self.core.close(key.into(), Cause::TimedOut(Reason::Drain));
+            let lingers =
+                self.core.streams.borrow_mut().at(key).is_some_and(|at| at.is_lingering());
+            // What the grace period cut off must not look like all there was.
+            let end = if lingers { End::Close } else { End::Abort };
+            self.core.end_stream(key.into(), end(Cause::TimedOut(Reason::Drain)));
         }
         self.bury();
         self.halted = true;

@@ -21,7 +21,7 @@ use super::core::{Alarm, Core};
 use crate::fiber::{Channel, Connecting, Socket};
 use crate::link::Link;
 use crate::{
-    Address, Cause, ConnId, Flow, Instant, Machine, Notice, Reason, ServiceConfig, ServiceId,
+    Address, Cause, ConnId, End, Flow, Instant, Machine, Notice, Reason, ServiceConfig, ServiceId,
     TimerKey,
 };
 
@@ -155,6 +155,11 @@ impl Stream {
         !core::mem::replace(&mut self.peer_ended, true)
     }
 
+    /// Whether all was sent and closed in order: only the peer's side is still open.
+    pub(crate) fn is_lingering(&self) -> bool {
+        self.phase == Phase::Lingering
+    }
+
     pub(crate) fn take_timer(&mut self) -> Option<TimerKey> {
         self.timer.take()
     }
@@ -170,9 +175,10 @@ impl Stream {
             Phase::Connecting => (now >= self.progress.since + connect).then_some(Due::Connect),
             Phase::Lingering => (now
                 >= self.progress.since + lingers_for(self.handled, self.peer_ended, linger))
-            .then_some(Due::Close(closing.unwrap_or(Cause::Done))),
+            .then_some(Due::End(End::Close(closing.unwrap_or(Cause::Done)))),
             Phase::Open if self.progress.stuck && now >= self.progress.since + stall => {
-                Some(Due::Close(Cause::TimedOut(Reason::WriteStall)))
+                // Nobody reads what the system holds: with FIN it would hold that for minutes more.
+                Some(Due::End(End::Abort(Cause::TimedOut(Reason::WriteStall))))
             }
             Phase::Open if closing.is_some() => None,
             // Who is not read cannot be heard.
@@ -182,9 +188,9 @@ impl Stream {
         }
     }
 
-    /// Says what has changed since the embedder was last told; sets the one timer. Returns why the
-    /// stream is over, if it is.
-    pub(crate) fn settle(&mut self, core: &Core, id: ConnId) -> Option<Cause> {
+    /// Says what has changed since the embedder was last told; sets the one timer. Returns how the
+    /// stream ends, if it does.
+    pub(crate) fn settle(&mut self, core: &Core, id: ConnId) -> Option<End> {
         let now = core.now.get();
         let Stream { state, phase, .. } = self;
         let mut channel;
@@ -200,18 +206,19 @@ impl Stream {
                 config: &stream.config,
                 paused: None,
             },
-            StreamState::Stepping => return Some(Cause::Panicked),
+            StreamState::Stepping => return Some(End::Abort(Cause::Panicked)),
         };
 
-        if flow.abort || (*phase == Phase::Connecting && flow.is_closing()) {
-            return Some(flow.closing().unwrap_or(Cause::Done));
+        if let Some(cause) = flow.closing().filter(|_| *phase == Phase::Connecting) {
+            return Some(End::Close(cause));
         }
         if *phase != Phase::Connecting {
             if flow.output.is_empty() {
                 self.progress.sending = false;
-                if let Some(cause) = flow.closing() {
-                    if !self.handled && (self.peer_ended || config.linger.is_zero()) {
-                        return Some(cause);
+                if let Some(end) = flow.end() {
+                    let over = self.peer_ended || config.linger.is_zero();
+                    if end.is_abort() || (over && !self.handled) {
+                        return Some(end);
                     }
                     if *phase == Phase::Open {
                         *phase = Phase::Lingering;
@@ -318,8 +325,8 @@ fn set_timer(timer: &mut Option<TimerKey>, core: &Core, id: ConnId, deadline: Op
 /// What a deadline was for.
 pub(crate) enum Due {
     Connect,
-    /// Close at once.
-    Close(Cause),
+    /// It ends at once.
+    End(End),
     /// Close once everything queued is sent.
     Idle,
     /// The machine's own, if it is.
@@ -350,13 +357,14 @@ impl Core {
             let mut streams = self.streams.borrow_mut();
             streams.at(id.into()).and_then(|stream| stream.settle(self, id))
         };
-        if let Some(cause) = over {
-            self.close(id, cause);
+        if let Some(end) = over {
+            self.end_stream(id, end);
         }
     }
 
     /// Removes a stream and tells everyone who has to know.
-    pub(crate) fn close(&self, id: ConnId, cause: Cause) {
+    pub(crate) fn end_stream(&self, id: ConnId, end: End) {
+        let cause = end.cause();
         let Some(mut stream) = self.streams.borrow_mut().remove(id.into()) else { return };
         if let Some(timer) = stream.take_timer() {
             self.cancel_timer(timer);
@@ -372,7 +380,10 @@ impl Core {
             self.counters.borrow_mut().panics += 1;
             self.notice(stream.service, Notice::Panicked { peer: None });
         }
-        self.push_action(Action::Close(id, cause));
+        self.push_action(match end {
+            End::Close(cause) => Action::Close(id, cause),
+            End::Abort(cause) => Action::Abort(id, cause),
+        });
         self.count_changed.set(true);
         self.left_services.borrow_mut().extend(stream.service);
         match stream.state {

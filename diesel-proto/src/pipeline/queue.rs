@@ -52,6 +52,16 @@ impl Content {
         }
     }
 
+    /// Drops up to `n` bytes from the end; returns how many.
+    pub(super) fn truncate(&mut self, n: u64) -> u64 {
+        let n = n.min(self.len());
+        match self {
+            Content::Shared(bytes) => bytes.truncate(bytes.len() - n as usize),
+            Content::External(external) => external.len -= n,
+        }
+        n
+    }
+
     /// Drops up to `n` bytes; returns how many, and whether none are left.
     pub(super) fn advance(&mut self, n: u64) -> (u64, bool) {
         let n = n.min(self.len());

@@ -18,6 +18,8 @@ enum Op {
     /// is appended.
     Append(Vec<Op>),
     Advance(u64),
+    /// How many bytes are dropped from the end.
+    Truncate(u64),
 }
 
 impl Op {
@@ -28,13 +30,14 @@ impl Op {
             41..=60 => usize::arbitrary(g) % 20_000,
             61.. => usize::arbitrary(g) % 30,
         };
-        match u8::arbitrary(g) % 10 {
+        match u8::arbitrary(g) % 11 {
             0..=2 => Op::Push(n),
             3 if bool::arbitrary(g) => Op::PushWith(n, n),
             3 => Op::PushWith(n, usize::arbitrary(g) % 5_000),
             4..=5 => Op::PushBytes(n),
             6 => Op::External(n as u64),
             7 if n == 0 => Op::Advance(u64::MAX),
+            10 => Op::Truncate(n as u64),
             _ => Op::Advance(n as u64),
         }
     }
@@ -57,6 +60,7 @@ impl Arbitrary for Op {
             Op::PushBytes(n) => Box::new(n.shrink().map(Op::PushBytes)),
             Op::External(n) => Box::new(n.shrink().map(Op::External)),
             Op::Advance(n) => Box::new(n.shrink().map(Op::Advance)),
+            Op::Truncate(n) => Box::new(n.shrink().map(Op::Truncate)),
             Op::Append(ops) => Box::new(ops.shrink().map(Op::Append)),
         }
     }
@@ -95,6 +99,19 @@ impl Model {
             Piece::External(external) => external.len,
         };
         self.0.iter().map(len).sum()
+    }
+
+    fn truncate(&mut self, keep: u64) {
+        while self.len() > keep {
+            let excess = self.len() - keep;
+            match self.0.back_mut() {
+                Some(Piece::Bytes(bytes)) if bytes.len() as u64 > excess => {
+                    bytes.truncate(bytes.len() - excess as usize);
+                }
+                Some(Piece::External(external)) if external.len > excess => external.len -= excess,
+                _ => _ = self.0.pop_back(),
+            }
+        }
     }
 
     fn advance(&mut self, mut n: u64) {
@@ -168,6 +185,12 @@ impl Pair {
                 self.model.advance(*n);
                 assert_eq!(self.pipeline.advance(*n, blocks), expected);
                 self.sent += expected;
+            }
+            Op::Truncate(n) => {
+                let keep = self.model.len().saturating_sub(*n);
+                let expected = self.model.len() - keep;
+                self.model.truncate(keep);
+                assert_eq!(self.pipeline.truncate(keep, blocks), expected);
             }
             Op::Append(ops) => {
                 let mut other = Pair::new();

@@ -126,6 +126,10 @@ impl HubMachine {
                 self.conn = None;
                 actions.close(cause);
             }
+            Action::Abort(conn, cause) if Some(conn) == self.conn => {
+                self.conn = None;
+                actions.cut(cause);
+            }
             Action::Pause(conn) if Some(conn) == self.conn => actions.pause(),
             Action::Resume(conn) if Some(conn) == self.conn => actions.resume(),
             Action::HalfClose(conn) if Some(conn) == self.conn => actions.half_close(),

@@ -344,7 +344,7 @@ impl<M: Machine> Run<'_, M> {
             deadline: self.endpoint.next_deadline().filter(|_| !early),
             half_closed: self.endpoint.half_closed(),
             closed: self.endpoint.closed(),
-            aborted: self.endpoint.aborted(),
+            aborted: self.endpoint.was_cut(),
         };
         if early && entry.after == After::Deadline && self.is_nothing_new(&entry) {
             return;

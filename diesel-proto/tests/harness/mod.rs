@@ -203,7 +203,7 @@ impl World {
             Action::Pause(conn) => self.peer(conn).paused = true,
             Action::Resume(conn) => self.peer(conn).paused = false,
             Action::HalfClose(conn) => self.peer(conn).half_closed = true,
-            Action::Close(conn, cause) => {
+            Action::Close(conn, cause) | Action::Abort(conn, cause) => {
                 let before = self.peer(conn).closed.replace(cause);
                 assert_eq!(before, None, "closed twice");
             }

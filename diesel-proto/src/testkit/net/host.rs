@@ -13,7 +13,7 @@ use super::pipe::Mark;
 use super::transcript::What;
 use super::wire::{Due, End, Target};
 use super::{Network, Options};
-use crate::{Action, Address, Cause, ConnId, ConnectErrorKind, Hub, Instant, TimerKey};
+use crate::{Action, Address, ConnId, ConnectErrorKind, Hub, Instant, TimerKey};
 
 /// The first of the ports that connections are made from.
 const FIRST_PORT: u16 = 49_152;
@@ -273,7 +273,12 @@ impl Network {
                     self.get_on(wire, side);
                 }
             }
-            Action::Close(conn, cause) => self.close(host, conn, cause),
+            Action::Close(conn, cause) => {
+                self.close(host, conn, crate::End::Close(cause));
+            }
+            Action::Abort(conn, cause) => {
+                self.close(host, conn, crate::End::Abort(cause));
+            }
             Action::Connect(conn, address) => {
                 self.transcript.add(self.now, host, Some(conn), What::Connects(address));
                 self.hosts[host].add_socket(conn, None);
@@ -293,13 +298,20 @@ impl Network {
         }
     }
 
-    fn close(&mut self, host: usize, conn: ConnId, cause: Cause) {
-        self.transcript.add(self.now, host, Some(conn), What::Closed(cause));
+    fn close(&mut self, host: usize, conn: ConnId, end: crate::End) {
+        let what = match end {
+            crate::End::Close(cause) => What::Closed(cause),
+            crate::End::Abort(cause) => What::Aborted(cause),
+        };
+        self.transcript.add(self.now, host, Some(conn), what);
         let at = &mut self.hosts[host];
         let Some(socket) = at.socket(conn) else { return };
         let wire = socket.wire;
         at.sockets[conn.index()] = None;
         if let Some((wire, side)) = wire {
+            if end.is_abort() {
+                self.wires[wire].pipes[side].put(self.now, Mark::Reset);
+            }
             self.leave(wire, side);
         }
     }

@@ -47,6 +47,8 @@ pub enum What<'a> {
     HalfClosed,
     /// It closed.
     Closed(Cause),
+    /// It reset the connection.
+    Aborted(Cause),
     /// It has something to tell a person.
     Notice(&'a Notice),
     /// It is over.
@@ -69,6 +71,7 @@ impl What<'_> {
             What::Closed(_) => 11,
             What::Notice(_) => 12,
             What::Halted => 13,
+            What::Aborted(_) => 14,
         }
     }
 }
@@ -92,6 +95,7 @@ impl fmt::Display for Happening<'_> {
             What::Sent(bytes) => write!(f, " > \"{}\"", bytes.escape_ascii()),
             What::HalfClosed => f.write_str(" ends"),
             What::Closed(cause) => write!(f, " closed: {cause}"),
+            What::Aborted(cause) => write!(f, " aborted: {cause}"),
             What::Notice(notice) => write!(f, " says: {notice}"),
             What::Halted => f.write_str(" halted"),
         }
@@ -132,7 +136,7 @@ impl Transcript {
                 _ = write!(hash, "{peer}");
             }
             What::ConnectFailed(why) => _ = write!(hash, "{why}"),
-            What::Closed(cause) => _ = write!(hash, "{cause}"),
+            What::Closed(cause) | What::Aborted(cause) => _ = write!(hash, "{cause}"),
             What::Notice(notice) => _ = write!(hash, "{notice}"),
             What::Connected | What::Eof | What::Reset | What::HalfClosed | What::Halted => {}
         }
