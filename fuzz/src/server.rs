@@ -328,7 +328,10 @@ impl<'a> Seat<'a> {
         self.request = Asked {
             is_head: head.starts_with(b"HEAD "),
             is_connect: head.starts_with(b"CONNECT "),
-            is_http11: line.ends_with(b" HTTP/1.1\r\n"),
+            is_http11: matches!(
+                line,
+                [.., b' ', b'H', b'T', b'T', b'P', b'/', b'1', b'.', b'1'..=b'9', b'\r', b'\n']
+            ),
             ..Asked::default()
         };
     }

@@ -10,7 +10,8 @@
 //!
 //! - A head that is all there is read once, by `httparse`, and what it found is checked: that is
 //!   the quick way. Whatever it does not accept is read line by line by [`syntax`](super::syntax),
-//!   which says what is wrong and where: that is the reference. The two agree (a property).
+//!   which says what is wrong and where: that is the reference. The two agree (a property). One
+//!   thing is right that `httparse` refuses: a minor version beyond 1.1.
 //! - A head that comes in pieces is judged line by line as its lines come, each once; a wrong one is
 //!   refused at once. What is wrong with a line is found in the order of the bytes, limits included,
 //!   and before what is wrong with the head as a whole: so the verdict does not depend on the cuts.
@@ -38,7 +39,8 @@ use super::syntax::{field_line, is_tchar};
 use super::target::{Target, effective_host};
 use super::{FieldSpans, FieldsView, Limits, Rejection, Rule};
 
-/// A version of HTTP that is spoken here.
+/// A version of HTTP that is spoken here. A higher minor version of HTTP/1 is read, and answered, as
+/// HTTP/1.1, the highest that is known (RFC 9110, 2.5 and 6.2).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Version {
     /// HTTP/1.0
@@ -187,10 +189,11 @@ impl HeadReader {
         bytes.get(self.start as usize..).is_some_and(|line| line.starts_with(b"HEAD "))
     }
 
-    /// Whether the request line is there, is right, and says HTTP/1.1, be the rest right or wrong.
+    /// Whether the request line is there, is right, and says HTTP/1.1 or later, be the rest right or
+    /// wrong.
     pub(super) fn is_of_http11(&self, bytes: &[u8]) -> bool {
-        let line = bytes.get(..self.fields_start as usize);
-        line.is_some_and(|line| line.ends_with(b" HTTP/1.1\r\n"))
+        let line = bytes.get(..self.fields_start as usize).unwrap_or_default();
+        !line.is_empty() && !line.ends_with(b" HTTP/1.0\r\n")
     }
 
     /// Goes on. `bytes` is everything since the first byte of this head; what was there before has
@@ -320,6 +323,9 @@ fn request_line(line: &[u8]) -> Result<RequestLine, (Rule, usize)> {
     let version = match line.get(target_end..).unwrap_or_default() {
         b" HTTP/1.1\r\n" => Version::Http11,
         b" HTTP/1.0\r\n" => Version::Http10,
+        [b' ', b'H', b'T', b'T', b'P', b'/', b'1', b'.', b'2'..=b'9', b'\r', b'\n'] => {
+            Version::Http11
+        }
         rest => return Err(wrong_version(rest, target_end)),
     };
     Ok(RequestLine { method_len, target_end, version })

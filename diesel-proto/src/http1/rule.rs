@@ -109,7 +109,7 @@ rules! {
     TargetSyntax BAD_REQUEST "RFC 9112, 3.2" "a request target of none of the four forms";
     TargetForMethod BAD_REQUEST "RFC 9112, 3.2" "a form of request target that its method does not have";
     VersionSyntax BAD_REQUEST "RFC 9112, 2.3" "a version that is not HTTP/ and two digits";
-    VersionUnsupported HTTP_VERSION_NOT_SUPPORTED "RFC 9110, 15.6.6" "a version other than HTTP/1.0 and HTTP/1.1";
+    VersionUnsupported HTTP_VERSION_NOT_SUPPORTED "RFC 9110, 15.6.6" "a major version other than that of HTTP/1.1";
     Http2Preface HTTP_VERSION_NOT_SUPPORTED "RFC 9113, 3.4" "the preface of HTTP/2, where HTTP/1.1 is spoken";
     Http11Required UPGRADE_REQUIRED "RFC 9110, 15.5.22" "HTTP/1.0 where this service asks for HTTP/1.1";
     RequestLineTooLong URI_TOO_LONG "RFC 9112, 3" "a request line longer than the limit";

@@ -189,7 +189,7 @@ pub(crate) fn compare(bytes: &[u8], limits: &Limits) -> (Outcome<Rule>, Option<&
 }
 
 /// How many reasons there are.
-pub(crate) const REASONS: usize = 7;
+pub(crate) const REASONS: usize = 6;
 
 /// Why the two differ, if there is a reason.
 fn reason(ours: &Outcome<Rule>, theirs: &Outcome<HttpError>) -> Option<&'static str> {
@@ -224,9 +224,6 @@ fn stricter(rule: Rule, theirs: &Message) -> Option<&'static str> {
     };
     let target = theirs.target.as_str();
     match rule {
-        Rule::VersionUnsupported if theirs.version == "Http11" => {
-            Some("RFC 9110, 6.2: HTTP/1.2 to 1.9 do not exist, and may be read otherwise elsewhere")
-        }
         Rule::ExpectationUnknown if all("expect", has_other_expectation) => {
             Some("RFC 9110, 10.1.1: 417 is ours to send; theirs leaves it to the application")
         }

@@ -161,7 +161,10 @@ fn what_is_wrong_with_a_line_is_named_at_its_first_wrong_byte() {
         ("GET / http/1.1\r\n", Rule::VersionSyntax, 6),
         ("GET / HTTP/11\r\n", Rule::VersionSyntax, 12),
         ("GET / HTTP/1.10\r\n", Rule::RequestLineSyntax, 14),
-        ("GET / HTTP/1.2\r\n", Rule::VersionUnsupported, 6),
+        ("GET / HTTP/1.2\n", Rule::BareLf, 14),
+        ("GET / HTTP/1.2 \r\n", Rule::RequestLineSyntax, 14),
+        ("GET / HTTP/1.:\r\n", Rule::VersionSyntax, 13),
+        ("GET / HTTP/3.1\r\n", Rule::VersionUnsupported, 6),
         ("GET / HTTP/0.9\r\n", Rule::VersionUnsupported, 6),
         ("GET / HTTP/2.0\r\n", Rule::VersionUnsupported, 6),
         ("PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", Rule::Http2Preface, 0),
@@ -177,6 +180,20 @@ fn what_is_wrong_with_a_line_is_named_at_its_first_wrong_byte() {
         ("GET / HTTP/1.1\r\nA: b\rc\r\n\r\n", Rule::BareCr, 20),
     ] {
         refused(head, rule, offset);
+    }
+}
+
+/// RFC 9110, 2.5 and 6.2: whatever a version decides.
+#[test]
+fn a_higher_minor_version_is_read_as_the_highest_that_is_known() {
+    let fields = "Host: a\r\nExpect: 100-continue\r\nConnection: upgrade\r\nUpgrade: b\r\n\
+        Transfer-Encoding: chunked\r\n";
+    let known = accepted(&format!("POST / HTTP/1.1\r\n{fields}\r\n"));
+    for minor in 2..=9 {
+        let head = format!("POST / HTTP/1.{minor}\r\n{fields}\r\n");
+        assert_eq!(accepted(&head), known, "{minor}");
+        let head = format!("GET / HTTP/1.{minor}\r\n\r\n");
+        refused(&head, Rule::HostMissing, head.len() as u64);
     }
 }
 
@@ -286,12 +303,23 @@ fn more_fields_than_the_quick_way_knows_are_read_as_well() {
     assert_eq!(found[150], (String::from("F149"), b"149".to_vec()));
 }
 
+/// What `httparse` has to be given in its place: it knows no version beyond 1.1.
+fn as_known_version(bytes: &[u8]) -> Vec<u8> {
+    let mut bytes = bytes.to_vec();
+    let end = bytes.windows(3).position(|it| it[0].is_ascii_digit() && it.ends_with(b"\r\n"));
+    let line = end.and_then(|at| bytes.get_mut(..=at));
+    if let Some([.., b' ', b'H', b'T', b'T', b'P', b'/', b'1', b'.', minor @ b'2'..=b'9']) = line {
+        *minor = b'1';
+    }
+    bytes
+}
+
 /// The quick way accepts what the reference accepts, and nothing else: heads from a small alphabet,
 /// whose bytes are then changed.
 #[test]
 fn the_quick_way_agrees_with_the_reference() {
     fn agrees(picks: Vec<u8>, changes: Vec<(u16, u8)>) -> bool {
-        const PARTS: [&[u8]; 16] = [
+        const PARTS: [&[u8]; 17] = [
             b"\r\n",
             b"GET / HTTP/1.1\r\n",
             b"Host: a\r\n",
@@ -308,6 +336,7 @@ fn the_quick_way_agrees_with_the_reference() {
             b"\x80",
             b"C: \td\r\n",
             b"\r\n\r\n",
+            b"GET / HTTP/1.7\r\n",
         ];
         let mut bytes = b"GET / HTTP/1.1\r\nHost: a\r\n".to_vec();
         if picks.len() % 3 == 0 {
@@ -321,7 +350,8 @@ fn the_quick_way_agrees_with_the_reference() {
         }
         let limits = Limits::default();
         let (mut quick, mut slow) = (FieldSpans::new(), FieldSpans::new());
-        let found = quick::read(&bytes, &limits, &mut quick).map(|()| *quick.map());
+        let known = as_known_version(&bytes);
+        let found = quick::read(&known, &limits, &mut quick).map(|()| *quick.map());
         let judged = HeadReader::default().judge(&bytes, &limits).ok().flatten();
         let judged = judged.and_then(|lines| {
             collect(&bytes, &lines, &mut slow);
