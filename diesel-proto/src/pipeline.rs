@@ -228,6 +228,18 @@ impl Pipeline {
     ///
     /// Linear in the number of slices and externals that were sent completely.
     pub fn advance(&mut self, n: u64, blocks: &mut Blocks) -> u64 {
+        self.advance_with(n, blocks, drop)
+    }
+
+    /// As [`advance`](Self::advance), but hands what was queued by reference and is sent to `done`:
+    /// the owner of such bytes may be a user's type, and its drop user code.
+    #[inline]
+    pub(crate) fn advance_with(
+        &mut self,
+        n: u64,
+        blocks: &mut Blocks,
+        mut done: impl FnMut(Bytes),
+    ) -> u64 {
         if self.queue.is_none() && n >= self.len {
             // Everything was sent, and it was one block.
             let n = mem::take(&mut self.len);
@@ -259,7 +271,10 @@ impl Pipeline {
             let (n, is_done) = segment.content.advance(left);
             left -= n;
             if is_done {
-                queue.segments.pop_front();
+                let sent = queue.segments.pop_front();
+                if let Some(Segment { content: Content::Shared(bytes), .. }) = sent {
+                    done(bytes);
+                }
             }
         }
         self.sent = self.sent.saturating_add(n);

@@ -146,21 +146,49 @@ pub(crate) fn cause_of(error: &Error) -> Cause {
     }
 }
 
-/// Whoever waits for one thing to happen.
+/// The waker of the fiber that waits for one thing to happen.
 ///
-/// The waker is taken out before it is woken, and dropped only by its owner's caller: both may
-/// run code of a stranger, and no borrow may be held across that.
+/// Cloning, waking and dropping a waker may run user code, and no borrow may be held across that.
+/// So it is cloned into a [`Spare`] before it is registered, and taken out before it is woken.
 #[derive(Default)]
 pub(crate) struct Waiting(Option<Waker>);
 
+/// A waker that was cloned while nothing was borrowed; later the one that it replaced. Declared
+/// before the borrows under which it is used, it is dropped after they have ended.
+///
+/// ```text
+/// let mut spare = Spare::default();
+/// loop {
+///     borrow, look, return what there is
+///     if waiting.register(cx, &mut spare) { return Poll::Pending }
+///     let go of what is borrowed
+///     spare.fill(cx);
+/// }
+/// ```
+///
+/// A second look is needed because the clone may have changed what the first one saw. There is no
+/// third: with a waker in the spare, `register` succeeds.
+#[derive(Default)]
+pub(crate) struct Spare(Option<Waker>);
+
+impl Spare {
+    /// Clones the waker of `cx`, while nothing is borrowed.
+    pub(crate) fn fill(&mut self, cx: &Context<'_>) {
+        self.0 = Some(cx.waker().clone());
+    }
+}
+
 impl Waiting {
-    /// Returns the waker that this one replaces, to be dropped outside of any borrow.
-    #[must_use = "drop it when nothing is borrowed"]
-    pub(crate) fn register(&mut self, cx: &mut Context<'_>) -> Option<Waker> {
-        match &self.0 {
-            Some(waker) if waker.will_wake(cx.waker()) => None,
-            _ => self.0.replace(cx.waker().clone()),
+    /// Registers the waker of `cx`, from the spare unless it is registered already. Returns whether
+    /// it could: if not, the caller is to fill the spare and look again.
+    #[must_use = "fill the spare, and look again"]
+    pub(crate) fn register(&mut self, cx: &Context<'_>, spare: &mut Spare) -> bool {
+        if self.0.as_ref().is_some_and(|waker| waker.will_wake(cx.waker())) {
+            return true;
         }
+        let Some(waker) = spare.0.take() else { return false };
+        spare.0 = self.0.replace(waker);
+        true
     }
 
     #[must_use = "wake it when nothing is borrowed"]

@@ -20,7 +20,7 @@ use core::future::{Future, poll_fn};
 use core::pin::Pin;
 use core::task::{Context, Poll};
 
-use super::channel::{Socket, Waiting};
+use super::channel::{Socket, Spare, Waiting};
 use super::{Conn, Ctx};
 use crate::{Address, Cause, Error, Limit};
 
@@ -251,23 +251,27 @@ struct Place {
 impl Place {
     fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Result<Turn, Error>> {
         let shared = &self.shared;
-        let mut waiting = shared.waiting.borrow_mut();
-        let first = waiting.front().is_some_and(|(ticket, _)| *ticket == self.ticket);
-        if first && !shared.busy.get() {
-            let place = waiting.pop_front();
-            shared.busy.set(true);
+        let mut spare = Spare::default();
+        loop {
+            let mut waiting = shared.waiting.borrow_mut();
+            let first = waiting.front().is_some_and(|(ticket, _)| *ticket == self.ticket);
+            if first && !shared.busy.get() {
+                let place = waiting.pop_front();
+                shared.busy.set(true);
+                drop(waiting);
+                drop(place);
+                return Poll::Ready(Ok(Turn { shared: Rc::clone(shared) }));
+            }
+            if shared.settings.ctx.draining() {
+                return Poll::Ready(Err(Error::Shutdown));
+            }
+            let mine = waiting.iter_mut().find(|(ticket, _)| *ticket == self.ticket);
+            if mine.is_none_or(|(_, waiting)| waiting.register(cx, &mut spare)) {
+                return Poll::Pending;
+            }
             drop(waiting);
-            drop(place);
-            return Poll::Ready(Ok(Turn { shared: Rc::clone(shared) }));
+            spare.fill(cx);
         }
-        if shared.settings.ctx.draining() {
-            return Poll::Ready(Err(Error::Shutdown));
-        }
-        let mine = waiting.iter_mut().find(|(ticket, _)| *ticket == self.ticket);
-        let replaced = mine.and_then(|(_, waiting)| waiting.register(cx));
-        drop(waiting);
-        drop(replaced);
-        Poll::Pending
     }
 }
 
@@ -353,7 +357,8 @@ impl Shared {
     /// Keeps a connection for the next call, if there may be one.
     fn give_back(&self, conn: Conn) {
         if !self.closed.get() && !self.settings.ctx.draining() {
-            *self.conn.borrow_mut() = Some(conn);
+            let former = self.conn.replace(Some(conn));
+            drop(former);
         }
     }
 
@@ -387,15 +392,19 @@ fn watch(shared: &Rc<Shared>, socket: &Rc<Socket>) -> Result<(), Error> {
 }
 
 fn poll_gone(shared: &Weak<Shared>, socket: &Socket, cx: &mut Context<'_>) -> Poll<Cause> {
-    let replaced = {
-        let channel = &mut *socket.channel.borrow_mut();
+    let mut spare = Spare::default();
+    loop {
+        let mut channel = socket.channel.borrow_mut();
         let closing = channel.broken().or(channel.flow.closing());
         if let Some(cause) = closing.or(channel.eof.then_some(Cause::PeerClosed)) {
             return Poll::Ready(cause);
         }
-        channel.watcher.get_or_insert_default().register(cx)
-    };
-    drop(replaced);
+        if channel.watcher.get_or_insert_default().register(cx, &mut spare) {
+            break;
+        }
+        drop(channel);
+        spare.fill(cx);
+    }
     let idle = shared.upgrade().is_none_or(|shared| !shared.busy.get());
     if socket.core.is_draining() && idle {
         return Poll::Ready(Cause::Shutdown);

@@ -7,7 +7,7 @@ use core::pin::Pin;
 use core::task::{Context, Poll};
 use core::time::Duration;
 
-use super::channel::{Connecting, error_of};
+use super::channel::{Connecting, Spare, error_of};
 use super::join::{self, JoinHandle};
 use super::{Conn, Event, First2, first};
 use crate::hub::fibers::Role;
@@ -218,18 +218,24 @@ impl Future for Sleep {
             return Poll::Ready(Err(Error::Shutdown));
         }
         // A sleep may move from one fiber to another between two polls: the last one is woken.
-        let replaced = {
-            let mut timers = core.timers.borrow_mut();
-            match key.and_then(|key| timers.value_mut(key)) {
-                Some(Alarm::Wake(waker)) if waker.will_wake(cx.waker()) => None,
-                Some(alarm) => Some(core::mem::replace(alarm, Alarm::Wake(cx.waker().clone()))),
-                None => {
-                    *key = Some(timers.insert(*at, Alarm::Wake(cx.waker().clone())));
-                    None
+        let is_set = key.is_some_and(|key| match core.timers.borrow_mut().value_mut(key) {
+            Some(Alarm::Wake(waker)) => waker.will_wake(cx.waker()),
+            _ => false,
+        });
+        if !is_set {
+            let alarm = Alarm::Wake(cx.waker().clone());
+            let replaced = {
+                let mut timers = core.timers.borrow_mut();
+                match key.and_then(|key| timers.value_mut(key)) {
+                    Some(former) => Some(core::mem::replace(former, alarm)),
+                    None => {
+                        *key = Some(timers.insert(*at, alarm));
+                        None
+                    }
                 }
-            }
-        };
-        drop(replaced);
+            };
+            drop(replaced);
+        }
         Poll::Pending
     }
 }
@@ -272,35 +278,43 @@ impl Future for Connect {
         if !core.may_go_on(cx) {
             return Poll::Pending;
         }
-        let Some(connecting) = conn.take() else {
-            return match core.connect(*address) {
-                Ok(connecting) => {
-                    let replaced = connecting.socket().channel.borrow_mut().writer.register(cx);
-                    drop(replaced);
-                    *conn = Some(connecting);
-                    Poll::Pending
-                }
+        let connecting = match conn.take() {
+            Some(connecting) => connecting,
+            None => match core.connect(*address) {
+                Ok(connecting) => connecting,
                 Err(error) => {
                     core.spend_token();
-                    Poll::Ready(Err(error))
+                    return Poll::Ready(Err(error));
+                }
+            },
+        };
+        let mut spare = Spare::default();
+        let outcome = loop {
+            let mut channel = connecting.socket().channel.borrow_mut();
+            let (state, broken) = (channel.connecting, channel.broken());
+            break match (state, broken) {
+                (Connecting::Failed(kind), _) => {
+                    Err(ConnectError { address: *address, kind }.into())
+                }
+                (Connecting::No, _) => {
+                    drop(channel);
+                    Ok(connecting)
+                }
+                (Connecting::Yes, Some(cause)) => Err(error_of(cause)),
+                (Connecting::Yes, None) if core.forbids_waiting(core.now.get()) => {
+                    Err(Error::Shutdown)
+                }
+                (Connecting::Yes, None) if channel.writer.register(cx, &mut spare) => {
+                    drop(channel);
+                    *conn = Some(connecting);
+                    return Poll::Pending;
+                }
+                (Connecting::Yes, None) => {
+                    drop(channel);
+                    spare.fill(cx);
+                    continue;
                 }
             };
-        };
-        let (state, broken) = {
-            let channel = connecting.socket().channel.borrow();
-            (channel.connecting, channel.broken())
-        };
-        let outcome = match (state, broken) {
-            (Connecting::Failed(kind), _) => Err(ConnectError { address: *address, kind }.into()),
-            (Connecting::No, _) => Ok(connecting),
-            (Connecting::Yes, Some(cause)) => Err(error_of(cause)),
-            (Connecting::Yes, None) if core.forbids_waiting(core.now.get()) => Err(Error::Shutdown),
-            (Connecting::Yes, None) => {
-                let replaced = connecting.socket().channel.borrow_mut().writer.register(cx);
-                drop(replaced);
-                *conn = Some(connecting);
-                return Poll::Pending;
-            }
         };
         core.spend_token();
         Poll::Ready(outcome)

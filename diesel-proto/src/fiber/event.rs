@@ -17,7 +17,7 @@ use core::task::{Context, Poll};
 
 use slab::Slab;
 
-use super::channel::Waiting;
+use super::channel::{Spare, Waiting};
 use crate::Error;
 use crate::hub::Core;
 
@@ -220,19 +220,23 @@ impl<T: Clone + 'static> Future for Wait<'_, T> {
         if !core.may_go_on(cx) {
             return Poll::Pending;
         }
-        let outcome = match subscription.try_next() {
-            Ok(Some(value)) => Ok(value),
-            Err(error) => Err(error),
-            Ok(None) if core.is_draining() => Err(Error::Shutdown),
-            Ok(None) => {
-                let replaced = {
-                    let queue = &mut *subscription.shared.queue.borrow_mut();
-                    let subscriber = queue.subscribers.get_mut(subscription.id);
-                    subscriber.and_then(|subscriber| subscriber.waiting.register(cx))
-                };
-                drop(replaced);
+        let mut spare = Spare::default();
+        let outcome = loop {
+            match subscription.try_next() {
+                Ok(Some(value)) => break Ok(value),
+                Err(error) => break Err(error),
+                Ok(None) if core.is_draining() => break Err(Error::Shutdown),
+                Ok(None) => {}
+            }
+            let is_registered = {
+                let queue = &mut *subscription.shared.queue.borrow_mut();
+                let subscriber = queue.subscribers.get_mut(subscription.id);
+                subscriber.is_none_or(|subscriber| subscriber.waiting.register(cx, &mut spare))
+            };
+            if is_registered {
                 return Poll::Pending;
             }
+            spare.fill(cx);
         };
         core.spend_token();
         Poll::Ready(outcome)

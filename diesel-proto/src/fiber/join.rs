@@ -7,7 +7,7 @@ use core::future::Future;
 use core::pin::Pin;
 use core::task::{Context, Poll};
 
-use super::channel::Waiting;
+use super::channel::{Spare, Waiting};
 use crate::hub::Core;
 use crate::{Error, FiberId};
 
@@ -82,14 +82,18 @@ impl<T> Future for JoinHandle<T> {
         if !self.core.may_go_on(cx) {
             return Poll::Pending;
         }
-        let outcome = match self.outcome.value.take() {
-            Some(outcome) => outcome,
-            None if self.core.forbids_waiting(self.core.now.get()) => Err(Error::Shutdown),
-            None => {
-                let replaced = self.outcome.waiting.borrow_mut().register(cx);
-                drop(replaced);
+        let mut spare = Spare::default();
+        let outcome = loop {
+            if let Some(outcome) = self.outcome.value.take() {
+                break outcome;
+            }
+            if self.core.forbids_waiting(self.core.now.get()) {
+                break Err(Error::Shutdown);
+            }
+            if self.outcome.waiting.borrow_mut().register(cx, &mut spare) {
                 return Poll::Pending;
             }
+            spare.fill(cx);
         };
         self.core.spend_token();
         Poll::Ready(outcome)

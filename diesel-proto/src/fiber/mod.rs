@@ -32,4 +32,4 @@ pub use self::join::JoinHandle;
 pub use self::read::{Count, Peek, Read, Some, ToEnd, Until, UntilEol, Want};
 pub use self::write::{Flush, Payload, Write};
 
-pub(crate) use self::channel::{Channel, Connecting, Socket, Waiting, cause_of};
+pub(crate) use self::channel::{Channel, Connecting, Socket, Spare, Waiting, cause_of};

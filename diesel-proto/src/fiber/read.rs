@@ -10,7 +10,7 @@ use core::future::Future;
 use core::pin::Pin;
 use core::task::{Context, Poll};
 
-use super::channel::Socket;
+use super::channel::{Socket, Spare};
 use crate::hub::Core;
 use crate::{Blocks, Buffer, Chunk, Error, Limit, Line};
 
@@ -83,36 +83,41 @@ impl<W: Want + Unpin> Future for Read<'_, W> {
         if !core.may_go_on(cx) {
             return Poll::Pending;
         }
-        let mut borrowed = socket.channel.borrow_mut();
-        let channel = &mut *borrowed;
-        let taken = want.take(&mut channel.input, &mut core.slices.borrow_mut(), channel.eof);
-        // What was taken is returned from where it was made: it is not moved once more.
-        let error = match taken {
-            Ok(Some(taken)) => {
-                settled(core, socket);
-                return Poll::Ready(Ok(taken));
-            }
-            Err(limit) => {
-                core.counters.borrow_mut().limit_reads += 1;
-                Error::Limit(limit)
-            }
-            Ok(None) => match channel.read_error() {
-                Some(error) => error,
-                None if core.forbids_waiting(core.now.get()) => Error::Shutdown,
-                None => {
-                    let replaced = channel.reader.register(cx);
-                    // Waiting for more than is read ahead: reading must not stay paused.
-                    if channel.input.len() >= socket.config.read_ahead {
-                        core.look_at(socket);
-                    }
-                    drop(borrowed);
-                    drop(replaced);
-                    return Poll::Pending;
+        let mut spare = Spare::default();
+        loop {
+            let mut borrowed = socket.channel.borrow_mut();
+            let channel = &mut *borrowed;
+            let taken = want.take(&mut channel.input, &mut core.slices.borrow_mut(), channel.eof);
+            // What was taken is returned from where it was made: it is not moved once more.
+            let error = match taken {
+                Ok(Some(taken)) => {
+                    settled(core, socket);
+                    return Poll::Ready(Ok(taken));
                 }
-            },
-        };
-        settled(core, socket);
-        Poll::Ready(Err(error))
+                Err(limit) => {
+                    core.counters.borrow_mut().limit_reads += 1;
+                    Error::Limit(limit)
+                }
+                Ok(None) => match channel.read_error() {
+                    Some(error) => error,
+                    None if core.forbids_waiting(core.now.get()) => Error::Shutdown,
+                    None if channel.reader.register(cx, &mut spare) => {
+                        // Waiting for more than is read ahead: reading must not stay paused.
+                        if channel.input.len() >= socket.config.read_ahead {
+                            core.look_at(socket);
+                        }
+                        return Poll::Pending;
+                    }
+                    None => {
+                        drop(borrowed);
+                        spare.fill(cx);
+                        continue;
+                    }
+                },
+            };
+            settled(core, socket);
+            return Poll::Ready(Err(error));
+        }
     }
 }
 

@@ -9,7 +9,7 @@ use core::task::{Context, Poll};
 
 use bytes::Bytes;
 
-use super::channel::{Socket, error_of};
+use super::channel::{Socket, Spare, error_of};
 use crate::{Blocks, Chunk, Closed, Error, Line, Pipeline};
 
 /// Waits for room, then queues. Made by [`Writer::write`](crate::Writer::write).
@@ -37,22 +37,27 @@ impl<P: Payload> Future for Write<'_, P> {
         if !core.may_go_on(cx) {
             return Poll::Pending;
         }
-        let mut channel = socket.channel.borrow_mut();
-        if let Some(error) = channel.write_error() {
-            core.spend_token();
-            return Poll::Ready(Err(error));
-        }
-        // Between the marks only those go on that were not waiting: hence `notify_below` too.
-        let queued = channel.flow.output.len();
-        let waits = channel.flow.notify_below > 1 && queued >= channel.flow.notify_below;
-        if (queued >= socket.config.high_water || waits) && queued > 0 {
+        let mut spare = Spare::default();
+        let mut channel = loop {
+            let mut channel = socket.channel.borrow_mut();
+            if let Some(error) = channel.write_error() {
+                core.spend_token();
+                return Poll::Ready(Err(error));
+            }
+            // Between the marks only those go on that were not waiting: hence `notify_below` too.
+            let queued = channel.flow.output.len();
+            let waits = channel.flow.notify_below > 1 && queued >= channel.flow.notify_below;
+            if queued == 0 || (queued < socket.config.high_water && !waits) {
+                break channel;
+            }
             let low = socket.config.low_water.min(socket.config.high_water.saturating_sub(1));
             channel.flow.notify_below = low.saturating_add(1);
-            let replaced = channel.writer.register(cx);
+            if channel.writer.register(cx, &mut spare) {
+                return Poll::Pending;
+            }
             drop(channel);
-            drop(replaced);
-            return Poll::Pending;
-        }
+            spare.fill(cx);
+        };
         let payload = &mut self.payload;
         let pushed = if P::RUNS_FOREIGN_CODE {
             drop(channel);
@@ -68,9 +73,9 @@ impl<P: Payload> Future for Write<'_, P> {
     }
 }
 
-/// The queue of a connection, taken out for as long as something is pushed: what formats itself
-/// may be code of a stranger, and nothing of the hub is borrowed meanwhile. Goes back however that
-/// ends.
+/// The queue of a connection, taken out for as long as something is pushed: what formats itself, or
+/// is dropped once it was copied, may be user code, and nothing of the hub is borrowed meanwhile.
+/// Goes back however that ends.
 struct Lent<'a> {
     socket: &'a Socket,
     pipeline: Pipeline,
@@ -120,17 +125,21 @@ impl Future for Flush<'_> {
         if !core.may_go_on(cx) {
             return Poll::Pending;
         }
-        let mut channel = self.socket.channel.borrow_mut();
-        let outcome = if channel.flow.output.is_empty() && !channel.is_broken {
-            Ok(())
-        } else if let Some(cause) = channel.broken() {
-            Err(error_of(cause))
-        } else {
+        let mut spare = Spare::default();
+        let outcome = loop {
+            let mut channel = self.socket.channel.borrow_mut();
+            if channel.flow.output.is_empty() && !channel.is_broken {
+                break Ok(());
+            }
+            if let Some(cause) = channel.broken() {
+                break Err(error_of(cause));
+            }
             channel.flow.notify_below = 1;
-            let replaced = channel.writer.register(cx);
+            if channel.writer.register(cx, &mut spare) {
+                return Poll::Pending;
+            }
             drop(channel);
-            drop(replaced);
-            return Poll::Pending;
+            spare.fill(cx);
         };
         core.spend_token();
         Poll::Ready(outcome)
@@ -189,7 +198,16 @@ payload! {
     [] Vec<u8> => |self, pipeline, blocks| {
         pipeline.push_bytes(core::mem::take(self).into(), blocks)
     };
-    [] Bytes => |self, pipeline, blocks| pipeline.push_bytes(core::mem::take(self), blocks);
+}
+
+impl sealed::Sealed for Bytes {}
+impl Payload for Bytes {
+    /// What was copied is dropped, and the owner of these bytes may be a user's type.
+    const RUNS_FOREIGN_CODE: bool = true;
+
+    fn queue_in(&mut self, pipeline: &mut Pipeline, blocks: &mut Blocks) -> Result<(), Closed> {
+        pipeline.push_bytes(core::mem::take(self), blocks)
+    }
 }
 
 impl sealed::Sealed for fmt::Arguments<'_> {}

@@ -27,7 +27,7 @@ use core::task::{Context, Poll, Waker};
 
 use super::response::{Content, Stream};
 use super::{BodyWriter, Headers, Response, Status};
-use crate::fiber::Waiting;
+use crate::fiber::{Spare, Waiting};
 use crate::{Blocks, Buffer, Chunk, Error, Limit, Payload, Pipeline, Seat};
 
 #[derive(Default)]
@@ -178,11 +178,11 @@ impl Exchange {
     }
 
     /// A part of the body.
-    pub(super) fn arrives(&self, data: &[u8], blocks: &mut Blocks<Rc<Vec<u8>>>) {
+    pub(super) fn arrives(&self, data: &[u8], blocks: &RefCell<Blocks<Rc<Vec<u8>>>>) {
         let reader = {
             let request = &mut self.state.borrow_mut().request;
             if !request.dropped {
-                request.incoming.push(data, blocks);
+                request.incoming.push(data, &mut blocks.borrow_mut());
             }
             request.reader.take()
         };
@@ -351,7 +351,7 @@ impl Exchange {
     fn poll_incoming<T>(
         &self,
         cx: &mut Context<'_>,
-        take: impl FnOnce(
+        take: impl Fn(
             &mut Buffer<Rc<Vec<u8>>>,
             End,
             &mut Blocks<Rc<Vec<u8>>>,
@@ -362,19 +362,24 @@ impl Exchange {
         if !core.may_go_on(cx) {
             return Poll::Pending;
         }
-        let (taken, replaced, wake) = {
-            let state = &mut *self.state.borrow_mut();
+        let mut spare = Spare::default();
+        let mut ask = false;
+        let (taken, wake) = loop {
+            let mut borrowed = self.state.borrow_mut();
+            let state = &mut *borrowed;
             // Whether or not all of it came: what is said must not depend on that.
-            let ask = state.ask_for_body();
+            ask |= state.ask_for_body();
             let request = &mut state.request;
-            let blocks = &mut *core.slices.borrow_mut();
-            let taken = take(&mut request.incoming, request.end, blocks);
-            let replaced = if taken.is_none() { request.reader.register(cx) } else { None };
+            let taken = take(&mut request.incoming, request.end, &mut core.slices.borrow_mut());
+            if taken.is_none() && !request.reader.register(cx, &mut spare) {
+                drop(borrowed);
+                spare.fill(cx);
+                continue;
+            }
             request.wanted = true;
             let room = request.held_back && request.incoming.len() < request.mark;
-            (taken, replaced, ask || room)
+            break (taken, ask || room);
         };
-        drop(replaced);
         if wake {
             self.wake(&seat);
         }
@@ -399,15 +404,18 @@ impl Exchange {
         if !core.may_go_on(cx) {
             return Poll::Pending;
         }
-        {
+        let mut spare = Spare::default();
+        loop {
             let mut state = self.state.borrow_mut();
             let response = &mut state.response;
-            if response.blocked || !response.outgoing.is_empty() {
-                let replaced = response.writer.register(cx);
-                drop(state);
-                drop(replaced);
+            if !response.blocked && response.outgoing.is_empty() {
+                break;
+            }
+            if response.writer.register(cx, &mut spare) {
                 return Poll::Pending;
             }
+            drop(state);
+            spare.fill(cx);
         }
         // What formats itself may be code of a stranger: nothing is borrowed meanwhile.
         let mut lent = Lent {
@@ -430,25 +438,23 @@ impl Exchange {
         if !core.may_go_on(cx) {
             return Poll::Pending;
         }
-        let replaced = {
-            let response = &mut self.state.borrow_mut().response;
+        let mut spare = Spare::default();
+        loop {
+            let mut state = self.state.borrow_mut();
+            let response = &mut state.response;
             let is_told = response.answer.is_none();
             response.flushing = response.unsent || !is_told || !response.outgoing.is_empty();
-            match response.flushing {
-                true => Some(response.writer.register(cx)),
-                false => None,
-            }
-        };
-        match replaced {
-            Some(replaced) => {
-                drop(replaced);
-                self.wake(&seat);
-                Poll::Pending
-            }
-            None => {
+            if !response.flushing {
                 core.spend_token();
-                Poll::Ready(Ok(()))
+                return Poll::Ready(Ok(()));
             }
+            let is_registered = response.writer.register(cx, &mut spare);
+            drop(state);
+            if is_registered {
+                self.wake(&seat);
+                return Poll::Pending;
+            }
+            spare.fill(cx);
         }
     }
 
@@ -549,7 +555,7 @@ mod tests {
     #[test]
     fn there_is_room_up_to_the_mark_until_the_body_is_dropped() {
         let exchange = Rc::new(Exchange::default());
-        let blocks = &mut Blocks::default();
+        let blocks = &RefCell::default();
         exchange.state.borrow_mut().request.mark = 3;
         assert!(!exchange.has_room(), "nobody asked for it");
         exchange.state.borrow_mut().request.wanted = true;

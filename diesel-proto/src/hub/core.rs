@@ -12,6 +12,8 @@ use core::cell::{Cell, RefCell};
 use core::future::Future;
 use core::task::{Context, Waker};
 
+use bytes::Bytes;
+
 use super::fibers::{Fiber, Hook, Role};
 use super::id::{Key, Slots};
 use super::stream::{MachineStream, Stream};
@@ -19,8 +21,8 @@ use super::wake::ReadyQueue;
 use super::{Action, Config, Counters};
 use crate::fiber::{Channel, Conn, Connecting, Socket};
 use crate::{
-    Address, Blocks, ConnId, Error, FiberId, Instant, Limit, Machine, Notice, ServiceConfig,
-    ServiceId, TimerKey, Timers, Workspace,
+    Address, Blocks, ConnId, Error, FiberId, Instant, Limit, Machine, Notice, Pipeline,
+    ServiceConfig, ServiceId, TimerKey, Timers, Workspace,
 };
 
 pub(crate) struct Core {
@@ -42,6 +44,8 @@ pub(crate) struct Core {
     /// An orderly shutdown ends by then.
     pub(crate) halt_by: Cell<Option<Instant>>,
     pub(crate) halt_asked: Cell<bool>,
+    /// The embedder's: woken when there is something to do while the hub rests.
+    alarm: Waker,
     pub(crate) ready: RefCell<ReadyQueue>,
     pub(crate) fibers: RefCell<Slots<Fiber>>,
     pub(crate) spawned: Cell<usize>,
@@ -58,6 +62,8 @@ pub(crate) struct Core {
     pub(crate) woken: RefCell<VecDeque<ConnId>>,
     /// To be woken once nothing is borrowed.
     pub(crate) wakers: RefCell<Vec<Waker>>,
+    /// Bytes that were queued by reference and are sent, to be dropped once nothing is borrowed.
+    pub(crate) sent_bytes: RefCell<Vec<Bytes>>,
     pub(crate) upgrades: RefCell<Vec<(ConnId, Box<dyn Machine>)>>,
     /// Machines whose streams are gone, to be dropped through the hook.
     pub(crate) dead: RefCell<Vec<(ConnId, Box<MachineStream>)>>,
@@ -88,7 +94,8 @@ impl Core {
             draining: Cell::new(false),
             halt_by: Cell::new(None),
             halt_asked: Cell::new(false),
-            ready: RefCell::new(ReadyQueue::new(alarm)),
+            ready: RefCell::new(ReadyQueue::new(alarm.clone())),
+            alarm,
             fibers: RefCell::new(Slots::new()),
             spawned: Cell::new(0),
             streams: RefCell::new(Slots::new()),
@@ -100,6 +107,7 @@ impl Core {
             dirty: RefCell::new(Vec::new()),
             woken: RefCell::new(VecDeque::new()),
             wakers: RefCell::new(Vec::new()),
+            sent_bytes: RefCell::new(Vec::new()),
             upgrades: RefCell::new(Vec::new()),
             dead: RefCell::new(Vec::new()),
             count_changed: Cell::new(false),
@@ -167,6 +175,30 @@ impl Core {
         }
     }
 
+    /// `n` bytes of `output` were sent. Call [`drop_sent`](Self::drop_sent) once nothing is borrowed.
+    #[inline]
+    pub(crate) fn advance(&self, output: &mut Pipeline, n: u64) -> u64 {
+        let blocks = &mut self.workspace.borrow_mut().blocks;
+        output.advance_with(n, blocks, |bytes| self.sent_bytes.borrow_mut().push(bytes))
+    }
+
+    /// Drops what was sent.
+    #[inline]
+    pub(crate) fn drop_sent(&self) {
+        loop {
+            let Some(bytes) = self.sent_bytes.borrow_mut().pop() else { return };
+            drop(bytes);
+        }
+    }
+
+    /// Makes the fiber at `index` ready.
+    pub(crate) fn wake_fiber(&self, index: u32) {
+        let is_resting = self.ready.borrow().wake(index);
+        if is_resting {
+            self.alarm.wake_by_ref();
+        }
+    }
+
     /// Who is at the other end of a connection.
     pub(crate) fn peer(&self, id: ConnId) -> Address {
         match self.stepping.get() {
@@ -186,7 +218,10 @@ impl Core {
             }
         }
         self.woken.borrow_mut().push_back(id);
-        self.ready.borrow().rouse();
+        let is_resting = self.ready.borrow().is_resting();
+        if is_resting {
+            self.alarm.wake_by_ref();
+        }
     }
 
     pub(crate) fn push_action(&self, action: Action) {
@@ -209,7 +244,7 @@ impl Core {
         future: impl Future<Output = Result<(), Error>> + 'static,
     ) -> Result<FiberId, Limit> {
         let fiber = self.add_idle_fiber(role, future)?;
-        self.ready.borrow().wake(Key::from(fiber).index);
+        self.wake_fiber(Key::from(fiber).index);
         Ok(fiber)
     }
 
@@ -289,6 +324,14 @@ impl Core {
         self.count_changed.set(true);
         self.counters.borrow_mut().open += 1;
         id
+    }
+
+    /// Takes a stream back that the embedder was not told of.
+    pub(crate) fn forget_stream(&self, id: ConnId) {
+        let stream = self.streams.borrow_mut().remove(id.into());
+        drop(stream);
+        let counters = &mut *self.counters.borrow_mut();
+        counters.open = counters.open.saturating_sub(1);
     }
 
     /// Begins to connect.

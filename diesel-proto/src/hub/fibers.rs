@@ -290,6 +290,11 @@ mod tests {
             }
             0
         }
+
+        /// User code as well: here it looks at the hub.
+        fn held(&self) -> usize {
+            usize::from(self.seat.peer() == Address::Unnamed)
+        }
     }
 
     impl Drop for Asking {
@@ -336,6 +341,13 @@ mod tests {
         assert_eq!((counters.failures, counters.panics), (1, 1));
         assert_eq!((counters.open, counters.fibers, ended.get()), (1, 0, 3));
         hub.outgoing(conn, |slices| assert_eq!(slices, [b"..."]));
+    }
+
+    #[test]
+    #[cfg(feature = "testkit")]
+    fn a_machine_may_use_the_hub_when_it_is_asked_what_it_holds() {
+        let (hub, conn, _) = asking();
+        assert_eq!(hub.held_and_scanned(conn), Some((1, 0)));
     }
 
     #[test]

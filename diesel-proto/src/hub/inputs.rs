@@ -49,9 +49,7 @@ impl Hub {
                 // If there is no room for the fiber, dropping the handle closes the connection.
                 let future = handler(Conn::new(Rc::clone(&socket)));
                 if let Err(limit) = core.add_fiber(Role::Handler(socket), future) {
-                    core.streams.borrow_mut().remove(conn.into());
-                    let counters = &mut *core.counters.borrow_mut();
-                    counters.open = counters.open.saturating_sub(1);
+                    core.forget_stream(conn);
                     return Err(Refused::Limit(limit));
                 }
                 if let Some(stream) = core.streams.borrow_mut().at(conn.into()) {
@@ -65,9 +63,7 @@ impl Hub {
                 core.stepping.set(Some((conn, peer)));
                 let made = core.call(Task::Machine(conn), || make(seat));
                 let Some(made) = made else {
-                    core.streams.borrow_mut().remove(conn.into());
-                    let counters = &mut *core.counters.borrow_mut();
-                    counters.open = counters.open.saturating_sub(1);
+                    core.forget_stream(conn);
                     return Err(Refused::Panicked);
                 };
                 let stream = MachineStream { link: Link::new(made), peer, config };
@@ -184,8 +180,10 @@ impl Hub {
 
     /// Lends what is to be sent next, oldest first, to `f`: up to 16 slices. `None` if there is
     /// nothing. Say afterwards how much was [`sent`](Self::sent).
+    ///
+    /// `f` only writes the bytes: the hub is borrowed meanwhile, so it must not use any handle of
+    /// the hub.
     pub fn outgoing<R>(&mut self, conn: ConnId, f: impl FnOnce(&[&[u8]]) -> R) -> Option<R> {
-        // The hub is borrowed while `f` runs; but no fiber, waker or hook can run meanwhile.
         let offer = |flow: &mut crate::Flow| {
             let mut slices: [&[u8]; 16] = [&[]; 16];
             let n = flow.output.slices(&mut slices);
@@ -215,7 +213,7 @@ impl Hub {
             };
             let channel = &mut *socket.channel.borrow_mut();
             let flow = &mut channel.flow;
-            let sent = flow.output.advance(n, &mut core.workspace.borrow_mut().blocks);
+            let sent = core.advance(&mut flow.output, n);
             let left = flow.output.len();
             let closing = flow.is_half_closed();
             if flow.take_drained() {
@@ -229,17 +227,18 @@ impl Hub {
         };
         core.counters.borrow_mut().bytes_out += sent;
         core.wake_all();
+        core.drop_sent();
         left
     }
 
     /// Steps the machine only if it asked to be told.
     pub(super) fn machine_sent(&mut self, conn: ConnId, n: u64) -> u64 {
-        let Some((sent, drained)) = self.with_flow(conn, |flow| {
-            let blocks = &mut self.core.workspace.borrow_mut().blocks;
-            (flow.output.advance(n, blocks), flow.take_drained())
-        }) else {
+        let Some((sent, drained)) = self
+            .with_flow(conn, |flow| (self.core.advance(&mut flow.output, n), flow.take_drained()))
+        else {
             return 0;
         };
+        self.core.drop_sent();
         if drained {
             self.step(conn, |link, now, workspace| link.input(now, Input::Drained, workspace));
         }
@@ -322,7 +321,7 @@ impl Hub {
         self.core.count_changed.set(true);
         let fibers: Vec<_> = self.core.fibers.borrow().keys().collect();
         for key in fibers {
-            self.core.ready.borrow().wake(key.index);
+            self.core.wake_fiber(key.index);
         }
         let streams: Vec<_> = self.core.streams.borrow().keys().collect();
         for key in streams {

@@ -224,18 +224,31 @@ impl Hub {
     /// an end.
     #[cfg(feature = "testkit")]
     pub(crate) fn held_and_scanned(&self, conn: ConnId) -> Option<(usize, u64)> {
-        match &self.core.streams.borrow_mut().at(conn.into())?.state {
+        let socket = match &self.core.streams.borrow_mut().at(conn.into())?.state {
             StreamState::Socket(socket) => {
                 let channel = socket.channel.borrow();
                 let queued = usize::try_from(channel.flow.output.len()).unwrap_or(usize::MAX);
                 let held = channel.input.len().saturating_add(queued);
                 Some((held, channel.input.scanned()))
             }
+            _ => None,
+        };
+        if socket.is_some() {
+            return socket;
+        }
+        // A machine is user code: out of the table, as it is for a step.
+        let taken = {
+            let mut streams = self.core.streams.borrow_mut();
+            ::core::mem::replace(&mut streams.at(conn.into())?.state, StreamState::Stepping)
+        };
+        let counted = match &taken {
             StreamState::Machine(stream) => {
                 Some((stream.link.held(), stream.link.machine().scanned()))
             }
-            StreamState::Stepping => None,
-        }
+            _ => None,
+        };
+        self.core.streams.borrow_mut().at(conn.into())?.state = taken;
+        counted
     }
 
     fn socket_of(&self, conn: ConnId) -> Option<Rc<crate::fiber::Socket>> {

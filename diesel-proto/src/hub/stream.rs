@@ -390,12 +390,12 @@ impl Core {
             StreamState::Socket(socket) => {
                 let wakers = {
                     let channel = &mut *socket.channel.borrow_mut();
-                    let blocks = &mut self.workspace.borrow_mut().blocks;
                     let all = channel.flow.output.len();
-                    channel.flow.output.advance(all, blocks);
+                    self.advance(&mut channel.flow.output, all);
                     channel.break_off(cause)
                 };
                 wakers.into_iter().flatten().for_each(core::task::Waker::wake);
+                self.drop_sent();
             }
             StreamState::Machine(machine) => self.dead.borrow_mut().push((id, machine)),
             StreamState::Stepping => {}

@@ -128,11 +128,12 @@ impl ReadyQueue {
         Waker::from(Arc::new(IndexWaker { chunk, bit }))
     }
 
-    /// Wakes whoever is at `index`.
-    pub(crate) fn wake(&self, index: u32) {
-        if let Some(chunk) = self.chunks.get((index / WORD) as usize) {
-            chunk.wake(index % WORD);
-        }
+    /// Makes the fiber at `index` ready. Returns whether the caller must wake the embedder's alarm,
+    /// which is user code: once this queue is not borrowed any more.
+    #[must_use = "wake the alarm"]
+    pub(crate) fn wake(&self, index: u32) -> bool {
+        let chunk = self.chunks.get((index / WORD) as usize);
+        chunk.is_some_and(|chunk| chunk.wake(index % WORD))
     }
 
     /// The next to be polled, and no longer woken.
@@ -154,11 +155,9 @@ impl ReadyQueue {
         }
     }
 
-    /// Sounds the alarm if the hub rests: something else than a fiber is to have its turn.
-    pub(crate) fn rouse(&self) {
-        if !self.awake {
-            self.shared.alarm.wake_by_ref();
-        }
+    /// Whether the hub rests: then the alarm must be woken for whatever is to have its turn.
+    pub(crate) fn is_resting(&self) -> bool {
+        !self.awake
     }
 
     /// Whether there is anyone to poll.
@@ -233,15 +232,19 @@ impl Wake for IndexWaker {
     }
 
     fn wake_by_ref(self: &Arc<Self>) {
-        self.chunk.wake(self.bit);
+        if self.chunk.wake(self.bit) {
+            self.chunk.shared.alarm.wake_by_ref();
+        }
     }
 }
 
 impl Chunk {
-    fn wake(&self, bit: u32) {
+    /// Sets a bit. Returns whether the hub rests, so that the alarm must be woken.
+    #[must_use = "wake the alarm"]
+    fn wake(&self, bit: u32) -> bool {
         let mask = 1 << bit;
         if self.bits.load(SeqCst) & mask != 0 {
-            return; // keeps its place in the queue
+            return false; // keeps its place in the queue
         }
         let ticket = self.shared.tickets.fetch_add(1, SeqCst);
         // Published by the bit.
@@ -250,9 +253,7 @@ impl Chunk {
         if self.group.summary.load(SeqCst) & self.mask == 0 {
             self.group.summary.fetch_or(self.mask, SeqCst);
         }
-        if !self.shared.awake.load(SeqCst) {
-            self.shared.alarm.wake_by_ref();
-        }
+        !self.shared.awake.load(SeqCst)
     }
 }
 

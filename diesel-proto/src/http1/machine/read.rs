@@ -93,7 +93,7 @@ impl Server {
                     match task {
                         Task::Collecting(request) => request.collect(data),
                         Task::Fiber(Work { seat, exchange, .. }) => {
-                            exchange.arrives(data, &mut seat.core().slices.borrow_mut());
+                            exchange.arrives(data, &seat.core().slices);
                         }
                         Task::Nothing => {}
                     }
