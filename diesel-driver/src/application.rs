@@ -4,7 +4,7 @@ use std::fmt;
 use std::io;
 use std::net::{SocketAddr, TcpListener, ToSocketAddrs};
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, Ordering, fence};
 use std::sync::{Arc, OnceLock};
 use std::task::{Wake, Waker};
 
@@ -54,6 +54,9 @@ impl Wake for Doorbell {
     }
 
     fn wake_by_ref(self: &Arc<Self>) {
+        // Pairs with the one in `run`: either the poller is seen here, or what was set before is
+        // seen there.
+        fence(Ordering::SeqCst);
         if let Some(poller) = self.poller.get() {
             // It fails only if the process is out of kernel memory; the next event comes anyway.
             let _ = poller.notify();
@@ -190,6 +193,9 @@ impl Application {
     /// an application.
     pub fn run(mut self) -> io::Result<()> {
         self.driver()?;
+        // A thread may have halted this application, or woken one of its fibers, when there was no
+        // poller yet.
+        fence(Ordering::SeqCst);
         let Some(driver) = &mut self.driver else { return Ok(()) };
         driver.run(&mut self.hub, self.grace, &self.doorbell.halt, self.signals)
     }

@@ -47,6 +47,8 @@ pub(crate) struct Driver {
     generations: Generations,
     scratch: Box<[u8]>,
     actions: Vec<Action>,
+    /// The hub said so: whatever turn that was in, the next one says it again.
+    halted: bool,
 }
 
 /// Whether to go on.
@@ -66,6 +68,7 @@ impl Driver {
             generations: Generations::default(),
             scratch: vec![0; SCRATCH].into_boxed_slice(),
             actions: Vec::new(),
+            halted: false,
         }
     }
 
@@ -103,6 +106,10 @@ impl Driver {
         let now = self.clock.now();
         let mut told_time = now;
         hub.time_of_day(now, Clock::unix_seconds());
+        // One that came before there was anything to wake.
+        if halt.swap(false, Ordering::Relaxed) {
+            hub.drain(now, now + grace);
+        }
         if self.turn(hub, now)? == Flow::Halt {
             return Ok(());
         }
@@ -157,20 +164,20 @@ impl Driver {
     /// the hub is to be woken at once.
     fn turn(&mut self, hub: &mut Hub, now: Instant) -> io::Result<Flow> {
         for _ in 0..RUNS_PER_TURN {
+            if self.halted {
+                return Ok(Flow::Halt);
+            }
             let mut actions = std::mem::take(&mut self.actions);
             hub.run(now, &mut actions);
-            let mut flow = Flow::GoOn;
             for action in actions.drain(..) {
-                if self.obey(hub, now, action)? == Flow::Halt {
-                    flow = Flow::Halt;
-                }
+                self.obey(hub, now, action)?;
             }
             self.actions = actions;
-            if flow == Flow::Halt || !hub.has_more() {
-                return Ok(flow);
+            if !hub.has_more() {
+                break;
             }
         }
-        Ok(Flow::GoOn)
+        Ok(if self.halted { Flow::Halt } else { Flow::GoOn })
     }
 
     fn happened(&mut self, hub: &mut Hub, now: Instant, event: Event) -> io::Result<()> {
@@ -215,7 +222,9 @@ impl Driver {
                         Err(refused) => log::debug!("{peer} refused: {refused}"),
                     }
                     // So that a limit is heeded before the next one.
-                    self.turn(hub, now)?;
+                    if self.turn(hub, now)? == Flow::Halt {
+                        return Ok(());
+                    }
                 }
                 Err(error) => {
                     log::warn!("accepting pauses for {ACCEPT_REST:?}: {error}");
@@ -248,7 +257,7 @@ impl Driver {
         }
     }
 
-    fn obey(&mut self, hub: &mut Hub, now: Instant, action: Action) -> io::Result<Flow> {
+    fn obey(&mut self, hub: &mut Hub, now: Instant, action: Action) -> io::Result<()> {
         match action {
             Action::Send(conn) => self.send(hub, now, conn)?,
             Action::Pause(conn) => self.with(conn, |stream| stream.pause(true))?,
@@ -278,10 +287,10 @@ impl Driver {
             Action::StopAccepting(service) => self.stop(service, true)?,
             Action::ResumeAccepting(service) => self.stop(service, false)?,
             Action::Notice(service, notice) => log_notice(hub, service, &notice),
-            Action::Halt => return Ok(Flow::Halt),
+            Action::Halt => self.halted = true,
             other => log::error!("an action that this driver does not know: {other:?}"),
         }
-        Ok(Flow::GoOn)
+        Ok(())
     }
 
     /// Writes what the socket takes.

@@ -6,7 +6,7 @@ use std::sync::mpsc;
 use std::thread;
 use std::time::Duration;
 
-use diesel_driver::{Application, Conn, Error};
+use diesel_driver::{Application, Config, Conn, Error, Service, ServiceConfig};
 
 async fn echo(mut conn: Conn) -> Result<(), Error> {
     loop {
@@ -40,4 +40,74 @@ fn a_loop_that_is_always_ready_does_not_keep_the_sockets_waiting() {
     drop(client);
     halt.halt();
     server.join().unwrap().unwrap();
+}
+
+/// Panics if it does not return in time.
+fn returns_in_time(run: impl FnOnce() -> std::io::Result<()> + Send + 'static) {
+    let (told, tell) = mpsc::channel();
+    thread::spawn(move || told.send(run()));
+    tell.recv_timeout(Duration::from_secs(20)).expect("it returns").unwrap();
+}
+
+/// Serves one connection whose handler is polled within `accept`.
+fn halts_when_visited<H>(grace: Duration, linger: Duration, handler: H)
+where
+    H: AsyncFn(Conn) -> Result<(), Error> + Send + 'static,
+{
+    let (told, tell) = mpsc::channel();
+    let visitor = thread::spawn(move || {
+        let _stream = TcpStream::connect(tell.recv().unwrap()).unwrap();
+        // Until the other side has closed.
+        _ = tell.recv();
+    });
+    returns_in_time(move || {
+        let mut config = Config::default();
+        config.grace = grace;
+        let mut app = Application::with_config(config);
+        let mut config = ServiceConfig::default();
+        config.linger = linger;
+        let service = Service::new(handler).config(config);
+        let service = app.add_service(service, "127.0.0.1:0")?;
+        told.send(app.local_addr(service)?).unwrap();
+        let ended = app.run();
+        drop(told);
+        ended
+    });
+    visitor.join().unwrap();
+}
+
+#[test]
+fn a_handler_that_halts_in_its_first_poll_ends_the_application() {
+    let soon = Duration::from_secs(5);
+    let halt = async |conn: Conn| {
+        conn.ctx().halt();
+        Ok(())
+    };
+    halts_when_visited(soon, Duration::ZERO, halt);
+    halts_when_visited(Duration::ZERO, soon, halt);
+    halts_when_visited(soon, soon, async |conn: Conn| {
+        conn.ctx().halt();
+        conn.abort();
+        Ok(())
+    });
+}
+
+#[test]
+fn what_was_halted_before_it_runs_ends_at_once() {
+    for services in 0..2 {
+        returns_in_time(move || {
+            let mut app = Application::new();
+            for _ in 0..services {
+                app.add_service(echo, "127.0.0.1:0")?;
+            }
+            app.add_loop(async |ctx| ctx.sleep(Duration::MAX).await)?;
+            app.halt_handle().halt();
+            app.run()
+        });
+    }
+    returns_in_time(|| {
+        let app = Application::new();
+        app.halt_handle().halt();
+        app.run()
+    });
 }
