@@ -69,8 +69,9 @@ pub struct Deadlines {
     /// From the first byte of a head to its last: 10 s. Then 408
     /// ([`Reason::Head`](crate::Reason::Head)), however steadily it dribbles.
     pub head: Duration,
-    /// Between two pieces of a body: 30 s. Then 408
-    /// ([`Reason::BodyIdle`](crate::Reason::BodyIdle)).
+    /// Between two pieces of a body, its framing included: 30 s. Then 408
+    /// ([`Reason::BodyIdle`](crate::Reason::BodyIdle)). The same holds for what is left of a body that
+    /// was answered before it was complete; then the connection is closed without another answer.
     pub body_idle: Duration,
     /// From the start of a connection, or the end of an answer, to the first byte of the next
     /// request: 75 s. Then the connection is closed

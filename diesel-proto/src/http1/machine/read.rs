@@ -66,6 +66,7 @@ impl Server {
             let rest = reading.bytes.get(reading.taken..).unwrap_or_default();
             let mut head = spare.take().unwrap_or_else(|| self.shared.lend_head());
             let Active { connection, task, .. } = active;
+            let is_in_body = connection.is_in_body();
             let (n, event) = match connection.receive(rest, &mut head.spans, actions.blocks()) {
                 Ok(received) => received,
                 Err(rejection) => {
@@ -75,6 +76,10 @@ impl Server {
                 }
             };
             reading.taken += n;
+            if is_in_body && n > 0 {
+                // Whatever it was of the body, and whether or not it is only drained.
+                self.watch.heard(now);
+            }
             match event {
                 None => {
                     spare = Some(head);
@@ -88,16 +93,13 @@ impl Server {
                     }
                     continue;
                 }
-                Some(Event::Data(data)) => {
-                    self.watch.heard(now);
-                    match task {
-                        Task::Collecting(request) => request.collect(data),
-                        Task::Fiber(Work { seat, exchange, .. }) => {
-                            exchange.arrives(data, &seat.core().slices);
-                        }
-                        Task::Nothing => {}
+                Some(Event::Data(data)) => match task {
+                    Task::Collecting(request) => request.collect(data),
+                    Task::Fiber(Work { seat, exchange, .. }) => {
+                        exchange.arrives(data, &seat.core().slices);
                     }
-                }
+                    Task::Nothing => {}
+                },
                 Some(Event::End(fields)) => {
                     let trailers =
                         if fields.is_empty() { Headers::new() } else { Headers::from(fields) };

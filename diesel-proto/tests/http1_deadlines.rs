@@ -1,0 +1,62 @@
+//! How long a client may take, and what becomes of it then.
+
+mod harness;
+
+use std::time::Duration;
+
+use diesel_proto::http1::*;
+use diesel_proto::{Cause, ConnId, Reason};
+use harness::*;
+
+fn serving(service: Service) -> (World, ConnId) {
+    let mut world = World::new();
+    let service = world.hub.add_service(service);
+    let conn = world.accept(service);
+    world.turn();
+    (world, conn)
+}
+
+const ANSWER: &str = "HTTP/1.1 200 OK\r\nContent-Type: text/plain; charset=utf-8\r\n\
+                      Content-Length: 6\r\n\r\nenough";
+
+/// Answers without a look at the body.
+fn unread(body_idle: Duration) -> Service {
+    Service::new(async |_: Request| "enough")
+        .deadlines(Deadlines { body_idle, ..Deadlines::default() })
+}
+
+const HALF_A_SECOND: Duration = Duration::from_millis(500);
+
+#[test]
+fn the_rest_of_a_body_that_was_answered_may_come_slowly() {
+    for (head, body) in [
+        ("Content-Length: 12\r\n\r\n", "hello, world"),
+        ("Transfer-Encoding: chunked\r\n\r\n", "5;a=b\r\nhello\r\n0\r\nA: b\r\n\r\n"),
+    ] {
+        let (mut world, conn) = serving(unread(seconds(2)));
+        world.says(conn, format!("POST / HTTP/1.1\r\nHost: a\r\n{head}"));
+        assert_eq!(world.hears(conn), ANSWER);
+        for byte in body.as_bytes().chunks(1) {
+            world.waits(HALF_A_SECOND);
+            world.says(conn, byte);
+        }
+        assert_eq!((world.half_closed(conn), world.closed(conn)), (false, None), "{body:?}");
+        world.says(conn, "GET / HTTP/1.1\r\nHost: a\r\n\r\n");
+        assert_eq!(world.hears(conn), ANSWER, "{body:?}");
+    }
+}
+
+#[test]
+fn the_rest_of_a_body_that_was_answered_may_not_stop_coming() {
+    let (mut world, conn) = serving(unread(seconds(2)));
+    world.says(conn, "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 12\r\n\r\nhel");
+    assert_eq!(world.hears(conn), ANSWER);
+    world.waits(HALF_A_SECOND);
+    world.says(conn, "lo");
+    world.waits(seconds(2) - Duration::from_millis(1));
+    assert!(!world.half_closed(conn));
+    world.waits(Duration::from_millis(1));
+    assert_eq!((world.half_closed(conn), world.hears(conn)), (true, String::new()));
+    world.ends(conn);
+    assert_eq!(world.closed(conn), Some(Cause::TimedOut(Reason::BodyIdle)));
+}
