@@ -1,7 +1,7 @@
 //! Passes every connection on to another address.
 //!
 //! Both ways go at once, each at the pace of its slower end; what either side ends, ends for the
-//! other.
+//! other. If either way fails, both end.
 //!
 //! ```text
 //! $ cargo run --release --example echo
@@ -15,24 +15,40 @@
 //! you said: hello
 //! ```
 
-use diesel_driver::{Address, Application, Conn, Error, Reader, Service, Writer};
+use std::pin::pin;
+
+use diesel_driver::{Address, Application, Conn, Error, First2, Reader, Service, Writer, first};
 use diesel_examples::{Failure, address, command_line};
 
-/// Passes a connection on to `target`.
+/// Passes a connection on to `target`. A direction that ends leaves the other; one that fails takes
+/// it along, and both connections are closed.
 pub async fn proxy(conn: Conn, target: Address) -> Result<(), Error> {
-    let ctx = conn.ctx();
-    let (from_target, to_target) = ctx.connect(target).await?.split();
+    let (from_target, to_target) = conn.ctx().connect(target).await?.split();
     let (from_peer, to_peer) = conn.split();
-    let there = ctx.spawn(pass_on(from_peer, to_target))?;
-    let back = pass_on(from_target, to_peer).await;
-    there.await?.and(back)
+    let mut there = pin!(pass_on(from_peer, to_target));
+    let mut back = pin!(pass_on(from_target, to_peer));
+    match first((there.as_mut(), back.as_mut())).await {
+        First2::A(ended) => {
+            ended?;
+            back.await
+        }
+        First2::B(ended) => {
+            ended?;
+            there.await
+        }
+    }
 }
 
-/// One way. Dropping the writer ends its side, once everything is sent.
+/// One way, until either end of it is closed. Dropping the writer ends its side, once everything is
+/// sent.
 async fn pass_on(mut from: Reader, mut to: Writer) -> Result<(), Error> {
     loop {
-        match from.some().await {
-            Ok(bytes) => to.write(bytes).await?,
+        let passed_on = match from.some().await {
+            Ok(bytes) => to.write(bytes).await,
+            Err(error) => Err(error),
+        };
+        match passed_on {
+            Ok(()) => {}
             Err(Error::Closed) => return Ok(()),
             Err(error) => return Err(error),
         }

@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use diesel_driver::{Hub, Service};
-use diesel_proto::testkit::net::{HostId, LinkOptions, Network, Peer};
+use diesel_proto::testkit::net::{HostId, LinkOptions, Network, Peer, PeerState};
 use diesel_proto::testkit::script::assert_plays;
 
 use crate::programs::proxy::proxy;
@@ -153,6 +153,34 @@ fn nothing_is_left_when_both_are_gone() {
         network.run_for(Duration::ZERO).unwrap();
         let counters = network.hub(host).unwrap().counters();
         assert_eq!((counters.open, counters.fibers), (0, 0));
+    }
+}
+
+/// What one side ends goes on to the other, which may answer for as long as it likes; but when one
+/// way fails, nothing keeps the other.
+#[test]
+fn nothing_is_left_of_a_hundred_peers_that_reset_while_the_other_side_is_silent() {
+    for target_resets in [false, true] {
+        let mut hub = Hub::default();
+        let service = hub.add_service(passing_on());
+        let mut network = Network::new(1);
+        network.listen(target()).unwrap();
+        let host = network.lone_host(hub);
+        let peers: Vec<_> = (0..100).map(|_| network.connect_to(host, service)).collect();
+        network.run_for(Duration::ZERO).unwrap();
+        let targets: Vec<_> = std::iter::from_fn(|| network.accept(target())).collect();
+        peers.iter().for_each(|&peer| network.send(peer, "hello"));
+        network.run_for(Duration::ZERO).unwrap();
+        assert_eq!(network.hub(host).unwrap().counters().open, 200);
+        let (going, staying) = if target_resets { (targets, peers) } else { (peers, targets) };
+        going.iter().for_each(|&peer| network.reset(peer));
+        // Those that stay neither send nor end: it is our side that lingers, and closes.
+        network.run_for(Duration::from_secs(3)).unwrap();
+        let counters = network.hub(host).unwrap().counters();
+        assert_eq!((counters.open, counters.fibers), (0, 0));
+        for peer in staying {
+            assert_eq!(network.peer_state(peer), PeerState::Ended);
+        }
     }
 }
 
