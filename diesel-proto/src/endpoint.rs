@@ -93,7 +93,8 @@ impl<M: Machine> Endpoint<M> {
         self.link.flow.output.external()
     }
 
-    /// The stream took `n` bytes of what was outgoing.
+    /// The stream took `n` bytes of what was outgoing, or of the [`external`](Self::external) that
+    /// came first. More than that counts as all of it: nothing that comes behind is dropped.
     pub fn sent(&mut self, now: Instant, n: u64) {
         self.link.sent(now, n, &mut self.workspace);
     }

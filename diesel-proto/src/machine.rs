@@ -230,8 +230,7 @@ impl Flow {
     /// As [`cut_with`](Self::cut_with), and what is queued is dropped.
     pub(crate) fn abort_with(&mut self, cause: Cause, blocks: &mut Blocks) {
         self.cut_with(cause);
-        let all = self.output.len();
-        self.output.advance(all, blocks);
+        self.output.clear(blocks);
     }
 
     /// Takes the request for [`Input::Drained`] if it is due.
@@ -303,19 +302,22 @@ impl<'a> Actions<'a> {
         Actions { flow, workspace }
     }
 
-    /// Queues bytes by copying them. After a close they are dropped.
+    /// Queues bytes by copying them. After a close, or a [half-close](Self::half_close), they are
+    /// dropped: see [`is_half_closed`](Self::is_half_closed).
     pub fn send(&mut self, bytes: &[u8]) {
         let pushed = self.flow.output.push(bytes, &mut self.workspace.blocks);
         self.workspace.refused += u64::from(pushed.is_err());
     }
 
-    /// Queues bytes: large ones by reference, small ones by copying. After a close they are dropped.
+    /// Queues bytes: large ones by reference, small ones by copying. After a close, or a
+    /// [half-close](Self::half_close), they are dropped.
     pub fn send_bytes(&mut self, bytes: Bytes) {
         let pushed = self.flow.output.push_bytes(bytes, &mut self.workspace.blocks);
         self.workspace.refused += u64::from(pushed.is_err());
     }
 
-    /// Queues bytes that someone else holds. After a close they are dropped.
+    /// Queues bytes that someone else holds. After a close, or a [half-close](Self::half_close),
+    /// they are dropped.
     pub fn send_external(&mut self, external: External) {
         let pushed = self.flow.output.push_external(external);
         self.workspace.refused += u64::from(pushed.is_err());
@@ -391,6 +393,11 @@ impl<'a> Actions<'a> {
         let taken = self.flow.output.truncate(keep, &mut self.workspace.blocks);
         self.workspace.taken_back += taken;
         taken
+    }
+
+    /// Whether our side ends, or the stream does: what is sent from here on is dropped.
+    pub fn is_half_closed(&self) -> bool {
+        self.flow.is_half_closed()
     }
 
     /// Whether this stream is to be closed.

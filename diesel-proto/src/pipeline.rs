@@ -221,12 +221,14 @@ impl Pipeline {
         }
     }
 
-    /// Drops the first `n` bytes, which were sent; all of them if there are fewer. Returns how many
-    /// there were.
+    /// Drops the first `n` bytes, which were sent. Returns how many it dropped: fewer if there are
+    /// fewer before the next [`external`](Self::external), or in it if it comes first. So bytes and
+    /// a region are never reported sent in one call, and a report of too many bytes drops no region
+    /// that nobody has sent.
     ///
     /// # Cost
     ///
-    /// Linear in the number of slices and externals that were sent completely.
+    /// Linear in the number of slices that were sent completely.
     pub fn advance(&mut self, n: u64, blocks: &mut Blocks) -> u64 {
         self.advance_with(n, blocks, drop)
     }
@@ -254,11 +256,13 @@ impl Pipeline {
             let most = usize::try_from(left).unwrap_or(usize::MAX);
             let Some(queue) = self.queue.as_deref_mut() else {
                 self.drop_copied(most, blocks);
+                left = 0;
                 break;
             };
             let Some(segment) = queue.segments.front_mut() else {
                 queue.trailing = queue.trailing.saturating_sub(most);
                 self.drop_copied(most, blocks);
+                left = 0;
                 break;
             };
             if segment.before > 0 {
@@ -268,20 +272,49 @@ impl Pipeline {
                 self.drop_copied(n, blocks);
                 continue;
             }
-            let (n, is_done) = segment.content.advance(left);
-            left -= n;
+            let is_external = matches!(segment.content, Content::External(_));
+            if is_external && left < n {
+                // Bytes were sent; this was not among them.
+                break;
+            }
+            let (count, is_done) = segment.content.advance(left);
+            left -= count;
             if is_done {
                 let sent = queue.segments.pop_front();
                 if let Some(Segment { content: Content::Shared(bytes), .. }) = sent {
                     done(bytes);
                 }
             }
+            if is_external {
+                break;
+            }
         }
+        let n = n - left;
         self.sent = self.sent.saturating_add(n);
         // If there is more than a u64 can count, we have to count again.
         self.len = if self.len == u64::MAX { self.count() } else { self.len - n };
         self.queue.take_if(|queue| queue.older.is_empty() && queue.segments.is_empty());
         n
+    }
+
+    /// Drops everything that is queued, regions included. None of it counts as sent.
+    pub fn clear(&mut self, blocks: &mut Blocks) {
+        self.clear_with(blocks, drop);
+    }
+
+    /// As [`clear`](Self::clear), but hands what was queued by reference to `done`.
+    pub(crate) fn clear_with(&mut self, blocks: &mut Blocks, mut done: impl FnMut(Bytes)) {
+        if let Some(queue) = self.queue.take() {
+            queue.older.into_iter().for_each(|block| blocks.give_back(block));
+            for segment in queue.segments {
+                if let Content::Shared(bytes) = segment.content {
+                    done(bytes);
+                }
+            }
+        }
+        blocks.give_back(mem::take(&mut self.tail));
+        self.start = 0;
+        self.len = 0;
     }
 
     /// Drops what was queued last, down to `keep` bytes. Returns how many bytes it dropped.

@@ -25,6 +25,7 @@ enum Op {
     AdvanceFar(u64),
     Slices(u8),
     Close,
+    Clear,
 }
 
 /// What can happen to the pipeline that is appended.
@@ -107,6 +108,10 @@ impl Pair {
                 self.pipeline.close();
                 self.closed = true;
             }
+            Op::Clear => {
+                self.pipeline.clear(blocks);
+                self.model.clear();
+            }
         }
     }
 
@@ -157,30 +162,27 @@ impl Pair {
         }
     }
 
+    /// All bytes up to an external are one piece: no call goes beyond it.
     fn advance(&mut self, n: u64, blocks: &mut Blocks) {
-        let expected = n.min(self.len());
-        assert_eq!(self.pipeline.advance(n, blocks), expected);
-        self.sent = self.sent.saturating_add(expected);
-        let mut left = expected;
-        while let (true, Some(front)) = (left > 0, self.model.front_mut()) {
-            let (done, is_empty) = match front {
-                Piece::Bytes(bytes) => {
-                    let done = left.min(bytes.len() as u64);
-                    bytes.drain(..done as usize);
-                    (done, bytes.is_empty())
-                }
-                Piece::External(external) => {
-                    let done = left.min(external.len);
-                    external.offset = external.offset.saturating_add(done);
-                    external.len -= done;
-                    (done, external.len == 0)
-                }
-            };
-            left -= done;
-            if is_empty {
-                self.model.pop_front();
+        let (done, is_empty) = match self.model.front_mut() {
+            None => (0, false),
+            Some(Piece::Bytes(bytes)) => {
+                let done = n.min(bytes.len() as u64);
+                bytes.drain(..done as usize);
+                (done, bytes.is_empty())
             }
+            Some(Piece::External(external)) => {
+                let done = n.min(external.len);
+                external.offset = external.offset.saturating_add(done);
+                external.len -= done;
+                (done, external.len == 0)
+            }
+        };
+        if is_empty {
+            self.model.pop_front();
         }
+        assert_eq!(self.pipeline.advance(n, blocks), done);
+        self.sent = self.sent.saturating_add(done);
     }
 
     fn expect(&mut self, op: impl FnOnce(&mut Pipeline) -> Result<(), Closed>) {

@@ -215,6 +215,9 @@ impl Payload for fmt::Arguments<'_> {
     const RUNS_FOREIGN_CODE: bool = true;
 
     fn queue_in(&mut self, pipeline: &mut Pipeline, blocks: &mut Blocks) -> Result<(), Closed> {
+        if pipeline.is_closing() {
+            return Err(Closed);
+        }
         // A queue that is open never fails; an error is one of the value's own, and what it wrote
         // before stands.
         let _ = fmt::write(&mut pipeline.writer(blocks), *self);

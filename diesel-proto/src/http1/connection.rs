@@ -81,6 +81,12 @@ impl<'a> Output<'a> {
         Output { pipeline, blocks }
     }
 
+    /// Every command asks first: afterwards nothing that is put is lost.
+    #[inline]
+    fn check_open(&self) -> Result<(), Misuse> {
+        if self.pipeline.is_closing() { Err(Misuse::Closed) } else { Ok(()) }
+    }
+
     /// What `write` appends: about so many bytes.
     #[inline]
     pub(super) fn put_with(&mut self, expected: usize, write: impl FnOnce(&mut Vec<u8>)) {
@@ -88,7 +94,6 @@ impl<'a> Output<'a> {
     }
 
     pub(super) fn put(&mut self, bytes: &[u8]) {
-        // A queue that is closed takes nothing more, and nobody is there to miss it.
         let _ = self.pipeline.push(bytes, self.blocks);
     }
 }

@@ -182,6 +182,12 @@ impl Core {
         output.advance_with(n, blocks, |bytes| self.sent_bytes.borrow_mut().push(bytes))
     }
 
+    /// All of `output` is dropped unsent. Call [`drop_sent`](Self::drop_sent) once nothing is borrowed.
+    pub(crate) fn clear(&self, output: &mut Pipeline) {
+        let blocks = &mut self.workspace.borrow_mut().blocks;
+        output.clear_with(blocks, |bytes| self.sent_bytes.borrow_mut().push(bytes));
+    }
+
     /// Drops what was sent.
     #[inline]
     pub(crate) fn drop_sent(&self) {

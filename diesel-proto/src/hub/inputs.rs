@@ -198,8 +198,9 @@ impl Hub {
         self.with_flow(conn, |flow| flow.output.external())?
     }
 
-    /// The stream took `n` bytes of what was outgoing: zero, too, is to be said, once, when it
-    /// takes no more. Returns how many are still queued.
+    /// The stream took `n` bytes of what was outgoing, or of the [`external`](Self::external) that
+    /// came first: zero, too, is to be said, once, when it takes no more. More than that counts as
+    /// all of it: nothing that comes behind is dropped. Returns how many are still queued.
     pub fn sent(&mut self, now: Instant, conn: ConnId, n: u64) -> u64 {
         self.advance(now);
         let core = &self.core;

@@ -390,8 +390,7 @@ impl Core {
             StreamState::Socket(socket) => {
                 let wakers = {
                     let channel = &mut *socket.channel.borrow_mut();
-                    let all = channel.flow.output.len();
-                    self.advance(&mut channel.flow.output, all);
+                    self.clear(&mut channel.flow.output);
                     channel.break_off(cause)
                 };
                 wakers.into_iter().flatten().for_each(core::task::Waker::wake);

@@ -114,27 +114,26 @@ impl Model {
         }
     }
 
-    fn advance(&mut self, mut n: u64) {
-        while n > 0 {
-            let (done, is_empty) = match self.0.front_mut() {
-                None => return,
-                Some(Piece::Bytes(bytes)) => {
-                    let done = n.min(bytes.len() as u64);
-                    bytes.drain(..done as usize);
-                    (done, bytes.is_empty())
-                }
-                Some(Piece::External(external)) => {
-                    let done = n.min(external.len);
-                    external.offset += done;
-                    external.len -= done;
-                    (done, external.len == 0)
-                }
-            };
-            n -= done;
-            if is_empty {
-                self.0.pop_front();
+    /// All bytes up to an external are one piece: no call goes beyond it.
+    fn advance(&mut self, n: u64) -> u64 {
+        let (done, is_empty) = match self.0.front_mut() {
+            None => return 0,
+            Some(Piece::Bytes(bytes)) => {
+                let done = n.min(bytes.len() as u64);
+                bytes.drain(..done as usize);
+                (done, bytes.is_empty())
             }
+            Some(Piece::External(external)) => {
+                let done = n.min(external.len);
+                external.offset += done;
+                external.len -= done;
+                (done, external.len == 0)
+            }
+        };
+        if is_empty {
+            self.0.pop_front();
         }
+        done
     }
 }
 
@@ -181,8 +180,7 @@ impl Pair {
                 self.pipeline.push_external(external).unwrap();
             }
             Op::Advance(n) => {
-                let expected = (*n).min(self.model.len());
-                self.model.advance(*n);
+                let expected = self.model.advance(*n);
                 assert_eq!(self.pipeline.advance(*n, blocks), expected);
                 self.sent += expected;
             }
@@ -247,8 +245,9 @@ fn behaves_like_a_list(ops: Vec<Op>) {
     for op in ops {
         pair.apply(&op, &mut next, &mut blocks);
     }
-    pair.apply(&Op::Advance(u64::MAX), &mut next, &mut blocks);
-    assert!(pair.pipeline.is_empty());
+    while !pair.pipeline.is_empty() {
+        pair.apply(&Op::Advance(u64::MAX), &mut next, &mut blocks);
+    }
 }
 
 #[test]
@@ -421,6 +420,42 @@ fn a_close_takes_effect_when_all_is_sent_and_nothing_more_is_taken() {
     assert_eq!(pipeline.advance(9, &mut blocks), 1, "more than there is");
     assert!(pipeline.is_finished());
     assert_eq!(pipeline.sent(), 3);
+}
+
+#[test]
+fn bytes_that_are_said_to_be_sent_beyond_what_is_queued_drop_no_region() {
+    let mut blocks = Blocks::new();
+    let mut pipeline = Pipeline::new();
+    let region = |id| External { id, offset: 0, len: 100 };
+    pipeline.push(b"head", &mut blocks).unwrap();
+    pipeline.push_bytes(vec![b'x'; 5_000].into(), &mut blocks).unwrap();
+    pipeline.push_external(region(1)).unwrap();
+    pipeline.push_external(region(2)).unwrap();
+    pipeline.push(b"tail", &mut blocks).unwrap();
+    assert_eq!(pipeline.advance(6_000, &mut blocks), 5_004);
+    assert_eq!(pipeline.external(), Some(region(1)));
+    assert_eq!(pipeline.advance(1_000, &mut blocks), 100);
+    assert_eq!(pipeline.external(), Some(region(2)));
+    assert_eq!(pipeline.advance(100, &mut blocks), 100);
+    assert_eq!((pipeline.len(), pipeline.sent()), (4, 5_204));
+}
+
+#[test]
+fn what_is_cleared_is_gone_and_was_not_sent() {
+    let mut blocks = Blocks::new();
+    let mut pipeline = Pipeline::new();
+    for n in 0..4 {
+        pipeline.push(&[b'x'; 100_000], &mut blocks).unwrap();
+        pipeline.advance(7, &mut blocks);
+        pipeline.push_bytes(vec![b'x'; 5_000].into(), &mut blocks).unwrap();
+        pipeline.push_external(External { id: 1, offset: 0, len: u64::MAX }).unwrap();
+        pipeline.clear(&mut blocks);
+        assert_eq!((pipeline.len(), pipeline.count(), pipeline.sent()), (0, 0, 7 * (n + 1)));
+        assert!(pipeline.is_empty() && pipeline.queue.is_none());
+        assert_eq!((pipeline.tail.capacity(), pipeline.start), (0, 0));
+    }
+    pipeline.push(b"more", &mut blocks).unwrap();
+    assert_eq!(pipeline.advance(9, &mut blocks), 4);
 }
 
 #[test]

@@ -26,6 +26,8 @@ pub enum Misuse {
     TrailersForbidden,
     /// A protocol that the client did not ask for, or none (RFC 9110, 7.8).
     Protocol,
+    /// The [`Output`](super::Output) is closed: what the command sends would be lost.
+    Closed,
 }
 
 impl From<OutOfOrder> for Misuse {
@@ -51,6 +53,7 @@ impl fmt::Display for Misuse {
             }
             Misuse::TrailersForbidden => f.write_str("trailers need a chunked body"),
             Misuse::Protocol => f.write_str("the client did not ask for this protocol"),
+            Misuse::Closed => f.write_str("the output is closed and takes no more bytes"),
         }
     }
 }

@@ -25,7 +25,11 @@ pub enum BodyLength {
 impl ServerConnection {
     /// Sends `100 Continue` if the client waits for it and has not got it. To be called when the
     /// application first wants the body, whether or not bytes of it have come (RFC 9110, 10.1.1).
+    /// Does nothing if the output is closed.
     pub fn ask_for_body(&mut self, out: &mut Output<'_>) {
+        if out.check_open().is_err() {
+            return;
+        }
         if self.request.expects_continue && self.state.server(ServerEvent::Informational).is_ok() {
             self.put_continue(out);
         }
@@ -41,7 +45,8 @@ impl ServerConnection {
     ///
     /// # Errors
     ///
-    /// After the head of the response; for a status that is not 1xx, or is 101.
+    /// After the head of the response; for a status that is not 1xx, or is 101; if the output is
+    /// closed.
     pub fn inform(
         &mut self,
         status: Status,
@@ -52,6 +57,7 @@ impl ServerConnection {
             return Err(Misuse::Status(status));
         }
         check_fields(headers)?;
+        out.check_open()?;
         self.state.server(ServerEvent::Informational)?;
         let repeats = status == Status::CONTINUE && self.request.was_continued();
         if !self.request.is_http10 && !repeats {
@@ -74,7 +80,7 @@ impl ServerConnection {
     /// # Errors
     ///
     /// Before a request, or twice; for 1xx; for a body where there can be none; for fields that are
-    /// the connection's.
+    /// the connection's; if the output is closed.
     pub fn respond(
         &mut self,
         status: Status,
@@ -112,6 +118,7 @@ impl ServerConnection {
         date: Option<&HttpDate>,
         out: &mut Output<'_>,
     ) -> Result<(), Misuse> {
+        out.check_open()?;
         let (terms, content) = self.whole_response(heading, content)?;
         out.put_with(heading.expected_len() + content.len(), |out| {
             heading.write(terms, date, out);
@@ -131,6 +138,7 @@ impl ServerConnection {
         if !heading.headers.is_empty() {
             return self.respond_whole_with(heading, content, wording.date(), out);
         }
+        out.check_open()?;
         let (terms, content) = self.whole_response(heading, content)?;
         let head = wording.head(heading, terms);
         out.put_with(head.len() + content.len(), |out| {
@@ -147,6 +155,7 @@ impl ServerConnection {
         date: Option<&HttpDate>,
         out: &mut Output<'_>,
     ) -> Result<(), Misuse> {
+        out.check_open()?;
         let terms = self.begin_response(heading, length, ServerEvent::Response)?;
         let _ = self.state.server(ServerEvent::Response);
         out.put_with(heading.expected_len(), |out| heading.write(terms, date, out));
@@ -157,7 +166,7 @@ impl ServerConnection {
     ///
     /// # Errors
     ///
-    /// Before the head, after the end, or if it is more than was announced.
+    /// Before the head, after the end, if it is more than was announced, or if the output is closed.
     pub fn data(&mut self, data: &[u8], out: &mut Output<'_>) -> Result<(), Misuse> {
         match self.before_data(data.len(), out)? {
             Writing::Discarded => {}
@@ -209,7 +218,7 @@ impl ServerConnection {
     /// # Errors
     ///
     /// Before the head, or twice; if less data came than was announced; for trailers behind a body
-    /// of known length.
+    /// of known length; if the output is closed, and something would have to be written.
     pub fn end(&mut self, trailers: &Headers, out: &mut Output<'_>) -> Result<(), Misuse> {
         check_fields(trailers)?;
         match self.writing {
@@ -217,6 +226,9 @@ impl ServerConnection {
             Writing::Length(left) if left > 0 => return Err(Misuse::TooShort(left)),
             Writing::Length(_) if !trailers.is_empty() => return Err(Misuse::TrailersForbidden),
             _ => {}
+        }
+        if self.writing == Writing::Chunked {
+            out.check_open()?;
         }
         self.state.server(ServerEvent::End)?;
         if self.writing == Writing::Chunked {
@@ -228,8 +240,8 @@ impl ServerConnection {
     }
 
     /// Answers what the client broke: the status that it deserves, and in words what was wrong.
-    /// Does nothing if it broke nothing, or a response is under way; then nothing can tell it, but
-    /// that the connection is closed.
+    /// Does nothing if it broke nothing, a response is under way, or the output is closed; then
+    /// nothing can tell it, but that the connection is closed.
     pub fn reject(&mut self, date: Option<&HttpDate>, out: &mut Output<'_>) {
         let Some(rejection) = self.rejection.filter(|_| self.state.server == Server::Owing) else {
             return;
@@ -315,6 +327,7 @@ impl ServerConnection {
 
     /// Checks whether so much data may go out now, and writes what comes before it.
     fn before_data(&mut self, len: usize, out: &mut Output<'_>) -> Result<Writing, Misuse> {
+        out.check_open()?;
         let len = len as u64;
         match &mut self.writing {
             Writing::Length(left) if self.state.server == Server::Sending => {

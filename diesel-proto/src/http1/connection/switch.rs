@@ -17,7 +17,8 @@ impl ServerConnection {
     ///
     /// # Errors
     ///
-    /// If neither was asked for, or not this protocol, or the request is not complete.
+    /// If neither was asked for, or not this protocol, or the request is not complete, or the output
+    /// is closed.
     pub fn switch(
         &mut self,
         headers: &Headers,
@@ -34,6 +35,7 @@ impl ServerConnection {
             }
         }
         check_fields(headers)?;
+        out.check_open()?;
         self.state.server(ServerEvent::Switch)?;
         if self.request.owes_continue && !self.request.is_connect {
             self.put_continue(out);
