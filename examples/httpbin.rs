@@ -236,16 +236,19 @@ fn arguments(query: &str) -> Value {
     Value::Object(arguments)
 }
 
-/// A plus is a space, and `%41` an A.
+/// A plus is a space, `%41` an A, and a `%` that two digits do not follow is itself (URL Standard,
+/// 5.1).
 fn decoded(text: &str) -> String {
     let text = text.replace('+', " ");
-    let mut parts = text.split('%');
-    let mut bytes = parts.next().unwrap_or_default().as_bytes().to_vec();
-    for part in parts {
-        // A target in which two digits do not follow was refused.
-        let (digits, rest) = part.split_at_checked(2).unwrap_or_default();
-        bytes.extend(u8::from_str_radix(digits, 16));
-        bytes.extend_from_slice(rest.as_bytes());
+    let (mut bytes, mut rest) = (Vec::new(), text.as_bytes());
+    while let Some((&byte, behind)) = rest.split_first() {
+        let digit = |at: usize| char::from(*behind.get(at)?).to_digit(16);
+        let (decoded, left) = match (byte, digit(0), digit(1)) {
+            (b'%', Some(high), Some(low)) => ((high * 16 + low) as u8, &behind[2..]),
+            _ => (byte, behind),
+        };
+        bytes.push(decoded);
+        rest = left;
     }
     String::from_utf8_lossy(&bytes).into_owned()
 }

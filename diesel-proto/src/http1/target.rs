@@ -13,10 +13,12 @@
 //!   SHOULD answer 400 where they do not (RFC 9112, 3.2); but the URL Standard, which they follow,
 //!   leaves them as they are in a query, and in a path `[ ] |` (until 2025, `^` as well). So those
 //!   pass there. They delimit nothing.
+//! - **So does a `%` that two digits do not follow**, as in `?q=20%+tax`: the URL Standard leaves it
+//!   as it is in a path and in a query (4.4, path state and query state), and defines what it
+//!   decodes to: itself (1.3, percent-decode). A decoder has to be ready for it. In a host it does
+//!   not pass: there the URL Standard refuses it, too (3.5).
 //! - **Nothing else passes** that RFC 3986 does not have: no control, no blank, no byte beyond
 //!   ASCII, no `"`, `<`, `>`, no fragment, and in a path no `\`, which some take for `/`.
-//! - **A `%` begins an encoding of two digits**, or is refused: of what is broken, some decoders
-//!   make one thing, some another.
 //! - **An absolute target is one of http or https.** A server MUST accept the form (RFC 9112,
 //!   3.2.2), but what another scheme requires cannot be met by who does not know it (RFC 9110,
 //!   7.4). Whether https is to be answered is for the application to say: it may be behind a
@@ -255,7 +257,7 @@ const QUERY: u8 = 2;
 /// What may stand in a path, and `?`.
 const PATH_OR_MARK: u8 = 4;
 
-/// In which components a byte may stand, `%` apart.
+/// In which components a byte may stand.
 static CLASSES: Classes = {
     const ALL: u8 = PATH | QUERY | PATH_OR_MARK;
     let mut classes = [0; 256];
@@ -267,6 +269,8 @@ static CLASSES: Classes = {
             b'!' | b'$' | b'&' | b'\'' | b'(' | b')' | b'*' | b'+' | b',' | b';' | b'=' => ALL,
             b':' | b'@' | b'/' => ALL,
             b'?' => QUERY | PATH_OR_MARK,
+            // Of an encoding, or alone.
+            b'%' => ALL,
             // What browsers send.
             b'[' | b']' | b'^' | b'|' => ALL,
             b'`' | b'{' | b'}' | b'\\' => QUERY,
@@ -277,20 +281,12 @@ static CLASSES: Classes = {
     classes
 };
 
-/// How many bytes from the front are of this class, or of percent-encodings.
+/// How many bytes from the front are of this class.
 fn component_len(bytes: &[u8], class: u8) -> usize {
     if are_all(bytes, &CLASSES, class) {
         return bytes.len();
     }
-    let mut len = 0;
-    loop {
-        let rest = bytes.get(len..).unwrap_or_default();
-        len += rest.iter().take_while(|&&byte| CLASSES[usize::from(byte)] & class != 0).count();
-        match bytes.get(len..) {
-            Some([b'%', a, b, ..]) if a.is_ascii_hexdigit() && b.is_ascii_hexdigit() => len += 3,
-            _ => return len,
-        }
-    }
+    bytes.iter().take_while(|&&byte| CLASSES[usize::from(byte)] & class != 0).count()
 }
 
 #[cfg(test)]

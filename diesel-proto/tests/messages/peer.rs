@@ -282,8 +282,10 @@ fn is_doubtful(authority: &[u8]) -> bool {
 /// Why we accept this, which they refuse.
 fn more_lenient(error: HttpError, ours: &Message) -> Option<&'static str> {
     let (path, query) = ours.target.split_once('?').unwrap_or((&ours.target, ""));
+    let is_lone = |rest: &str| rest.get(..2).is_none_or(|two| u8::from_str_radix(two, 16).is_err());
     let is_sent = path.contains(['[', ']', '|', '^'])
-        || query.contains(['[', ']', '|', '^', '{', '}', '`', '\\']);
+        || query.contains(['[', ']', '|', '^', '{', '}', '`', '\\'])
+        || ours.target.split('%').skip(1).any(is_lone);
     match error {
         HttpError::InvalidTarget if is_sent => {
             Some("RFC 9112, 3.2: 400 is a SHOULD, and this is what browsers send (URL Standard)")

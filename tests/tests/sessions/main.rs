@@ -11,6 +11,7 @@ mod echo_timeout;
 mod fire;
 mod http;
 mod httpbin;
+mod httpbin_targets;
 mod laws;
 mod oops;
 mod programs;
