@@ -23,10 +23,12 @@ pub async fn chat(mut conn: Conn, room: Event<(String, String)>) -> Result<(), E
     loop {
         match first((conn.until_eol(), others.wait())).await {
             First2::A(line) => others.fire((nick.clone(), line?.trimmed().to_string())),
-            First2::B(said) => {
-                let (nick, text) = said?;
-                conn.write(format!("<{nick}> {text}\r\n")).await?
+            First2::B(Ok((nick, text))) => conn.write(format!("<{nick}> {text}\r\n")).await?,
+            // More was said than this friend read.
+            First2::B(Err(Error::Lagged(n))) => {
+                conn.write(format!("({n} lines are missing)\r\n")).await?
             }
+            First2::B(Err(error)) => return Err(error),
         }
     }
 }

@@ -3,6 +3,9 @@
 //! Rules:
 //!
 //! - `fire` only queues, and wakes; no subscriber runs before its turn.
+//! - Firing costs a token; while more than half of the capacity is unread, all that the fiber has
+//!   left in this pass. So a fiber that fires without end gives way, at its next await, to those
+//!   that read, before they fall behind.
 //! - A subscription owns its place in the stream of messages: nothing is missed between two waits.
 //! - Memory is bounded: beyond the capacity the oldest message goes, and whoever had not read it
 //!   is told. A message that everyone has read goes at once.
@@ -80,7 +83,12 @@ impl<T: Clone + 'static> Event<T> {
         Subscription { shared: Rc::clone(&self.shared), id }
     }
 
-    /// Sends `value` to every subscription. Cost: one waking for each that waits.
+    /// Sends `value` to every subscription. Only queues: no subscriber runs meanwhile.
+    ///
+    /// Fired without an await in between, more messages than the capacity push out those that were
+    /// not read; with one, subscribers have their turns first. (Firing costs one of the
+    /// [`tokens_per_pass`](crate::Config::tokens_per_pass); while more than half of the capacity is
+    /// unread, all that are left.) Cost: one waking for each that waits.
     pub fn fire(&self, value: T) {
         self.shared.fire(value, None);
     }
@@ -93,7 +101,7 @@ impl<T: Clone + 'static> Event<T> {
 
 impl<T> Shared<T> {
     fn fire(&self, value: T, sender: Option<usize>) {
-        let (dropped, subscribers) = {
+        let (dropped, subscribers, queued) = {
             let queue = &mut *self.queue.borrow_mut();
             let unread = queue.subscribers.len() - usize::from(sender.is_some());
             if unread == 0 {
@@ -102,8 +110,12 @@ impl<T> Shared<T> {
             let dropped =
                 (queue.messages.len() >= self.capacity).then(|| queue.pop_oldest()).flatten();
             queue.messages.push_back(Message { value: Rc::new(value), sender, unread });
-            (dropped, queue.subscribers.capacity())
+            (dropped, queue.subscribers.capacity(), queue.messages.len())
         };
+        match queued > self.capacity / 2 {
+            true => self.core.spend_all_tokens(),
+            false => self.core.spend_token(),
+        }
         drop(dropped);
         for id in 0..subscribers {
             let waker = {
@@ -198,7 +210,7 @@ impl<T: Clone + 'static> Subscription<T> {
         }
     }
 
-    /// Sends `value` to every other subscription of this event.
+    /// Sends `value` to every other subscription of this event. As [`Event::fire`] otherwise.
     pub fn fire(&self, value: T) {
         self.shared.fire(value, Some(self.id));
     }

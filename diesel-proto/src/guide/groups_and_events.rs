@@ -23,7 +23,8 @@
 //! An [`Event`] carries messages between fibers. A [`Subscription`] owns its place in the stream of
 //! messages, so nothing is missed between two waits; one that falls behind by more than the
 //! capacity is told how many it missed ([`Error::Lagged`]); firing *through* a subscription reaches
-//! all the others. That is all a chat needs:
+//! all the others. A fiber that fires again and again gives way to those that read, at its next
+//! await; what is lost is lost to one whose connection is not read. That is all a chat needs:
 //!
 //! ```
 //! use diesel_proto::{Conn, Error, Event, First2, Hub, Service, first};
@@ -34,10 +35,11 @@
 //!     loop {
 //!         match first((conn.until_eol(), others.wait())).await {
 //!             First2::A(line) => others.fire((nick.clone(), line?.trimmed().to_string())),
-//!             First2::B(said) => {
-//!                 let (nick, text) = said?;
-//!                 conn.write(format!("<{nick}> {text}\r\n")).await?
+//!             First2::B(Ok((nick, text))) => conn.write(format!("<{nick}> {text}\r\n")).await?,
+//!             First2::B(Err(Error::Lagged(n))) => {
+//!                 conn.write(format!("({n} lines are missing)\r\n")).await?
 //!             }
+//!             First2::B(Err(error)) => return Err(error),
 //!         }
 //!     }
 //! }

@@ -159,6 +159,11 @@ impl Core {
         self.tokens.set(self.tokens.get().saturating_sub(1));
     }
 
+    /// The fiber that is being polled gives way at its next token.
+    pub(crate) fn spend_all_tokens(&self) {
+        self.tokens.set(0);
+    }
+
     /// Puts a stream on the list of those to look at before the run ends.
     pub(crate) fn look_at(&self, socket: &Socket) {
         if !socket.dirty.replace(true) {

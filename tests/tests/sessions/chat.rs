@@ -5,7 +5,7 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use diesel_driver::{Cause, Hub, Reason, Service};
-use diesel_proto::testkit::net::{LinkOptions, Network, What};
+use diesel_proto::testkit::net::{LinkOptions, Network, PeerState, What};
 use diesel_proto::testkit::script::assert_plays;
 
 use crate::programs::chat::chat;
@@ -87,7 +87,7 @@ fn a_friend_who_does_not_read_is_cut_at_last_and_holds_up_nobody() {
     let closed = Rc::new(RefCell::new(Vec::new()));
     let causes = Rc::clone(&closed);
     network.watch(move |happening| {
-        if let What::Closed(cause) = happening.what {
+        if let What::Closed(cause) | What::Aborted(cause) = happening.what {
             causes.borrow_mut().push((happening.conn, cause));
         }
     });
@@ -112,6 +112,69 @@ fn a_friend_who_does_not_read_is_cut_at_last_and_holds_up_nobody() {
     }
     let cat = network.far_end(cat).map(|(_, conn)| conn);
     assert_eq!(*closed.borrow(), [(cat, Cause::TimedOut(Reason::WriteStall))]);
+}
+
+/// Whoever reads gets its turn before the room's memory is passed.
+#[test]
+fn a_friend_who_says_five_thousand_lines_at_once_loses_nobody_a_line() {
+    for friends in [2, 10, 100] {
+        let mut network = Network::new(1);
+        let mut hub = Hub::default();
+        let room = hub.event();
+        let chat = hub.add_service(Service::new(async move |conn| chat(conn, room.clone()).await));
+        let host = network.lone_host(hub);
+        let friends: Vec<_> = (0..friends)
+            .map(|n| {
+                let friend = network.connect_to(host, chat);
+                network.send(friend, format!("friend {n}\n"));
+                friend
+            })
+            .collect();
+        network.run_for(Duration::ZERO).unwrap();
+        let loud = friends[friends.len() / 2];
+        network.send(loud, "x\r\n".repeat(5000));
+        network.run_for(Duration::ZERO).unwrap();
+        let said = format!("<friend {}> x\r\n", friends.len() / 2).repeat(5000);
+        for &friend in friends.iter().filter(|&&friend| friend != loud) {
+            assert!(network.got(friend) == said.as_bytes());
+            assert_eq!(network.peer_state(friend), PeerState::Open);
+        }
+    }
+}
+
+#[test]
+fn a_friend_who_reads_too_late_is_told_how_many_lines_are_missing() {
+    let mut hub = Hub::default();
+    let room = hub.event();
+    let chat = hub.add_service(Service::new(async move |conn| chat(conn, room.clone()).await));
+    let mut network = Network::new(1);
+    network.link(LinkOptions { capacity: 10_000, ..LinkOptions::default() });
+    let host = network.lone_host(hub);
+    let [ann, bob, cat] = ["ann\n", "bob\n", "cat\n"].map(|nick| {
+        let friend = network.connect_to(host, chat);
+        network.send(friend, nick);
+        friend
+    });
+    network.stop_reading(cat);
+    network.run_for(Duration::ZERO).unwrap();
+    for n in 0..1300 {
+        network.send(ann, format!("{n} {}\n", "x".repeat(1000)));
+        network.run_for(Duration::ZERO).unwrap();
+    }
+    network.read_again(cat);
+    network.run_for(Duration::ZERO).unwrap();
+    network.send(bob, "did you get that?\n");
+    network.run_for(Duration::ZERO).unwrap();
+
+    let got = String::from_utf8(network.take_got(cat, usize::MAX)).unwrap();
+    let (before, after) = got.split_once('(').expect("lines are missing");
+    let (missing, after) = after.split_once(" lines are missing)\r\n").unwrap();
+    let missing: usize = missing.parse().unwrap();
+    let (before, after) = (before.lines().count(), after.lines().count());
+    assert!(before > 60, "{before}");
+    assert_eq!(before + missing + after, 1301);
+    assert_eq!(after, 1024 + 1, "as many as the room remembers, and what was said later");
+    assert_eq!(network.peer_state(cat), PeerState::Open);
 }
 
 #[test]
