@@ -2,8 +2,11 @@
 
 mod harness;
 
+use std::cell::RefCell;
+use std::rc::Rc;
+
 use diesel_proto::http1::*;
-use diesel_proto::{ConnId, Error};
+use diesel_proto::{Cause, ConnId, Error, LineEcho, Notice};
 use harness::*;
 
 fn serving(service: Service) -> (World, ConnId) {
@@ -128,4 +131,132 @@ fn an_interim_response_behind_the_answer_is_left_out() {
         let head = "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n";
         assert_eq!(world.hears(conn), [head, "1\r\nx\r\n0\r\n\r\n"].concat());
     }
+}
+
+fn head_of(status: &str, fields: &str) -> String {
+    format!("HTTP/1.1 {status}\r\n{fields}\r\n")
+}
+
+/// RFC 9110, 8.6: the length that GET would have, or none.
+#[test]
+fn a_head_without_content_announces_no_length_to_head() {
+    let services = || {
+        [
+            Service::new(|_: Request| Response::new(Status::OK)),
+            Service::new(async |_: Request| Response::new(Status::OK)),
+            Service::new(|_: Request| Response::bytes("")),
+            Service::new(|_: Request| Response::stream_exactly(0, async |_| Ok(()))),
+        ]
+    };
+    for service in services() {
+        let (mut world, conn) = serving(service);
+        world.says(conn, "HEAD / HTTP/1.1\r\nHost: a\r\n\r\n");
+        assert_eq!(world.hears(conn), head_of("200 OK", ""));
+        // What remembers the last head knows the difference.
+        world.says(conn, "GET / HTTP/1.1\r\nHost: a\r\n\r\n");
+        assert_eq!(world.hears(conn), head_of("200 OK", "Content-Length: 0\r\n"));
+        world.says(conn, "HEAD / HTTP/1.1\r\nHost: a\r\n\r\n");
+        assert_eq!(world.hears(conn), head_of("200 OK", ""));
+    }
+    let (mut world, conn) = serving(Service::new(|request: Request| match request.path() {
+        "/text" => Response::bytes("hello"),
+        _ => Response::stream_exactly(7, async |_| Ok(())),
+    }));
+    for (path, n) in [("/text", 5), ("/stream", 7)] {
+        world.says(conn, format!("HEAD {path} HTTP/1.1\r\nHost: a\r\n\r\n"));
+        assert_eq!(world.hears(conn), head_of("200 OK", &format!("Content-Length: {n}\r\n")));
+    }
+}
+
+#[cfg(feature = "http")]
+#[test]
+fn the_length_that_an_http_response_announces_is_kept_where_its_content_is_left_out() {
+    let answer = |status: u16| {
+        Service::new(move |_: Request| {
+            let response =
+                http::Response::builder().status(status).header("content-length", "1234");
+            Response::try_from(response.body("").unwrap()).unwrap()
+        })
+    };
+    for (method, status, line, length) in [
+        ("HEAD", 200, "200 OK", 1234),
+        ("GET", 200, "200 OK", 0),
+        ("GET", 304, "304 Not Modified", 1234),
+        ("HEAD", 304, "304 Not Modified", 1234),
+    ] {
+        let (mut world, conn) = serving(answer(status));
+        world.says(conn, format!("{method} / HTTP/1.1\r\nHost: a\r\n\r\n"));
+        let expected = head_of(line, &format!("Content-Length: {length}\r\n"));
+        assert_eq!(world.hears(conn), expected, "{method} {status}");
+        world.says(conn, format!("{method} / HTTP/1.1\r\nHost: a\r\n\r\n"));
+        assert_eq!(world.hears(conn), expected, "the connection goes on");
+    }
+}
+
+const CONNECT: &str = "CONNECT a:1 HTTP/1.1\r\nHost: a\r\n\r\n";
+const SMUGGLED: &str = "GET /smuggled HTTP/1.1\r\nHost: a\r\n\r\n";
+
+/// Answers everything, and keeps the paths that it was asked for.
+fn answering(status: Status, seen: &Rc<RefCell<Vec<String>>>) -> [Service; 2] {
+    let (one, other) = (Rc::clone(seen), Rc::clone(seen));
+    [
+        Service::new(move |request: Request| {
+            one.borrow_mut().push(request.target_text().to_owned());
+            (status, "here")
+        }),
+        Service::new(async move |request: Request| {
+            other.borrow_mut().push(request.target_text().to_owned());
+            (status, "here")
+        }),
+    ]
+}
+
+#[test]
+fn connect_is_not_implemented_unless_the_service_says_that_it_tunnels() {
+    let seen = Rc::default();
+    for service in answering(Status::OK, &seen) {
+        let (mut world, conn) = serving(service);
+        world.says(conn, [CONNECT, SMUGGLED].concat());
+        let heard = world.hears(conn);
+        assert!(heard.starts_with("HTTP/1.1 501 Not Implemented\r\n"), "{heard}");
+        assert!(heard.contains("Connection: close\r\n"), "{heard}");
+        assert_eq!(heard.matches("HTTP/1.1 ").count(), 1, "{heard}");
+        world.ends(conn);
+        let cause = Cause::Protocol(Rule::TunnelUnsupported.text());
+        assert_eq!(world.closed(conn), Some(cause));
+        assert!(world.notices().iter().all(|it| !matches!(it, Notice::Failed { .. })));
+    }
+    assert_eq!(*seen.borrow(), Vec::<String>::new());
+}
+
+/// What follows was meant for the other end of the tunnel.
+#[test]
+fn what_is_behind_a_refused_connect_is_no_request() {
+    let seen = Rc::default();
+    for parts in [vec![CONNECT.to_owned() + SMUGGLED], vec![CONNECT.into(), SMUGGLED.into()]] {
+        for service in answering(Status::FORBIDDEN, &seen) {
+            let (mut world, conn) = serving(service.tunnels());
+            for part in &parts {
+                world.says(conn, part);
+            }
+            let heard = world.hears(conn);
+            assert!(
+                heard.starts_with("HTTP/1.1 403 Forbidden\r\nConnection: close\r\n"),
+                "{heard}"
+            );
+            assert_eq!(heard.matches("HTTP/1.1 ").count(), 1, "{heard}");
+            world.ends(conn);
+            assert_eq!(world.closed(conn), Some(Cause::Done));
+        }
+    }
+    assert!(seen.borrow().iter().all(|target| target == "a:1"));
+}
+
+#[test]
+fn a_service_that_tunnels_hands_over_what_is_behind_connect() {
+    let (mut world, conn) = serving(
+        Service::new(async |_: Request| Response::upgrade("", LineEcho::default())).tunnels(),
+    );
+    world.says(conn, [CONNECT, "hello\r\n"].concat());
+    assert_eq!(world.hears(conn), "HTTP/1.1 200 OK\r\n\r\nyou said: hello\r\n");
 }

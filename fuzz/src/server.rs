@@ -47,7 +47,12 @@ pub fn server(data: &[u8]) {
         requests: requests.into(),
         ..Limits::default()
     };
-    let config = Config { limits, require_http11: flags & 8 != 0, require_length: flags & 16 != 0 };
+    let config = Config {
+        limits,
+        require_http11: flags & 8 != 0,
+        require_length: flags & 16 != 0,
+        tunnels: flags & 32 == 0,
+    };
     let (commands, stream) = rest.split_at(rest.len().min(n.into()));
     let mut seat = Seat::new(config, stream);
     let mut commands = commands.iter().copied();
@@ -308,6 +313,9 @@ impl<'a> Seat<'a> {
             _ if self.config.require_http11 && head.version() == Version::Http10 => {
                 Some(Rule::Http11Required)
             }
+            _ if head.method() == "CONNECT" && !self.config.tunnels => {
+                Some(Rule::TunnelUnsupported)
+            }
             Framing::Empty if sends && self.config.require_length => Some(Rule::LengthRequired),
             Framing::Length(n) if n > self.config.limits.body => Some(Rule::BodyTooLarge),
             _ => None,
@@ -413,7 +421,7 @@ impl<'a> Seat<'a> {
         assert_eq!(head.has_option("close"), is_last);
         let expected = match length {
             _ if status.code() == 204 => (None, false),
-            BodyLength::Exactly(0) if status.code() == 304 => (None, false),
+            BodyLength::Exactly(0) if status.code() == 304 || self.request.is_head => (None, false),
             BodyLength::Exactly(n) => (Some(n), false),
             BodyLength::Unknown => (None, head.is_chunked()),
         };

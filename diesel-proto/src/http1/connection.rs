@@ -54,6 +54,10 @@ pub struct Config {
     /// Whether a POST, PUT or PATCH has to say how long it is, and is refused with 411 otherwise.
     /// It has not, by default: without a length there is no body (RFC 9112, 6.3).
     pub require_length: bool,
+    /// Whether CONNECT is for the application, which may open a tunnel. By default it is refused
+    /// with 501 ([`Rule::TunnelUnsupported`]). Either way the connection is closed behind an answer
+    /// that opens none: what follows the request was meant for the other end of the tunnel.
+    pub tunnels: bool,
 }
 
 /// What a client did.

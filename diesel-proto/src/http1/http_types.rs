@@ -9,6 +9,8 @@ use bytes::Bytes;
 use http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
 
 use super::headers::is_framing_field;
+use super::response::Content;
+use super::syntax::decimal;
 use super::{Headers, InvalidField, RequestHead, Response, Status, Version};
 
 /// Names become lower case, and the fields of one name follow each other.
@@ -87,7 +89,8 @@ impl TryFrom<RequestHead<'_>> for http::Request<()> {
 }
 
 /// With a whole body. Fields that are the connection's to write are left out: `Content-Length` is
-/// that of the body.
+/// that of the body. But where that is empty, and answers HEAD or is a 304, the `Content-Length` that
+/// was there is kept: it is that of what GET would have (RFC 9110, 8.6).
 ///
 /// ```
 /// use diesel_proto::http1::{Response, Status};
@@ -104,6 +107,13 @@ impl<B: Into<Bytes>> TryFrom<http::Response<B>> for Response {
     fn try_from(response: http::Response<B>) -> Result<Self, InvalidStatus> {
         let (parts, body) = response.into_parts();
         let mut response = Response::bytes(body).status(Status::try_from(parts.status)?);
+        if let Content::Bytes(bytes) = &response.content {
+            let announced = parts.headers.get(http::header::CONTENT_LENGTH);
+            let announced = announced.and_then(|value| decimal(value.as_bytes()).ok());
+            if let (true, Some(n)) = (bytes.is_empty(), announced) {
+                response.content = Content::LeftOut(n);
+            }
+        }
         for (name, value) in
             parts.headers.iter().filter(|(name, _)| !is_framing_field(name.as_str()))
         {
@@ -150,7 +160,6 @@ impl core::error::Error for InvalidStatus {}
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::http1::response::Content;
     use crate::http1::{FieldSpans, Limits, Target, headers, parse_request};
     use alloc::format;
     use alloc::string::{String, ToString};

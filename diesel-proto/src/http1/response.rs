@@ -55,6 +55,8 @@ pub(super) enum Content {
     /// The same, while it is being written.
     Streaming(BodyLength),
     Upgrade(Box<Upgrade>),
+    /// Nothing: so many bytes is what there would be where content is not left out.
+    LeftOut(u64),
     /// None: a field may not go on the wire. The first such counts.
     Invalid(InvalidField),
 }
@@ -274,6 +276,7 @@ impl fmt::Debug for Content {
                 BodyLength::Exactly(n) => write!(f, "a stream of {n} bytes"),
                 BodyLength::Unknown => f.write_str("a stream"),
             },
+            Content::LeftOut(n) => write!(f, "empty, in place of {n} bytes"),
             Content::Upgrade(upgrade) => write!(f, "an upgrade to {}", upgrade.protocol),
             Content::Invalid(invalid) => write!(f, "none: {invalid}"),
         }

@@ -125,6 +125,7 @@ rules! {
     TooManyFields REQUEST_HEADER_FIELDS_TOO_LARGE "RFC 9110, 5.4" "more fields than the limit";
 
     // What the head says as a whole.
+    TunnelUnsupported NOT_IMPLEMENTED "RFC 9110, 9.3.6" "CONNECT, where no tunnels are opened";
     HostMissing BAD_REQUEST "RFC 9112, 3.2" "no Host in a request of HTTP/1.1";
     HostRepeated BAD_REQUEST "RFC 9112, 3.2" "more than one Host";
     HostSyntax BAD_REQUEST "RFC 9112, 3.2" "a Host that is no host and port";

@@ -90,6 +90,14 @@ impl Service {
         self
     }
 
+    /// Lets CONNECT through to the handler, which opens a tunnel with
+    /// [`Response::upgrade`]; any other answer closes the connection, and one of 2xx is a mistake of
+    /// the handler: 500. Without this, CONNECT is refused with 501. See [`Config::tunnels`].
+    pub fn tunnels(mut self) -> Self {
+        self.config.tunnels = true;
+        self
+    }
+
     /// How the connections beneath are treated: how many, how long they linger, how much is queued.
     pub fn connections(mut self, config: ServiceConfig) -> Self {
         self.connections = config;

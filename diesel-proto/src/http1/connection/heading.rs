@@ -30,7 +30,8 @@ pub(in crate::http1) struct Heading<'a> {
 /// What the connection says in it.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) struct Terms {
-    pub(super) length: BodyLength,
+    /// What is announced of the body. `None`: nothing.
+    pub(super) length: Option<BodyLength>,
     pub(super) keep_alive: bool,
     pub(super) is_http10: bool,
 }
@@ -122,14 +123,14 @@ impl Heading<'_> {
         match length {
             // RFC 9110, 8.6: a 204 has none.
             _ if status == Status::NO_CONTENT => {}
-            BodyLength::Exactly(0) if status == Status::NOT_MODIFIED => {}
-            BodyLength::Exactly(n) => {
+            None => {}
+            Some(BodyLength::Exactly(n)) => {
                 out.extend_from_slice(b"Content-Length: ");
                 put_decimal(n, out);
                 out.extend_from_slice(b"\r\n");
             }
-            BodyLength::Unknown if is_http10 => {}
-            BodyLength::Unknown => out.extend_from_slice(b"Transfer-Encoding: chunked\r\n"),
+            Some(BodyLength::Unknown) if is_http10 => {}
+            Some(BodyLength::Unknown) => out.extend_from_slice(b"Transfer-Encoding: chunked\r\n"),
         }
         out.extend_from_slice(b"\r\n");
     }

@@ -281,6 +281,7 @@ impl ServerConnection {
         let limit = config.limits.body;
         let refused = match map.framing {
             _ if self.request.is_http10 && config.require_http11 => Some(Rule::Http11Required),
+            _ if self.request.is_connect && !config.tunnels => Some(Rule::TunnelUnsupported),
             Framing::Empty if map.kind() == Method::Sends && config.require_length => {
                 Some(Rule::LengthRequired)
             }
@@ -304,7 +305,8 @@ impl ServerConnection {
         };
         self.reading = reading;
         let _ = self.state.client(event);
-        if is_last || !keeps {
+        // What follows CONNECT is no request, whether or not the tunnel is opened.
+        if is_last || !keeps || self.request.is_connect {
             self.state.give_up();
         }
         Ok(())

@@ -77,10 +77,15 @@ impl ServerConnection {
     /// and the date, if it is given one. An `Upgrade` may be among the fields: what else is spoken
     /// here.
     ///
+    /// In an answer to HEAD, and in a 304, `length` is that of the body which GET would have (RFC
+    /// 9110, 8.6), and none of it is sent; `BodyLength::Exactly(0)` announces nothing there.
+    ///
     /// # Errors
     ///
     /// Before a request, or twice; for 1xx; for a body where there can be none; for fields that are
-    /// the connection's; if the output is closed.
+    /// the connection's; if the output is closed. For 2xx to CONNECT: that opens a tunnel, and is
+    /// [`switch`](Self::switch)'s to send. (No CONNECT comes through unless
+    /// [`Config::tunnels`](super::Config::tunnels) is set.)
     pub fn respond(
         &mut self,
         status: Status,
@@ -302,6 +307,10 @@ impl ServerConnection {
             self.state.give_up();
         }
         let keep_alive = self.state.keep_alive;
+        // RFC 9110, 8.6: there, a length is that of another response. Who gives no content has not
+        // said how long that is.
+        let is_bodiless = self.request.is_head || status == Status::NOT_MODIFIED;
+        let length = Some(length).filter(|it| !is_bodiless || *it != BodyLength::Exactly(0));
         Ok(Terms { length, keep_alive, is_http10: self.request.is_http10 })
     }
 

@@ -9,7 +9,8 @@ use crate::http1::{Headers, HttpDate, Status};
 
 impl ServerConnection {
     /// Agrees to speak another protocol: `101 Switching Protocols` if the client asked for an
-    /// upgrade, `200 OK` if it asked for a tunnel with CONNECT; for that `protocol` does not matter.
+    /// upgrade, `200 OK` if it asked for a tunnel with CONNECT (see
+    /// [`Config::tunnels`](super::Config::tunnels)); for that `protocol` does not matter.
     /// Whatever was not taken by then is the first of the new protocol.
     ///
     /// Who asked for `100 Continue` gets it before that (RFC 9110, 7.8). The date goes out with a

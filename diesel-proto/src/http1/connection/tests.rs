@@ -783,7 +783,8 @@ fn who_expects_to_go_on_is_told_so_before_the_protocol_changes() {
 
 #[test]
 fn a_tunnel_is_opened_with_200_and_no_length() {
-    let mut seat = Seat::new(Config::default(), |seat, what| {
+    let config = Config { tunnels: true, ..Config::default() };
+    let mut seat = Seat::new(config.clone(), |seat, what| {
         if what == "complete" {
             assert!(seat.respond(Status::OK, BodyLength::Exactly(0)).is_err());
             seat.command(|c, out| c.switch(&Headers::new(), "", None, out)).unwrap();
@@ -793,7 +794,7 @@ fn a_tunnel_is_opened_with_200_and_no_length() {
     assert_eq!(seat.feed(head, &[]), 2);
     assert_eq!(seat.sent(), "HTTP/1.1 200 OK\r\n\r\n");
 
-    let mut dated = Seat::new(Config::default(), never);
+    let mut dated = Seat::new(config, never);
     dated.feed(head, &[]);
     let date = HttpDate::from_unix(0);
     dated.command(|c, out| c.switch(&Headers::new(), "", Some(&date), out)).unwrap();
