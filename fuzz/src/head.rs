@@ -102,7 +102,7 @@ fn parsed(bytes: &[u8], limits: &Limits) -> Verdict {
 
 /// Given to a connection in pieces.
 fn fed(bytes: &[u8], cut: &[usize], limits: &Limits, spans: &mut FieldSpans) -> Verdict {
-    let config = Config { limits: *limits, ..Config::default() };
+    let config = Config { limits: *limits, tunnels: true, ..Config::default() };
     let mut connection = ServerConnection::new(Arc::new(config));
     let mut blocks = Blocks::new();
     let mut taken_before = 0;

@@ -49,7 +49,7 @@ impl<E> Verdict<E> {
 
 /// Our connection.
 pub(crate) fn ours(bytes: &[u8], cut: &[usize], limits: &Limits) -> Outcome<Rule> {
-    let config = Config { limits: *limits, ..Config::default() };
+    let config = Config { limits: *limits, tunnels: true, ..Config::default() };
     let mut connection = ServerConnection::new(Arc::new(config));
     let (mut blocks, mut spans) = (Blocks::new(), FieldSpans::new());
     let mut pipeline = Pipeline::new();
