@@ -178,7 +178,7 @@ impl<M: Machine> Endpoint<M> {
     /// was sent by then.
     #[cfg(any(test, feature = "testkit"))]
     pub(crate) fn was_cut(&self) -> bool {
-        self.link.flow.is_abort || self.workspace.taken_back > 0
+        self.link.flow.is_abort() || self.workspace.taken_back > 0
     }
 
     /// What the machine had to tell a person, oldest first.

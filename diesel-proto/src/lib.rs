@@ -33,6 +33,7 @@ pub mod hub;
 mod line_echo;
 mod link;
 mod machine;
+mod nested;
 mod notice;
 mod pipeline;
 pub mod proxy_protocol;
@@ -59,6 +60,7 @@ pub use hub::{
 };
 pub use line_echo::LineEcho;
 pub use machine::{Actions, Flow, Input, Machine, Workspace};
+pub use nested::Nested;
 pub use notice::{Access, Notice};
 pub use pipeline::{Closed, External, Pipeline};
 pub use proxy_protocol::ProxyProtocol;

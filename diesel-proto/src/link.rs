@@ -58,8 +58,41 @@ impl<M: Machine> Link<M> {
         link
     }
 
+    /// The stream is there. A machine that starts after a shutdown began is told of it.
     pub(crate) fn start(&mut self, now: Instant, workspace: &mut Workspace) {
+        let shuts_down = self.flow.shutting_down;
         self.input(now, Input::Start, workspace);
+        if shuts_down {
+            self.input(now, Input::Shutdown, workspace);
+        }
+    }
+
+    /// What happened to the stream below, for the machine within a layer. Returns how many of the
+    /// bytes it took, and keeps none: the stream below does.
+    pub(crate) fn pass_on(
+        &mut self,
+        now: Instant,
+        input: Input<'_>,
+        workspace: &mut Workspace,
+    ) -> usize {
+        match input {
+            Input::Bytes(bytes) if self.flow.is_closing() || self.inbound != Inbound::Open => {
+                return bytes.len();
+            }
+            Input::Bytes(_) if !self.wants_input() => {}
+            Input::Bytes(bytes) => {
+                let taken = self.offer(now, bytes, workspace);
+                self.settle(now, workspace);
+                return taken;
+            }
+            Input::Start => self.start(now, workspace),
+            Input::Eof => self.eof(now, workspace),
+            Input::Reset => self.reset(now, workspace),
+            Input::Deadline => self.expired(now, workspace),
+            Input::Drained if !self.flow.take_drained() => {}
+            Input::Drained | Input::Wake | Input::Shutdown => self.input(now, input, workspace),
+        }
+        0
     }
 
     /// Whether bytes are welcome.
@@ -68,6 +101,11 @@ impl<M: Machine> Link<M> {
             && !self.flow.is_closing()
             && !self.flow.paused
             && self.rest.is_none()
+    }
+
+    /// Whether bytes have to wait until the machine goes on.
+    pub(crate) fn is_blocked(&self) -> bool {
+        self.flow.paused || self.rest.is_some()
     }
 
     /// All of `bytes`, or none if they are not welcome. Bytes for a stream that has ended are

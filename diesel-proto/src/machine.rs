@@ -129,8 +129,30 @@ pub struct Flow {
     /// Its machine was told that a shutdown began: so is one that takes its place.
     pub(crate) shutting_down: bool,
     pub(crate) fate: Fate,
-    /// When closing: with a reset.
-    pub(crate) is_abort: bool,
+    /// How it closes, when it does.
+    manner: Manner,
+    /// Bytes that are queued below, if this is the stream of an inner machine.
+    pub(crate) below: u64,
+}
+
+/// How a stream closes. A later one is more than an earlier one.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+enum Manner {
+    /// Everything queued is sent, then our side ends.
+    #[default]
+    InOrder,
+    /// Everything queued is sent, then the stream is reset.
+    Cut,
+    /// What was queued is dropped, and the stream is reset.
+    Abort,
+}
+
+/// What a machine asked for when it closed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Ending {
+    Close(Cause),
+    Cut(Cause),
+    Abort(Cause),
 }
 
 /// A stream has a deadline until it has an end.
@@ -156,7 +178,8 @@ impl Flow {
             paused: false,
             shutting_down: false,
             fate: Fate::Open(None),
-            is_abort: false,
+            manner: Manner::InOrder,
+            below: 0,
         }
     }
 
@@ -193,8 +216,27 @@ impl Flow {
 
     /// How the stream ends, and why, if it does, once everything queued is sent.
     pub fn end(&self) -> Option<End> {
-        let end = if self.is_abort { End::Abort } else { End::Close };
+        let end = if self.is_abort() { End::Abort } else { End::Close };
         self.closing().map(end)
+    }
+
+    /// When closing: with a reset.
+    pub(crate) fn is_abort(&self) -> bool {
+        self.manner > Manner::InOrder
+    }
+
+    pub(crate) fn ending(&self) -> Option<Ending> {
+        let ending = match self.manner {
+            Manner::InOrder => Ending::Close,
+            Manner::Cut => Ending::Cut,
+            Manner::Abort => Ending::Abort,
+        };
+        self.closing().map(ending)
+    }
+
+    /// Bytes that are queued, here and below.
+    pub(crate) fn queued(&self) -> u64 {
+        self.output.len().saturating_add(self.below)
     }
 
     pub(crate) fn is_closing(&self) -> bool {
@@ -224,18 +266,19 @@ impl Flow {
     /// As [`close_with`](Self::close_with), with a reset instead of FIN.
     pub(crate) fn cut_with(&mut self, cause: Cause) {
         self.close_with(cause);
-        self.is_abort = true;
+        self.manner = self.manner.max(Manner::Cut);
     }
 
     /// As [`cut_with`](Self::cut_with), and what is queued is dropped.
     pub(crate) fn abort_with(&mut self, cause: Cause, blocks: &mut Blocks) {
-        self.cut_with(cause);
+        self.close_with(cause);
+        self.manner = Manner::Abort;
         self.output.clear(blocks);
     }
 
     /// Takes the request for [`Input::Drained`] if it is due.
     pub(crate) fn take_drained(&mut self) -> bool {
-        let due = self.output.len() < self.notify_below;
+        let due = self.queued() < self.notify_below;
         if due {
             self.notify_below = 0;
         }
@@ -323,9 +366,9 @@ impl<'a> Actions<'a> {
         self.workspace.refused += u64::from(pushed.is_err());
     }
 
-    /// How many bytes are queued and not sent.
+    /// How many bytes are queued and not sent: here, and for a machine within a layer also below.
     pub fn queued(&self) -> u64 {
-        self.flow.output.len()
+        self.flow.queued()
     }
 
     /// Asks for [`Input::Drained`] once fewer than `n` bytes are queued. One request holds at a
@@ -427,10 +470,9 @@ impl<'a> Actions<'a> {
         (&mut self.flow.output, &mut self.workspace.blocks)
     }
 
-    /// For a layer that frames what is inside it: the actions of an inner stream, which borrow the
-    /// same memory.
-    pub fn inner<'b>(&'b mut self, flow: &'b mut Flow) -> Actions<'b> {
-        Actions { flow, workspace: self.workspace }
+    /// Both parts, for a layer.
+    pub(crate) fn parts(&mut self) -> (&mut Flow, &mut Workspace) {
+        (self.flow, self.workspace)
     }
 
     /// The queue itself, and the memory that it borrows.

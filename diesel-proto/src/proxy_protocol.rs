@@ -16,7 +16,7 @@ use core::fmt;
 use core::net::{IpAddr, SocketAddr};
 use core::time::Duration;
 
-use crate::{Actions, Buffer, Cause, Input, Instant, Machine, Reason, Slot};
+use crate::{Actions, Buffer, Cause, Input, Instant, Machine, Nested, Reason};
 
 /// The longest header there can be, its line end included.
 pub const MAX_HEADER: usize = 107;
@@ -135,7 +135,7 @@ enum State<M, F> {
     Header(Buffer, F),
     /// Between the two, and after a header that is none.
     Over,
-    Inner(Slot<M>),
+    Inner(Nested<M>),
 }
 
 impl<M: Machine, F: FnOnce(Proxied) -> M> ProxyProtocol<M, F> {
@@ -171,15 +171,16 @@ impl<M: Machine, F: FnOnce(Proxied) -> M> ProxyProtocol<M, F> {
             }
         };
         actions.clear_deadline();
-        let mut inner = Slot::First(make(header));
-        inner.step(now, Input::Start, actions);
+        let mut inner = Nested::sharing(make(header));
+        inner.pass_on(now, Input::Start, actions);
         // `held < n <= held + len(bytes)`: the header's end is among what just came.
         let taken = n.saturating_sub(held);
         let rest = bytes.get(taken..).unwrap_or_default();
         let mut inner_taken = 0;
-        if !rest.is_empty() && !actions.is_paused() && !actions.is_closing() {
-            inner_taken = inner.step(now, Input::Bytes(rest), actions);
+        if !rest.is_empty() {
+            inner_taken = inner.pass_on(now, Input::Bytes(rest), actions);
         }
+        inner.settle(None, actions);
         self.state = State::Inner(inner);
         taken + inner_taken
     }
@@ -188,7 +189,9 @@ impl<M: Machine, F: FnOnce(Proxied) -> M> ProxyProtocol<M, F> {
 impl<M: Machine, F: FnOnce(Proxied) -> M> Machine for ProxyProtocol<M, F> {
     fn step(&mut self, now: Instant, input: Input<'_>, actions: &mut Actions<'_>) -> usize {
         if let State::Inner(inner) = &mut self.state {
-            return inner.step(now, input, actions);
+            let taken = inner.pass_on(now, input, actions);
+            inner.settle(None, actions);
+            return taken;
         }
         match input {
             Input::Start => actions.set_deadline(now + self.within, Reason::Head),

@@ -4,6 +4,7 @@
 mod crowd;
 mod program;
 mod running;
+pub mod xor;
 
 pub use crowd::{Crowd, Diary, Outcome};
 pub use program::{Program, Signal, connect};

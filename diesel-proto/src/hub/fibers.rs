@@ -216,7 +216,7 @@ impl Core {
         let flow = &mut socket.channel.borrow_mut().flow;
         let Some(closing) = flow.closing() else { return };
         if let (Cause::Done | Cause::PeerClosed, false, Some(cause)) =
-            (closing, flow.is_abort, cause)
+            (closing, flow.is_abort(), cause)
         {
             flow.fate = Fate::Closing(cause);
         }

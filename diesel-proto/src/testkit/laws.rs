@@ -21,7 +21,7 @@ use core::fmt::Write;
 
 use super::cuts::{self, Cut};
 pub use super::report::{Broken, Second};
-use super::run::{Findings, Manner, Room, Transcript, run};
+use super::run::{Decoder, Findings, Manner, Room, Transcript, run};
 use super::stimulus::{self, Stimulus};
 use super::watch::Left;
 use super::{Random, shrink};
@@ -71,6 +71,7 @@ pub struct Laws<F> {
     boundaries: Vec<usize>,
     few_cuts: bool,
     early_deadlines: bool,
+    decoder: Option<Decoder>,
     /// How many runs there were, to bound what the search for a smaller case costs.
     runs: Cell<usize>,
 }
@@ -85,6 +86,7 @@ impl<M: Machine, F: Fn() -> M> Laws<F> {
             boundaries: Vec::new(),
             few_cuts: false,
             early_deadlines: false,
+            decoder: None,
             runs: Cell::new(0),
         }
     }
@@ -117,6 +119,14 @@ impl<M: Machine, F: Fn() -> M> Laws<F> {
     /// of a deadline is compared: not when it is, nor one that passes with nothing put out.
     pub fn early_deadlines(mut self) -> Self {
         self.early_deadlines = true;
+        self
+    }
+
+    /// Compares what a decoder makes of the output: for a layer that frames what its inner machine
+    /// puts out in each step, so that its frames follow the steps. The decoder gets what came out
+    /// since something else than bytes happened, which is made of whole frames.
+    pub fn through(mut self, decoder: fn(&[u8]) -> Vec<u8>) -> Self {
+        self.decoder = Some(decoder);
         self
     }
 
@@ -215,8 +225,8 @@ impl<M: Machine, F: Fn() -> M> Laws<F> {
     }
 
     fn manner<'a>(&self, cut: &'a Cut) -> Manner<'a> {
-        let early_deadlines = self.early_deadlines;
-        Manner { cut, room: Room::Ample, pester: false, early_deadlines }
+        let Laws { early_deadlines, decoder, .. } = *self;
+        Manner { cut, room: Room::Ample, pester: false, early_deadlines, decoder }
     }
 
     fn run(&self, stimuli: &[Stimulus], manner: &Manner<'_>) -> (Transcript, Findings) {

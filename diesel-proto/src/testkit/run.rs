@@ -117,6 +117,9 @@ pub(super) struct Findings {
     pub(super) left: Option<Left>,
 }
 
+/// What a framing layer's output is compared through.
+pub(super) type Decoder = fn(&[u8]) -> Vec<u8>;
+
 /// How a run is to be done.
 #[derive(Clone, Debug)]
 pub(super) struct Manner<'a> {
@@ -127,6 +130,8 @@ pub(super) struct Manner<'a> {
     /// Deadlines may come early: one that is set, or passes with nothing put out, is not written
     /// down.
     pub(super) early_deadlines: bool,
+    /// What the output is compared through.
+    pub(super) decoder: Option<Decoder>,
 }
 
 pub(super) fn run<M: Machine>(
@@ -336,10 +341,15 @@ impl<M: Machine> Run<'_, M> {
 
     fn entry(&mut self, after: After) {
         let early = self.manner.early_deadlines;
+        let output = core::mem::take(&mut self.output);
+        let output = match self.manner.decoder {
+            Some(decode) => decode(&output),
+            None => output,
+        };
         let entry = Entry {
             at: self.now,
             after,
-            output: core::mem::take(&mut self.output),
+            output,
             notices: core::mem::take(&mut self.notices),
             deadline: self.endpoint.next_deadline().filter(|_| !early),
             half_closed: self.endpoint.half_closed(),

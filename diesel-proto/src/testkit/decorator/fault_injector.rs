@@ -112,7 +112,6 @@ impl<M: Machine> Machine for FaultInjector<M> {
     fn step(&mut self, now: Instant, input: Input<'_>, actions: &mut Actions<'_>) -> usize {
         match input {
             Input::Bytes(bytes) => return self.bytes(now, bytes, actions),
-            Input::Deadline => self.gate.expired(now, actions),
             // It has ended for the machine inside.
             Input::Eof if self.over => {}
             _ => _ = self.gate.step(now, input, actions),

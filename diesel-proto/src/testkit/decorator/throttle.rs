@@ -50,7 +50,6 @@ impl<M: Machine> Machine for Throttle<M> {
     fn step(&mut self, now: Instant, input: Input<'_>, actions: &mut Actions<'_>) -> usize {
         match input {
             Input::Bytes(bytes) => return self.bytes(now, bytes, actions),
-            Input::Deadline => self.gate.expired(now, actions),
             _ => _ = self.gate.step(now, input, actions),
         }
         0

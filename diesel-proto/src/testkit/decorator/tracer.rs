@@ -10,28 +10,29 @@
 
 use core::fmt;
 
-use crate::{Actions, Deadline, Flow, Input, Instant, Machine, Slot};
+use crate::{Actions, Deadline, Flow, Input, Instant, Machine, Nested};
 
 /// Bytes that are shown of an input.
 const SHOWN: usize = 64;
 
 /// Logs each step of a machine, as text for a sink that writes it wherever it likes.
 pub struct Tracer<M, S> {
-    inner: Slot<M>,
+    inner: Nested<M>,
     sink: S,
 }
 
 impl<M: Machine, S: FnMut(Instant, fmt::Arguments<'_>)> Tracer<M, S> {
     /// The sink gets one line for each step, without its end.
     pub fn new(inner: M, sink: S) -> Self {
-        Tracer { inner: Slot::First(inner), sink }
+        Tracer { inner: Nested::sharing(inner), sink }
     }
 }
 
 impl<M: Machine, S: FnMut(Instant, fmt::Arguments<'_>)> Machine for Tracer<M, S> {
     fn step(&mut self, now: Instant, input: Input<'_>, actions: &mut Actions<'_>) -> usize {
         let before = State::of(actions.flow());
-        let taken = self.inner.step(now, input, actions);
+        let taken = self.inner.pass_on(now, input, actions);
+        self.inner.settle(None, actions);
         let after = State::of(actions.flow());
         let step = Step { input, taken, before, after };
         (self.sink)(now, format_args!("{now:?} {step}"));

@@ -1,0 +1,227 @@
+//! What a layer holds: an inner machine, with the state of its stream.
+//!
+//! A layer is a machine around another one. It passes on what happens, changes what goes through,
+//! and may have a deadline and a pause of its own. [`Nested`] does the rest: it keeps the state of
+//! the inner stream apart from that of the stream below, so that neither side can overwrite what
+//! the other wants, and it brings both together again.
+//!
+//! ```text
+//!             ┌────────────────── layer ──────────────────┐
+//!   below ──▶ │ decode ──▶ [ rest ] ──▶ inner machine     │
+//!   below ◀── │ encode ◀── [ its queue ] ◀───┘            │   a framing layer
+//!             └───────────────────────────────────────────┘
+//!
+//!   below ◀──▶ one queue, lent for the step ◀──▶ inner machine    a sharing layer
+//! ```
+//!
+//! Rules of this file:
+//!
+//! - The successor of an inner machine takes the inner machine's place, never the layer's.
+//! - What is queued below counts as queued for the inner machine.
+//! - An abort stays an abort, a cut stays a cut, and each keeps its cause.
+//! - A machine that starts after a shutdown began is told of it.
+//!
+//! It must never know what the layer does to the bytes.
+
+use core::fmt;
+
+use crate::link::Link;
+use crate::machine::Ending;
+use crate::{Actions, Cause, Deadline, End, Input, Instant, Machine, Notice, Workspace};
+
+/// An inner machine and the state of its stream, for a layer to hold.
+///
+/// There are two kinds of layers. One that keeps the length of what goes through (a tracer, a
+/// throttle, a header that is read first) *shares* the queue of the stream below and copies
+/// nothing: [`sharing`](Self::sharing), [`settle`](Self::settle). One that *frames* has its inner
+/// machine write to a queue of its own, and takes all that is in it after each step:
+/// [`framing`](Self::framing), [`settle_framed`](Self::settle_framed).
+///
+/// In each of its steps a layer
+///
+/// 1. passes on what happened with [`pass_on`](Self::pass_on), or hands over what it decoded with
+///    [`received`](Self::received),
+/// 2. then settles, which says to the stream below what the inner machine wants: the pause, the
+///    sooner of both deadlines, [`Input::Drained`], half-close, close, cut or abort.
+///
+/// ```
+/// use diesel_proto::{Actions, Endpoint, Input, Instant, LineEcho, Machine, Nested};
+///
+/// /// Turns all that comes in to capitals.
+/// struct Shout<M>(Nested<M>);
+///
+/// impl<M: Machine> Machine for Shout<M> {
+///     fn step(&mut self, now: Instant, input: Input<'_>, actions: &mut Actions<'_>) -> usize {
+///         let taken = match input {
+///             Input::Bytes(bytes) => {
+///                 let loud = bytes.to_ascii_uppercase();
+///                 self.0.pass_on(now, Input::Bytes(&loud), actions)
+///             }
+///             other => self.0.pass_on(now, other, actions),
+///         };
+///         self.0.settle(None, actions);
+///         taken
+///     }
+/// }
+///
+/// let layer = Shout(Nested::sharing(LineEcho::default()));
+/// let mut endpoint = Endpoint::new(layer, Instant::ORIGIN);
+/// assert_eq!(endpoint.received(Instant::ORIGIN, b"hello\r\n"), 7);
+/// assert_eq!(endpoint.take_outgoing(Instant::ORIGIN), b"you said: HELLO\r\n");
+/// ```
+pub struct Nested<M> {
+    link: Link<M>,
+    frames: bool,
+}
+
+impl<M: Machine> Nested<M> {
+    /// For a layer that keeps the length of what goes through: the inner machine writes to the
+    /// queue of the stream below.
+    pub fn sharing(machine: M) -> Self {
+        Nested { link: Link::new(machine), frames: false }
+    }
+
+    /// For a layer that frames: the inner machine writes to a queue of its own.
+    pub fn framing(machine: M) -> Self {
+        Nested { link: Link::new(machine), frames: true }
+    }
+
+    /// Passes on what happened to the stream below. Returns how many of the bytes of
+    /// [`Input::Bytes`] the inner machine took: if fewer than given, it paused, and the caller
+    /// offers the rest again.
+    ///
+    /// [`Input::Deadline`] reaches the inner machine only if its own deadline is due, and
+    /// [`Input::Drained`] only if it asked for that: a layer may pass on every one.
+    /// [`Input::Eof`] waits until reading goes on, as everywhere.
+    pub fn pass_on(&mut self, now: Instant, input: Input<'_>, actions: &mut Actions<'_>) -> usize {
+        self.run(actions, |link, workspace| link.pass_on(now, input, workspace))
+    }
+
+    /// Hands over what the layer decoded. Returns how many bytes were taken: all, or none while
+    /// [`wants_input`](Self::wants_input) is false. What the inner machine leaves is kept here (at
+    /// most the bytes of one call) and offered again when it goes on.
+    #[must_use = "bytes that were not taken must be offered again"]
+    pub fn received(&mut self, now: Instant, bytes: &[u8], actions: &mut Actions<'_>) -> usize {
+        self.run(actions, |link, workspace| link.received(now, bytes, workspace))
+    }
+
+    /// Whether the inner machine takes bytes now.
+    pub fn wants_input(&self) -> bool {
+        self.link.wants_input()
+    }
+
+    /// Says to the stream below what the inner machine of a sharing layer wants. The deadline is
+    /// the sooner of its own and that of the layer. A layer that wants reading paused, or
+    /// [`Input::Drained`] for itself, asks for it afterwards.
+    pub fn settle(&mut self, layer: Option<Deadline>, actions: &mut Actions<'_>) {
+        if self.frames && !self.link.flow.output().is_empty() {
+            actions.notice(Notice::Text("a framing layer settled without its frame".into()));
+            return actions.abort(Cause::Failed);
+        }
+        self.say(layer, actions);
+    }
+
+    /// As [`settle`](Self::settle), for a framing layer: `frame` gets everything that the inner
+    /// machine queued, in order, and sends it on in the layer's own form. Where the slices are cut
+    /// depends on what the inner machine queued, never on the speed of the reader.
+    pub fn settle_framed(
+        &mut self,
+        layer: Option<Deadline>,
+        actions: &mut Actions<'_>,
+        mut frame: impl FnMut(&[u8], &mut Actions<'_>),
+    ) {
+        while self.frames && !self.link.flow.output.is_empty() {
+            let mut slices: [&[u8]; 8] = [&[]; 8];
+            let n = self.link.flow.output.slices(&mut slices);
+            if n == 0 {
+                // Bytes that a file holds cannot go through here.
+                actions.notice(Notice::Text("a region was queued inside a framing layer".into()));
+                return actions.abort(Cause::Failed);
+            }
+            let mut framed = 0;
+            for slice in &slices[..n] {
+                frame(slice, actions);
+                framed += slice.len() as u64;
+            }
+            self.link.flow.output.advance(framed, actions.blocks());
+        }
+        self.say(layer, actions);
+    }
+
+    /// Whether the inner machine ended its sending side: nothing more will be queued.
+    pub fn half_closed(&self) -> bool {
+        self.link.flow.is_half_closed()
+    }
+
+    /// How the inner machine ended the stream, if it did. A layer that says goodbye itself (a
+    /// closing record) does so for an [`End::Close`] only, and before it settles.
+    pub fn end(&self) -> Option<End> {
+        self.link.flow.end()
+    }
+
+    /// The deadline of the inner machine.
+    pub fn deadline(&self) -> Option<Deadline> {
+        self.link.flow.deadline()
+    }
+
+    /// Bytes held for the inner stream, in and out, that are not queued below.
+    pub fn held(&self) -> usize {
+        self.link.held()
+    }
+
+    /// Bytes that the inner machine has scanned: see [`Machine::scanned`].
+    pub fn scanned(&self) -> u64 {
+        self.link.machine().scanned()
+    }
+
+    /// Runs `f` on the inner stream, with the queue lent and the outer successor out of reach.
+    fn run<R>(
+        &mut self,
+        actions: &mut Actions<'_>,
+        f: impl FnOnce(&mut Link<M>, &mut Workspace) -> R,
+    ) -> R {
+        let (outer, workspace) = actions.parts();
+        let successor = workspace.successor.take();
+        let inner = &mut self.link.flow;
+        inner.shutting_down |= outer.shutting_down;
+        inner.below = match self.frames {
+            true => outer.queued(),
+            false => outer.below,
+        };
+        if !self.frames {
+            core::mem::swap(&mut self.link.flow.output, &mut outer.output);
+        }
+        let result = f(&mut self.link, workspace);
+        if !self.frames {
+            core::mem::swap(&mut self.link.flow.output, &mut outer.output);
+        }
+        workspace.successor = successor;
+        result
+    }
+
+    fn say(&mut self, layer: Option<Deadline>, actions: &mut Actions<'_>) {
+        let inner = &self.link.flow;
+        match self.link.is_blocked() && !inner.is_closing() {
+            true => actions.pause(),
+            false => actions.resume(),
+        }
+        actions.notify_below(inner.notify_below);
+        match [inner.deadline(), layer].into_iter().flatten().min_by_key(|it| it.at) {
+            Some(Deadline { at, reason }) => actions.set_deadline(at, reason),
+            None => actions.clear_deadline(),
+        }
+        match inner.ending() {
+            None if inner.is_half_closed() => actions.half_close(),
+            None => {}
+            Some(Ending::Close(cause)) => actions.close(cause),
+            Some(Ending::Cut(cause)) => actions.cut(cause),
+            Some(Ending::Abort(cause)) => actions.abort(cause),
+        }
+    }
+}
+
+impl<M: fmt::Debug> fmt::Debug for Nested<M> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.link.fmt(f)
+    }
+}

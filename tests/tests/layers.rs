@@ -1,0 +1,238 @@
+//! A layer passes on what it does not change: the successor of its inner machine, an abort and its
+//! cause, a shutdown, the pause, both deadlines, what is queued below.
+
+use core::time::Duration;
+
+use diesel_proto::testkit::Stimulus;
+use diesel_proto::testkit::laws::Laws;
+use diesel_proto::{
+    Actions, Cause, End, Endpoint, Input, Instant, LineEcho, Machine, Nested, Reason,
+};
+use diesel_tests::xor::{Xor, open, seal};
+
+const NOW: Instant = Instant::ORIGIN;
+const KEY: u8 = 0x5a;
+const SECOND: Duration = Duration::from_secs(1);
+
+/// Obeys commands, a byte each; says what else happens to it.
+#[derive(Default)]
+struct Obeys;
+
+impl Machine for Obeys {
+    fn step(&mut self, now: Instant, input: Input<'_>, actions: &mut Actions<'_>) -> usize {
+        match input {
+            Input::Bytes(bytes) => {
+                let mut taken = 0;
+                while taken < bytes.len() && !actions.is_paused() && !actions.is_closing() {
+                    taken += 1;
+                    match bytes[taken - 1] {
+                        b'u' => {
+                            actions.upgrade(Obeys);
+                            return taken;
+                        }
+                        b'a' => actions.abort(Cause::Failed),
+                        b'c' => {
+                            actions.send(b"part of it");
+                            actions.cut(Cause::Failed);
+                        }
+                        b'd' => actions.set_deadline(now + SECOND, Reason::Application("inner")),
+                        b'h' => actions.half_close(),
+                        b'n' => {
+                            actions.send(&[b'x'; 100]);
+                            actions.notify_below(50);
+                        }
+                        b'p' => actions.pause(),
+                        b'q' => actions.close(Cause::Done),
+                        _ => actions.send(b"?"),
+                    }
+                }
+                return taken;
+            }
+            Input::Start => actions.send(b"start "),
+            Input::Eof => actions.send(b"eof "),
+            Input::Deadline => actions.send(b"deadline "),
+            Input::Drained => actions.send(b"drained "),
+            Input::Wake => {
+                actions.resume();
+                actions.send(b"wake ");
+            }
+            Input::Shutdown => actions.send(b"shutdown "),
+            _ => {}
+        }
+        0
+    }
+}
+
+/// A layer that keeps the length.
+struct Plain<M>(Nested<M>);
+
+impl<M: Machine> Machine for Plain<M> {
+    fn step(&mut self, now: Instant, input: Input<'_>, actions: &mut Actions<'_>) -> usize {
+        let taken = self.0.pass_on(now, input, actions);
+        self.0.settle(None, actions);
+        taken
+    }
+}
+
+/// The same for a bare machine, one in a layer that shares, and one in a layer that frames.
+trait Stands {
+    fn hears(&mut self, bytes: &[u8]);
+    fn says(&mut self) -> String;
+}
+
+impl<M: Machine> Stands for Endpoint<Plain<M>> {
+    fn hears(&mut self, bytes: &[u8]) {
+        assert_eq!(self.received(NOW, bytes), bytes.len());
+    }
+
+    fn says(&mut self) -> String {
+        String::from_utf8(self.take_outgoing(NOW)).unwrap()
+    }
+}
+
+impl<M: Machine> Stands for Endpoint<Xor<M>> {
+    fn hears(&mut self, bytes: &[u8]) {
+        let sealed = seal(KEY, bytes);
+        assert_eq!(self.received(NOW, &sealed), sealed.len());
+    }
+
+    fn says(&mut self) -> String {
+        String::from_utf8(open(KEY, &self.take_outgoing(NOW))).unwrap()
+    }
+}
+
+macro_rules! in_each_layer {
+    ($($name:ident: |$endpoint:ident| $story:block)*) => {$(
+        #[test]
+        fn $name() {
+            let mut $endpoint = Endpoint::new(Plain(Nested::sharing(Obeys)), NOW);
+            $story;
+            let mut $endpoint = Endpoint::new(Xor::new(KEY, Obeys), NOW);
+            $story;
+            let two = Plain(Nested::sharing(Plain(Nested::sharing(Obeys))));
+            let mut $endpoint = Endpoint::new(two, NOW);
+            $story;
+            let mut $endpoint = Endpoint::new(Xor::new(KEY, Plain(Nested::sharing(Obeys))), NOW);
+            $story;
+        }
+    )*};
+}
+
+in_each_layer! {
+    the_successor_of_an_inner_machine_takes_its_place_and_not_that_of_the_layer: |endpoint| {
+        endpoint.hears(b"u?");
+        // What follows the upgrade still goes through the layer.
+        assert_eq!(endpoint.says(), "start start ?");
+        endpoint.hears(b"u");
+        endpoint.hears(b"?");
+        assert_eq!(endpoint.says(), "start ?");
+    }
+
+    an_abort_passes_through_and_is_not_turned_into_a_close: |endpoint| {
+        endpoint.hears(b"a");
+        assert_eq!(endpoint.end(), Some(End::Abort(Cause::Failed)));
+        assert_eq!(endpoint.says(), "", "an abort drops what is queued");
+    }
+
+    a_cut_passes_through_after_what_was_queued: |endpoint| {
+        endpoint.hears(b"c");
+        assert_eq!(endpoint.end(), None);
+        assert_eq!(endpoint.says(), "start part of it");
+        assert_eq!(endpoint.end(), Some(End::Abort(Cause::Failed)));
+    }
+
+    a_close_and_a_half_close_pass_through: |endpoint| {
+        endpoint.hears(b"h");
+        endpoint.says();
+        assert!(endpoint.half_closed() && endpoint.end().is_none());
+        endpoint.hears(b"q");
+        assert_eq!(endpoint.end(), Some(End::Close(Cause::Done)));
+    }
+
+    a_successor_is_told_of_the_shutdown_that_began_before: |endpoint| {
+        endpoint.says();
+        endpoint.shutdown(NOW);
+        assert_eq!(endpoint.says(), "shutdown ");
+        endpoint.hears(b"u");
+        assert_eq!(endpoint.says(), "start shutdown ");
+    }
+
+    a_pause_holds_what_comes_behind_it_until_the_inner_machine_goes_on: |endpoint| {
+        endpoint.hears(b"p??");
+        assert_eq!(endpoint.says(), "start ");
+        assert!(!endpoint.wants_input());
+        endpoint.eof(NOW);
+        assert_eq!(endpoint.says(), "");
+        endpoint.wake(NOW);
+        assert_eq!(endpoint.says(), "wake ??eof ");
+    }
+
+    a_deadline_of_the_inner_machine_is_one_of_the_stream: |endpoint| {
+        endpoint.hears(b"d");
+        let deadline = endpoint.next_deadline().unwrap();
+        assert_eq!((deadline.at, deadline.reason), (NOW + SECOND, Reason::Application("inner")));
+        endpoint.says();
+        endpoint.expired(NOW + SECOND);
+        assert_eq!((endpoint.says().as_str(), endpoint.next_deadline()), ("deadline ", None));
+    }
+
+    what_is_queued_below_counts_for_the_inner_machine: |endpoint| {
+        endpoint.says();
+        endpoint.hears(b"n");
+        endpoint.sent(NOW, endpoint.queued() - 50);
+        assert_eq!(endpoint.queued(), 50);
+        endpoint.sent(NOW, 1);
+        let told = endpoint.queued();
+        assert!(told > 49, "told when fewer than it asked for are queued below");
+        endpoint.sent(NOW, told);
+        assert_eq!(endpoint.queued(), 0, "and once");
+    }
+}
+
+/// Ends its inner side's sessions with a successor of its own while the inner side upgrades.
+struct Both(Nested<Obeys>);
+
+impl Machine for Both {
+    fn step(&mut self, now: Instant, input: Input<'_>, actions: &mut Actions<'_>) -> usize {
+        if let Input::Bytes(b"both") = input {
+            actions.upgrade(LineEcho::default());
+            self.0.pass_on(now, Input::Bytes(b"u"), actions);
+            self.0.settle(None, actions);
+            return 4;
+        }
+        let taken = self.0.pass_on(now, input, actions);
+        self.0.settle(None, actions);
+        taken
+    }
+}
+
+#[test]
+fn the_successor_of_a_layer_is_not_taken_for_that_of_its_inner_machine() {
+    let mut endpoint = Endpoint::new(Both(Nested::sharing(Obeys)), NOW);
+    assert_eq!(endpoint.received(NOW, b"both"), 4);
+    assert_eq!(endpoint.received(NOW, b"hi\r\n"), 4);
+    assert_eq!(endpoint.take_outgoing(NOW), b"start start you said: hi\r\n");
+}
+
+#[test]
+fn a_framing_layer_that_forgets_its_frame_is_cut_and_nothing_goes_out_in_the_clear() {
+    let mut endpoint = Endpoint::new(Plain(Nested::framing(Obeys)), NOW);
+    assert_eq!(endpoint.end(), Some(End::Abort(Cause::Failed)));
+    assert_eq!(endpoint.take_outgoing(NOW), b"");
+    let notices: Vec<_> = endpoint.drain_notices().map(|notice| notice.to_string()).collect();
+    assert_eq!(notices, ["a framing layer settled without its frame"]);
+}
+
+#[test]
+fn a_framing_layer_keeps_the_laws() {
+    let session = [
+        Stimulus::bytes(seal(KEY, b"hello\r\nUPGR")),
+        Stimulus::bytes(seal(KEY, b"ADE\r\nworld\r\nlonger than twelve\r\n")),
+        Stimulus::Wake,
+        Stimulus::Eof,
+    ];
+    let inner = || {
+        LineEcho::default().on_upgrade(|actions| actions.upgrade(LineEcho::default().max_line(12)))
+    };
+    Laws::of(|| Xor::new(KEY, inner())).through(|sealed| open(KEY, sealed)).assert(&session);
+}
