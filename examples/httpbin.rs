@@ -10,7 +10,7 @@
 
 use std::time::Duration;
 
-use diesel_driver::http1::{BodyWriter, Limits, Request, Response, Service, Status};
+use diesel_driver::http1::{BodyWriter, Limits, Request, Response, Service, Status, Target};
 use diesel_driver::{Application, Error};
 use diesel_examples::{Failure, address, command_line};
 use serde_json::map::Entry;
@@ -32,6 +32,9 @@ enum Page<'a> {
 
 const PAGES: &str = "/get /headers /anything /echo (POST) /status/CODE /bytes/N /chunked/N \
                      /stream/N /delay/MS\n";
+
+/// The host of a target URI where a client named none, as HTTP/1.0 may.
+const DEFAULT_HOST: &str = "localhost";
 
 /// No page is longer than this, in bytes or lines.
 const MOST: usize = 100 << 20;
@@ -183,9 +186,19 @@ fn about(request: &Request) -> Map<String, Value> {
     about.insert("args".into(), arguments(request.query().unwrap_or_default()));
     about.insert("headers".into(), headers(request));
     about.insert("origin".into(), request.peer().to_string().into());
-    let host = request.host().unwrap_or_default();
-    about.insert("url".into(), format!("http://{host}{}", request.target_text()).into());
+    about.insert("url".into(), target_uri(request).into());
     about
+}
+
+/// What is asked for, with the scheme and the host, wherever those were said (RFC 9112, 3.3).
+fn target_uri(request: &Request) -> String {
+    let host = request.host().unwrap_or(DEFAULT_HOST);
+    match request.target() {
+        Target::Origin { .. } => format!("http://{host}{}", request.target_text()),
+        Target::Asterisk => format!("http://{host}"),
+        // It is one already, or what CONNECT has in its place.
+        Target::Absolute { .. } | Target::Authority(_) => request.target_text().into(),
+    }
 }
 
 fn page_of(request: &Request, more: Value) -> Response {

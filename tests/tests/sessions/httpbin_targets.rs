@@ -22,3 +22,37 @@ fn a_percent_sign_that_no_digits_follow_is_itself() {
         || with(service()),
     );
 }
+
+/// RFC 9112, 3.3: an absolute target is the target URI; else the host is the one that `Host` names,
+/// or the server's own.
+#[test]
+fn the_url_is_the_target_uri_in_whatever_form_it_was_asked_for() {
+    let script = |request: &str, args: &str, headers: &str, url: &str| {
+        let page = format!(
+            "{{\\n  \"args\": {args},\\n  \"headers\": {headers},\\n  \
+             \"origin\": \"unnamed\",\\n  \"url\": \"{url}\"\\n}}\\n"
+        );
+        // `\n` is two bytes in the script.
+        let length = page.len() - page.matches("\\n").count();
+        let kind = "Content-Type: application/json";
+        format!(
+            "ann> GET {request}\\r\\n\\r\\n\n\
+             ann< HTTP/1.1 200 OK\\r\\n{kind}\\r\\nContent-Length: {length}\\r\\n\\r\\n{page}\n"
+        )
+    };
+    let one = r#"{\n    "x": "1"\n  }"#;
+    let host = r#"{\n    "Host": "b"\n  }"#;
+    let old = |url: &str, uri: &str| {
+        let keep = r#"{\n    "Connection": "keep-alive"\n  }"#;
+        script(&format!("{url} HTTP/1.0\\r\\nConnection: keep-alive"), "{}", keep, uri)
+            .replace("200 OK\\r\\n", "200 OK\\r\\nConnection: keep-alive\\r\\n")
+    };
+    let scripts = [
+        script("/get?x=1 HTTP/1.1\\r\\nHost: b", one, host, "http://b/get?x=1"),
+        script("http://a/get?x=1 HTTP/1.1\\r\\nHost: b", one, host, "http://a/get?x=1"),
+        script("HTTPS://a:443/get HTTP/1.1\\r\\nHost: b", "{}", host, "HTTPS://a:443/get"),
+        old("/get", "http://localhost/get"),
+        old("http://a/get", "http://a/get"),
+    ];
+    assert_plays(&(scripts.concat() + "ann open\n"), || with(service()));
+}
