@@ -33,6 +33,9 @@ enum Page<'a> {
 const PAGES: &str = "/get /headers /anything /echo (POST) /status/CODE /bytes/N /chunked/N \
                      /stream/N /delay/MS\n";
 
+/// All methods that some page may be asked for with.
+const METHODS: &str = "GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS";
+
 /// The host of a target URI where a client named none, as HTTP/1.0 may.
 const DEFAULT_HOST: &str = "localhost";
 
@@ -66,21 +69,27 @@ impl<'a> Page<'a> {
     /// The methods that it may be asked for with.
     fn methods(&self) -> &'static str {
         match self {
-            Page::Echo => "POST",
-            Page::Anything | Page::Status(_) => "GET, HEAD, POST, PUT, PATCH, DELETE",
-            _ => "GET, HEAD",
+            Page::Echo => "POST, OPTIONS",
+            Page::Anything | Page::Status(_) => METHODS,
+            _ => "GET, HEAD, OPTIONS",
         }
     }
 }
 
 /// Answers any request.
 pub async fn httpbin(mut request: Request) -> Result<Response, Error> {
+    let is_options = request.method() == "OPTIONS";
     let page = match Page::at(request.path()) {
         _ if !is_known(request.method()) => return Ok(plain(Status::NOT_IMPLEMENTED)),
+        // Of the server as a whole.
+        None if is_options && request.path() == "*" => return Ok(options(METHODS)),
         None => return Ok(plain(Status::NOT_FOUND)),
         Some(page) => page,
     };
     let methods = page.methods();
+    if is_options {
+        return Ok(options(methods));
+    }
     if !methods.split(", ").any(|method| method == request.method()) {
         return Ok(plain(Status::METHOD_NOT_ALLOWED).header("Allow", methods));
     }
@@ -120,6 +129,11 @@ pub async fn httpbin(mut request: Request) -> Result<Response, Error> {
             None => plain(Status::BAD_REQUEST),
         },
     })
+}
+
+/// What may be asked for (RFC 9110, 9.3.7).
+fn options(methods: &str) -> Response {
+    Response::new(Status::NO_CONTENT).header("Allow", methods)
 }
 
 /// With the field that RFC 9110 has this status carry, if any; 426 gets its own by itself.

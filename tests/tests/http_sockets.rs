@@ -77,7 +77,7 @@ fn curl_asks_in_every_way() {
     assert_eq!(code(&[], "/delay/10"), "200");
 
     assert!(get(&["-i"], "/status/401").contains("\r\nWWW-Authenticate: "));
-    assert!(get(&["-i", "-X", "PUT"], "/get").contains("\r\nAllow: GET, HEAD\r\n"));
+    assert!(get(&["-i", "-X", "PUT"], "/get").contains("\r\nAllow: GET, HEAD, OPTIONS\r\n"));
 
     // Two requests over one connection.
     let second = format!("http://{address}/status/204");

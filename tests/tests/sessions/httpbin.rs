@@ -37,9 +37,9 @@ fn a_method_that_a_page_has_not_is_told_which_it_has() {
     assert_plays(
         r"
         ann> PUT /echo HTTP/1.1\r\nHost: a\r\nContent-Length: 2\r\n\r\nhi
-        ann< HTTP/1.1 405 Method Not Allowed\r\nContent-Type: text/plain; charset=utf-8\r\nAllow: POST\r\nContent-Length: 23\r\n\r\n405 Method Not Allowed\n
+        ann< HTTP/1.1 405 Method Not Allowed\r\nContent-Type: text/plain; charset=utf-8\r\nAllow: POST, OPTIONS\r\nContent-Length: 23\r\n\r\n405 Method Not Allowed\n
         ann> DELETE /get HTTP/1.1\r\nHost: a\r\n\r\n
-        ann< HTTP/1.1 405 Method Not Allowed\r\nContent-Type: text/plain; charset=utf-8\r\nAllow: GET, HEAD\r\nContent-Length: 23\r\n\r\n405 Method Not Allowed\n
+        ann< HTTP/1.1 405 Method Not Allowed\r\nContent-Type: text/plain; charset=utf-8\r\nAllow: GET, HEAD, OPTIONS\r\nContent-Length: 23\r\n\r\n405 Method Not Allowed\n
         ann> BREW /get HTTP/1.1\r\nHost: a\r\n\r\n
         ann< HTTP/1.1 501 Not Implemented\r\nContent-Type: text/plain; charset=utf-8\r\nContent-Length: 20\r\n\r\n501 Not Implemented\n
         ann> get /get HTTP/1.1\r\nHost: a\r\n\r\n
@@ -171,7 +171,7 @@ fn who_waits_for_leave_to_send_gets_it_where_the_body_is_wanted() {
         ann open
 
         bob> POST /get HTTP/1.1\r\nHost: a\r\nExpect: 100-continue\r\nContent-Length: 5\r\n\r\n
-        bob< HTTP/1.1 405 Method Not Allowed\r\nConnection: close\r\nContent-Type: text/plain; charset=utf-8\r\nAllow: GET, HEAD\r\nContent-Length: 23\r\n\r\n405 Method Not Allowed\n
+        bob< HTTP/1.1 405 Method Not Allowed\r\nConnection: close\r\nContent-Type: text/plain; charset=utf-8\r\nAllow: GET, HEAD, OPTIONS\r\nContent-Length: 23\r\n\r\n405 Method Not Allowed\n
         bob closed: done
         ",
         served,
@@ -249,7 +249,7 @@ fn a_status_comes_with_the_field_that_it_needs() {
         ),
         (
             "405",
-            r"405 Method Not Allowed\r\nAllow: GET, HEAD, POST, PUT, PATCH, DELETE\r\nContent-Length: 0\r\n\r\n",
+            r"405 Method Not Allowed\r\nAllow: GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS\r\nContent-Length: 0\r\n\r\n",
         ),
         (
             "407",

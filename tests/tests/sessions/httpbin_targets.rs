@@ -56,3 +56,33 @@ fn the_url_is_the_target_uri_in_whatever_form_it_was_asked_for() {
     ];
     assert_plays(&(scripts.concat() + "ann open\n"), || with(service()));
 }
+
+/// RFC 9110, 9.3.7, and RFC 9112, 3.2.4: of the server as a whole, and of each page.
+#[test]
+fn options_tells_which_methods_there_are() {
+    let all = "GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS";
+    let asked = [
+        ("*", all),
+        ("http://a", all),
+        ("https://a:443", all),
+        ("http://a/", "GET, HEAD, OPTIONS"),
+        ("/get", "GET, HEAD, OPTIONS"),
+        ("http://a/echo", "POST, OPTIONS"),
+        ("/anything/at/all", all),
+    ];
+    let mut script = String::new();
+    for (target, methods) in asked {
+        script += &format!(
+            "ann> OPTIONS {target} HTTP/1.1\\r\\nHost: a\\r\\n\\r\\n\n\
+             ann< HTTP/1.1 204 No Content\\r\\nAllow: {methods}\\r\\n\\r\\n\n"
+        );
+    }
+    script += r"
+        ann> OPTIONS http://a?b HTTP/1.1\r\nHost: a\r\nContent-Length: 2\r\n\r\nhi
+        ann< HTTP/1.1 204 No Content\r\nAllow: GET, HEAD, OPTIONS\r\n\r\n
+        ann> OPTIONS /nowhere HTTP/1.1\r\nHost: a\r\n\r\n
+        ann< HTTP/1.1 404 Not Found\r\nContent-Type: text/plain; charset=utf-8\r\nContent-Length: 14\r\n\r\n404 Not Found\n
+        ann open
+        ";
+    assert_plays(&script, || with(service()));
+}
