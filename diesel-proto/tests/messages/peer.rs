@@ -189,7 +189,7 @@ pub(crate) fn compare(bytes: &[u8], limits: &Limits) -> (Outcome<Rule>, Option<&
 }
 
 /// How many reasons there are.
-pub(crate) const REASONS: usize = 6;
+pub(crate) const REASONS: usize = 7;
 
 /// Why the two differ, if there is a reason.
 fn reason(ours: &Outcome<Rule>, theirs: &Outcome<HttpError>) -> Option<&'static str> {
@@ -205,6 +205,10 @@ fn reason(ours: &Outcome<Rule>, theirs: &Outcome<HttpError>) -> Option<&'static 
         != (theirs.verdict == Verdict::Closed && theirs.messages.len() == common);
     if is_closed_by_one && common > 0 && is_quoted(&ours.messages[common - 1]) {
         return Some("RFC 9110, 7.6.1: an option is a token, and a quotation mark hides no comma");
+    }
+    let is_tunnel = ours.messages.last().is_some_and(|message| message.method == "CONNECT");
+    if ours.verdict == Verdict::Closed && ours.messages.len() == common && is_tunnel {
+        return Some("RFC 9110, 9.3.6: what follows CONNECT is for the other end of the tunnel");
     }
     match (ours.verdict, theirs.messages.get(common), ours.messages.get(common)) {
         (Verdict::Refused(rule), Some(message), None) => stricter(rule, message),
