@@ -103,7 +103,9 @@ fn run(hub: &mut Hub, now: Instant, told: &mut (Vec<Notice>, Option<Cause>)) {
                     assert!(service.is_some(), "{notice}");
                     told.0.push(notice);
                 }
-                Action::Close(_, cause) => assert_eq!(told.1.replace(cause), None),
+                Action::Close(_, cause) | Action::Abort(_, cause) => {
+                    assert_eq!(told.1.replace(cause), None)
+                }
                 _ => {}
             }
         }
