@@ -167,6 +167,8 @@ impl Driver {
             if self.halted {
                 return Ok(Flow::Halt);
             }
+            // Handlers may have computed for long since the clock was read.
+            let now = if hub.needs_time() { self.clock.now() } else { now };
             let mut actions = std::mem::take(&mut self.actions);
             hub.run(now, &mut actions);
             for action in actions.drain(..) {

@@ -236,6 +236,9 @@ fn a_run_ends_when_its_polls_are_spent() {
     }
     world.step();
     assert_eq!(world.hub.counters().polls, 25);
+    // From the next run on the sleeps count.
+    assert_eq!(world.hub.next_wake(), Some(world.now));
+    assert!(!world.step());
     assert_eq!(world.hub.next_wake(), Some(world.now + seconds(1)));
 }
 

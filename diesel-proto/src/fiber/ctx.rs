@@ -10,6 +10,7 @@ use core::time::Duration;
 use super::channel::{Connecting, Spare, error_of};
 use super::join::{self, JoinHandle};
 use super::{Conn, Event, First2, first};
+use crate::hub::begun::Begun;
 use crate::hub::fibers::Role;
 use crate::hub::{Alarm, Core};
 use crate::{Address, ConnectError, Error, Instant, Reason, TimerKey};
@@ -78,8 +79,9 @@ impl Ctx {
         self.core.unix_seconds()
     }
 
-    /// Waits for at least `duration`, from when it is first awaited. Zero lets every fiber that is
-    /// ready have its turn, once.
+    /// Waits for at least `duration`, from when it is first awaited: never less, however long the
+    /// fiber computed before. It counts from the first clock reading that the hub is told after
+    /// that. Zero lets every fiber that is ready have its turn, once.
     ///
     /// # Errors
     ///
@@ -180,6 +182,8 @@ enum SleepState {
     /// Was put at the end of the queue, once.
     Yielded,
     Until(Instant, Option<TimerKey>),
+    /// Until this timer has fired.
+    For(TimerKey),
 }
 
 impl Future for Sleep {
@@ -191,8 +195,8 @@ impl Future for Sleep {
             return Poll::Pending;
         }
         let now = core.now.get();
-        if let SleepState::New(duration) = *state {
-            if duration.is_zero() {
+        let waits = match *state {
+            SleepState::New(duration) if duration.is_zero() => {
                 // Or else a loop that does nothing but give way would outlast every shutdown.
                 if core.forbids_waiting(now) {
                     core.spend_token();
@@ -202,18 +206,18 @@ impl Future for Sleep {
                 cx.waker().wake_by_ref();
                 return Poll::Pending;
             }
-            *state = SleepState::Until(now + duration, None);
-        }
-        let SleepState::Until(at, key) = state else {
+            SleepState::Yielded => None,
+            SleepState::New(duration) => Some((now + duration, None)),
+            // As for timers: `NEVER` does not come, whatever the clock says.
+            SleepState::Until(at, _) if now >= at && at < Instant::NEVER => None,
+            SleepState::Until(at, key) => Some((at, key)),
+            SleepState::For(key) => core.timers.borrow().deadline(key).map(|at| (at, Some(key))),
+        };
+        let Some((at, key)) = waits else {
             core.spend_token();
             return Poll::Ready(Ok(()));
         };
-        // As for timers: `NEVER` does not come, whatever the clock says.
-        if now >= *at && *at < Instant::NEVER {
-            core.spend_token();
-            return Poll::Ready(Ok(()));
-        }
-        if core.forbids_waiting(*at) {
+        if core.forbids_waiting(at) {
             core.spend_token();
             return Poll::Ready(Err(Error::Shutdown));
         }
@@ -229,7 +233,18 @@ impl Future for Sleep {
                 match key.and_then(|key| timers.value_mut(key)) {
                     Some(former) => Some(core::mem::replace(former, alarm)),
                     None => {
-                        *key = Some(timers.insert(*at, alarm));
+                        let key = timers.insert(at, alarm);
+                        drop(timers);
+                        *state = match *state {
+                            SleepState::New(duration) => {
+                                // What never comes does not come later either.
+                                if at < Instant::NEVER {
+                                    core.begin(Begun::Sleep(key, duration));
+                                }
+                                SleepState::For(key)
+                            }
+                            _ => SleepState::Until(at, Some(key)),
+                        };
                         None
                     }
                 }
@@ -242,8 +257,10 @@ impl Future for Sleep {
 
 impl Drop for Sleep {
     fn drop(&mut self) {
-        if let SleepState::Until(_, Some(key)) = self.state {
-            self.core.cancel_timer(key);
+        match self.state {
+            SleepState::Until(_, Some(key)) => self.core.cancel_timer(key),
+            SleepState::For(key) => self.core.give_up_sleep(key),
+            _ => {}
         }
     }
 }

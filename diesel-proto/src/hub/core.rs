@@ -14,6 +14,7 @@ use core::task::{Context, Waker};
 
 use bytes::Bytes;
 
+use super::begun::Begun;
 use super::fibers::{Fiber, Hook, Role};
 use super::id::{Key, Slots};
 use super::stream::{MachineStream, Stream};
@@ -44,6 +45,10 @@ pub(crate) struct Core {
     /// An orderly shutdown ends by then.
     pub(crate) halt_by: Cell<Option<Instant>>,
     pub(crate) halt_asked: Cell<bool>,
+    /// Waits that count from the next run.
+    pub(crate) begun: RefCell<Vec<Begun>>,
+    /// So does the grace period.
+    pub(crate) grace_begun: Cell<bool>,
     /// The embedder's: woken when there is something to do while the hub rests.
     alarm: Waker,
     pub(crate) ready: RefCell<ReadyQueue>,
@@ -94,6 +99,8 @@ impl Core {
             draining: Cell::new(false),
             halt_by: Cell::new(None),
             halt_asked: Cell::new(false),
+            begun: RefCell::new(Vec::new()),
+            grace_begun: Cell::new(false),
             ready: RefCell::new(ReadyQueue::new(alarm.clone())),
             alarm,
             fibers: RefCell::new(Slots::new()),
@@ -357,6 +364,7 @@ impl Core {
         let socket = self.add_socket(None, address, &self.client_config, Connecting::Yes);
         self.counters.borrow_mut().connects += 1;
         self.push_action(Action::Connect(socket.id, address));
+        self.begin(Begun::Stream(socket.id));
         self.look_at(&socket);
         Ok(Conn::new(socket))
     }

@@ -316,6 +316,7 @@ impl Hub {
         self.advance(now);
         let halt_by = &self.core.halt_by;
         halt_by.set(Some(halt_by.get().map_or(deadline, |by| by.min(deadline))));
+        self.core.grace_begun.set(false);
         if self.core.draining.replace(true) {
             return;
         }

@@ -26,6 +26,9 @@
 //! 3. Then wait: for streams that are not paused to be readable, for those with something
 //!    [`outgoing`](Hub::outgoing) to be writable, and until [`next_wake`](Hub::next_wake).
 //! 4. `now` never goes back. If it does, the hub holds on to what it knew.
+//! 5. `now` stands still within a call. A wait that begins within one (a sleep, a time-out, a
+//!    connect) counts from the `now` of the next run: so that it is never early, read the clock for
+//!    that run after the call came back. [`needs_time`](Hub::needs_time) says when that matters.
 //!
 //! # The order of things
 //!
@@ -36,6 +39,7 @@
 //! fibers, in the order in which that happened: after each fiber one machine.
 
 mod action;
+pub(crate) mod begun;
 mod config;
 pub(crate) mod core;
 pub(crate) mod fibers;

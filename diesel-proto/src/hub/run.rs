@@ -1,6 +1,6 @@
 //! Time passed: what a run does, in its order.
 //!
-//! Timers that are due wake their fibers behind those that are ready already; fibers run; every
+//! Waits that began since the last run count from now; timers that are due wake their fibers behind those that are ready already; fibers run; every
 //! stream that something was done to is looked at; services stop or go on accepting; and an orderly
 //! shutdown ends if it can.
 
@@ -12,6 +12,7 @@ impl Hub {
     pub fn run(&mut self, now: Instant, actions: &mut Vec<Action>) {
         self.advance(now);
         if !self.halted {
+            self.count_begun();
             self.fire_timers();
             self.run_ready();
             self.settle();
@@ -26,8 +27,8 @@ impl Hub {
         }
     }
 
-    /// Whether [`run`](Self::run) has something to do now, without looking at timers. Cheaper than a
-    /// run that finds nothing.
+    /// Whether [`run`](Self::run) has something to do now, without looking at timers: a wait that
+    /// [counts from it](Self::needs_time), for one. Cheaper than a run that finds nothing.
     pub fn has_more(&self) -> bool {
         if self.halted {
             return !self.core.actions.borrow().is_empty();
@@ -37,12 +38,14 @@ impl Hub {
             || !self.core.dirty.borrow().is_empty()
             || !self.core.actions.borrow().is_empty()
             || self.core.halt_asked.get()
+            || self.core.has_begun()
     }
 
-    /// To be asked before waiting: when to call [`run`](Self::run) if nothing happens before. At once (an instant that is not
-    /// later than now) if there is more to do than the last one's budget allowed. `None`: nothing
-    /// is to come. From here on a waking sounds the alarm. Never later than what is due, but it may be earlier, if what was due was taken
-    /// back.
+    /// Ask this before waiting: when to call [`run`](Self::run) if nothing happens before. At once
+    /// (an instant that is not later than now) if there is more to do than the last run's budget
+    /// allowed, or if a wait [counts from the next run](Self::needs_time). `None`: nothing is to
+    /// come. Never later than what is due, but it may be earlier, if that was taken back. After this
+    /// call, a wake-up wakes the embedder's alarm.
     pub fn next_wake(&self) -> Option<Instant> {
         if self.halted {
             return None;
@@ -238,7 +241,9 @@ impl Hub {
     pub(super) fn halt_or_not(&mut self) {
         let now = self.core.now.get();
         if self.core.halt_asked.replace(false) {
+            let had = self.core.halt_by.get();
             self.drain(now, now + self.core.config.grace);
+            self.core.grace_begun.set(had.is_none());
         }
         let Some(by) = self.core.halt_by.get() else { return };
         let (fibers, streams) = (self.core.fibers.borrow().len(), self.core.streams.borrow().len());

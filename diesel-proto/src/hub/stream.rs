@@ -17,6 +17,7 @@ use core::cell::{Cell, RefMut};
 use core::time::Duration;
 
 use super::Action;
+use super::begun::{Begun, put_off};
 use super::core::{Alarm, Core};
 use crate::fiber::{Channel, Connecting, Socket};
 use crate::link::Link;
@@ -136,6 +137,15 @@ impl Stream {
         self.heard = now;
     }
 
+    /// The deadline of the hub's own that began to run, in the last call, counts from now. Returns
+    /// whether it is later for that.
+    pub(crate) fn counts_from(&mut self, now: Instant) -> bool {
+        match self.phase {
+            Phase::Connecting | Phase::Lingering => put_off(&mut self.progress.since, now),
+            Phase::Open => put_off(&mut self.heard, now),
+        }
+    }
+
     pub(crate) fn heard(&mut self, now: Instant) {
         self.heard = now;
     }
@@ -223,6 +233,7 @@ impl Stream {
                     if *phase == Phase::Open {
                         *phase = Phase::Lingering;
                         self.progress.since = now;
+                        core.begin(Begun::Stream(id));
                     }
                 }
                 if flow.is_half_closed() && !self.half_close_told {
@@ -237,6 +248,9 @@ impl Stream {
             if self.pause_told == input && !self.peer_ended {
                 self.pause_told = !input;
                 self.heard = now;
+                if input && config.idle.is_some() {
+                    core.begin(Begun::Stream(id));
+                }
                 core.push_action(if input { Action::Resume(id) } else { Action::Pause(id) });
             }
         }

@@ -1,0 +1,107 @@
+//! Waits that began while the clock stood still.
+//!
+//! The hub's clock stands still within a call, however long user code computes there: counted from
+//! the `now` of that call, a wait would end early. So a wait that begins within a call counts from
+//! the `now` of the next run, which the embedder reads after that call came back.
+//!
+//! Until then its timer is set as if no time had passed. Where none has, in virtual time, that is
+//! its deadline, and nothing is left to do.
+
+use core::time::Duration;
+
+use super::{Core, Hub};
+use crate::{ConnId, Instant, TimerKey};
+
+/// A wait that counts from the next run.
+#[derive(Clone, Copy)]
+pub(crate) enum Begun {
+    /// A sleep of this length.
+    Sleep(TimerKey, Duration),
+    /// The hub's own deadline for a stream: to be connected, to linger, to be heard again.
+    Stream(ConnId),
+}
+
+/// Waits that are noted before those that were given up are dropped.
+const KEEP: usize = 64;
+
+impl Core {
+    /// Notes a wait that begins now. Cheap: a push. Those that were given up since the last run are
+    /// dropped when they outnumber what could still be waiting.
+    pub(crate) fn begin(&self, wait: Begun) {
+        let begun = &mut *self.begun.borrow_mut();
+        if begun.len() >= KEEP {
+            let timers = self.timers.borrow();
+            let open = self.counters.borrow().open as usize;
+            if begun.len() >= KEEP + 2 * (timers.len() + open) {
+                begun.retain(|wait| match wait {
+                    Begun::Sleep(key, _) => timers.deadline(*key).is_some(),
+                    Begun::Stream(_) => true,
+                });
+            }
+        }
+        begun.push(wait);
+    }
+
+    /// Takes back the timer of a sleep. The one that began last is not even noted any more: so a
+    /// group that sleeps in each round of a loop leaves nothing behind.
+    pub(crate) fn give_up_sleep(&self, key: TimerKey) {
+        {
+            let begun = &mut *self.begun.borrow_mut();
+            if begun.last().is_some_and(|last| matches!(last, Begun::Sleep(it, _) if *it == key)) {
+                begun.pop();
+            }
+        }
+        self.cancel_timer(key);
+    }
+
+    /// Whether a wait counts from the next run.
+    pub(crate) fn has_begun(&self) -> bool {
+        !self.begun.borrow().is_empty() || self.grace_begun.get()
+    }
+}
+
+impl Hub {
+    /// Counts from now what began since the last run.
+    pub(super) fn count_begun(&mut self) {
+        let core = &*self.core;
+        let now = core.now.get();
+        if core.grace_begun.replace(false) {
+            core.halt_by.set(Some(now + core.config.grace));
+        }
+        // Nothing here runs user code.
+        for wait in core.begun.borrow_mut().drain(..) {
+            match wait {
+                Begun::Sleep(key, duration) => {
+                    let mut timers = core.timers.borrow_mut();
+                    let at = now + duration;
+                    if timers.deadline(key).is_some_and(|noted| noted < at) {
+                        timers.set(key, at);
+                    }
+                }
+                Begun::Stream(id) => {
+                    let mut streams = core.streams.borrow_mut();
+                    if streams.at(id.into()).is_some_and(|stream| stream.counts_from(now)) {
+                        core.dirty.borrow_mut().push(id);
+                    }
+                }
+            }
+        }
+    }
+
+    /// Whether a wait began that counts from the next [`run`](Self::run): then read the clock again
+    /// for that run, for user code may have computed for long since it was read.
+    ///
+    /// Always right to do, and needless in virtual time.
+    pub fn needs_time(&self) -> bool {
+        !self.halted && self.core.has_begun()
+    }
+}
+
+/// The later of two.
+pub(super) fn put_off(at: &mut Instant, now: Instant) -> bool {
+    let is_later = now > *at;
+    if is_later {
+        *at = now;
+    }
+    is_later
+}
