@@ -188,6 +188,11 @@ impl<B: Block> Blocks<B> {
         self.pinned.push_back(block);
     }
 
+    /// Lets go of all blocks that are kept.
+    pub fn release(&mut self) {
+        *self = Blocks::new();
+    }
+
     /// Lends a block with room for `at_least` bytes that already holds `parts`, joined.
     pub(crate) fn lend_filled(&mut self, at_least: usize, parts: [&[u8]; 2]) -> B {
         let mut block = self.lend(at_least.max(parts[0].len() + parts[1].len()));

@@ -1,13 +1,14 @@
 //! A machine with what every embedder would otherwise write again.
 
+mod shared;
 #[cfg(test)]
 mod tests;
 
 use alloc::vec::Vec;
 use core::fmt;
 
-use crate::link::Link;
-use crate::{Cause, Deadline, End, External, Input, Instant, Machine, Notice, Slot, Workspace};
+pub use self::shared::SharedEndpoint;
+use crate::{Cause, Deadline, End, External, Instant, Machine, Notice, Slot, Workspace};
 
 /// A [`Machine`], its output queue, its deadline, and the bytes it has not taken yet: everything
 /// but the socket. `Send` if the machine is.
@@ -36,6 +37,13 @@ use crate::{Cause, Deadline, End, External, Input, Instant, Machine, Notice, Slo
 /// No call has to be repeated until it says stop, none blocks, none fails, and one that comes too
 /// late or twice does nothing.
 ///
+/// # Memory
+///
+/// While nothing is queued and nothing is left over, an endpoint owns no memory beyond itself and
+/// what its machine holds: the blocks that a burst took are let go, and the next exchange allocates
+/// anew. Where there are many streams, [`SharedEndpoint`]s share one [`Workspace`], which keeps the
+/// blocks for all of them: an exchange allocates nothing.
+///
 /// ```
 /// use diesel_proto::{Cause, Endpoint, Instant, LineEcho};
 ///
@@ -47,21 +55,30 @@ use crate::{Cause, Deadline, End, External, Input, Instant, Machine, Notice, Slo
 /// assert_eq!(endpoint.closed(), Some(Cause::PeerClosed));
 /// ```
 pub struct Endpoint<M> {
-    link: Link<M>,
+    stream: SharedEndpoint<M>,
     workspace: Workspace,
 }
 
 impl<M: Machine> Endpoint<M> {
     /// Starts `machine` on a stream that is there.
     pub fn new(machine: M, now: Instant) -> Self {
-        let mut endpoint = Endpoint { link: Link::new(machine), workspace: Workspace::new() };
-        endpoint.link.start(now, &mut endpoint.workspace);
+        let mut workspace = Workspace::new();
+        let stream = SharedEndpoint::new(machine, now, &mut workspace);
+        let mut endpoint = Endpoint { stream, workspace };
+        endpoint.let_go();
         endpoint
+    }
+
+    /// Lets the free memory go if the stream is idle.
+    fn let_go(&mut self) {
+        if self.stream.is_idle() {
+            self.workspace.release();
+        }
     }
 
     /// Whether to read: false while the machine has no room, and after the end.
     pub fn wants_input(&self) -> bool {
-        self.link.wants_input()
+        self.stream.wants_input()
     }
 
     /// Bytes arrived. Returns how many were taken: all, or none while
@@ -69,75 +86,75 @@ impl<M: Machine> Endpoint<M> {
     /// close, or after `eof`, bytes are taken and dropped.
     #[must_use = "bytes that were not taken must be offered again"]
     pub fn received(&mut self, now: Instant, bytes: &[u8]) -> usize {
-        self.link.received(now, bytes, &mut self.workspace)
+        let taken = self.stream.received(now, bytes, &mut self.workspace);
+        self.let_go();
+        taken
     }
 
     /// The peer will send no more. The machine learns of it after it took all that came before, and
     /// when it reads on.
     pub fn eof(&mut self, now: Instant) {
-        self.link.eof(now, &mut self.workspace);
+        self.stream.eof(now, &mut self.workspace);
+        self.let_go();
     }
 
     /// The stream is broken, both ways.
     pub fn reset(&mut self, now: Instant) {
-        self.link.reset(now, &mut self.workspace);
+        self.stream.reset(now, &mut self.workspace);
+        self.let_go();
     }
 
     /// Fills `into` with what is to be written next, oldest first; returns how many it filled.
     pub fn outgoing<'a>(&'a self, into: &mut [&'a [u8]]) -> usize {
-        self.link.flow.output.slices(into)
+        self.stream.outgoing(into)
     }
 
     /// The region that comes next, if that is not bytes.
     pub fn external(&self) -> Option<External> {
-        self.link.flow.output.external()
+        self.stream.external()
     }
 
     /// The stream took `n` bytes of what was outgoing, or of the [`external`](Self::external) that
     /// came first. More than that counts as all of it: nothing that comes behind is dropped.
     pub fn sent(&mut self, now: Instant, n: u64) {
-        self.link.sent(now, n, &mut self.workspace);
+        self.stream.sent(now, n, &mut self.workspace);
+        self.let_go();
     }
 
     /// Takes all bytes that are outgoing, as if they were sent: for tests, and for streams that
     /// take any amount. Stops before an [`external`](Self::external).
     pub fn take_outgoing(&mut self, now: Instant) -> Vec<u8> {
-        let mut taken = Vec::new();
-        loop {
-            let mut slices: [&[u8]; 8] = [&[]; 8];
-            let n = self.outgoing(&mut slices);
-            if n == 0 {
-                return taken;
-            }
-            let before = taken.len();
-            slices[..n].iter().for_each(|slice| taken.extend_from_slice(slice));
-            self.sent(now, (taken.len() - before) as u64);
-        }
+        let taken = self.stream.take_outgoing(now, &mut self.workspace);
+        self.let_go();
+        taken
     }
 
     /// When to call [`expired`](Self::expired), and why.
     pub fn next_deadline(&self) -> Option<Deadline> {
-        self.link.flow.deadline()
+        self.stream.next_deadline()
     }
 
     /// Time has passed. Early, or with no deadline set, it does nothing.
     pub fn expired(&mut self, now: Instant) {
-        self.link.expired(now, &mut self.workspace);
+        self.stream.expired(now, &mut self.workspace);
+        self.let_go();
     }
 
     /// Something that the machine shares with others changed.
     pub fn wake(&mut self, now: Instant) {
-        self.link.input(now, Input::Wake, &mut self.workspace);
+        self.stream.wake(now, &mut self.workspace);
+        self.let_go();
     }
 
     /// An orderly shutdown began: the machine is to finish what was begun.
     pub fn shutdown(&mut self, now: Instant) {
-        self.link.input(now, Input::Shutdown, &mut self.workspace);
+        self.stream.shutdown(now, &mut self.workspace);
+        self.let_go();
     }
 
     /// Whether our side has ended: everything queued is sent, and nothing will follow.
     pub fn half_closed(&self) -> bool {
-        self.link.flow.is_half_closed() && self.link.flow.output.is_empty()
+        self.stream.half_closed()
     }
 
     /// How and why to end the stream, once everything queued is sent.
@@ -145,27 +162,27 @@ impl<M: Machine> Endpoint<M> {
     /// A peer that reads until the end takes a close for the end of what was sent: an
     /// [`End::Abort`] must reach it as a reset (on a socket: `SO_LINGER` of zero, then close).
     pub fn end(&self) -> Option<End> {
-        self.link.flow.end().filter(|_| self.link.flow.output.is_empty())
+        self.stream.end()
     }
 
     /// Why to end the stream, once everything queued is sent: the cause of [`end`](Self::end).
     pub fn closed(&self) -> Option<Cause> {
-        self.end().map(End::cause)
+        self.stream.closed()
     }
 
     /// Bytes held in memory for this stream, in and out.
     pub fn held(&self) -> usize {
-        self.link.held()
+        self.stream.held()
     }
 
     /// How many bytes are queued and not sent.
     pub fn queued(&self) -> u64 {
-        self.link.flow.output.len()
+        self.stream.queued()
     }
 
     /// The machine itself, or the one that it gave way to.
     pub fn machine(&self) -> &Slot<M> {
-        self.link.machine()
+        self.stream.machine()
     }
 
     /// How often the machine tried to send after it had closed. What it tried to send is dropped.
@@ -178,17 +195,17 @@ impl<M: Machine> Endpoint<M> {
     /// was sent by then.
     #[cfg(any(test, feature = "testkit"))]
     pub(crate) fn was_cut(&self) -> bool {
-        self.link.flow.is_abort() || self.workspace.taken_back > 0
+        self.stream.is_abort() || self.workspace.taken_back > 0
     }
 
     /// What the machine had to tell a person, oldest first.
     pub fn drain_notices(&mut self) -> impl Iterator<Item = Notice> + '_ {
-        self.workspace.drain_notices()
+        core::mem::take(&mut self.workspace.notices).into_iter()
     }
 }
 
 impl<M: fmt::Debug> fmt::Debug for Endpoint<M> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_tuple("Endpoint").field(&self.link).finish()
+        f.debug_tuple("Endpoint").field(&self.stream.link).finish()
     }
 }

@@ -48,7 +48,7 @@ pub use address::{Address, ConnectError, ConnectErrorKind};
 pub use block::{Block, Blocks};
 pub use buffer::{Buffer, TooLong};
 pub use chunk::{Chunk, Line};
-pub use endpoint::Endpoint;
+pub use endpoint::{Endpoint, SharedEndpoint};
 pub use error::Error;
 pub use fiber::{
     Client, ClientBuilder, Conn, Ctx, Event, First2, First3, First4, First5, First6, First7,

@@ -182,6 +182,11 @@ impl<M: Machine> Link<M> {
         rest.saturating_add(queued).saturating_add(self.machine.held())
     }
 
+    /// Whether bytes are kept for later.
+    pub(crate) fn has_rest(&self) -> bool {
+        self.rest.is_some()
+    }
+
     pub(crate) fn machine(&self) -> &Slot<M> {
         &self.machine
     }

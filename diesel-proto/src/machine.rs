@@ -320,6 +320,19 @@ impl Workspace {
         }
     }
 
+    /// Lets go of the memory that is kept for later. What has to be told is kept.
+    ///
+    /// # Cost
+    ///
+    /// O(1) if none is kept; else it frees at most as many blocks as [`Blocks`] keeps.
+    pub fn release(&mut self) {
+        self.blocks.release();
+        self.spare = Vec::new();
+        if self.notices.is_empty() {
+            self.notices = Vec::new();
+        }
+    }
+
     /// What machines had to tell a person, oldest first.
     pub fn drain_notices(&mut self) -> impl Iterator<Item = Notice> + '_ {
         self.notices.drain(..)

@@ -7,7 +7,7 @@ use alloc::vec;
 use bytes::Bytes;
 use core::time::Duration;
 
-use crate::{Actions, Reason};
+use crate::{Actions, Input, Reason};
 
 const NOW: Instant = Instant::ORIGIN;
 

@@ -1,0 +1,161 @@
+//! An endpoint whose memory is lent: a machine and its stream, and nothing else.
+
+use alloc::vec::Vec;
+use core::fmt;
+
+use crate::link::Link;
+use crate::{Cause, Deadline, End, External, Input, Instant, Machine, Slot, Workspace};
+
+/// An [`Endpoint`](crate::Endpoint) that owns no memory for what passes through: the caller lends a
+/// [`Workspace`] to each call, and many endpoints share one. `Send` if the machine is.
+///
+/// The embedding contract is that of [`Endpoint`](crate::Endpoint), and so are the methods. What
+/// machines have to tell a person is in the workspace: see [`Workspace::drain_notices`], after each
+/// call if it matters whose it is.
+///
+/// Idle, it owns nothing beyond itself and what its machine holds. The workspace keeps the blocks
+/// that a burst took for the next one, within the limits of [`Blocks`](crate::Blocks). Which
+/// workspace is lent does not matter to the endpoint: one for each thread is enough.
+///
+/// ```
+/// use diesel_proto::{Instant, LineEcho, SharedEndpoint, Workspace};
+///
+/// let now = Instant::ORIGIN;
+/// let mut workspace = Workspace::new();
+/// let mut endpoints: Vec<_> = (0..3)
+///     .map(|_| SharedEndpoint::new(LineEcho::default(), now, &mut workspace))
+///     .collect();
+/// for endpoint in &mut endpoints {
+///     assert_eq!(endpoint.received(now, b"hello\n", &mut workspace), 6);
+///     assert_eq!(endpoint.take_outgoing(now, &mut workspace), b"you said: hello\n");
+/// }
+/// ```
+pub struct SharedEndpoint<M> {
+    pub(super) link: Link<M>,
+}
+
+impl<M: Machine> SharedEndpoint<M> {
+    /// Starts `machine` on a stream that is there.
+    pub fn new(machine: M, now: Instant, workspace: &mut Workspace) -> Self {
+        let mut link = Link::new(machine);
+        link.start(now, workspace);
+        SharedEndpoint { link }
+    }
+
+    /// As [`Endpoint::wants_input`](crate::Endpoint::wants_input).
+    pub fn wants_input(&self) -> bool {
+        self.link.wants_input()
+    }
+
+    /// As [`Endpoint::received`](crate::Endpoint::received).
+    #[must_use = "bytes that were not taken must be offered again"]
+    pub fn received(&mut self, now: Instant, bytes: &[u8], workspace: &mut Workspace) -> usize {
+        self.link.received(now, bytes, workspace)
+    }
+
+    /// As [`Endpoint::eof`](crate::Endpoint::eof).
+    pub fn eof(&mut self, now: Instant, workspace: &mut Workspace) {
+        self.link.eof(now, workspace);
+    }
+
+    /// As [`Endpoint::reset`](crate::Endpoint::reset).
+    pub fn reset(&mut self, now: Instant, workspace: &mut Workspace) {
+        self.link.reset(now, workspace);
+    }
+
+    /// As [`Endpoint::outgoing`](crate::Endpoint::outgoing).
+    pub fn outgoing<'a>(&'a self, into: &mut [&'a [u8]]) -> usize {
+        self.link.flow.output.slices(into)
+    }
+
+    /// As [`Endpoint::external`](crate::Endpoint::external).
+    pub fn external(&self) -> Option<External> {
+        self.link.flow.output.external()
+    }
+
+    /// As [`Endpoint::sent`](crate::Endpoint::sent).
+    pub fn sent(&mut self, now: Instant, n: u64, workspace: &mut Workspace) {
+        self.link.sent(now, n, workspace);
+    }
+
+    /// As [`Endpoint::take_outgoing`](crate::Endpoint::take_outgoing).
+    pub fn take_outgoing(&mut self, now: Instant, workspace: &mut Workspace) -> Vec<u8> {
+        let mut taken = Vec::new();
+        loop {
+            let mut slices: [&[u8]; 8] = [&[]; 8];
+            let n = self.outgoing(&mut slices);
+            if n == 0 {
+                return taken;
+            }
+            let before = taken.len();
+            slices[..n].iter().for_each(|slice| taken.extend_from_slice(slice));
+            self.sent(now, (taken.len() - before) as u64, workspace);
+        }
+    }
+
+    /// As [`Endpoint::next_deadline`](crate::Endpoint::next_deadline).
+    pub fn next_deadline(&self) -> Option<Deadline> {
+        self.link.flow.deadline()
+    }
+
+    /// As [`Endpoint::expired`](crate::Endpoint::expired).
+    pub fn expired(&mut self, now: Instant, workspace: &mut Workspace) {
+        self.link.expired(now, workspace);
+    }
+
+    /// As [`Endpoint::wake`](crate::Endpoint::wake).
+    pub fn wake(&mut self, now: Instant, workspace: &mut Workspace) {
+        self.link.input(now, Input::Wake, workspace);
+    }
+
+    /// As [`Endpoint::shutdown`](crate::Endpoint::shutdown).
+    pub fn shutdown(&mut self, now: Instant, workspace: &mut Workspace) {
+        self.link.input(now, Input::Shutdown, workspace);
+    }
+
+    /// As [`Endpoint::half_closed`](crate::Endpoint::half_closed).
+    pub fn half_closed(&self) -> bool {
+        self.link.flow.is_half_closed() && self.link.flow.output.is_empty()
+    }
+
+    /// As [`Endpoint::end`](crate::Endpoint::end).
+    pub fn end(&self) -> Option<End> {
+        self.link.flow.end().filter(|_| self.link.flow.output.is_empty())
+    }
+
+    /// As [`Endpoint::closed`](crate::Endpoint::closed).
+    pub fn closed(&self) -> Option<Cause> {
+        self.end().map(End::cause)
+    }
+
+    /// As [`Endpoint::held`](crate::Endpoint::held).
+    pub fn held(&self) -> usize {
+        self.link.held()
+    }
+
+    /// As [`Endpoint::queued`](crate::Endpoint::queued).
+    pub fn queued(&self) -> u64 {
+        self.link.flow.output.len()
+    }
+
+    /// As [`Endpoint::machine`](crate::Endpoint::machine).
+    pub fn machine(&self) -> &Slot<M> {
+        self.link.machine()
+    }
+
+    /// Whether nothing is queued, and nothing was left over.
+    pub(super) fn is_idle(&self) -> bool {
+        self.link.flow.output.is_empty() && !self.link.has_rest()
+    }
+
+    #[cfg(any(test, feature = "testkit"))]
+    pub(super) fn is_abort(&self) -> bool {
+        self.link.flow.is_abort()
+    }
+}
+
+impl<M: fmt::Debug> fmt::Debug for SharedEndpoint<M> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("SharedEndpoint").field(&self.link).finish()
+    }
+}

@@ -1,0 +1,167 @@
+//! Idle is cheap: an endpoint on which nothing is under way owns no memory, whatever passed through
+//! it before, and says so. Measured in bytes that are allocated and not freed.
+
+use std::alloc::{GlobalAlloc, Layout, System};
+use std::cell::Cell;
+
+use diesel_proto::{
+    Actions, Cause, Endpoint, Input, Instant, LineEcho, Machine, Notice, SharedEndpoint, Workspace,
+};
+
+/// Counts what each thread allocates, and what of that is not freed.
+struct Counting;
+
+thread_local! {
+    static ALLOCATIONS: Cell<u64> = const { Cell::new(0) };
+    static LIVE: Cell<isize> = const { Cell::new(0) };
+}
+
+fn count(allocations: u64, bytes: isize) {
+    // Not there any more while a thread ends.
+    let _ = ALLOCATIONS.try_with(|it| it.set(it.get() + allocations));
+    let _ = LIVE.try_with(|it| it.set(it.get() + bytes));
+}
+
+// SAFETY: it only counts; everything else is the system's.
+#[allow(unsafe_code)]
+unsafe impl GlobalAlloc for Counting {
+    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
+        count(1, layout.size() as isize);
+        // SAFETY: as the caller promised us.
+        unsafe { System.alloc(layout) }
+    }
+
+    unsafe fn dealloc(&self, pointer: *mut u8, layout: Layout) {
+        count(0, -(layout.size() as isize));
+        // SAFETY: as the caller promised us.
+        unsafe { System.dealloc(pointer, layout) }
+    }
+
+    unsafe fn realloc(&self, pointer: *mut u8, layout: Layout, size: usize) -> *mut u8 {
+        count(1, size as isize - layout.size() as isize);
+        // SAFETY: as the caller promised us.
+        unsafe { System.realloc(pointer, layout, size) }
+    }
+}
+
+#[global_allocator]
+static ALLOCATOR: Counting = Counting;
+
+fn live() -> isize {
+    LIVE.get()
+}
+
+const NOW: Instant = Instant::ORIGIN;
+const BURST: usize = 600_000;
+
+/// Echoes what comes; takes a part of it, and the rest when it is woken; has something to tell.
+struct Echo;
+
+impl Machine for Echo {
+    fn step(&mut self, _: Instant, input: Input<'_>, actions: &mut Actions<'_>) -> usize {
+        match input {
+            Input::Bytes(bytes) => {
+                let taken = bytes.len().div_ceil(2);
+                actions.send(&bytes[..taken]);
+                actions.notice(Notice::Text("a notice".into()));
+                return taken;
+            }
+            Input::Wake => actions.resume(),
+            Input::Eof => actions.close(Cause::PeerClosed),
+            _ => {}
+        }
+        0
+    }
+}
+
+fn burst(endpoint: &mut Endpoint<Echo>, bytes: &[u8]) {
+    assert_eq!(endpoint.received(NOW, bytes), bytes.len());
+    let mut taken = endpoint.take_outgoing(NOW).len();
+    while endpoint.held() > 0 {
+        assert!(live() >= endpoint.held() as isize, "what is held is somewhere");
+        endpoint.wake(NOW);
+        taken += endpoint.take_outgoing(NOW).len();
+    }
+    assert_eq!(taken, bytes.len());
+    assert!(endpoint.drain_notices().count() > 0);
+}
+
+#[test]
+fn an_endpoint_that_is_idle_after_a_burst_owns_nothing() {
+    let bytes = vec![b'x'; BURST];
+    let lines = b"a line of twenty-four..\n".repeat(BURST / 24);
+    let before = live();
+    let mut endpoint = Endpoint::new(Echo, NOW);
+    for _ in 0..3 {
+        burst(&mut endpoint, &bytes);
+        assert_eq!((endpoint.held(), live() - before), (0, 0));
+    }
+    // Nor while the machine itself holds the beginning of a line: that is one block.
+    let mut echo = Endpoint::new(LineEcho::default(), NOW);
+    assert_eq!(echo.received(NOW, &lines[..50_000]), 50_000);
+    assert!(echo.take_outgoing(NOW).len() > 50_000);
+    assert!(live() - before <= 4096, "{} bytes for {}", live() - before, echo.held());
+    echo.reset(NOW);
+    drop(echo);
+    assert_eq!(live() - before, 0);
+}
+
+#[test]
+fn a_thousand_endpoints_that_share_a_workspace_own_nothing_but_themselves() {
+    let bytes = vec![b'x'; BURST];
+    let mut workspace = Workspace::new();
+    let echo = |endpoint: &mut SharedEndpoint<Echo>, workspace: &mut Workspace, n: usize| {
+        assert_eq!(endpoint.received(NOW, &bytes[..n], workspace), n);
+        let mut taken = endpoint.take_outgoing(NOW, workspace).len();
+        while endpoint.held() > 0 {
+            endpoint.wake(NOW, workspace);
+            taken += endpoint.take_outgoing(NOW, workspace).len();
+        }
+        assert_eq!((taken, endpoint.held()), (n, 0));
+        assert!(workspace.drain_notices().count() > 0);
+    };
+    let mut first = SharedEndpoint::new(Echo, NOW, &mut workspace);
+    echo(&mut first, &mut workspace, BURST);
+
+    let before = live();
+    let mut endpoints = Vec::with_capacity(1000);
+    endpoints.extend((0..1000).map(|_| SharedEndpoint::new(Echo, NOW, &mut workspace)));
+    for endpoint in &mut endpoints {
+        echo(endpoint, &mut workspace, BURST / 100);
+    }
+    echo(&mut endpoints[0], &mut workspace, BURST);
+    let each = (live() - before) / 1000;
+    assert!(each <= 256, "{each} bytes each");
+
+    // And the memory that they share can be let go.
+    workspace.release();
+    let themselves = 1000 * size_of::<SharedEndpoint<Echo>>() as isize;
+    assert!(live() - before <= themselves, "{} bytes", live() - before);
+    echo(&mut endpoints[0], &mut workspace, BURST);
+}
+
+#[test]
+fn an_exchange_allocates_nothing_in_a_shared_workspace() {
+    let mut workspace = Workspace::new();
+    let mut endpoint = SharedEndpoint::new(LineEcho::default(), NOW, &mut workspace);
+    let mut echo = |workspace: &mut Workspace| {
+        assert_eq!(endpoint.received(NOW, b"a line that arrives whole\n", workspace), 26);
+        let queued = endpoint.queued();
+        assert_eq!(queued, 36);
+        endpoint.sent(NOW, queued, workspace);
+    };
+    echo(&mut workspace);
+    let before = ALLOCATIONS.get();
+    (0..1000).for_each(|_| echo(&mut workspace));
+    assert_eq!(ALLOCATIONS.get() - before, 0);
+}
+
+#[test]
+fn an_endpoint_keeps_what_has_to_be_told_until_it_is_read() {
+    let mut endpoint = Endpoint::new(Echo, NOW);
+    assert_eq!(endpoint.received(NOW, b"x"), 1);
+    assert_eq!(endpoint.take_outgoing(NOW), b"x");
+    endpoint.wake(NOW);
+    assert_eq!(endpoint.drain_notices().count(), 1);
+    assert_eq!(endpoint.drain_notices().count(), 0);
+}
