@@ -31,8 +31,8 @@ pub enum Error {
     Aborted,
     /// The fiber that was to give the answer panicked.
     Panicked,
-    /// An earlier call on this client was dropped after it had been sent, so its connection
-    /// cannot be used.
+    /// An earlier call on this client ended before its answer was read, so its connection cannot be
+    /// used.
     CallAbandoned,
     /// The application's own.
     Application(Box<dyn core::error::Error>),
@@ -69,9 +69,7 @@ impl fmt::Display for Error {
             Error::Shutdown => f.write_str("shutting down"),
             Error::Aborted => f.write_str("the fiber was aborted"),
             Error::Panicked => f.write_str("the fiber panicked"),
-            Error::CallAbandoned => {
-                f.write_str("an earlier call was dropped after it had been sent")
-            }
+            Error::CallAbandoned => f.write_str("an earlier call ended before its answer was read"),
             Error::Application(error) => error.fmt(f),
         }
     }

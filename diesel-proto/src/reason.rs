@@ -117,7 +117,8 @@ pub enum Cause {
     Failed,
     /// The handler panicked.
     Panicked,
-    /// A client call was dropped after it had been sent: its answer must not reach the next one.
+    /// A client call ended before its answer was read: it was dropped, it failed, or it left
+    /// something unread. That must not reach the next call.
     CallAbandoned,
     /// Bytes came on a client's connection that no call had asked for: the next one would take them
     /// for its answer.
@@ -137,7 +138,7 @@ impl fmt::Display for Cause {
             Cause::Protocol(rule) => write!(f, "the peer broke the protocol: {rule}"),
             Cause::Failed => f.write_str("the handler failed"),
             Cause::Panicked => f.write_str("the handler panicked"),
-            Cause::CallAbandoned => f.write_str("a call was dropped after it had been sent"),
+            Cause::CallAbandoned => f.write_str("a call ended before its answer was read"),
             Cause::Unasked => f.write_str("bytes came that no call had asked for"),
             Cause::Shutdown => f.write_str("shut down"),
         }

@@ -352,17 +352,20 @@ fn close_lets_the_call_that_has_its_turn_come_to_its_end() {
     assert_eq!(world.closed(conn), Some(Cause::Done));
 }
 
-/// Nobody can tell what is left on a connection whose call failed for its own reasons, such as a
-/// line over the limit: it is given up. An error of the application's own is an answer like others.
+/// Nothing can tell what is left on a connection whose call failed, whatever it failed with; but the
+/// call itself may know.
 #[test]
-fn after_a_failed_call_the_connection_is_kept_only_if_the_error_is_the_applications() {
-    for (own, cause) in [(true, None), (false, Some(Cause::Done))] {
+fn after_a_failed_call_the_connection_is_kept_only_if_the_call_said_that_it_is_in_step() {
+    for (own, marks) in [(true, false), (false, false), (true, true), (false, true)] {
         let mut world = World::looping(async move |ctx| {
             let client = Client::connect(&ctx, address()).await?;
             let outcome = client
                 .call(async |conn: &mut Conn| {
                     conn.write("?\n").await?;
                     let line = conn.until_eol().limit(20).await?;
+                    if marks {
+                        conn.mark_in_step();
+                    }
                     match own {
                         true => Err::<(), _>(line.trimmed().into_owned().into()),
                         false => Err(Error::Limit(Limit::Line(0))),
@@ -374,17 +377,11 @@ fn after_a_failed_call_the_connection_is_kept_only_if_the_error_is_the_applicati
         });
         let conn = world.connects_now();
         world.says(conn, "no\n");
-        world.hub.eof(world.now, conn);
-        let closing = world.hub.counters().open;
-        assert_eq!(closing, 1);
-        if cause.is_none() {
-            // Kept until the peer ends.
-            world.turn();
-            assert_eq!(world.closed(conn), Some(Cause::PeerClosed));
-        } else {
-            world.turn();
-            assert_eq!(world.closed(conn), cause);
-        }
+        // Kept until the peer ends, or closed for what the call left.
+        assert_eq!(world.half_closed(conn), !marks);
+        world.ends(conn);
+        let expected = if marks { Cause::PeerClosed } else { Cause::CallAbandoned };
+        assert_eq!(world.closed(conn), Some(expected));
     }
 }
 

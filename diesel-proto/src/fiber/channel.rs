@@ -42,7 +42,7 @@ pub(crate) struct Channel {
     pub(crate) reader: Waiting,
     pub(crate) writer: Waiting,
     /// Boxed: of ten thousand connections hardly one is watched, and each is this much smaller.
-    pub(crate) watcher: Option<Box<Waiting>>,
+    pub(crate) watched: Option<Box<Watched>>,
     /// The peer has ended its side.
     pub(crate) eof: bool,
     /// Nothing goes any more, either way: why is in `flow`.
@@ -51,6 +51,21 @@ pub(crate) struct Channel {
     pub(crate) holder: Holder,
     pub(crate) reader_dropped: bool,
     pub(crate) writer_dropped: bool,
+}
+
+/// What is kept of a client's connection.
+#[derive(Default)]
+pub(crate) struct Watched {
+    pub(crate) watcher: Waiting,
+    /// Its call said that it was in step, after this much.
+    pub(crate) in_step: Traffic,
+}
+
+/// Bytes that the handles of a connection moved.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Traffic {
+    pub(crate) queued: u64,
+    pub(crate) taken: u64,
 }
 
 /// Whose drop closes the connection.
@@ -76,7 +91,7 @@ impl Channel {
             input: Buffer::new(),
             reader: Waiting::default(),
             writer: Waiting::default(),
-            watcher: None,
+            watched: None,
             eof: false,
             is_broken: false,
             connecting,
@@ -104,7 +119,16 @@ impl Channel {
 
     #[must_use = "wake it when nothing is borrowed"]
     pub(crate) fn take_watcher(&mut self) -> Option<Waker> {
-        self.watcher.as_mut()?.take()
+        self.watched.as_mut()?.watcher.take()
+    }
+
+    /// How much was queued, and how much taken, since the connection was made.
+    pub(crate) fn traffic(&self) -> Traffic {
+        let output = &self.flow.output;
+        Traffic {
+            queued: output.sent() + output.len(),
+            taken: self.input.received() - self.input.len() as u64,
+        }
     }
 
     /// Why nothing goes any more, if that is so.

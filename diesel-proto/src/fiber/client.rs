@@ -5,9 +5,9 @@
 //! - Calls have their turns in the order in which they were made; a call has the connection to
 //!   itself.
 //! - An answer never reaches another call than the one that asked, and nothing that came unasked
-//!   reaches any: a call that finds such bytes closes the connection. So a call that is dropped after
-//!   it queued something, or that fails for another reason than the application's own, takes its
-//!   connection with it.
+//!   reaches any: a call that finds such bytes closes the connection. So a call takes its connection
+//!   with it unless it left no trace, or came to a good end: with nothing unread, and something read
+//!   if anything was sent. Only the call itself can know better, and says so.
 //! - What happens to the connection between calls is noticed when it happens, by a fiber that
 //!   watches it.
 
@@ -20,7 +20,7 @@ use core::future::{Future, poll_fn};
 use core::pin::Pin;
 use core::task::{Context, Poll};
 
-use super::channel::{Socket, Spare, Waiting};
+use super::channel::{Socket, Spare, Traffic, Waiting};
 use super::{Conn, Ctx};
 use crate::{Address, Cause, Error, Limit};
 
@@ -104,9 +104,19 @@ impl Client {
 
     /// Waits for its turn, then runs `call` on the connection and gives what that gives.
     ///
-    /// Dropped while it waits for its turn, or before `call` queued anything, it leaves no trace.
-    /// Dropped later, it closes the connection with [`Cause::CallAbandoned`]. If bytes came between
-    /// two calls that neither asked for, the next one closes the connection with
+    /// Dropped while it waits for its turn, it leaves no trace; nor does a `call` that sent and took
+    /// nothing, however it ends. Otherwise the connection is closed
+    ///
+    /// - with [`Cause::CallAbandoned`], if `call` fails, with any error; if it is dropped; if it sent
+    ///   something, and returns without having read anything; if it ended our side;
+    /// - with [`Cause::Unasked`], if it returns and leaves bytes unread.
+    ///
+    /// A call that knows that nothing more will come says so, after all that it sends and takes, by
+    /// [`Conn::mark_in_step`]: then the connection is kept, however the call ends. An answer that is
+    /// still under way when a call returns, behind another one that it read, cannot be told from the
+    /// next call's: a call has to read all that it asks for.
+    ///
+    /// If bytes came between two calls that neither asked for, the next one closes the connection with
     /// [`Cause::Unasked`], and makes another if the client reconnects.
     ///
     /// # Errors
@@ -122,7 +132,7 @@ impl Client {
         let mut lease = Lease::take(turn).await?;
         let Some(conn) = &mut lease.conn else { return Err(Error::Closed) };
         let result = call(conn).await;
-        lease.finish(&result);
+        lease.finish(result.is_ok());
         result
     }
 
@@ -292,7 +302,8 @@ impl Drop for Place {
 struct Lease {
     turn: Turn,
     conn: Option<Conn>,
-    queued_before: u64,
+    /// What was moved before the call began.
+    before: Traffic,
 }
 
 impl Lease {
@@ -307,8 +318,8 @@ impl Lease {
                 // This call would take it for its answer.
                 conn.close_with(Cause::Unasked, true);
             } else if !conn.is_closed() {
-                let queued_before = conn.queued_total();
-                return Ok(Lease { turn, conn: Some(conn), queued_before });
+                let before = begin(&conn);
+                return Ok(Lease { turn, conn: Some(conn), before });
             }
         }
         let settings = &shared.settings;
@@ -319,24 +330,33 @@ impl Lease {
             });
         }
         let mut conn = settings.ctx.connect(settings.address).await?;
+        let mut before = begin(&conn);
         if let Some(hook) = &settings.on_connect {
             hook.run(&mut conn).await?;
+            if !is_in_step(&conn, before, true) {
+                conn.close_with(Cause::CallAbandoned, false);
+                return Err(Error::CallAbandoned);
+            }
+            before = begin(&conn);
         }
         watch(&shared, conn.socket())?;
         shared.was_connected.set(true);
         shared.abandoned.set(false);
-        let queued_before = conn.queued_total();
-        Ok(Lease { turn, conn: Some(conn), queued_before })
+        Ok(Lease { turn, conn: Some(conn), before })
     }
 
-    /// The call came to its end: the connection goes back, unless nobody can tell in what state
-    /// the call left it.
-    fn finish<T>(&mut self, result: &Result<T, Error>) {
+    /// The call came to its end: the connection goes back, unless the next call might get what this
+    /// one left. What this one queued is still sent.
+    fn finish(&mut self, is_answered: bool) {
         let Some(conn) = self.conn.take() else { return };
-        let in_order = matches!(result, Ok(_) | Err(Error::Application(_)));
         let shared = &self.turn.shared;
-        if in_order {
+        if is_in_step(&conn, self.before, is_answered) {
             shared.give_back(conn);
+        } else if is_answered && conn.has_unread() {
+            conn.close_with(Cause::Unasked, true);
+        } else if !conn.is_closed() {
+            shared.abandoned.set(true);
+            conn.close_with(Cause::CallAbandoned, false);
         }
     }
 }
@@ -345,12 +365,32 @@ impl Drop for Lease {
     fn drop(&mut self) {
         let Some(conn) = self.conn.take() else { return };
         let shared = &self.turn.shared;
-        if conn.queued_total() == self.queued_before {
+        if is_in_step(&conn, self.before, false) {
             return shared.give_back(conn);
         }
         shared.abandoned.set(true);
         conn.close_with(Cause::CallAbandoned, true);
     }
+}
+
+/// A call begins: in step, until something is queued or taken.
+fn begin(conn: &Conn) -> Traffic {
+    let channel = &mut *conn.socket().channel.borrow_mut();
+    let traffic = channel.traffic();
+    channel.watched.get_or_insert_default().in_step = traffic;
+    traffic
+}
+
+/// Whether the next call may have the connection.
+fn is_in_step(conn: &Conn, before: Traffic, is_answered: bool) -> bool {
+    let channel = conn.socket().channel.borrow();
+    if !channel.input.is_empty() || channel.flow.is_half_closed() {
+        return false;
+    }
+    let now = channel.traffic();
+    let is_marked = channel.watched.as_ref().is_some_and(|watched| watched.in_step == now);
+    let is_exchanged = now.queued == before.queued || now.taken > before.taken;
+    is_marked || (is_answered && is_exchanged)
 }
 
 impl Shared {
@@ -399,7 +439,7 @@ fn poll_gone(shared: &Weak<Shared>, socket: &Socket, cx: &mut Context<'_>) -> Po
         if let Some(cause) = closing.or(channel.eof.then_some(Cause::PeerClosed)) {
             return Poll::Ready(cause);
         }
-        if channel.watcher.get_or_insert_default().register(cx, &mut spare) {
+        if channel.watched.get_or_insert_default().watcher.register(cx, &mut spare) {
             break;
         }
         drop(channel);

@@ -155,10 +155,30 @@ impl Conn {
         !self.socket.channel.borrow().input.is_empty()
     }
 
-    /// Bytes queued by this side since the connection was made.
-    pub(crate) fn queued_total(&self) -> u64 {
-        let channel = self.socket().channel.borrow();
-        channel.flow.output.sent() + channel.flow.output.len()
+    /// Says that this connection is in step: everything that this client call asked for was read, so
+    /// that the next call may have the connection, although this one fails, is dropped, or sent
+    /// something that has no answer. See [`Client::call`](crate::Client::call).
+    ///
+    /// It holds until more is sent or taken. It does nothing for a connection that is not a client's.
+    ///
+    /// ```
+    /// # use diesel_proto::*;
+    /// async fn log(client: &Client, line: &str) -> Result<(), Error> {
+    ///     let call = async |conn: &mut Conn| {
+    ///         conn.write((line, "\r\n")).await?;
+    ///         // There will be no answer.
+    ///         conn.mark_in_step();
+    ///         Ok(())
+    ///     };
+    ///     client.call(call).await
+    /// }
+    /// ```
+    pub fn mark_in_step(&mut self) {
+        let channel = &mut *self.socket.channel.borrow_mut();
+        let traffic = channel.traffic();
+        if let Some(watched) = &mut channel.watched {
+            watched.in_step = traffic;
+        }
     }
 
     pub(crate) fn socket(&self) -> &Rc<Socket> {

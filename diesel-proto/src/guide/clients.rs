@@ -1,7 +1,7 @@
 //! Clients.
 //!
 //! A [`Client`] is one connection that many fibers may call. Calls have their turns in order, and
-//! an answer never reaches another call than the one that asked.
+//! each has the connection to itself.
 //!
 //! ```
 //! # use core::net::SocketAddr;
@@ -29,8 +29,34 @@
 //! # diesel_proto::Hub::default().add_loop(caller).unwrap();
 //! ```
 //!
+//! What one call leaves behind must not become the answer of the next. So a call that fails, is
+//! dropped, leaves something unread, or sends something and reads nothing, closes the connection;
+//! and the next call makes another, or fails with [`Error::CallAbandoned`]. Where a call knows better,
+//! it says that the connection is in step again:
+//!
+//! ```
+//! use diesel_proto::{Client, Conn, Error, Line};
+//!
+//! async fn get(client: &Client, key: &str) -> Result<Line, Error> {
+//!     let call = async |conn: &mut Conn| {
+//!         conn.write(("get ", key, "\r\n")).await?;
+//!         let answer = conn.until_eol().await?;
+//!         if answer.starts_with(b"error ") {
+//!             // It is the whole answer: the next call may have the connection.
+//!             conn.mark_in_step();
+//!             return Err(Error::application(answer.trimmed().into_owned()));
+//!         }
+//!         Ok(answer)
+//!     };
+//!     client.call(call).await
+//! }
+//! ```
+//!
+//! A call has to read all that it asks for: an answer that is still under way when the call returns,
+//! behind another one that it read, cannot be told from that of the next.
+//!
 //! [`Client::builder`] has the rest: what to do on connecting and on closing, and whether a call
 //! that finds the connection gone makes another.
 
 #[cfg(doc)]
-use crate::Client;
+use crate::{Client, Error};
