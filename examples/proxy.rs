@@ -41,15 +41,19 @@ pub async fn proxy(conn: Conn, target: Address) -> Result<(), Error> {
 
 /// One way, until either end of it is closed. Dropping the writer ends its side, once everything is
 /// sent.
+///
+/// An end that takes no more is no failure yet: what it had sent before it closed is still on the
+/// other way.
 async fn pass_on(mut from: Reader, mut to: Writer) -> Result<(), Error> {
     loop {
-        let passed_on = match from.some().await {
-            Ok(bytes) => to.write(bytes).await,
-            Err(error) => Err(error),
-        };
-        match passed_on {
-            Ok(()) => {}
+        let bytes = match from.some().await {
+            Ok(bytes) => bytes,
             Err(Error::Closed) => return Ok(()),
+            Err(error) => return Err(error),
+        };
+        match to.write(bytes).await {
+            Ok(()) => {}
+            Err(Error::Closed | Error::Reset) => return Ok(()),
             Err(error) => return Err(error),
         }
     }

@@ -310,9 +310,10 @@ impl Driver {
                     return Ok(());
                 }
                 None => return stream.wait_writable(false),
-                Some((Sent::Reset, _)) => {
-                    hub.reset(now, conn);
-                    return Ok(());
+                Some((Sent::Failed, _)) => {
+                    let done = stream.wait_writable(false);
+                    hub.write_failed(now, conn);
+                    return done;
                 }
                 Some((Sent::Bytes(n), all)) => {
                     let left = hub.sent(now, conn, n as u64);

@@ -21,6 +21,9 @@ pub(crate) struct Stream {
     paused: bool,
     ended: bool,
     writing: bool,
+    /// A write told that the peer had reset the connection. The kernel tells it once: when
+    /// everything was read, it says that the stream has ended.
+    reset: bool,
 }
 
 /// What a read brought.
@@ -34,12 +37,21 @@ pub(crate) enum Received {
 /// What a write took.
 pub(crate) enum Sent {
     Bytes(usize),
-    Reset,
+    /// Nothing can be written any more. What the peer sent before can still be read.
+    Failed,
 }
 
 impl Stream {
     pub(crate) fn new(conn: ConnId, registered: Registered<Socket>, connecting: bool) -> Self {
-        Stream { conn, registered, connecting, paused: false, ended: false, writing: connecting }
+        Stream {
+            conn,
+            registered,
+            connecting,
+            paused: false,
+            ended: false,
+            writing: connecting,
+            reset: false,
+        }
     }
 
     pub(crate) fn key(&self) -> Key {
@@ -61,7 +73,7 @@ impl Stream {
                 Ok(0) => {
                     self.ended = true;
                     self.watch()?;
-                    Received::Eof
+                    if self.reset { Received::Reset } else { Received::Eof }
                 }
                 Ok(n) => Received::Bytes(n),
                 Err(error) => match error.kind() {
@@ -74,7 +86,7 @@ impl Stream {
     }
 
     /// One write. `Bytes(0)`: there is no room.
-    pub(crate) fn send(&self, slices: &[&[u8]]) -> Sent {
+    pub(crate) fn send(&mut self, slices: &[&[u8]]) -> Sent {
         let socket = self.registered.source();
         loop {
             let sent = match slices {
@@ -93,7 +105,11 @@ impl Stream {
                 Err(error) => match error.kind() {
                     io::ErrorKind::Interrupted => continue,
                     io::ErrorKind::WouldBlock => Sent::Bytes(0),
-                    _ => Sent::Reset,
+                    kind => {
+                        // A broken pipe says nothing about the peer's side.
+                        self.reset |= kind != io::ErrorKind::BrokenPipe;
+                        Sent::Failed
+                    }
                 },
             };
         }

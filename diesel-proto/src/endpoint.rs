@@ -28,6 +28,8 @@ use crate::{Cause, Deadline, End, External, Instant, Machine, Notice, Slot, Work
 ///
 /// 5. While [`outgoing`](Self::outgoing) has bytes, write what the stream takes and say how many
 ///    with [`sent`](Self::sent), zero included. When it takes no more, wait until it is writable.
+///    If a write fails, call [`write_failed`](Self::write_failed), and go on reading: what the peer
+///    sent before is still to come.
 /// 6. If an [`external`](Self::external) comes next, send that region and say so the same way.
 /// 7. If [`half_closed`](Self::half_closed), shut down the sending side, once.
 /// 8. If there is an [`end`](Self::end), close the stream, or reset it if that is an
@@ -101,6 +103,14 @@ impl<M: Machine> Endpoint<M> {
     /// The stream is broken, both ways.
     pub fn reset(&mut self, now: Instant) {
         self.stream.reset(now, &mut self.workspace);
+        self.let_go();
+    }
+
+    /// A write failed. What is queued is lost, and nothing more is to be written; but the stream is
+    /// to be read on, until its end or until reading fails too: what the peer sent before it closed
+    /// is still there.
+    pub fn write_failed(&mut self, now: Instant) {
+        self.stream.write_failed(now, &mut self.workspace);
         self.let_go();
     }
 

@@ -58,12 +58,16 @@ impl<M: Machine> Link<M> {
         link
     }
 
-    /// The stream is there. A machine that starts after a shutdown began is told of it.
+    /// The stream is there. A machine that starts after a shutdown began, or a write failed, is told
+    /// of it.
     pub(crate) fn start(&mut self, now: Instant, workspace: &mut Workspace) {
         let shuts_down = self.flow.shutting_down;
         self.input(now, Input::Start, workspace);
         if shuts_down {
             self.input(now, Input::Shutdown, workspace);
+        }
+        if self.flow.write_failed {
+            self.input(now, Input::WriteFailed, workspace);
         }
     }
 
@@ -88,6 +92,7 @@ impl<M: Machine> Link<M> {
             Input::Start => self.start(now, workspace),
             Input::Eof => self.eof(now, workspace),
             Input::Reset => self.reset(now, workspace),
+            Input::WriteFailed => self.write_failed(now, workspace),
             Input::Deadline => self.expired(now, workspace),
             Input::Drained if !self.flow.take_drained() => {}
             Input::Drained | Input::Wake | Input::Shutdown => self.input(now, input, workspace),
@@ -150,6 +155,28 @@ impl<M: Machine> Link<M> {
         }
         self.flow.abort_with(Cause::Reset, &mut workspace.blocks);
         self.settle(now, workspace);
+    }
+
+    /// A write failed. The machine is told; if it waits for room, it waits no more.
+    pub(crate) fn write_failed(&mut self, now: Instant, workspace: &mut Workspace) {
+        if self.flow.write_failed {
+            return;
+        }
+        if self.flow.is_closing() || self.inbound == Inbound::Ended {
+            // Nothing goes any more, either way.
+            return self.reset(now, workspace);
+        }
+        self.flow.fail_writing(&mut workspace.blocks);
+        self.step(now, Input::WriteFailed, workspace);
+        if self.flow.take_drained() && !self.flow.is_closing() {
+            self.step(now, Input::Drained, workspace);
+        }
+        self.settle(now, workspace);
+    }
+
+    /// Whether nothing goes any more, either way: a write failed, and the peer has ended its side.
+    pub(crate) fn is_dead(&self) -> bool {
+        self.flow.write_failed && self.inbound == Inbound::Ended
     }
 
     pub(crate) fn sent(&mut self, now: Instant, n: u64, workspace: &mut Workspace) {

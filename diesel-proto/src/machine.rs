@@ -106,6 +106,12 @@ pub enum Input<'a> {
     Eof,
     /// The stream is gone, both ways. Comes last.
     Reset,
+    /// A write failed: what was queued is lost, and what is sent from here on is dropped. The peer's
+    /// side goes on: bytes that it sent before may still come, then [`Eof`](Input::Eof) or
+    /// [`Reset`](Input::Reset). Comes once. A machine that has no use for them
+    /// [aborts](Actions::abort); one that has paused reading should resume, since there is nothing to
+    /// wait for.
+    WriteFailed,
     /// The deadline that was set has passed. It is cleared before the step.
     Deadline,
     /// Fewer bytes are queued than [`Actions::notify_below`] asked for. Comes once per request.
@@ -128,6 +134,8 @@ pub struct Flow {
     pub(crate) paused: bool,
     /// Its machine was told that a shutdown began: so is one that takes its place.
     pub(crate) shutting_down: bool,
+    /// A write failed: nothing that is sent arrives. The next machine is told as well.
+    pub(crate) write_failed: bool,
     pub(crate) fate: Fate,
     /// How it closes, when it does.
     manner: Manner,
@@ -177,6 +185,7 @@ impl Flow {
             notify_below: 0,
             paused: false,
             shutting_down: false,
+            write_failed: false,
             fate: Fate::Open(None),
             manner: Manner::InOrder,
             below: 0,
@@ -246,7 +255,7 @@ impl Flow {
     /// Whether a reset destroys something that was still to be sent. Once everything was sent, or our
     /// side cut the stream, a reset is only how the peer closes its side.
     pub(crate) fn is_destroyed_by_reset(&self) -> bool {
-        !self.output.is_empty()
+        !self.output.is_empty() || self.write_failed
     }
 
     pub(crate) fn set_deadline(&mut self, deadline: Option<Deadline>) {
@@ -274,6 +283,18 @@ impl Flow {
         self.close_with(cause);
         self.manner = Manner::Abort;
         self.output.clear(blocks);
+    }
+
+    /// A write failed: what is queued is lost, and nothing more is queued.
+    pub(crate) fn fail_writing(&mut self, blocks: &mut Blocks) {
+        self.break_writing();
+        self.output.clear(blocks);
+    }
+
+    /// As [`fail_writing`](Self::fail_writing), but leaves what is queued to the caller to drop.
+    pub(crate) fn break_writing(&mut self) {
+        self.write_failed = true;
+        self.output.close();
     }
 
     /// Takes the request for [`Input::Drained`] if it is due.
@@ -462,8 +483,8 @@ impl<'a> Actions<'a> {
     }
 
     /// Gives way: `next` is the machine of this stream from the end of this step on. It gets
-    /// [`Input::Start`], [`Input::Shutdown`] if one began, then the bytes that were left over. What is queued is sent first; the
-    /// deadline, the pause and the request for `Drained` are cleared.
+    /// [`Input::Start`], [`Input::Shutdown`] if one began, [`Input::WriteFailed`] if a write has, then
+    /// the bytes that were left over. What is queued is sent first; the deadline, the pause and the request for `Drained` are cleared.
     pub fn upgrade(&mut self, next: impl Machine + Send + 'static) {
         self.workspace.successor = Some(Box::new(next));
     }
@@ -514,6 +535,11 @@ impl<'a> Actions<'a> {
     /// Whether a shutdown began.
     pub(crate) fn is_shutting_down(&self) -> bool {
         self.flow.shutting_down
+    }
+
+    /// Whether a write failed.
+    pub(crate) fn has_write_failed(&self) -> bool {
+        self.flow.write_failed
     }
 
     /// Takes the machine that asked to be next, with the stream's state cleared for it.

@@ -26,6 +26,10 @@ impl<M: Machine> Machine for Slot<M> {
             if actions.is_shutting_down() && !is_told && !actions.is_closing() {
                 self.machine().step(now, Input::Shutdown, actions);
             }
+            let is_told = matches!(input, Input::WriteFailed | Input::Reset);
+            if actions.has_write_failed() && !is_told && !actions.is_closing() {
+                self.machine().step(now, Input::WriteFailed, actions);
+            }
             match input {
                 Input::Bytes(bytes) => {
                     // More than was given counts as all of it: `taken <= bytes.len()`.
@@ -35,7 +39,7 @@ impl<M: Machine> Machine for Slot<M> {
                     }
                 }
                 // The end of the stream is as much the new machine's as its bytes are.
-                Input::Eof | Input::Reset | Input::Shutdown => {
+                Input::Eof | Input::Reset | Input::WriteFailed | Input::Shutdown => {
                     self.machine().step(now, input, actions);
                 }
                 _ => {}

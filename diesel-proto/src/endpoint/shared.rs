@@ -63,6 +63,11 @@ impl<M: Machine> SharedEndpoint<M> {
         self.link.reset(now, workspace);
     }
 
+    /// As [`Endpoint::write_failed`](crate::Endpoint::write_failed).
+    pub fn write_failed(&mut self, now: Instant, workspace: &mut Workspace) {
+        self.link.write_failed(now, workspace);
+    }
+
     /// As [`Endpoint::outgoing`](crate::Endpoint::outgoing).
     pub fn outgoing<'a>(&'a self, into: &mut [&'a [u8]]) -> usize {
         self.link.flow.output.slices(into)
@@ -115,7 +120,8 @@ impl<M: Machine> SharedEndpoint<M> {
 
     /// As [`Endpoint::half_closed`](crate::Endpoint::half_closed).
     pub fn half_closed(&self) -> bool {
-        self.link.flow.is_half_closed() && self.link.flow.output.is_empty()
+        let flow = &self.link.flow;
+        flow.is_half_closed() && flow.output.is_empty() && !flow.write_failed
     }
 
     /// As [`Endpoint::end`](crate::Endpoint::end).

@@ -104,6 +104,8 @@ impl Channel {
     /// Why a token that waits for bytes waits in vain, if it does.
     pub(crate) fn read_error(&self) -> Option<Error> {
         match self.broken() {
+            // The peer ended its side in order: what became of ours later changes nothing.
+            Some(Cause::Reset) if self.eof => Some(Error::Closed),
             Some(cause) => Some(error_of(cause)),
             None => self.eof.then_some(Error::Closed),
         }
@@ -113,6 +115,7 @@ impl Channel {
     pub(crate) fn write_error(&self) -> Option<Error> {
         match self.broken() {
             Some(cause) => Some(error_of(cause)),
+            None if self.flow.write_failed => Some(Error::Reset),
             None => self.flow.is_half_closed().then_some(Error::Closed),
         }
     }

@@ -26,7 +26,8 @@ use crate::{Address, Cause, ConnId, Machine};
 ///
 /// # Errors
 ///
-/// Any token fails with [`Error::Reset`](crate::Error::Reset) when the connection broke, with
+/// Any token fails with [`Error::Reset`](crate::Error::Reset) when the connection broke (after a
+/// write that failed, `write` and `flush` do at once, and reading goes on to the end), with
 /// [`Error::TimedOut`](crate::Error::TimedOut) when one of the service's deadlines closed it, and
 /// with [`Error::Shutdown`](crate::Error::Shutdown) if it would have to wait while the hub shuts
 /// down (`write` and `flush` may wait until the grace period ends). The others are named at each

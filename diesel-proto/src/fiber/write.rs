@@ -128,11 +128,14 @@ impl Future for Flush<'_> {
         let mut spare = Spare::default();
         let outcome = loop {
             let mut channel = self.socket.channel.borrow_mut();
-            if channel.flow.output.is_empty() && !channel.is_broken {
-                break Ok(());
-            }
             if let Some(cause) = channel.broken() {
                 break Err(error_of(cause));
+            }
+            if channel.flow.write_failed {
+                break Err(Error::Reset);
+            }
+            if channel.flow.output.is_empty() {
+                break Ok(());
             }
             channel.flow.notify_below = 1;
             if channel.writer.register(cx, &mut spare) {

@@ -211,6 +211,8 @@ impl Machine for Server {
                 active.task = Task::Nothing;
                 self.log(&mut active, now, actions);
             }
+            // What comes now are at best requests whose answers nobody gets.
+            Input::WriteFailed => actions.abort(Cause::Reset),
             Input::Start | Input::Drained => {}
         }
         self.settle(active, now, actions);

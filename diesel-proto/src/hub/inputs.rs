@@ -161,6 +161,59 @@ impl Hub {
             }
             None => self.step(conn, |link, now, workspace| link.eof(now, workspace)),
         }
+        self.reset_if_dead(conn);
+    }
+
+    /// A write to the stream failed. What is queued is lost, nothing more is to be written, and who
+    /// writes is told so with [`Error::Reset`]. But read on, until the stream ends
+    /// ([`eof`](Self::eof)) or reading fails too ([`reset`](Self::reset)): what the peer sent before
+    /// it closed is still there, and is delivered.
+    ///
+    /// A connection that gets no more bytes for the
+    /// [`write_stall`](crate::ServiceConfig::write_stall) of its service is closed, though.
+    pub fn write_failed(&mut self, now: Instant, conn: ConnId) {
+        self.advance(now);
+        let socket = {
+            let mut streams = self.core.streams.borrow_mut();
+            let Some(stream) = streams.at(conn.into()) else { return };
+            if stream.is_connecting() || !stream.write_failed(self.core.now.get()) {
+                return;
+            }
+            match &stream.state {
+                StreamState::Socket(socket) => Some(Rc::clone(socket)),
+                _ => None,
+            }
+        };
+        if self.with_flow(conn, |flow| flow.is_closing()) == Some(true) {
+            // Nobody reads any more.
+            return self.reset(now, conn);
+        }
+        match socket {
+            Some(socket) => {
+                let waker = {
+                    let channel = &mut *socket.channel.borrow_mut();
+                    channel.flow.break_writing();
+                    self.core.clear(&mut channel.flow.output);
+                    channel.writer.take()
+                };
+                self.core.drop_sent();
+                self.core.look_at(&socket);
+                waker.into_iter().for_each(Waker::wake);
+            }
+            None => self.step(conn, |link, now, workspace| link.write_failed(now, workspace)),
+        }
+        self.reset_if_dead(conn);
+    }
+
+    /// Closes a stream on which nothing goes any more, either way.
+    fn reset_if_dead(&mut self, conn: ConnId) {
+        let dead = {
+            let mut streams = self.core.streams.borrow_mut();
+            streams.at(conn.into()).is_some_and(|stream| stream.is_dead())
+        };
+        if dead {
+            self.reset(self.core.now.get(), conn);
+        }
     }
 
     /// The stream is broken, both ways; what is queued is dropped.

@@ -94,6 +94,7 @@ impl Hub {
                 self.connect_settled(conn, Connecting::Failed(ConnectErrorKind::TimedOut))
             }
             Some(Due::End(end)) => self.core.end_stream(conn, end),
+            Some(Due::Reset) => self.reset(now, conn),
             Some(Due::Idle) => {
                 let cause = Cause::TimedOut(Reason::Idle);
                 match self.socket_of(conn) {

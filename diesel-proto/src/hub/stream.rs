@@ -75,6 +75,8 @@ pub(crate) struct Progress {
     sending: bool,
     /// The embedder could not send everything.
     stuck: bool,
+    /// It never will.
+    failed: bool,
 }
 
 impl Progress {
@@ -87,6 +89,15 @@ impl Progress {
             self.since = now;
         }
         was_stuck || self.stuck
+    }
+
+    /// When a stream that is stuck began to get nowhere. If nothing can be sent any more, what still
+    /// arrives counts.
+    fn stalled_since(&self, heard: Instant) -> Option<Instant> {
+        match self.failed {
+            true => Some(self.since.max(heard)),
+            false => self.stuck.then_some(self.since),
+        }
     }
 }
 
@@ -122,7 +133,7 @@ impl Stream {
             handled: false,
             woken: false,
             timer: None,
-            progress: Progress { since: now, sending: false, stuck: false },
+            progress: Progress { since: now, sending: false, stuck: false, failed: false },
             heard: now,
         }
     }
@@ -160,6 +171,24 @@ impl Stream {
         }
     }
 
+    /// A write failed. Returns whether that is news.
+    pub(crate) fn write_failed(&mut self, now: Instant) -> bool {
+        self.progress.since = now;
+        // Our side is over: there is nothing to shut down.
+        self.half_close_told = true;
+        !core::mem::replace(&mut self.progress.failed, true)
+    }
+
+    /// Whether nothing goes any more, either way: a write failed, and the peer has ended its side.
+    pub(crate) fn is_dead(&self) -> bool {
+        self.progress.failed
+            && match &self.state {
+                StreamState::Socket(_) => self.peer_ended,
+                StreamState::Machine(stream) => stream.link.is_dead(),
+                StreamState::Stepping => false,
+            }
+    }
+
     /// The peer ended its side. Returns whether that is news.
     pub(crate) fn ended(&mut self) -> bool {
         !core::mem::replace(&mut self.peer_ended, true)
@@ -186,9 +215,18 @@ impl Stream {
             Phase::Lingering => (now
                 >= self.progress.since + lingers_for(self.handled, self.peer_ended, linger))
             .then_some(Due::End(End::Close(closing.unwrap_or(Cause::Done)))),
-            Phase::Open if self.progress.stuck && now >= self.progress.since + stall => {
-                // Nobody reads what the system holds: with FIN it would hold that for minutes more.
-                Some(Due::End(End::Abort(Cause::TimedOut(Reason::WriteStall))))
+            Phase::Open
+                if self
+                    .progress
+                    .stalled_since(self.heard)
+                    .is_some_and(|since| now >= since + stall) =>
+            {
+                Some(match self.progress.failed {
+                    true => Due::Reset,
+                    // Nobody reads what the system holds: with FIN it would hold that for minutes
+                    // more.
+                    false => Due::End(End::Abort(Cause::TimedOut(Reason::WriteStall))),
+                })
             }
             Phase::Open if closing.is_some() => None,
             // Who is not read cannot be heard.
@@ -226,9 +264,16 @@ impl Stream {
             if flow.output.is_empty() {
                 self.progress.sending = false;
                 if let Some(end) = flow.end() {
-                    let over = self.peer_ended || config.linger.is_zero();
+                    let failed = self.progress.failed;
+                    let over = self.peer_ended || failed || config.linger.is_zero();
                     if end.is_abort() || (over && !self.handled) {
-                        return Some(end);
+                        return Some(match end {
+                            // Not everything arrived.
+                            End::Close(Cause::Done | Cause::PeerClosed) if failed => {
+                                End::Close(Cause::Reset)
+                            }
+                            end => end,
+                        });
                     }
                     if *phase == Phase::Open {
                         *phase = Phase::Lingering;
@@ -261,7 +306,8 @@ impl Stream {
                 self.progress.since + lingers_for(self.handled, self.peer_ended, config.linger),
             ),
             Phase::Open => {
-                let stall = self.progress.stuck.then_some(self.progress.since + config.write_stall);
+                let stalled = self.progress.stalled_since(self.heard);
+                let stall = stalled.map(|since| since + config.write_stall);
                 let closing = flow.is_closing();
                 let listening = !closing && !self.pause_told;
                 let idle = config.idle.filter(|_| listening).map(|idle| self.heard + idle);
@@ -341,6 +387,8 @@ pub(crate) enum Due {
     Connect,
     /// It ends at once.
     End(End),
+    /// A write had failed, and nothing came since.
+    Reset,
     /// Close once everything queued is sent.
     Idle,
     /// The machine's own, if it is.

@@ -181,6 +181,7 @@ impl Machine for HubMachine {
             (Input::Bytes(bytes), None) => taken = bytes.len(),
             (Input::Eof, Some(conn)) => self.hub.eof(now, conn),
             (Input::Reset, Some(conn)) => self.hub.reset(now, conn),
+            (Input::WriteFailed, Some(conn)) => self.hub.write_failed(now, conn),
             (Input::Wake, Some(conn)) => self.hub.wake(now, conn),
             (Input::Shutdown, _) => {
                 let grace = crate::Config::default().grace;

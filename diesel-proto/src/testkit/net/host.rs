@@ -189,17 +189,14 @@ impl Network {
             pipe.take_mark();
             self.transcript.add(now, host, Some(conn), What::Eof);
             at.hub.eof(now, conn);
-        } else if pipe.mark() == Some(Mark::Reset) {
+        } else if !paused && pipe.mark() == Some(Mark::Reset) {
             pipe.take_mark();
-            pipe.discard();
             self.transcript.add(now, host, Some(conn), What::Reset);
             at.hub.reset(now, conn);
             return;
         }
         let pipe = &self.wires[wire].pipes[1 - side];
-        if pipe.mark() == Some(Mark::Reset)
-            || (!paused && (pipe.has_arrived() || pipe.mark().is_some()))
-        {
+        if !paused && (pipe.has_arrived() || pipe.mark().is_some()) {
             self.make_ready(host, conn);
         }
     }
@@ -211,6 +208,15 @@ impl Network {
             let at = &mut self.hosts[host];
             let Some(socket) = at.socket(conn) else { return };
             let Some((wire, side)) = socket.wire else { return };
+            if self.wires[wire].pipes[1 - side].mark() == Some(Mark::Reset) {
+                // As sockets do it: writing fails, and what arrived before is still to be read.
+                if at.hub.outgoing(conn, |_| ()).is_some() {
+                    self.transcript.add(now, host, Some(conn), What::WriteFailed);
+                    at.hub.write_failed(now, conn);
+                }
+                self.wants_write(host, conn, false);
+                return self.make_ready(host, conn);
+            }
             let pipe = &mut self.wires[wire].pipes[side];
             let room = pipe.next_write();
             let bytes = &mut self.bytes;

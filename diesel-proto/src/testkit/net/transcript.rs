@@ -21,7 +21,7 @@ pub struct Happening<'a> {
     pub what: What<'a>,
 }
 
-/// What a hub was told (the first seven), or did.
+/// What a hub was told (the first eight), or did.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum What<'a> {
@@ -39,6 +39,8 @@ pub enum What<'a> {
     Eof,
     /// The connection broke.
     Reset,
+    /// A write failed: the peer had reset the connection.
+    WriteFailed,
     /// It asked for a connection to there.
     Connects(Address),
     /// It sent these bytes, and the stream took them.
@@ -72,6 +74,7 @@ impl What<'_> {
             What::Notice(_) => 12,
             What::Halted => 13,
             What::Aborted(_) => 14,
+            What::WriteFailed => 15,
         }
     }
 }
@@ -91,6 +94,7 @@ impl fmt::Display for Happening<'_> {
             What::Received(bytes) => write!(f, " < \"{}\"", bytes.escape_ascii()),
             What::Eof => f.write_str(" peer ended"),
             What::Reset => f.write_str(" reset"),
+            What::WriteFailed => f.write_str(" cannot write"),
             What::Connects(address) => write!(f, " connects to {address}"),
             What::Sent(bytes) => write!(f, " > \"{}\"", bytes.escape_ascii()),
             What::HalfClosed => f.write_str(" ends"),
@@ -138,7 +142,12 @@ impl Transcript {
             What::ConnectFailed(why) => _ = write!(hash, "{why}"),
             What::Closed(cause) | What::Aborted(cause) => _ = write!(hash, "{cause}"),
             What::Notice(notice) => _ = write!(hash, "{notice}"),
-            What::Connected | What::Eof | What::Reset | What::HalfClosed | What::Halted => {}
+            What::Connected
+            | What::Eof
+            | What::Reset
+            | What::WriteFailed
+            | What::HalfClosed
+            | What::Halted => {}
         }
         if let Some(watcher) = &mut self.watcher {
             watcher(&Happening { at, host: HostId(host), conn, what });
