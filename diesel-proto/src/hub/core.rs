@@ -59,6 +59,7 @@ pub(crate) struct Core {
     pub(crate) slices: RefCell<Blocks<Rc<Vec<u8>>>>,
     pub(crate) workspace: RefCell<Box<Workspace>>,
     /// In the place of that, while a machine runs with it.
+    /// Blocks that it lends meanwhile go back to the other: each pool keeps a bounded number.
     pub(crate) spare_workspace: Cell<Option<Box<Workspace>>>,
     pub(crate) actions: RefCell<Vec<Action>>,
     /// Streams to look at before the run ends, each once.
