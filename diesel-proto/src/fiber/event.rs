@@ -9,6 +9,8 @@
 //! - A subscription owns its place in the stream of messages: nothing is missed between two waits.
 //! - Memory is bounded: beyond the capacity the oldest message goes, and whoever had not read it
 //!   is told. A message that everyone has read goes at once.
+//! - `fire` costs what those cost that wait at that time: they are in a list, by their places in the
+//!   slab, in the order in which they began to wait.
 
 use alloc::collections::VecDeque;
 use alloc::rc::Rc;
@@ -16,7 +18,7 @@ use core::cell::RefCell;
 use core::fmt;
 use core::future::Future;
 use core::pin::Pin;
-use core::task::{Context, Poll};
+use core::task::{Context, Poll, Waker};
 
 use slab::Slab;
 
@@ -51,6 +53,13 @@ struct Queue<T> {
     /// The number of the oldest one.
     first: u64,
     subscribers: Slab<Subscriber>,
+    /// The list of those whose `waiting` holds a waker: its ends, and its length.
+    head: u32,
+    tail: u32,
+    waiting: usize,
+    /// How many subscribers were looked at in order to wake them.
+    #[cfg(test)]
+    visited: usize,
 }
 
 struct Message<T> {
@@ -66,11 +75,26 @@ struct Subscriber {
     /// how many it missed.
     next: u64,
     waiting: Waiting,
+    /// Its neighbours in the list of those that wait.
+    before: u32,
+    after: u32,
 }
+
+/// Where a subscriber of the list has no neighbour. (A slab of that many is beyond any memory.)
+const NONE: u32 = u32::MAX;
 
 impl<T: Clone + 'static> Event<T> {
     pub(crate) fn new(core: Rc<Core>, capacity: usize) -> Self {
-        let queue = Queue { messages: VecDeque::new(), first: 0, subscribers: Slab::new() };
+        let queue = Queue {
+            messages: VecDeque::new(),
+            first: 0,
+            subscribers: Slab::new(),
+            head: NONE,
+            tail: NONE,
+            waiting: 0,
+            #[cfg(test)]
+            visited: 0,
+        };
         let capacity = capacity.max(1);
         Event { shared: Rc::new(Shared { core, capacity, queue: RefCell::new(queue) }) }
     }
@@ -79,7 +103,8 @@ impl<T: Clone + 'static> Event<T> {
     pub fn subscribe(&self) -> Subscription<T> {
         let queue = &mut *self.shared.queue.borrow_mut();
         let next = queue.first + queue.messages.len() as u64;
-        let id = queue.subscribers.insert(Subscriber { next, waiting: Waiting::default() });
+        let waiting = Waiting::default();
+        let id = queue.subscribers.insert(Subscriber { next, waiting, before: NONE, after: NONE });
         Subscription { shared: Rc::clone(&self.shared), id }
     }
 
@@ -88,7 +113,7 @@ impl<T: Clone + 'static> Event<T> {
     /// Fired without an await in between, more messages than the capacity push out those that were
     /// not read; with one, subscribers have their turns first. (Firing costs one of the
     /// [`tokens_per_pass`](crate::Config::tokens_per_pass); while more than half of the capacity is
-    /// unread, all that are left.) Cost: one waking for each that waits.
+    /// unread, all that are left.) Cost: one wake-up for each that waits, first come, first served.
     pub fn fire(&self, value: T) {
         self.shared.fire(value, None);
     }
@@ -101,7 +126,7 @@ impl<T: Clone + 'static> Event<T> {
 
 impl<T> Shared<T> {
     fn fire(&self, value: T, sender: Option<usize>) {
-        let (dropped, subscribers, queued) = {
+        let (dropped, waiting, queued) = {
             let queue = &mut *self.queue.borrow_mut();
             let unread = queue.subscribers.len() - usize::from(sender.is_some());
             if unread == 0 {
@@ -110,18 +135,16 @@ impl<T> Shared<T> {
             let dropped =
                 (queue.messages.len() >= self.capacity).then(|| queue.pop_oldest()).flatten();
             queue.messages.push_back(Message { value: Rc::new(value), sender, unread });
-            (dropped, queue.subscribers.capacity(), queue.messages.len())
+            (dropped, queue.waiting, queue.messages.len())
         };
         match queued > self.capacity / 2 {
             true => self.core.spend_all_tokens(),
             false => self.core.spend_token(),
         }
         drop(dropped);
-        for id in 0..subscribers {
-            let waker = {
-                let queue = &mut *self.queue.borrow_mut();
-                queue.subscribers.get_mut(id).and_then(|subscriber| subscriber.waiting.take())
-            };
+        // Those that wait again meanwhile, because a waker polls them, wait for the next message.
+        for _ in 0..waiting {
+            let waker = self.queue.borrow_mut().take_waiting();
             if let Some(waker) = waker {
                 waker.wake();
             }
@@ -130,6 +153,54 @@ impl<T> Shared<T> {
 }
 
 impl<T> Queue<T> {
+    /// Registers the waker of subscriber `id`, at the end of the list if it did not wait before.
+    fn register(&mut self, id: usize, cx: &Context<'_>, spare: &mut Spare) -> bool {
+        let tail = self.tail;
+        let Some(subscriber) = self.subscribers.get_mut(id) else { return true };
+        let is_listed = subscriber.waiting.is_waiting();
+        if !subscriber.waiting.register(cx, spare) {
+            return false;
+        }
+        if !is_listed {
+            self.link(tail, id as u32);
+            self.link(id as u32, NONE);
+            self.waiting += 1;
+        }
+        true
+    }
+
+    /// Takes the one that has waited for longest off the list.
+    fn take_waiting(&mut self) -> Option<Waker> {
+        #[cfg(test)]
+        {
+            self.visited += 1;
+        }
+        let id = self.head as usize;
+        self.unlist(id);
+        self.subscribers.get_mut(id)?.waiting.take()
+    }
+
+    fn unlist(&mut self, id: usize) {
+        let Some(subscriber) = self.subscribers.get_mut(id) else { return };
+        if subscriber.waiting.is_waiting() {
+            let (before, after) = (subscriber.before, subscriber.after);
+            self.link(before, after);
+            self.waiting -= 1;
+        }
+    }
+
+    /// Makes two of the list neighbours. `NONE` is what lies beyond its ends.
+    fn link(&mut self, before: u32, after: u32) {
+        match self.subscribers.get_mut(before as usize) {
+            Some(it) => it.after = after,
+            None => self.head = after,
+        }
+        match self.subscribers.get_mut(after as usize) {
+            Some(it) => it.before = before,
+            None => self.tail = before,
+        }
+    }
+
     fn pop_oldest(&mut self) -> Option<Message<T>> {
         let oldest = self.messages.pop_front()?;
         // Its sender was never to read it, so it has not missed it either.
@@ -240,12 +311,8 @@ impl<T: Clone + 'static> Future for Wait<'_, T> {
                 Ok(None) if core.is_draining() => break Err(Error::Shutdown),
                 Ok(None) => {}
             }
-            let is_registered = {
-                let queue = &mut *subscription.shared.queue.borrow_mut();
-                let subscriber = queue.subscribers.get_mut(subscription.id);
-                subscriber.is_none_or(|subscriber| subscriber.waiting.register(cx, &mut spare))
-            };
-            if is_registered {
+            let queue = &subscription.shared.queue;
+            if queue.borrow_mut().register(subscription.id, cx, &mut spare) {
                 return Poll::Pending;
             }
             spare.fill(cx);
@@ -260,7 +327,12 @@ impl<T> Drop for Subscription<T> {
         let mut read = VecDeque::new();
         let gone = {
             let queue = &mut *self.shared.queue.borrow_mut();
+            queue.unlist(self.id);
             let gone = queue.subscribers.try_remove(self.id);
+            if queue.subscribers.is_empty() {
+                // Were there many once, their room is not needed any more.
+                queue.subscribers = Slab::new();
+            }
             if let Some(subscriber) = &gone {
                 // What it has not read is one reader nearer to its end.
                 let unread = subscriber.next.saturating_sub(queue.first) as usize;
@@ -302,5 +374,101 @@ impl<T> fmt::Debug for Event<T> {
 impl<T> fmt::Debug for Subscription<T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Subscription").finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    extern crate std;
+
+    use alloc::sync::Arc;
+    use alloc::task::Wake;
+    use alloc::vec::Vec;
+    use core::pin::pin;
+    use std::sync::Mutex;
+
+    use super::*;
+    use crate::Hub;
+
+    /// Notes which subscriber was woken.
+    struct Noting(usize, Arc<Mutex<Vec<usize>>>);
+
+    impl Wake for Noting {
+        fn wake(self: Arc<Self>) {
+            self.1.lock().unwrap().push(self.0);
+        }
+    }
+
+    fn visited<T>(event: &Event<T>) -> usize {
+        core::mem::take(&mut event.shared.queue.borrow_mut().visited)
+    }
+
+    #[test]
+    fn firing_costs_what_those_cost_that_wait() {
+        let hub = Hub::default();
+        hub.ctx().core().refill_tokens();
+        let event: Event<u32> = hub.event();
+        let woken = Arc::default();
+        let waits = |subscription: &mut Subscription<u32>, name| {
+            let waker = Waker::from(Arc::new(Noting(name, Arc::clone(&woken))));
+            let wait = pin!(subscription.wait());
+            assert!(wait.poll(&mut Context::from_waker(&waker)).is_pending());
+        };
+        let mut all: Vec<_> = (0..1000).map(|_| event.subscribe()).collect();
+        for (name, subscription) in all.iter_mut().enumerate() {
+            waits(subscription, name);
+            waits(subscription, name);
+        }
+        // The peak is past: gone from the middle, from both ends, and in any order.
+        let mut left: Vec<_> = all.drain(..).enumerate().filter(|(n, _)| n % 400 == 10).collect();
+        event.fire(1);
+        assert_eq!(visited(&event), 3);
+        assert_eq!(core::mem::take(&mut *woken.lock().unwrap()), [10, 410, 810]);
+        // Nobody waits, then one does.
+        event.fire(2);
+        assert_eq!(visited(&event), 0);
+        hub.ctx().core().refill_tokens();
+        for (_, subscription) in &mut left {
+            while subscription.try_next().unwrap().is_some() {}
+        }
+        for n in [2, 0, 1] {
+            waits(&mut left[n].1, n);
+        }
+        drop(left.remove(0));
+        event.fire(3);
+        assert_eq!(visited(&event), 2);
+        assert_eq!(*woken.lock().unwrap(), [2, 1], "first come, first served");
+        drop(left);
+        assert_eq!(event.shared.queue.borrow().subscribers.capacity(), 0);
+    }
+
+    /// A waker that waits anew when it is woken: for the next message, or `fire` would not end.
+    #[test]
+    fn one_that_waits_again_while_it_is_woken_waits_for_the_next_message() {
+        std::thread_local! {
+            static WAITS: RefCell<Option<Subscription<u32>>> = const { RefCell::new(None) };
+        }
+        struct Again;
+        impl Wake for Again {
+            fn wake(self: Arc<Self>) {
+                WAITS.with_borrow_mut(|waits| {
+                    let Some(subscription) = waits else { return };
+                    while let Ok(Some(_)) = subscription.try_next() {}
+                    let waker = Waker::from(self);
+                    let wait = pin!(subscription.wait());
+                    assert!(wait.poll(&mut Context::from_waker(&waker)).is_pending());
+                });
+            }
+        }
+        let hub = Hub::default();
+        hub.ctx().core().refill_tokens();
+        let event: Event<u32> = hub.event();
+        WAITS.set(Some(event.subscribe()));
+        Arc::new(Again).wake();
+        for _ in 0..3 {
+            event.fire(1);
+            assert_eq!(visited(&event), 1);
+        }
+        WAITS.set(None);
     }
 }
