@@ -409,6 +409,7 @@ fn if_the_head_is_out_already_the_connection_is_cut() {
         assert!(world.hears(conn).ends_with("Content-Length: 8\r\n\r\nsome"), "{path}");
         world.waits(seconds(1));
         assert_eq!(world.hears(conn), "", "{path}");
+        world.ends(conn);
         assert_eq!(world.closed(conn), Some(cause), "{path}");
         assert_eq!(world.hub.counters().fibers, 0);
     }

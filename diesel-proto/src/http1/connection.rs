@@ -266,6 +266,12 @@ impl ServerConnection {
         self.state.server == Server::MustClose
     }
 
+    /// Whether the response that has begun is delimited by the end of the stream alone. If it cannot
+    /// be completed, the stream has to be reset: closed, it would look complete (RFC 9112, 8).
+    pub fn ends_with_stream(&self) -> bool {
+        self.state.server == Server::Sending && self.writing == Writing::UntilClose
+    }
+
     /// Whether both sides speak another protocol now. Bytes that were not taken are the first of
     /// that one.
     pub fn is_switched(&self) -> bool {

@@ -13,7 +13,8 @@
 //! - One request is answered at a time, in the order they came. In one step no more than
 //!   [`Limits::pipelined`](super::Limits) are; then others have their turn.
 //! - Every request is answered, once: by its handler; with a 500 if that failed; by what it broke.
-//!   If the head of an answer is out and the rest cannot follow, the connection is cut.
+//!   If an answer has begun and the rest cannot follow, it is cut ([`Server::cut`]), and those before
+//!   it are not: `complete <= position of the answer that is under way`.
 //! - A handler runs through the seat, which outlives its panic.
 //!
 //! It must never know syntax or framing: that is the connection's.
@@ -53,6 +54,8 @@ pub(super) struct Active {
     connection: ServerConnection,
     task: Task,
     entry: Option<Entry>,
+    /// Where in the queue the last complete answer ends.
+    complete: u64,
 }
 
 /// What becomes of the request that is under way.
@@ -120,7 +123,7 @@ impl Server {
             }
             // Its answer is out already, or the end of it.
             Side::Done | Side::MustClose => {}
-            _ => actions.abort(cause_of(rejection)),
+            _ => self.cut(active, cause_of(rejection), actions),
         }
     }
 
@@ -189,6 +192,9 @@ impl Machine for Server {
         }
         self.shared.refresh(&self.seat);
         let mut active = self.begin();
+        if is_idle {
+            active.complete = actions.queued_in_all();
+        }
         let mut taken = 0;
         match input {
             Input::Bytes(bytes) => taken = self.received(&mut active, now, bytes, actions),
@@ -233,7 +239,8 @@ impl Machine for Server {
 
 impl Active {
     pub(super) fn new(config: Arc<Config>) -> Self {
-        Active { connection: ServerConnection::new(config), task: Task::Nothing, entry: None }
+        let connection = ServerConnection::new(config);
+        Active { connection, task: Task::Nothing, entry: None, complete: 0 }
     }
 }
 

@@ -122,8 +122,8 @@ impl Response {
     /// 200, with a body that is written piece by piece while it goes out. It goes out in chunks; to
     /// a client of HTTP/1.0, until the connection is closed.
     ///
-    /// An error that `write` returns cuts the connection, so that the client can tell. It is not
-    /// called where no body may go out, for HEAD.
+    /// An error that `write` returns cuts the answer, so that the client can tell; answers before it
+    /// on the same connection still go out. It is not called where no body may go out, for HEAD.
     ///
     /// ```
     /// use diesel_proto::http1::{BodyWriter, Response};

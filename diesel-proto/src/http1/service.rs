@@ -99,6 +99,8 @@ impl Service {
     }
 
     /// How the connections beneath are treated: how many, how long they linger, how much is queued.
+    /// [`ServiceConfig::idle`] has no effect here: how long a client may take, and over what, is in
+    /// [`Deadlines`].
     pub fn connections(mut self, config: ServiceConfig) -> Self {
         self.connections = config;
         self
@@ -150,7 +152,9 @@ impl fmt::Debug for Service {
 
 impl From<Service> for crate::Service {
     fn from(service: Service) -> Self {
-        let (name, connections) = (service.name, service.connections.clone());
+        let (name, mut connections) = (service.name, service.connections.clone());
+        // A client that waits for its answer sends nothing, and is not to be cut off for it.
+        connections.idle = None;
         serve(Rc::new(Shared::of(service))).named(name).config(connections)
     }
 }

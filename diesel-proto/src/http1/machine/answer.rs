@@ -134,14 +134,27 @@ impl Server {
             }
         };
         if active.connection.state().server != Side::Owing {
-            // So that the client can tell.
-            active.task = Task::Nothing;
-            return actions.abort(cause);
+            return self.cut(active, cause, actions);
         }
         let mut response = Response::text(format!("{status}\n")).status(status);
         match self.send(active, &mut response, actions) {
             Ok(_) => self.answered(active, now, status, actions),
-            Err(_) => actions.abort(cause),
+            Err(_) => self.cut(active, cause, actions),
+        }
+    }
+
+    /// The answer that is under way cannot be completed. Those before it go out; what is left of this
+    /// one is dropped, and the stream ends so that the client can tell (RFC 9112, 8): a body with a
+    /// length, or in chunks, is short when the stream is closed, which keeps what the client has not
+    /// read yet. One that ends with the stream would be whole: it is reset.
+    #[cold]
+    pub(super) fn cut(&mut self, active: &mut Active, cause: Cause, actions: &mut Actions<'_>) {
+        active.task = Task::Nothing;
+        let sent = actions.queued_in_all().saturating_sub(actions.queued());
+        actions.take_back(active.complete);
+        match sent > active.complete && active.connection.ends_with_stream() {
+            true => actions.cut(cause),
+            false => actions.close(cause),
         }
     }
 
@@ -192,6 +205,7 @@ impl Server {
         actions: &mut Actions<'_>,
     ) {
         self.watch.restart();
+        active.complete = actions.queued_in_all();
         if let Task::Fiber(work) = &active.task {
             let exchange = Rc::clone(&work.exchange);
             active.task = Task::Nothing;

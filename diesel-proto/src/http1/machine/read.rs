@@ -42,7 +42,7 @@ impl Server {
             self.fail(active, now, Failure::Panicked { told: false }, actions);
             if !is_handlers {
                 // Nobody knows how far this step came.
-                actions.abort(Cause::Panicked);
+                self.cut(active, Cause::Panicked, actions);
                 break;
             }
         }
