@@ -10,12 +10,13 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use diesel_proto::{Action, Address, ConnId, ConnectErrorKind, Hub, Instant, Notice, ServiceId};
+use diesel_proto::{Action, Address, ConnId, ConnectErrorKind, Hub, Instant, ServiceId};
 use polling::{Event, Events, Poller};
 use socket2::Socket;
 
 use crate::clock::Clock;
 use crate::connect::{self, Outcome};
+use crate::journal::Journal;
 use crate::key::{Generations, Key, Source};
 use crate::listen::{ListenOptions, Listener};
 use crate::registered::{Interest, Registered};
@@ -42,6 +43,7 @@ const TIME_OF_DAY: Duration = Duration::from_secs(5);
 pub(crate) struct Driver {
     poller: Arc<Poller>,
     clock: Clock,
+    journal: Journal,
     listeners: Vec<Listener>,
     streams: Vec<Option<Stream>>,
     generations: Generations,
@@ -60,9 +62,11 @@ enum Flow {
 
 impl Driver {
     pub(crate) fn new(poller: Arc<Poller>) -> Self {
+        let clock = Clock::start();
         Driver {
             poller,
-            clock: Clock::start(),
+            clock,
+            journal: Journal::new(clock),
             listeners: Vec::new(),
             streams: Vec::new(),
             generations: Generations::default(),
@@ -171,6 +175,7 @@ impl Driver {
             let now = if hub.needs_time() { self.clock.now() } else { now };
             let mut actions = std::mem::take(&mut self.actions);
             hub.run(now, &mut actions);
+            self.journal.hub_ran();
             for action in actions.drain(..) {
                 self.obey(hub, now, action)?;
             }
@@ -288,7 +293,7 @@ impl Driver {
             }
             Action::StopAccepting(service) => self.stop(service, true)?,
             Action::ResumeAccepting(service) => self.stop(service, false)?,
-            Action::Notice(service, notice) => log_notice(hub, service, &notice),
+            Action::Notice(service, notice) => self.journal.tell(hub, service, &notice),
             Action::Halt => self.halted = true,
             other => log::error!("an action that this driver does not know: {other:?}"),
         }
@@ -369,16 +374,5 @@ impl Driver {
         f: impl FnOnce(&mut Stream) -> io::Result<()>,
     ) -> io::Result<()> {
         self.stream(conn).map_or(Ok(()), f)
-    }
-}
-
-/// One target for each service, so that each can be turned up or down by its name.
-fn log_notice(hub: &Hub, service: Option<ServiceId>, notice: &Notice) {
-    let name = service.and_then(|service| hub.service_name(service)).unwrap_or("diesel");
-    match notice {
-        Notice::Panicked { .. } | Notice::Failed { .. } => log::error!(target: name, "{notice}"),
-        Notice::LimitReached(_) => log::warn!(target: name, "{notice}"),
-        // Cuts, accesses, and machines' own words.
-        _ => log::info!(target: name, "{notice}"),
     }
 }

@@ -25,6 +25,7 @@ mod application;
 mod clock;
 mod connect;
 mod driver;
+mod journal;
 mod key;
 mod listen;
 mod registered;

@@ -5,7 +5,7 @@ use alloc::string::String;
 use core::fmt;
 use core::time::Duration;
 
-use crate::{Address, Cause, Limit};
+use crate::{Address, Cause, Instant, Limit};
 
 /// Something that a person may want to know.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -41,9 +41,12 @@ pub enum Notice {
 
 /// One request and what became of it, as an access log has it.
 ///
+/// How long it took is asked of it when the notice is handed out, with a fresh reading of the clock:
+/// within a step or a run time stands still, however long a handler computes.
+///
 /// ```
 /// use core::time::Duration;
-/// use diesel_proto::{Access, Address};
+/// use diesel_proto::{Access, Address, Instant};
 ///
 /// let access = Access {
 ///     peer: Address::Socket("192.0.2.7:56324".parse()?),
@@ -51,10 +54,13 @@ pub enum Notice {
 ///     target: "/a\r\nb".into(),
 ///     status: 200,
 ///     sent: 1234,
-///     took: Duration::from_micros(1500),
+///     began: Instant::ORIGIN + Duration::from_secs(60),
 /// };
-/// let line = r#"192.0.2.7:56324 "GET /a\r\nb" 200, 1234 bytes in 1.5ms"#;
+/// let line = r#"192.0.2.7:56324 "GET /a\r\nb" 200, 1234 bytes"#;
 /// assert_eq!(access.to_string(), line);
+///
+/// let now = Instant::ORIGIN + Duration::from_millis(60_300);
+/// assert_eq!(access.took(now), Duration::from_millis(300));
 /// # Ok::<(), core::net::AddrParseError>(())
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -69,8 +75,20 @@ pub struct Access {
     pub status: u16,
     /// Bytes of the answer that were queued, its head and its framing included.
     pub sent: u64,
-    /// From the last byte of the request's head to the last of the answer.
-    pub took: Duration,
+    /// When the last byte of the request's head arrived.
+    pub began: Instant,
+}
+
+impl Access {
+    /// From the last byte of the request's head to the last of its answer, if `now` is read when
+    /// the embedder gets this notice: after the call that ran the handler, before it waits for
+    /// anything else. What other connections took meanwhile counts, too: the answer was held up by
+    /// them.
+    ///
+    /// One reading serves all notices that are handed out together.
+    pub fn took(&self, now: Instant) -> Duration {
+        now - self.began
+    }
 }
 
 impl fmt::Display for Notice {
@@ -93,8 +111,8 @@ impl fmt::Display for Notice {
 /// One line, whatever the peer sent: nobody forges an entry of a log.
 impl fmt::Display for Access {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Access { peer, method, target, status, sent, took } = self;
+        let Access { peer, method, target, status, sent, began: _ } = self;
         let (method, target) = (method.escape_debug(), target.escape_debug());
-        write!(f, "{peer} \"{method} {target}\" {status}, {sent} bytes in {took:?}")
+        write!(f, "{peer} \"{method} {target}\" {status}, {sent} bytes")
     }
 }

@@ -2,6 +2,7 @@
 //! programs as real processes.
 
 mod crowd;
+pub mod logged;
 mod program;
 mod running;
 pub mod xor;

@@ -119,7 +119,7 @@ impl Server {
                     active.entry = Some(Entry::of_nothing(&self.seat, now, actions));
                 }
                 self.reject(active, rejection, actions);
-                self.answered(active, now, rejection.status(), actions);
+                self.answered(active, rejection.status(), actions);
             }
             // Its answer is out already, or the end of it.
             Side::Done | Side::MustClose => {}
@@ -132,7 +132,7 @@ impl Server {
         if actions.is_closing() || active.connection.is_switched() {
             // Whatever was under way ends here.
             active.task = Task::Nothing;
-            self.log(&mut active, now, actions);
+            self.log(&mut active, actions);
             self.active = Some(active);
             return;
         }
@@ -215,7 +215,7 @@ impl Machine for Server {
             }
             Input::Reset => {
                 active.task = Task::Nothing;
-                self.log(&mut active, now, actions);
+                self.log(&mut active, actions);
             }
             // What comes now are at best requests whose answers nobody gets.
             Input::WriteFailed => actions.abort(Cause::Reset),

@@ -38,13 +38,13 @@ impl Server {
         }
         let status = response.status;
         match self.send(active, response, actions) {
-            Ok(Sent::Whole) => self.answered(active, now, status, actions),
+            Ok(Sent::Whole) => self.answered(active, status, actions),
             Ok(Sent::Head) => {
                 if let Some(entry) = &mut active.entry {
                     entry.access.status = status.code();
                 }
             }
-            Err(error) => self.fail(active, now, Failure::Error(error), actions),
+            Err(error) => self.fail(active, Failure::Error(error), actions),
         }
     }
 
@@ -62,12 +62,12 @@ impl Server {
                 Interim::Inform(status, headers) => active.connection.inform(status, &headers, out),
             };
             if let Err(misuse) = informed {
-                return self.fail(active, now, misused(misuse), actions);
+                return self.fail(active, misused(misuse), actions);
             }
         }
         match answer {
             Some(Ok(mut response)) => self.answer(active, now, &mut response, actions),
-            Some(Err(error)) => self.fail(active, now, Failure::Error(error), actions),
+            Some(Err(error)) => self.fail(active, Failure::Error(error), actions),
             None => {}
         }
         if !matches!(active.task, Task::Fiber(_)) {
@@ -76,19 +76,19 @@ impl Server {
         if !outgoing.is_empty() {
             let sent = active.connection.data_queued(&mut outgoing, &mut output(actions));
             if let Err(misuse) = sent {
-                return self.fail(active, now, misused(misuse), actions);
+                return self.fail(active, misused(misuse), actions);
             }
         }
         match end {
             Some(Ok(trailers)) => match active.connection.end(&trailers, &mut output(actions)) {
                 Ok(()) => {
                     let status = active.entry.as_ref().map_or(0, |entry| entry.access.status);
-                    self.answered_with(active, now, status, actions);
+                    self.answered_with(active, status, actions);
                 }
-                Err(misuse) => self.fail(active, now, misused(misuse), actions),
+                Err(misuse) => self.fail(active, misused(misuse), actions),
             },
-            Some(Err(error)) => self.fail(active, now, Failure::Error(error), actions),
-            None if lost => self.fail(active, now, Failure::Panicked { told: true }, actions),
+            Some(Err(error)) => self.fail(active, Failure::Error(error), actions),
+            None if lost => self.fail(active, Failure::Panicked { told: true }, actions),
             None => {}
         }
     }
@@ -97,11 +97,10 @@ impl Server {
     pub(super) fn overloaded(
         &mut self,
         active: &mut Active,
-        now: Instant,
         limit: Limit,
         actions: &mut Actions<'_>,
     ) {
-        self.fail(active, now, Failure::Error(Error::Limit(limit)), actions);
+        self.fail(active, Failure::Error(Error::Limit(limit)), actions);
     }
 
     /// The handler gave no answer that can be sent.
@@ -109,7 +108,6 @@ impl Server {
     pub(super) fn fail(
         &mut self,
         active: &mut Active,
-        now: Instant,
         failure: Failure,
         actions: &mut Actions<'_>,
     ) {
@@ -138,7 +136,7 @@ impl Server {
         }
         let mut response = Response::text(format!("{status}\n")).status(status);
         match self.send(active, &mut response, actions) {
-            Ok(_) => self.answered(active, now, status, actions),
+            Ok(_) => self.answered(active, status, actions),
             Err(_) => self.cut(active, cause, actions),
         }
     }
@@ -189,21 +187,14 @@ impl Server {
     pub(super) fn answered(
         &mut self,
         active: &mut Active,
-        now: Instant,
         status: Status,
         actions: &mut Actions<'_>,
     ) {
-        self.answered_with(active, now, status.code(), actions);
+        self.answered_with(active, status.code(), actions);
     }
 
     #[inline(always)]
-    fn answered_with(
-        &mut self,
-        active: &mut Active,
-        now: Instant,
-        status: u16,
-        actions: &mut Actions<'_>,
-    ) {
+    fn answered_with(&mut self, active: &mut Active, status: u16, actions: &mut Actions<'_>) {
         self.watch.restart();
         active.complete = actions.queued_in_all();
         if let Task::Fiber(work) = &active.task {
@@ -214,15 +205,14 @@ impl Server {
         if let Some(entry) = &mut active.entry {
             entry.access.status = status;
         }
-        self.log(active, now, actions);
+        self.log(active, actions);
     }
 
     /// Tells how a request went, if somebody wants to know. The status is zero if nothing was
     /// answered.
-    pub(super) fn log(&self, active: &mut Active, now: Instant, actions: &mut Actions<'_>) {
-        if let Some(Entry { mut access, began, queued }) = active.entry.take() {
+    pub(super) fn log(&self, active: &mut Active, actions: &mut Actions<'_>) {
+        if let Some(Entry { mut access, queued }) = active.entry.take() {
             access.sent = actions.queued_in_all().saturating_sub(queued);
-            access.took = now - began;
             actions.notice(Notice::Access(access));
         }
     }
@@ -274,7 +264,7 @@ impl Server {
                 active.task = self.work(fiber, exchange);
                 self.attend(active, now, actions);
             }
-            Err(limit) => self.overloaded(active, now, limit, actions),
+            Err(limit) => self.overloaded(active, limit, actions),
         }
     }
 

@@ -8,7 +8,6 @@ use crate::{Access, Actions, Instant, Seat};
 /// An entry of the access log, to be completed.
 pub(super) struct Entry {
     pub(super) access: Box<Access>,
-    pub(super) began: Instant,
     pub(super) queued: u64,
 }
 
@@ -21,9 +20,9 @@ impl Entry {
             target: view.target_text().into(),
             status: 0,
             sent: 0,
-            took: core::time::Duration::ZERO,
+            began: now,
         };
-        Entry { access: Box::new(access), began: now, queued: actions.queued_in_all() }
+        Entry { access: Box::new(access), queued: actions.queued_in_all() }
     }
 
     /// Of what was refused before it was a request.

@@ -39,7 +39,7 @@ impl Server {
         let seat = self.seat.clone();
         while seat.call(|| self.read(active, now, &mut reading, actions)).is_none() {
             let is_handlers = mem::take(&mut reading.is_calling);
-            self.fail(active, now, Failure::Panicked { told: false }, actions);
+            self.fail(active, Failure::Panicked { told: false }, actions);
             if !is_handlers {
                 // Nobody knows how far this step came.
                 self.cut(active, Cause::Panicked, actions);
@@ -170,7 +170,7 @@ impl Server {
                         active.task = self.work(fiber, exchange);
                         self.attend(active, now, actions);
                     }
-                    Err(limit) => self.overloaded(active, now, limit, actions),
+                    Err(limit) => self.overloaded(active, limit, actions),
                 }
             }
         }
@@ -223,7 +223,7 @@ impl Server {
         reading.is_calling = false;
         match answer {
             Ok(ref mut response) => self.answer(active, now, response, actions),
-            Err(error) => self.fail(active, now, Failure::Error(error), actions),
+            Err(error) => self.fail(active, Failure::Error(error), actions),
         }
     }
 }
