@@ -259,6 +259,11 @@ struct Place {
 }
 
 impl Place {
+    /// Where it is in the queue, whose tickets ascend.
+    fn position(&self, waiting: &VecDeque<(u64, Waiting)>) -> Option<usize> {
+        waiting.binary_search_by_key(&self.ticket, |(ticket, _)| *ticket).ok()
+    }
+
     fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Result<Turn, Error>> {
         let shared = &self.shared;
         let mut spare = Spare::default();
@@ -275,7 +280,7 @@ impl Place {
             if shared.settings.ctx.draining() {
                 return Poll::Ready(Err(Error::Shutdown));
             }
-            let mine = waiting.iter_mut().find(|(ticket, _)| *ticket == self.ticket);
+            let mine = self.position(&waiting).and_then(|index| waiting.get_mut(index));
             if mine.is_none_or(|(_, waiting)| waiting.register(cx, &mut spare)) {
                 return Poll::Pending;
             }
@@ -289,8 +294,7 @@ impl Drop for Place {
     fn drop(&mut self) {
         let mine = {
             let mut waiting = self.shared.waiting.borrow_mut();
-            let index = waiting.iter().position(|(ticket, _)| *ticket == self.ticket);
-            index.and_then(|index| waiting.remove(index))
+            self.position(&waiting).and_then(|index| waiting.remove(index))
         };
         if mine.is_some() && !self.shared.busy.get() {
             self.shared.wake_next();

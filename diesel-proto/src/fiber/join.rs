@@ -1,6 +1,7 @@
 //! Fibers that fibers spawn, and the handle to wait for one or to abort it.
 
-use alloc::rc::Rc;
+use alloc::rc::{Rc, Weak};
+use core::any::Any;
 use core::cell::{Cell, RefCell};
 use core::fmt;
 use core::future::Future;
@@ -21,7 +22,9 @@ use crate::{Error, FiberId};
 pub struct JoinHandle<T> {
     core: Rc<Core>,
     fiber: FiberId,
-    outcome: Rc<Outcome<T>>,
+    outcome: Weak<Outcome<T>>,
+    /// What keeps that. The hub drops it, whatever it is, if nobody reads it.
+    kept: Option<Rc<dyn Any>>,
 }
 
 struct Outcome<T> {
@@ -54,19 +57,22 @@ where
         Ok(())
     })?;
     outcome.fiber.set(Some(fiber));
-    Ok(JoinHandle { core: Rc::clone(core), fiber, outcome })
+    let weak = Rc::downgrade(&outcome);
+    Ok(JoinHandle { core: Rc::clone(core), fiber, outcome: weak, kept: Some(outcome) })
 }
 
 impl<T> JoinHandle<T> {
-    /// Ends the fiber: it is dropped at its await, now, or at its next one if it is the caller.
-    /// Does nothing to one that has ended.
+    /// Ends the fiber: it is dropped at its await, now, or at its next one if it is the caller. From
+    /// within the drop of a fiber that is aborted itself, it is dropped after that one. Does nothing
+    /// to one that has ended. If its drop panics, and the embedder's hook catches that, nobody else
+    /// is affected.
     pub fn abort(&self) {
         self.core.abort(self.fiber);
     }
 
     /// Whether the fiber has ended, however.
     pub fn is_finished(&self) -> bool {
-        Rc::strong_count(&self.outcome) == 1
+        self.outcome.strong_count() == 1
     }
 
     /// The fiber's name in its hub.
@@ -82,21 +88,38 @@ impl<T> Future for JoinHandle<T> {
         if !self.core.may_go_on(cx) {
             return Poll::Pending;
         }
+        let Some(shared) = self.outcome.upgrade() else {
+            return Poll::Ready(Err(Error::Aborted));
+        };
         let mut spare = Spare::default();
         let outcome = loop {
-            if let Some(outcome) = self.outcome.value.take() {
+            if let Some(outcome) = shared.value.take() {
                 break outcome;
             }
             if self.core.forbids_waiting(self.core.now.get()) {
                 break Err(Error::Shutdown);
             }
-            if self.outcome.waiting.borrow_mut().register(cx, &mut spare) {
+            if shared.waiting.borrow_mut().register(cx, &mut spare) {
                 return Poll::Pending;
             }
             spare.fill(cx);
         };
         self.core.spend_token();
         Poll::Ready(outcome)
+    }
+}
+
+impl<T> Drop for JoinHandle<T> {
+    fn drop(&mut self) {
+        // What it returned may hold the handle of a fiber that returned another, and so on.
+        let Some(outcome) = self.outcome.upgrade() else { return };
+        let value = outcome.value.take();
+        let is_unread = value.is_some();
+        outcome.value.set(value);
+        drop(outcome);
+        if let (true, Some(kept)) = (is_unread, self.kept.take()) {
+            self.core.discard(self.fiber, kept);
+        }
     }
 }
 

@@ -15,6 +15,7 @@ use core::task::{Context, Waker};
 use bytes::Bytes;
 
 use super::begun::Begun;
+use super::doomed::Doomed;
 use super::fibers::{Fiber, Hook, Role};
 use super::id::{Key, Slots};
 use super::stream::{MachineStream, Stream};
@@ -53,6 +54,7 @@ pub(crate) struct Core {
     alarm: Waker,
     pub(crate) ready: RefCell<ReadyQueue>,
     pub(crate) fibers: RefCell<Slots<Fiber>>,
+    pub(crate) doomed: Doomed,
     pub(crate) spawned: Cell<usize>,
     pub(crate) streams: RefCell<Slots<Stream>>,
     pub(crate) timers: RefCell<Timers<Alarm>>,
@@ -105,6 +107,7 @@ impl Core {
             ready: RefCell::new(ReadyQueue::new(alarm.clone())),
             alarm,
             fibers: RefCell::new(Slots::new()),
+            doomed: Doomed::default(),
             spawned: Cell::new(0),
             streams: RefCell::new(Slots::new()),
             timers: RefCell::new(Timers::new()),
@@ -378,26 +381,6 @@ impl Core {
     pub(crate) fn cancel_timer(&self, key: TimerKey) {
         let alarm = self.timers.borrow_mut().cancel(key);
         drop(alarm);
-    }
-
-    /// Aborts a fiber: it is dropped now, or after its poll if it is being polled.
-    pub(crate) fn abort(&self, id: FiberId) {
-        let gone = {
-            let mut fibers = self.fibers.borrow_mut();
-            let key = Key::from(id);
-            match fibers.at(key) {
-                Some(fiber) if fiber.is_being_polled() => {
-                    fiber.abort_after_poll();
-                    None
-                }
-                Some(_) => fibers.remove(key),
-                None => None,
-            }
-        };
-        if let Some(fiber) = gone {
-            self.fiber_gone(&fiber.role);
-            drop(fiber);
-        }
     }
 
     pub(crate) fn fiber_gone(&self, role: &Role) {

@@ -105,9 +105,15 @@ impl Core {
 
     /// Drops every fiber, as an abort would.
     pub(crate) fn drop_fibers(&self) {
-        loop {
-            let key = self.fibers.borrow().keys().next();
-            let Some(key) = key else { return };
+        let mut from = 0;
+        while self.fibers.borrow().len() > 0 {
+            let key = self.fibers.borrow().first_from(from);
+            let Some(key) = key else {
+                // What was dropped added some, behind.
+                from = 0;
+                continue;
+            };
+            from = key.index + 1;
             let task = self.fibers.borrow_mut().at(key).and_then(|fiber| fiber.task.take());
             match task {
                 Some(future) => self.end(key, future, Err(Error::Aborted)),
@@ -150,10 +156,7 @@ impl Core {
         });
         match text {
             Some(error) => self.notice(service, Notice::Failed { peer, error }),
-            None => {
-                self.counters.borrow_mut().panics += 1;
-                self.notice(service, Notice::Panicked { peer });
-            }
+            None => self.tell_panic((service, peer)),
         }
     }
 
@@ -173,7 +176,13 @@ impl Core {
     }
 
     fn panicked(&self, key: Key) {
-        let Some((service, peer)) = self.remove_fiber(key, Some(Cause::Panicked)) else { return };
+        if let Some(whom) = self.remove_fiber(key, Some(Cause::Panicked)) {
+            self.tell_panic(whom);
+        }
+    }
+
+    /// Counts a panic, and tells it.
+    pub(crate) fn tell_panic(&self, (service, peer): (Option<ServiceId>, Option<Address>)) {
         self.counters.borrow_mut().panics += 1;
         self.notice(service, Notice::Panicked { peer });
     }
@@ -187,20 +196,24 @@ impl Core {
     ) -> Option<(Option<ServiceId>, Option<Address>)> {
         let fiber = self.fibers.borrow_mut().remove(key)?;
         self.fiber_gone(&fiber.role);
-        match &fiber.role {
-            Role::Handler(socket) => {
-                self.handler_gone(socket, cause);
-                Some((socket.service, Some(socket.peer)))
-            }
+        if let Role::Handler(socket) = &fiber.role {
+            self.handler_gone(socket, cause);
+        }
+        Some(self.whom_it_serves(&fiber.role))
+    }
+
+    pub(crate) fn whom_it_serves(&self, role: &Role) -> (Option<ServiceId>, Option<Address>) {
+        match role {
+            Role::Handler(socket) => (socket.service, Some(socket.peer)),
             Role::Request(conn) => {
                 let peer = self.peer(*conn);
                 let mut streams = self.streams.borrow_mut();
-                Some(match streams.at((*conn).into()) {
+                match streams.at((*conn).into()) {
                     Some(stream) => (stream.service, Some(peer)),
                     None => (None, None),
-                })
+                }
             }
-            Role::Loop | Role::Spawned => Some((None, None)),
+            Role::Loop | Role::Spawned => (None, None),
         }
     }
 
@@ -348,6 +361,32 @@ mod tests {
     fn a_machine_may_use_the_hub_when_it_is_asked_what_it_holds() {
         let (hub, conn, _) = asking();
         assert_eq!(hub.held_and_scanned(conn), Some((1, 0)));
+    }
+
+    /// By the places of the table that are looked at: each once or twice.
+    #[test]
+    fn halting_is_linear_in_the_number_of_fibers() {
+        const FIBERS: usize = 10_000;
+        for halts in [true, false] {
+            let mut hub = Hub::default();
+            for _ in 0..FIBERS {
+                hub.add_loop(async |_| core::future::pending().await).unwrap();
+            }
+            hub.run(Instant::ORIGIN, &mut Vec::new());
+            let core = Rc::clone(hub.ctx().core());
+            core.fibers.borrow().looked_at.set(0);
+            match halts {
+                true => {
+                    hub.drain(Instant::ORIGIN, Instant::ORIGIN);
+                    hub.run(Instant::ORIGIN, &mut Vec::new());
+                }
+                false => drop(hub),
+            }
+            let fibers = core.fibers.borrow();
+            assert_eq!(fibers.len(), 0);
+            let looked_at = fibers.looked_at.get();
+            assert!((FIBERS..=2 * FIBERS).contains(&looked_at), "{looked_at}");
+        }
     }
 
     #[test]

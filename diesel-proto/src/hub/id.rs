@@ -82,11 +82,19 @@ pub(crate) struct Key {
 pub(crate) struct Slots<T> {
     slab: Slab<(u32, T)>,
     next_generation: u32,
+    /// How many places were looked at in search of one that is taken.
+    #[cfg(test)]
+    pub(crate) looked_at: core::cell::Cell<usize>,
 }
 
 impl<T> Slots<T> {
     pub(crate) const fn new() -> Self {
-        Slots { slab: Slab::new(), next_generation: 0 }
+        Slots {
+            slab: Slab::new(),
+            next_generation: 0,
+            #[cfg(test)]
+            looked_at: core::cell::Cell::new(0),
+        }
     }
 
     pub(crate) fn insert(&mut self, value: T) -> Key {
@@ -118,6 +126,16 @@ impl<T> Slots<T> {
     pub(crate) fn remove(&mut self, key: Key) -> Option<T> {
         self.at(key)?;
         self.slab.try_remove(key.index as usize).map(|(_, value)| value)
+    }
+
+    /// The first that is there from `index` on.
+    pub(crate) fn first_from(&self, index: u32) -> Option<Key> {
+        (index as usize..self.slab.capacity()).find_map(|index| {
+            #[cfg(test)]
+            self.looked_at.set(self.looked_at.get() + 1);
+            let (generation, _) = self.slab.get(index)?;
+            Some(Key { index: index as u32, generation: *generation })
+        })
     }
 
     pub(crate) fn len(&self) -> usize {

@@ -43,6 +43,7 @@ mod action;
 pub(crate) mod begun;
 mod config;
 pub(crate) mod core;
+mod doomed;
 pub(crate) mod fibers;
 pub(crate) mod id;
 mod inputs;
@@ -70,6 +71,7 @@ pub use self::service::Service;
 pub(crate) use self::core::{Alarm, Core};
 
 use self::fibers::Role;
+use self::id::Key;
 use self::service::Start;
 use self::stream::{Due, MachineStream, StreamState};
 use crate::fiber::{Conn, Connecting, Ctx, Event};

@@ -45,6 +45,8 @@ impl Hub {
 
     /// Drops the machines of streams that are gone. Last of all: a panic leaves nothing undone.
     pub(super) fn bury(&mut self) {
+        // What a panic that no hook caught has left.
+        self.core.drop_doomed();
         loop {
             let dead = self.core.dead.borrow_mut().pop();
             let Some((conn, machine)) = dead else { return };
