@@ -6,14 +6,18 @@ use std::net::SocketAddr;
 use diesel_proto::ConnectErrorKind;
 use socket2::{Domain, Protocol, Socket, Type};
 
+use crate::fault::{self, Call};
+
 /// Begins to connect. Whether it worked shows when the socket is writable: see
 /// [`outcome`].
 pub(crate) fn begin(address: SocketAddr) -> Result<Socket, ConnectErrorKind> {
     let begin = || {
-        let socket = Socket::new(Domain::for_address(address), Type::STREAM, Some(Protocol::TCP))?;
-        socket.set_nonblocking(true)?;
-        socket.set_tcp_nodelay(true)?;
-        match socket.connect(&address.into()) {
+        let domain = Domain::for_address(address);
+        let make = || Socket::new(domain, Type::STREAM, Some(Protocol::TCP));
+        let socket = fault::call(Call::Socket, make)?;
+        fault::call(Call::Nonblocking, || socket.set_nonblocking(true))?;
+        fault::call(Call::Tune, || socket.set_tcp_nodelay(true))?;
+        match fault::call(Call::Connect, || socket.connect(&address.into())) {
             Err(error) if !is_under_way(&error) => Err(error),
             _ => Ok(socket),
         }
@@ -33,7 +37,7 @@ pub(crate) enum Outcome {
 /// What became of the attempt that [`begin`] began. That the poller reports the socket says only
 /// that it is worth looking: it is connected once it has a peer.
 pub(crate) fn outcome(socket: &Socket) -> Outcome {
-    if let Ok(Some(error)) | Err(error) = socket.take_error() {
+    if let Ok(Some(error)) | Err(error) = fault::call(Call::Outcome, || socket.take_error()) {
         return Outcome::Failed(kind_of(&error));
     }
     match socket.peer_addr() {
@@ -61,14 +65,16 @@ pub(crate) fn kind_of(error: &io::Error) -> ConnectErrorKind {
         ErrorKind::PermissionDenied => ConnectErrorKind::Forbidden,
         ErrorKind::OutOfMemory => ConnectErrorKind::OutOfResources,
         ErrorKind::Unsupported => ConnectErrorKind::Unsupported,
-        _ if is_out_of_descriptors(error) => ConnectErrorKind::OutOfResources,
+        _ if is_exhausted(error) => ConnectErrorKind::OutOfResources,
         _ => ConnectErrorKind::Other(error.raw_os_error().unwrap_or(0)),
     }
 }
 
-/// std has no stable kind for these.
-pub(crate) fn is_out_of_descriptors(error: &io::Error) -> bool {
-    matches!(error.raw_os_error(), Some(libc::ENFILE | libc::EMFILE))
+/// Whether the system has no descriptor, no memory, or (for the poller) no further place. std has no
+/// stable kind for most of these.
+pub(crate) fn is_exhausted(error: &io::Error) -> bool {
+    let exhausted = [libc::EMFILE, libc::ENFILE, libc::ENOBUFS, libc::ENOMEM, libc::ENOSPC];
+    error.raw_os_error().is_some_and(|errno| exhausted.contains(&errno))
 }
 
 #[cfg(test)]

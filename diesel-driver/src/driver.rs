@@ -18,7 +18,7 @@ use crate::clock::Clock;
 use crate::connect::{self, Outcome};
 use crate::journal::Journal;
 use crate::key::{Generations, Key, Source};
-use crate::listen::{ListenOptions, Listener};
+use crate::listen::{Accepted, ListenOptions, Listener};
 use crate::registered::{Interest, Registered};
 use crate::signals::Signals;
 use crate::socket::{Received, Sent, Stream};
@@ -34,8 +34,6 @@ const EVENTS_PER_TURN: usize = 8;
 const RUNS_PER_TURN: usize = 16;
 /// Connections accepted before others have their turn.
 const ACCEPTS: usize = 64;
-/// How long nothing is accepted after the process ran out of descriptors.
-const ACCEPT_REST: Duration = Duration::from_millis(100);
 
 /// How long the hub counts the time of day by itself: the clock on the wall may be set meanwhile.
 const TIME_OF_DAY: Duration = Duration::from_secs(5);
@@ -200,10 +198,11 @@ impl Driver {
         }
         let conn = stream.conn;
         if stream.connecting {
-            return self.connected(hub, now, conn, event.is_interrupt());
+            self.connected(hub, now, conn, event.is_interrupt());
+            return Ok(());
         }
         if event.readable && stream.wants_read() {
-            match stream.receive(&mut self.scratch)? {
+            match stream.receive(&mut self.scratch) {
                 // All of it is taken: what the hub has paused is not read.
                 Received::Bytes(n) => _ = hub.received(now, conn, &self.scratch[..n]),
                 Received::Nothing => {}
@@ -212,7 +211,7 @@ impl Driver {
             }
         }
         if event.writable {
-            self.send(hub, now, conn)?;
+            self.send(hub, now, conn);
         }
         Ok(())
     }
@@ -220,10 +219,11 @@ impl Driver {
     fn accept(&mut self, hub: &mut Hub, now: Instant, index: usize) -> io::Result<()> {
         for _ in 0..ACCEPTS {
             let Some(listener) = self.listeners.get_mut(index) else { return Ok(()) };
-            match listener.accept() {
-                Ok(None) => return Ok(()),
-                Ok(Some((socket, peer))) => {
-                    let service = listener.service;
+            let service = listener.service;
+            match listener.accept(now)? {
+                Accepted::Nothing | Accepted::Exhausted => return Ok(()),
+                Accepted::Lost => {}
+                Accepted::One(socket, peer) => {
                     match hub.accept(now, service, peer.into()) {
                         Ok(conn) => self.add(hub, now, conn, socket, false),
                         Err(refused) => log::debug!("{peer} refused: {refused}"),
@@ -232,10 +232,6 @@ impl Driver {
                     if self.turn(hub, now)? == Flow::Halt {
                         return Ok(());
                     }
-                }
-                Err(error) => {
-                    log::warn!("accepting pauses for {ACCEPT_REST:?}: {error}");
-                    return listener.rest_until(now + ACCEPT_REST);
                 }
             }
         }
@@ -266,13 +262,10 @@ impl Driver {
 
     fn obey(&mut self, hub: &mut Hub, now: Instant, action: Action) -> io::Result<()> {
         match action {
-            Action::Send(conn) => self.send(hub, now, conn)?,
-            Action::Pause(conn) => self.with(conn, |stream| stream.pause(true))?,
-            Action::Resume(conn) => self.with(conn, |stream| stream.pause(false))?,
-            Action::HalfClose(conn) => self.with(conn, |stream| {
-                stream.half_close();
-                Ok(())
-            })?,
+            Action::Send(conn) => self.send(hub, now, conn),
+            Action::Pause(conn) => self.with(hub, now, conn, |stream| stream.pause(true)),
+            Action::Resume(conn) => self.with(hub, now, conn, |stream| stream.pause(false)),
+            Action::HalfClose(conn) => self.with(hub, now, conn, |stream| stream.half_close()),
             Action::Close(conn, _) => {
                 if self.stream(conn).is_some() {
                     self.streams[conn.index()] = None;
@@ -291,8 +284,8 @@ impl Driver {
             Action::Connect(conn, _) => {
                 hub.connect_failed(now, conn, ConnectErrorKind::Unsupported);
             }
-            Action::StopAccepting(service) => self.stop(service, true)?,
-            Action::ResumeAccepting(service) => self.stop(service, false)?,
+            Action::StopAccepting(service) => self.stop(now, service, true)?,
+            Action::ResumeAccepting(service) => self.stop(now, service, false)?,
             Action::Notice(service, notice) => self.journal.tell(hub, service, &notice),
             Action::Halt => self.halted = true,
             other => log::error!("an action that this driver does not know: {other:?}"),
@@ -301,9 +294,9 @@ impl Driver {
     }
 
     /// Writes what the socket takes.
-    fn send(&mut self, hub: &mut Hub, now: Instant, conn: ConnId) -> io::Result<()> {
-        loop {
-            let Some(stream) = self.stream(conn) else { return Ok(()) };
+    fn send(&mut self, hub: &mut Hub, now: Instant, conn: ConnId) {
+        let wait = loop {
+            let Some(stream) = self.stream(conn) else { return };
             let written = hub.outgoing(conn, |slices| {
                 let all: usize = slices.iter().map(|slice| slice.len()).sum();
                 (stream.send(slices), all)
@@ -311,55 +304,47 @@ impl Driver {
             match written {
                 None if hub.external(conn).is_some() => {
                     log::error!("this driver cannot send regions: {conn:?} is cut");
-                    hub.reset(now, conn);
-                    return Ok(());
+                    return hub.reset(now, conn);
                 }
-                None => return stream.wait_writable(false),
+                None => break false,
                 Some((Sent::Failed, _)) => {
-                    let done = stream.wait_writable(false);
                     hub.write_failed(now, conn);
-                    return done;
+                    break false;
                 }
                 Some((Sent::Bytes(n), all)) => {
                     let left = hub.sent(now, conn, n as u64);
                     if n < all {
-                        return stream.wait_writable(true);
+                        break true;
                     }
                     if left == 0 {
-                        return stream.wait_writable(false);
+                        break false;
                     }
                 }
             }
-        }
+        };
+        self.with(hub, now, conn, |stream| stream.wait_writable(wait));
     }
 
     /// Something happened to a socket that connects. `hung_up`: it does not any more.
-    fn connected(
-        &mut self,
-        hub: &mut Hub,
-        now: Instant,
-        conn: ConnId,
-        hung_up: bool,
-    ) -> io::Result<()> {
-        let Some(stream) = self.stream(conn) else { return Ok(()) };
+    fn connected(&mut self, hub: &mut Hub, now: Instant, conn: ConnId, hung_up: bool) {
+        let Some(stream) = self.stream(conn) else { return };
         match connect::outcome(stream.socket()) {
-            Outcome::Connected => {
-                stream.connected()?;
-                hub.connected(now, conn);
-            }
+            Outcome::Connected => match stream.connected() {
+                Ok(()) => hub.connected(now, conn),
+                Err(error) => hub.connect_failed(now, conn, connect::kind_of(&error)),
+            },
             Outcome::UnderWay if hung_up => {
                 hub.connect_failed(now, conn, ConnectErrorKind::Other(libc::ENOTCONN));
             }
             Outcome::UnderWay => {}
             Outcome::Failed(why) => hub.connect_failed(now, conn, why),
         }
-        Ok(())
     }
 
-    fn stop(&mut self, service: ServiceId, stop: bool) -> io::Result<()> {
+    fn stop(&mut self, now: Instant, service: ServiceId, stop: bool) -> io::Result<()> {
         let mut listeners = self.listeners.iter_mut();
         listeners.try_for_each(|listener| match listener.service == service {
-            true => listener.stop(stop),
+            true => listener.stop(now, stop),
             false => Ok(()),
         })
     }
@@ -368,11 +353,17 @@ impl Driver {
         self.streams.get_mut(conn.index())?.as_mut().filter(|stream| stream.conn == conn)
     }
 
+    /// Does something to a stream. If the system does not let it, that connection is lost: no other.
     fn with(
         &mut self,
+        hub: &mut Hub,
+        now: Instant,
         conn: ConnId,
         f: impl FnOnce(&mut Stream) -> io::Result<()>,
-    ) -> io::Result<()> {
-        self.stream(conn).map_or(Ok(()), f)
+    ) {
+        if let Some(Err(error)) = self.stream(conn).map(f) {
+            log::warn!("{conn:?} is lost: {error}");
+            hub.reset(now, conn);
+        }
     }
 }

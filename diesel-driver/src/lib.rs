@@ -25,12 +25,15 @@ mod application;
 mod clock;
 mod connect;
 mod driver;
+mod fault;
 mod journal;
 mod key;
 mod listen;
 mod registered;
 mod signals;
 mod socket;
+#[cfg(test)]
+mod tests;
 
 pub use application::{Application, HaltHandle};
 pub use diesel_proto::*;

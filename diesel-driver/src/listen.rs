@@ -3,11 +3,14 @@
 use std::io;
 use std::net::{SocketAddr, TcpListener, ToSocketAddrs};
 use std::sync::Arc;
+use std::time::Duration;
 
 use diesel_proto::{Instant, ServiceId};
 use polling::Poller;
 use socket2::{Domain, Protocol, Socket, Type};
 
+use crate::connect;
+use crate::fault::{self, Call};
 use crate::key::Key;
 use crate::registered::{Interest, Registered};
 
@@ -52,8 +55,23 @@ pub(crate) struct Listener {
     pub(crate) options: ListenOptions,
     /// The hub wants no more for now.
     stopped: bool,
-    /// Out of descriptors: no more before this time.
+    /// Out of descriptors, or of what the poller needs: no more before this time.
     resting_until: Option<Instant>,
+}
+
+/// How long nothing is accepted after the system had no descriptor, or no memory, for it.
+const REST: Duration = Duration::from_millis(100);
+
+/// What came of looking for a connection.
+#[derive(Debug)]
+pub(crate) enum Accepted {
+    One(Socket, SocketAddr),
+    /// None is there, or none is wanted.
+    Nothing,
+    /// One was there, and is gone. There may be others.
+    Lost,
+    /// The system has no descriptor, or no memory, for one that is there.
+    Exhausted,
 }
 
 /// Opens the first of the addresses that can be listened on. The error names the last one that
@@ -107,42 +125,56 @@ impl Listener {
     }
 
     /// Accepts one connection, if one is there and wanted.
-    pub(crate) fn accept(&mut self) -> io::Result<Option<(Socket, SocketAddr)>> {
+    ///
+    /// # Errors
+    ///
+    /// If this socket will never accept any more. What goes wrong with one connection, or passes, is
+    /// no error.
+    pub(crate) fn accept(&mut self, now: Instant) -> io::Result<Accepted> {
         if self.stopped || self.resting_until.is_some() {
-            return Ok(None);
+            return Ok(Accepted::Nothing);
         }
-        loop {
-            match self.registered.source().accept() {
-                Ok((stream, peer)) => {
-                    let socket = Socket::from(stream);
-                    socket.set_nonblocking(true)?;
-                    // What these change is speed; a peer that is gone already makes them fail.
-                    let _ = socket.set_tcp_nodelay(self.options.nodelay);
-                    if self.options.keepalive {
-                        let _ = socket.set_keepalive(true);
-                    }
-                    return Ok(Some((socket, peer)));
-                }
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Ok(None),
-                Err(error)
-                    if matches!(
-                        error.kind(),
-                        io::ErrorKind::Interrupted | io::ErrorKind::ConnectionAborted
-                    ) => {}
-                Err(error) => return Err(error),
+        let (stream, peer) = match fault::call(Call::Accept, || self.registered.source().accept()) {
+            Ok(accepted) => accepted,
+            Err(error) => return self.not_accepted(now, error),
+        };
+        let socket = Socket::from(stream);
+        if let Err(error) = fault::call(Call::Nonblocking, || socket.set_nonblocking(true)) {
+            log::warn!("{peer} is not served: {error}");
+            return Ok(Accepted::Lost);
+        }
+        // What these change is speed; a peer that is gone already makes them fail.
+        let _ = fault::call(Call::Tune, || socket.set_tcp_nodelay(self.options.nodelay));
+        if self.options.keepalive {
+            let _ = fault::call(Call::Tune, || socket.set_keepalive(true));
+        }
+        Ok(Accepted::One(socket, peer))
+    }
+
+    fn not_accepted(&mut self, now: Instant, error: io::Error) -> io::Result<Accepted> {
+        match error.raw_os_error() {
+            _ if error.kind() == io::ErrorKind::WouldBlock => Ok(Accepted::Nothing),
+            _ if connect::is_exhausted(&error) => {
+                log::warn!("accepting pauses: {error}");
+                self.rest(now)?;
+                Ok(Accepted::Exhausted)
             }
+            Some(libc::EBADF | libc::EFAULT | libc::EINVAL | libc::ENOTSOCK) => Err(error),
+            // Interrupted, or that one connection's: some systems pass on what the network had
+            // reported for it meanwhile, and a firewall may forbid it.
+            _ => Ok(Accepted::Lost),
         }
     }
 
-    pub(crate) fn stop(&mut self, stop: bool) -> io::Result<()> {
+    pub(crate) fn stop(&mut self, now: Instant, stop: bool) -> io::Result<()> {
         self.stopped = stop;
-        self.watch()
+        self.watch(now)
     }
 
-    /// Accepts nothing until then.
-    pub(crate) fn rest_until(&mut self, at: Instant) -> io::Result<()> {
-        self.resting_until = Some(at);
-        self.watch()
+    /// Accepts nothing for a while.
+    fn rest(&mut self, now: Instant) -> io::Result<()> {
+        self.resting_until = Some(now + REST);
+        self.watch(now)
     }
 
     pub(crate) fn resting_until(&self) -> Option<Instant> {
@@ -153,13 +185,21 @@ impl Listener {
     pub(crate) fn rested(&mut self, now: Instant) -> io::Result<()> {
         if self.resting_until.is_some_and(|at| at <= now) {
             self.resting_until = None;
-            self.watch()?;
+            self.watch(now)?;
         }
         Ok(())
     }
 
-    fn watch(&mut self) -> io::Result<()> {
+    /// Has the poller watch it, or no more. If the poller cannot for now, it is asked again later.
+    fn watch(&mut self, now: Instant) -> io::Result<()> {
         let accepts = !self.stopped && self.resting_until.is_none();
-        self.registered.watch(if accepts { Interest::READABLE } else { Interest::NONE })
+        match self.registered.watch(if accepts { Interest::READABLE } else { Interest::NONE }) {
+            Err(error) if accepts => {
+                log::warn!("accepting pauses: cannot watch the socket: {error}");
+                self.resting_until = Some(now + REST);
+                Ok(())
+            }
+            other => other,
+        }
     }
 }

@@ -12,6 +12,7 @@ use std::sync::Arc;
 
 use polling::{Event, PollMode, Poller};
 
+use crate::fault::{self, Call};
 use crate::key::Key;
 
 #[derive(Debug)]
@@ -58,7 +59,8 @@ impl<S: AsFd> Registered<S> {
         &self.source
     }
 
-    /// Watches for something else. Costs a system call only if it is something else.
+    /// Watches for something else. Costs a system call only if it is something else. If that fails,
+    /// it is watched as before.
     #[allow(unsafe_code)]
     pub(crate) fn watch(&mut self, interest: Interest) -> io::Result<()> {
         if interest == self.interest {
@@ -70,11 +72,14 @@ impl<S: AsFd> Registered<S> {
             // SAFETY: the source is owned by `self` and never replaced or lent mutably, so it
             // stays open until `self` is dropped; `drop` deletes it from the poller before the
             // field is closed. A leaked `self` leaks the open source with it.
-            unsafe { self.poller.add_with_mode(source, event, PollMode::Level)? };
+            let add = || unsafe { self.poller.add_with_mode(source, event, PollMode::Level) };
+            fault::call(Call::Watch, add)?;
         } else if interest == Interest::NONE {
-            self.poller.delete(self.source.as_fd())?;
+            fault::call(Call::Unwatch, || self.poller.delete(self.source.as_fd()))?;
         } else {
-            self.poller.modify_with_mode(self.source.as_fd(), event, PollMode::Level)?;
+            let source = self.source.as_fd();
+            let modify = || self.poller.modify_with_mode(source, event, PollMode::Level);
+            fault::call(Call::Rewatch, modify)?;
         }
         self.interest = interest;
         Ok(())

@@ -7,6 +7,7 @@ use std::time::Duration;
 use diesel_proto::ConnId;
 use socket2::Socket;
 
+use crate::fault::{self, Call};
 use crate::key::Key;
 use crate::registered::{Interest, Registered};
 
@@ -67,13 +68,16 @@ impl Stream {
     }
 
     /// One read: the poller says again if there is more.
-    pub(crate) fn receive(&mut self, scratch: &mut [u8]) -> io::Result<Received> {
+    pub(crate) fn receive(&mut self, scratch: &mut [u8]) -> Received {
         loop {
-            return Ok(match self.registered.source().read(scratch) {
+            let mut socket = self.registered.source();
+            return match fault::call(Call::Receive, || socket.read(scratch)) {
                 Ok(0) => {
                     self.ended = true;
-                    self.watch()?;
-                    if self.reset { Received::Reset } else { Received::Eof }
+                    if self.watch().is_err() || self.reset {
+                        return Received::Reset;
+                    }
+                    Received::Eof
                 }
                 Ok(n) => Received::Bytes(n),
                 Err(error) => match error.kind() {
@@ -81,7 +85,7 @@ impl Stream {
                     io::ErrorKind::WouldBlock => Received::Nothing,
                     _ => Received::Reset,
                 },
-            });
+            };
         }
     }
 
@@ -89,7 +93,7 @@ impl Stream {
     pub(crate) fn send(&mut self, slices: &[&[u8]]) -> Sent {
         let socket = self.registered.source();
         loop {
-            let sent = match slices {
+            let send = || match slices {
                 [one] => socket.send_with_flags(one, FLAGS),
                 many => {
                     let mut io: [IoSlice<'_>; 16] = [IoSlice::new(&[]); 16];
@@ -100,7 +104,7 @@ impl Stream {
                     socket.send_vectored_with_flags(&io[..n], FLAGS)
                 }
             };
-            return match sent {
+            return match fault::call(Call::Send, send) {
                 Ok(n) => Sent::Bytes(n),
                 Err(error) => match error.kind() {
                     io::ErrorKind::Interrupted => continue,
@@ -132,9 +136,14 @@ impl Stream {
         self.watch()
     }
 
-    pub(crate) fn half_close(&self) {
-        // It fails if the peer is gone already: that shows when it is read.
-        let _ = self.registered.source().shutdown(Shutdown::Write);
+    pub(crate) fn half_close(&self) -> io::Result<()> {
+        let shutdown = || self.registered.source().shutdown(Shutdown::Write);
+        match fault::call(Call::Shutdown, shutdown) {
+            // The peer is gone already: that shows when it is read.
+            Err(error) if error.kind() == io::ErrorKind::NotConnected => Ok(()),
+            // Otherwise the peer would wait for the end for ever.
+            other => other,
+        }
     }
 
     /// Closing it from here on resets it: the peer sees that it was cut off, and what the system

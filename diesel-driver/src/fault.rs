@@ -1,0 +1,83 @@
+//! Where system calls go through, so that tests can have them fail.
+//!
+//! Outside of tests this is nothing: [`call`] is the call.
+
+use std::io;
+
+/// The system calls on listening sockets and connections, told apart as far as their failures are.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Call {
+    Accept,
+    /// Begins to connect.
+    Connect,
+    /// Makes a socket.
+    Socket,
+    /// Sets O_NONBLOCK.
+    Nonblocking,
+    /// Sets an option that changes only speed.
+    Tune,
+    /// Asks what became of a connect.
+    Outcome,
+    /// The poller is to watch a source: for the first time, for something else, no more.
+    Watch,
+    Rewatch,
+    Unwatch,
+    Receive,
+    Send,
+    Shutdown,
+}
+
+/// Makes a call.
+#[cfg(not(test))]
+#[inline(always)]
+pub(crate) fn call<T>(_which: Call, make: impl FnOnce() -> io::Result<T>) -> io::Result<T> {
+    make()
+}
+
+#[cfg(test)]
+pub(crate) use self::planned::{call, is_planned, plan};
+
+#[cfg(test)]
+mod planned {
+    use std::cell::RefCell;
+
+    use super::*;
+
+    thread_local! {
+        static PLAN: RefCell<Vec<Fault>> = const { RefCell::new(Vec::new()) };
+    }
+
+    struct Fault {
+        call: Call,
+        errno: i32,
+        times: usize,
+    }
+
+    /// The next `times` of these calls that this thread makes fail like this.
+    pub(crate) fn plan(call: Call, errno: i32, times: usize) {
+        PLAN.with_borrow_mut(|plan| plan.push(Fault { call, errno, times }));
+    }
+
+    /// Whether some are still to fail.
+    pub(crate) fn is_planned(call: Call) -> bool {
+        PLAN.with_borrow(|plan| plan.iter().any(|fault| fault.call == call))
+    }
+
+    pub(crate) fn call<T>(which: Call, make: impl FnOnce() -> io::Result<T>) -> io::Result<T> {
+        let errno = PLAN.with_borrow_mut(|plan| {
+            let at = plan.iter().position(|fault| fault.call == which)?;
+            plan[at].times -= 1;
+            let errno = plan[at].errno;
+            if plan[at].times == 0 {
+                plan.remove(at);
+            }
+            Some(errno)
+        });
+        let Some(errno) = errno else { return make() };
+        if (which, errno) == (Call::Connect, libc::EINTR) {
+            // What was interrupted goes on nevertheless.
+            let _ = make();
+        }
+        Err(io::Error::from_raw_os_error(errno))
+    }
+}

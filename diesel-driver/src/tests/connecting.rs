@@ -1,0 +1,29 @@
+//! A call that fails while a connection is made costs that connection, at most.
+
+use std::net::TcpListener;
+
+use super::*;
+
+#[test]
+fn what_fails_is_told_to_who_connects_and_to_nobody_else() {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let connect = format!("connect {}", listener.local_addr().unwrap());
+    let running = Running::start();
+    let (mut neighbour, mut visitor) = (running.visit(), running.visit());
+    assert!(visitor.is_served());
+    for (call, errno, why) in [
+        (Call::Socket, libc::EMFILE, "out of descriptors or memory"),
+        (Call::Nonblocking, libc::ENOMEM, "out of descriptors or memory"),
+        (Call::Connect, libc::ENETUNREACH, "no route to it"),
+        (Call::Watch, libc::ENOSPC, "out of descriptors or memory"),
+        (Call::Rewatch, libc::ENOMEM, "out of descriptors or memory"),
+        (Call::Outcome, libc::ECONNREFUSED, "connection refused"),
+    ] {
+        neighbour.plan(call, errno, 1);
+        let answer = visitor.ask(&connect);
+        assert!(answer.ends_with(why), "{call:?}: {answer}");
+        assert!(neighbour.has_failed(call));
+        assert_eq!(visitor.ask(&connect), "connected");
+        assert!(neighbour.is_served());
+    }
+}
