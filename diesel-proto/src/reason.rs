@@ -17,6 +17,8 @@ pub enum Reason {
     BodyIdle,
     /// No further request arrived on a connection kept alive.
     KeepAlive,
+    /// The peer had ended its side, and what it asked for was not answered in time.
+    HalfClose,
     /// The peer sent nothing for as long as the service allows.
     Idle,
     /// The peer stopped taking what we send.
@@ -35,6 +37,9 @@ impl fmt::Display for Reason {
             Reason::Head => "the head did not arrive in time",
             Reason::BodyIdle => "the body stopped arriving",
             Reason::KeepAlive => "no further request arrived",
+            Reason::HalfClose => {
+                "the peer had ended its side, and its answer was not there in time"
+            }
             Reason::Idle => "the peer sent nothing",
             Reason::WriteStall => "the peer stopped taking what was sent",
             Reason::Linger => "the peer did not close its side",

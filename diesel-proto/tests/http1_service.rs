@@ -811,10 +811,10 @@ fn a_body_that_is_held_back_is_not_late() {
         Ok::<_, Error>(format!("{n}"))
     }));
     world.says(conn, "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 100000\r\n\r\n");
+    world.says(conn, "x".repeat(70_000));
     assert!(world.paused(conn), "nobody asked for it yet");
     world.waits(seconds(100));
     assert!(!world.paused(conn));
-    world.says(conn, "x".repeat(70_000));
     world.waits(seconds(29));
     world.says(conn, "x".repeat(30_000));
     assert_eq!(

@@ -16,7 +16,8 @@
 //!
 //! It is a plain function: it answers within the step in which its request arrived, body and all,
 //! and costs no fiber and no allocation. One that has to wait is `async`, and may wait on whatever a
-//! fiber may; it is dropped when its peer goes away. Errors go up with `?`, and come out as a 500:
+//! fiber may; it is dropped when its connection breaks, and told when its client ends its side
+//! ([`Request::closed`](crate::http1::Request::closed)). Errors go up with `?`, and come out as a 500:
 //!
 //! ```
 //! # use core::time::Duration;

@@ -10,7 +10,9 @@
 
 use alloc::rc::Rc;
 use core::fmt;
-use core::future::poll_fn;
+use core::future::{Future, poll_fn};
+use core::pin::Pin;
+use core::task::{Context, Poll};
 
 use super::exchange::Exchange;
 use super::{Field, Headers, InvalidField};
@@ -147,6 +149,12 @@ impl BodyWriter {
         poll_fn(|cx| self.exchange.poll_flush(cx)).await
     }
 
+    /// Waits until the client has ended its side, as [`Request::closed`](super::Request::closed)
+    /// does.
+    pub fn closed(&self) -> Closed {
+        Closed { exchange: Some(Rc::clone(&self.exchange)) }
+    }
+
     /// Adds a field that goes out behind the body, if that is chunked, and the client speaks
     /// HTTP/1.1.
     ///
@@ -164,6 +172,27 @@ impl BodyWriter {
 
     pub(super) fn into_trailers(self) -> Headers {
         self.trailers
+    }
+}
+
+/// Waits until a client has ended its side: see [`Request::closed`](super::Request::closed).
+#[must_use = "futures do nothing unless polled"]
+pub struct Closed {
+    /// None for the request of a plain handler.
+    pub(super) exchange: Option<Rc<Exchange>>,
+}
+
+impl Future for Closed {
+    type Output = ();
+
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
+        self.exchange.as_ref().map_or(Poll::Pending, |exchange| exchange.poll_closed(cx))
+    }
+}
+
+impl fmt::Debug for Closed {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Closed")
     }
 }
 

@@ -41,6 +41,10 @@ struct State {
     seat: Option<Seat>,
     /// The machine looks anyway, when the poll that is under way is over.
     attended: bool,
+    /// The client has ended its side.
+    has_ended: bool,
+    /// Of those that wait for that.
+    watchers: Vec<Waker>,
     request: Arriving,
     response: Leaving,
 }
@@ -111,6 +115,7 @@ pub(super) struct Beginning {
     pub(super) is_complete: bool,
     pub(super) is_head: bool,
     pub(super) expects_continue: bool,
+    pub(super) has_ended: bool,
     pub(super) read_ahead: usize,
     pub(super) high_water: u64,
     pub(super) low_water: u64,
@@ -142,7 +147,7 @@ impl Exchange {
     /// A request begins. What was left of the one before is dropped.
     pub(super) fn begin(&self, beginning: Beginning) {
         let Beginning { seat, is_complete, is_head, expects_continue, .. } = beginning;
-        let Beginning { read_ahead, high_water, low_water, .. } = beginning;
+        let Beginning { has_ended, read_ahead, high_water, low_water, .. } = beginning;
         let former = {
             let state = &mut *self.state.borrow_mut();
             let request = Arriving {
@@ -152,20 +157,34 @@ impl Exchange {
                 ..Arriving::default()
             };
             let response = Leaving { is_head, high_water, low_water, ..Leaving::default() };
-            mem::replace(state, State { seat: Some(seat), attended: false, request, response })
+            let watchers = Vec::new();
+            let seat = Some(seat);
+            let begun = State { seat, attended: false, has_ended, watchers, request, response };
+            mem::replace(state, begun)
         };
         drop(former);
     }
 
     /// It is over: whoever still holds a part of it is told.
     pub(super) fn finish(&self) {
-        let (former, wakers) = {
+        let (former, wakers, watchers) = {
             let state = &mut *self.state.borrow_mut();
             let wakers = [state.request.reader.take(), state.response.writer.take()];
-            (mem::take(state), wakers)
+            let watchers = mem::take(&mut state.watchers);
+            (mem::take(state), wakers, watchers)
         };
         drop(former);
-        wakers.into_iter().flatten().for_each(Waker::wake);
+        wakers.into_iter().flatten().chain(watchers).for_each(Waker::wake);
+    }
+
+    /// The client ended its side.
+    pub(super) fn peer_ended(&self) {
+        let watchers = {
+            let state = &mut *self.state.borrow_mut();
+            state.has_ended = true;
+            mem::take(&mut state.watchers)
+        };
+        watchers.into_iter().for_each(Waker::wake);
     }
 
     /// Whether more of the body is welcome. Before somebody asks for it, none is: what the handler
@@ -455,6 +474,28 @@ impl Exchange {
                 return Poll::Pending;
             }
             spare.fill(cx);
+        }
+    }
+
+    /// Waits until the client ended its side, or the request is over.
+    pub(super) fn poll_closed(&self, cx: &mut Context<'_>) -> Poll<()> {
+        let mut spare = None;
+        loop {
+            {
+                let state = &mut *self.state.borrow_mut();
+                if state.has_ended || state.seat.is_none() {
+                    return Poll::Ready(());
+                }
+                if state.watchers.iter().any(|waker| waker.will_wake(cx.waker())) {
+                    return Poll::Pending;
+                }
+                if let Some(waker) = spare.take() {
+                    state.watchers.push(waker);
+                    return Poll::Pending;
+                }
+            }
+            // Cloned while nothing is borrowed: that may run user code.
+            spare = Some(cx.waker().clone());
         }
     }
 

@@ -21,7 +21,9 @@ use crate::{ConnId, Error, FiberId, Limit};
 ///   allocation, and nobody else runs until it returns.
 /// - `async fn(Request) -> R`, or an async closure: a fiber for each request, from its head on. It
 ///   begins within the step of its connection: one that need not wait is answered there. It may
-///   wait for anything a fiber may, its body included. When the client goes away, it is dropped.
+///   wait for anything a fiber may, its body included. When the connection breaks, it is dropped;
+///   when the client ends its side, it is told ([`Request::closed`]), and dropped if it goes on for
+///   longer than [`Deadlines::half_close`](super::Deadlines::half_close).
 ///
 /// A closure has to say what it takes: `|request: Request| ..`.
 pub trait Handler<Kind>: sealed::Sealed<Kind> {

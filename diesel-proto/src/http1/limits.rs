@@ -78,6 +78,14 @@ pub struct Deadlines {
     /// ([`Reason::KeepAlive`](crate::Reason::KeepAlive)). An empty line before a request line
     /// begins no request, and renews nothing (RFC 9112, 2.2).
     pub keep_alive: Duration,
+    /// How long an `async` handler may go on after its client has ended its side: 10 s, counted anew
+    /// while the client takes some of the answer. Then the handler is dropped, and the connection
+    /// closed ([`Reason::HalfClose`](crate::Reason::HalfClose)). Zero: at once. `None`: for ever, so
+    /// that a client that left may hold its descriptor as long as the handler waits.
+    ///
+    /// Most clients that end their side have left; some wait for their answer. See
+    /// [`Request::closed`](super::Request::closed).
+    pub half_close: Option<Duration>,
 }
 
 impl Default for Deadlines {
@@ -86,6 +94,7 @@ impl Default for Deadlines {
             head: Duration::from_secs(10),
             body_idle: Duration::from_secs(30),
             keep_alive: Duration::from_secs(75),
+            half_close: Some(Duration::from_secs(10)),
         }
     }
 }

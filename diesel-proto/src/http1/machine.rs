@@ -19,6 +19,7 @@
 //!
 //! It must never know syntax or framing: that is the connection's.
 
+mod ahead;
 mod answer;
 mod entry;
 mod read;
@@ -29,13 +30,13 @@ use alloc::rc::Rc;
 use alloc::sync::Arc;
 
 use self::entry::Entry;
-use self::watch::Watch;
+use self::watch::{Waiting, Watch};
 use super::connection::Resting;
 use super::exchange::Exchange;
 use super::service::Shared;
 use super::{Config, Output, Rejection, Request, Rule};
 use super::{Server as Side, ServerConnection};
-use crate::{Actions, Cause, Error, FiberId, Input, Instant, Machine, Reason, Seat};
+use crate::{Actions, Buffer, Cause, Error, FiberId, Input, Instant, Machine, Reason, Seat};
 
 pub(super) struct Server {
     seat: Seat,
@@ -46,7 +47,10 @@ pub(super) struct Server {
     /// It outlives what is active: an empty line on an idle connection renews no deadline.
     watch: Watch,
     is_draining: bool,
+    /// The client has ended its side: whether or not all that came before was read.
     has_ended: bool,
+    /// And that was.
+    end_is_read: bool,
 }
 
 /// What a connection needs while something is under way on it.
@@ -56,6 +60,10 @@ pub(super) struct Active {
     entry: Option<Entry>,
     /// Where in the queue the last complete answer ends.
     complete: u64,
+    /// What came, and cannot be read yet.
+    ahead: Buffer,
+    /// Who is to have the stream after this step.
+    next: Option<Box<dyn Machine + Send>>,
 }
 
 /// What becomes of the request that is under way.
@@ -91,6 +99,7 @@ impl Server {
             watch: Watch::default(),
             is_draining: false,
             has_ended: false,
+            end_is_read: false,
         }
     }
 
@@ -127,16 +136,34 @@ impl Server {
         }
     }
 
+    /// A deadline has passed.
+    fn late(&mut self, active: &mut Active, now: Instant, actions: &mut Actions<'_>) {
+        if self.watch.is_for_answer() {
+            // A client that takes some of the answer waits for the rest of it.
+            if !self.watch.has_progressed(now, actions) {
+                self.cut(active, Cause::TimedOut(Reason::HalfClose), actions);
+            }
+            return;
+        }
+        match active.connection.timed_out() {
+            Some(rejection) => self.refuse(active, now, rejection, actions),
+            None => actions.close(Cause::TimedOut(Reason::KeepAlive)),
+        }
+    }
+
     /// Closes, pauses, waits, rests: whatever follows from where things are after a step.
     fn settle(&mut self, mut active: Box<Active>, now: Instant, actions: &mut Actions<'_>) {
         if actions.is_closing() || active.connection.is_switched() {
             // Whatever was under way ends here.
             active.task = Task::Nothing;
             self.log(&mut active, actions);
+            Self::give_way(&mut active, actions);
+            active.ahead.clear(actions.blocks());
             self.active = Some(active);
             return;
         }
         if active.connection.must_close() {
+            active.ahead.clear(actions.blocks());
             actions.close(match active.connection.rejection() {
                 Some(rejection) => cause_of(rejection),
                 None if self.is_draining => Cause::Shutdown,
@@ -154,20 +181,25 @@ impl Server {
         });
         let has_room = self.has_room(&active, actions);
         match &active.task {
+            _ if self.keeps(&active, actions) => actions.resume(),
             _ if !has_room => actions.pause(),
             // What comes now is the next request: it waits if it comes, but nobody stops it.
             Task::Fiber(_) if active.connection.request_is_complete() => {}
             _ => actions.resume(),
         }
-        self.watch.settle(&active.connection, has_room, now, &self.shared.deadlines, actions);
+        let is_awaited = self.has_ended && matches!(active.task, Task::Fiber(_));
+        let waiting = Waiting::of(&active.connection, has_room, is_awaited);
+        self.watch.settle(waiting, now, &self.shared.deadlines, actions);
         match &active.task {
-            Task::Nothing if has_room => match active.connection.rest(actions.blocks()) {
-                Some(resting) => {
-                    self.resting = resting;
-                    self.shared.give_back_active(active);
+            Task::Nothing if has_room && active.ahead.is_empty() => {
+                match active.connection.rest(actions.blocks()) {
+                    Some(resting) => {
+                        self.resting = resting;
+                        self.shared.give_back_active(active);
+                    }
+                    None => self.active = Some(active),
                 }
-                None => self.active = Some(active),
-            },
+            }
             _ => self.active = Some(active),
         }
     }
@@ -197,17 +229,20 @@ impl Machine for Server {
         }
         let mut taken = 0;
         match input {
-            Input::Bytes(bytes) => taken = self.received(&mut active, now, bytes, actions),
+            Input::Bytes(bytes) => {
+                if active.ahead.is_empty() {
+                    taken = self.received(&mut active, now, bytes, actions);
+                }
+                let rest = bytes.get(taken..).unwrap_or_default();
+                taken += self.keep(&mut active, rest, actions);
+            }
             Input::Eof => {
                 self.has_ended = true;
-                if let Err(rejection) = active.connection.eof() {
-                    self.refuse(&mut active, now, rejection, actions);
+                if let Task::Fiber(work) = &active.task {
+                    work.exchange.peer_ended();
                 }
             }
-            Input::Deadline => match active.connection.timed_out() {
-                Some(rejection) => self.refuse(&mut active, now, rejection, actions),
-                None => actions.close(Cause::TimedOut(Reason::KeepAlive)),
-            },
+            Input::Deadline => self.late(&mut active, now, actions),
             Input::Wake => self.hear(&mut active, now, actions),
             Input::Shutdown => {
                 self.is_draining = true;
@@ -221,6 +256,10 @@ impl Machine for Server {
             Input::WriteFailed => actions.abort(Cause::Reset),
             Input::Start | Input::Drained => {}
         }
+        if !active.ahead.is_empty() && !matches!(input, Input::Bytes(_) | Input::Reset) {
+            self.read_kept(&mut active, now, actions);
+        }
+        self.read_end(&mut active, now, actions);
         self.settle(active, now, actions);
         taken
     }
@@ -232,7 +271,7 @@ impl Machine for Server {
                 Task::Collecting(request) => request.content().len(),
                 Task::Fiber(work) => work.exchange.held(),
             };
-            active.connection.held().saturating_add(task)
+            active.connection.held().saturating_add(task).saturating_add(active.ahead.len())
         })
     }
 }
@@ -240,7 +279,8 @@ impl Machine for Server {
 impl Active {
     pub(super) fn new(config: Arc<Config>) -> Self {
         let connection = ServerConnection::new(config);
-        Active { connection, task: Task::Nothing, entry: None, complete: 0 }
+        let (ahead, next) = (Buffer::new(), None);
+        Active { connection, task: Task::Nothing, entry: None, complete: 0, ahead, next }
     }
 }
 

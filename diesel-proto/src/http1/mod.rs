@@ -102,7 +102,7 @@ mod trailers;
 #[doc(inline)]
 pub use crate::__http1_headers as headers;
 pub use authority::Authority;
-pub use body::{Body, BodyWriter};
+pub use body::{Body, BodyWriter, Closed};
 pub use chunked::{CHUNK_END, ChunkHead, ChunkedDecoder, Decoded, LAST_CHUNK, chunk_head};
 pub use connection::{BodyLength, Config, Event, Misuse, Output, ServerConnection};
 pub use date::HttpDate;

@@ -11,7 +11,7 @@ use alloc::vec::Vec;
 use core::fmt;
 
 use super::service::Shared;
-use super::{Body, FieldSpans, FieldsView, Headers, RequestHead, Status, Target, Version};
+use super::{Body, Closed, FieldSpans, FieldsView, Headers, RequestHead, Status, Target, Version};
 use crate::{Address, Ctx, Seat};
 
 /// What a client asks for.
@@ -144,6 +144,34 @@ impl Request {
     /// The body alone. The head is dropped.
     pub fn into_body(mut self) -> Body {
         core::mem::replace(&mut self.body, Body::none())
+    }
+
+    /// Waits until the client has ended its side, or the request is over: a token, to be dropped at
+    /// will, that borrows nothing. For `async` handlers; that of a plain one waits for ever.
+    ///
+    /// A client that has ended its side either left, as browsers do, or waits for its answer, as
+    /// `nc -N` does: nobody can tell, until something is sent to it. The handler may end itself, or go
+    /// on; when [`Deadlines::half_close`](super::Deadlines::half_close) has passed, it is dropped.
+    ///
+    /// The end is seen behind whatever the client sent before that, up to
+    /// [`read_ahead`](crate::ServiceConfig::read_ahead) bytes that were not read; and behind a request
+    /// that asks for an upgrade, not while there are any.
+    ///
+    /// ```
+    /// use diesel_proto::http1::{Request, Response, Status};
+    /// use diesel_proto::{Error, Event, First2, first};
+    ///
+    /// /// The next piece of news, for whoever waits for it.
+    /// async fn news(request: Request, news: Event<String>) -> Result<Response, Error> {
+    ///     let mut news = news.subscribe();
+    ///     match first((news.wait(), request.closed())).await {
+    ///         First2::A(news) => Ok(Response::text(news?)),
+    ///         First2::B(()) => Ok(Response::new(Status::NO_CONTENT)),
+    ///     }
+    /// }
+    /// ```
+    pub fn closed(&self) -> Closed {
+        Closed { exchange: self.body.exchange().cloned() }
     }
 
     /// Sends an interim response, such as 103, at once. For `async` handlers: a plain one answers

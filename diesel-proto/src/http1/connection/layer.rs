@@ -36,6 +36,12 @@ impl ServerConnection {
         self.is_in_body() && matches!(self.reading, Reading::Length(0))
     }
 
+    /// Whether the request that was read last may end HTTP on this connection: it asks for another
+    /// protocol, or for a tunnel.
+    pub(in crate::http1) fn may_switch(&self) -> bool {
+        self.upgrade.is_some() || self.request.is_connect
+    }
+
     /// Whether the request asks for the head of a response alone.
     pub(in crate::http1) fn is_head(&self) -> bool {
         self.request.is_head

@@ -319,7 +319,7 @@ fn send_in_parts(
         Content::Upgrade(upgrade) => {
             let Upgrade { protocol, machine } = *upgrade;
             connection.switch(heading.headers, &protocol, date, out).map_err(error_of)?;
-            actions.upgrade(machine);
+            active.next = Some(machine);
             return Ok(Sent::Whole);
         }
     };

@@ -196,6 +196,7 @@ impl Server {
             is_complete,
             is_head,
             expects_continue,
+            has_ended: self.has_ended,
             read_ahead: self.shared.read_ahead,
             high_water: self.shared.high_water,
             low_water: self.shared.low_water,

@@ -10,16 +10,34 @@ use crate::{Actions, Instant, Reason};
 pub(super) struct Watch {
     waiting: Waiting,
     since: Instant,
+    /// How many bytes had been sent then, where that matters.
+    sent: u64,
 }
 
 #[derive(Clone, Copy, Default, PartialEq, Eq)]
-enum Waiting {
+pub(super) enum Waiting {
     /// For nothing: it is our turn, or we do not read.
     #[default]
     No,
     Request,
     Head,
     Body,
+    /// For our own answer: the client has ended its side.
+    Answer,
+}
+
+impl Waiting {
+    pub(super) fn of(connection: &ServerConnection, is_read: bool, is_awaited: bool) -> Self {
+        match connection {
+            _ if is_awaited => Waiting::Answer,
+            // Who is not read cannot be late.
+            _ if !is_read => Waiting::No,
+            connection if connection.is_in_head() => Waiting::Head,
+            connection if connection.is_in_body() => Waiting::Body,
+            connection if connection.is_idle() => Waiting::Request,
+            _ => Waiting::No,
+        }
+    }
 }
 
 impl Watch {
@@ -35,32 +53,47 @@ impl Watch {
         self.waiting = Waiting::No;
     }
 
-    /// Sets the deadline that follows from where things are.
+    /// Whether a client that has ended its side waits for an answer.
+    pub(super) fn is_for_answer(&self) -> bool {
+        self.waiting == Waiting::Answer
+    }
+
+    /// Whether the client took something since this was last asked, or since the wait began: then it
+    /// begins anew.
+    pub(super) fn has_progressed(&mut self, now: Instant, actions: &Actions<'_>) -> bool {
+        let sent = sent(actions);
+        let has_progressed = sent > self.sent;
+        (self.since, self.sent) = (now, sent);
+        has_progressed
+    }
+
+    /// Sets the deadline for what is waited for now.
     pub(super) fn settle(
         &mut self,
-        connection: &ServerConnection,
-        is_read: bool,
+        waiting: Waiting,
         now: Instant,
         deadlines: &Deadlines,
         actions: &mut Actions<'_>,
     ) {
-        let waiting = match connection {
-            // Who is not read cannot be late.
-            _ if !is_read => Waiting::No,
-            connection if connection.is_in_head() => Waiting::Head,
-            connection if connection.is_in_body() => Waiting::Body,
-            connection if connection.is_idle() => Waiting::Request,
-            _ => Waiting::No,
-        };
         if waiting != self.waiting {
-            *self = Watch { waiting, since: now };
+            let sent = if waiting == Waiting::Answer { sent(actions) } else { 0 };
+            *self = Watch { waiting, since: now, sent };
         }
         let (after, reason) = match waiting {
-            Waiting::No => return actions.clear_deadline(),
-            Waiting::Request => (deadlines.keep_alive, Reason::KeepAlive),
-            Waiting::Head => (deadlines.head, Reason::Head),
-            Waiting::Body => (deadlines.body_idle, Reason::BodyIdle),
+            Waiting::No => (None, Reason::KeepAlive),
+            Waiting::Request => (Some(deadlines.keep_alive), Reason::KeepAlive),
+            Waiting::Head => (Some(deadlines.head), Reason::Head),
+            Waiting::Body => (Some(deadlines.body_idle), Reason::BodyIdle),
+            Waiting::Answer => (deadlines.half_close, Reason::HalfClose),
         };
-        actions.set_deadline(self.since + after, reason);
+        match after {
+            Some(after) => actions.set_deadline(self.since + after, reason),
+            None => actions.clear_deadline(),
+        }
     }
+}
+
+/// How many bytes of what was queued are sent.
+fn sent(actions: &Actions<'_>) -> u64 {
+    actions.queued_in_all().saturating_sub(actions.queued())
 }
