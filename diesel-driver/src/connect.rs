@@ -16,7 +16,8 @@ pub(crate) fn begin(address: SocketAddr) -> Result<Socket, ConnectErrorKind> {
         let make = || Socket::new(domain, Type::STREAM, Some(Protocol::TCP));
         let socket = fault::call(Call::Socket, make)?;
         fault::call(Call::Nonblocking, || socket.set_nonblocking(true))?;
-        fault::call(Call::Tune, || socket.set_tcp_nodelay(true))?;
+        // What this changes is speed: not worth the connection.
+        let _ = fault::call(Call::Tune, || socket.set_tcp_nodelay(true));
         match fault::call(Call::Connect, || socket.connect(&address.into())) {
             Err(error) if !is_under_way(&error) => Err(error),
             _ => Ok(socket),
@@ -47,8 +48,9 @@ pub(crate) fn outcome(socket: &Socket) -> Outcome {
     }
 }
 
+/// An attempt that a signal interrupts goes on nevertheless.
 fn is_under_way(error: &io::Error) -> bool {
-    error.raw_os_error() == Some(libc::EINPROGRESS)
+    matches!(error.raw_os_error(), Some(libc::EINPROGRESS | libc::EINTR))
 }
 
 pub(crate) fn kind_of(error: &io::Error) -> ConnectErrorKind {

@@ -27,3 +27,25 @@ fn what_fails_is_told_to_who_connects_and_to_nobody_else() {
         assert!(neighbour.is_served());
     }
 }
+
+#[test]
+fn an_attempt_that_is_interrupted_goes_on() {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let running = Running::start();
+    let mut visitor = running.visit();
+    visitor.plan(Call::Connect, libc::EINTR, 1);
+    let answer = visitor.ask(&format!("connect {}", listener.local_addr().unwrap()));
+    assert_eq!(answer, "connected");
+    assert!(visitor.has_failed(Call::Connect));
+}
+
+#[test]
+fn an_option_that_cannot_be_set_does_not_cost_the_connection() {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let running = Running::start();
+    let mut visitor = running.visit();
+    visitor.plan(Call::Tune, libc::ENOBUFS, 1);
+    let answer = visitor.ask(&format!("connect {}", listener.local_addr().unwrap()));
+    assert_eq!(answer, "connected");
+    assert!(visitor.has_failed(Call::Tune));
+}
