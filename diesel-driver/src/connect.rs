@@ -2,6 +2,7 @@
 
 use std::io;
 use std::net::SocketAddr;
+use std::time::Duration;
 
 use diesel_proto::ConnectErrorKind;
 use socket2::{Domain, Protocol, Socket, Type};
@@ -42,7 +43,14 @@ pub(crate) fn outcome(socket: &Socket) -> Outcome {
         return Outcome::Failed(kind_of(&error));
     }
     match socket.peer_addr() {
-        Ok(_) => Outcome::Connected,
+        Ok(peer) => match socket.local_addr() {
+            Ok(local) if local.as_socket() == peer.as_socket() => {
+                // Closed in order it would keep the port, which is somebody else's, for a minute.
+                let _ = socket.set_linger(Some(Duration::ZERO));
+                Outcome::Failed(ConnectErrorKind::SelfConnect)
+            }
+            _ => Outcome::Connected,
+        },
         Err(error) if error.kind() == io::ErrorKind::NotConnected => Outcome::UnderWay,
         Err(error) => Outcome::Failed(kind_of(&error)),
     }
@@ -82,7 +90,6 @@ pub(crate) fn is_exhausted(error: &io::Error) -> bool {
 #[cfg(test)]
 mod tests {
     use std::net::{TcpListener, TcpStream};
-    use std::time::Duration;
 
     use super::*;
 
@@ -99,6 +106,21 @@ mod tests {
 
         assert_eq!(outcome(&begin(address).unwrap()), Outcome::UnderWay);
         drop(backlog);
+    }
+
+    #[test]
+    fn a_socket_that_is_its_own_peer_is_refused() {
+        // What happens by chance to whoever connects to a free port of the same machine: the system
+        // takes that very port for the socket.
+        for address in ["127.0.0.1:0", "[::1]:0"] {
+            let address: SocketAddr = address.parse().unwrap();
+            let socket = Socket::new(Domain::for_address(address), Type::STREAM, None).unwrap();
+            if socket.bind(&address.into()).is_err() {
+                continue; // no IPv6
+            }
+            socket.connect(&socket.local_addr().unwrap()).unwrap();
+            assert_eq!(outcome(&socket), Outcome::Failed(ConnectErrorKind::SelfConnect));
+        }
     }
 
     #[test]

@@ -55,6 +55,10 @@ pub enum ConnectErrorKind {
     OutOfResources,
     /// What the embedder cannot do: an address of a kind it does not know.
     Unsupported,
+    /// The system connected the socket to itself: nothing listens at that port of this machine, and
+    /// it was free, so that the system chose it as the local one. What was sent would come back as
+    /// the answer.
+    SelfConnect,
     /// Anything else, by the system's number for it.
     Other(i32),
 }
@@ -69,6 +73,7 @@ impl fmt::Display for ConnectErrorKind {
             ConnectErrorKind::Forbidden => f.write_str("not permitted"),
             ConnectErrorKind::OutOfResources => f.write_str("out of descriptors or memory"),
             ConnectErrorKind::Unsupported => f.write_str("this kind of address is not supported"),
+            ConnectErrorKind::SelfConnect => f.write_str("nothing listens there but this socket"),
             ConnectErrorKind::Other(code) => write!(f, "system error {code}"),
         }
     }
