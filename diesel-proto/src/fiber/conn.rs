@@ -287,11 +287,13 @@ impl Socket {
             }
         }
         self.core.look_at(self);
+        self.core.need_run();
     }
 
     fn half_close(&self) {
         self.channel.borrow_mut().flow.output.close();
         self.core.look_at(self);
+        self.core.need_run();
     }
 
     /// Nobody holds the reading half any more, or the writing one: then our side ends. If nobody
@@ -310,6 +312,7 @@ impl Socket {
             }
         }
         self.core.look_at(self);
+        self.core.need_run();
     }
 }
 

@@ -161,6 +161,7 @@ impl Ctx {
     /// Shuts the application down in order, within its grace period.
     pub fn halt(&self) {
         self.core.halt_asked.set(true);
+        self.core.need_run();
     }
 }
 

@@ -240,6 +240,12 @@ impl Core {
             }
         }
         self.woken.borrow_mut().push_back(id);
+        self.need_run();
+    }
+
+    /// There is something to do: if the hub rests, the embedder is to run it. For what user code
+    /// does outside of a run; within one, the embedder asks before it waits.
+    pub(crate) fn need_run(&self) {
         let is_resting = self.ready.borrow().is_resting();
         if is_resting {
             self.alarm.wake_by_ref();
@@ -257,6 +263,7 @@ impl Core {
     pub(crate) fn upgrade(&self, socket: &Socket, machine: Box<dyn Machine>) {
         self.upgrades.borrow_mut().push((socket.id, machine));
         self.look_at(socket);
+        self.need_run();
     }
 
     /// Adds a fiber and makes it ready.

@@ -58,6 +58,8 @@ impl Core {
             self.fiber_gone(&fiber.role);
             self.doomed.queue.borrow_mut().push_back((id, What::Fiber(fiber)));
             self.drop_doomed();
+            // A shutdown may be over.
+            self.need_run();
         }
     }
 

@@ -37,7 +37,9 @@ impl Hub {
             || !self.core.woken.borrow().is_empty()
             || !self.core.dirty.borrow().is_empty()
             || !self.core.actions.borrow().is_empty()
+            || self.core.count_changed.get()
             || self.core.halt_asked.get()
+            || self.is_over()
             || self.core.has_begun()
     }
 
@@ -237,6 +239,13 @@ impl Hub {
             };
             self.core.notice(Some(id), Notice::LimitReached(limit));
         }
+    }
+
+    /// A shutdown began, and nothing is left to end.
+    fn is_over(&self) -> bool {
+        self.core.halt_by.get().is_some()
+            && self.core.fibers.borrow().len() == 0
+            && self.core.streams.borrow().len() == 0
     }
 
     pub(super) fn halt_or_not(&mut self) {

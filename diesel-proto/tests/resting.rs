@@ -1,0 +1,116 @@
+//! A hub that rests, and what user code does to it from outside of a run: its embedder is told.
+
+use std::cell::Cell;
+use std::net::SocketAddr;
+use std::rc::Rc;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::task::{Wake, Waker};
+use std::time::Duration;
+
+use diesel_proto::*;
+
+const NOW: Instant = Instant::ORIGIN;
+
+#[derive(Default)]
+struct Bell(AtomicUsize);
+
+impl Wake for Bell {
+    fn wake(self: Arc<Self>) {
+        self.0.fetch_add(1, Ordering::SeqCst);
+    }
+}
+
+/// Runs a hub with one connection until it has nothing to do; then this is done to it, and whether
+/// its embedder was told to run it is what is asserted.
+fn assert_told(what: &str, act: impl FnOnce(Ctx, Conn)) {
+    let bell = Arc::new(Bell::default());
+    let mut hub = Hub::with_alarm(Config::default(), Waker::from(Arc::clone(&bell)));
+    let kept = Rc::new(Cell::new(None));
+    let keep = Rc::clone(&kept);
+    hub.add_loop(async move |ctx: Ctx| {
+        let conn = ctx.connect(SocketAddr::from(([192, 0, 2, 1], 7))).await?;
+        keep.set(Some(conn));
+        Ok(())
+    })
+    .unwrap();
+    let mut actions = Vec::new();
+    hub.run(NOW, &mut actions);
+    let [Action::Connect(conn, _)] = actions[..] else { panic!("{actions:?}") };
+    hub.connected(NOW, conn);
+    while hub.next_wake() == Some(NOW) {
+        hub.run(NOW, &mut actions);
+    }
+    let before = bell.0.load(Ordering::SeqCst);
+    act(hub.ctx(), kept.take().unwrap());
+    assert!(bell.0.load(Ordering::SeqCst) > before, "{what}: the embedder was told nothing");
+    assert_eq!(hub.next_wake(), Some(NOW), "{what}");
+}
+
+#[test]
+fn what_is_done_to_a_hub_that_rests_wakes_its_embedder() {
+    let forget = std::mem::forget::<Conn>;
+    assert_told("a halt", |ctx, conn| {
+        forget(conn);
+        ctx.halt();
+    });
+    assert_told("a close", |_, conn| conn.close());
+    assert_told("an abort", |_, conn| conn.abort());
+    assert_told("a half-close", |_, mut conn| {
+        conn.half_close();
+        forget(conn);
+    });
+    assert_told("a dropped half", |_, conn| {
+        let (reader, writer) = conn.split();
+        drop(writer);
+        std::mem::forget(reader);
+    });
+    assert_told("an upgrade", |_, conn| conn.upgrade(LineEcho::default()));
+    assert_told("a fiber", |ctx, conn| {
+        forget(conn);
+        drop(ctx.spawn(async {}).unwrap());
+    });
+}
+
+/// With nothing left, a shutdown does not wait for its deadline.
+#[test]
+fn the_end_of_the_last_fiber_ends_a_shutdown_even_from_outside() {
+    let bell = Arc::new(Bell::default());
+    let mut hub = Hub::with_alarm(Config::default(), Waker::from(Arc::clone(&bell)));
+    let kept = Rc::new(Cell::new(None));
+    let keep = Rc::clone(&kept);
+    hub.add_loop(async move |ctx: Ctx| {
+        keep.set(Some(ctx.spawn(std::future::pending::<()>())?));
+        Ok(())
+    })
+    .unwrap();
+    let mut actions = Vec::new();
+    hub.run(NOW, &mut actions);
+    let deadline = NOW + Duration::from_secs(5);
+    hub.drain(NOW, deadline);
+    while hub.next_wake() == Some(NOW) {
+        hub.run(NOW, &mut actions);
+    }
+    assert_eq!(hub.next_wake(), Some(deadline), "it waits for a future of something else");
+    let before = bell.0.load(Ordering::SeqCst);
+    kept.take().unwrap().abort();
+    assert!(bell.0.load(Ordering::SeqCst) > before);
+    assert_eq!(hub.next_wake(), Some(NOW));
+    hub.run(NOW, &mut actions);
+    assert_eq!(actions, [Action::Halt]);
+}
+
+/// A drain is an input as any other: an embedder that asks when to run learns that it is now.
+#[test]
+fn a_shutdown_of_a_hub_with_nothing_in_it_is_over_at_once() {
+    let mut hub = Hub::default();
+    let service = hub.add_service(async |mut conn: Conn| conn.until_eol().await.map(drop));
+    let mut actions = Vec::new();
+    hub.run(NOW, &mut actions);
+    assert_eq!(hub.next_wake(), None);
+    hub.drain(NOW, NOW + Duration::from_secs(5));
+    assert!(hub.has_more());
+    assert_eq!(hub.next_wake(), Some(NOW));
+    hub.run(NOW, &mut actions);
+    assert_eq!(actions, [Action::StopAccepting(service), Action::Halt]);
+}
