@@ -203,8 +203,15 @@ impl Driver {
         }
         if event.readable && stream.wants_read() {
             match stream.receive(&mut self.scratch) {
-                // All of it is taken: what the hub has paused is not read.
-                Received::Bytes(n) => _ = hub.received(now, conn, &self.scratch[..n]),
+                Received::Bytes(n) => {
+                    let bytes = &self.scratch[..n];
+                    let taken = hub.received(now, conn, bytes);
+                    if taken < n {
+                        // It paused since the last turn: it says when to go on.
+                        let rest = bytes[taken..].to_vec();
+                        self.with(hub, now, conn, |stream| stream.keep(rest));
+                    }
+                }
                 Received::Nothing => {}
                 Received::Eof => hub.eof(now, conn),
                 Received::Reset => hub.reset(now, conn),
@@ -264,7 +271,7 @@ impl Driver {
         match action {
             Action::Send(conn) => self.send(hub, now, conn),
             Action::Pause(conn) => self.with(hub, now, conn, |stream| stream.pause(true)),
-            Action::Resume(conn) => self.with(hub, now, conn, |stream| stream.pause(false)),
+            Action::Resume(conn) => self.resume(hub, now, conn),
             Action::HalfClose(conn) => self.with(hub, now, conn, |stream| stream.half_close()),
             Action::Close(conn, _) => {
                 if self.stream(conn).is_some() {
@@ -291,6 +298,20 @@ impl Driver {
             other => log::error!("an action that this driver does not know: {other:?}"),
         }
         Ok(())
+    }
+
+    /// Goes on reading: with what was not taken, if anything was not.
+    fn resume(&mut self, hub: &mut Hub, now: Instant, conn: ConnId) {
+        let Some(stream) = self.stream(conn) else { return };
+        let mut kept = stream.take_kept();
+        if !kept.is_empty() {
+            let taken = hub.received(now, conn, &kept);
+            kept.drain(..taken.min(kept.len()));
+        }
+        self.with(hub, now, conn, |stream| match kept.is_empty() {
+            true => stream.pause(false),
+            false => stream.keep(kept),
+        });
     }
 
     /// Writes what the socket takes.

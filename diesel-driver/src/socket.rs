@@ -25,6 +25,8 @@ pub(crate) struct Stream {
     /// A write told that the peer had reset the connection. The kernel tells it once: when
     /// everything was read, it says that the stream has ended.
     reset: bool,
+    /// Read, but not taken by the hub yet. Nothing more is read meanwhile.
+    kept: Vec<u8>,
 }
 
 /// What a read brought.
@@ -52,6 +54,7 @@ impl Stream {
             ended: false,
             writing: connecting,
             reset: false,
+            kept: Vec::new(),
         }
     }
 
@@ -65,6 +68,16 @@ impl Stream {
 
     pub(crate) fn wants_read(&self) -> bool {
         !self.paused && !self.ended
+    }
+
+    /// Keeps bytes that the hub did not take, and pauses.
+    pub(crate) fn keep(&mut self, bytes: Vec<u8>) -> io::Result<()> {
+        self.kept = bytes;
+        self.pause(true)
+    }
+
+    pub(crate) fn take_kept(&mut self) -> Vec<u8> {
+        std::mem::take(&mut self.kept)
     }
 
     /// One read: the poller says again if there is more.

@@ -82,6 +82,24 @@ impl Hub {
     /// Bytes arrived. Returns how many were taken: all, or none while reading is paused (keep
     /// them, and offer them again after [`Action::Resume`]). For a connection that is closing, or
     /// gone, they are taken and dropped.
+    ///
+    /// # When bytes are refused
+    ///
+    /// Actions come only with [`run`](Self::run), so reading may be paused some time before
+    /// [`Action::Pause`] says so. After a run whose actions were obeyed, and which left the
+    /// connection unpaused, the first call for it takes all. Another call may refuse if any input
+    /// came since:
+    ///
+    /// - bytes of the same connection: they may have filled what it reads ahead
+    ///   ([`ServiceConfig::read_ahead`](crate::ServiceConfig::read_ahead)), or paused its machine;
+    /// - [`accept`](Self::accept) of this connection, [`sent`](Self::sent), [`wake`](Self::wake) or
+    ///   [`drain`](Self::drain): each may step its machine, which may pause;
+    /// - an input of another connection, if what that steps shares something with this one.
+    ///
+    /// A refusal is itself a pause: if [`Action::Pause`] was not said before, it comes with the next
+    /// run, and [`Action::Resume`] when the bytes are welcome again. So an embedder that keeps what
+    /// was refused until then, and reads no more meanwhile, loses nothing, whatever the order of
+    /// its calls.
     #[must_use = "bytes that were not taken must be offered again"]
     pub fn received(&mut self, now: Instant, conn: ConnId, bytes: &[u8]) -> usize {
         self.advance(now);
