@@ -82,7 +82,7 @@ impl Application {
         let grace = config.grace;
         let mut hub = Hub::with_alarm(config, Waker::from(Arc::clone(&doorbell)));
         // A panic ends its fiber. The panic hook has printed it already; the hub counts it.
-        hub.set_poll_hook(Box::new(|_task, run| _ = catch_unwind(AssertUnwindSafe(run))));
+        hub.set_poll_hook(Box::new(|_task, run| outlive(run)));
         Application { hub, driver: None, doorbell, grace, signals: true }
     }
 
@@ -207,6 +207,15 @@ impl Application {
             self.driver = Some(driver);
         }
         self.driver.as_mut().ok_or_else(|| io::ErrorKind::NotFound.into())
+    }
+}
+
+/// Runs what may panic, and drops what the panic carried, which may panic as well.
+fn outlive(run: &mut dyn FnMut()) {
+    if let Err(payload) = catch_unwind(AssertUnwindSafe(run)) {
+        if let Err(another) = catch_unwind(AssertUnwindSafe(|| drop(payload))) {
+            std::mem::forget(another);
+        }
     }
 }
 

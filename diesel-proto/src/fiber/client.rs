@@ -409,7 +409,7 @@ impl Shared {
     fn wake_next(&self) {
         let waker = self.waiting.borrow_mut().front_mut().and_then(|(_, waiting)| waiting.take());
         if let Some(waker) = waker {
-            waker.wake();
+            self.settings.ctx.core().wake(waker);
         }
     }
 }

@@ -146,7 +146,7 @@ impl<T> Shared<T> {
         for _ in 0..waiting {
             let waker = self.queue.borrow_mut().take_waiting();
             if let Some(waker) = waker {
-                waker.wake();
+                self.core.wake(waker);
             }
         }
     }

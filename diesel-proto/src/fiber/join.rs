@@ -134,7 +134,7 @@ impl<T> Drop for Unfinished<T> {
         })));
         let waker = self.outcome.waiting.borrow_mut().take();
         if let Some(waker) = waker {
-            waker.wake();
+            self.core.wake(waker);
         }
     }
 }

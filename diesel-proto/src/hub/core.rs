@@ -187,7 +187,17 @@ impl Core {
     pub(crate) fn wake_all(&self) {
         loop {
             let Some(waker) = self.wakers.borrow_mut().pop() else { return };
-            waker.wake();
+            self.wake(waker);
+        }
+    }
+
+    /// Wakes, while nothing is borrowed. A waker that is not the hub's is user code.
+    #[inline]
+    pub(crate) fn wake(&self, waker: Waker) {
+        let is_own = self.ready.borrow().is_own(&waker);
+        match is_own {
+            true => waker.wake(),
+            false => self.call_other(|| waker.wake()),
         }
     }
 
@@ -209,7 +219,7 @@ impl Core {
     pub(crate) fn drop_sent(&self) {
         loop {
             let Some(bytes) = self.sent_bytes.borrow_mut().pop() else { return };
-            drop(bytes);
+            self.call_other(|| drop(bytes));
         }
     }
 

@@ -19,6 +19,21 @@ use crate::{Address, Cause, ConnId, Error, FiberId, Notice, ServiceId};
 ///
 /// Runs nest: a machine may have a handler run in the midst of its own step, and outlives it if
 /// that panics. Hence `Fn`.
+///
+/// What a panic carries may panic again when it is dropped, so a hook that catches panics drops it
+/// with care:
+///
+/// ```
+/// # use std::panic::{AssertUnwindSafe, catch_unwind};
+/// # let mut hub = diesel_proto::Hub::default();
+/// hub.set_poll_hook(Box::new(|_task, run| {
+///     if let Err(payload) = catch_unwind(AssertUnwindSafe(run)) {
+///         if let Err(another) = catch_unwind(AssertUnwindSafe(|| drop(payload))) {
+///             std::mem::forget(another);
+///         }
+///     }
+/// }));
+/// ```
 pub type PollHook = Box<Hook>;
 
 pub(crate) type Hook = dyn Fn(Task, &mut dyn FnMut());
@@ -31,6 +46,9 @@ pub enum Task {
     Fiber(FiberId),
     /// A step of this connection's machine, or a handler that runs within one.
     Machine(ConnId),
+    /// What belongs to neither: a waker that is not the hub's, the owner of bytes that were sent, a
+    /// service that is dropped with its hub.
+    Other,
 }
 
 pub(crate) struct Fiber {
@@ -178,6 +196,13 @@ impl Core {
     fn panicked(&self, key: Key) {
         if let Some(whom) = self.remove_fiber(key, Some(Cause::Panicked)) {
             self.tell_panic(whom);
+        }
+    }
+
+    /// Runs user code that belongs to no fiber and no machine, and outlives it.
+    pub(crate) fn call_other(&self, run: impl FnOnce()) {
+        if self.call(Task::Other, run).is_none() {
+            self.tell_panic((None, None));
         }
     }
 

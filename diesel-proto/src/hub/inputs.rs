@@ -175,7 +175,7 @@ impl Hub {
                     [channel.reader.take(), channel.take_watcher()]
                 };
                 self.core.look_at(&socket);
-                wakers.into_iter().flatten().for_each(Waker::wake);
+                wakers.into_iter().flatten().for_each(|waker| self.core.wake(waker));
             }
             None => self.step(conn, |link, now, workspace| link.eof(now, workspace)),
         }
@@ -216,7 +216,7 @@ impl Hub {
                 };
                 self.core.drop_sent();
                 self.core.look_at(&socket);
-                waker.into_iter().for_each(Waker::wake);
+                waker.into_iter().for_each(|waker| self.core.wake(waker));
             }
             None => self.step(conn, |link, now, workspace| link.write_failed(now, workspace)),
         }
@@ -354,7 +354,7 @@ impl Hub {
         };
         self.core.look_at(&socket);
         if let Some(waker) = waker {
-            waker.wake();
+            self.core.wake(waker);
         }
         if matches!(outcome, Connecting::Failed(_)) {
             self.core.end_stream(conn, End::Close(Cause::Done));

@@ -281,7 +281,9 @@ impl Drop for Hub {
     fn drop(&mut self) {
         self.core.draining.set(true);
         self.core.drop_fibers();
-        self.services.clear();
+        for registered in self.services.drain(..) {
+            self.core.call_other(|| drop(registered));
+        }
         loop {
             let upgrade = self.core.upgrades.borrow_mut().pop();
             let Some((conn, machine)) = upgrade else { break };

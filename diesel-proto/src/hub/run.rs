@@ -77,7 +77,7 @@ impl Hub {
             let Some(alarm) = self.core.timers.borrow_mut().expire(now) else { return };
             self.core.counters.borrow_mut().timers_fired += 1;
             match alarm {
-                Alarm::Wake(waker) => waker.wake(),
+                Alarm::Wake(waker) => self.core.wake(waker),
                 Alarm::Stream(conn) => self.stream_due(conn),
             }
         }
@@ -103,7 +103,7 @@ impl Hub {
                     Some(socket) => {
                         let wakers = socket.channel.borrow_mut().break_off(cause);
                         socket.close(cause, false);
-                        wakers.into_iter().flatten().for_each(Waker::wake);
+                        wakers.into_iter().flatten().for_each(|waker| self.core.wake(waker));
                     }
                     None => {
                         self.with_flow(conn, |flow| flow.close_with(cause));

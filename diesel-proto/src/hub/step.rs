@@ -34,7 +34,12 @@ impl Hub {
         for notice in workspace.notices.drain(..) {
             core.notice(service, notice);
         }
+        // It may have named one before it panicked, and the next machine would take it for its own.
+        let successor = workspace.successor.take();
         core.spare_workspace.set(Some(core.workspace.replace(workspace)));
+        if let Some(successor) = successor {
+            self.drop_machine(conn, successor);
+        }
         if done.is_none() {
             return self.drop_machine(conn, stream);
         }

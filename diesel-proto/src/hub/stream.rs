@@ -455,7 +455,7 @@ impl Core {
                     self.clear(&mut channel.flow.output);
                     channel.break_off(cause)
                 };
-                wakers.into_iter().flatten().for_each(core::task::Waker::wake);
+                wakers.into_iter().flatten().for_each(|waker| self.wake(waker));
                 self.drop_sent();
             }
             StreamState::Machine(machine) => self.dead.borrow_mut().push((id, machine)),

@@ -29,7 +29,7 @@ use core::sync::atomic::{
     AtomicBool, AtomicU64,
     Ordering::{Relaxed, SeqCst},
 };
-use core::task::Waker;
+use core::task::{RawWakerVTable, Waker};
 
 /// Chunks in a group, and wakers in a chunk: the bits of a word.
 const WORD: u32 = u64::BITS;
@@ -49,6 +49,8 @@ pub(crate) struct ReadyQueue {
     woken: Vec<(u64, u32)>,
     /// What `shared.awake` says, for us who set it.
     awake: bool,
+    /// Of the wakers that are made here, once there is one.
+    vtable: Option<&'static RawWakerVTable>,
 }
 
 struct Shared {
@@ -94,6 +96,7 @@ impl ReadyQueue {
             queued: Vec::new(),
             woken: Vec::new(),
             awake: false,
+            vtable: None,
         }
     }
 
@@ -125,7 +128,16 @@ impl ReadyQueue {
         self.make_room(index);
         let (chunk, bit) = (index / WORD, index % WORD);
         let chunk = Arc::clone(&self.chunks[chunk as usize]);
-        Waker::from(Arc::new(IndexWaker { chunk, bit }))
+        let waker = Waker::from(Arc::new(IndexWaker { chunk, bit }));
+        self.vtable = Some(waker.vtable());
+        waker
+    }
+
+    /// Whether a waker was made by such a queue: one that runs no user code. (It may be taken for
+    /// another's, where a compiler made several of one table.)
+    #[inline]
+    pub(crate) fn is_own(&self, waker: &Waker) -> bool {
+        self.vtable.is_some_and(|vtable| core::ptr::eq(vtable, waker.vtable()))
     }
 
     /// Makes the fiber at `index` ready. Returns whether the caller must wake the embedder's alarm,
@@ -280,6 +292,7 @@ mod tests {
         let second = queue.lend_waker(70);
         assert!(second.will_wake(&kept));
         // One that was lent and lost is made anew, and wakes the same.
+        assert!(queue.is_own(&kept) && !queue.is_own(Waker::noop()));
         drop(second);
         let third = queue.lend_waker(70);
         assert!(!third.will_wake(&kept));

@@ -275,7 +275,10 @@ pub(crate) fn settings(change: impl FnOnce(&mut ServiceConfig)) -> ServiceConfig
 /// A hook as a driver has one: a panic ends with the fiber or the machine that it came from.
 pub(crate) fn catch_panics() -> PollHook {
     Box::new(|_, run| {
-        let _ = catch_unwind(AssertUnwindSafe(run));
+        // What it carries may panic when it is dropped.
+        if let Err(payload) = catch_unwind(AssertUnwindSafe(run)) {
+            let _ = catch_unwind(AssertUnwindSafe(|| drop(payload))).map_err(std::mem::forget);
+        }
     })
 }
 
