@@ -3,6 +3,7 @@
 
 mod crowd;
 pub mod logged;
+pub mod plain_loop;
 mod program;
 mod running;
 pub mod xor;
