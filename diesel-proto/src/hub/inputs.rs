@@ -28,6 +28,18 @@ impl Hub {
         accepted
     }
 
+    /// Whether [`accept`](Self::accept) would take another connection of this service now: for an
+    /// embedder that accepts several before the next [`run`](Self::run), which says it by
+    /// [`Action::StopAccepting`].
+    pub fn may_accept(&self, service: ServiceId) -> bool {
+        let core = &self.core;
+        let room = core.streams.borrow().len() < core.config.max_connections;
+        let ends = self.halted || core.is_draining() || core.halt_asked.get();
+        self.services.get(service.index()).is_some_and(|registered| {
+            room && !ends && registered.open < registered.config.max_connections
+        })
+    }
+
     pub(super) fn try_accept(&mut self, id: ServiceId, peer: Address) -> Result<ConnId, Refused> {
         let core = &self.core;
         let registered = self.services.get_mut(id.index()).ok_or(Refused::NoSuchService)?;
