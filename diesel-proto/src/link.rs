@@ -43,19 +43,10 @@ impl<M: Machine> Link<M> {
         }
     }
 
-    /// Takes over a stream on which something has already happened. `left_over` is what its
-    /// former owner had received and not taken: offered after [`start`](Self::start).
-    pub(crate) fn adopt(
-        machine: M,
-        flow: Flow,
-        left_over: &[u8],
-        workspace: &mut Workspace,
-    ) -> Self {
-        let mut link = Link { flow, ..Link::new(machine) };
-        // What the former owner waited for is none of the machine's business.
-        link.flow.notify_below = 0;
-        link.keep(left_over, workspace);
-        link
+    /// Offers what arrived before this machine took over, and keeps what it does not take.
+    pub(crate) fn adopt(&mut self, now: Instant, left_over: &[u8], workspace: &mut Workspace) {
+        self.keep(left_over, workspace);
+        self.settle(now, workspace);
     }
 
     /// The stream is there. A machine that starts after a shutdown began, or a write failed, is told
@@ -91,7 +82,7 @@ impl<M: Machine> Link<M> {
             }
             Input::Start => self.start(now, workspace),
             Input::Eof => self.eof(now, workspace),
-            Input::Reset => self.reset(now, workspace),
+            Input::Cut(cause) => self.cut(now, cause, workspace),
             Input::WriteFailed => self.write_failed(now, workspace),
             Input::Deadline => self.expired(now, workspace),
             Input::Drained if !self.flow.take_drained() => {}
@@ -145,16 +136,26 @@ impl<M: Machine> Link<M> {
         }
     }
 
-    pub(crate) fn reset(&mut self, now: Instant, workspace: &mut Workspace) {
+    /// The stream is gone, both ways, for this cause.
+    pub(crate) fn cut(&mut self, now: Instant, cause: Cause, workspace: &mut Workspace) {
         self.inbound = Inbound::Ended;
         self.drop_rest(workspace);
         if !self.flow.is_closing() {
-            self.step(now, Input::Reset, workspace);
+            self.step(now, Input::Cut(cause), workspace);
         } else if self.flow.is_destroyed_by_reset() {
-            self.flow.fate = Fate::Closing(Cause::Reset);
+            self.flow.fate = Fate::Closing(cause);
         }
-        self.flow.abort_with(Cause::Reset, &mut workspace.blocks);
+        self.flow.abort_with(cause, &mut workspace.blocks);
         self.settle(now, workspace);
+    }
+
+    /// The caller ends the stream, for this cause; what is queued is still sent.
+    pub(crate) fn give_up(&mut self, now: Instant, cause: Cause, workspace: &mut Workspace) {
+        if !self.flow.is_closing() {
+            self.step(now, Input::Cut(cause), workspace);
+            self.flow.close_with(cause);
+            self.settle(now, workspace);
+        }
     }
 
     /// A write failed. The machine is told; if it waits for room, it waits no more.
@@ -164,7 +165,7 @@ impl<M: Machine> Link<M> {
         }
         if self.flow.is_closing() || self.inbound == Inbound::Ended {
             // Nothing goes any more, either way.
-            return self.reset(now, workspace);
+            return self.cut(now, Cause::Reset, workspace);
         }
         self.flow.fail_writing(&mut workspace.blocks);
         self.step(now, Input::WriteFailed, workspace);
@@ -196,7 +197,8 @@ impl<M: Machine> Link<M> {
     /// Gives an input that concerns only the machine, then what had to wait for it.
     pub(crate) fn input(&mut self, now: Instant, input: Input<'_>, workspace: &mut Workspace) {
         self.flow.shutting_down |= input == Input::Shutdown;
-        if !self.flow.is_closing() {
+        let amends = self.flow.awaits_cause && input == Input::Wake;
+        if !self.flow.is_closing() || amends {
             self.step(now, input, workspace);
         }
         self.settle(now, workspace);
@@ -270,25 +272,5 @@ impl<M: Machine> Link<M> {
         if self.flow.is_closing() {
             self.drop_rest(workspace);
         }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::LineEcho;
-
-    #[test]
-    fn a_stream_is_taken_over_with_what_is_queued_and_what_was_left_over() {
-        let mut workspace = Workspace::new();
-        let mut flow = Flow::new();
-        Actions::new(&mut flow, &mut workspace).send(b"queued before\n");
-        flow.notify_below = 100;
-        let mut link = Link::adopt(LineEcho::default(), flow, b"left over\n", &mut workspace);
-        assert_eq!((link.held(), link.flow.notify_below), (14 + 10, 0));
-        link.start(Instant::ORIGIN, &mut workspace);
-        let mut slices = [&[][..]; 1];
-        assert_eq!(link.flow.output.slices(&mut slices), 1);
-        assert_eq!(slices[0], b"queued before\nyou said: left over\n");
     }
 }

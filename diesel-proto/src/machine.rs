@@ -104,11 +104,12 @@ pub enum Input<'a> {
     /// The peer will send no more. Comes after all its bytes were taken, not while reading is paused,
     /// and once.
     Eof,
-    /// The stream is gone, both ways. Comes last.
-    Reset,
+    /// The stream is gone, both ways, and this is why: the peer reset it ([`Cause::Reset`]), or the
+    /// caller ends it, for a deadline of its own for example. Comes last.
+    Cut(Cause),
     /// A write failed: what was queued is lost, and what is sent from here on is dropped. The peer's
     /// side goes on: bytes that it sent before may still come, then [`Eof`](Input::Eof) or
-    /// [`Reset`](Input::Reset). Comes once. A machine that has no use for them
+    /// [`Cut`](Input::Cut). Comes once. A machine that has no use for them
     /// [aborts](Actions::abort); one that has paused reading should resume, since there is nothing to
     /// wait for.
     WriteFailed,
@@ -139,6 +140,8 @@ pub struct Flow {
     pub(crate) fate: Fate,
     /// How it closes, when it does.
     manner: Manner,
+    /// When closing: the machine may still say a better cause.
+    pub(crate) awaits_cause: bool,
     /// Bytes that are queued below, if this is the stream of an inner machine.
     pub(crate) below: u64,
 }
@@ -188,6 +191,7 @@ impl Flow {
             write_failed: false,
             fate: Fate::Open(None),
             manner: Manner::InOrder,
+            awaits_cause: false,
             below: 0,
         }
     }
@@ -266,7 +270,7 @@ impl Flow {
 
     /// Nothing more is queued. The first cause stands.
     pub(crate) fn close_with(&mut self, cause: Cause) {
-        if !self.is_closing() {
+        if !self.is_closing() || self.awaits_cause {
             self.fate = Fate::Closing(cause);
         }
         self.output.close();
@@ -449,6 +453,13 @@ impl<'a> Actions<'a> {
     /// Closes the stream once everything queued is sent. The first cause stands.
     pub fn close(&mut self, cause: Cause) {
         self.flow.close_with(cause);
+    }
+
+    /// Closes the stream as [`close`](Self::close) does. While `awaits`, a later call may say a
+    /// better cause, and the stream waits for that a little.
+    pub(crate) fn close_and_amend(&mut self, cause: Cause, awaits: bool) {
+        self.flow.close_with(cause);
+        self.flow.awaits_cause = awaits;
     }
 
     /// Resets the stream once everything queued is sent, so that the peer can tell that it was cut

@@ -94,6 +94,9 @@ impl<M: Machine> Nested<M> {
     /// [`Input::Drained`] only if it asked for that: a layer may pass on every one.
     /// [`Input::Eof`] waits until reading goes on, as everywhere.
     pub fn pass_on(&mut self, now: Instant, input: Input<'_>, actions: &mut Actions<'_>) -> usize {
+        if input == Input::Start {
+            self.link.flow.write_failed |= actions.has_write_failed();
+        }
         self.run(actions, |link, workspace| link.pass_on(now, input, workspace))
     }
 
@@ -103,6 +106,11 @@ impl<M: Machine> Nested<M> {
     #[must_use = "bytes that were not taken must be offered again"]
     pub fn received(&mut self, now: Instant, bytes: &[u8], actions: &mut Actions<'_>) -> usize {
         self.run(actions, |link, workspace| link.received(now, bytes, workspace))
+    }
+
+    /// Hands over what arrived before this machine took over: what it leaves is kept here.
+    pub(crate) fn adopt(&mut self, now: Instant, bytes: &[u8], actions: &mut Actions<'_>) {
+        self.run(actions, |link, workspace| link.adopt(now, bytes, workspace));
     }
 
     /// Whether the inner machine takes bytes now.
@@ -213,7 +221,7 @@ impl<M: Machine> Nested<M> {
         match inner.ending() {
             None if inner.is_half_closed() => actions.half_close(),
             None => {}
-            Some(Ending::Close(cause)) => actions.close(cause),
+            Some(Ending::Close(cause)) => actions.close_and_amend(cause, inner.awaits_cause),
             Some(Ending::Cut(cause)) => actions.cut(cause),
             Some(Ending::Abort(cause)) => actions.abort(cause),
         }

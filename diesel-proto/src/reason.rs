@@ -5,7 +5,7 @@
 
 use core::fmt;
 
-use crate::Instant;
+use crate::{ConnectErrorKind, Instant};
 
 /// What a deadline is for, so that a log, a metric or a test can say why something timed out.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -128,6 +128,8 @@ pub enum Cause {
     /// Bytes came on a client's connection that no call had asked for: the next one would take them
     /// for its answer.
     Unasked,
+    /// The connection could not be made.
+    Connect(ConnectErrorKind),
     /// The hub shut down.
     Shutdown,
 }
@@ -145,6 +147,7 @@ impl fmt::Display for Cause {
             Cause::Panicked => f.write_str("the handler panicked"),
             Cause::CallAbandoned => f.write_str("a call ended before its answer was read"),
             Cause::Unasked => f.write_str("bytes came that no call had asked for"),
+            Cause::Connect(kind) => write!(f, "could not connect: {kind}"),
             Cause::Shutdown => f.write_str("shut down"),
         }
     }

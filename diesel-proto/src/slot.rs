@@ -22,11 +22,11 @@ impl<M: Machine> Machine for Slot<M> {
         while let Some(next) = actions.take_successor() {
             *self = Slot::Successor(next);
             self.machine().step(now, Input::Start, actions);
-            let is_told = matches!(input, Input::Shutdown | Input::Reset);
+            let is_told = matches!(input, Input::Shutdown | Input::Cut(_));
             if actions.is_shutting_down() && !is_told && !actions.is_closing() {
                 self.machine().step(now, Input::Shutdown, actions);
             }
-            let is_told = matches!(input, Input::WriteFailed | Input::Reset);
+            let is_told = matches!(input, Input::WriteFailed | Input::Cut(_));
             if actions.has_write_failed() && !is_told && !actions.is_closing() {
                 self.machine().step(now, Input::WriteFailed, actions);
             }
@@ -39,7 +39,7 @@ impl<M: Machine> Machine for Slot<M> {
                     }
                 }
                 // The end of the stream is as much the new machine's as its bytes are.
-                Input::Eof | Input::Reset | Input::WriteFailed | Input::Shutdown => {
+                Input::Eof | Input::Cut(_) | Input::WriteFailed | Input::Shutdown => {
                     self.machine().step(now, input, actions);
                 }
                 _ => {}

@@ -25,7 +25,7 @@ impl Machine for Answers {
                 }
                 bytes.len()
             }
-            Input::Reset if self.panics => panic!("at a reset"),
+            Input::Cut(_) if self.panics => panic!("at a reset"),
             _ => 0,
         }
     }
@@ -74,7 +74,7 @@ fn in_a_hub(service: Service, byte: u8, sent: u64) -> Option<Cause> {
     hub.reset(START, conn);
     hub.run(START, &mut actions);
     actions.iter().find_map(|action| match action {
-        Action::Close(_, cause) => Some(*cause),
+        Action::Close(_, cause) | Action::Abort(_, cause) => Some(*cause),
         _ => None,
     })
 }

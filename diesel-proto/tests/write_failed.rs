@@ -191,7 +191,10 @@ fn a_machine_is_told_and_waits_for_room_no_more() {
     world.says(conn, "hi");
     world.write_fails(conn);
     world.resets(conn);
-    assert_eq!(diary.read(), ["Start", "WriteFailed", "Drained", "Bytes([104, 105])", "Reset"]);
+    assert_eq!(
+        diary.read(),
+        ["Start", "WriteFailed", "Drained", "Bytes([104, 105])", "Cut(Reset)"]
+    );
     assert_eq!(world.closed(conn), Some(Cause::Reset));
 }
 
@@ -207,7 +210,7 @@ fn the_same_holds_for_an_endpoint() {
     assert_eq!(endpoint.closed(), None);
     endpoint.reset(now);
     assert_eq!(endpoint.closed(), Some(Cause::Reset));
-    let told = ["Start", "WriteFailed", "Drained", "Bytes([104, 105])", "Eof", "Reset"];
+    let told = ["Start", "WriteFailed", "Drained", "Bytes([104, 105])", "Eof", "Cut(Reset)"];
     assert_eq!(diary.read(), told);
 }
 
@@ -268,7 +271,10 @@ fn a_machine_within_a_layer_is_told_as_well() {
         assert_eq!((endpoint.queued(), endpoint.half_closed()), (0, false));
         assert_eq!(endpoint.received(now, b"hi"), 2);
         endpoint.reset(now);
-        assert_eq!(diary.read(), ["Start", "WriteFailed", "Drained", "Bytes([104, 105])", "Reset"]);
+        assert_eq!(
+            diary.read(),
+            ["Start", "WriteFailed", "Drained", "Bytes([104, 105])", "Cut(Reset)"]
+        );
     }
 }
 

@@ -60,7 +60,7 @@ impl<M: Machine> SharedEndpoint<M> {
 
     /// As [`Endpoint::reset`](crate::Endpoint::reset).
     pub fn reset(&mut self, now: Instant, workspace: &mut Workspace) {
-        self.link.reset(now, workspace);
+        self.link.cut(now, Cause::Reset, workspace);
     }
 
     /// As [`Endpoint::write_failed`](crate::Endpoint::write_failed).

@@ -65,7 +65,7 @@ fn send_then_close(input: Input<'_>, actions: &mut Actions<'_>) -> usize {
             actions.close(Cause::Done);
             actions.send(b"too late");
         }
-        Input::Reset => actions.send(b"goodbye"),
+        Input::Cut(Cause::Reset) => actions.send(b"goodbye"),
         _ => {}
     }
     0
@@ -174,7 +174,7 @@ fn a_reset_drops_everything_both_ways() {
     let mut endpoint = probe(send_then_close);
     assert_eq!(endpoint.received(NOW, b"left over"), 9);
     endpoint.reset(NOW);
-    assert_eq!(seen(&endpoint), ["Start", "left over", "Reset"]);
+    assert_eq!(seen(&endpoint), ["Start", "left over", "Cut(Reset)"]);
     assert_eq!((endpoint.held(), endpoint.queued()), (100, 0));
     assert_eq!(endpoint.closed(), Some(Cause::Reset));
     assert!(endpoint.was_cut() && !endpoint.wants_input());

@@ -1,8 +1,8 @@
-//! What a fiber's handle and the hub share of one connection.
+//! What a fiber's handle and the machine of its connection share.
 //!
-//! The hub pushes what arrived and takes what is queued; tokens take what arrived and queue what
-//! is to be sent. Each side tells the other through wakers and the hub's list of connections to
-//! look at, never by a call: data flows one way.
+//! The machine (see [`machine`](super::machine)) brings what arrived and moves what was queued to its
+//! stream; tokens take what arrived and queue what is to be sent. Each side tells the other through
+//! wakers, and by waking the machine, never by a call: data flows one way.
 
 use alloc::boxed::Box;
 use alloc::rc::Rc;
@@ -13,7 +13,8 @@ use core::task::{Context, Waker};
 
 use crate::hub::Core;
 use crate::{
-    Address, Buffer, Cause, ConnId, ConnectErrorKind, Error, Flow, ServiceConfig, ServiceId,
+    Address, Buffer, Cause, ConnId, ConnectErrorKind, Error, Machine, Pipeline, ServiceConfig,
+    ServiceId,
 };
 
 /// One connection, as its handles hold it.
@@ -24,10 +25,8 @@ pub(crate) struct Socket {
     pub(crate) peer: Address,
     pub(crate) config: Rc<ServiceConfig>,
     pub(crate) channel: RefCell<Channel>,
-    /// Already in the hub's list of connections to look at.
+    /// Its machine was woken, and has not looked yet.
     pub(crate) dirty: Cell<bool>,
-    /// The embedder was told not to read.
-    pub(crate) paused: Cell<bool>,
 }
 
 impl fmt::Debug for Socket {
@@ -37,28 +36,50 @@ impl fmt::Debug for Socket {
 }
 
 pub(crate) struct Channel {
-    pub(crate) flow: Flow,
     pub(crate) input: Buffer<Rc<Vec<u8>>>,
+    /// What tokens queued and the machine has not moved to its stream. Boxed, and out of a pool:
+    /// between two turns there is none.
+    pub(crate) output: Option<Box<Pipeline>>,
+    /// Bytes that were moved to the stream.
+    pub(crate) moved: u64,
+    /// Bytes that were queued in the stream when the machine last looked.
+    pub(crate) below: u64,
+    /// The writer waits until fewer bytes are queued; zero: it does not wait.
+    pub(crate) notify_below: u64,
     pub(crate) reader: Waiting,
     pub(crate) writer: Waiting,
     /// Boxed: of ten thousand connections hardly one is watched, and each is this much smaller.
     pub(crate) watched: Option<Box<Watched>>,
+    /// Why our side closes, or why nothing goes any more.
+    pub(crate) closing: Option<Cause>,
+    /// When closing: at once, and what is queued is dropped.
+    pub(crate) aborts: bool,
+    /// Nothing more is queued.
+    pub(crate) half_closed: bool,
+    /// A write failed: nothing that is sent arrives.
+    pub(crate) write_failed: bool,
     /// The peer has ended its side.
     pub(crate) eof: bool,
-    /// Nothing goes any more, either way: why is in `flow`.
+    /// Nothing goes any more, either way: why is in `closing`.
     pub(crate) is_broken: bool,
+    /// The machine wants no bytes for now.
+    pub(crate) paused: bool,
+    /// The handler that it was accepted for goes on. Its handle may be elsewhere, or dropped.
+    pub(crate) handled: bool,
     pub(crate) connecting: Connecting,
     pub(crate) holder: Holder,
     pub(crate) reader_dropped: bool,
     pub(crate) writer_dropped: bool,
 }
 
-/// What is kept of a client's connection.
+/// What hardly any connection has: a client's, or one that is about to be handed to a machine.
 #[derive(Default)]
 pub(crate) struct Watched {
     pub(crate) watcher: Waiting,
     /// Its call said that it was in step, after this much.
     pub(crate) in_step: Traffic,
+    /// The machine that is to take over.
+    successor: Option<Box<dyn Machine>>,
 }
 
 /// Bytes that the handles of a connection moved.
@@ -87,13 +108,22 @@ pub(crate) enum Connecting {
 impl Channel {
     pub(crate) fn new(connecting: Connecting) -> Self {
         Channel {
-            flow: Flow::new(),
             input: Buffer::new(),
+            output: None,
+            moved: 0,
+            below: 0,
+            notify_below: 0,
             reader: Waiting::default(),
             writer: Waiting::default(),
             watched: None,
+            write_failed: false,
+            closing: None,
+            aborts: false,
+            half_closed: false,
             eof: false,
             is_broken: false,
+            paused: false,
+            handled: false,
             connecting,
             holder: Holder::Conn,
             reader_dropped: false,
@@ -115,9 +145,14 @@ impl Channel {
     pub(crate) fn write_error(&self) -> Option<Error> {
         match self.broken() {
             Some(cause) => Some(error_of(cause)),
-            None if self.flow.write_failed => Some(Error::Reset),
-            None => self.flow.is_half_closed().then_some(Error::Closed),
+            None if self.write_failed => Some(Error::Reset),
+            None => self.half_closed.then_some(Error::Closed),
         }
+    }
+
+    /// Bytes that tokens queued and that are not sent, as far as is known.
+    pub(crate) fn queued(&self) -> u64 {
+        self.output.as_ref().map_or(0, |output| output.len()).saturating_add(self.below)
     }
 
     #[must_use = "wake it when nothing is borrowed"]
@@ -127,22 +162,42 @@ impl Channel {
 
     /// How much was queued, and how much taken, since the connection was made.
     pub(crate) fn traffic(&self) -> Traffic {
-        let output = &self.flow.output;
+        let queued = self.output.as_ref().map_or(0, |output| output.len());
         Traffic {
-            queued: output.sent() + output.len(),
+            queued: self.moved.saturating_add(queued),
             taken: self.input.received() - self.input.len() as u64,
         }
     }
 
-    /// Why nothing goes any more, if that is so.
-    pub(crate) fn broken(&self) -> Option<Cause> {
-        self.flow.closing().filter(|_| self.is_broken)
+    pub(crate) fn set_successor(&mut self, machine: Box<dyn Machine>) {
+        self.watched.get_or_insert_default().successor = Some(machine);
     }
 
-    /// Nothing goes any more. Returns whom to wake.
+    pub(crate) fn has_successor(&self) -> bool {
+        self.watched.as_ref().is_some_and(|watched| watched.successor.is_some())
+    }
+
+    #[must_use = "drop it when nothing is borrowed"]
+    pub(crate) fn take_successor(&mut self) -> Option<Box<dyn Machine>> {
+        self.watched.as_mut()?.successor.take()
+    }
+
+    /// Why nothing goes any more, if that is so.
+    pub(crate) fn broken(&self) -> Option<Cause> {
+        self.closing.filter(|_| self.is_broken)
+    }
+
+    /// Our side closes. The first cause stands.
+    pub(crate) fn close_with(&mut self, cause: Cause) {
+        self.closing.get_or_insert(cause);
+        self.half_closed = true;
+    }
+
+    /// Nothing goes any more. Returns the wakers of those that wait.
+    #[must_use = "wake them when nothing is borrowed"]
     pub(crate) fn break_off(&mut self, cause: Cause) -> [Option<Waker>; 3] {
         self.is_broken = true;
-        self.flow.close_with(cause);
+        self.close_with(cause);
         [self.reader.take(), self.writer.take(), self.take_watcher()]
     }
 }

@@ -388,7 +388,7 @@ fn begin(conn: &Conn) -> Traffic {
 /// Whether the next call may have the connection.
 fn is_in_step(conn: &Conn, before: Traffic, is_answered: bool) -> bool {
     let channel = conn.socket().channel.borrow();
-    if !channel.input.is_empty() || channel.flow.is_half_closed() {
+    if !channel.input.is_empty() || channel.half_closed {
         return false;
     }
     let now = channel.traffic();
@@ -439,7 +439,7 @@ fn poll_gone(shared: &Weak<Shared>, socket: &Socket, cx: &mut Context<'_>) -> Po
     let mut spare = Spare::default();
     loop {
         let mut channel = socket.channel.borrow_mut();
-        let closing = channel.broken().or(channel.flow.closing());
+        let closing = channel.closing;
         if let Some(cause) = closing.or(channel.eof.then_some(Cause::PeerClosed)) {
             return Poll::Ready(cause);
         }

@@ -280,18 +280,16 @@ impl Writer {
 impl Socket {
     pub(crate) fn close(&self, cause: Cause, abort: bool) {
         {
-            let flow = &mut self.channel.borrow_mut().flow;
-            match abort {
-                true => flow.abort_with(cause, &mut self.core.workspace.borrow_mut().blocks),
-                false => flow.close_with(cause),
-            }
+            let channel = &mut *self.channel.borrow_mut();
+            channel.close_with(cause);
+            channel.aborts |= abort;
         }
         self.core.look_at(self);
         self.core.need_run();
     }
 
     fn half_close(&self) {
-        self.channel.borrow_mut().flow.output.close();
+        self.channel.borrow_mut().half_closed = true;
         self.core.look_at(self);
         self.core.need_run();
     }
@@ -303,12 +301,10 @@ impl Socket {
             let channel = &mut *self.channel.borrow_mut();
             channel.reader_dropped |= reader;
             channel.writer_dropped |= writer;
-            if channel.writer_dropped {
-                channel.flow.output.close();
-            }
+            channel.half_closed |= channel.writer_dropped;
             if channel.writer_dropped && channel.reader_dropped {
                 let cause = if channel.eof { Cause::PeerClosed } else { Cause::Done };
-                channel.flow.close_with(cause);
+                channel.close_with(cause);
             }
         }
         self.core.look_at(self);

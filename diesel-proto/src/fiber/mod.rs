@@ -20,6 +20,7 @@ mod ctx;
 mod event;
 mod first;
 mod join;
+mod machine;
 mod read;
 mod write;
 
@@ -32,4 +33,5 @@ pub use self::join::JoinHandle;
 pub use self::read::{Count, Peek, Read, Some, ToEnd, Until, UntilEol, Want};
 pub use self::write::{Flush, Payload, Write};
 
-pub(crate) use self::channel::{Channel, Connecting, Socket, Spare, Waiting, cause_of};
+pub(crate) use self::channel::{Socket, Spare, Waiting, cause_of};
+pub(crate) use self::machine::{FiberMachine, StartHandler};

@@ -91,7 +91,7 @@ impl<W: Want + Unpin> Future for Read<'_, W> {
             // What was taken is returned from where it was made: it is not moved once more.
             let error = match taken {
                 Ok(Some(taken)) => {
-                    settled(core, socket);
+                    settled(core, socket, channel.paused);
                     return Poll::Ready(Ok(taken));
                 }
                 Err(limit) => {
@@ -115,16 +115,16 @@ impl<W: Want + Unpin> Future for Read<'_, W> {
                     }
                 },
             };
-            settled(core, socket);
+            settled(core, socket, channel.paused);
             return Poll::Ready(Err(error));
         }
     }
 }
 
 /// A token was satisfied, or failed. There may be room to read on.
-fn settled(core: &Core, socket: &Socket) {
+fn settled(core: &Core, socket: &Socket, paused: bool) {
     core.spend_token();
-    if socket.paused.get() {
+    if paused {
         core.look_at(socket);
     }
 }

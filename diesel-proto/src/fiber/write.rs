@@ -1,5 +1,6 @@
 //! Tokens that wait for room, and what can be written.
 
+use alloc::boxed::Box;
 use alloc::string::String;
 use alloc::vec::Vec;
 use core::fmt;
@@ -45,14 +46,16 @@ impl<P: Payload> Future for Write<'_, P> {
                 return Poll::Ready(Err(error));
             }
             // Between the marks only those go on that were not waiting: hence `notify_below` too.
-            let queued = channel.flow.output.len();
-            let waits = channel.flow.notify_below > 1 && queued >= channel.flow.notify_below;
+            let queued = channel.queued();
+            let waits = channel.notify_below > 1 && queued >= channel.notify_below;
             if queued == 0 || (queued < socket.config.high_water && !waits) {
                 break channel;
             }
             let low = socket.config.low_water.min(socket.config.high_water.saturating_sub(1));
-            channel.flow.notify_below = low.saturating_add(1);
+            channel.notify_below = low.saturating_add(1);
             if channel.writer.register(cx, &mut spare) {
+                drop(channel);
+                core.look_at(socket);
                 return Poll::Pending;
             }
             drop(channel);
@@ -65,7 +68,10 @@ impl<P: Payload> Future for Write<'_, P> {
             payload.queue_in(&mut lent.pipeline, &mut lent.blocks)
         } else {
             let blocks = &mut core.workspace.borrow_mut().blocks;
-            payload.queue_in(&mut channel.flow.output, blocks)
+            let output = channel.output.get_or_insert_with(|| core.lend_pipeline());
+            let pushed = payload.queue_in(output, blocks);
+            drop(channel);
+            pushed
         };
         core.spend_token();
         core.look_at(socket);
@@ -78,13 +84,14 @@ impl<P: Payload> Future for Write<'_, P> {
 /// Goes back however that ends.
 struct Lent<'a> {
     socket: &'a Socket,
-    pipeline: Pipeline,
+    pipeline: Box<Pipeline>,
     blocks: Blocks,
 }
 
 impl<'a> Lent<'a> {
     fn take(socket: &'a Socket) -> Self {
-        let pipeline = core::mem::take(&mut socket.channel.borrow_mut().flow.output);
+        let pipeline = socket.channel.borrow_mut().output.take();
+        let pipeline = pipeline.unwrap_or_else(|| socket.core.lend_pipeline());
         let blocks = core::mem::take(&mut socket.core.workspace.borrow_mut().blocks);
         Lent { socket, pipeline, blocks }
     }
@@ -94,7 +101,7 @@ impl Drop for Lent<'_> {
     fn drop(&mut self) {
         self.socket.core.workspace.borrow_mut().blocks = core::mem::take(&mut self.blocks);
         // Nobody else could queue meanwhile: the one writer there is was borrowed.
-        self.socket.channel.borrow_mut().flow.output = core::mem::take(&mut self.pipeline);
+        self.socket.channel.borrow_mut().output = Some(core::mem::take(&mut self.pipeline));
     }
 }
 
@@ -131,14 +138,16 @@ impl Future for Flush<'_> {
             if let Some(cause) = channel.broken() {
                 break Err(error_of(cause));
             }
-            if channel.flow.write_failed {
+            if channel.write_failed {
                 break Err(Error::Reset);
             }
-            if channel.flow.output.is_empty() {
+            if channel.queued() == 0 {
                 break Ok(());
             }
-            channel.flow.notify_below = 1;
+            channel.notify_below = 1;
             if channel.writer.register(cx, &mut spare) {
+                drop(channel);
+                core.look_at(self.socket);
                 return Poll::Pending;
             }
             drop(channel);

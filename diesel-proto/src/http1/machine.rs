@@ -248,7 +248,7 @@ impl Machine for Server {
                 self.is_draining = true;
                 active.connection.give_up();
             }
-            Input::Reset => {
+            Input::Cut(_) => {
                 active.task = Task::Nothing;
                 self.log(&mut active, actions);
             }
@@ -256,7 +256,7 @@ impl Machine for Server {
             Input::WriteFailed => actions.abort(Cause::Reset),
             Input::Start | Input::Drained => {}
         }
-        if !active.ahead.is_empty() && !matches!(input, Input::Bytes(_) | Input::Reset) {
+        if !active.ahead.is_empty() && !matches!(input, Input::Bytes(_) | Input::Cut(_)) {
             self.read_kept(&mut active, now, actions);
         }
         self.read_end(&mut active, now, actions);

@@ -18,10 +18,13 @@ use super::begun::Begun;
 use super::doomed::Doomed;
 use super::fibers::{Fiber, Hook, Role};
 use super::id::{Key, Slots};
-use super::stream::{MachineStream, Stream};
+use super::seat::Seat;
+use super::service::Making;
+use super::stream::{MachineStream, Stream, StreamState, Top};
 use super::wake::ReadyQueue;
 use super::{Action, Config, Counters};
-use crate::fiber::{Channel, Conn, Connecting, Socket};
+use crate::fiber::{Conn, FiberMachine, Socket};
+use crate::link::Link;
 use crate::{
     Address, Blocks, ConnId, Error, FiberId, Instant, Limit, Machine, Notice, Pipeline,
     ServiceConfig, ServiceId, TimerKey, Timers, Workspace,
@@ -69,10 +72,12 @@ pub(crate) struct Core {
     /// Connections whose machines were woken, each once, in that order.
     pub(crate) woken: RefCell<VecDeque<ConnId>>,
     /// To be woken once nothing is borrowed.
-    pub(crate) wakers: RefCell<Vec<Waker>>,
+    pub(crate) wakers: RefCell<VecDeque<Waker>>,
     /// Bytes that were queued by reference and are sent, to be dropped once nothing is borrowed.
     pub(crate) sent_bytes: RefCell<Vec<Bytes>>,
-    pub(crate) upgrades: RefCell<Vec<(ConnId, Box<dyn Machine>)>>,
+    /// Queues of handles, empty. The boxes are what is spared.
+    #[allow(clippy::vec_box)]
+    pipelines: RefCell<Vec<Box<Pipeline>>>,
     /// Machines whose streams are gone, to be dropped through the hook.
     pub(crate) dead: RefCell<Vec<(ConnId, Box<MachineStream>)>>,
     /// The number of streams changed: look whether to accept.
@@ -117,9 +122,9 @@ impl Core {
             actions: RefCell::new(Vec::new()),
             dirty: RefCell::new(Vec::new()),
             woken: RefCell::new(VecDeque::new()),
-            wakers: RefCell::new(Vec::new()),
+            wakers: RefCell::new(VecDeque::new()),
             sent_bytes: RefCell::new(Vec::new()),
-            upgrades: RefCell::new(Vec::new()),
+            pipelines: RefCell::default(),
             dead: RefCell::new(Vec::new()),
             count_changed: Cell::new(false),
             left_services: RefCell::new(Vec::new()),
@@ -175,18 +180,24 @@ impl Core {
         self.tokens.set(0);
     }
 
-    /// Puts a stream on the list of those to look at before the run ends.
+    /// Has the machine of a handle's connection look what the handle asked for.
     pub(crate) fn look_at(&self, socket: &Socket) {
         if !socket.dirty.replace(true) {
-            self.dirty.borrow_mut().push(socket.id);
+            self.wake_machine(socket.id);
         }
     }
 
-    /// Wakes those that were put off until nothing is borrowed.
+    /// Wakes a fiber once nothing is borrowed.
+    #[inline]
+    pub(crate) fn put_off(&self, waker: Option<Waker>) {
+        self.wakers.borrow_mut().extend(waker);
+    }
+
+    /// Wakes those that were put off, in that order.
     #[inline]
     pub(crate) fn wake_all(&self) {
         loop {
-            let Some(waker) = self.wakers.borrow_mut().pop() else { return };
+            let Some(waker) = self.wakers.borrow_mut().pop_front() else { return };
             self.wake(waker);
         }
     }
@@ -201,6 +212,18 @@ impl Core {
         }
     }
 
+    /// An empty queue for a handle, which gives it back.
+    pub(crate) fn lend_pipeline(&self) -> Box<Pipeline> {
+        self.pipelines.borrow_mut().pop().unwrap_or_default()
+    }
+
+    pub(crate) fn give_back_pipeline(&self, pipeline: Box<Pipeline>) {
+        let mut spare = self.pipelines.borrow_mut();
+        if spare.len() < Blocks::<Vec<u8>>::KEEP_SMALL {
+            spare.push(pipeline);
+        }
+    }
+
     /// `n` bytes of `output` were sent. Call [`drop_sent`](Self::drop_sent) once nothing is borrowed.
     #[inline]
     pub(crate) fn advance(&self, output: &mut Pipeline, n: u64) -> u64 {
@@ -211,6 +234,11 @@ impl Core {
     /// All of `output` is dropped unsent. Call [`drop_sent`](Self::drop_sent) once nothing is borrowed.
     pub(crate) fn clear(&self, output: &mut Pipeline) {
         let blocks = &mut self.workspace.borrow_mut().blocks;
+        output.clear_with(blocks, |bytes| self.sent_bytes.borrow_mut().push(bytes));
+    }
+
+    /// As [`clear`](Self::clear), where the caller has the blocks.
+    pub(crate) fn clear_into(&self, output: &mut Pipeline, blocks: &mut Blocks) {
         output.clear_with(blocks, |bytes| self.sent_bytes.borrow_mut().push(bytes));
     }
 
@@ -270,8 +298,12 @@ impl Core {
         self.push_action(Action::Notice(service, notice));
     }
 
+    /// Hands a connection to a machine, if it is still there.
     pub(crate) fn upgrade(&self, socket: &Socket, machine: Box<dyn Machine>) {
-        self.upgrades.borrow_mut().push((socket.id, machine));
+        if socket.channel.borrow().is_broken {
+            return drop(machine);
+        }
+        socket.channel.borrow_mut().set_successor(machine);
         self.look_at(socket);
         self.need_run();
     }
@@ -329,35 +361,11 @@ impl Core {
         Err(Limit::Connections(max))
     }
 
-    /// Adds a stream that is held by a handle.
-    pub(crate) fn add_socket(
-        self: &Rc<Self>,
-        service: Option<ServiceId>,
-        peer: Address,
-        config: &Rc<ServiceConfig>,
-        connecting: Connecting,
-    ) -> Rc<Socket> {
-        let mut streams = self.streams.borrow_mut();
-        let socket = Rc::new(Socket {
-            core: Rc::clone(self),
-            id: streams.next_key().into(),
-            service,
-            peer,
-            config: Rc::clone(config),
-            channel: RefCell::new(Channel::new(connecting)),
-            dirty: Cell::new(false),
-            paused: Cell::new(false),
-        });
-        streams.insert(Stream::of_socket(Rc::clone(&socket), service, self.now.get()));
-        self.count_changed.set(true);
-        self.counters.borrow_mut().open += 1;
-        socket
-    }
-
     /// Adds a stream whose machine is yet to be made, and is to know its name. Should making it
     /// unwind, the next run closes the stream.
-    pub(crate) fn add_machine(&self, service: ServiceId) -> ConnId {
-        let stream = Stream::of_machine(service, self.now.get());
+    pub(crate) fn add_stream(&self, service: Option<ServiceId>, connecting: bool) -> ConnId {
+        let mut stream = Stream::of_machine(service, connecting, self.now.get());
+        stream.listed = true;
         let id = self.streams.borrow_mut().insert(stream).into();
         self.dirty.borrow_mut().push(id);
         self.count_changed.set(true);
@@ -368,7 +376,9 @@ impl Core {
     /// Takes a stream back that the embedder was not told of.
     pub(crate) fn forget_stream(&self, id: ConnId) {
         let stream = self.streams.borrow_mut().remove(id.into());
-        drop(stream);
+        if let Some(Stream { state: StreamState::Machine(machine), .. }) = stream {
+            self.dead.borrow_mut().push((id, machine));
+        }
         let counters = &mut *self.counters.borrow_mut();
         counters.open = counters.open.saturating_sub(1);
     }
@@ -382,12 +392,20 @@ impl Core {
             self.notice(None, Notice::LimitReached(limit));
             return Err(Error::Limit(limit));
         }
-        let socket = self.add_socket(None, address, &self.client_config, Connecting::Yes);
+        let id = self.add_stream(None, true);
+        self.stepping.set(Some((id, address)));
+        let config = Rc::clone(&self.client_config);
+        let ctx = Seat::new(Rc::clone(self), id);
+        let making = Making { ctx, service: None, config: Rc::clone(&config) };
+        let (machine, conn) = FiberMachine::connecting(&making);
+        let stream = MachineStream { link: Link::new(Top::Fiber(machine)), peer: address, config };
+        if let Some(slot) = self.streams.borrow_mut().at(id.into()) {
+            slot.state = StreamState::Machine(Box::new(stream));
+        }
         self.counters.borrow_mut().connects += 1;
-        self.push_action(Action::Connect(socket.id, address));
-        self.begin(Begun::Stream(socket.id));
-        self.look_at(&socket);
-        Ok(Conn::new(socket))
+        self.push_action(Action::Connect(id, address));
+        self.begin(Begun::Stream(id));
+        Ok(conn)
     }
 
     pub(crate) fn add_timer(&self, at: Instant, alarm: Alarm) -> TimerKey {

@@ -9,9 +9,7 @@ use alloc::string::ToString;
 use super::core::Core;
 use super::id::Key;
 use super::service::HandlerFuture;
-use super::stream::StreamState;
 use crate::fiber::{Socket, cause_of};
-use crate::machine::Fate;
 use crate::{Address, Cause, ConnId, Error, FiberId, Notice, ServiceId};
 
 /// Wraps each run of the application's code: it must call what it is given, once. Here an embedder
@@ -244,21 +242,17 @@ impl Core {
 
     /// The handle was dropped with the handler, or before; if it lives on elsewhere, the connection
     /// is not the handler's any more. An abort stays one.
-    fn handler_gone(&self, socket: &Rc<Socket>, cause: Option<Cause>) {
-        match self.streams.borrow_mut().at(socket.id.into()) {
-            Some(stream) if matches!(stream.state, StreamState::Socket(_)) => {
-                stream.handled = false
-            }
-            _ => return,
-        }
-        let flow = &mut socket.channel.borrow_mut().flow;
-        let Some(closing) = flow.closing() else { return };
-        if let (Cause::Done | Cause::PeerClosed, false, Some(cause)) =
-            (closing, flow.is_abort(), cause)
+    fn handler_gone(&self, socket: &Socket, cause: Option<Cause>) {
         {
-            flow.fate = Fate::Closing(cause);
+            let channel = &mut *socket.channel.borrow_mut();
+            channel.handled = false;
+            if let (Some(Cause::Done | Cause::PeerClosed), false, Some(cause)) =
+                (channel.closing, channel.aborts, cause)
+            {
+                channel.closing = Some(cause);
+            }
         }
-        // It may have waited for this.
+        // The close may have waited for this.
         self.look_at(socket);
     }
 }

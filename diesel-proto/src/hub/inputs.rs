@@ -52,43 +52,37 @@ impl Hub {
             return Err(Refused::Limit(Limit::ServiceConnections(config.max_connections)));
         }
         core.room_for_stream().map_err(Refused::Limit)?;
-        let conn = match registered.service.start.clone() {
-            Start::Fiber(handler) => {
-                let socket = core.add_socket(Some(id), peer, &config, Connecting::No);
-                let conn = socket.id;
-                // Its idle deadline begins, though nothing else may ever happen to it.
-                core.look_at(&socket);
-                // If there is no room for the fiber, dropping the handle closes the connection.
-                let future = handler(Conn::new(Rc::clone(&socket)));
-                if let Err(limit) = core.add_fiber(Role::Handler(socket), future) {
-                    core.forget_stream(conn);
-                    return Err(Refused::Limit(limit));
-                }
-                if let Some(stream) = core.streams.borrow_mut().at(conn.into()) {
-                    stream.handled = true;
-                }
-                conn
-            }
-            Start::Machine(make) => {
-                let conn = core.add_machine(id);
-                let seat = Seat::new(Rc::clone(core), conn);
-                core.stepping.set(Some((conn, peer)));
-                let made = core.call(Task::Machine(conn), || make(seat));
-                let Some(made) = made else {
-                    core.forget_stream(conn);
-                    return Err(Refused::Panicked);
-                };
-                let stream = MachineStream { link: Link::new(made), peer, config };
-                if let Some(slot) = core.streams.borrow_mut().at(conn.into()) {
-                    slot.state = StreamState::Machine(Box::new(stream));
-                }
-                conn
-            }
+        let conn = core.add_stream(Some(id), false);
+        core.stepping.set(Some((conn, peer)));
+        let ctx = Seat::new(Rc::clone(core), conn);
+        let making = Making { ctx, service: Some(id), config: Rc::clone(&config) };
+        let make = Rc::clone(&registered.service.make);
+        let made = core.call(Task::Machine(conn), || make(making));
+        let Some(made) = made else {
+            core.forget_stream(conn);
+            return Err(Refused::Panicked);
         };
+        let stream = MachineStream { link: Link::new(made), peer, config };
+        if let Some(slot) = core.streams.borrow_mut().at(conn.into()) {
+            slot.state = StreamState::Machine(Box::new(stream));
+        }
         registered.open += 1;
-        // Does nothing for a fiber. Counted before: should a panic unwind, it is closed like others.
+        // Counted before: should a panic unwind, it is closed like others.
         self.step(conn, |link, now, workspace| link.start(now, workspace));
+        if let Some(limit) = self.no_fiber_for(conn) {
+            self.core.forget_stream(conn);
+            self.services[id.index()].open -= 1;
+            return Err(Refused::Limit(limit));
+        }
         Ok(conn)
+    }
+
+    /// The limit that left a connection without its handler, if one did.
+    fn no_fiber_for(&self, conn: ConnId) -> Option<Limit> {
+        match self.with_flow(conn, |flow| flow.end())?? {
+            End::Abort(Cause::Limit(limit @ Limit::Fibers(_))) => Some(limit),
+            _ => None,
+        }
     }
 
     /// Bytes arrived. Returns how many were taken: all, or none while reading is paused (keep
@@ -115,52 +109,27 @@ impl Hub {
     #[must_use = "bytes that were not taken must be offered again"]
     pub fn received(&mut self, now: Instant, conn: ConnId, bytes: &[u8]) -> usize {
         self.advance(now);
-        let core = &self.core;
-        let taken = {
-            let mut streams = core.streams.borrow_mut();
+        {
+            let mut streams = self.core.streams.borrow_mut();
             let Some(stream) = streams.at(conn.into()) else { return bytes.len() };
             if bytes.is_empty() || stream.is_connecting() {
                 return bytes.len();
             }
-            stream.heard(core.now.get());
-            match &stream.state {
-                StreamState::Socket(socket) => {
-                    let channel = &mut *socket.channel.borrow_mut();
-                    let held = channel.input.len();
-                    let full = held >= socket.config.read_ahead;
-                    if channel.reader_dropped || channel.flow.is_closing() || channel.eof {
-                        Some(bytes.len())
-                    } else if full && !channel.reader.is_waiting() {
-                        core.look_at(socket);
-                        Some(0)
-                    } else {
-                        channel.input.push(bytes, &mut core.slices.borrow_mut());
-                        core.wakers.borrow_mut().extend(channel.reader.take());
-                        if held + bytes.len() >= socket.config.read_ahead {
-                            core.look_at(socket);
-                        }
-                        Some(bytes.len())
-                    }
-                }
-                _ => None,
-            }
-        };
-        let taken = taken.unwrap_or_else(|| {
-            let mut taken = bytes.len();
-            self.step(conn, |link, now, workspace| {
-                taken = link.received(now, bytes, workspace);
-            });
-            taken
+            stream.heard(self.core.now.get());
+        }
+        let mut taken = bytes.len();
+        self.step_in_place(conn, |link, now, workspace| {
+            taken = link.received(now, bytes, workspace);
         });
         let core = &self.core;
         if taken == 0 {
-            // It learns that reading is paused from this very call: so it will be told when to go on.
+            // The embedder learns from this very call that reading is paused: so it will be told when
+            // to go on.
             if let Some(stream) = core.streams.borrow_mut().at(conn.into()) {
                 stream.refused(core, conn);
             }
         }
         core.counters.borrow_mut().bytes_in += taken as u64;
-        core.wake_all();
         taken
     }
 
@@ -168,29 +137,14 @@ impl Hub {
     /// is paused: who does not read does not see the end.
     pub fn eof(&mut self, now: Instant, conn: ConnId) {
         self.advance(now);
-        let socket = {
+        {
             let mut streams = self.core.streams.borrow_mut();
             let Some(stream) = streams.at(conn.into()) else { return };
             if stream.is_connecting() || !stream.ended() {
                 return;
             }
-            match &stream.state {
-                StreamState::Socket(socket) => Some(Rc::clone(socket)),
-                _ => None,
-            }
-        };
-        match socket {
-            Some(socket) => {
-                let wakers = {
-                    let channel = &mut *socket.channel.borrow_mut();
-                    channel.eof = true;
-                    [channel.reader.take(), channel.take_watcher()]
-                };
-                self.core.look_at(&socket);
-                wakers.into_iter().flatten().for_each(|waker| self.core.wake(waker));
-            }
-            None => self.step(conn, |link, now, workspace| link.eof(now, workspace)),
         }
+        self.step_in_place(conn, |link, now, workspace| link.eof(now, workspace));
         self.reset_if_dead(conn);
     }
 
@@ -203,35 +157,18 @@ impl Hub {
     /// [`write_stall`](crate::ServiceConfig::write_stall) of its service is closed, though.
     pub fn write_failed(&mut self, now: Instant, conn: ConnId) {
         self.advance(now);
-        let socket = {
+        {
             let mut streams = self.core.streams.borrow_mut();
             let Some(stream) = streams.at(conn.into()) else { return };
             if stream.is_connecting() || !stream.write_failed(self.core.now.get()) {
                 return;
             }
-            match &stream.state {
-                StreamState::Socket(socket) => Some(Rc::clone(socket)),
-                _ => None,
-            }
-        };
+        }
         if self.with_flow(conn, |flow| flow.is_closing()) == Some(true) {
-            // Nobody reads any more.
+            // Nothing is read any more.
             return self.reset(now, conn);
         }
-        match socket {
-            Some(socket) => {
-                let waker = {
-                    let channel = &mut *socket.channel.borrow_mut();
-                    channel.flow.break_writing();
-                    self.core.clear(&mut channel.flow.output);
-                    channel.writer.take()
-                };
-                self.core.drop_sent();
-                self.core.look_at(&socket);
-                waker.into_iter().for_each(|waker| self.core.wake(waker));
-            }
-            None => self.step(conn, |link, now, workspace| link.write_failed(now, workspace)),
-        }
+        self.step(conn, |link, now, workspace| link.write_failed(now, workspace));
         self.reset_if_dead(conn);
     }
 
@@ -249,16 +186,14 @@ impl Hub {
     /// The stream is broken, both ways; what is queued is dropped.
     pub fn reset(&mut self, now: Instant, conn: ConnId) {
         self.advance(now);
-        if self.socket_of(conn).is_none() {
-            self.step(conn, |link, now, workspace| link.reset(now, workspace));
-        }
+        self.step(conn, |link, now, workspace| link.cut(now, Cause::Reset, workspace));
         let settled =
             |flow: &mut crate::Flow| flow.closing().filter(|_| !flow.is_destroyed_by_reset());
         // Without a flow: its machine panicked, now or earlier.
         let cause = self
             .with_flow(conn, settled)
             .map_or(Cause::Panicked, |settled| settled.unwrap_or(Cause::Reset));
-        self.core.end_stream(conn, End::Close(cause));
+        self.end_stream(conn, End::Close(cause));
     }
 
     /// Lends what is to be sent next, oldest first, to `f`: up to 16 slices. `None` if there is
@@ -286,37 +221,6 @@ impl Hub {
     /// all of it: nothing that comes behind is dropped. Returns how many are still queued.
     pub fn sent(&mut self, now: Instant, conn: ConnId, n: u64) -> u64 {
         self.advance(now);
-        let core = &self.core;
-        let now = core.now.get();
-        let (left, sent) = {
-            let mut streams = core.streams.borrow_mut();
-            let Some(stream) = streams.at(conn.into()) else { return 0 };
-            let StreamState::Socket(socket) = &stream.state else {
-                drop(streams);
-                return self.machine_sent(conn, n);
-            };
-            let channel = &mut *socket.channel.borrow_mut();
-            let flow = &mut channel.flow;
-            let sent = core.advance(&mut flow.output, n);
-            let left = flow.output.len();
-            let closing = flow.is_half_closed();
-            if flow.take_drained() {
-                core.wakers.borrow_mut().extend(channel.writer.take());
-            }
-            let progress = stream.progress.sent(now, sent, left);
-            if closing || progress {
-                core.look_at(socket);
-            }
-            (left, sent)
-        };
-        core.counters.borrow_mut().bytes_out += sent;
-        core.wake_all();
-        core.drop_sent();
-        left
-    }
-
-    /// Steps the machine only if it asked to be told.
-    pub(super) fn machine_sent(&mut self, conn: ConnId, n: u64) -> u64 {
         let Some((sent, drained)) = self
             .with_flow(conn, |flow| (self.core.advance(&mut flow.output, n), flow.take_drained()))
         else {
@@ -324,7 +228,10 @@ impl Hub {
         };
         self.core.drop_sent();
         if drained {
-            self.step(conn, |link, now, workspace| link.input(now, Input::Drained, workspace));
+            // Only a machine that asked to be told is stepped.
+            self.step_in_place(conn, |link, now, workspace| {
+                link.input(now, Input::Drained, workspace);
+            });
         }
         let core = &self.core;
         core.counters.borrow_mut().bytes_out += sent;
@@ -333,7 +240,7 @@ impl Hub {
         let flow = |flow: &mut Flow| (flow.output.len(), flow.is_half_closed());
         let (left, closing) = stream.with_flow(flow).unwrap_or_default();
         if stream.progress.sent(core.now.get(), sent, left) || closing {
-            core.dirty.borrow_mut().push(conn);
+            core.list(stream, conn);
         }
         left
     }
@@ -341,35 +248,27 @@ impl Hub {
     /// The connection that [`Action::Connect`] asked for is there.
     pub fn connected(&mut self, now: Instant, conn: ConnId) {
         self.advance(now);
-        self.connect_settled(conn, Connecting::No);
+        if self.opened(conn) {
+            self.step(conn, |link, now, workspace| link.start(now, workspace));
+        }
     }
 
     /// The connection that [`Action::Connect`] asked for could not be made.
     pub fn connect_failed(&mut self, now: Instant, conn: ConnId, why: ConnectErrorKind) {
         self.advance(now);
-        self.connect_settled(conn, Connecting::Failed(why));
+        if self.opened(conn) {
+            self.end_stream(conn, End::Close(Cause::Connect(why)));
+        }
     }
 
-    pub(super) fn connect_settled(&mut self, conn: ConnId, outcome: Connecting) {
-        {
-            let mut streams = self.core.streams.borrow_mut();
-            match streams.at(conn.into()) {
-                Some(stream) if stream.is_connecting() => stream.opened(self.core.now.get()),
-                _ => return,
+    /// Connecting is over, one way or the other. Returns whether that is news.
+    fn opened(&mut self, conn: ConnId) -> bool {
+        match self.core.streams.borrow_mut().at(conn.into()) {
+            Some(stream) if stream.is_connecting() => {
+                stream.opened(self.core.now.get());
+                true
             }
-        }
-        let Some(socket) = self.socket_of(conn) else { return };
-        let waker = {
-            let channel = &mut *socket.channel.borrow_mut();
-            channel.connecting = outcome;
-            channel.writer.take()
-        };
-        self.core.look_at(&socket);
-        if let Some(waker) = waker {
-            self.core.wake(waker);
-        }
-        if matches!(outcome, Connecting::Failed(_)) {
-            self.core.end_stream(conn, End::Close(Cause::Done));
+            _ => false,
         }
     }
 
@@ -377,7 +276,7 @@ impl Hub {
     /// [`Input::Wake`].
     pub fn wake(&mut self, now: Instant, conn: ConnId) {
         self.advance(now);
-        self.step(conn, |link, now, workspace| link.input(now, Input::Wake, workspace));
+        self.step_in_place(conn, |link, now, workspace| link.input(now, Input::Wake, workspace));
     }
 
     /// The clock on the wall says so many seconds since 1970 (UTC). From here on the hub counts them
@@ -410,8 +309,8 @@ impl Hub {
         }
         let streams: Vec<_> = self.core.streams.borrow().keys().collect();
         for key in streams {
-            self.step(key.into(), |link, now, workspace| {
-                link.input(now, Input::Shutdown, workspace);
+            self.step_in_place(key.into(), |link, now, workspace| {
+                link.input(now, Input::Shutdown, workspace)
             });
         }
     }

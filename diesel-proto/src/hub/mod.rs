@@ -69,12 +69,12 @@ pub use self::seat::Seat;
 pub use self::service::Service;
 
 pub(crate) use self::core::{Alarm, Core};
+pub(crate) use self::fibers::Role;
+pub(crate) use self::service::{HandlerFuture, Making};
 
-use self::fibers::Role;
 use self::id::Key;
-use self::service::Start;
-use self::stream::{Due, MachineStream, StreamState};
-use crate::fiber::{Conn, Connecting, Ctx, Event};
+use self::stream::{Due, MachineStream, StreamState, Top};
+use crate::fiber::{Ctx, Event};
 use crate::link::Link;
 use crate::{
     Address, Cause, ConnectErrorKind, Deadline, End, Error, External, Flow, Input, Instant, Limit,
@@ -231,18 +231,6 @@ impl Hub {
     /// an end.
     #[cfg(feature = "testkit")]
     pub(crate) fn held_and_scanned(&self, conn: ConnId) -> Option<(usize, u64)> {
-        let socket = match &self.core.streams.borrow_mut().at(conn.into())?.state {
-            StreamState::Socket(socket) => {
-                let channel = socket.channel.borrow();
-                let queued = usize::try_from(channel.flow.output.len()).unwrap_or(usize::MAX);
-                let held = channel.input.len().saturating_add(queued);
-                Some((held, channel.input.scanned()))
-            }
-            _ => None,
-        };
-        if socket.is_some() {
-            return socket;
-        }
         // A machine is user code: out of the table, as it is for a step.
         let taken = {
             let mut streams = self.core.streams.borrow_mut();
@@ -256,13 +244,6 @@ impl Hub {
         };
         self.core.streams.borrow_mut().at(conn.into())?.state = taken;
         counted
-    }
-
-    fn socket_of(&self, conn: ConnId) -> Option<Rc<crate::fiber::Socket>> {
-        match &self.core.streams.borrow_mut().at(conn.into())?.state {
-            StreamState::Socket(socket) => Some(Rc::clone(socket)),
-            _ => None,
-        }
     }
 
     fn with_flow<R>(&self, conn: ConnId, f: impl FnOnce(&mut crate::Flow) -> R) -> Option<R> {
@@ -284,14 +265,9 @@ impl Drop for Hub {
         for registered in self.services.drain(..) {
             self.core.call_other(|| drop(registered));
         }
-        loop {
-            let upgrade = self.core.upgrades.borrow_mut().pop();
-            let Some((conn, machine)) = upgrade else { break };
-            self.drop_machine(conn, machine);
-        }
         let streams: Vec<_> = self.core.streams.borrow().keys().collect();
         for key in streams {
-            self.core.end_stream(key.into(), End::Abort(Cause::Shutdown));
+            self.end_stream(key.into(), End::Abort(Cause::Shutdown));
         }
         self.bury();
         // It may hold handles as well.

@@ -92,26 +92,14 @@ impl Hub {
             stream.due(now)
         };
         match due {
-            Some(Due::Connect) => {
-                self.connect_settled(conn, Connecting::Failed(ConnectErrorKind::TimedOut))
-            }
-            Some(Due::End(end)) => self.core.end_stream(conn, end),
+            Some(Due::Connect) => self.connect_failed(now, conn, ConnectErrorKind::TimedOut),
+            Some(Due::End(end)) => self.end_stream(conn, end),
             Some(Due::Reset) => self.reset(now, conn),
-            Some(Due::Idle) => {
-                let cause = Cause::TimedOut(Reason::Idle);
-                match self.socket_of(conn) {
-                    Some(socket) => {
-                        let wakers = socket.channel.borrow_mut().break_off(cause);
-                        socket.close(cause, false);
-                        wakers.into_iter().flatten().for_each(|waker| self.core.wake(waker));
-                    }
-                    None => {
-                        self.with_flow(conn, |flow| flow.close_with(cause));
-                    }
-                }
-            }
+            Some(Due::Idle) => self.step(conn, |link, now, workspace| {
+                link.give_up(now, Cause::TimedOut(Reason::Idle), workspace);
+            }),
             Some(Due::Machine) => {
-                self.step(conn, |link, now, workspace| link.expired(now, workspace));
+                self.step_in_place(conn, |link, now, workspace| link.expired(now, workspace));
             }
             None => {}
         }
@@ -131,73 +119,42 @@ impl Hub {
             }
             let machine = self.core.woken.borrow_mut().pop_front();
             if let Some(conn) = machine {
-                self.step_woken(conn);
-                budget = budget.saturating_sub(1);
+                // What moves the bytes of a fiber is part of that fiber's turn.
+                if self.step_woken(conn) || fiber.is_none() {
+                    budget = budget.saturating_sub(1);
+                }
             } else if fiber.is_none() {
                 return;
             }
         }
     }
 
-    pub(super) fn step_woken(&mut self, conn: ConnId) {
-        match self.core.streams.borrow_mut().at(conn.into()) {
-            // From here on a waking counts anew.
-            Some(stream) => stream.woken = false,
-            None => return,
-        }
-        self.step(conn, |link, now, workspace| link.input(now, Input::Wake, workspace));
+    /// Returns whether that was a turn of user code.
+    pub(super) fn step_woken(&mut self, conn: ConnId) -> bool {
+        let is_own = match self.core.streams.borrow_mut().at(conn.into()) {
+            Some(stream) => {
+                // From here on a waking counts anew.
+                stream.woken = false;
+                stream.runs_no_user_code()
+            }
+            None => return false,
+        };
+        self.step_in_place(conn, |link, now, workspace| link.input(now, Input::Wake, workspace));
+        !is_own
     }
 
     /// Looks at every stream that something was done to.
     pub(super) fn settle(&mut self) {
-        self.upgrade();
         // Settling adds nothing to the list; what closing wakes may, at its next poll.
         let mut looked_at = 0;
         loop {
             let Some(conn) = self.core.dirty.borrow().get(looked_at).copied() else { break };
             looked_at += 1;
-            self.core.settle(conn);
+            if let Some(end) = self.core.settle(conn) {
+                self.end_stream(conn, end);
+            }
         }
         self.core.dirty.borrow_mut().drain(..looked_at);
-    }
-
-    /// Puts machines in the place of handles that asked for it.
-    pub(super) fn upgrade(&mut self) {
-        loop {
-            let upgrade = self.core.upgrades.borrow_mut().pop();
-            let Some((conn, machine)) = upgrade else { return };
-            let Some(socket) = self.socket_of(conn) else {
-                self.drop_machine(conn, machine);
-                continue;
-            };
-            let (link, ended) = {
-                let channel = &mut *socket.channel.borrow_mut();
-                let mut slices = self.core.slices.borrow_mut();
-                let mut workspace = self.core.workspace.borrow_mut();
-                let flow = ::core::mem::take(&mut channel.flow);
-                let left_over = channel.input.peek(&mut slices);
-                let link = Link::adopt(machine, flow, left_over, &mut workspace);
-                channel.input.clear(&mut slices);
-                (link, channel.eof)
-            };
-            let stream =
-                MachineStream { link, peer: socket.peer, config: Rc::clone(&socket.config) };
-            if let Some(slot) = self.core.streams.borrow_mut().at(conn.into()) {
-                slot.state = StreamState::Machine(Box::new(stream));
-                // What becomes of its handler is none of the machine's business.
-                slot.handled = false;
-            }
-            let draining = self.core.is_draining();
-            self.step(conn, |link, now, workspace| {
-                link.start(now, workspace);
-                if draining {
-                    link.input(now, Input::Shutdown, workspace);
-                }
-                if ended {
-                    link.eof(now, workspace);
-                }
-            });
-        }
     }
 
     /// Says which services are to accept, if that has changed.
@@ -267,7 +224,7 @@ impl Hub {
                 self.core.streams.borrow_mut().at(key).is_some_and(|at| at.is_lingering());
             // What the grace period cut off must not look like all there was.
             let end = if lingers { End::Close } else { End::Abort };
-            self.core.end_stream(key.into(), end(Cause::TimedOut(Reason::Drain)));
+            self.end_stream(key.into(), end(Cause::TimedOut(Reason::Drain)));
         }
         self.bury();
         self.halted = true;

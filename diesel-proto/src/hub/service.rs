@@ -8,7 +8,9 @@ use core::pin::Pin;
 use core::time::Duration;
 
 use super::Seat;
-use crate::{Address, Conn, Error, Machine, ServiceConfig};
+use super::stream::Top;
+use crate::fiber::{FiberMachine, StartHandler};
+use crate::{Address, Conn, Error, Machine, ServiceConfig, ServiceId};
 
 /// A handler or a maker of machines, with its settings.
 ///
@@ -27,16 +29,17 @@ use crate::{Address, Conn, Error, Machine, ServiceConfig};
 /// ```
 pub struct Service {
     pub(crate) name: &'static str,
-    pub(crate) start: Start,
+    pub(super) make: Rc<dyn Fn(Making) -> Top>,
     pub(crate) config: ServiceConfig,
 }
 
 pub(crate) type HandlerFuture = Pin<Box<dyn Future<Output = Result<(), Error>>>>;
 
-#[derive(Clone)]
-pub(crate) enum Start {
-    Fiber(Rc<dyn Fn(Conn) -> HandlerFuture>),
-    Machine(Rc<dyn Fn(Seat) -> Box<dyn Machine>>),
+/// What the machine of a new connection is made of.
+pub(crate) struct Making {
+    pub(crate) ctx: Seat,
+    pub(crate) service: Option<ServiceId>,
+    pub(crate) config: Rc<ServiceConfig>,
 }
 
 impl Service {
@@ -47,10 +50,13 @@ impl Service {
         H: AsyncFn(Conn) -> Result<(), Error> + 'static,
     {
         let handler = Rc::new(handler);
-        Service::from_start(Start::Fiber(Rc::new(move |conn| {
+        let start: StartHandler = Rc::new(move |conn| {
             let handler = Rc::clone(&handler);
             Box::pin(async move { handler(conn).await })
-        })))
+        });
+        Service::from_make(move |making| {
+            Top::Fiber(FiberMachine::accepted(&making, Rc::clone(&start)))
+        })
     }
 
     /// Each connection is served by a machine of its own, made for its peer.
@@ -60,11 +66,11 @@ impl Service {
 
     /// As [`machine`](Self::machine), with machines that hold on to their seat in the hub.
     pub fn machine_with<M: Machine + 'static>(make: impl Fn(Seat) -> M + 'static) -> Self {
-        Service::from_start(Start::Machine(Rc::new(move |seat| Box::new(make(seat)))))
+        Service::from_make(move |making| Top::Other(Box::new(make(making.ctx))))
     }
 
-    fn from_start(start: Start) -> Self {
-        Service { name: "service", start, config: ServiceConfig::default() }
+    fn from_make(make: impl Fn(Making) -> Top + 'static) -> Self {
+        Service { name: "service", make: Rc::new(make), config: ServiceConfig::default() }
     }
 
     /// The name that its log lines carry.

@@ -3,27 +3,52 @@
 use super::*;
 
 impl Hub {
-    /// Lets a machine run, out of the table and through the hook. Does nothing for a connection
-    /// that a fiber holds.
+    /// As [`step`](Self::step), but in place and without the hook where no user code runs: for a
+    /// fiber's connection, and for inputs that drop nothing that is queued.
+    #[inline]
+    pub(super) fn step_in_place(
+        &mut self,
+        conn: ConnId,
+        f: impl FnOnce(&mut Link<Top>, Instant, &mut Workspace),
+    ) {
+        let core = &*self.core;
+        let mut streams = core.streams.borrow_mut();
+        let Some(stream) = streams.at(conn.into()) else { return };
+        match &mut stream.state {
+            StreamState::Machine(machine) if machine.runs_no_user_code() => {
+                f(&mut machine.link, core.now.get(), &mut core.workspace.borrow_mut());
+                if stream.wants_more_than_told() {
+                    core.list(stream, conn);
+                }
+            }
+            _ => {
+                drop(streams);
+                return self.step(conn, f);
+            }
+        }
+        drop(streams);
+        core.wake_all();
+    }
+
+    /// Lets a machine run, out of the table and through the hook.
     pub(super) fn step(
         &mut self,
         conn: ConnId,
-        f: impl FnOnce(&mut Link<Box<dyn Machine>>, Instant, &mut Workspace),
+        f: impl FnOnce(&mut Link<Top>, Instant, &mut Workspace),
     ) {
         let core = Rc::clone(&self.core);
         let (mut stream, service) = {
             let mut streams = core.streams.borrow_mut();
             let Some(slot) = streams.at(conn.into()) else { return };
             match ::core::mem::replace(&mut slot.state, StreamState::Stepping) {
-                StreamState::Machine(stream) => (stream, slot.service),
-                other => {
-                    slot.state = other;
-                    return;
+                StreamState::Machine(stream) => {
+                    // Noted before it runs: should a panic unwind from here, the next run closes it.
+                    core.list(slot, conn);
+                    (stream, slot.service)
                 }
+                StreamState::Stepping => return,
             }
         };
-        // Noted before it runs: should a panic unwind from here, the next run closes it.
-        core.dirty.borrow_mut().push(conn);
         let spare = core.spare_workspace.take().unwrap_or_default();
         let mut workspace = core.workspace.replace(spare);
         let now = core.now.get();
@@ -37,6 +62,8 @@ impl Hub {
         // It may have named one before it panicked, and the next machine would take it for its own.
         let successor = workspace.successor.take();
         core.spare_workspace.set(Some(core.workspace.replace(workspace)));
+        core.wake_all();
+        core.drop_sent();
         if let Some(successor) = successor {
             self.drop_machine(conn, successor);
         }
@@ -46,6 +73,14 @@ impl Hub {
         if let Some(slot) = core.streams.borrow_mut().at(conn.into()) {
             slot.state = StreamState::Machine(stream);
         }
+    }
+
+    /// Ends a stream: its machine is told, unless that is what ended it.
+    pub(super) fn end_stream(&mut self, conn: ConnId, end: End) {
+        if self.with_flow(conn, |flow| flow.is_closing()) == Some(false) {
+            self.step(conn, |link, now, workspace| link.cut(now, end.cause(), workspace));
+        }
+        self.core.remove_stream(conn, end);
     }
 
     /// Drops the machines of streams that are gone. Last of all: a panic leaves nothing undone.
@@ -61,7 +96,10 @@ impl Hub {
 
     /// A machine's drop is the stranger's code as well.
     pub(super) fn drop_machine<T>(&mut self, conn: ConnId, machine: T) {
-        if self.core.call(Task::Machine(conn), || drop(machine)).is_none() {
+        let dropped = self.core.call(Task::Machine(conn), || drop(machine));
+        self.core.wake_all();
+        self.core.drop_sent();
+        if dropped.is_none() {
             self.core.counters.borrow_mut().panics += 1;
             self.core.notice(None, Notice::Panicked { peer: None });
         }

@@ -13,17 +13,16 @@
 
 use alloc::boxed::Box;
 use alloc::rc::Rc;
-use core::cell::{Cell, RefMut};
 use core::time::Duration;
 
 use super::Action;
 use super::begun::{Begun, put_off};
 use super::core::{Alarm, Core};
-use crate::fiber::{Channel, Connecting, Socket};
+use crate::fiber::FiberMachine;
 use crate::link::Link;
 use crate::{
-    Address, Cause, ConnId, End, Flow, Instant, Machine, Notice, Reason, ServiceConfig, ServiceId,
-    TimerKey,
+    Actions, Address, Cause, ConnId, End, Flow, Input, Instant, Machine, Notice, Reason,
+    ServiceConfig, ServiceId, Slot, TimerKey,
 };
 
 /// How long a stream that is over waits for its handler to end, so that the handler's error is the
@@ -37,8 +36,8 @@ pub(crate) struct Stream {
     half_close_told: bool,
     pause_told: bool,
     peer_ended: bool,
-    /// The handler that it was accepted for goes on. Its handle may be elsewhere, or dropped.
-    pub(crate) handled: bool,
+    /// In the list of those to look at before the run ends.
+    pub(crate) listed: bool,
     /// In the list of those whose machines are to be stepped.
     pub(crate) woken: bool,
     timer: Option<TimerKey>,
@@ -48,16 +47,53 @@ pub(crate) struct Stream {
 }
 
 pub(crate) enum StreamState {
-    Socket(Rc<Socket>),
     Machine(Box<MachineStream>),
     /// Out of the table while its machine is made, or runs. Found at any other time, it panicked.
     Stepping,
 }
 
 pub(crate) struct MachineStream {
-    pub(crate) link: Link<Box<dyn Machine>>,
+    pub(crate) link: Link<Top>,
     pub(crate) peer: Address,
     pub(crate) config: Rc<ServiceConfig>,
+}
+
+/// What drives a stream of a hub.
+pub(crate) enum Top {
+    /// Most connections have this one: called without a detour, and without a box around it.
+    Fiber(FiberMachine),
+    Other(Box<dyn Machine>),
+}
+
+impl MachineStream {
+    /// Whether the next step runs no user code.
+    pub(crate) fn runs_no_user_code(&self) -> bool {
+        matches!(self.link.machine(), Slot::First(Top::Fiber(fiber)) if fiber.is_plain())
+    }
+}
+
+impl Machine for Top {
+    #[inline]
+    fn step(&mut self, now: Instant, input: Input<'_>, actions: &mut Actions<'_>) -> usize {
+        match self {
+            Top::Fiber(machine) => machine.step(now, input, actions),
+            Top::Other(machine) => machine.step(now, input, actions),
+        }
+    }
+
+    fn held(&self) -> usize {
+        match self {
+            Top::Fiber(machine) => machine.held(),
+            Top::Other(machine) => machine.held(),
+        }
+    }
+
+    fn scanned(&self) -> u64 {
+        match self {
+            Top::Fiber(machine) => machine.scanned(),
+            Top::Other(machine) => machine.scanned(),
+        }
+    }
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -101,25 +137,11 @@ impl Progress {
     }
 }
 
-/// What a stream's owner wants, wherever it keeps that.
-struct Wants<'a> {
-    flow: &'a mut Flow,
-    input: bool,
-    config: &'a ServiceConfig,
-    /// Where the handle looks whether reading is paused.
-    paused: Option<&'a Cell<bool>>,
-}
-
 impl Stream {
-    pub(crate) fn of_socket(socket: Rc<Socket>, service: Option<ServiceId>, now: Instant) -> Self {
-        let connecting = socket.channel.borrow().connecting == Connecting::Yes;
-        let phase = if connecting { Phase::Connecting } else { Phase::Open };
-        Stream::new(StreamState::Socket(socket), service, phase, now)
-    }
-
     /// One whose machine is being made.
-    pub(crate) fn of_machine(service: ServiceId, now: Instant) -> Self {
-        Stream::new(StreamState::Stepping, Some(service), Phase::Open, now)
+    pub(crate) fn of_machine(service: Option<ServiceId>, connecting: bool, now: Instant) -> Self {
+        let phase = if connecting { Phase::Connecting } else { Phase::Open };
+        Stream::new(StreamState::Stepping, service, phase, now)
     }
 
     fn new(state: StreamState, service: Option<ServiceId>, phase: Phase, now: Instant) -> Self {
@@ -130,12 +152,17 @@ impl Stream {
             half_close_told: false,
             pause_told: false,
             peer_ended: false,
-            handled: false,
+            listed: false,
             woken: false,
             timer: None,
             progress: Progress { since: now, sending: false, stuck: false, failed: false },
             heard: now,
         }
+    }
+
+    /// Whether its machine's next step runs no user code.
+    pub(crate) fn runs_no_user_code(&self) -> bool {
+        matches!(&self.state, StreamState::Machine(stream) if stream.runs_no_user_code())
     }
 
     pub(crate) fn is_connecting(&self) -> bool {
@@ -161,13 +188,10 @@ impl Stream {
         self.heard = now;
     }
 
-    /// Bytes were not taken: the embedder knows that reading is paused, and so does the handle.
+    /// Bytes were not taken: the embedder knows that reading is paused.
     pub(crate) fn refused(&mut self, core: &Core, id: ConnId) {
         if !core::mem::replace(&mut self.pause_told, true) {
             core.push_action(Action::Pause(id));
-        }
-        if let StreamState::Socket(socket) = &self.state {
-            socket.paused.set(true);
         }
     }
 
@@ -183,7 +207,6 @@ impl Stream {
     pub(crate) fn is_dead(&self) -> bool {
         self.progress.failed
             && match &self.state {
-                StreamState::Socket(_) => self.peer_ended,
                 StreamState::Machine(stream) => stream.link.is_dead(),
                 StreamState::Stepping => false,
             }
@@ -209,11 +232,11 @@ impl Stream {
             let config = self.config()?;
             (config.linger, config.write_stall, config.idle, config.connect)
         };
-        let closing = self.with_flow(|flow| flow.closing())?;
+        let (closing, awaits_cause) = self.with_flow(|flow| (flow.closing(), flow.awaits_cause))?;
         match self.phase {
             Phase::Connecting => (now >= self.progress.since + connect).then_some(Due::Connect),
             Phase::Lingering => (now
-                >= self.progress.since + lingers_for(self.handled, self.peer_ended, linger))
+                >= self.progress.since + lingers_for(awaits_cause, self.peer_ended, linger))
             .then_some(Due::End(End::Close(closing.unwrap_or(Cause::Done)))),
             Phase::Open
                 if self
@@ -236,24 +259,27 @@ impl Stream {
         }
     }
 
+    /// Whether [`settle`](Self::settle) has anything to say.
+    pub(crate) fn wants_more_than_told(&self) -> bool {
+        let StreamState::Machine(stream) = &self.state else { return true };
+        let flow = &stream.link.flow;
+        (!flow.output.is_empty() && !self.progress.sending)
+            || flow.is_half_closed()
+            || flow.paused != self.pause_told
+            || flow.deadline().is_some()
+    }
+
     /// Says what has changed since the embedder was last told; sets the one timer. Returns how the
     /// stream ends, if it does.
     pub(crate) fn settle(&mut self, core: &Core, id: ConnId) -> Option<End> {
         let now = core.now.get();
+        self.listed = false;
         let Stream { state, phase, .. } = self;
-        let mut channel;
-        let Wants { flow, input, config, paused } = match state {
-            StreamState::Socket(socket) => {
-                socket.dirty.set(false);
-                channel = socket.channel.borrow_mut();
-                socket_wants(socket, &mut channel)
+        let (flow, input, config) = match state {
+            StreamState::Machine(stream) => {
+                let input = stream.link.flow.is_closing() || stream.link.wants_input();
+                (&mut stream.link.flow, input, &*stream.config)
             }
-            StreamState::Machine(stream) => Wants {
-                input: stream.link.flow.is_closing() || stream.link.wants_input(),
-                flow: &mut stream.link.flow,
-                config: &stream.config,
-                paused: None,
-            },
             StreamState::Stepping => return Some(End::Abort(Cause::Panicked)),
         };
 
@@ -266,7 +292,7 @@ impl Stream {
                 if let Some(end) = flow.end() {
                     let failed = self.progress.failed;
                     let over = self.peer_ended || failed || config.linger.is_zero();
-                    if end.is_abort() || (over && !self.handled) {
+                    if end.is_abort() || (over && !flow.awaits_cause) {
                         return Some(match end {
                             // Not everything arrived.
                             End::Close(Cause::Done | Cause::PeerClosed) if failed => {
@@ -303,7 +329,8 @@ impl Stream {
         let deadline = match *phase {
             Phase::Connecting => Some(self.progress.since + config.connect),
             Phase::Lingering => Some(
-                self.progress.since + lingers_for(self.handled, self.peer_ended, config.linger),
+                self.progress.since
+                    + lingers_for(flow.awaits_cause, self.peer_ended, config.linger),
             ),
             Phase::Open => {
                 let stalled = self.progress.stalled_since(self.heard);
@@ -315,16 +342,12 @@ impl Stream {
                 earlier(earlier(stall, idle), own)
             }
         };
-        if let Some(paused) = paused {
-            paused.set(self.pause_told);
-        }
         set_timer(&mut self.timer, core, id, deadline);
         None
     }
 
     fn config(&self) -> Option<&ServiceConfig> {
         match &self.state {
-            StreamState::Socket(socket) => Some(&socket.config),
             StreamState::Machine(stream) => Some(&stream.config),
             StreamState::Stepping => None,
         }
@@ -332,7 +355,6 @@ impl Stream {
 
     pub(crate) fn peer(&self) -> Address {
         match &self.state {
-            StreamState::Socket(socket) => socket.peer,
             StreamState::Machine(stream) => stream.peer,
             StreamState::Stepping => Address::Unnamed,
         }
@@ -341,7 +363,6 @@ impl Stream {
     /// Runs `f` on the stream's flow, wherever that is. `None` while its machine runs.
     pub(crate) fn with_flow<R>(&mut self, f: impl FnOnce(&mut Flow) -> R) -> Option<R> {
         match &mut self.state {
-            StreamState::Socket(socket) => Some(f(&mut socket.channel.borrow_mut().flow)),
             StreamState::Machine(stream) => Some(f(&mut stream.link.flow)),
             StreamState::Stepping => None,
         }
@@ -395,37 +416,21 @@ pub(crate) enum Due {
     Machine,
 }
 
-/// Bytes are welcome while few are held, while a token waits for more, and while nobody will look
-/// at them any more, so that the end of the stream is seen.
-fn socket_wants<'a>(socket: &'a Socket, channel: &'a mut RefMut<'_, Channel>) -> Wants<'a> {
-    let channel = &mut **channel;
-    let dropped = channel.reader_dropped || channel.flow.is_closing();
-    if dropped && !channel.input.is_empty() {
-        channel.input.clear(&mut socket.core.slices.borrow_mut());
-    }
-    let room = channel.input.len() < socket.config.read_ahead;
-    Wants {
-        input: dropped || room || channel.reader.is_waiting(),
-        flow: &mut channel.flow,
-        config: &socket.config,
-        paused: Some(&socket.paused),
-    }
-}
-
 impl Core {
     /// Looks at one stream: see [`Stream::settle`].
-    pub(crate) fn settle(&self, id: ConnId) {
-        let over = {
-            let mut streams = self.streams.borrow_mut();
-            streams.at(id.into()).and_then(|stream| stream.settle(self, id))
-        };
-        if let Some(end) = over {
-            self.end_stream(id, end);
+    pub(crate) fn settle(&self, id: ConnId) -> Option<End> {
+        self.streams.borrow_mut().at(id.into())?.settle(self, id)
+    }
+
+    /// Puts a stream on the list of those to look at before the run ends.
+    pub(crate) fn list(&self, stream: &mut Stream, id: ConnId) {
+        if !core::mem::replace(&mut stream.listed, true) {
+            self.dirty.borrow_mut().push(id);
         }
     }
 
-    /// Removes a stream and tells everyone who has to know.
-    pub(crate) fn end_stream(&self, id: ConnId, end: End) {
+    /// Removes a stream and says so. Its machine is dropped later.
+    pub(super) fn remove_stream(&self, id: ConnId, end: End) {
         let cause = end.cause();
         let Some(mut stream) = self.streams.borrow_mut().remove(id.into()) else { return };
         if let Some(timer) = stream.take_timer() {
@@ -449,15 +454,6 @@ impl Core {
         self.count_changed.set(true);
         self.left_services.borrow_mut().extend(stream.service);
         match stream.state {
-            StreamState::Socket(socket) => {
-                let wakers = {
-                    let channel = &mut *socket.channel.borrow_mut();
-                    self.clear(&mut channel.flow.output);
-                    channel.break_off(cause)
-                };
-                wakers.into_iter().flatten().for_each(|waker| self.wake(waker));
-                self.drop_sent();
-            }
             StreamState::Machine(machine) => self.dead.borrow_mut().push((id, machine)),
             StreamState::Stepping => {}
         }
@@ -473,6 +469,6 @@ mod tests {
     #[cfg(target_pointer_width = "64")]
     fn a_stream_of_a_machine_is_small() {
         assert!(size_of::<(u32, Stream)>() <= 80);
-        assert!(size_of::<MachineStream>() <= 192);
+        assert_eq!(size_of::<MachineStream>(), 192);
     }
 }

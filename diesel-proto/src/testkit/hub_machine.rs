@@ -180,7 +180,7 @@ impl Machine for HubMachine {
             (Input::Bytes(bytes), Some(conn)) => taken = self.hub.received(now, conn, bytes),
             (Input::Bytes(bytes), None) => taken = bytes.len(),
             (Input::Eof, Some(conn)) => self.hub.eof(now, conn),
-            (Input::Reset, Some(conn)) => self.hub.reset(now, conn),
+            (Input::Cut(_), Some(conn)) => self.hub.reset(now, conn),
             (Input::WriteFailed, Some(conn)) => self.hub.write_failed(now, conn),
             (Input::Wake, Some(conn)) => self.hub.wake(now, conn),
             (Input::Shutdown, _) => {

@@ -101,7 +101,7 @@ impl<M: Machine> FaultInjector<M> {
             }
             Fault::Reset => {
                 self.over = true;
-                self.gate.step(now, Input::Reset, actions);
+                self.gate.step(now, Input::Cut(Cause::Reset), actions);
                 actions.abort(Cause::Reset);
             }
         }

@@ -92,7 +92,7 @@ impl fmt::Display for Step<'_> {
             }
             Input::Start => f.write_str("start")?,
             Input::Eof => f.write_str("eof")?,
-            Input::Reset => f.write_str("reset")?,
+            Input::Cut(cause) => write!(f, "cut ({cause:?})")?,
             Input::WriteFailed => f.write_str("write failed")?,
             Input::Deadline => f.write_str("deadline")?,
             Input::Drained => f.write_str("drained")?,
