@@ -15,6 +15,8 @@ pub enum Reason {
     Head,
     /// The body of a message stopped arriving.
     BodyIdle,
+    /// The body of a message arrived too slowly as a whole.
+    BodyRate,
     /// No further request arrived on a connection kept alive.
     KeepAlive,
     /// The peer had ended its side, and what it asked for was not answered in time.
@@ -36,6 +38,7 @@ impl fmt::Display for Reason {
         f.write_str(match self {
             Reason::Head => "the head did not arrive in time",
             Reason::BodyIdle => "the body stopped arriving",
+            Reason::BodyRate => "the body arrived too slowly",
             Reason::KeepAlive => "no further request arrived",
             Reason::HalfClose => {
                 "the peer had ended its side, and its answer was not there in time"
@@ -70,6 +73,8 @@ pub enum Limit {
     ToEnd(usize),
     /// Bytes of a request's body.
     Body(usize),
+    /// Bytes of all bodies that an HTTP service holds.
+    HeldBodies(usize),
     /// Connections of the whole hub.
     Connections(usize),
     /// Connections of one service.
@@ -89,6 +94,9 @@ impl fmt::Display for Limit {
             Limit::Count(n) => write!(f, "more bytes asked for than the limit of {n}"),
             Limit::ToEnd(n) => write!(f, "the stream is longer than the limit of {n} bytes"),
             Limit::Body(n) => write!(f, "the body is longer than the limit of {n} bytes"),
+            Limit::HeldBodies(n) => {
+                write!(f, "the bodies held exceed the service's limit of {n} bytes")
+            }
             Limit::Connections(n) => write!(f, "at the limit of {n} connections"),
             Limit::ServiceConnections(n) => {
                 write!(f, "at the service's limit of {n} connections")

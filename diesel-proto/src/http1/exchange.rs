@@ -63,6 +63,8 @@ struct Arriving {
     expected: bool,
     /// Somebody wanted some of it.
     wanted: bool,
+    /// Somebody wants all of it at once.
+    whole: bool,
     /// Nobody will ask any more.
     dropped: bool,
     reader: Waiting,
@@ -189,9 +191,14 @@ impl Exchange {
 
     /// Whether more of the body is welcome. Before somebody asks for it, none is: what the handler
     /// answers then cannot depend on how much of the body had come.
-    pub(super) fn has_room(&self) -> bool {
+    ///
+    /// `is_full`: the service holds as much as it may. Then who takes it piece by piece gets one piece
+    /// at a time.
+    pub(super) fn has_room(&self, is_full: bool) -> bool {
         let request = &mut self.state.borrow_mut().request;
-        let room = request.wanted && request.incoming.len() < request.mark && !request.dropped;
+        let fits = !is_full || request.whole || request.incoming.is_empty();
+        let room =
+            request.wanted && fits && request.incoming.len() < request.mark && !request.dropped;
         request.held_back = !room;
         room
     }
@@ -324,6 +331,17 @@ impl Exchange {
         }
     }
 
+    /// Whether the whole body is collected here.
+    pub(super) fn is_collecting(&self) -> bool {
+        let request = &self.state.borrow().request;
+        request.whole && !request.dropped
+    }
+
+    /// Bytes of the body that are held here.
+    pub(super) fn held_body(&self) -> usize {
+        self.state.borrow().request.incoming.len()
+    }
+
     /// Bytes that are held here, in and out.
     pub(super) fn held(&self) -> usize {
         let State { request, response, .. } = &*self.state.borrow();
@@ -359,6 +377,7 @@ impl Exchange {
             // The one byte more that shows that it is too much.
             let request = &mut self.state.borrow_mut().request;
             request.mark = request.mark.max(limit.saturating_add(1));
+            request.whole = true;
         }
         self.poll_incoming(cx, |incoming, end, blocks| match end {
             _ if incoming.len() > limit => Some(Err(Error::Limit(Limit::Body(limit)))),
@@ -598,14 +617,14 @@ mod tests {
         let exchange = Rc::new(Exchange::default());
         let blocks = &RefCell::default();
         exchange.state.borrow_mut().request.mark = 3;
-        assert!(!exchange.has_room(), "nobody asked for it");
+        assert!(!exchange.has_room(false), "nobody asked for it");
         exchange.state.borrow_mut().request.wanted = true;
         for (n, has_room) in [(1, true), (2, true), (3, false), (4, false)] {
             exchange.arrives(b"x", blocks);
-            assert_eq!((exchange.held(), exchange.has_room()), (n, has_room));
+            assert_eq!((exchange.held(), exchange.has_room(false)), (n, has_room));
         }
         drop(Body::of(Rc::clone(&exchange)));
-        assert_eq!((exchange.held(), exchange.has_room()), (0, false));
+        assert_eq!((exchange.held(), exchange.has_room(false)), (0, false));
         exchange.arrives(b"x", blocks);
         assert_eq!(exchange.held(), 0);
     }

@@ -17,7 +17,8 @@ use crate::{ConnId, Error, FiberId, Limit};
 /// A function from a request to a response.
 ///
 /// - `fn(Request) -> R`, where `R` is an [`IntoResponse`]: a plain handler. It is called when the
-///   request is complete, its body included, within the step of its connection: it costs no
+///   request is complete, its body of up to [`Limits::plain_body`](super::Limits::plain_body) included,
+///   within the step of its connection: it costs no
 ///   allocation, and nobody else runs until it returns.
 /// - `async fn(Request) -> R`, or an async closure: a fiber for each request, from its head on. It
 ///   begins within the step of its connection: one that need not wait is answered there. It may

@@ -27,6 +27,17 @@ pub struct Limits {
     /// Bytes of a body, without chunk sizes and such: 1 MiB.
     /// [`Rule::BodyTooLarge`](super::Rule::BodyTooLarge): 413.
     pub body: u64,
+    /// Bytes of a body for a plain handler, if that is less than `body`: 64 KiB. It is collected whole
+    /// before the handler is called, so each client may have the service hold that much; a form or a
+    /// document fits, and an upload is for an `async` handler, which reads it piece by piece.
+    /// [`Rule::BodyTooLarge`](super::Rule::BodyTooLarge): 413.
+    pub plain_body: u64,
+    /// Bytes of bodies that a service holds at a time, of all its connections: 32 MiB. Bodies count
+    /// that are collected for plain handlers, or by [`Body::read`](super::Body::read), and what came
+    /// of others and was not taken. Beyond it, a request whose body is collected is answered with 503
+    /// ([`Limit::HeldBodies`](crate::Limit::HeldBodies)); one that is read piece by piece gets one
+    /// piece at a time. It is given back as bodies are taken, and however their connections end.
+    pub held_bodies: usize,
     /// Bytes of a trailer section, with its line ends and the empty line: 8 KiB.
     /// [`Rule::TrailersTooLarge`](super::Rule::TrailersTooLarge): 431.
     pub trailer_bytes: usize,
@@ -51,6 +62,8 @@ impl Default for Limits {
             header_bytes: 32 << 10,
             header_count: 100,
             body: 1 << 20,
+            plain_body: 64 << 10,
+            held_bodies: 32 << 20,
             trailer_bytes: 8 << 10,
             chunk_extensions: 4 << 10,
             pipelined: 32,
@@ -73,6 +86,14 @@ pub struct Deadlines {
     /// ([`Reason::BodyIdle`](crate::Reason::BodyIdle)). The same holds for what is left of a body that
     /// was answered before it was complete; then the connection is closed without another answer.
     pub body_idle: Duration,
+    /// For a body as a whole: 60 s, and a second more for each `body_rate` bytes of it that came, its
+    /// framing included. Then 408 ([`Reason::BodyRate`](crate::Reason::BodyRate)). Only the time
+    /// counts in which the body is read; what is drained of it behind its answer counts too, so that
+    /// it ends.
+    pub body: Duration,
+    /// The least rate of a body, in bytes a second: 500. Zero: there is no deadline for a body as a
+    /// whole. A body that is a stream of rare events needs that.
+    pub body_rate: u32,
     /// From the start of a connection, or the end of an answer, to the first byte of the next
     /// request: 75 s. Then the connection is closed
     /// ([`Reason::KeepAlive`](crate::Reason::KeepAlive)). An empty line before a request line
@@ -93,6 +114,8 @@ impl Default for Deadlines {
         Deadlines {
             head: Duration::from_secs(10),
             body_idle: Duration::from_secs(30),
+            body: Duration::from_secs(60),
+            body_rate: 500,
             keep_alive: Duration::from_secs(75),
             half_close: Some(Duration::from_secs(10)),
         }

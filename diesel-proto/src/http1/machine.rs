@@ -49,6 +49,8 @@ pub(super) struct Server {
     is_draining: bool,
     /// The client has ended its side: whether or not all that came before was read.
     has_ended: bool,
+    /// How many bytes of bodies are counted as held for this connection.
+    charged: usize,
     /// And that was.
     end_is_read: bool,
 }
@@ -100,6 +102,7 @@ impl Server {
             is_draining: false,
             has_ended: false,
             end_is_read: false,
+            charged: 0,
         }
     }
 
@@ -136,6 +139,14 @@ impl Server {
         }
     }
 
+    /// Counts the bytes of bodies that are held now for this connection.
+    fn charge(&mut self, held: usize) {
+        if held != self.charged {
+            self.shared.charge(self.charged, held);
+            self.charged = held;
+        }
+    }
+
     /// A deadline has passed.
     fn late(&mut self, active: &mut Active, now: Instant, actions: &mut Actions<'_>) {
         if self.watch.is_for_answer() {
@@ -145,7 +156,11 @@ impl Server {
             }
             return;
         }
-        match active.connection.timed_out() {
+        let rejection = match self.watch.is_for_rate() {
+            true => active.connection.too_slow(),
+            false => active.connection.timed_out(),
+        };
+        match rejection {
             Some(rejection) => self.refuse(active, now, rejection, actions),
             None => actions.close(Cause::TimedOut(Reason::KeepAlive)),
         }
@@ -261,6 +276,8 @@ impl Machine for Server {
         }
         self.read_end(&mut active, now, actions);
         self.settle(active, now, actions);
+        let held = self.active.as_ref().map_or(0, |active| active.held_bodies());
+        self.charge(held);
         taken
     }
 
@@ -282,6 +299,22 @@ impl Active {
         let (ahead, next) = (Buffer::new(), None);
         Active { connection, task: Task::Nothing, entry: None, complete: 0, ahead, next }
     }
+
+    /// Bytes of bodies that are held, and what came that may be of one.
+    fn held_bodies(&self) -> usize {
+        let body = match &self.task {
+            Task::Nothing => 0,
+            Task::Collecting(request) => request.content().len(),
+            Task::Fiber(work) => work.exchange.held_body(),
+        };
+        body.saturating_add(self.ahead.len())
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        self.charge(0);
+    }
 }
 
 impl Drop for Work {
@@ -301,6 +334,7 @@ fn cause_of(rejection: Rejection) -> Cause {
     match rejection.rule {
         Rule::HeadTimeout => Cause::TimedOut(Reason::Head),
         Rule::BodyTimeout => Cause::TimedOut(Reason::BodyIdle),
+        Rule::BodyTooSlow => Cause::TimedOut(Reason::BodyRate),
         rule => Cause::Protocol(rule.text()),
     }
 }

@@ -156,6 +156,7 @@ rules! {
     BodyIncomplete BAD_REQUEST "RFC 9112, 8" "the end of the stream within a body";
     HeadTimeout REQUEST_TIMEOUT "RFC 9110, 15.5.9" "a head that did not arrive in time";
     BodyTimeout REQUEST_TIMEOUT "RFC 9110, 15.5.9" "a body that stopped arriving";
+    BodyTooSlow REQUEST_TIMEOUT "RFC 9110, 15.5.9" "a body that arrived too slowly";
 }
 
 #[cfg(test)]

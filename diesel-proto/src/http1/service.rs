@@ -4,7 +4,7 @@ use alloc::boxed::Box;
 use alloc::rc::Rc;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
-use core::cell::{RefCell, RefMut};
+use core::cell::{Cell, RefCell, RefMut};
 use core::fmt;
 use core::time::Duration;
 
@@ -173,6 +173,8 @@ pub(super) struct Shared {
     pub(super) read_ahead: usize,
     pub(super) high_water: u64,
     pub(super) low_water: u64,
+    /// Bytes of bodies that are held for all connections.
+    held: Cell<usize>,
     wording: RefCell<Wording>,
     spare: RefCell<Spare>,
 }
@@ -193,8 +195,18 @@ struct Spare {
 impl Shared {
     fn of(service: Service) -> Self {
         let Service {
-            handler, config, deadlines, on_rejection, access_notices, connections, ..
+            handler,
+            mut config,
+            deadlines,
+            on_rejection,
+            access_notices,
+            connections,
+            ..
         } = service;
+        if let Kind::Plain(_) = &handler {
+            let Limits { body, plain_body, .. } = &mut config.limits;
+            *body = (*body).min(*plain_body);
+        }
         Shared {
             handler,
             config: Arc::new(config),
@@ -204,6 +216,7 @@ impl Shared {
             read_ahead: connections.read_ahead,
             high_water: connections.high_water,
             low_water: connections.low_water.min(connections.high_water.saturating_sub(1)),
+            held: Cell::new(0),
             wording: RefCell::default(),
             spare: RefCell::default(),
         }
@@ -212,6 +225,23 @@ impl Shared {
     /// A step begins: responses have this date, if anybody ever told the time.
     pub(super) fn refresh(&self, seat: &Seat) {
         self.wording.borrow_mut().refresh(seat.core().unix_seconds());
+    }
+
+    /// A connection holds so many bytes of bodies now, and held so many before.
+    pub(super) fn charge(&self, before: usize, now: usize) {
+        self.held.set(self.held.get().saturating_sub(before).saturating_add(now));
+    }
+
+    /// Whether no more of bodies is to be held.
+    pub(super) fn is_full(&self) -> bool {
+        self.held.get() >= self.config.limits.held_bodies
+    }
+
+    /// Whether there is room for so many bytes beside what other connections hold: for one that is
+    /// counted with so many.
+    pub(super) fn has_room_for(&self, n: usize, charged: usize) -> bool {
+        let others = self.held.get().saturating_sub(charged);
+        others.saturating_add(n) <= self.config.limits.held_bodies
     }
 
     /// How responses are worded now.

@@ -145,6 +145,11 @@ impl ServerConnection {
         }
     }
 
+    /// The body that is coming arrives too slowly as a whole. `None` if none is coming.
+    pub fn too_slow(&mut self) -> Option<Rejection> {
+        self.is_in_body().then(|| self.refuse_here(Rule::BodyTooSlow))
+    }
+
     /// Whether so much of a body is read for the sake of the next request alone, because its answer
     /// is complete. Beyond the limit the connection is not kept for it.
     fn drains(&mut self, n: usize) -> bool {

@@ -26,6 +26,7 @@ impl Server {
         matches!(active.task, Task::Fiber(_))
             && !active.connection.may_switch()
             && active.ahead.len() < self.shared.read_ahead
+            && !self.shared.is_full()
             && actions.queued() < self.shared.high_water.max(1)
             && !actions.is_closing()
     }

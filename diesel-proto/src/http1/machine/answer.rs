@@ -103,6 +103,17 @@ impl Server {
         self.fail(active, Failure::Error(Error::Limit(limit)), actions);
     }
 
+    /// There is no room for the body that would be collected.
+    #[cold]
+    pub(super) fn no_room(&mut self, active: &mut Active, actions: &mut Actions<'_>) {
+        if let Task::Collecting(_) = &active.task {
+            active.task = Task::Nothing;
+        }
+        let limit = Limit::HeldBodies(self.shared.config.limits.held_bodies);
+        actions.notice(Notice::LimitReached(limit));
+        self.fail(active, Failure::Error(Error::Limit(limit)), actions);
+    }
+
     /// The handler gave no answer that can be sent.
     #[cold]
     pub(super) fn fail(
@@ -113,8 +124,8 @@ impl Server {
     ) {
         let (status, cause) = match failure {
             Failure::Error(Error::Shutdown) => (Status::SERVICE_UNAVAILABLE, Cause::Shutdown),
-            // Said by the hub already.
-            Failure::Error(Error::Limit(limit @ Limit::Fibers(_))) => {
+            // Said already.
+            Failure::Error(Error::Limit(limit @ (Limit::Fibers(_) | Limit::HeldBodies(_)))) => {
                 (Status::SERVICE_UNAVAILABLE, Cause::Limit(limit))
             }
             Failure::Error(Error::Limit(limit @ Limit::Body(_))) => {

@@ -78,7 +78,7 @@ impl Server {
             reading.taken += n;
             if is_in_body && n > 0 {
                 // Whatever it was of the body, and whether or not it is only drained.
-                self.watch.heard(now);
+                self.watch.heard(now, n);
             }
             match event {
                 None => {
@@ -93,13 +93,27 @@ impl Server {
                     }
                     continue;
                 }
-                Some(Event::Data(data)) => match task {
-                    Task::Collecting(request) => request.collect(data),
-                    Task::Fiber(Work { seat, exchange, .. }) => {
-                        exchange.arrives(data, &seat.core().slices);
+                Some(Event::Data(data)) => {
+                    let (collected, n) = match task {
+                        Task::Collecting(request) => (request.content().len(), data.len()),
+                        Task::Fiber(work) if work.exchange.is_collecting() => {
+                            (work.exchange.held_body(), data.len())
+                        }
+                        _ => (0, 0),
+                    };
+                    let has_room = n == 0 || self.shared.has_room_for(collected + n, self.charged);
+                    match task {
+                        _ if !has_room => {}
+                        Task::Collecting(request) => request.collect(data),
+                        Task::Fiber(Work { seat, exchange, .. }) => {
+                            exchange.arrives(data, &seat.core().slices);
+                        }
+                        Task::Nothing => {}
                     }
-                    Task::Nothing => {}
-                },
+                    if !has_room {
+                        self.no_room(active, actions);
+                    }
+                }
                 Some(Event::End(fields)) => {
                     let trailers =
                         if fields.is_empty() { Headers::new() } else { Headers::from(fields) };
@@ -132,7 +146,9 @@ impl Server {
             return !actions.is_closing();
         }
         let body = match &active.task {
-            Task::Fiber(work) if active.connection.is_in_body() => work.exchange.has_room(),
+            Task::Fiber(work) if active.connection.is_in_body() => {
+                work.exchange.has_room(self.shared.is_full())
+            }
             _ => true,
         };
         body && actions.queued() < self.shared.high_water.max(1) && !actions.is_closing()
@@ -151,6 +167,9 @@ impl Server {
             active.entry = Some(Entry::new(&head, &self.seat, now, actions));
         }
         let is_complete = active.connection.request_is_complete();
+        if !is_complete {
+            self.watch.begin_body();
+        }
         let (shared, seat) = (Rc::clone(&self.shared), self.seat.clone());
         let mut request = Request::new(head, shared, seat);
         match &self.shared.handler {

@@ -2,6 +2,8 @@
 //!
 //! It must never know what happens when it does not come.
 
+use core::time::Duration;
+
 use crate::http1::{Deadlines, ServerConnection};
 use crate::{Actions, Instant, Reason};
 
@@ -12,6 +14,18 @@ pub(super) struct Watch {
     since: Instant,
     /// How many bytes had been sent then, where that matters.
     sent: u64,
+    body: BodyClock,
+    /// What the deadline is for that was set last.
+    reason: Option<Reason>,
+}
+
+/// How long a body was waited for as a whole, and how much of it came.
+#[derive(Clone, Copy, Default, PartialEq, Eq)]
+struct BodyClock {
+    waited: Duration,
+    /// Up to here that is counted.
+    as_of: Instant,
+    bytes: u64,
 }
 
 #[derive(Clone, Copy, Default, PartialEq, Eq)]
@@ -42,15 +56,26 @@ impl Waiting {
 
 impl Watch {
     /// Something of it came. A head has to be complete in time, however steadily it dribbles.
-    pub(super) fn heard(&mut self, now: Instant) {
+    pub(super) fn heard(&mut self, now: Instant, n: usize) {
+        self.body.bytes = self.body.bytes.saturating_add(n as u64);
         if self.waiting == Waiting::Body {
             self.since = now;
         }
     }
 
+    /// A body begins. What is left of it behind its answer is still the same one.
+    pub(super) fn begin_body(&mut self) {
+        self.body = BodyClock::default();
+    }
+
     /// What was waited for came: the next is waited for anew.
     pub(super) fn restart(&mut self) {
         self.waiting = Waiting::No;
+    }
+
+    /// Whether the deadline that was set last is that of a body as a whole.
+    pub(super) fn is_for_rate(&self) -> bool {
+        self.reason == Some(Reason::BodyRate)
     }
 
     /// Whether a client that has ended its side waits for an answer.
@@ -75,9 +100,13 @@ impl Watch {
         deadlines: &Deadlines,
         actions: &mut Actions<'_>,
     ) {
+        if self.waiting == Waiting::Body {
+            self.body.waited = self.body.waited.saturating_add(now - self.body.as_of);
+        }
+        self.body.as_of = now;
         if waiting != self.waiting {
             let sent = if waiting == Waiting::Answer { sent(actions) } else { 0 };
-            *self = Watch { waiting, since: now, sent };
+            (self.waiting, self.since, self.sent) = (waiting, now, sent);
         }
         let (after, reason) = match waiting {
             Waiting::No => (None, Reason::KeepAlive),
@@ -86,10 +115,26 @@ impl Watch {
             Waiting::Body => (Some(deadlines.body_idle), Reason::BodyIdle),
             Waiting::Answer => (deadlines.half_close, Reason::HalfClose),
         };
-        match after {
-            Some(after) => actions.set_deadline(self.since + after, reason),
+        let mut deadline = after.map(|after| (self.since + after, reason));
+        if let (Waiting::Body, Some(left)) = (waiting, self.body.left(deadlines)) {
+            let whole = (now + left, Reason::BodyRate);
+            deadline = deadline.filter(|&(at, _)| at <= whole.0).or(Some(whole));
+        }
+        self.reason = deadline.map(|(_, reason)| reason);
+        match deadline {
+            Some((at, reason)) => actions.set_deadline(at, reason),
             None => actions.clear_deadline(),
         }
+    }
+}
+
+impl BodyClock {
+    /// How long the body may still take as a whole, given what came of it. `None`: as it likes.
+    fn left(&self, deadlines: &Deadlines) -> Option<Duration> {
+        let rate = u64::from(deadlines.body_rate);
+        let for_bytes = self.bytes.saturating_mul(1000).checked_div(rate)?;
+        let may = deadlines.body.saturating_add(Duration::from_millis(for_bytes));
+        Some(may.saturating_sub(self.waited))
     }
 }
 
