@@ -25,6 +25,9 @@ use crate::socket::{Received, Sent, Stream};
 
 /// Bytes of one read.
 const SCRATCH: usize = 64 << 10;
+/// Bytes that one stream is sent before the sockets are looked at again: a peer that takes whatever
+/// comes, and a machine that always has more, must not keep others waiting.
+const SENT_PER_ROUND: usize = 128 << 10;
 /// Events that the hub is told before it runs. One at a time, reading, running and writing drive
 /// each other's code out of the cache; with many, the data go. (Measured: 8 is 5 to 9 per cent
 /// faster than 1, and than 64, over 64 and 1000 connections.)
@@ -48,6 +51,8 @@ pub(crate) struct Driver {
     generations: Generations,
     scratch: Box<[u8]>,
     actions: Vec<Action>,
+    /// How often the sockets were looked at.
+    round: u64,
     /// The hub said so: whatever turn that was in, the next one says it again.
     halted: bool,
 }
@@ -71,6 +76,7 @@ impl Driver {
             generations: Generations::default(),
             scratch: vec![0; SCRATCH].into_boxed_slice(),
             actions: Vec::new(),
+            round: 0,
             halted: false,
         }
     }
@@ -118,6 +124,7 @@ impl Driver {
         }
         loop {
             events.clear();
+            self.round += 1;
             match self.poller.wait(&mut events, self.timeout(hub)) {
                 Err(error) if error.kind() != io::ErrorKind::Interrupted => return Err(error),
                 _ => {}
@@ -313,13 +320,19 @@ impl Driver {
         });
     }
 
-    /// Writes what the socket takes.
+    /// Writes what the socket takes, up to the budget of this round: then the poller says again that
+    /// it is writable.
     fn send(&mut self, hub: &mut Hub, now: Instant, conn: ConnId) {
+        let round = self.round;
         let wait = loop {
             let Some(stream) = self.stream(conn) else { return };
+            let room = SENT_PER_ROUND.saturating_sub(stream.sent_in(round));
+            if room == 0 {
+                break hub.outgoing(conn, |_| ()).is_some() || hub.external(conn).is_some();
+            }
             let written = hub.outgoing(conn, |slices| {
                 let all: usize = slices.iter().map(|slice| slice.len()).sum();
-                (stream.send(slices), all)
+                (stream.send(slices, room), all.min(room))
             });
             match written {
                 None if hub.external(conn).is_some() => {
@@ -332,6 +345,7 @@ impl Driver {
                     break false;
                 }
                 Some((Sent::Bytes(n), all)) => {
+                    stream.count_sent(n);
                     let left = hub.sent(now, conn, n as u64);
                     if n < all {
                         break true;

@@ -22,6 +22,9 @@ pub(crate) struct Stream {
     paused: bool,
     ended: bool,
     writing: bool,
+    /// The round in which bytes were last sent, and how many.
+    round: u64,
+    sent: usize,
     /// A write told that the peer had reset the connection. The kernel tells it once: when
     /// everything was read, it says that the stream has ended.
     reset: bool,
@@ -53,6 +56,8 @@ impl Stream {
             paused: false,
             ended: false,
             writing: connecting,
+            round: 0,
+            sent: 0,
             reset: false,
             kept: Vec::new(),
         }
@@ -102,17 +107,35 @@ impl Stream {
         }
     }
 
-    /// One write. `Bytes(0)`: there is no room.
-    pub(crate) fn send(&mut self, slices: &[&[u8]]) -> Sent {
+    /// Bytes that were sent in this round.
+    pub(crate) fn sent_in(&mut self, round: u64) -> usize {
+        if self.round != round {
+            self.round = round;
+            self.sent = 0;
+        }
+        self.sent
+    }
+
+    pub(crate) fn count_sent(&mut self, n: usize) {
+        self.sent += n;
+    }
+
+    /// One write, of no more than `most` bytes. `Bytes(0)`: there is no room.
+    pub(crate) fn send(&mut self, slices: &[&[u8]], most: usize) -> Sent {
         let socket = self.registered.source();
         loop {
             let send = || match slices {
-                [one] => socket.send_with_flags(one, FLAGS),
+                [one] => socket.send_with_flags(&one[..one.len().min(most)], FLAGS),
                 many => {
                     let mut io: [IoSlice<'_>; 16] = [IoSlice::new(&[]); 16];
-                    let n = many.len().min(io.len());
+                    let (mut n, mut room) = (0, most);
                     for (io, slice) in io.iter_mut().zip(many) {
-                        *io = IoSlice::new(slice);
+                        if room == 0 {
+                            break;
+                        }
+                        *io = IoSlice::new(&slice[..slice.len().min(room)]);
+                        room -= io.len();
+                        n += 1;
                     }
                     socket.send_vectored_with_flags(&io[..n], FLAGS)
                 }
