@@ -20,6 +20,7 @@
 //! | `srv accepts 10.0.0.1:80` | the application has connected to there, and srv is who answers |
 //! | `srv refuses 10.0.0.1:80` | the application has connected to there, and is refused |
 //! | `ann ends` | ann ends its side, and goes on listening |
+//! | `ann closes` | ann closes its socket: what comes from here on is reset |
 //! | `ann resets` | ann resets the connection |
 //! | `ann stops reading`, `ann reads again` | meanwhile what is sent to ann stays with the sender |
 //! | `ann closed` | the other side has ended; ann then closes as well |
@@ -113,6 +114,7 @@ enum Step {
     Accepts(usize, SocketAddr),
     Refuses(usize, SocketAddr),
     Ends(usize),
+    Closes(usize),
     Resets(usize),
     StopsReading(usize),
     ReadsAgain(usize),

@@ -280,10 +280,10 @@ impl Network {
                 }
             }
             Action::Close(conn, cause) => {
-                self.close(host, conn, crate::End::Close(cause));
+                self.end_stream(host, conn, crate::End::Close(cause));
             }
             Action::Abort(conn, cause) => {
-                self.close(host, conn, crate::End::Abort(cause));
+                self.end_stream(host, conn, crate::End::Abort(cause));
             }
             Action::Connect(conn, address) => {
                 self.transcript.add(self.now, host, Some(conn), What::Connects(address));
@@ -304,7 +304,7 @@ impl Network {
         }
     }
 
-    fn close(&mut self, host: usize, conn: ConnId, end: crate::End) {
+    fn end_stream(&mut self, host: usize, conn: ConnId, end: crate::End) {
         let what = match end {
             crate::End::Close(cause) => What::Closed(cause),
             crate::End::Abort(cause) => What::Aborted(cause),

@@ -3,7 +3,7 @@
 //! What a peer is told to do it does when the network runs. It must never know a hub.
 
 use alloc::vec::Vec;
-use core::net::SocketAddr;
+use core::net::{Ipv4Addr, SocketAddr};
 
 use super::pipe::Mark;
 use super::wire::{End, Listener, Target};
@@ -13,6 +13,9 @@ use crate::{ConnId, ServiceId};
 /// A far end that the test holds. Made by [`Network::connect`] or [`Network::accept`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Peer(usize);
+
+/// The port that peers connect from.
+const PORT: u16 = 49_152;
 
 /// How far a peer's connection has got.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -27,7 +30,7 @@ pub enum PeerState {
     Ended,
     /// It broke: the other end reset it, or the link did.
     Reset,
-    /// The peer itself has reset it, or left.
+    /// The peer itself has reset it, or closed it.
     Left,
 }
 
@@ -37,8 +40,12 @@ pub(super) struct PeerEnd {
     far: Option<End>,
     /// To be sent, as far as there is room.
     outbox: Vec<u8>,
+    /// Where it is: one of its own, or where it was connected to.
+    address: SocketAddr,
     /// To be ended once all is sent.
     ends: bool,
+    /// To be closed once all is sent. What comes meanwhile is reset.
+    closes: bool,
     got: Vec<u8>,
     deaf: bool,
 }
@@ -101,6 +108,7 @@ impl Network {
     pub fn accept(&mut self, address: SocketAddr) -> Option<Peer> {
         let end = self.next_waiting(address)?;
         let peer = self.push_peer();
+        self.peers[peer].address = address;
         let wire = self.join(end, Some(End::Peer(peer)));
         self.peer_joins(peer, wire, 1);
         self.peers[peer].state = PeerState::Open;
@@ -158,6 +166,53 @@ impl Network {
         }
     }
 
+    /// The peer closes its socket, as a client does that leaves: what it was told to send is sent,
+    /// then its side ends; whatever comes from here on is answered with a reset. If something has
+    /// come already that it has not read, that resets the connection at once, and what was not sent
+    /// is lost.
+    ///
+    /// ```
+    /// use core::time::Duration;
+    /// use diesel_proto::testkit::net::Network;
+    /// use diesel_proto::{Conn, Error, Hub};
+    ///
+    /// let address = "10.0.0.1:7".parse()?;
+    /// let mut hub = Hub::default();
+    /// let service = hub.add_service(async |mut conn: Conn| {
+    ///     assert_eq!(&*conn.until_eol().await?, b"hello\n");
+    ///     conn.write("an answer to nobody").await?;
+    ///     assert!(matches!(conn.until_eol().await, Err(Error::Closed)));
+    ///     Ok(())
+    /// });
+    ///
+    /// let mut network = Network::new(1);
+    /// network.host(hub, &[(service, address)])?;
+    /// let peer = network.connect(address);
+    /// network.send(peer, "hello\n");
+    /// network.close(peer);
+    /// network.run_for(Duration::ZERO)?;
+    /// assert_eq!(network.got(peer), b"");
+    /// # Ok::<(), Box<dyn core::error::Error>>(())
+    /// ```
+    pub fn close(&mut self, peer: Peer) {
+        let Some(end) = self.peers.get_mut(peer.0) else { return };
+        end.ends = true;
+        end.closes = true;
+        if let Some((wire, side)) = end.wire {
+            let unread = self.wires.get(wire).is_some_and(|at| at.pipes[1 - side].has_arrived());
+            if unread && !end.outbox.is_empty() {
+                return self.reset(peer);
+            }
+        }
+        self.peer_writes(peer.0);
+    }
+
+    /// Where a peer is. Each one that connects has an address of its own; one that the test accepted
+    /// is where it was connected to. `None`, if this is no peer of this network.
+    pub fn address_of(&self, peer: Peer) -> Option<SocketAddr> {
+        Some(self.peers.get(peer.0)?.address)
+    }
+
     /// From here on the peer reads nothing, until it [reads again](Self::read_again).
     pub fn stop_reading(&mut self, peer: Peer) {
         if let Some(end) = self.peers.get_mut(peer.0) {
@@ -207,12 +262,16 @@ impl Network {
     }
 
     fn push_peer(&mut self) -> usize {
+        // Of 172.16.0.0/12; hosts are of 10.0.0.0/8.
+        let [_, a, b, c] = ((self.peers.len() as u32 + 1) & 0xf_ffff).to_be_bytes();
         self.peers.push(PeerEnd {
+            address: SocketAddr::from((Ipv4Addr::new(172, 16 + a, b, c), PORT)),
             state: PeerState::Connecting,
             wire: None,
             far: None,
             outbox: Vec::new(),
             ends: false,
+            closes: false,
             got: Vec::new(),
             deaf: false,
         });
@@ -226,6 +285,10 @@ impl Network {
 
     pub(super) fn peer_refused(&mut self, peer: usize) {
         self.peers[peer].state = PeerState::Refused;
+    }
+
+    pub(super) fn peer_address(&self, peer: usize) -> SocketAddr {
+        self.peers[peer].address
     }
 
     pub(super) fn peer_joins(&mut self, peer: usize, wire: usize, side: usize) {
@@ -244,6 +307,11 @@ impl Network {
             let Some(at) = self.wires.get_mut(wire) else { return };
             let pipe = &mut at.pipes[side];
             if end.outbox.is_empty() {
+                if end.closes {
+                    end.state = PeerState::Left;
+                    end.wire = None;
+                    return self.leave(wire, side);
+                }
                 if end.ends {
                     pipe.put(self.now, Mark::End);
                     self.get_on(wire, side);
@@ -290,6 +358,9 @@ impl Network {
                 return self.leave(wire, side);
             }
             Some(Mark::End) | None => {}
+        }
+        if end.closes && pipe.has_arrived() {
+            return self.reset(Peer(peer));
         }
         if end.deaf {
             return;

@@ -56,7 +56,7 @@ fn a_perfect_link_takes_no_time() {
     assert_eq!(network.peer_state(peer), PeerState::Ended);
     assert_eq!(network.now(), Instant::ORIGIN);
     let expected = [
-        "0ns 0/0 accepted unnamed",
+        "0ns 0/0 accepted 172.16.0.1:49152",
         "0ns 0/0 < \"hello\\r\\n\"",
         "0ns 0/0 > \"hello\\r\\n\"",
         "0ns 0/0 peer ended",
@@ -408,4 +408,128 @@ fn names_of_another_network_do_nothing() {
     assert_eq!(third.take_got(peer, 1), b"");
     assert_eq!((third.far_end(peer), third.peer_state(peer)), (None, PeerState::Left));
     assert!(third.hub(host).is_none() && !third.has_halted(host));
+}
+
+#[test]
+fn every_peer_has_an_address_of_its_own() {
+    let mut hub = Hub::default();
+    let service = hub.add_service(async |mut conn: Conn| {
+        let peer = conn.peer().to_string();
+        conn.write(peer).await
+    });
+    let mut network = Network::new(1);
+    let host = network.host(hub, &[(service, address(7))]).unwrap();
+    let peers: Vec<_> = (0..300)
+        .map(|n| match n % 2 {
+            0 => network.connect(address(7)),
+            _ => network.connect_to(host, service),
+        })
+        .collect();
+    network.run_until_idle().unwrap();
+    let mut seen = Vec::new();
+    for peer in peers {
+        let at = network.address_of(peer).unwrap().to_string();
+        assert_eq!(network.got(peer), at.as_bytes());
+        seen.push(at);
+    }
+    seen.sort();
+    seen.dedup();
+    assert_eq!(seen.len(), 300);
+
+    // One that the test accepts is where it was connected to.
+    let mut client = Hub::default();
+    let to = address(80);
+    client.add_loop(async move |ctx: Ctx| ctx.connect(to).await.map(drop)).unwrap();
+    network.listen(to).unwrap();
+    network.lone_host(client);
+    network.run_for(ms(0)).unwrap();
+    let peer = network.accept(to).unwrap();
+    assert_eq!(network.address_of(peer), Some(to));
+    assert_eq!(Network::new(1).address_of(peer), None);
+}
+
+/// Answers the first line at once, a second line a second later; notes how it ends.
+fn noting(notes: &Rc<RefCell<Vec<String>>>) -> Service {
+    let notes = Rc::clone(notes);
+    Service::new(async move |mut conn: Conn| {
+        let mut serve = async || {
+            let line = conn.until_eol().await?;
+            conn.write(line).await?;
+            conn.ctx().sleep(ms(1000)).await?;
+            conn.write("late\n").await?;
+            conn.flush().await?;
+            conn.until_eol().await
+        };
+        let ended = serve().await;
+        notes.borrow_mut().push(format!("{:?}", ended.map(|line| line.to_bytes())));
+        Ok(())
+    })
+}
+
+#[test]
+fn a_peer_that_closes_ends_its_side_and_resets_what_comes() {
+    let notes = Rc::new(RefCell::new(Vec::new()));
+    let mut hub = Hub::default();
+    let service = hub.add_service(noting(&notes));
+    let mut network = Network::new(1);
+    let options = LinkOptions { latency: ms(10)..=ms(10), ..LinkOptions::default() };
+    network.link(options);
+    network.host(hub, &[(service, address(7))]).unwrap();
+    let lines = watched(&mut network);
+    let peer = network.connect(address(7));
+    network.run_for(ms(100)).unwrap();
+    network.send(peer, "hello\n");
+    network.close(peer);
+    network.send(peer, "after that, nothing\n");
+    assert_eq!(network.peer_state(peer), PeerState::Left);
+    network.run_until_idle().unwrap();
+    let lines: Vec<_> = lines.borrow().iter().map(|line| line.replace("0/0 ", "")).collect();
+    assert_eq!(
+        lines,
+        [
+            "10ms accepted 172.16.0.1:49152",
+            "110ms < \"hello\\n\"",
+            "110ms > \"hello\\n\"",
+            "110ms peer ended",
+            // 10 ms there, 10 ms back.
+            "130ms reset",
+            "130ms closed: the peer reset the connection",
+        ]
+    );
+    assert_eq!(network.got(peer), b"");
+    assert!(network.wires.is_empty());
+}
+
+#[test]
+fn a_peer_that_closes_with_something_unread_resets_at_once() {
+    let (mut network, _) = echoing(1, LinkOptions::default());
+    let lines = watched(&mut network);
+    let peer = network.connect(address(7));
+    network.stop_reading(peer);
+    network.send(peer, "hello\n");
+    network.run_for(ms(0)).unwrap();
+    network.close(peer);
+    network.run_until_idle().unwrap();
+    let last = lines.borrow().last().cloned();
+    assert_eq!(last.as_deref(), Some("0ns 0/0 closed: the peer reset the connection"));
+}
+
+#[test]
+fn a_peer_that_closes_sends_all_that_it_was_told_to() {
+    let mut hub = Hub::default();
+    let service = hub.add_service(async |mut conn: Conn| {
+        conn.ctx().sleep(ms(1000)).await?;
+        let all = conn.to_end(usize::MAX).await?;
+        assert_eq!(all.len(), 300_000);
+        conn.ctx().halt();
+        Ok(())
+    });
+    let mut network = Network::new(1);
+    let host = network.host(hub, &[(service, address(7))]).unwrap();
+    let peer = network.connect(address(7));
+    network.send(peer, "x".repeat(300_000));
+    network.close(peer);
+    network.run_for(ms(2000)).unwrap();
+    assert!(network.has_halted(host), "all came");
+    assert_eq!(network.peer_state(peer), PeerState::Left);
 }

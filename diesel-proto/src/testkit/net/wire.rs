@@ -164,7 +164,7 @@ impl Network {
     fn let_in(&mut self, end: End, host: usize, service: ServiceId) {
         let from = match end {
             End::Host(host, _) => Address::Socket(self.hosts[host].next_address()),
-            End::Peer(_) => Address::Unnamed,
+            End::Peer(peer) => Address::Socket(self.peer_address(peer)),
         };
         let at = match self.hosts.get_mut(host) {
             Some(at) if !at.halted => at,

@@ -102,6 +102,7 @@ fn step(line: &str, names: &mut Vec<String>) -> Result<Step, Problem> {
     let step: fn(usize) -> Step = match rest {
         "connects" => |who| Step::Connects(who, None),
         "ends" => Step::Ends,
+        "closes" => Step::Closes,
         "resets" => Step::Resets,
         "stops reading" => Step::StopsReading,
         "reads again" => Step::ReadsAgain,

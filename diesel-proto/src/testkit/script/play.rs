@@ -163,6 +163,10 @@ impl<'a> Stage<'a> {
                 let peer = self.peer(*who)?;
                 self.network.end(peer);
             }
+            Step::Closes(who) => {
+                let peer = self.peer(*who)?;
+                self.network.close(peer);
+            }
             Step::Resets(who) => {
                 let peer = self.peer(*who)?;
                 self.network.reset(peer);

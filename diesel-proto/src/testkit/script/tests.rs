@@ -73,6 +73,8 @@ fn whoever_connects_ends_resets_or_reads_late_says_so() {
         ann closed: the peer closed
         cat> half a li
         cat resets
+        eve> half a li
+        eve closes
         dan> last\n
         dan< last\n
         shut down within 5s
