@@ -51,6 +51,30 @@ impl Error {
         Error::Application(error.into())
     }
 
+    /// Whether the peer of a connection is to blame: it took too long, or sent more than it may. A
+    /// handler that returns such an error did not fail; its connection was cut, and that is what is
+    /// told ([`Notice::Cut`](crate::Notice::Cut)).
+    ///
+    /// What is asked for by count ([`Limit::Count`]) is asked for by the application.
+    ///
+    /// ```
+    /// use diesel_proto::{Error, Limit, Reason};
+    ///
+    /// assert!(Error::TimedOut(Reason::Idle).is_of_peer());
+    /// assert!(Error::Limit(Limit::Line(80)).is_of_peer());
+    /// assert!(!Error::Limit(Limit::Calls(10)).is_of_peer());
+    /// assert!(!Error::application("no such room").is_of_peer());
+    /// ```
+    pub fn is_of_peer(&self) -> bool {
+        match self {
+            Error::TimedOut(_) => true,
+            Error::Limit(limit) => {
+                matches!(limit, Limit::Line(_) | Limit::ToEnd(_) | Limit::Body(_))
+            }
+            _ => false,
+        }
+    }
+
     /// Whether this is how a connection ordinarily ends: nobody has to be told.
     pub fn is_ordinary(&self) -> bool {
         matches!(self, Error::Closed | Error::Reset | Error::Shutdown)

@@ -13,9 +13,12 @@ use crate::{Address, Cause, Instant, Limit};
 pub enum Notice {
     /// A limit was reached.
     LimitReached(Limit),
-    /// A handler, a loop or a hook returned an error that is not how connections ordinarily end.
+    /// A handler returned an error that is neither how connections ordinarily end
+    /// ([`Error::is_ordinary`](crate::Error::is_ordinary)) nor the peer's doing
+    /// ([`Error::is_of_peer`](crate::Error::is_of_peer)); or a loop returned any error but that of
+    /// a shutdown.
     Failed {
-        /// The peer it served, if it served one.
+        /// The peer that the handler served. `None` for a loop.
         peer: Option<Address>,
         /// The error, as text.
         error: String,
@@ -25,7 +28,8 @@ pub enum Notice {
         /// The peer it served, if it served one.
         peer: Option<Address>,
     },
-    /// A connection was cut, or timed out: closed for another reason than either side being done.
+    /// A connection was cut for what its peer did, or did not do: a deadline passed, a limit was
+    /// reached, a rule of the protocol was broken.
     Cut {
         /// The peer.
         peer: Address,
@@ -98,7 +102,7 @@ impl fmt::Display for Notice {
             Notice::Failed { peer: Some(peer), error } => {
                 write!(f, "the handler for {peer} failed: {error}")
             }
-            Notice::Failed { peer: None, error } => write!(f, "a fiber failed: {error}"),
+            Notice::Failed { peer: None, error } => write!(f, "a loop failed: {error}"),
             Notice::Panicked { peer: Some(peer) } => write!(f, "the handler for {peer} panicked"),
             Notice::Panicked { peer: None } => f.write_str("a fiber panicked"),
             Notice::Cut { peer, cause } => write!(f, "{peer}: {cause}"),

@@ -138,10 +138,9 @@ where
 #[test]
 fn what_a_fiber_fails_with_that_was_given_the_connection_closes_it_however_it_is_cut() {
     let limit = Limit::Line(20);
-    let failed = format!("the handler for unnamed failed: {limit}");
     let cut = format!("unnamed: {limit}");
     let bytes = b"a\nb\nnnnnnnnnnnnnnnnnnnnnnnnnnnnnnn";
-    assert_same_however_cut(giving, bytes, &[failed, cut], Cause::Limit(limit));
+    assert_same_however_cut(giving, bytes, &[cut], Cause::Limit(limit));
 }
 
 #[test]

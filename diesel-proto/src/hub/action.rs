@@ -60,7 +60,7 @@ pub struct Counters {
     pub timers_fired: u64,
     /// Fibers that panicked.
     pub panics: u64,
-    /// Handlers and loops that returned an error which is not how things ordinarily end.
+    /// Handlers and loops that failed: those of which [`Notice::Failed`] tells.
     pub failures: u64,
     /// How often the limit on connections stopped a service from accepting, or refused one.
     pub limit_connections: u64,

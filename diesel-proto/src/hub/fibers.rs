@@ -112,10 +112,10 @@ impl Core {
                         return;
                     }
                 }
-                self.end(key, future, Err(Error::Aborted));
+                self.end(key, future, Err(Unfinished::Aborted));
             }
-            Some(Poll::Ready(result)) => self.end(key, future, result),
-            None => self.end(key, future, Err(Error::Panicked)),
+            Some(Poll::Ready(result)) => self.end(key, future, Ok(result)),
+            None => self.end(key, future, Err(Unfinished::Panicked)),
         }
     }
 
@@ -132,7 +132,7 @@ impl Core {
             from = key.index + 1;
             let task = self.fibers.borrow_mut().at(key).and_then(|fiber| fiber.task.take());
             match task {
-                Some(future) => self.end(key, future, Err(Error::Aborted)),
+                Some(future) => self.end(key, future, Err(Unfinished::Aborted)),
                 // Only a fiber that drops its own hub is here: its poll ends it.
                 None => {
                     self.fibers.borrow_mut().remove(key);
@@ -142,7 +142,7 @@ impl Core {
     }
 
     /// Drops the future, then says what its end means for its connection.
-    fn end(&self, key: Key, future: HandlerFuture, result: Result<(), Error>) {
+    fn end(&self, key: Key, future: HandlerFuture, result: Result<Result<(), Error>, Unfinished>) {
         // Dropping runs the stranger's code as well, so it may panic as well.
         let unwinding = Unwinding { core: self, key };
         let task = Task::Fiber(key.into());
@@ -152,15 +152,26 @@ impl Core {
         });
         core::mem::forget(unwinding);
         let error = match ended {
-            Some(Ok(())) => {
+            Some(Ok(Ok(()))) => {
                 self.remove_fiber(key, None);
                 return;
             }
-            Some(Err(error)) if !matches!(error, Error::Panicked) => error,
+            Some(Err(Unfinished::Aborted)) => {
+                self.remove_fiber(key, Some(cause_of(&Error::Aborted)));
+                return;
+            }
+            Some(Ok(Err(error))) if !matches!(error, Error::Panicked) => error,
             _ => return self.panicked(key),
         };
-        let Some((service, peer)) = self.remove_fiber(key, Some(cause_of(&error))) else { return };
-        if error.is_ordinary() || matches!(error, Error::Aborted) {
+        let served = self.remove_fiber(key, Some(cause_of(&error)));
+        let Some(Served { whom: (service, peer), tells_cause }) = served else { return };
+        let is_told = match peer {
+            Some(_) if error.is_of_peer() => !tells_cause,
+            Some(_) => !error.is_ordinary() && !matches!(error, Error::Aborted),
+            // However a loop ends, others may wait for it in vain.
+            None => !matches!(error, Error::Shutdown),
+        };
+        if !is_told {
             return;
         }
         self.counters.borrow_mut().failures += 1;
@@ -192,8 +203,8 @@ impl Core {
     }
 
     fn panicked(&self, key: Key) {
-        if let Some(whom) = self.remove_fiber(key, Some(Cause::Panicked)) {
-            self.tell_panic(whom);
+        if let Some(served) = self.remove_fiber(key, Some(Cause::Panicked)) {
+            self.tell_panic(served.whom);
         }
     }
 
@@ -212,17 +223,14 @@ impl Core {
 
     /// Removes a fiber that was dropped. If it was the handler of a connection, and `cause` is not
     /// how that would have ended anyway, then that is its cause. Returns whom it served.
-    fn remove_fiber(
-        &self,
-        key: Key,
-        cause: Option<Cause>,
-    ) -> Option<(Option<ServiceId>, Option<Address>)> {
+    fn remove_fiber(&self, key: Key, cause: Option<Cause>) -> Option<Served> {
         let fiber = self.fibers.borrow_mut().remove(key)?;
         self.fiber_gone(&fiber.role);
-        if let Role::Handler(socket) = &fiber.role {
-            self.handler_gone(socket, cause);
-        }
-        Some(self.whom_it_serves(&fiber.role))
+        let tells_cause = match &fiber.role {
+            Role::Handler(socket) => self.handler_gone(socket, cause),
+            _ => false,
+        };
+        Some(Served { whom: self.whom_it_serves(&fiber.role), tells_cause })
     }
 
     pub(crate) fn whom_it_serves(&self, role: &Role) -> (Option<ServiceId>, Option<Address>) {
@@ -241,8 +249,10 @@ impl Core {
     }
 
     /// The handle was dropped with the handler, or before; if it lives on elsewhere, the connection
-    /// is not the handler's any more. An abort stays one.
-    fn handler_gone(&self, socket: &Socket, cause: Option<Cause>) {
+    /// is not the handler's any more. An abort stays one. Returns whether the connection tells this
+    /// cause itself, or is gone.
+    fn handler_gone(&self, socket: &Socket, cause: Option<Cause>) -> bool {
+        let tells_cause;
         {
             let channel = &mut *socket.channel.borrow_mut();
             channel.handled = false;
@@ -251,10 +261,26 @@ impl Core {
             {
                 channel.closing = Some(cause);
             }
+            tells_cause = channel.closing.is_some() && channel.closing == cause;
         }
         // The close may have waited for this.
         self.look_at(socket);
+        tells_cause || self.streams.borrow_mut().at(socket.id.into()).is_none()
     }
+}
+
+/// Why a fiber did not come to its end.
+#[derive(Clone, Copy)]
+enum Unfinished {
+    Aborted,
+    Panicked,
+}
+
+/// What a fiber was there for.
+struct Served {
+    whom: (Option<ServiceId>, Option<Address>),
+    /// The cause of its end is told by its connection.
+    tells_cause: bool,
 }
 
 /// Says that a fiber panicked if that unwinds through here, because no hook caught it.
