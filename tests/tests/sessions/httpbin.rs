@@ -55,12 +55,12 @@ fn who_asks_is_told_what_was_asked() {
     assert_plays(
         r#"
         ann> GET /get?b=2&a=1%262&a=x+%2B%C3%A9&&c HTTP/1.1\r\nHost: a:8089\r\nX-Twice: 1\r\nAccept: */*\r\nx-twice: 2\r\n\r\n
-        ann< HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: 258\r\n\r\n
+        ann< HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: 267\r\n\r\n
         ann< {\n  "args": {\n    "a": [\n      "1&2",\n      "x +\xc3\xa9"\n    ],\n    "b": "2",\n    "c": ""\n  },\n
         ann<   "headers": {\n    "Accept": "*/*",\n    "Host": "a:8089",\n    "X-Twice": "1, 2"\n  },\n
-        ann<   "origin": "unnamed",\n  "url": "http://a:8089/get?b=2&a=1%262&a=x+%2B%C3%A9&&c"\n}\n
+        ann<   "origin": "172.16.0.1:49152",\n  "url": "http://a:8089/get?b=2&a=1%262&a=x+%2B%C3%A9&&c"\n}\n
         ann> HEAD /get HTTP/1.1\r\nHost: a\r\n\r\n
-        ann< HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: 101\r\n\r\n
+        ann< HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: 110\r\n\r\n
         ann> GET /headers HTTP/1.1\r\nHost: a\r\nX-Latin: \xe9\r\n\r\n
         ann< HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: 61\r\n\r\n
         ann< {\n  "headers": {\n    "Host": "a",\n    "X-Latin": "\xef\xbf\xbd"\n  }\n}\n
@@ -75,14 +75,14 @@ fn anything_tells_the_method_and_the_body_too() {
     assert_plays(
         r#"
         ann> PATCH /anything/at/all HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nhi\r\n1;why=not\r\n!\r\n0\r\n\r\n
-        ann< HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: 187\r\n\r\n
+        ann< HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: 196\r\n\r\n
         ann< {\n  "args": {},\n  "data": "hi!",\n
         ann<   "headers": {\n    "Host": "a",\n    "Transfer-Encoding": "chunked"\n  },\n  "method": "PATCH",\n
-        ann<   "origin": "unnamed",\n  "url": "http://a/anything/at/all"\n}\n
+        ann<   "origin": "172.16.0.1:49152",\n  "url": "http://a/anything/at/all"\n}\n
         ann> GET /anything HTTP/1.1\r\nHost: a\r\n\r\n
-        ann< HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: 139\r\n\r\n
+        ann< HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: 148\r\n\r\n
         ann< {\n  "args": {},\n  "data": "",\n  "headers": {\n    "Host": "a"\n  },\n  "method": "GET",\n
-        ann<   "origin": "unnamed",\n  "url": "http://a/anything"\n}\n
+        ann<   "origin": "172.16.0.1:49152",\n  "url": "http://a/anything"\n}\n
         ann open
         "#,
         served,
@@ -220,7 +220,7 @@ fn any_final_status_may_be_had() {
         ann> GET /status/304 HTTP/1.1\r\nHost: a\r\n\r\n
         ann< HTTP/1.1 304 Not Modified\r\n\r\n
         ann> HEAD /status/418 HTTP/1.1\r\nHost: a\r\n\r\n
-        ann< HTTP/1.1 418 \r\nContent-Length: 0\r\n\r\n
+        ann< HTTP/1.1 418 \r\n\r\n
         ann> POST /status/503 HTTP/1.1\r\nHost: a\r\nContent-Length: 2\r\n\r\nhi
         ann< HTTP/1.1 503 Service Unavailable\r\nContent-Length: 0\r\n\r\n
         ann open
@@ -355,8 +355,8 @@ fn lines_come_one_in_a_chunk() {
         r#"
         ann> GET /stream/2?x=y HTTP/1.1\r\nHost: a\r\n\r\nGET /stream/0 HTTP/1.1\r\nHost: a\r\n\r\n
         ann< HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nTransfer-Encoding: chunked\r\n\r\n
-        ann< 62\r\n{"args":{"x":"y"},"headers":{"Host":"a"},"id":0,"origin":"unnamed","url":"http://a/stream/2?x=y"}\n\r\n
-        ann< 62\r\n{"args":{"x":"y"},"headers":{"Host":"a"},"id":1,"origin":"unnamed","url":"http://a/stream/2?x=y"}\n\r\n
+        ann< 6b\r\n{"args":{"x":"y"},"headers":{"Host":"a"},"id":0,"origin":"172.16.0.1:49152","url":"http://a/stream/2?x=y"}\n\r\n
+        ann< 6b\r\n{"args":{"x":"y"},"headers":{"Host":"a"},"id":1,"origin":"172.16.0.1:49152","url":"http://a/stream/2?x=y"}\n\r\n
         ann< 0\r\n\r\n
         ann< HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n
         ann open
@@ -372,12 +372,12 @@ fn an_answer_may_be_waited_for_and_holds_up_nobody_else() {
         ann> GET /delay/1500 HTTP/1.1\r\nHost: a\r\n\r\nGET /status/204 HTTP/1.1\r\nHost: a\r\n\r\n
         +1s
         bob> GET /delay/0 HTTP/1.1\r\nHost: a\r\n\r\n
-        bob< HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: 105\r\n\r\n
-        bob< {\n  "args": {},\n  "headers": {\n    "Host": "a"\n  },\n  "origin": "unnamed",\n  "url": "http://a/delay/0"\n}\n
+        bob< HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: 114\r\n\r\n
+        bob< {\n  "args": {},\n  "headers": {\n    "Host": "a"\n  },\n  "origin": "172.16.0.2:49152",\n  "url": "http://a/delay/0"\n}\n
         +499ms
         +1ms
-        ann< HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: 108\r\n\r\n
-        ann< {\n  "args": {},\n  "headers": {\n    "Host": "a"\n  },\n  "origin": "unnamed",\n  "url": "http://a/delay/1500"\n}\n
+        ann< HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: 117\r\n\r\n
+        ann< {\n  "args": {},\n  "headers": {\n    "Host": "a"\n  },\n  "origin": "172.16.0.1:49152",\n  "url": "http://a/delay/1500"\n}\n
         ann< HTTP/1.1 204 No Content\r\n\r\n
         ann open
         "#,
@@ -394,8 +394,8 @@ fn who_ended_its_side_is_waited_for_and_who_left_is_not() {
         +1.499s
         ann open
         +1ms
-        ann< HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Type: application/json\r\nContent-Length: 108\r\n\r\n
-        ann< {\n  "args": {},\n  "headers": {\n    "Host": "a"\n  },\n  "origin": "unnamed",\n  "url": "http://a/delay/1500"\n}\n
+        ann< HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Type: application/json\r\nContent-Length: 117\r\n\r\n
+        ann< {\n  "args": {},\n  "headers": {\n    "Host": "a"\n  },\n  "origin": "172.16.0.1:49152",\n  "url": "http://a/delay/1500"\n}\n
         ann closed: the peer closed
         "#,
         served,
@@ -422,8 +422,8 @@ fn a_shutdown_waits_for_what_will_be_answered_in_time() {
         +1s
         shut down within 5s
         +500ms
-        ann< HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Type: application/json\r\nContent-Length: 108\r\n\r\n
-        ann< {\n  "args": {},\n  "headers": {\n    "Host": "a"\n  },\n  "origin": "unnamed",\n  "url": "http://a/delay/1500"\n}\n
+        ann< HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Type: application/json\r\nContent-Length: 117\r\n\r\n
+        ann< {\n  "args": {},\n  "headers": {\n    "Host": "a"\n  },\n  "origin": "172.16.0.1:49152",\n  "url": "http://a/delay/1500"\n}\n
         ann closed: shut down
         halted
         "#,

@@ -23,7 +23,7 @@ fn the_peer_closes() {
         ann> hello\r\nhal
         ann< you said: hello\r\n
         ann ends
-        terminal< oops! unnamed is gone after 1 line\r\n
+        terminal< oops! 172.16.0.2:49152 is gone after 1 line\r\n
         ann closed: the peer closed
         ",
         noticing,
@@ -39,7 +39,7 @@ fn the_peer_resets() {
         ann> a\r\nb\r\n
         ann< you said: a\r\nyou said: b\r\n
         ann resets
-        terminal< oops! unnamed is gone after 2 lines\r\n
+        terminal< oops! 172.16.0.2:49152 is gone after 2 lines\r\n
         ann closed: the peer reset the connection
         ",
         noticing,

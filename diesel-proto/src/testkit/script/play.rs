@@ -122,7 +122,8 @@ impl<'a> Stage<'a> {
         let causes = Rc::new(RefCell::new(BTreeMap::new()));
         let seen = Rc::clone(&causes);
         network.watch(move |happening| {
-            if let (Some(conn), What::Closed(cause)) = (happening.conn, &happening.what) {
+            let (Some(conn), what) = (happening.conn, &happening.what) else { return };
+            if let What::Closed(cause) | What::Aborted(cause) = what {
                 seen.borrow_mut().insert(conn, cause.to_string());
             }
         });
