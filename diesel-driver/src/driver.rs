@@ -279,15 +279,11 @@ impl Driver {
             Action::Pause(conn) => self.with(hub, now, conn, |stream| stream.pause(true)),
             Action::Resume(conn) => self.resume(hub, now, conn),
             Action::HalfClose(conn) => self.with(hub, now, conn, |stream| stream.half_close()),
-            Action::Close(conn, _) => {
-                if self.stream(conn).is_some() {
-                    self.streams[conn.index()] = None;
-                }
-            }
+            Action::Close(conn, _) => self.close(now, conn)?,
             Action::Abort(conn, _) => {
                 if let Some(stream) = self.stream(conn) {
                     stream.reset_on_close();
-                    self.streams[conn.index()] = None;
+                    self.close(now, conn)?;
                 }
             }
             Action::Connect(conn, Address::Socket(address)) => match connect::begin(address) {
@@ -302,6 +298,15 @@ impl Driver {
             Action::Notice(service, notice) => self.journal.tell(hub, service, &notice),
             Action::Halt => self.halted = true,
             other => log::error!("an action that this driver does not know: {other:?}"),
+        }
+        Ok(())
+    }
+
+    fn close(&mut self, now: Instant, conn: ConnId) -> io::Result<()> {
+        if self.stream(conn).is_some() {
+            self.streams[conn.index()] = None;
+            // There is a descriptor again for those who wait for one.
+            return self.listeners.iter_mut().try_for_each(|listener| listener.go_on(now));
         }
         Ok(())
     }

@@ -57,10 +57,16 @@ pub(crate) struct Listener {
     stopped: bool,
     /// Out of descriptors, or of what the poller needs: no more before this time.
     resting_until: Option<Instant>,
+    /// When that was last told.
+    told: Option<Instant>,
 }
 
-/// How long nothing is accepted after the system had no descriptor, or no memory, for it.
+/// How long nothing is accepted, at most, after the system had no descriptor, or no memory, for it: a
+/// connection of ours that closes ends the rest; what others let go does not show.
 const REST: Duration = Duration::from_millis(100);
+
+/// How often a rest is told, at most.
+const TELL_EVERY: Duration = Duration::from_secs(1);
 
 /// What came of looking for a connection.
 #[derive(Debug)]
@@ -117,7 +123,14 @@ impl Listener {
     ) -> io::Result<Self> {
         listener.set_nonblocking(true)?;
         let registered = Registered::new(listener, poller, key, Interest::READABLE)?;
-        Ok(Listener { service, registered, options, stopped: false, resting_until: None })
+        Ok(Listener {
+            service,
+            registered,
+            options,
+            stopped: false,
+            resting_until: None,
+            told: None,
+        })
     }
 
     pub(crate) fn local_addr(&self) -> io::Result<SocketAddr> {
@@ -155,8 +168,7 @@ impl Listener {
         match error.raw_os_error() {
             _ if error.kind() == io::ErrorKind::WouldBlock => Ok(Accepted::Nothing),
             _ if connect::is_exhausted(&error) => {
-                log::warn!("accepting pauses: {error}");
-                self.rest(now)?;
+                self.rest(now, &error)?;
                 Ok(Accepted::Exhausted)
             }
             Some(libc::EBADF | libc::EFAULT | libc::EINVAL | libc::ENOTSOCK) => Err(error),
@@ -172,9 +184,19 @@ impl Listener {
     }
 
     /// Accepts nothing for a while.
-    fn rest(&mut self, now: Instant) -> io::Result<()> {
-        self.resting_until = Some(now + REST);
+    fn rest(&mut self, now: Instant, why: &io::Error) -> io::Result<()> {
+        self.pauses(now, why);
         self.watch(now)
+    }
+
+    /// Notes a rest; tells of it, but not of each: one may end, and another begin, with every
+    /// connection that closes.
+    fn pauses(&mut self, now: Instant, why: &io::Error) {
+        self.resting_until = Some(now + REST);
+        if self.told.is_none_or(|at| now >= at + TELL_EVERY) {
+            self.told = Some(now);
+            log::warn!("accepting pauses: {why}");
+        }
     }
 
     pub(crate) fn resting_until(&self) -> Option<Instant> {
@@ -183,11 +205,18 @@ impl Listener {
 
     /// Goes on if the rest is over.
     pub(crate) fn rested(&mut self, now: Instant) -> io::Result<()> {
-        if self.resting_until.is_some_and(|at| at <= now) {
-            self.resting_until = None;
-            self.watch(now)?;
+        match self.resting_until {
+            Some(at) if at <= now => self.go_on(now),
+            _ => Ok(()),
         }
-        Ok(())
+    }
+
+    /// Ends the rest, if there is one: something that was missing is free.
+    pub(crate) fn go_on(&mut self, now: Instant) -> io::Result<()> {
+        match self.resting_until.take() {
+            Some(_) => self.watch(now),
+            None => Ok(()),
+        }
     }
 
     /// Has the poller watch it, or no more. If the poller cannot for now, it is asked again later.
@@ -195,8 +224,7 @@ impl Listener {
         let accepts = !self.stopped && self.resting_until.is_none();
         match self.registered.watch(if accepts { Interest::READABLE } else { Interest::NONE }) {
             Err(error) if accepts => {
-                log::warn!("accepting pauses: cannot watch the socket: {error}");
-                self.resting_until = Some(now + REST);
+                self.pauses(now, &error);
                 Ok(())
             }
             other => other,

@@ -83,3 +83,22 @@ fn a_socket_that_is_none_any_more_ends_the_application() {
         assert_eq!(error.raw_os_error(), Some(errno));
     }
 }
+
+#[test]
+fn who_waits_for_a_descriptor_is_accepted_when_one_is_free_and_not_later() {
+    let running = Running::start();
+    let mut neighbour = running.visit();
+    let quickest = (0..20).map(|_| {
+        let mut leaves = running.visit();
+        assert!(leaves.is_served());
+        neighbour.plan(Call::Accept, libc::EMFILE, 1);
+        let start = std::time::Instant::now();
+        let mut newcomer = running.visit();
+        while !neighbour.has_failed(Call::Accept) {}
+        drop(leaves);
+        assert!(newcomer.is_served());
+        start.elapsed()
+    });
+    // It would be as long as the pause, each time.
+    assert!(quickest.min().unwrap() < Duration::from_millis(50));
+}
