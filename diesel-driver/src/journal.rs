@@ -28,7 +28,9 @@ impl Journal {
             Notice::Panicked { .. } | Notice::Failed { .. } => {
                 log::error!(target: name, "{notice}");
             }
-            Notice::LimitReached(_) => log::warn!(target: name, "{notice}"),
+            Notice::LimitReached(_) | Notice::Refused(_) => {
+                log::warn!(target: name, "{notice}")
+            }
             Notice::Access(access) => {
                 if log::log_enabled!(target: name, log::Level::Info) {
                     let took = access.took(self.now());

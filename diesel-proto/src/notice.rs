@@ -5,7 +5,7 @@ use alloc::string::String;
 use core::fmt;
 use core::time::Duration;
 
-use crate::{Address, Cause, Instant, Limit};
+use crate::{Address, Cause, Instant, Limit, Refused};
 
 /// Something that a person may want to know.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -13,6 +13,8 @@ use crate::{Address, Cause, Instant, Limit};
 pub enum Notice {
     /// A limit was reached.
     LimitReached(Limit),
+    /// A connection was refused.
+    Refused(Refused),
     /// A handler returned an error that is neither how connections ordinarily end
     /// ([`Error::is_ordinary`](crate::Error::is_ordinary)) nor the peer's doing
     /// ([`Error::is_of_peer`](crate::Error::is_of_peer)); or a loop returned any error but that of
@@ -23,7 +25,7 @@ pub enum Notice {
         /// The error, as text.
         error: String,
     },
-    /// A fiber panicked, and was dropped.
+    /// A fiber, a machine, or what makes a machine panicked, and was dropped.
     Panicked {
         /// The peer it served, if it served one.
         peer: Option<Address>,
@@ -99,6 +101,7 @@ impl fmt::Display for Notice {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Notice::LimitReached(limit) => limit.fmt(f),
+            Notice::Refused(refused) => write!(f, "a connection was refused: {refused}"),
             Notice::Failed { peer: Some(peer), error } => {
                 write!(f, "the handler for {peer} failed: {error}")
             }

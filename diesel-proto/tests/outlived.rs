@@ -222,3 +222,63 @@ fn a_service_that_panics_when_its_hub_is_dropped_keeps_nothing_alive() {
     drop(world);
     assert_eq!(Rc::strong_count(&value), 1);
 }
+
+#[test]
+fn a_panic_while_a_machine_is_made_is_counted_and_told_as_others_are() {
+    let mut world = catching();
+    let service = Service::machine(|_| -> LineEcho { panic!("no machine today") });
+    let service = world.hub.add_service(service.max_connections(1));
+    for n in 1..=2 {
+        let refused = world.hub.accept(world.now, service, Address::Unnamed);
+        assert_eq!(refused, Err(Refused::Panicked), "it takes no room of others");
+        world.turn();
+        let counters = world.hub.counters();
+        assert_eq!((counters.panics, counters.refused, counters.open), (n, n, 0));
+    }
+    let told = Action::Notice(Some(service), Notice::Panicked { peer: Some(Address::Unnamed) });
+    assert_eq!(world.log, [told.clone(), told]);
+}
+
+/// Were it counted only for those that left, there would be room for one too many.
+#[test]
+fn without_a_hook_a_machine_that_cannot_be_made_leaves_the_limits_as_they_were() {
+    let mut world = World::new();
+    let fails = Rc::new(Cell::new(false));
+    let failing = Rc::clone(&fails);
+    let service = Service::machine(move |_| {
+        assert!(!failing.get(), "no machine today");
+        LineEcho::default()
+    });
+    let service = world.hub.add_service(service.max_connections(2));
+    world.accept(service);
+    fails.set(true);
+    let accept = std::panic::AssertUnwindSafe(|| world.accept(service));
+    assert!(std::panic::catch_unwind(accept).is_err());
+    world.turn();
+    assert_eq!(world.hub.counters().panics, 1);
+    fails.set(false);
+    world.accept(service);
+    let refused = world.hub.accept(world.now, service, Address::Unnamed);
+    assert_eq!(refused, Err(Refused::Limit(Limit::ServiceConnections(2))));
+}
+
+#[test]
+fn a_refusal_is_counted_and_told() {
+    let mut world = World::with(config(|it| it.max_fibers = 1));
+    let service = world.hub.add_service(Service::new(echo).max_connections(1));
+    let other = world.hub.add_service(echo);
+    world.accept(service);
+    let by_service = Refused::Limit(Limit::ServiceConnections(1));
+    let by_fibers = Refused::Limit(Limit::Fibers(1));
+    for (service, why) in [(service, by_service), (other, by_fibers)] {
+        let refused = world.hub.accept(world.now, service, Address::Unnamed);
+        assert_eq!(refused, Err(why));
+        world.turn();
+        assert!(world.log.contains(&Action::Notice(Some(service), Notice::Refused(why))));
+    }
+    assert_eq!(world.hub.counters().refused, 2);
+    assert_eq!(
+        Notice::Refused(by_fibers).to_string(),
+        format!("a connection was refused: {}", Limit::Fibers(1))
+    );
+}

@@ -232,7 +232,8 @@ fn a_maker_that_panics_leaves_nothing_behind() {
     let refused = world.hub.accept(world.now, id, Address::Unnamed);
     assert_eq!(refused, Err(Refused::Panicked));
     world.turn();
-    assert_eq!((world.hub.counters().open, &*world.log), (0, &[][..]));
+    let told = Action::Notice(Some(id), Notice::Panicked { peer: Some(Address::Unnamed) });
+    assert_eq!((world.hub.counters().open, &*world.log), (0, &[told][..]));
 
     let mut world = World::new();
     let id = world.hub.add_service(service().max_connections(1));

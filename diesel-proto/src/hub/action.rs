@@ -58,7 +58,7 @@ pub struct Counters {
     pub polls: u64,
     /// Timers that fired.
     pub timers_fired: u64,
-    /// Fibers that panicked.
+    /// Panics of fibers, of machines, of what makes them, and of other user code.
     pub panics: u64,
     /// Handlers and loops that failed: those of which [`Notice::Failed`] tells.
     pub failures: u64,

@@ -20,10 +20,9 @@ impl Hub {
     ) -> Result<ConnId, Refused> {
         self.advance(now);
         let accepted = self.try_accept(service, peer);
-        let counters = &mut *self.core.counters.borrow_mut();
         match accepted {
-            Ok(_) => counters.accepted += 1,
-            Err(_) => counters.refused += 1,
+            Ok(_) => self.core.counters.borrow_mut().accepted += 1,
+            Err(refused) => self.refused(service, peer, refused),
         }
         accepted
     }
@@ -38,6 +37,17 @@ impl Hub {
         self.services.get(service.index()).is_some_and(|registered| {
             room && !ends && registered.open < registered.config.max_connections
         })
+    }
+
+    /// Counts a refusal, and tells it: but not one of a shutdown, which is told by itself, nor one
+    /// of a service that is none of this hub.
+    fn refused(&self, service: ServiceId, peer: Address, refused: Refused) {
+        self.core.counters.borrow_mut().refused += 1;
+        match refused {
+            Refused::Limit(_) => self.core.notice(Some(service), Notice::Refused(refused)),
+            Refused::Panicked => self.core.tell_panic((Some(service), Some(peer))),
+            Refused::Shutdown | Refused::NoSuchService => {}
+        }
     }
 
     pub(super) fn try_accept(&mut self, id: ServiceId, peer: Address) -> Result<ConnId, Refused> {
@@ -57,17 +67,18 @@ impl Hub {
         let ctx = Seat::new(Rc::clone(core), conn);
         let making = Making { ctx, service: Some(id), config: Rc::clone(&config) };
         let make = Rc::clone(&registered.service.make);
+        // Counted before: should making or starting it unwind, it is closed like others.
+        registered.open += 1;
         let made = core.call(Task::Machine(conn), || make(making));
         let Some(made) = made else {
             core.forget_stream(conn);
+            registered.open -= 1;
             return Err(Refused::Panicked);
         };
         let stream = MachineStream { link: Link::new(made), peer, config };
         if let Some(slot) = core.streams.borrow_mut().at(conn.into()) {
             slot.state = StreamState::Machine(Box::new(stream));
         }
-        registered.open += 1;
-        // Counted before: should a panic unwind, it is closed like others.
         self.step(conn, |link, now, workspace| link.start(now, workspace));
         if let Some(limit) = self.no_fiber_for(conn) {
             self.core.forget_stream(conn);

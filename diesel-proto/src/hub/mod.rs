@@ -78,7 +78,7 @@ use crate::fiber::{Ctx, Event};
 use crate::link::Link;
 use crate::{
     Address, Cause, ConnectErrorKind, Deadline, End, Error, External, Flow, Input, Instant, Limit,
-    Machine, Notice, Reason, Workspace,
+    Notice, Reason, Workspace,
 };
 
 /// A whole application: see the [module](self).
@@ -238,7 +238,7 @@ impl Hub {
         };
         let counted = match &taken {
             StreamState::Machine(stream) => {
-                Some((stream.link.held(), stream.link.machine().scanned()))
+                Some((stream.link.held(), crate::Machine::scanned(stream.link.machine())))
             }
             _ => None,
         };
