@@ -11,6 +11,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use diesel_proto::{Action, Address, ConnId, ConnectErrorKind, Hub, Instant, ServiceId};
+use log::Level;
 use polling::{Event, Events, Poller};
 use socket2::Socket;
 
@@ -139,7 +140,8 @@ impl Driver {
                 if Key::source(event.key) == Source::Signals {
                     let came = signals.as_mut().map_or(0, Signals::take);
                     if came > 1 || (came == 1 && halting) {
-                        log::warn!("second signal: stopping at once");
+                        let words = format_args!("second signal: stopping at once");
+                        self.journal.own(Level::Warn, "signal", words);
                         self.streams.iter().flatten().for_each(Stream::reset_on_close);
                         return Ok(());
                     }
@@ -157,8 +159,9 @@ impl Driver {
                 hub.drain(now, now + grace);
             }
             for listener in &mut self.listeners {
-                listener.rested(now)?;
+                listener.rested(now, &mut self.journal)?;
             }
+            self.journal.catch_up(now);
             if self.turn(hub, now)? == Flow::Halt {
                 return Ok(());
             }
@@ -167,7 +170,7 @@ impl Driver {
 
     fn timeout(&self, hub: &Hub) -> Option<Duration> {
         let rest = self.listeners.iter().filter_map(Listener::resting_until);
-        rest.chain(hub.next_wake()).min().map(|at| self.clock.until(at))
+        rest.chain(hub.next_wake()).chain(self.journal.due()).min().map(|at| self.clock.until(at))
     }
 
     /// Runs the hub and obeys, until there is nothing to do, or others have to have their turn; then
@@ -239,12 +242,15 @@ impl Driver {
             if !hub.may_accept(service) {
                 return Ok(());
             }
-            match listener.accept(now)? {
+            match listener.accept(now, &mut self.journal)? {
                 Accepted::Nothing | Accepted::Exhausted => return Ok(()),
                 Accepted::Lost => {}
                 Accepted::One(socket, peer) => match hub.accept(now, service, peer.into()) {
                     Ok(conn) => self.add(hub, now, conn, socket, false),
-                    Err(refused) => log::debug!("{peer} refused: {refused}"),
+                    Err(refused) => {
+                        let words = format_args!("{peer} refused: {refused}");
+                        self.journal.own(Level::Debug, "refused", words);
+                    }
                 },
             }
         }
@@ -264,7 +270,8 @@ impl Driver {
                 self.streams[conn.index()] = Some(Stream::new(conn, registered, connecting));
             }
             Err(error) => {
-                log::warn!("cannot watch a socket: {error}");
+                let words = format_args!("cannot watch a socket: {error}");
+                self.journal.own(Level::Warn, "watch", words);
                 match connecting {
                     true => hub.connect_failed(now, conn, connect::kind_of(&error)),
                     false => hub.reset(now, conn),
@@ -295,9 +302,12 @@ impl Driver {
             }
             Action::StopAccepting(service) => self.stop(now, service, true)?,
             Action::ResumeAccepting(service) => self.stop(now, service, false)?,
-            Action::Notice(service, notice) => self.journal.tell(hub, service, &notice),
+            Action::Notice(service, notice) => self.journal.tell(hub, service, notice),
             Action::Halt => self.halted = true,
-            other => log::error!("an action that this driver does not know: {other:?}"),
+            other => {
+                let words = format_args!("an action that this driver does not know: {other:?}");
+                self.journal.own(Level::Error, "action", words);
+            }
         }
         Ok(())
     }
@@ -306,7 +316,8 @@ impl Driver {
         if self.stream(conn).is_some() {
             self.streams[conn.index()] = None;
             // There is a descriptor again for those who wait for one.
-            return self.listeners.iter_mut().try_for_each(|listener| listener.go_on(now));
+            let mut listeners = self.listeners.iter_mut();
+            return listeners.try_for_each(|listener| listener.go_on(now, &mut self.journal));
         }
         Ok(())
     }
@@ -341,7 +352,8 @@ impl Driver {
             });
             match written {
                 None if hub.external(conn).is_some() => {
-                    log::error!("this driver cannot send regions: {conn:?} is cut");
+                    let words = format_args!("this driver cannot send regions: {conn:?} is cut");
+                    self.journal.own(Level::Error, "region", words);
                     return hub.reset(now, conn);
                 }
                 None => break false,
@@ -383,7 +395,7 @@ impl Driver {
     fn stop(&mut self, now: Instant, service: ServiceId, stop: bool) -> io::Result<()> {
         let mut listeners = self.listeners.iter_mut();
         listeners.try_for_each(|listener| match listener.service == service {
-            true => listener.stop(now, stop),
+            true => listener.stop(now, stop, &mut self.journal),
             false => Ok(()),
         })
     }
@@ -401,7 +413,7 @@ impl Driver {
         f: impl FnOnce(&mut Stream) -> io::Result<()>,
     ) {
         if let Some(Err(error)) = self.stream(conn).map(f) {
-            log::warn!("{conn:?} is lost: {error}");
+            self.journal.own(Level::Warn, "lost", format_args!("{conn:?} is lost: {error}"));
             hub.reset(now, conn);
         }
     }

@@ -6,11 +6,13 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use diesel_proto::{Instant, ServiceId};
+use log::Level;
 use polling::Poller;
 use socket2::{Domain, Protocol, Socket, Type};
 
 use crate::connect;
 use crate::fault::{self, Call};
+use crate::journal::Journal;
 use crate::key::Key;
 use crate::registered::{Interest, Registered};
 
@@ -57,16 +59,11 @@ pub(crate) struct Listener {
     stopped: bool,
     /// Out of descriptors, or of what the poller needs: no more before this time.
     resting_until: Option<Instant>,
-    /// When that was last told.
-    told: Option<Instant>,
 }
 
 /// How long nothing is accepted, at most, after the system had no descriptor, or no memory, for it: a
 /// connection of ours that closes ends the rest; what others let go does not show.
 const REST: Duration = Duration::from_millis(100);
-
-/// How often a rest is told, at most.
-const TELL_EVERY: Duration = Duration::from_secs(1);
 
 /// What came of looking for a connection.
 #[derive(Debug)]
@@ -123,14 +120,7 @@ impl Listener {
     ) -> io::Result<Self> {
         listener.set_nonblocking(true)?;
         let registered = Registered::new(listener, poller, key, Interest::READABLE)?;
-        Ok(Listener {
-            service,
-            registered,
-            options,
-            stopped: false,
-            resting_until: None,
-            told: None,
-        })
+        Ok(Listener { service, registered, options, stopped: false, resting_until: None })
     }
 
     pub(crate) fn local_addr(&self) -> io::Result<SocketAddr> {
@@ -143,17 +133,18 @@ impl Listener {
     ///
     /// If this socket will never accept any more. What goes wrong with one connection, or passes, is
     /// no error.
-    pub(crate) fn accept(&mut self, now: Instant) -> io::Result<Accepted> {
+    pub(crate) fn accept(&mut self, now: Instant, journal: &mut Journal) -> io::Result<Accepted> {
         if self.stopped || self.resting_until.is_some() {
             return Ok(Accepted::Nothing);
         }
         let (stream, peer) = match fault::call(Call::Accept, || self.registered.source().accept()) {
             Ok(accepted) => accepted,
-            Err(error) => return self.not_accepted(now, error),
+            Err(error) => return self.not_accepted(now, error, journal),
         };
         let socket = Socket::from(stream);
         if let Err(error) = fault::call(Call::Nonblocking, || socket.set_nonblocking(true)) {
-            log::warn!("{peer} is not served: {error}");
+            let words = format_args!("{peer} is not served: {error}");
+            journal.own(Level::Warn, "not served", words);
             return Ok(Accepted::Lost);
         }
         // What these change is speed; a peer that is gone already makes them fail.
@@ -164,11 +155,16 @@ impl Listener {
         Ok(Accepted::One(socket, peer))
     }
 
-    fn not_accepted(&mut self, now: Instant, error: io::Error) -> io::Result<Accepted> {
+    fn not_accepted(
+        &mut self,
+        now: Instant,
+        error: io::Error,
+        journal: &mut Journal,
+    ) -> io::Result<Accepted> {
         match error.raw_os_error() {
             _ if error.kind() == io::ErrorKind::WouldBlock => Ok(Accepted::Nothing),
             _ if connect::is_exhausted(&error) => {
-                self.rest(now, &error)?;
+                self.rest(now, &error, journal)?;
                 Ok(Accepted::Exhausted)
             }
             Some(libc::EBADF | libc::EFAULT | libc::EINVAL | libc::ENOTSOCK) => Err(error),
@@ -178,25 +174,26 @@ impl Listener {
         }
     }
 
-    pub(crate) fn stop(&mut self, now: Instant, stop: bool) -> io::Result<()> {
+    pub(crate) fn stop(
+        &mut self,
+        now: Instant,
+        stop: bool,
+        journal: &mut Journal,
+    ) -> io::Result<()> {
         self.stopped = stop;
-        self.watch(now)
+        self.watch(now, journal)
     }
 
     /// Accepts nothing for a while.
-    fn rest(&mut self, now: Instant, why: &io::Error) -> io::Result<()> {
-        self.pauses(now, why);
-        self.watch(now)
+    fn rest(&mut self, now: Instant, why: &io::Error, journal: &mut Journal) -> io::Result<()> {
+        self.pauses(now, why, journal);
+        self.watch(now, journal)
     }
 
-    /// Notes a rest; tells of it, but not of each: one may end, and another begin, with every
-    /// connection that closes.
-    fn pauses(&mut self, now: Instant, why: &io::Error) {
+    /// Notes a rest, and tells of it.
+    fn pauses(&mut self, now: Instant, why: &io::Error, journal: &mut Journal) {
         self.resting_until = Some(now + REST);
-        if self.told.is_none_or(|at| now >= at + TELL_EVERY) {
-            self.told = Some(now);
-            log::warn!("accepting pauses: {why}");
-        }
+        journal.own(Level::Warn, "accept", format_args!("accepting pauses: {why}"));
     }
 
     pub(crate) fn resting_until(&self) -> Option<Instant> {
@@ -204,27 +201,27 @@ impl Listener {
     }
 
     /// Goes on if the rest is over.
-    pub(crate) fn rested(&mut self, now: Instant) -> io::Result<()> {
+    pub(crate) fn rested(&mut self, now: Instant, journal: &mut Journal) -> io::Result<()> {
         match self.resting_until {
-            Some(at) if at <= now => self.go_on(now),
+            Some(at) if at <= now => self.go_on(now, journal),
             _ => Ok(()),
         }
     }
 
     /// Ends the rest, if there is one: something that was missing is free.
-    pub(crate) fn go_on(&mut self, now: Instant) -> io::Result<()> {
+    pub(crate) fn go_on(&mut self, now: Instant, journal: &mut Journal) -> io::Result<()> {
         match self.resting_until.take() {
-            Some(_) => self.watch(now),
+            Some(_) => self.watch(now, journal),
             None => Ok(()),
         }
     }
 
     /// Has the poller watch it, or no more. If the poller cannot for now, it is asked again later.
-    fn watch(&mut self, now: Instant) -> io::Result<()> {
+    fn watch(&mut self, now: Instant, journal: &mut Journal) -> io::Result<()> {
         let accepts = !self.stopped && self.resting_until.is_none();
         match self.registered.watch(if accepts { Interest::READABLE } else { Interest::NONE }) {
             Err(error) if accepts => {
-                self.pauses(now, &error);
+                self.pauses(now, &error, journal);
                 Ok(())
             }
             other => other,

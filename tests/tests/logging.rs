@@ -4,10 +4,10 @@
 use std::io::{Read, Write};
 use std::net::SocketAddr;
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use diesel_driver::http1::{BodyWriter, Request, Response, Service as Http};
-use diesel_driver::{Config, Service};
+use diesel_driver::{Config, Conn, Error, Service, ServiceConfig};
 use diesel_tests::{Running, connect, logged};
 
 fn run(service: impl FnOnce() -> Service + Send + 'static) -> Running {
@@ -62,4 +62,66 @@ fn the_line_of_a_request_says_how_long_its_handler_computed() {
         let took = took.strip_suffix("ms").and_then(|ms| ms.parse::<f64>().ok());
         assert!(took.is_some_and(|ms| ms >= COMPUTED.as_millis() as f64), "{line}");
     }
+}
+
+async fn echo(mut conn: Conn) -> Result<(), Error> {
+    loop {
+        let line = conn.until_eol().await?;
+        conn.write(line).await?;
+    }
+}
+
+/// A limit that is reached two thousand times is told a few times, with the count.
+#[test]
+fn connections_beyond_a_limit_give_a_handful_of_lines() {
+    const OFTEN: usize = 2000;
+    let began = Instant::now();
+    let running = run(|| Service::new(echo).named("crowded").max_connections(20));
+    let kept: Vec<_> = (0..19).map(|_| connect(running.address)).collect();
+    for _ in 0..OFTEN {
+        let mut stream = connect(running.address);
+        stream.write_all(b"hello\n").unwrap();
+        let mut answer = [0; 6];
+        stream.read_exact(&mut answer).unwrap();
+    }
+    drop(kept);
+    drop(running);
+    let (lines, seconds) = (logged::lines("crowded"), began.elapsed().as_secs());
+    assert!(lines.len() <= 3 + seconds as usize, "{} lines in {seconds} s", lines.len());
+    assert!(lines.iter().all(|line| line.starts_with("WARN at the service's limit of 20 ")));
+    let counted = lines.iter().filter_map(|line| {
+        let (_, counted) = line.split_once('(')?;
+        counted.split(' ').next()?.parse::<usize>().ok()
+    });
+    assert!(counted.sum::<usize>() >= OFTEN / 2, "{lines:?}");
+}
+
+/// What a peer did is no error of ours; and what repeats is counted for all peers together.
+#[test]
+fn what_peers_do_is_told_below_warnings_and_what_fails_here_as_an_error() {
+    let peers = run(|| {
+        let mut config = ServiceConfig::default();
+        config.read_limit = 10;
+        Service::new(echo).config(config).named("peers")
+    });
+    for _ in 0..100 {
+        let mut stream = connect(peers.address);
+        stream.write_all(b"more than ten bytes").unwrap();
+        let _ = stream.read_to_end(&mut Vec::new());
+    }
+    drop(peers);
+    let lines = logged::lines("peers");
+    assert!(lines.iter().all(|line| line.starts_with("INFO ")), "{lines:?}");
+    assert!(lines[0].ends_with(": no sentinel within the line limit of 10 bytes"), "{lines:?}");
+    assert!(lines.len() < 20, "{lines:?}");
+
+    let failing = run(|| Service::new(async |_: Conn| Err("no room".into())).named("failing"));
+    for _ in 0..100 {
+        let _ = connect(failing.address).read_to_end(&mut Vec::new());
+    }
+    drop(failing);
+    let lines = logged::lines("failing");
+    assert!(lines.iter().all(|line| line.starts_with("ERROR the handler for 127.0.0.1:")));
+    assert!(lines.len() < 20 && lines[0].ends_with(" failed: no room"), "{lines:?}");
+    assert!(lines.iter().any(|line| line.contains("(") && line.contains(" more like this in ")));
 }
