@@ -172,7 +172,9 @@ impl Application {
     }
 
     /// Whether SIGINT and SIGTERM end [`run`](Self::run) in order (a second one at once). They do
-    /// by default.
+    /// by default. Before and after they do what they did before the process's first `run`: end the
+    /// process, nothing if they were ignored, or what the program's handlers do. Handlers for them
+    /// are best installed before that: with one that is installed later, the process still ends.
     pub fn handle_signals(&mut self, handle: bool) {
         self.signals = handle;
     }
