@@ -38,6 +38,7 @@ pub struct Application {
     doorbell: Arc<Doorbell>,
     grace: std::time::Duration,
     signals: bool,
+    prints: bool,
 }
 
 /// Rouses the driver, from any thread.
@@ -83,7 +84,7 @@ impl Application {
         let mut hub = Hub::with_alarm(config, Waker::from(Arc::clone(&doorbell)));
         // A panic ends its fiber. The panic hook has printed it already; the hub counts it.
         hub.set_poll_hook(Box::new(|_task, run| outlive(run)));
-        Application { hub, driver: None, doorbell, grace, signals: true }
+        Application { hub, driver: None, doorbell, grace, signals: true, prints: true }
     }
 
     /// Adds a service and listens on `address`, with the default [`ListenOptions`].
@@ -179,6 +180,13 @@ impl Application {
         self.signals = handle;
     }
 
+    /// Whether warnings and errors are printed to standard error while the program has set no logger
+    /// of `log`. They are by default. What the lines say, and at which level, is in the
+    /// [crate's documentation](crate#where-errors-go).
+    pub fn print_errors(&mut self, print: bool) {
+        self.prints = print;
+    }
+
     /// Ends [`run`](Self::run) from elsewhere.
     pub fn halt_handle(&self) -> HaltHandle {
         HaltHandle { doorbell: Arc::clone(&self.doorbell) }
@@ -199,6 +207,7 @@ impl Application {
         // poller yet.
         fence(Ordering::SeqCst);
         let Some(driver) = &mut self.driver else { return Ok(()) };
+        driver.journal().print(self.prints);
         driver.run(&mut self.hub, self.grace, &self.doorbell.halt, self.signals)
     }
 

@@ -82,6 +82,10 @@ impl Driver {
         }
     }
 
+    pub(crate) fn journal(&mut self) -> &mut Journal {
+        &mut self.journal
+    }
+
     pub(crate) fn poller(&self) -> &Arc<Poller> {
         &self.poller
     }

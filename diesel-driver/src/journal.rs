@@ -1,4 +1,5 @@
-//! What the hub and the driver have to tell a person, put into the log.
+//! What the hub and the driver have to tell a person, put into the log; without a logger, warnings and
+//! errors go to standard error.
 //!
 //! - One target for each service, so that each can be turned up or down by its name; `diesel` for
 //!   what belongs to none.
@@ -7,6 +8,7 @@
 //! - What repeats is told once a second, with its count: peers must not be able to fill a disk.
 //!   Accesses are told each.
 
+mod output;
 mod repeats;
 
 use std::fmt;
@@ -14,6 +16,7 @@ use std::fmt;
 use diesel_proto::{Hub, Instant, Notice, ServiceId};
 use log::Level;
 
+use self::output::Output;
 use self::repeats::{Line, Repeats, What};
 use crate::clock::Clock;
 
@@ -25,11 +28,18 @@ pub(crate) struct Journal {
     /// The clock, read since the last run of the hub: one reading for all that it handed out.
     now: Option<Instant>,
     repeats: Repeats,
+    output: Output,
 }
 
 impl Journal {
     pub(crate) fn new(clock: Clock) -> Self {
-        Journal { clock, now: None, repeats: Repeats::default() }
+        let output = Output { prints: true };
+        Journal { clock, now: None, repeats: Repeats::default(), output }
+    }
+
+    /// Whether to print what is at least a warning if there is no logger.
+    pub(crate) fn print(&mut self, print: bool) {
+        self.output.prints = print;
     }
 
     /// The hub ran: time passed meanwhile.
@@ -41,27 +51,29 @@ impl Journal {
     pub(crate) fn tell(&mut self, hub: &Hub, service: Option<ServiceId>, notice: Notice) {
         let target = service.and_then(|service| hub.service_name(service)).unwrap_or(OWN);
         let level = level_of(&notice);
-        if !log::log_enabled!(target: target, level) {
+        if !self.output.wants(target, level) {
             return;
         }
         let now = self.now();
         match notice {
             Notice::Access(access) => {
-                log::log!(target: target, level, "{access} in {:?}", access.took(now));
+                let took = access.took(now);
+                self.output.put(target, level, format_args!("{access} in {took:?}"));
             }
             notice => {
                 let what = What::Notice(notice);
-                self.repeats.tell(now, Line { service, target, level, what }, &mut put);
+                let line = Line { service, target, level, what };
+                self.repeats.tell(now, line, &mut put_in(&self.output));
             }
         }
     }
 
     /// Tells what the driver has to tell itself: of this kind, in these words.
     pub(crate) fn own(&mut self, level: Level, kind: &'static str, words: fmt::Arguments<'_>) {
-        if log::log_enabled!(target: OWN, level) {
+        if self.output.wants(OWN, level) {
             let what = What::Own(kind, words.to_string());
             let line = Line { service: None, target: OWN, level, what };
-            self.repeats.tell(self.clock.now(), line, &mut put);
+            self.repeats.tell(self.clock.now(), line, &mut put_in(&self.output));
         }
     }
 
@@ -73,7 +85,7 @@ impl Journal {
     /// Tells of what was repeated for a second.
     pub(crate) fn catch_up(&mut self, now: Instant) {
         if self.due().is_some_and(|due| due <= now) {
-            self.repeats.catch_up(now, &mut put);
+            self.repeats.catch_up(now, &mut put_in(&self.output));
         }
     }
 
@@ -85,12 +97,12 @@ impl Journal {
 /// However the driver ends, nothing is left untold.
 impl Drop for Journal {
     fn drop(&mut self) {
-        self.repeats.end(self.clock.now(), &mut put);
+        self.repeats.end(self.clock.now(), &mut put_in(&self.output));
     }
 }
 
-fn put(target: &'static str, level: Level, words: fmt::Arguments<'_>) {
-    log::log!(target: target, level, "{words}");
+fn put_in(output: &Output) -> impl FnMut(&'static str, Level, fmt::Arguments<'_>) {
+    move |target, level, words| output.put(target, level, words)
 }
 
 fn level_of(notice: &Notice) -> Level {
