@@ -56,6 +56,7 @@ pub(super) enum Content {
     Streaming(BodyLength),
     Upgrade(Box<Upgrade>),
     /// Nothing: so many bytes is what there would be where content is not left out.
+    #[cfg(feature = "http")]
     LeftOut(u64),
     /// None: a field may not go on the wire. The first such counts.
     Invalid(InvalidField),
@@ -276,6 +277,7 @@ impl fmt::Debug for Content {
                 BodyLength::Exactly(n) => write!(f, "a stream of {n} bytes"),
                 BodyLength::Unknown => f.write_str("a stream"),
             },
+            #[cfg(feature = "http")]
             Content::LeftOut(n) => write!(f, "empty, in place of {n} bytes"),
             Content::Upgrade(upgrade) => write!(f, "an upgrade to {}", upgrade.protocol),
             Content::Invalid(invalid) => write!(f, "none: {invalid}"),

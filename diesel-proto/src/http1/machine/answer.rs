@@ -323,6 +323,7 @@ fn send_in_parts(
             connection.respond_with(heading, length, date, out).map_err(error_of)?;
             return Ok(Sent::Head);
         }
+        #[cfg(feature = "http")]
         Content::LeftOut(n) => {
             let is_left_out = connection.is_head() || heading.status == Status::NOT_MODIFIED;
             (BodyLength::Exactly(if is_left_out { n } else { 0 }), Bytes::new())
