@@ -109,6 +109,10 @@ impl<M: Machine> Endpoint<M> {
     /// A write failed. What is queued is lost, and nothing more is to be written; but the stream is
     /// to be read on, until its end or until reading fails too: what the peer sent before it closed
     /// is still there.
+    ///
+    /// A system reports an error once. If the write failed because the peer had reset the stream,
+    /// reading ends without an error when everything was read: that end is a
+    /// [`reset`](Self::reset), not an [`eof`](Self::eof).
     pub fn write_failed(&mut self, now: Instant) {
         self.stream.write_failed(now, &mut self.workspace);
         self.let_go();

@@ -13,7 +13,7 @@ pub fn serve(mut socket: TcpStream, machine: impl Machine) -> io::Result<End> {
     let now = || Instant::ORIGIN + start.elapsed();
     let mut endpoint = Endpoint::new(machine, now());
     let mut scratch = [0; 4096];
-    let mut half_closed = false;
+    let (mut half_closed, mut was_reset) = (false, false);
     let end = loop {
         // Whatever is waited for, it is for no longer than until the deadline.
         let wait = endpoint.next_deadline().map(|deadline| deadline.at - now());
@@ -25,7 +25,8 @@ pub fn serve(mut socket: TcpStream, machine: impl Machine) -> io::Result<End> {
         socket.set_read_timeout(wait)?;
         // Writing comes first: a machine may speak before its peer does.
         let mut slices = [&[][..]];
-        let happened = if endpoint.outgoing(&mut slices) > 0 {
+        let writes = endpoint.outgoing(&mut slices) > 0;
+        let happened = if writes {
             socket.write(slices[0]).map(|n| endpoint.sent(now(), n as u64))
         } else if endpoint.external().is_some() {
             return Err(io::Error::other("regions of files are not for this loop"));
@@ -36,6 +37,7 @@ pub fn serve(mut socket: TcpStream, machine: impl Machine) -> io::Result<End> {
             socket.shutdown(Shutdown::Write)
         } else if endpoint.wants_input() {
             socket.read(&mut scratch).map(|n| match &scratch[..n] {
+                [] if was_reset => endpoint.reset(now()),
                 [] => endpoint.eof(now()),
                 bytes => assert_eq!(endpoint.received(now(), bytes), n, "it wanted input"),
             })
@@ -47,6 +49,12 @@ pub fn serve(mut socket: TcpStream, machine: impl Machine) -> io::Result<End> {
         };
         match happened.map_err(|error| error.kind()) {
             Ok(()) | Err(ErrorKind::Interrupted | ErrorKind::WouldBlock | ErrorKind::TimedOut) => {}
+            Err(kind) if writes => {
+                // What the peer sent before it closed can still be read. That it was a reset is not
+                // said again.
+                was_reset = kind != ErrorKind::BrokenPipe;
+                endpoint.write_failed(now());
+            }
             Err(_) => endpoint.reset(now()),
         }
     };

@@ -3,6 +3,7 @@
 
 use std::io::{ErrorKind, Read, Write};
 use std::net::{Shutdown, TcpListener, TcpStream};
+use std::sync::mpsc;
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
@@ -226,4 +227,37 @@ fn more_than_all_buffers_hold_comes_back_whole() {
     writes.join().unwrap();
     assert_eq!(heard.len(), count * ("you said: ".len() + line.len()));
     assert_eq!(server.join().unwrap(), End::Close(Cause::PeerClosed));
+}
+
+/// Sends without end, and hears.
+struct Duplex(mpsc::Sender<String>);
+
+impl Machine for Duplex {
+    fn step(&mut self, _now: Instant, input: Input<'_>, actions: &mut Actions<'_>) -> usize {
+        match input {
+            Input::Start | Input::Drained => {
+                actions.send(&[b'x'; 60_000]);
+                actions.notify_below(1);
+            }
+            Input::Bytes(bytes) => {
+                self.0.send(String::from_utf8_lossy(bytes).into_owned()).unwrap();
+                return bytes.len();
+            }
+            _ => {}
+        }
+        0
+    }
+}
+
+#[test]
+fn what_a_peer_answered_before_it_reset_is_heard_though_writing_failed() {
+    let (tell, told) = mpsc::channel();
+    let (mut client, server) = talk_to(Duplex(tell));
+    client.read_exact(&mut [0]).unwrap();
+    // While the loop waits to write. Closed with bytes unread, the socket is reset.
+    thread::sleep(Duration::from_millis(50));
+    client.write_all(b"enough").unwrap();
+    drop(client);
+    assert_eq!(server.join().unwrap(), End::Abort(Cause::Reset));
+    assert_eq!(told.iter().collect::<String>(), "enough");
 }
