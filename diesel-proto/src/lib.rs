@@ -55,7 +55,7 @@ pub use fiber::{
     First8, Group, JoinHandle, Payload, Reader, Subscription, Writer, first,
 };
 pub use hub::{
-    Action, Config, ConnId, Counters, FiberId, Hub, PollHook, Refused, Seat, Service,
+    Action, Config, ConnId, Counters, FiberId, Hub, Inner, PollHook, Refused, Seat, Service,
     ServiceConfig, ServiceId, Task,
 };
 pub use line_echo::LineEcho;

@@ -16,7 +16,7 @@ use core::fmt;
 use core::net::{IpAddr, SocketAddr};
 use core::time::Duration;
 
-use crate::{Actions, Buffer, Cause, Input, Instant, Machine, Nested, Reason};
+use crate::{Actions, Buffer, Cause, Inner, Input, Instant, Machine, Nested, Reason, Seat};
 
 /// The longest header there can be, its line end included.
 pub const MAX_HEADER: usize = 107;
@@ -136,6 +136,18 @@ enum State<M, F> {
     /// Between the two, and after a header that is none.
     Over,
     Inner(Nested<M>),
+}
+
+/// The header in front of whatever serves the connections of a service: its peer is the one for
+/// which the proxy speaks. For [`Service::layer`](crate::Service::layer).
+pub fn layer(within: Duration, seat: &Seat, inner: Inner) -> impl Machine + use<> {
+    let seat = seat.clone();
+    ProxyProtocol::new(within, move |header| {
+        if let Proxied::Tcp { source, .. } = header {
+            seat.set_peer(source.into());
+        }
+        inner
+    })
 }
 
 impl<M: Machine, F: FnOnce(Proxied) -> M> ProxyProtocol<M, F> {

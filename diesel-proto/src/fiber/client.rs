@@ -22,7 +22,7 @@ use core::task::{Context, Poll};
 
 use super::channel::{Socket, Spare, Traffic, Waiting};
 use super::{Conn, Ctx};
-use crate::{Address, Cause, Error, Limit};
+use crate::{Address, Cause, Error, Inner, Limit, Machine, Seat};
 
 /// A connection to a server, and the queue of calls on it. A cheap clone: all clones are the same
 /// client. The connection closes when the last one is dropped.
@@ -62,9 +62,13 @@ pub struct ClientBuilder {
     address: Address,
     on_connect: Option<Box<dyn OnConnect>>,
     on_close: Option<Rc<dyn Fn(Cause)>>,
+    wrap: Option<Rc<Wrap>>,
     reconnect: bool,
     max_waiting: usize,
 }
+
+/// Puts a layer around one connection after the other.
+type Wrap = dyn Fn(&Seat, Inner) -> Box<dyn Machine>;
 
 struct Shared {
     settings: ClientBuilder,
@@ -97,6 +101,7 @@ impl Client {
             address: address.into(),
             on_connect: None,
             on_close: None,
+            wrap: None,
             reconnect: false,
             max_waiting: 1024,
         }
@@ -161,6 +166,23 @@ impl ClientBuilder {
         F: AsyncFn(&mut Conn) -> Result<(), Error> + 'static,
     {
         self.on_connect = Some(Box::new(hook));
+        self
+    }
+
+    /// Puts a layer around each new connection, as [`Connect::layer`](super::Connect::layer) does.
+    /// The last one that is added is the outermost.
+    pub fn layer<L: Machine + 'static>(
+        mut self,
+        wrap: impl Fn(&Seat, Inner) -> L + 'static,
+    ) -> Self {
+        let within = self.wrap.take();
+        self.wrap = Some(Rc::new(move |seat, inner| {
+            let inner = match &within {
+                Some(within) => Inner::boxed(within(seat, inner)),
+                None => inner,
+            };
+            Box::new(wrap(seat, inner))
+        }));
         self
     }
 
@@ -333,7 +355,11 @@ impl Lease {
                 false => Error::Closed,
             });
         }
-        let mut conn = settings.ctx.connect(settings.address).await?;
+        let mut connect = settings.ctx.connect(settings.address);
+        if let Some(wrap) = settings.wrap.clone() {
+            connect = connect.layer(move |seat, inner| wrap(seat, inner));
+        }
+        let mut conn = connect.await?;
         let mut before = begin(&conn);
         if let Some(hook) = &settings.on_connect {
             hook.run(&mut conn).await?;

@@ -1,5 +1,6 @@
 //! What a fiber can do beside its sockets: sleep, spawn, connect, make events, halt.
 
+use alloc::boxed::Box;
 use alloc::rc::Rc;
 use core::fmt;
 use core::future::Future;
@@ -12,8 +13,8 @@ use super::join::{self, JoinHandle};
 use super::{Conn, Event, First2, first};
 use crate::hub::begun::Begun;
 use crate::hub::fibers::Role;
-use crate::hub::{Alarm, Core};
-use crate::{Address, ConnectError, Error, Instant, Reason, TimerKey};
+use crate::hub::{Alarm, Core, WrapClient};
+use crate::{Address, ConnectError, Error, Inner, Instant, Machine, Reason, Seat, TimerKey};
 
 /// A fiber's way to its hub. A cheap clone, so that it fits beside a socket token in
 /// [`first`](crate::first).
@@ -139,7 +140,7 @@ impl Ctx {
     ///
     /// [`Error::Connect`] with the reason; [`Error::Limit`] at the limit on connections.
     pub fn connect(&self, address: impl Into<Address>) -> Connect {
-        Connect { core: Rc::clone(&self.core), address: address.into(), conn: None }
+        Connect { core: Rc::clone(&self.core), address: address.into(), wrap: None, conn: None }
     }
 
     /// A new event, of this hub: every subscription gets all that is fired after it was made. One
@@ -275,11 +276,37 @@ impl fmt::Debug for Sleep {
 /// Waits for a connection to be made. Made by [`Ctx::connect`]; dropped before it is done, it gives
 /// up.
 #[must_use = "futures do nothing unless awaited"]
-#[derive(Debug)]
 pub struct Connect {
     core: Rc<Core>,
     address: Address,
+    wrap: Option<WrapClient>,
     conn: Option<Conn>,
+}
+
+impl Connect {
+    /// Puts a layer around the handle, as [`Service::layer`](crate::Service::layer) does for those
+    /// that are accepted. The connection is there once the layer lets its inner side start. The last
+    /// one that is added is the outermost.
+    pub fn layer<L: Machine + 'static>(
+        mut self,
+        wrap: impl FnOnce(&Seat, Inner) -> L + 'static,
+    ) -> Self {
+        let inner_wrap = self.wrap.take();
+        self.wrap = Some(Box::new(move |seat, inner| {
+            let inner = match inner_wrap {
+                Some(inner_wrap) => Inner::boxed(inner_wrap(seat, inner)),
+                None => inner,
+            };
+            Box::new(wrap(seat, inner))
+        }));
+        self
+    }
+}
+
+impl fmt::Debug for Connect {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Connect").field("address", &self.address).finish_non_exhaustive()
+    }
 }
 
 impl fmt::Debug for Core {
@@ -292,13 +319,13 @@ impl Future for Connect {
     type Output = Result<Conn, Error>;
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
-        let Connect { core, address, conn } = &mut *self;
+        let Connect { core, address, wrap, conn } = &mut *self;
         if !core.may_go_on(cx) {
             return Poll::Pending;
         }
         let connecting = match conn.take() {
             Some(connecting) => connecting,
-            None => match core.connect(*address) {
+            None => match core.connect(*address, wrap.take()) {
                 Ok(connecting) => connecting,
                 Err(error) => {
                     core.spend_token();

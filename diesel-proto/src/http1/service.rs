@@ -14,7 +14,7 @@ use super::handler::{Answers, Kind};
 use super::machine::{Active, Server};
 use super::request::Head;
 use super::{Config, Deadlines, Handler, Limits, Rejection, Response};
-use crate::{Seat, ServiceConfig};
+use crate::{Inner, Seat, ServiceConfig};
 
 /// A handler of requests, with its settings.
 ///
@@ -147,6 +147,16 @@ impl fmt::Debug for Service {
             .field("config", &self.config)
             .field("deadlines", &self.deadlines)
             .finish_non_exhaustive()
+    }
+}
+
+impl Service {
+    /// Puts a layer around each connection: see [`Service::layer`](crate::Service::layer).
+    pub fn layer<L: crate::Machine + 'static>(
+        self,
+        wrap: impl Fn(&Seat, Inner) -> L + 'static,
+    ) -> crate::Service {
+        crate::Service::from(self).layer(wrap)
     }
 }
 

@@ -22,13 +22,16 @@ use super::seat::Seat;
 use super::service::Making;
 use super::stream::{MachineStream, Stream, StreamState, Top};
 use super::wake::ReadyQueue;
-use super::{Action, Config, Counters};
+use super::{Action, Config, Counters, Inner};
 use crate::fiber::{Conn, FiberMachine, Socket};
 use crate::link::Link;
 use crate::{
     Address, Blocks, ConnId, Error, FiberId, Instant, Limit, Machine, Notice, Pipeline,
     ServiceConfig, ServiceId, TimerKey, Timers, Workspace,
 };
+
+/// Puts a layer around the handle of a connection that is being made.
+pub(crate) type WrapClient = Box<dyn FnOnce(&Seat, Inner) -> Box<dyn Machine>>;
 
 pub(crate) struct Core {
     pub(crate) config: Config,
@@ -383,8 +386,12 @@ impl Core {
         counters.open = counters.open.saturating_sub(1);
     }
 
-    /// Begins to connect.
-    pub(crate) fn connect(self: &Rc<Self>, address: Address) -> Result<Conn, Error> {
+    /// Begins to connect, with a layer around the handle if there is one.
+    pub(crate) fn connect(
+        self: &Rc<Self>,
+        address: Address,
+        wrap: Option<WrapClient>,
+    ) -> Result<Conn, Error> {
         if self.forbids_waiting(self.now.get()) {
             return Err(Error::Shutdown);
         }
@@ -395,10 +402,17 @@ impl Core {
         let id = self.add_stream(None, true);
         self.stepping.set(Some((id, address)));
         let config = Rc::clone(&self.client_config);
-        let ctx = Seat::new(Rc::clone(self), id);
+        let mut ctx = Seat::new(Rc::clone(self), id);
+        if wrap.is_some() {
+            ctx.layered();
+        }
         let making = Making { ctx, service: None, config: Rc::clone(&config) };
         let (machine, conn) = FiberMachine::connecting(&making);
-        let stream = MachineStream { link: Link::new(Top::Fiber(machine)), peer: address, config };
+        let mut top = Top::Fiber(machine);
+        if let Some(wrap) = wrap {
+            top = Top::Other(wrap(&making.ctx, Inner::made(top)));
+        }
+        let stream = MachineStream { link: Link::new(top), peer: address, config };
         if let Some(slot) = self.streams.borrow_mut().at(id.into()) {
             slot.state = StreamState::Machine(Box::new(stream));
         }

@@ -47,6 +47,7 @@ mod doomed;
 pub(crate) mod fibers;
 pub(crate) mod id;
 mod inputs;
+mod layer;
 mod run;
 mod seat;
 mod service;
@@ -65,10 +66,11 @@ pub use self::action::{Action, Counters};
 pub use self::config::{Config, ServiceConfig};
 pub use self::fibers::{PollHook, Task};
 pub use self::id::{ConnId, FiberId, ServiceId};
+pub use self::layer::Inner;
 pub use self::seat::Seat;
 pub use self::service::Service;
 
-pub(crate) use self::core::{Alarm, Core};
+pub(crate) use self::core::{Alarm, Core, WrapClient};
 pub(crate) use self::fibers::Role;
 pub(crate) use self::service::{HandlerFuture, Making};
 

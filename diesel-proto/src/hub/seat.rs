@@ -6,6 +6,7 @@
 //! A seat must never know what its machine does.
 
 use alloc::rc::Rc;
+use core::cell::Cell;
 use core::fmt;
 
 use super::Core;
@@ -48,11 +49,24 @@ use crate::{Address, ConnId, Ctx};
 pub struct Seat {
     core: Rc<Core>,
     conn: ConnId,
+    /// Only where there are layers.
+    learned: Option<Rc<Learned>>,
+}
+
+/// What the layers around a machine learned about its connection.
+#[derive(Default)]
+struct Learned {
+    peer: Cell<Option<Address>>,
 }
 
 impl Seat {
     pub(crate) fn new(core: Rc<Core>, conn: ConnId) -> Self {
-        Seat { core, conn }
+        Seat { core, conn, learned: None }
+    }
+
+    /// For a connection with layers: what one of them learns, the others see.
+    pub(super) fn layered(&mut self) {
+        self.learned.get_or_insert_default();
     }
 
     pub(crate) fn core(&self) -> &Rc<Core> {
@@ -69,9 +83,20 @@ impl Seat {
         self.conn
     }
 
-    /// The other side's address. [`Address::Unnamed`] once the connection is gone.
+    /// The other side's address, as a layer below told it, or else that of the transport, which is
+    /// [`Address::Unnamed`] once the connection is gone.
     pub fn peer(&self) -> Address {
-        self.core.peer(self.conn)
+        let told = self.learned.as_ref().and_then(|learned| learned.peer.get());
+        told.unwrap_or_else(|| self.core.peer(self.conn))
+    }
+
+    /// For a layer that learned for whom the other side speaks: what starts above it from now on sees
+    /// this as its [`peer`](Self::peer), be it a machine, a handler, or an HTTP service. Does nothing
+    /// where there are no layers.
+    pub fn set_peer(&self, peer: Address) {
+        if let Some(learned) = &self.learned {
+            learned.peer.set(Some(peer));
+        }
     }
 
     /// Has the machine stepped with [`Input::Wake`](crate::Input::Wake), once, when its turn comes:

@@ -7,8 +7,8 @@ use core::future::Future;
 use core::pin::Pin;
 use core::time::Duration;
 
-use super::Seat;
 use super::stream::Top;
+use super::{Inner, Seat};
 use crate::fiber::{FiberMachine, StartHandler};
 use crate::{Address, Conn, Error, Machine, ServiceConfig, ServiceId};
 
@@ -67,6 +67,37 @@ impl Service {
     /// As [`machine`](Self::machine), with machines that hold on to their seat in the hub.
     pub fn machine_with<M: Machine + 'static>(make: impl Fn(Seat) -> M + 'static) -> Self {
         Service::from_make(move |making| Top::Other(Box::new(make(making.ctx))))
+    }
+
+    /// Puts a layer around whatever serves each connection: `wrap` makes it of that, and of the
+    /// connection's seat, by which it can tell what it learned. The last one that is added is the
+    /// outermost: the first to see what arrives.
+    ///
+    /// ```
+    /// use core::time::Duration;
+    /// use diesel_proto::proxy_protocol;
+    /// use diesel_proto::{Conn, Error, Service};
+    ///
+    /// /// Says where the client is, not the proxy that it came through.
+    /// async fn whoami(mut conn: Conn) -> Result<(), Error> {
+    ///     let peer = conn.peer();
+    ///     conn.write(format!("{peer}\r\n")).await
+    /// }
+    ///
+    /// Service::new(whoami)
+    ///     .layer(|seat, inner| proxy_protocol::layer(Duration::from_secs(3), seat, inner));
+    /// ```
+    pub fn layer<L: Machine + 'static>(
+        mut self,
+        wrap: impl Fn(&Seat, Inner) -> L + 'static,
+    ) -> Self {
+        let make = self.make;
+        self.make = Rc::new(move |mut making| {
+            making.ctx.layered();
+            let (make, seat) = (Rc::clone(&make), making.ctx.clone());
+            Top::Other(Box::new(wrap(&seat, Inner::new(move || make(making)))))
+        });
+        self
     }
 
     fn from_make(make: impl Fn(Making) -> Top + 'static) -> Self {
