@@ -16,9 +16,17 @@ use crate::journal::Journal;
 use crate::key::Key;
 use crate::registered::{Interest, Registered};
 
-/// How an address is listened on.
+/// How an address is listened on. What is not named has its default:
+///
+/// ```
+/// use diesel_driver::ListenOptions;
+///
+/// let options = ListenOptions { backlog: 64, reuse_port: true, ..ListenOptions::default() };
+/// assert!(options.nodelay);
+/// ```
+///
+/// Options may be added: name the rest by `..ListenOptions::default()`.
 #[derive(Clone, Debug)]
-#[non_exhaustive]
 pub struct ListenOptions {
     /// Connections that the kernel holds until they are accepted. 1024 by default.
     pub backlog: i32,

@@ -2,9 +2,19 @@
 
 use core::time::Duration;
 
-/// Settings of a whole hub.
+/// Settings of a whole hub. What is not named has its default:
+///
+/// ```
+/// use core::time::Duration;
+/// use diesel_proto::{Config, Hub, ServiceConfig};
+///
+/// let client = ServiceConfig { read_limit: 1 << 20, ..ServiceConfig::default() };
+/// let config = Config { grace: Duration::from_secs(30), client, ..Config::default() };
+/// let hub = Hub::new(config);
+/// ```
+///
+/// Settings may be added: name the rest by `..Config::default()`.
 #[derive(Clone, Debug)]
-#[non_exhaustive]
 pub struct Config {
     /// Connections at a time, of all services and clients, those that are closing included.
     /// 65,536 by default.
@@ -38,9 +48,26 @@ impl Default for Config {
     }
 }
 
-/// Settings of the connections of one service.
+/// Settings of the connections of one service. What is not named has its default:
+///
+/// ```
+/// use core::time::Duration;
+/// use diesel_proto::{Conn, Error, Service, ServiceConfig};
+///
+/// async fn echo(mut conn: Conn) -> Result<(), Error> {
+///     loop {
+///         let line = conn.until_eol().await?;
+///         conn.write(line).await?;
+///     }
+/// }
+///
+/// let idle = Some(Duration::from_secs(60));
+/// let config = ServiceConfig { read_limit: 1024, idle, ..ServiceConfig::default() };
+/// let service = Service::new(echo).config(config);
+/// ```
+///
+/// Settings may be added: name the rest by `..ServiceConfig::default()`.
 #[derive(Clone, Debug)]
-#[non_exhaustive]
 pub struct ServiceConfig {
     /// Connections at a time. No limit beyond the hub's by default.
     pub max_connections: usize,
