@@ -5,7 +5,7 @@ use alloc::string::String;
 use core::fmt;
 use core::time::Duration;
 
-use crate::{Address, Cause, Instant, Limit, Refused};
+use crate::{Address, Cause, ConnId, Instant, Limit, Refused};
 
 /// Something that a person may want to know.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -15,6 +15,8 @@ pub enum Notice {
     LimitReached(Limit),
     /// A connection was refused.
     Refused(Refused),
+    /// A call named a connection of another hub, and did nothing.
+    OtherHub(ConnId),
     /// A handler returned an error that is neither how connections ordinarily end
     /// ([`Error::is_ordinary`](crate::Error::is_ordinary)) nor the peer's doing
     /// ([`Error::is_of_peer`](crate::Error::is_of_peer)); or a loop returned any error but that of
@@ -101,6 +103,7 @@ impl fmt::Display for Notice {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Notice::LimitReached(limit) => limit.fmt(f),
+            Notice::OtherHub(conn) => write!(f, "{conn:?} is of another hub"),
             Notice::Refused(refused) => write!(f, "a connection was refused: {refused}"),
             Notice::Failed { peer: Some(peer), error } => {
                 write!(f, "the handler for {peer} failed: {error}")

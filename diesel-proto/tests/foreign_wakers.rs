@@ -98,9 +98,11 @@ fn uses_everything(ctx: Ctx, event: Event<u32>) -> impl Fn() {
         ctx.spawn(pending::<()>()).unwrap().abort();
         event.fire(0);
         assert!(event.subscribe().try_next().unwrap().is_none());
-        assert!(poll_once(ctx.sleep(seconds(1))).is_pending());
-        assert!(poll_once(ctx.connect(Address::Unnamed)).is_pending());
-        assert!(poll_once(client.call(async |_: &mut Conn| Ok(()))).is_pending());
+        // Within the poll of a fiber these wait; outside of one they are refused.
+        assert!(!matches!(poll_once(ctx.sleep(seconds(1))), Poll::Ready(Ok(_))));
+        assert!(!matches!(poll_once(ctx.connect(Address::Unnamed)), Poll::Ready(Ok(_))));
+        let call = client.call(async |_: &mut Conn| Ok(()));
+        assert!(!matches!(poll_once(call), Poll::Ready(Ok(()))));
     }
 }
 
@@ -194,7 +196,7 @@ fn every_token_of_a_body_bears_a_waker_that_uses_the_hub() {
     sets_off(move || {
         uses();
         let mut shelf = shelf.borrow_mut();
-        assert!(poll_once(shelf.as_mut().unwrap().some()).is_pending());
+        assert!(!matches!(poll_once(shelf.as_mut().unwrap().some()), Poll::Ready(Ok(_))));
     });
     let conn = world.accept(service);
     world.takes_only(conn, 0);

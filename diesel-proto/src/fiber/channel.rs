@@ -11,7 +11,7 @@ use core::cell::{Cell, RefCell};
 use core::fmt;
 use core::task::{Context, Waker};
 
-use crate::hub::Core;
+use crate::hub::{Core, Key};
 use crate::{
     Address, Buffer, Cause, ConnId, ConnectErrorKind, Error, Machine, Pipeline, ServiceConfig,
     ServiceId,
@@ -20,7 +20,7 @@ use crate::{
 /// One connection, as its handles hold it.
 pub(crate) struct Socket {
     pub(crate) core: Rc<Core>,
-    pub(crate) id: ConnId,
+    pub(crate) key: Key,
     pub(crate) service: Option<ServiceId>,
     pub(crate) peer: Address,
     pub(crate) config: Rc<ServiceConfig>,
@@ -31,7 +31,13 @@ pub(crate) struct Socket {
 
 impl fmt::Debug for Socket {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.id.fmt(f)
+        self.id().fmt(f)
+    }
+}
+
+impl Socket {
+    pub(crate) fn id(&self) -> ConnId {
+        self.core.conn_id(self.key)
     }
 }
 

@@ -18,7 +18,7 @@ use core::cell::{Cell, RefCell};
 use core::fmt;
 use core::future::{Future, poll_fn};
 use core::pin::Pin;
-use core::task::{Context, Poll};
+use core::task::{Context, Poll, ready};
 
 use super::channel::{Socket, Spare, Traffic, Waiting};
 use super::{Conn, Ctx};
@@ -243,13 +243,11 @@ impl Turn {
         // A call may fail without ever waiting: it has its price, as any token does.
         let core = shared.settings.ctx.core();
         poll_fn(|cx| {
-            if !core.may_go_on(cx) {
-                return Poll::Pending;
-            }
+            ready!(core.may_go_on(cx))?;
             core.spend_token();
-            Poll::Ready(())
+            Poll::Ready(Ok::<_, Error>(()))
         })
-        .await;
+        .await?;
         if !shared.busy.get() && shared.waiting.borrow().is_empty() {
             shared.busy.set(true);
             return Ok(Turn { shared: Rc::clone(shared) });

@@ -136,7 +136,7 @@ impl Conn {
 
     /// Its name in the hub.
     pub fn id(&self) -> ConnId {
-        self.socket().id
+        self.socket().id()
     }
 
     /// Whether the hub is shutting down.
@@ -336,7 +336,7 @@ macro_rules! debug_by_id {
     ($($name:ident),*) => {
         $(impl fmt::Debug for $name {
             fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                write!(f, concat!(stringify!($name), "({:?} of {})"), self.socket.id, self.socket.peer)
+                write!(f, concat!(stringify!($name), "({:?} of {})"), self.socket.id(), self.socket.peer)
             }
         })*
     };

@@ -5,7 +5,7 @@ use alloc::rc::Rc;
 use core::fmt;
 use core::future::Future;
 use core::pin::Pin;
-use core::task::{Context, Poll};
+use core::task::{Context, Poll, ready};
 use core::time::Duration;
 
 use super::channel::{Connecting, Spare, error_of};
@@ -193,9 +193,7 @@ impl Future for Sleep {
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let Sleep { core, state } = &mut *self;
-        if !core.may_go_on(cx) {
-            return Poll::Pending;
-        }
+        ready!(core.may_go_on(cx))?;
         let now = core.now.get();
         let waits = match *state {
             SleepState::New(duration) if duration.is_zero() => {
@@ -320,9 +318,7 @@ impl Future for Connect {
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let Connect { core, address, wrap, conn } = &mut *self;
-        if !core.may_go_on(cx) {
-            return Poll::Pending;
-        }
+        ready!(core.may_go_on(cx))?;
         let connecting = match conn.take() {
             Some(connecting) => connecting,
             None => match core.connect(*address, wrap.take()) {

@@ -18,7 +18,7 @@ use core::cell::RefCell;
 use core::fmt;
 use core::future::Future;
 use core::pin::Pin;
-use core::task::{Context, Poll, Waker};
+use core::task::{Context, Poll, Waker, ready};
 
 use slab::Slab;
 
@@ -256,6 +256,7 @@ impl<T: Clone + 'static> Subscription<T> {
     ///
     /// [`Error::Lagged`] if messages were lost since the last one: how many. The next wait goes on
     /// with the oldest that is left. [`Error::Shutdown`] if the hub shuts down while it waits.
+    /// [`Error::OtherHub`] at once, in a fiber of another hub than the event's.
     pub fn wait(&mut self) -> Wait<'_, T> {
         Wait { subscription: self }
     }
@@ -300,9 +301,7 @@ impl<T: Clone + 'static> Future for Wait<'_, T> {
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let subscription = &mut *self.subscription;
         let core = Rc::clone(&subscription.shared.core);
-        if !core.may_go_on(cx) {
-            return Poll::Pending;
-        }
+        ready!(core.may_go_on(cx))?;
         let mut spare = Spare::default();
         let outcome = loop {
             match subscription.try_next() {

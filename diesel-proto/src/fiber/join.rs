@@ -6,7 +6,7 @@ use core::cell::{Cell, RefCell};
 use core::fmt;
 use core::future::Future;
 use core::pin::Pin;
-use core::task::{Context, Poll};
+use core::task::{Context, Poll, ready};
 
 use super::channel::{Spare, Waiting};
 use crate::hub::Core;
@@ -85,9 +85,7 @@ impl<T> Future for JoinHandle<T> {
     type Output = Result<T, Error>;
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
-        if !self.core.may_go_on(cx) {
-            return Poll::Pending;
-        }
+        ready!(self.core.may_go_on(cx))?;
         let Some(shared) = self.outcome.upgrade() else {
             return Poll::Ready(Err(Error::Aborted));
         };

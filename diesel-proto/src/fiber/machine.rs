@@ -258,7 +258,7 @@ fn socket(making: &Making, connecting: Connecting) -> Rc<Socket> {
     let ctx = &making.ctx;
     Rc::new(Socket {
         core: Rc::clone(ctx.core()),
-        id: ctx.conn(),
+        key: ctx.conn().into(),
         service: making.service,
         peer: ctx.peer(),
         config: Rc::clone(&making.config),

@@ -8,7 +8,8 @@
 //!
 //! - A token either gives all that was asked for, or has taken nothing: dropping it is harmless.
 //! - A token never runs another fiber; it wakes it, and that one's turn comes.
-//! - A fiber belongs to its hub's thread. What it awaits may come from anywhere.
+//! - A fiber belongs to its hub's thread. What it awaits may come from anywhere; but a token of another
+//!   hub fails at once, with [`Error::OtherHub`](crate::Error::OtherHub).
 //!
 //! A fiber must never know what carries its bytes, nor look at a clock: the time, of day as well, is
 //! what its hub was told.

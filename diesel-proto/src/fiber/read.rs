@@ -8,7 +8,7 @@ use alloc::rc::Rc;
 use alloc::vec::Vec;
 use core::future::Future;
 use core::pin::Pin;
-use core::task::{Context, Poll};
+use core::task::{Context, Poll, ready};
 
 use super::channel::{Socket, Spare};
 use crate::hub::Core;
@@ -80,9 +80,7 @@ impl<W: Want + Unpin> Future for Read<'_, W> {
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let Read { socket, want } = self.get_mut();
         let core = &*socket.core;
-        if !core.may_go_on(cx) {
-            return Poll::Pending;
-        }
+        ready!(core.may_go_on(cx))?;
         let mut spare = Spare::default();
         loop {
             let mut borrowed = socket.channel.borrow_mut();

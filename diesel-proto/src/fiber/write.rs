@@ -6,7 +6,7 @@ use alloc::vec::Vec;
 use core::fmt;
 use core::future::Future;
 use core::pin::Pin;
-use core::task::{Context, Poll};
+use core::task::{Context, Poll, ready};
 
 use bytes::Bytes;
 
@@ -35,9 +35,7 @@ impl<P: Payload> Future for Write<'_, P> {
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let socket = self.socket;
         let core = &*socket.core;
-        if !core.may_go_on(cx) {
-            return Poll::Pending;
-        }
+        ready!(core.may_go_on(cx))?;
         let mut spare = Spare::default();
         let mut channel = loop {
             let mut channel = socket.channel.borrow_mut();
@@ -129,9 +127,7 @@ impl Future for Flush<'_> {
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let core = &*self.socket.core;
-        if !core.may_go_on(cx) {
-            return Poll::Pending;
-        }
+        ready!(core.may_go_on(cx))?;
         let mut spare = Spare::default();
         let outcome = loop {
             let mut channel = self.socket.channel.borrow_mut();

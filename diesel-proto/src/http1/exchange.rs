@@ -23,7 +23,7 @@ use alloc::rc::Rc;
 use alloc::vec::Vec;
 use core::cell::RefCell;
 use core::mem;
-use core::task::{Context, Poll, Waker};
+use core::task::{Context, Poll, Waker, ready};
 
 use super::response::{Content, Stream};
 use super::{BodyWriter, Headers, Response, Status};
@@ -397,9 +397,7 @@ impl Exchange {
     ) -> Poll<Result<T, Error>> {
         let Some(seat) = self.seat() else { return Poll::Ready(Err(Error::Closed)) };
         let core = seat.core();
-        if !core.may_go_on(cx) {
-            return Poll::Pending;
-        }
+        ready!(core.may_go_on(cx))?;
         let mut spare = Spare::default();
         let mut ask = false;
         let (taken, wake) = loop {
@@ -439,9 +437,7 @@ impl Exchange {
     ) -> Poll<Result<(), Error>> {
         let Some(seat) = self.seat() else { return Poll::Ready(Err(Error::Closed)) };
         let core = seat.core();
-        if !core.may_go_on(cx) {
-            return Poll::Pending;
-        }
+        ready!(core.may_go_on(cx))?;
         let mut spare = Spare::default();
         loop {
             let mut state = self.state.borrow_mut();
@@ -473,9 +469,7 @@ impl Exchange {
     pub(super) fn poll_flush(&self, cx: &mut Context<'_>) -> Poll<Result<(), Error>> {
         let Some(seat) = self.seat() else { return Poll::Ready(Err(Error::Closed)) };
         let core = seat.core();
-        if !core.may_go_on(cx) {
-            return Poll::Pending;
-        }
+        ready!(core.may_go_on(cx))?;
         let mut spare = Spare::default();
         loop {
             let mut state = self.state.borrow_mut();

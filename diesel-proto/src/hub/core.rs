@@ -10,14 +10,14 @@ use alloc::rc::Rc;
 use alloc::vec::Vec;
 use core::cell::{Cell, RefCell};
 use core::future::Future;
-use core::task::{Context, Waker};
+use core::task::{Context, Poll, Waker};
 
 use bytes::Bytes;
 
 use super::begun::Begun;
 use super::doomed::Doomed;
 use super::fibers::{Fiber, Hook, Role};
-use super::id::{Key, Slots};
+use super::id::{HubTag, Key, Slots};
 use super::seat::Seat;
 use super::service::Making;
 use super::stream::{MachineStream, Stream, StreamState, Top};
@@ -34,6 +34,8 @@ use crate::{
 pub(crate) type WrapClient = Box<dyn FnOnce(&Seat, Inner) -> Box<dyn Machine>>;
 
 pub(crate) struct Core {
+    /// What the names of this hub carry.
+    pub(crate) tag: HubTag,
     pub(crate) config: Config,
     pub(crate) client_config: Rc<ServiceConfig>,
     pub(crate) now: Cell<Instant>,
@@ -93,12 +95,13 @@ pub(crate) struct Core {
 /// What to do when a timer fires.
 pub(crate) enum Alarm {
     Wake(Waker),
-    Stream(ConnId),
+    Stream(Key),
 }
 
 impl Core {
     pub(crate) fn new(config: Config, alarm: Waker) -> Self {
         Core {
+            tag: HubTag::new(),
             client_config: Rc::new(config.client.clone()),
             config,
             now: Cell::new(Instant::ORIGIN),
@@ -166,12 +169,18 @@ impl Core {
 
     /// Whether the fiber may be given another token in this pass. If not, it goes to the end of
     /// the queue: a chatty peer starves nobody.
-    pub(crate) fn may_go_on(&self, cx: &mut Context<'_>) -> bool {
-        let may = self.tokens.get() > 0;
-        if !may {
-            cx.waker().wake_by_ref();
+    ///
+    /// There are tokens only while a fiber of this hub is polled: one of another hub would come back
+    /// for ever, and is told so.
+    pub(crate) fn may_go_on(&self, cx: &mut Context<'_>) -> Poll<Result<(), Error>> {
+        if self.tokens.get() > 0 {
+            return Poll::Ready(Ok(()));
         }
-        may
+        if self.polling.get().is_none() {
+            return Poll::Ready(Err(Error::OtherHub));
+        }
+        cx.waker().wake_by_ref();
+        Poll::Pending
     }
 
     pub(crate) fn spend_token(&self) {
@@ -186,8 +195,17 @@ impl Core {
     /// Has the machine of a handle's connection look what the handle asked for.
     pub(crate) fn look_at(&self, socket: &Socket) {
         if !socket.dirty.replace(true) {
-            self.wake_machine(socket.id);
+            self.wake_machine(socket.id());
         }
+    }
+
+    /// The name of a connection, to be given out.
+    pub(crate) fn conn_id(&self, key: Key) -> ConnId {
+        ConnId { key, hub: self.tag }
+    }
+
+    pub(crate) fn service_id(&self, index: u32) -> ServiceId {
+        ServiceId { index, hub: self.tag }
     }
 
     /// Wakes a fiber once nothing is borrowed.
@@ -369,7 +387,8 @@ impl Core {
     pub(crate) fn add_stream(&self, service: Option<ServiceId>, connecting: bool) -> ConnId {
         let mut stream = Stream::of_machine(service, connecting, self.now.get());
         stream.listed = true;
-        let id = self.streams.borrow_mut().insert(stream).into();
+        let key = self.streams.borrow_mut().insert(stream);
+        let id = self.conn_id(key);
         self.dirty.borrow_mut().push(id);
         self.count_changed.set(true);
         self.counters.borrow_mut().open += 1;

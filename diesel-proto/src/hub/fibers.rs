@@ -103,6 +103,7 @@ impl Core {
         });
         core::mem::forget(unwinding);
         self.polling.set(None);
+        self.spend_all_tokens();
         self.ready.borrow_mut().give_back(index, waker);
         match polled {
             Some(Poll::Pending) => {
@@ -265,7 +266,7 @@ impl Core {
         }
         // The close may have waited for this.
         self.look_at(socket);
-        tells_cause || self.streams.borrow_mut().at(socket.id.into()).is_none()
+        tells_cause || self.streams.borrow_mut().at(socket.id().into()).is_none()
     }
 }
 
@@ -292,6 +293,7 @@ struct Unwinding<'a> {
 impl Drop for Unwinding<'_> {
     fn drop(&mut self) {
         self.core.polling.set(None);
+        self.core.spend_all_tokens();
         self.core.panicked(self.key);
     }
 }
@@ -391,7 +393,8 @@ mod tests {
         let failed = Notice::Failed { peer, error: "no answer".into() };
         let panicked = Notice::Panicked { peer };
         let send = || Action::Send(conn);
-        let told = |notice| Action::Notice(Some(ServiceId(0)), notice);
+        let service = hub.core.service_id(0);
+        let told = |notice| Action::Notice(Some(service), notice);
         assert_eq!(says(&mut hub, conn, b"x"), [send()]);
         assert_eq!(says(&mut hub, conn, b"e"), [told(failed)]);
         assert_eq!(says(&mut hub, conn, b"p"), [told(panicked)]);

@@ -2,77 +2,149 @@
 //!
 //! A name is an index and a generation: once what it named is gone, the name is stale for ever,
 //! and every call with it does nothing. An index is used again; a generation is not, within
-//! 2^32 of its kind.
+//! 2^32 of its kind. Names that are given out remember their hub; inside, a key is enough.
 
+use core::cmp::Ordering;
 use core::fmt;
+use core::hash::{Hash, Hasher};
+use core::num::NonZeroU32;
+use core::sync::atomic::{AtomicU32, Ordering::Relaxed};
 
 use slab::Slab;
 
-macro_rules! id {
-    ($(#[$doc:meta])* $name:ident) => {
-        $(#[$doc])*
-        #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-        pub struct $name {
-            pub(crate) index: u32,
-            pub(crate) generation: u32,
-        }
+/// Which hub of this process a name is of.
+///
+/// Nothing that a hub does follows from it, but that it refuses the names of others: so two hubs that
+/// are told the same do the same, though this differs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct HubTag(NonZeroU32);
 
-        impl $name {
-            /// Small and dense: fit to index a table beside the hub's own. The index of one that
-            /// is gone is used again.
-            pub fn index(self) -> usize {
-                self.index as usize
-            }
-        }
-
-        impl From<$name> for Key {
-            fn from(id: $name) -> Key {
-                Key { index: id.index, generation: id.generation }
-            }
-        }
-
-        impl From<Key> for $name {
-            fn from(key: Key) -> $name {
-                $name { index: key.index, generation: key.generation }
-            }
-        }
-
-        impl fmt::Debug for $name {
-            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                write!(f, concat!(stringify!($name), "({}.{})"), self.index, self.generation)
-            }
-        }
-    };
+impl HubTag {
+    /// One that no other hub has, of the last 2^32.
+    pub(crate) fn new() -> Self {
+        static NEXT: AtomicU32 = AtomicU32::new(1);
+        HubTag(NonZeroU32::new(NEXT.fetch_add(1, Relaxed)).unwrap_or(NonZeroU32::MIN))
+    }
 }
 
-id! {
-    /// A connection of a hub.
-    ConnId
-}
-id! {
-    /// A fiber of a hub: a handler, a loop, or what one of them spawned.
-    FiberId
+/// A connection of a hub. A hub refuses the names of another's: a call with one does nothing, as with
+/// a stale one, and is told by [`Notice::OtherHub`](crate::Notice::OtherHub).
+///
+/// Comparing, ordering and hashing leave the hub out, so that what two hubs did can be compared.
+#[derive(Clone, Copy)]
+pub struct ConnId {
+    pub(crate) key: Key,
+    pub(crate) hub: HubTag,
 }
 
-/// A service of a hub. Services are never removed.
+/// A fiber of a hub: a handler, a loop, or what one of them spawned.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct ServiceId(pub(crate) u32);
+pub struct FiberId(pub(crate) Key);
+
+/// A service of a hub. Services are never removed. A hub refuses the services of another.
+///
+/// Comparing leaves the hub out, as for a [`ConnId`].
+#[derive(Clone, Copy)]
+pub struct ServiceId {
+    pub(crate) index: u32,
+    pub(crate) hub: HubTag,
+}
+
+impl ConnId {
+    /// Small and dense: fit to index a table beside the hub's own. The index of one that is gone is
+    /// used again.
+    pub fn index(self) -> usize {
+        self.key.index as usize
+    }
+}
+
+impl FiberId {
+    /// Small and dense: fit to index a table beside the hub's own. The index of one that is gone is
+    /// used again.
+    pub fn index(self) -> usize {
+        self.0.index as usize
+    }
+}
 
 impl ServiceId {
     /// Services count from zero, in the order they were added.
     pub fn index(self) -> usize {
-        self.0 as usize
+        self.index as usize
+    }
+}
+
+impl From<ConnId> for Key {
+    fn from(id: ConnId) -> Key {
+        id.key
+    }
+}
+
+impl From<FiberId> for Key {
+    fn from(id: FiberId) -> Key {
+        id.0
+    }
+}
+
+impl From<Key> for FiberId {
+    fn from(key: Key) -> FiberId {
+        FiberId(key)
+    }
+}
+
+macro_rules! compare_by {
+    ($($name:ident: $field:ident),*) => {
+        $(
+            impl PartialEq for $name {
+                fn eq(&self, other: &Self) -> bool {
+                    self.$field == other.$field
+                }
+            }
+
+            impl Eq for $name {}
+
+            impl PartialOrd for $name {
+                fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
+                    Some(self.cmp(other))
+                }
+            }
+
+            impl Ord for $name {
+                fn cmp(&self, other: &Self) -> Ordering {
+                    self.$field.cmp(&other.$field)
+                }
+            }
+
+            impl Hash for $name {
+                fn hash<H: Hasher>(&self, state: &mut H) {
+                    self.$field.hash(state);
+                }
+            }
+        )*
+    };
+}
+
+compare_by!(ConnId: key, ServiceId: index);
+
+impl fmt::Debug for ConnId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "ConnId({}.{})", self.key.index, self.key.generation)
+    }
+}
+
+impl fmt::Debug for FiberId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "FiberId({}.{})", self.0.index, self.0.generation)
     }
 }
 
 impl fmt::Debug for ServiceId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "ServiceId({})", self.0)
+        write!(f, "ServiceId({})", self.index)
     }
 }
 
-/// An index and a generation, of whatever kind.
-#[derive(Clone, Copy, PartialEq, Eq)]
+/// An index and a generation, of whatever kind. What a hub keeps of its own.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(crate) struct Key {
     pub(crate) index: u32,
     pub(crate) generation: u32,
@@ -163,6 +235,14 @@ mod tests {
         assert!(slots.at(first).is_none());
         assert_eq!(slots.remove(first), None);
         assert_eq!(slots.at(second), Some(&mut 'b'));
+    }
+
+    /// There are many of them, and they are passed by value.
+    #[test]
+    fn names_are_small() {
+        assert_eq!(size_of::<Option<ConnId>>(), 12);
+        assert_eq!(size_of::<Option<ServiceId>>(), 8);
+        assert_eq!(size_of::<FiberId>(), 8);
     }
 
     #[test]

@@ -34,7 +34,8 @@ impl Hub {
         let core = &self.core;
         let room = core.streams.borrow().len() < core.config.max_connections;
         let ends = self.halted || core.is_draining() || core.halt_asked.get();
-        self.services.get(service.index()).is_some_and(|registered| {
+        let own = service.hub == core.tag;
+        self.services.get(service.index()).filter(|_| own).is_some_and(|registered| {
             room && !ends && registered.open < registered.config.max_connections
         })
     }
@@ -52,7 +53,8 @@ impl Hub {
 
     pub(super) fn try_accept(&mut self, id: ServiceId, peer: Address) -> Result<ConnId, Refused> {
         let core = &self.core;
-        let registered = self.services.get_mut(id.index()).ok_or(Refused::NoSuchService)?;
+        let registered = self.services.get_mut(id.index()).filter(|_| id.hub == core.tag);
+        let registered = registered.ok_or(Refused::NoSuchService)?;
         if core.is_draining() {
             return Err(Refused::Shutdown);
         }
@@ -120,6 +122,9 @@ impl Hub {
     #[must_use = "bytes that were not taken must be offered again"]
     pub fn received(&mut self, now: Instant, conn: ConnId, bytes: &[u8]) -> usize {
         self.advance(now);
+        if self.refuses(conn) {
+            return bytes.len();
+        }
         {
             let mut streams = self.core.streams.borrow_mut();
             let Some(stream) = streams.at(conn.into()) else { return bytes.len() };
@@ -148,6 +153,9 @@ impl Hub {
     /// is paused: who does not read does not see the end.
     pub fn eof(&mut self, now: Instant, conn: ConnId) {
         self.advance(now);
+        if self.refuses(conn) {
+            return;
+        }
         {
             let mut streams = self.core.streams.borrow_mut();
             let Some(stream) = streams.at(conn.into()) else { return };
@@ -168,6 +176,9 @@ impl Hub {
     /// [`write_stall`](crate::ServiceConfig::write_stall) of its service is closed, though.
     pub fn write_failed(&mut self, now: Instant, conn: ConnId) {
         self.advance(now);
+        if self.refuses(conn) {
+            return;
+        }
         {
             let mut streams = self.core.streams.borrow_mut();
             let Some(stream) = streams.at(conn.into()) else { return };
@@ -197,6 +208,9 @@ impl Hub {
     /// The stream is broken, both ways; what is queued is dropped.
     pub fn reset(&mut self, now: Instant, conn: ConnId) {
         self.advance(now);
+        if self.refuses(conn) {
+            return;
+        }
         self.step(conn, |link, now, workspace| link.cut(now, Cause::Reset, workspace));
         let settled =
             |flow: &mut crate::Flow| flow.closing().filter(|_| !flow.is_destroyed_by_reset());
@@ -232,6 +246,9 @@ impl Hub {
     /// all of it: nothing that comes behind is dropped. Returns how many are still queued.
     pub fn sent(&mut self, now: Instant, conn: ConnId, n: u64) -> u64 {
         self.advance(now);
+        if self.refuses(conn) {
+            return 0;
+        }
         let Some((sent, drained)) = self
             .with_flow(conn, |flow| (self.core.advance(&mut flow.output, n), flow.take_drained()))
         else {
@@ -259,7 +276,7 @@ impl Hub {
     /// The connection that [`Action::Connect`] asked for is there.
     pub fn connected(&mut self, now: Instant, conn: ConnId) {
         self.advance(now);
-        if self.opened(conn) {
+        if !self.refuses(conn) && self.opened(conn) {
             self.step(conn, |link, now, workspace| link.start(now, workspace));
         }
     }
@@ -267,7 +284,7 @@ impl Hub {
     /// The connection that [`Action::Connect`] asked for could not be made.
     pub fn connect_failed(&mut self, now: Instant, conn: ConnId, why: ConnectErrorKind) {
         self.advance(now);
-        if self.opened(conn) {
+        if !self.refuses(conn) && self.opened(conn) {
             self.end_stream(conn, End::Close(Cause::Connect(why)));
         }
     }
@@ -287,7 +304,21 @@ impl Hub {
     /// [`Input::Wake`].
     pub fn wake(&mut self, now: Instant, conn: ConnId) {
         self.advance(now);
-        self.step_in_place(conn, |link, now, workspace| link.input(now, Input::Wake, workspace));
+        if !self.refuses(conn) {
+            self.step_in_place(conn, |link, now, workspace| {
+                link.input(now, Input::Wake, workspace);
+            });
+        }
+    }
+
+    /// Whether a name is another hub's, which is told (but not after [`Action::Halt`]).
+    #[inline]
+    fn refuses(&self, conn: ConnId) -> bool {
+        let refuses = conn.hub != self.core.tag;
+        if refuses && !self.halted {
+            self.core.notice(None, Notice::OtherHub(conn));
+        }
+        refuses
     }
 
     /// The clock on the wall says so many seconds since 1970 (UTC). From here on the hub counts them
@@ -320,7 +351,7 @@ impl Hub {
         }
         let streams: Vec<_> = self.core.streams.borrow().keys().collect();
         for key in streams {
-            self.step_in_place(key.into(), |link, now, workspace| {
+            self.step_in_place(self.core.conn_id(key), |link, now, workspace| {
                 link.input(now, Input::Shutdown, workspace)
             });
         }

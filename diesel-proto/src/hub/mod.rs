@@ -74,7 +74,7 @@ pub(crate) use self::core::{Alarm, Core, WrapClient};
 pub(crate) use self::fibers::Role;
 pub(crate) use self::service::{HandlerFuture, Making};
 
-use self::id::Key;
+pub(crate) use self::id::Key;
 use self::stream::{Due, MachineStream, StreamState, Top};
 use crate::fiber::{Ctx, Event};
 use crate::link::Link;
@@ -182,7 +182,7 @@ impl Hub {
     /// Adds a service: a handler, or a [`Service`] with settings of its own.
     pub fn add_service(&mut self, service: impl Into<Service>) -> ServiceId {
         let service = service.into();
-        let id = ServiceId(self.services.len() as u32);
+        let id = self.core.service_id(self.services.len() as u32);
         let config = Rc::new(service.config.clone());
         self.services.push(Registered { service, config, open: 0, stopped: false });
         self.core.count_changed.set(true);
@@ -221,12 +221,20 @@ impl Hub {
 
     /// The deadline of a connection's machine, and what it is for.
     pub fn machine_deadline(&self, conn: ConnId) -> Option<Deadline> {
-        self.core.streams.borrow_mut().at(conn.into())?.with_flow(|flow| flow.deadline())?
+        self.with_flow(conn, |flow| flow.deadline())?
     }
 
     /// The name of a service, for its log lines.
     pub fn service_name(&self, service: ServiceId) -> Option<&'static str> {
-        Some(self.services.get(service.index())?.service.name)
+        let services = self.services.get(service.index());
+        Some(services.filter(|_| service.hub == self.core.tag)?.service.name)
+    }
+
+    /// The service at `index`, if there are so many.
+    #[cfg(feature = "testkit")]
+    pub(crate) fn service_at(&self, index: u32) -> Option<ServiceId> {
+        let service = self.core.service_id(index);
+        self.services.get(service.index()).map(|_| service)
     }
 
     /// Bytes that are held for a connection, in and out, and how many were looked at in search of
@@ -249,6 +257,9 @@ impl Hub {
     }
 
     fn with_flow<R>(&self, conn: ConnId, f: impl FnOnce(&mut crate::Flow) -> R) -> Option<R> {
+        if conn.hub != self.core.tag {
+            return None;
+        }
         self.core.streams.borrow_mut().at(conn.into())?.with_flow(f)
     }
 
@@ -269,7 +280,7 @@ impl Drop for Hub {
         }
         let streams: Vec<_> = self.core.streams.borrow().keys().collect();
         for key in streams {
-            self.end_stream(key.into(), End::Abort(Cause::Shutdown));
+            self.end_stream(self.core.conn_id(key), End::Abort(Cause::Shutdown));
         }
         self.bury();
         // It may hold handles as well.

@@ -78,7 +78,7 @@ impl Hub {
             self.core.counters.borrow_mut().timers_fired += 1;
             match alarm {
                 Alarm::Wake(waker) => self.core.wake(waker),
-                Alarm::Stream(conn) => self.stream_due(conn),
+                Alarm::Stream(key) => self.stream_due(self.core.conn_id(key)),
             }
         }
     }
@@ -171,7 +171,7 @@ impl Hub {
         let full = open >= self.core.config.max_connections;
         let draining = self.core.is_draining();
         for (index, registered) in (0..).zip(&mut self.services) {
-            let id = ServiceId(index);
+            let id = self.core.service_id(index);
             let own_full = registered.open >= registered.config.max_connections;
             let stop = draining || full || own_full;
             if stop == registered.stopped {
@@ -224,7 +224,7 @@ impl Hub {
                 self.core.streams.borrow_mut().at(key).is_some_and(|at| at.is_lingering());
             // What the grace period cut off must not look like all there was.
             let end = if lingers { End::Close } else { End::Abort };
-            self.end_stream(key.into(), end(Cause::TimedOut(Reason::Drain)));
+            self.end_stream(self.core.conn_id(key), end(Cause::TimedOut(Reason::Drain)));
         }
         self.bury();
         self.halted = true;

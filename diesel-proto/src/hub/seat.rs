@@ -9,8 +9,8 @@ use alloc::rc::Rc;
 use core::cell::Cell;
 use core::fmt;
 
-use super::Core;
 use super::fibers::Task;
+use super::{Core, Key};
 use crate::{Address, ConnId, Ctx};
 
 /// What a machine of a hub may hold on to: which connection it serves, and the hub around it. A
@@ -48,7 +48,7 @@ use crate::{Address, ConnId, Ctx};
 #[derive(Clone)]
 pub struct Seat {
     core: Rc<Core>,
-    conn: ConnId,
+    key: Key,
     /// Only where there are layers.
     learned: Option<Rc<Learned>>,
 }
@@ -61,7 +61,7 @@ struct Learned {
 
 impl Seat {
     pub(crate) fn new(core: Rc<Core>, conn: ConnId) -> Self {
-        Seat { core, conn, learned: None }
+        Seat { core, key: conn.into(), learned: None }
     }
 
     /// For a connection with layers: what one of them learns, the others see.
@@ -80,14 +80,14 @@ impl Seat {
 
     /// The connection's name in the hub.
     pub fn conn(&self) -> ConnId {
-        self.conn
+        self.core.conn_id(self.key)
     }
 
     /// The other side's address, as a layer below told it, or else that of the transport, which is
     /// [`Address::Unnamed`] once the connection is gone.
     pub fn peer(&self) -> Address {
         let told = self.learned.as_ref().and_then(|learned| learned.peer.get());
-        told.unwrap_or_else(|| self.core.peer(self.conn))
+        told.unwrap_or_else(|| self.core.peer(self.conn()))
     }
 
     /// For a layer that learned for whom the other side speaks: what starts above it from now on sees
@@ -103,18 +103,18 @@ impl Seat {
     /// from a fiber, or from the machine itself, which gives way to others like this. Does nothing
     /// once the connection is gone.
     pub fn wake(&self) {
-        self.core.wake_machine(self.conn);
+        self.core.wake_machine(self.conn());
     }
 
     /// Runs a stranger's code within a step, and outlives it: `None` if it panicked and the
     /// embedder's [`PollHook`](crate::PollHook) caught that.
     pub fn call<R>(&self, run: impl FnOnce() -> R) -> Option<R> {
-        self.core.call(Task::Machine(self.conn), run)
+        self.core.call(Task::Machine(self.conn()), run)
     }
 }
 
 impl fmt::Debug for Seat {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "Seat({:?} of {})", self.conn, self.peer())
+        write!(f, "Seat({:?} of {})", self.conn(), self.peer())
     }
 }

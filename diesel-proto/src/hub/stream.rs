@@ -389,11 +389,11 @@ fn earlier(a: Option<Instant>, b: Option<Instant>) -> Option<Instant> {
 fn set_timer(timer: &mut Option<TimerKey>, core: &Core, id: ConnId, deadline: Option<Instant>) {
     match (*timer, deadline) {
         (None, None) => {}
-        (None, Some(at)) => *timer = Some(core.add_timer(at, Alarm::Stream(id))),
+        (None, Some(at)) => *timer = Some(core.add_timer(at, Alarm::Stream(id.into()))),
         (Some(key), Some(at)) => {
             let mut timers = core.timers.borrow_mut();
             if timers.deadline(key) != Some(at) && !timers.set(key, at) {
-                *timer = Some(timers.insert(at, Alarm::Stream(id)));
+                *timer = Some(timers.insert(at, Alarm::Stream(id.into())));
             }
         }
         (Some(key), None) => {

@@ -126,7 +126,8 @@ impl Transcript {
         let hash = &mut self.hash;
         hash.add(&at.as_nanos().to_le_bytes());
         hash.add(&(host as u32).to_le_bytes());
-        let (index, generation) = conn.map_or((u32::MAX, 0), |conn| (conn.index, conn.generation));
+        let (index, generation) =
+            conn.map_or((u32::MAX, 0), |conn| (conn.key.index, conn.key.generation));
         hash.add(&index.to_le_bytes());
         hash.add(&generation.to_le_bytes());
         hash.add(&[what.tag()]);

@@ -228,9 +228,10 @@ impl<'a> Stage<'a> {
     /// The service of this name, or the first.
     fn service(&self, name: Option<&str>) -> Result<ServiceId, String> {
         let hub = self.network.hub(self.host);
-        let names = (0..).map_while(|id| Some((id, hub?.service_name(ServiceId(id))?)));
+        let ids = (0..).map_while(|index| hub?.service_at(index));
+        let names = ids.map_while(|id| Some((id, hub?.service_name(id)?)));
         let mut services = names.filter(|(_, known)| name.is_none_or(|name| name == *known));
-        let found = services.next().map(|(id, _)| ServiceId(id));
+        let found = services.next().map(|(id, _)| id);
         found.ok_or_else(|| "there is no such service".to_string())
     }
 
