@@ -297,6 +297,12 @@ impl Driver {
                     self.close(now, conn)?;
                 }
             }
+            Action::ReportUnacked(conn) => {
+                // If the system does not tell, the peer is measured by what the socket took.
+                if let Some(Ok(n)) = self.stream(conn).map(|stream| stream.unacked()) {
+                    hub.unacked(now, conn, n);
+                }
+            }
             Action::Connect(conn, Address::Socket(address)) => match connect::begin(address) {
                 Ok(socket) => self.add(hub, now, conn, socket, true),
                 Err(why) => hub.connect_failed(now, conn, why),
@@ -348,7 +354,12 @@ impl Driver {
             let Some(stream) = self.stream(conn) else { return };
             let room = SENT_PER_ROUND.saturating_sub(stream.sent_in(round));
             if room == 0 {
-                break hub.outgoing(conn, |_| ()).is_some() || hub.external(conn).is_some();
+                let more = hub.outgoing(conn, |_| ()).is_some() || hub.external(conn).is_some();
+                if more {
+                    // It may be that the socket takes no more: the hub has to know that it waits.
+                    hub.sent(now, conn, 0);
+                }
+                break more;
             }
             let written = hub.outgoing(conn, |slices| {
                 let all: usize = slices.iter().map(|slice| slice.len()).sum();

@@ -11,6 +11,7 @@ use std::os::fd::{AsFd, AsRawFd};
 use std::sync::Arc;
 
 use polling::{Event, PollMode, Poller};
+use socket2::Socket;
 
 use crate::fault::{self, Call};
 use crate::key::Key;
@@ -83,6 +84,31 @@ impl<S: AsFd> Registered<S> {
         }
         self.interest = interest;
         Ok(())
+    }
+}
+
+impl Registered<Socket> {
+    /// Bytes that were written and that the peer has not acknowledged.
+    ///
+    /// No crate that we depend on has a safe wrapper for this (rustix and socket2 have one for the
+    /// bytes to be read).
+    #[cfg(target_os = "linux")]
+    #[allow(unsafe_code)]
+    pub(crate) fn unacked(&self) -> io::Result<u64> {
+        let mut n: libc::c_int = 0;
+        let source = self.source.as_fd().as_raw_fd();
+        // SAFETY: the descriptor is open, for `self` owns it; this request (SIOCOUTQ, by its other
+        // name) writes one `int`, and `n` is one that lives until the call is over.
+        match unsafe { libc::ioctl(source, libc::TIOCOUTQ, &raw mut n) } {
+            0 => Ok(u64::try_from(n).unwrap_or(0)),
+            _ => Err(io::Error::last_os_error()),
+        }
+    }
+
+    /// Other systems do not tell in this way.
+    #[cfg(not(target_os = "linux"))]
+    pub(crate) fn unacked(&self) -> io::Result<u64> {
+        Err(io::ErrorKind::Unsupported.into())
     }
 }
 

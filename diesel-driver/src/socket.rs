@@ -155,6 +155,11 @@ impl Stream {
         }
     }
 
+    /// Bytes that the peer has not acknowledged.
+    pub(crate) fn unacked(&self) -> io::Result<u64> {
+        self.registered.unacked()
+    }
+
     pub(crate) fn connected(&mut self) -> io::Result<()> {
         self.connecting = false;
         self.writing = false;

@@ -95,30 +95,45 @@ fn a_peer_that_takes_nothing_is_cut_with_that_reason() {
     let lines = Rc::new(Cell::new(0));
     let mut world = World::new();
     let mut settings = marks(1000, 400);
-    settings.write_stall = seconds(10);
+    (settings.write_stall, settings.write_rate) = (seconds(10), 10);
     let service = world.hub.add_service(babbler(&lines, settings));
     let (stalled, slow) = (world.accept(service), world.accept(service));
     world.takes_only(stalled, 0);
     world.takes_only(slow, 0);
-    // One byte now and then is progress; that it is offered again and takes none is not.
-    for _ in 0..5 {
-        world.waits(seconds(9));
-        world.takes(slow, 1);
-        world.takes(stalled, 0);
-        if world.closed(stalled).is_some() {
-            break;
+    // Slow is no stall; that it is offered again and takes none is.
+    for second in 1..=30 {
+        world.waits(seconds(1));
+        world.takes(slow, 12);
+        if second < 10 {
+            world.takes(stalled, 0);
+            assert_eq!(world.closed(stalled), None);
         }
-        assert_eq!(world.now, Instant::ORIGIN + seconds(9));
     }
     assert_eq!(world.closed(stalled), Some(Cause::TimedOut(Reason::WriteStall)));
     assert_eq!(world.closed(slow), None);
+    // It takes no more: the time began when it last had taken enough.
     world.waits(seconds(9));
     assert_eq!(world.closed(slow), None);
-    world.waits(seconds(1));
+    world.waits(seconds(11));
     assert_eq!(world.closed(slow), Some(Cause::TimedOut(Reason::WriteStall)));
     let cut = Notice::Cut { peer: Address::Unnamed, cause: Cause::TimedOut(Reason::WriteStall) };
     assert!(world.notices().contains(&cut));
     assert_eq!(world.hub.counters().open, 0);
+}
+
+/// Reading slowly is no way to hold memory for ever.
+#[test]
+fn a_peer_that_takes_less_than_the_least_rate_is_cut() {
+    let lines = Rc::new(Cell::new(0));
+    let mut world = World::new();
+    let service = world.hub.add_service(babbler(&lines, marks(1000, 400)));
+    let conn = world.accept(service);
+    world.takes_only(conn, 0);
+    for _ in 0..119 {
+        world.waits(seconds(1));
+        world.takes(conn, 200);
+    }
+    assert_eq!(world.closed(conn), Some(Cause::TimedOut(Reason::WriteStall)));
 }
 
 /// The deadline begins when the peer takes no more, not when it last had something to take.

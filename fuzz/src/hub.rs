@@ -123,6 +123,7 @@ impl World {
         served.high_water = setting.high_water.into();
         served.low_water = setting.low_water.into();
         served.write_stall = ms(setting.write_stall);
+        served.write_rate = u64::from(setting.low_water);
         served.idle = setting.idle.map(ms);
         served.linger = ms(setting.linger);
         served.connect = ms(setting.connect);
@@ -271,8 +272,14 @@ impl World {
         let mut actions = Vec::new();
         self.hub.run(self.now, &mut actions);
         for action in actions {
-            if let Action::Connect(conn, _) = action {
-                self.names.push(conn);
+            match action {
+                Action::Connect(conn, _) => self.names.push(conn),
+                // Of an even number of bytes received, the peer has acknowledged none.
+                Action::ReportUnacked(conn) if self.received % 3 > 0 => {
+                    let unacked = if self.received % 2 == 0 { u64::MAX } else { self.received };
+                    self.hub.unacked(self.now, conn, unacked);
+                }
+                _ => {}
             }
             self.shadow.told(&action);
             self.log.push(Out::Action(action));

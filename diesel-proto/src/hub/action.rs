@@ -23,6 +23,11 @@ pub enum Action {
     /// Reset the stream at once (on a socket: `SO_LINGER` of zero, then close), so that the peer
     /// does not take what was cut off for all there was. The name is stale from here on.
     Abort(ConnId, Cause),
+    /// Say with [`unacked`](crate::Hub::unacked), before the next run, how many of the bytes that
+    /// the stream took its peer has not acknowledged: on Linux, `SIOCOUTQ`. An embedder whose
+    /// [`sent`](crate::Hub::sent) counts what the peer took need not answer: then only that counts
+    /// for the least rate of [`write_rate`](crate::ServiceConfig::write_rate).
+    ReportUnacked(ConnId),
     /// Connect to this address, and say [`connected`](crate::Hub::connected) or
     /// [`connect_failed`](crate::Hub::connect_failed).
     Connect(ConnId, Address),

@@ -81,9 +81,15 @@ pub struct ServiceConfig {
     pub high_water: u64,
     /// It goes on once no more than this many are. 16 KiB by default.
     pub low_water: u64,
-    /// How long the peer may take none of what is queued before the connection is cut. 60 s by
+    /// While more is queued than could be sent, the peer has to take
+    /// [`write_rate`](Self::write_rate) bytes a second, averaged over this time; else the connection
+    /// is cut, with [`Reason::WriteStall`](crate::Reason::WriteStall). Zero cuts at once. 60 s by
     /// default.
     pub write_stall: Duration,
+    /// The least rate, in bytes a second, at which a peer has to take what is queued for it: reading
+    /// slowly is no attack, but what is held for the peer must not be held for ever. Zero: a byte in
+    /// [`write_stall`](Self::write_stall) will do. 500 by default.
+    pub write_rate: u64,
     /// How long the peer may send nothing while it is read. Off by default.
     pub idle: Option<Duration>,
     /// How long a connection waits, after our side is closed, for the peer to close its own, so
@@ -103,6 +109,7 @@ impl Default for ServiceConfig {
             high_water: 64 << 10,
             low_water: 16 << 10,
             write_stall: Duration::from_secs(60),
+            write_rate: 500,
             idle: None,
             linger: Duration::from_secs(2),
             connect: Duration::from_secs(30),

@@ -267,10 +267,22 @@ impl Hub {
         let Some(stream) = streams.at(conn.into()) else { return 0 };
         let flow = |flow: &mut Flow| (flow.output.len(), flow.is_half_closed());
         let (left, closing) = stream.with_flow(flow).unwrap_or_default();
-        if stream.progress.sent(core.now.get(), sent, left) || closing {
+        if stream.progress.sent(core.now.get(), left) || closing {
             core.list(stream, conn);
         }
         left
+    }
+
+    /// Of the bytes that the stream took, its peer has not acknowledged the last `n`: the answer to
+    /// [`Action::ReportUnacked`]. Unasked, it does nothing.
+    pub fn unacked(&mut self, now: Instant, conn: ConnId, n: u64) {
+        self.advance(now);
+        let core = &self.core;
+        let mut streams = core.streams.borrow_mut();
+        let Some(stream) = streams.at(conn.into()) else { return };
+        if stream.unacked(core.now.get(), n) {
+            core.list(stream, conn);
+        }
     }
 
     /// The connection that [`Action::Connect`] asked for is there.

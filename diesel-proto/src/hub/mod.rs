@@ -11,6 +11,7 @@
 //! | [`accept`](Hub::accept) | a service has a new connection |
 //! | [`received`](Hub::received), [`eof`](Hub::eof), [`reset`](Hub::reset) | a stream brought bytes, ended, broke |
 //! | [`sent`](Hub::sent) | a stream took bytes |
+//! | [`unacked`](Hub::unacked) | what an [`Action::ReportUnacked`] asked for |
 //! | [`write_failed`](Hub::write_failed) | a stream takes no more bytes, ever |
 //! | [`connected`](Hub::connected), [`connect_failed`](Hub::connect_failed) | what became of a [`Action::Connect`] |
 //! | [`wake`](Hub::wake) | what a connection's machine shares with others changed |
@@ -48,6 +49,7 @@ pub(crate) mod fibers;
 pub(crate) mod id;
 mod inputs;
 mod layer;
+mod progress;
 mod run;
 mod seat;
 mod service;

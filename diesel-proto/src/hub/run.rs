@@ -93,6 +93,7 @@ impl Hub {
         };
         match due {
             Some(Due::Connect) => self.connect_failed(now, conn, ConnectErrorKind::TimedOut),
+            Some(Due::Ask) => self.core.push_action(Action::ReportUnacked(conn)),
             Some(Due::End(end)) => self.end_stream(conn, end),
             Some(Due::Reset) => self.reset(now, conn),
             Some(Due::Idle) => self.step(conn, |link, now, workspace| {

@@ -134,6 +134,12 @@ impl Service {
         self
     }
 
+    /// See [`ServiceConfig::write_rate`].
+    pub fn write_rate(mut self, bytes_per_second: u64) -> Self {
+        self.config.write_rate = bytes_per_second;
+        self
+    }
+
     /// See [`ServiceConfig::write_stall`].
     pub fn write_stall(mut self, after: Duration) -> Self {
         self.config.write_stall = after;

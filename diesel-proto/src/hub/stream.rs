@@ -18,6 +18,7 @@ use core::time::Duration;
 use super::Action;
 use super::begun::{Begun, put_off};
 use super::core::{Alarm, Core};
+use super::progress::{Progress, StallDue};
 use crate::fiber::FiberMachine;
 use crate::link::Link;
 use crate::{
@@ -103,40 +104,6 @@ enum Phase {
     Lingering,
 }
 
-/// How sending gets on.
-pub(crate) struct Progress {
-    /// When this phase began, or sending last made progress.
-    since: Instant,
-    /// The embedder was told to send, and has not sent everything.
-    sending: bool,
-    /// The embedder could not send everything.
-    stuck: bool,
-    /// It never will.
-    failed: bool,
-}
-
-impl Progress {
-    /// The embedder sent `n` bytes and `left` are still queued. Returns whether the deadline for
-    /// progress has changed.
-    pub(crate) fn sent(&mut self, now: Instant, n: u64, left: u64) -> bool {
-        let was_stuck = core::mem::replace(&mut self.stuck, left > 0);
-        self.sending &= left > 0;
-        if n > 0 || !was_stuck {
-            self.since = now;
-        }
-        was_stuck || self.stuck
-    }
-
-    /// When a stream that is stuck began to get nowhere. If nothing can be sent any more, what still
-    /// arrives counts.
-    fn stalled_since(&self, heard: Instant) -> Option<Instant> {
-        match self.failed {
-            true => Some(self.since.max(heard)),
-            false => self.stuck.then_some(self.since),
-        }
-    }
-}
-
 impl Stream {
     /// One whose machine is being made.
     pub(crate) fn of_machine(service: Option<ServiceId>, connecting: bool, now: Instant) -> Self {
@@ -155,7 +122,7 @@ impl Stream {
             listed: false,
             woken: false,
             timer: None,
-            progress: Progress { since: now, sending: false, stuck: false, failed: false },
+            progress: Progress::new(now),
             heard: now,
         }
     }
@@ -203,6 +170,14 @@ impl Stream {
         !core::mem::replace(&mut self.progress.failed, true)
     }
 
+    /// The embedder holds so much that the peer has not acknowledged. Returns whether that puts a
+    /// deadline off.
+    pub(crate) fn unacked(&mut self, now: Instant, unacked: u64) -> bool {
+        let StreamState::Machine(stream) = &self.state else { return false };
+        let sent = stream.link.flow.output.sent();
+        self.progress.unacked(now, sent, unacked, &stream.config)
+    }
+
     /// Whether nothing goes any more, either way: a write failed, and the peer has ended its side.
     pub(crate) fn is_dead(&self) -> bool {
         self.progress.failed
@@ -228,28 +203,31 @@ impl Stream {
 
     /// What the deadline that passed was for, if one has.
     pub(crate) fn due(&mut self, now: Instant) -> Option<Due> {
-        let (linger, stall, idle, connect) = {
-            let config = self.config()?;
-            (config.linger, config.write_stall, config.idle, config.connect)
-        };
-        let (closing, awaits_cause) = self.with_flow(|flow| (flow.closing(), flow.awaits_cause))?;
+        let StreamState::Machine(stream) = &self.state else { return None };
+        let ServiceConfig { linger, write_stall, idle, connect, .. } = *stream.config;
+        let flow = &stream.link.flow;
+        let (closing, awaits_cause) = (flow.closing(), flow.awaits_cause);
+        if self.phase == Phase::Open && !self.progress.failed {
+            match self.progress.due(now, flow.output.sent(), &stream.config) {
+                // Nobody reads what the system holds: with FIN it would hold that for minutes more.
+                Some(StallDue::Cut) => {
+                    return Some(Due::End(End::Abort(Cause::TimedOut(Reason::WriteStall))));
+                }
+                Some(StallDue::Ask) => return Some(Due::Ask),
+                None => {}
+            }
+        }
         match self.phase {
             Phase::Connecting => (now >= self.progress.since + connect).then_some(Due::Connect),
             Phase::Lingering => (now
                 >= self.progress.since + lingers_for(awaits_cause, self.peer_ended, linger))
             .then_some(Due::End(End::Close(closing.unwrap_or(Cause::Done)))),
+            // If nothing can be sent any more, what still arrives counts.
             Phase::Open
-                if self
-                    .progress
-                    .stalled_since(self.heard)
-                    .is_some_and(|since| now >= since + stall) =>
+                if self.progress.failed
+                    && now >= self.progress.since.max(self.heard) + write_stall =>
             {
-                Some(match self.progress.failed {
-                    true => Due::Reset,
-                    // Nobody reads what the system holds: with FIN it would hold that for minutes
-                    // more.
-                    false => Due::End(End::Abort(Cause::TimedOut(Reason::WriteStall))),
-                })
+                Some(Due::Reset)
             }
             Phase::Open if closing.is_some() => None,
             // Who is not read cannot be heard.
@@ -333,8 +311,10 @@ impl Stream {
                     + lingers_for(flow.awaits_cause, self.peer_ended, config.linger),
             ),
             Phase::Open => {
-                let stalled = self.progress.stalled_since(self.heard);
-                let stall = stalled.map(|since| since + config.write_stall);
+                let stall = match self.progress.failed {
+                    true => Some(self.progress.since.max(self.heard) + config.write_stall),
+                    false => self.progress.deadline(config),
+                };
                 let closing = flow.is_closing();
                 let listening = !closing && !self.pause_told;
                 let idle = config.idle.filter(|_| listening).map(|idle| self.heard + idle);
@@ -344,13 +324,6 @@ impl Stream {
         };
         set_timer(&mut self.timer, core, id, deadline);
         None
-    }
-
-    fn config(&self) -> Option<&ServiceConfig> {
-        match &self.state {
-            StreamState::Machine(stream) => Some(&stream.config),
-            StreamState::Stepping => None,
-        }
     }
 
     pub(crate) fn peer(&self) -> Address {
@@ -405,6 +378,8 @@ fn set_timer(timer: &mut Option<TimerKey>, core: &Core, id: ConnId, deadline: Op
 
 /// What a deadline was for.
 pub(crate) enum Due {
+    /// Ask the embedder how much its peer has not acknowledged.
+    Ask,
     Connect,
     /// It ends at once.
     End(End),

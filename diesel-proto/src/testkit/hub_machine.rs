@@ -120,6 +120,7 @@ impl HubMachine {
             Action::Connect(conn, _) => {
                 self.hub.connect_failed(now, conn, ConnectErrorKind::Unsupported);
             }
+            Action::ReportUnacked(conn) => self.hub.unacked(now, conn, actions.queued()),
             Action::Notice(_, notice) => actions.notice(notice),
             Action::Halt => actions.close(Cause::Shutdown),
             Action::Close(conn, cause) if Some(conn) == self.conn => {

@@ -285,6 +285,14 @@ impl Network {
             Action::Abort(conn, cause) => {
                 self.end_stream(host, conn, crate::End::Abort(cause));
             }
+            Action::ReportUnacked(conn) => {
+                // What has arrived, but was not read, may be acknowledged by a system; not here.
+                let wire = self.hosts[host].socket(conn).and_then(|socket| socket.wire);
+                if let Some((wire, side)) = wire {
+                    let held = self.wires[wire].pipes[side].held() as u64;
+                    self.hosts[host].hub.unacked(self.now, conn, held);
+                }
+            }
             Action::Connect(conn, address) => {
                 self.transcript.add(self.now, host, Some(conn), What::Connects(address));
                 self.hosts[host].add_socket(conn, None);
