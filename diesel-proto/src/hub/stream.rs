@@ -444,6 +444,6 @@ mod tests {
     #[cfg(target_pointer_width = "64")]
     fn a_stream_of_a_machine_is_small() {
         assert!(size_of::<(u32, Stream)>() <= 80);
-        assert_eq!(size_of::<MachineStream>(), 192);
+        assert!(size_of::<MachineStream>() <= 208);
     }
 }
