@@ -8,8 +8,11 @@ use std::sync::atomic::{AtomicBool, Ordering, fence};
 use std::sync::{Arc, OnceLock};
 use std::task::{Wake, Waker};
 
-use diesel_proto::{Config, Counters, Ctx, Error, Event, FiberId, Hub, Service, ServiceId};
+use diesel_proto::{Config, Counters, Ctx, Event, FiberId, Hub, IntoService, LoopBody, ServiceId};
 use polling::Poller;
+
+#[cfg(doc)]
+use diesel_proto::Error;
 
 use crate::driver::Driver;
 use crate::listen::{self, ListenOptions};
@@ -92,9 +95,9 @@ impl Application {
     /// # Errors
     ///
     /// If that address cannot be listened on: the error names it, and no service is added.
-    pub fn add_service(
+    pub fn add_service<Kind>(
         &mut self,
-        service: impl Into<Service>,
+        service: impl IntoService<Kind>,
         address: impl ToSocketAddrs,
     ) -> io::Result<ServiceId> {
         self.add_service_with(service, address, ListenOptions::default())
@@ -105,9 +108,9 @@ impl Application {
     /// # Errors
     ///
     /// As [`add_service`](Self::add_service).
-    pub fn add_service_with(
+    pub fn add_service_with<Kind>(
         &mut self,
-        service: impl Into<Service>,
+        service: impl IntoService<Kind>,
         address: impl ToSocketAddrs,
         options: ListenOptions,
     ) -> io::Result<ServiceId> {
@@ -121,9 +124,9 @@ impl Application {
     /// # Errors
     ///
     /// If it cannot be watched.
-    pub fn adopt(
+    pub fn adopt<Kind>(
         &mut self,
-        service: impl Into<Service>,
+        service: impl IntoService<Kind>,
         listener: TcpListener,
         options: ListenOptions,
     ) -> io::Result<ServiceId> {
@@ -138,9 +141,9 @@ impl Application {
     /// # Errors
     ///
     /// If there are more loops than [`Config::max_fibers`] allows.
-    pub fn add_loop<F>(&mut self, body: F) -> io::Result<FiberId>
+    pub fn add_loop<F, Kind>(&mut self, body: F) -> io::Result<FiberId>
     where
-        F: AsyncFnOnce(Ctx) -> Result<(), Error> + 'static,
+        F: LoopBody<Kind> + 'static,
     {
         self.hub.add_loop(body).map_err(|limit| io::Error::other(limit.to_string()))
     }

@@ -55,8 +55,8 @@ pub use fiber::{
     First8, Group, JoinHandle, Payload, Reader, Subscription, Writer, first,
 };
 pub use hub::{
-    Action, Config, ConnId, Counters, FiberId, Hub, Inner, PollHook, Refused, Seat, Service,
-    ServiceConfig, ServiceId, Task,
+    Action, Config, ConnHandler, ConnId, Counters, FiberId, Hub, Inner, IntoService, LoopBody,
+    PollHook, Refused, Seat, Service, ServiceConfig, ServiceId, Task,
 };
 pub use line_echo::LineEcho;
 pub use machine::{Actions, Flow, Input, Machine, Workspace};

@@ -101,6 +101,6 @@ fn the_limit_of_the_application_is_heeded_within_a_batch() {
     for limit in [1, 7] {
         let mut config = Config::default();
         config.max_connections = limit;
-        assert_heeded(config, || echo.into());
+        assert_heeded(config, || Service::new(echo));
     }
 }

@@ -362,7 +362,7 @@ mod peers {
 
     #[test]
     fn who_resets_disturbs_nobody() {
-        let running = Running::start(Config::default(), || echo.into());
+        let running = Running::start(Config::default(), || Service::new(echo));
         let mut neighbour = visit(running.address);
         for n in 0..20 {
             let mut client = visit(running.address);
@@ -378,7 +378,7 @@ mod peers {
 
     #[test]
     fn who_ends_their_side_still_gets_their_answers() {
-        let running = Running::start(Config::default(), || echo.into());
+        let running = Running::start(Config::default(), || Service::new(echo));
         let mut client = connect(running.address);
         let lines: String = (0..10_000).map(|n| format!("line {n}\n")).collect();
         let sent = lines.clone();
@@ -422,7 +422,7 @@ mod peers {
     fn the_same_holds_for_the_limit_of_the_whole_application() {
         let mut config = Config::default();
         config.max_connections = 2;
-        let running = Running::start(config, || echo.into());
+        let running = Running::start(config, || Service::new(echo));
         wait_for_a_place(running.address);
     }
 

@@ -27,6 +27,13 @@ use crate::{ConnId, Error, FiberId, Limit};
 ///   longer than [`Deadlines::half_close`](super::Deadlines::half_close).
 ///
 /// A closure has to say what it takes: `|request: Request| ..`.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` is not a handler of requests",
+    label = "neither a `fn(Request) -> R` nor an `async fn(Request) -> R` where `R` is a response",
+    note = "a handler takes the `Request` itself and nothing else; what it captures it shares or owns",
+    note = "a response is a `Response`, a text, a `Status`, a pair of a `Status` and one of these, or a \
+            `Result` of one whose error is an `Error` or converts to it: see `IntoResponse`"
+)]
 pub trait Handler<Kind>: sealed::Sealed<Kind> {
     #[doc(hidden)]
     fn into_answers(self) -> Answers;

@@ -53,6 +53,7 @@ mod progress;
 mod run;
 mod seat;
 mod service;
+mod shapes;
 mod step;
 pub(crate) mod stream;
 mod wake;
@@ -71,6 +72,7 @@ pub use self::id::{ConnId, FiberId, ServiceId};
 pub use self::layer::Inner;
 pub use self::seat::Seat;
 pub use self::service::Service;
+pub use self::shapes::{ConnHandler, IntoService, LoopBody};
 
 pub(crate) use self::core::{Alarm, Core, WrapClient};
 pub(crate) use self::fibers::Role;
@@ -78,11 +80,13 @@ pub(crate) use self::service::{HandlerFuture, Making};
 
 pub(crate) use self::id::Key;
 use self::stream::{Due, MachineStream, StreamState, Top};
+#[cfg(doc)]
+use crate::Error;
 use crate::fiber::{Ctx, Event};
 use crate::link::Link;
 use crate::{
-    Address, Cause, ConnectErrorKind, Deadline, End, Error, External, Flow, Input, Instant, Limit,
-    Notice, Reason, Workspace,
+    Address, Cause, ConnectErrorKind, Deadline, End, External, Flow, Input, Instant, Limit, Notice,
+    Reason, Workspace,
 };
 
 /// A whole application: see the [module](self).
@@ -182,8 +186,8 @@ impl Hub {
     }
 
     /// Adds a service: a handler, or a [`Service`] with settings of its own.
-    pub fn add_service(&mut self, service: impl Into<Service>) -> ServiceId {
-        let service = service.into();
+    pub fn add_service<Kind>(&mut self, service: impl IntoService<Kind>) -> ServiceId {
+        let service = service.into_service();
         let id = self.core.service_id(self.services.len() as u32);
         let config = Rc::new(service.config.clone());
         self.services.push(Registered { service, config, open: 0, stopped: false });
@@ -192,9 +196,9 @@ impl Hub {
     }
 
     /// Adds a loop: a fiber without a connection, which runs from the next [`run`](Self::run) on.
-    pub fn add_loop<F>(&mut self, body: F) -> Result<FiberId, Limit>
+    pub fn add_loop<F, Kind>(&mut self, body: F) -> Result<FiberId, Limit>
     where
-        F: AsyncFnOnce(Ctx) -> Result<(), Error> + 'static,
+        F: LoopBody<Kind> + 'static,
     {
         let ctx = self.ctx();
         self.core.add_fiber(Role::Loop, async move { body(ctx).await })

@@ -10,7 +10,7 @@ use core::time::Duration;
 use super::stream::Top;
 use super::{Inner, Seat};
 use crate::fiber::{FiberMachine, StartHandler};
-use crate::{Address, Conn, Error, Machine, ServiceConfig, ServiceId};
+use crate::{Address, ConnHandler, Error, Machine, ServiceConfig, ServiceId};
 
 /// A handler or a maker of machines, with its settings.
 ///
@@ -45,9 +45,9 @@ pub(crate) struct Making {
 impl Service {
     /// Each connection is served by a fiber of `handler`: an `async fn`, or an async closure that
     /// borrows what it captured.
-    pub fn new<H>(handler: H) -> Self
+    pub fn new<H, Kind>(handler: H) -> Self
     where
-        H: AsyncFn(Conn) -> Result<(), Error> + 'static,
+        H: ConnHandler<Kind> + 'static,
     {
         let handler = Rc::new(handler);
         let start: StartHandler = Rc::new(move |conn| {
@@ -150,11 +150,5 @@ impl Service {
 impl fmt::Debug for Service {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Service").field("name", &self.name).finish_non_exhaustive()
-    }
-}
-
-impl<H: AsyncFn(Conn) -> Result<(), Error> + 'static> From<H> for Service {
-    fn from(handler: H) -> Self {
-        Service::new(handler)
     }
 }

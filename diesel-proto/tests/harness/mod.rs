@@ -48,7 +48,7 @@ impl World {
     }
 
     /// A world with one service, and one connection to it.
-    pub(crate) fn serving(service: impl Into<Service>) -> (Self, ConnId) {
+    pub(crate) fn serving<Kind>(service: impl IntoService<Kind>) -> (Self, ConnId) {
         let mut world = World::new();
         let service = world.hub.add_service(service);
         let conn = world.accept(service);

@@ -21,10 +21,10 @@ mod telnet;
 
 use std::cell::RefCell;
 
-use diesel_driver::{Conn, Hub, Service};
+use diesel_driver::{Conn, Hub, IntoService, Service};
 
 /// An application with one service.
-fn with(service: impl Into<Service>) -> Hub {
+fn with<Kind>(service: impl IntoService<Kind>) -> Hub {
     let mut hub = Hub::default();
     hub.add_service(service);
     hub

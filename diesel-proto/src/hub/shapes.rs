@@ -1,0 +1,100 @@
+//! What may be added to a hub, by its shape: handlers, loops, and what is made a service.
+//!
+//! These traits are bounds with a message. Where a function has another shape, the compiler says what
+//! shape is wanted, instead of which bound of an `AsyncFn` inside which conversion does not hold.
+//!
+//! It says so only if more than one implementation might have fitted: of a single one it tells what
+//! that lacks. So there are two of each, told apart by `Kind`, which is inferred: the second one of
+//! [`ConnHandler`] and [`LoopBody`] fits nothing.
+
+use super::Service;
+use crate::{Conn, Ctx, Error};
+
+/// A handler of connections: `async fn(Conn) -> Result<(), Error>`, or an async closure that owns or
+/// borrows what it captured. `Kind` is inferred.
+///
+/// ```
+/// use diesel_proto::{Conn, ConnHandler, Error, Service};
+///
+/// async fn greet(mut conn: Conn) -> Result<(), Error> {
+///     conn.write("hello\r\n").await
+/// }
+///
+/// fn named<H: ConnHandler<K> + 'static, K>(handler: H) -> Service {
+///     Service::new(handler).named("greeter")
+/// }
+///
+/// named(greet);
+/// named(async |mut conn| conn.write("hello\r\n").await);
+/// ```
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` is not a handler of connections",
+    label = "not an `async fn(Conn) -> Result<(), Error>`",
+    note = "a handler is an `async fn(Conn) -> Result<(), Error>`, or an async closure: \
+            `async |mut conn: Conn| {{ ..; Ok(()) }}`",
+    note = "it takes the `Conn` itself, not a reference, and its last expression is `Ok(())`"
+)]
+pub trait ConnHandler<Kind>: AsyncFn(Conn) -> Result<(), Error> {}
+
+impl<H> ConnHandler<kind::Handler> for H where H: AsyncFn(Conn) -> Result<(), Error> {}
+impl<H> ConnHandler<kind::Nothing> for H where H: kind::NoHandler {}
+
+/// A loop: `async fn(Ctx) -> Result<(), Error>`, or an async closure. `Kind` is inferred.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` is not a loop",
+    label = "not an `async fn(Ctx) -> Result<(), Error>`",
+    note = "a loop is an `async fn(Ctx) -> Result<(), Error>`, or an async closure: \
+            `async |ctx: Ctx| {{ ..; Ok(()) }}`",
+    note = "what needs a `Conn` is a handler: `add_service`; or it connects: `ctx.connect(address)`"
+)]
+pub trait LoopBody<Kind>: AsyncFnOnce(Ctx) -> Result<(), Error> {}
+
+impl<F> LoopBody<kind::Handler> for F where F: AsyncFnOnce(Ctx) -> Result<(), Error> {}
+impl<F> LoopBody<kind::Nothing> for F where F: kind::NoLoop {}
+
+/// What serves connections: a [`Service`], what can be converted to one (such as an
+/// [`http1::Service`](crate::http1::Service)), or a bare [handler](ConnHandler). `Kind` is inferred.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` is neither a service nor a handler of connections",
+    label = "not a `Service`, and not an `async fn(Conn) -> Result<(), Error>`",
+    note = "a handler is an `async fn(Conn) -> Result<(), Error>`, or an async closure: \
+            `async |mut conn: Conn| {{ ..; Ok(()) }}`",
+    note = "it takes the `Conn` itself, not a reference, and its last expression is `Ok(())`",
+    note = "a handler of HTTP requests is added as `http1::Service::new(handler)`, a machine as \
+            `Service::machine(|peer| ..)`"
+)]
+pub trait IntoService<Kind> {
+    /// As a service, with its settings.
+    fn into_service(self) -> Service;
+}
+
+impl<H> IntoService<kind::Handler> for H
+where
+    H: AsyncFn(Conn) -> Result<(), Error> + 'static,
+{
+    fn into_service(self) -> Service {
+        Service::new(self)
+    }
+}
+
+impl<S: Into<Service>> IntoService<kind::Service> for S {
+    fn into_service(self) -> Service {
+        self.into()
+    }
+}
+
+/// Which implementation of a trait is meant.
+mod kind {
+    use crate::{Conn, Ctx, Error};
+
+    #[derive(Debug)]
+    pub enum Handler {}
+    #[derive(Debug)]
+    pub enum Service {}
+    #[derive(Debug)]
+    pub enum Nothing {}
+
+    /// Nothing is.
+    pub trait NoHandler: AsyncFn(Conn) -> Result<(), Error> {}
+    pub trait NoLoop: AsyncFnOnce(Ctx) -> Result<(), Error> {}
+}
