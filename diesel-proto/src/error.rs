@@ -27,6 +27,8 @@ pub enum Error {
     Connect(Box<ConnectError>),
     /// The hub is shutting down, and this would have had to wait.
     Shutdown,
+    /// The future was polled again after it had given its result.
+    AlreadyDone,
     /// What is awaited belongs to another hub than the fiber that awaits it, or no fiber awaits it.
     OtherHub,
     /// The fiber that was to give the answer was aborted.
@@ -93,6 +95,7 @@ impl fmt::Display for Error {
             Error::Lagged(n) => write!(f, "fell behind and missed {n} messages"),
             Error::Connect(error) => error.fmt(f),
             Error::Shutdown => f.write_str("shutting down"),
+            Error::AlreadyDone => f.write_str("polled again after it had given its result"),
             Error::OtherHub => f.write_str("awaited outside of the fibers of its hub"),
             Error::Aborted => f.write_str("the fiber was aborted"),
             Error::Panicked => f.write_str("the fiber panicked"),

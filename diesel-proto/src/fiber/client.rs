@@ -3,7 +3,7 @@
 //! Rules:
 //!
 //! - Calls have their turns in the order in which they were made; a call has the connection to
-//!   itself.
+//!   itself. One that is not there when its turn comes is passed over.
 //! - An answer never reaches another call than the one that asked, and nothing that came unasked
 //!   reaches any: a call that finds such bytes closes the connection. So a call takes its connection
 //!   with it unless it left no trace, or came to a good end: with nothing unread, and something read
@@ -22,6 +22,7 @@ use core::task::{Context, Poll, ready};
 
 use super::channel::{Socket, Spare, Traffic, Waiting};
 use super::{Conn, Ctx};
+use crate::hub::Called;
 use crate::{Address, Cause, Error, Inner, Limit, Machine, Seat};
 
 /// A connection to a server, and the queue of calls on it. A cheap clone: all clones are the same
@@ -80,7 +81,8 @@ struct Shared {
     closed: Cell<bool>,
     /// Why the last connection cannot be used, if that is worth telling.
     abandoned: Cell<bool>,
-    waiting: RefCell<VecDeque<(u64, Waiting)>>,
+    /// By ascending tickets.
+    waiting: RefCell<VecDeque<Queued>>,
     next_ticket: Cell<u64>,
 }
 
@@ -115,6 +117,10 @@ impl Client {
     /// - with [`Cause::CallAbandoned`], if `call` fails, with any error; if it is dropped; if it sent
     ///   something, and returns without having read anything; if it ended our side;
     /// - with [`Cause::Unasked`], if it returns and leaves bytes unread.
+    ///
+    /// A call that is not polled when its turn comes loses its place to the next one, and queues up
+    /// again when it is polled: so one that is forgotten ([`core::mem::forget`]) keeps nobody
+    /// waiting. One that is forgotten after it had its turn keeps the connection for ever.
     ///
     /// A call that knows that nothing more will come says so, after all that it sends and takes, by
     /// [`Conn::mark_in_step`]: then the connection is kept, however the call ends. An answer that is
@@ -233,6 +239,14 @@ impl ClientBuilder {
     }
 }
 
+/// A call that waits for its turn.
+struct Queued {
+    ticket: u64,
+    waiting: Waiting,
+    /// Its turn has come, and it was woken for it.
+    called: bool,
+}
+
 /// The right to the connection. Dropping it is the next call's turn.
 struct Turn {
     shared: Rc<Shared>,
@@ -257,9 +271,7 @@ impl Turn {
             shared.settings.ctx.core().counters.borrow_mut().limit_calls += 1;
             return Err(Error::Limit(Limit::Calls(max)));
         }
-        let ticket = shared.next_ticket.get();
-        shared.next_ticket.set(ticket + 1);
-        shared.waiting.borrow_mut().push_back((ticket, Waiting::default()));
+        let ticket = shared.queue_up(&mut shared.waiting.borrow_mut());
         let mut place = Place { shared: Rc::clone(shared), ticket };
         poll_fn(move |cx| place.poll(cx)).await
     }
@@ -268,7 +280,7 @@ impl Turn {
 impl Drop for Turn {
     fn drop(&mut self) {
         self.shared.busy.set(false);
-        self.shared.wake_next();
+        self.shared.call_next();
     }
 }
 
@@ -280,8 +292,8 @@ struct Place {
 
 impl Place {
     /// Where it is in the queue, whose tickets ascend.
-    fn position(&self, waiting: &VecDeque<(u64, Waiting)>) -> Option<usize> {
-        waiting.binary_search_by_key(&self.ticket, |(ticket, _)| *ticket).ok()
+    fn position(&self, waiting: &VecDeque<Queued>) -> Option<usize> {
+        waiting.binary_search_by_key(&self.ticket, |queued| queued.ticket).ok()
     }
 
     fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Result<Turn, Error>> {
@@ -289,7 +301,11 @@ impl Place {
         let mut spare = Spare::default();
         loop {
             let mut waiting = shared.waiting.borrow_mut();
-            let first = waiting.front().is_some_and(|(ticket, _)| *ticket == self.ticket);
+            if self.position(&waiting).is_none() {
+                // It was passed over.
+                self.ticket = shared.queue_up(&mut waiting);
+            }
+            let first = waiting.front().is_some_and(|queued| queued.ticket == self.ticket);
             if first && !shared.busy.get() {
                 let place = waiting.pop_front();
                 shared.busy.set(true);
@@ -301,7 +317,9 @@ impl Place {
                 return Poll::Ready(Err(Error::Shutdown));
             }
             let mine = self.position(&waiting).and_then(|index| waiting.get_mut(index));
-            if mine.is_none_or(|(_, waiting)| waiting.register(cx, &mut spare)) {
+            let Some(mine) = mine else { return Poll::Pending };
+            if mine.waiting.register(cx, &mut spare) {
+                mine.called = false;
                 return Poll::Pending;
             }
             drop(waiting);
@@ -317,7 +335,7 @@ impl Drop for Place {
             self.position(&waiting).and_then(|index| waiting.remove(index))
         };
         if mine.is_some() && !self.shared.busy.get() {
-            self.shared.wake_next();
+            self.shared.call_next();
         }
     }
 }
@@ -430,10 +448,42 @@ impl Shared {
         }
     }
 
-    fn wake_next(&self) {
-        let waker = self.waiting.borrow_mut().front_mut().and_then(|(_, waiting)| waiting.take());
+    /// Adds a call to the queue.
+    fn queue_up(&self, waiting: &mut VecDeque<Queued>) -> u64 {
+        let ticket = self.next_ticket.get();
+        self.next_ticket.set(ticket + 1);
+        waiting.push_back(Queued { ticket, waiting: Waiting::default(), called: false });
+        ticket
+    }
+
+    /// It is the turn of the call that has waited for longest.
+    fn call_next(self: &Rc<Self>) {
+        let waker = {
+            let mut waiting = self.waiting.borrow_mut();
+            let Some(next) = waiting.front_mut() else { return };
+            next.called = true;
+            next.waiting.take()
+        };
+        let core = self.settings.ctx.core();
         if let Some(waker) = waker {
-            self.settings.ctx.core().wake(waker);
+            core.wake(waker);
+        }
+        core.expect(Rc::downgrade(self) as Weak<dyn Called>);
+    }
+}
+
+impl Called for Shared {
+    /// The call whose turn has come was polled since, if it is ever polled: it was forgotten, or
+    /// its fiber awaits something else. It loses its place.
+    fn pass_over(self: Rc<Self>) {
+        let passed = {
+            let mut waiting = self.waiting.borrow_mut();
+            let is_free = !self.busy.get();
+            let is_absent = waiting.front().is_some_and(|next| next.called);
+            if is_free && is_absent { waiting.pop_front() } else { None }
+        };
+        if passed.is_some() {
+            self.call_next();
         }
     }
 }

@@ -140,7 +140,13 @@ impl Ctx {
     ///
     /// [`Error::Connect`] with the reason; [`Error::Limit`] at the limit on connections.
     pub fn connect(&self, address: impl Into<Address>) -> Connect {
-        Connect { core: Rc::clone(&self.core), address: address.into(), wrap: None, conn: None }
+        Connect {
+            core: Rc::clone(&self.core),
+            address: address.into(),
+            wrap: None,
+            conn: None,
+            is_done: false,
+        }
     }
 
     /// A new event, of this hub: every subscription gets all that is fired after it was made. One
@@ -172,7 +178,7 @@ impl fmt::Debug for Ctx {
     }
 }
 
-/// Waits for time to pass. Made by [`Ctx::sleep`].
+/// Waits for time to pass. Made by [`Ctx::sleep`]. Polled again after it is over, it is over.
 #[must_use = "futures do nothing unless awaited"]
 pub struct Sleep {
     core: Rc<Core>,
@@ -272,13 +278,15 @@ impl fmt::Debug for Sleep {
 }
 
 /// Waits for a connection to be made. Made by [`Ctx::connect`]; dropped before it is done, it gives
-/// up.
+/// up. It makes one connection, or none: polled again after it was done, it fails with
+/// [`Error::AlreadyDone`].
 #[must_use = "futures do nothing unless awaited"]
 pub struct Connect {
     core: Rc<Core>,
     address: Address,
     wrap: Option<WrapClient>,
     conn: Option<Conn>,
+    is_done: bool,
 }
 
 impl Connect {
@@ -317,13 +325,18 @@ impl Future for Connect {
     type Output = Result<Conn, Error>;
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
-        let Connect { core, address, wrap, conn } = &mut *self;
+        let Connect { core, address, wrap, conn, is_done } = &mut *self;
         ready!(core.may_go_on(cx))?;
+        if *is_done {
+            core.spend_token();
+            return Poll::Ready(Err(Error::AlreadyDone));
+        }
         let connecting = match conn.take() {
             Some(connecting) => connecting,
             None => match core.connect(*address, wrap.take()) {
                 Ok(connecting) => connecting,
                 Err(error) => {
+                    *is_done = true;
                     core.spend_token();
                     return Poll::Ready(Err(error));
                 }
@@ -357,6 +370,7 @@ impl Future for Connect {
                 }
             };
         };
+        *is_done = true;
         core.spend_token();
         Poll::Ready(outcome)
     }

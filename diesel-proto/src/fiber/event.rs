@@ -288,7 +288,8 @@ impl<T: Clone + 'static> Subscription<T> {
     }
 }
 
-/// Waits for a message. Made by [`Subscription::wait`].
+/// Waits for a message. Made by [`Subscription::wait`]. Polled again after it gave one, it waits for
+/// the next.
 #[must_use = "futures do nothing unless awaited"]
 #[derive(Debug)]
 pub struct Wait<'a, T> {

@@ -18,7 +18,8 @@ use crate::{Error, FiberId};
 /// # Errors
 ///
 /// [`Error::Aborted`] or [`Error::Panicked`] if the fiber did not come to its end;
-/// [`Error::Shutdown`] if it goes on while the hub shuts down.
+/// [`Error::Shutdown`] if it goes on while the hub shuts down. [`Error::AlreadyDone`] if it is polled
+/// again after it gave what the fiber returned.
 pub struct JoinHandle<T> {
     core: Rc<Core>,
     fiber: FiberId,
@@ -72,7 +73,7 @@ impl<T> JoinHandle<T> {
 
     /// Whether the fiber has ended, however.
     pub fn is_finished(&self) -> bool {
-        self.outcome.strong_count() == 1
+        self.outcome.strong_count() < 2
     }
 
     /// The fiber's name in its hub.
@@ -84,14 +85,18 @@ impl<T> JoinHandle<T> {
 impl<T> Future for JoinHandle<T> {
     type Output = Result<T, Error>;
 
-    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         ready!(self.core.may_go_on(cx))?;
         let Some(shared) = self.outcome.upgrade() else {
-            return Poll::Ready(Err(Error::Aborted));
+            self.core.spend_token();
+            return Poll::Ready(Err(Error::AlreadyDone));
         };
         let mut spare = Spare::default();
         let outcome = loop {
             if let Some(outcome) = shared.value.take() {
+                // There is no other: whoever asks again is told so.
+                let kept = self.kept.take();
+                drop(kept);
                 break outcome;
             }
             if self.core.forbids_waiting(self.core.now.get()) {

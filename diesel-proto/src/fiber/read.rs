@@ -14,7 +14,8 @@ use super::channel::{Socket, Spare};
 use crate::hub::Core;
 use crate::{Blocks, Buffer, Chunk, Error, Limit, Line};
 
-/// Waits for bytes of one connection. Made by the methods of [`Conn`](crate::Conn) and
+/// Waits for bytes of one connection. Polled again after it gave some, it waits for as much again.
+/// Made by the methods of [`Conn`](crate::Conn) and
 /// [`Reader`](crate::Reader).
 #[derive(Debug)]
 #[must_use = "futures do nothing unless awaited"]

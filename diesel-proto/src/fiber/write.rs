@@ -13,16 +13,18 @@ use bytes::Bytes;
 use super::channel::{Socket, Spare, error_of};
 use crate::{Blocks, Chunk, Closed, Error, Line, Pipeline};
 
-/// Waits for room, then queues. Made by [`Writer::write`](crate::Writer::write).
+/// Waits for room, then queues, once: polled again after that, it fails with
+/// [`Error::AlreadyDone`]. Made by [`Writer::write`](crate::Writer::write).
 #[must_use = "futures do nothing unless awaited"]
 pub struct Write<'a, P> {
     socket: &'a Socket,
     payload: P,
+    is_done: bool,
 }
 
 impl<'a, P> Write<'a, P> {
     pub(crate) fn new(socket: &'a Socket, payload: P) -> Self {
-        Write { socket, payload }
+        Write { socket, payload, is_done: false }
     }
 }
 
@@ -36,6 +38,10 @@ impl<P: Payload> Future for Write<'_, P> {
         let socket = self.socket;
         let core = &*socket.core;
         ready!(core.may_go_on(cx))?;
+        if self.is_done {
+            core.spend_token();
+            return Poll::Ready(Err(Error::AlreadyDone));
+        }
         let mut spare = Spare::default();
         let mut channel = loop {
             let mut channel = socket.channel.borrow_mut();
@@ -59,6 +65,7 @@ impl<P: Payload> Future for Write<'_, P> {
             drop(channel);
             spare.fill(cx);
         };
+        self.is_done = true;
         let payload = &mut self.payload;
         let pushed = if P::RUNS_FOREIGN_CODE {
             drop(channel);

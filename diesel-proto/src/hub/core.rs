@@ -15,6 +15,7 @@ use core::task::{Context, Poll, Waker};
 use bytes::Bytes;
 
 use super::begun::Begun;
+use super::called::Expected;
 use super::doomed::Doomed;
 use super::fibers::{Fiber, Hook, Role};
 use super::id::{HubTag, Key, Slots};
@@ -85,6 +86,8 @@ pub(crate) struct Core {
     pipelines: RefCell<Vec<Box<Pipeline>>>,
     /// Machines whose streams are gone, to be dropped through the hook.
     pub(crate) dead: RefCell<Vec<(ConnId, Box<MachineStream>)>>,
+    /// Who was called, and is expected to come.
+    pub(crate) called: RefCell<Vec<Expected>>,
     /// The number of streams changed: look whether to accept.
     pub(crate) count_changed: Cell<bool>,
     /// Services of connections that closed.
@@ -132,6 +135,7 @@ impl Core {
             sent_bytes: RefCell::new(Vec::new()),
             pipelines: RefCell::default(),
             dead: RefCell::new(Vec::new()),
+            called: RefCell::new(Vec::new()),
             count_changed: Cell::new(false),
             left_services: RefCell::new(Vec::new()),
             counters: RefCell::new(Counters::default()),

@@ -42,6 +42,7 @@
 
 mod action;
 pub(crate) mod begun;
+mod called;
 mod config;
 pub(crate) mod core;
 mod doomed;
@@ -74,6 +75,7 @@ pub use self::seat::Seat;
 pub use self::service::Service;
 pub use self::shapes::{ConnHandler, IntoService, LoopBody};
 
+pub(crate) use self::called::Called;
 pub(crate) use self::core::{Alarm, Core, WrapClient};
 pub(crate) use self::fibers::Role;
 pub(crate) use self::service::{HandlerFuture, Making};

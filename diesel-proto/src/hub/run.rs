@@ -15,6 +15,7 @@ impl Hub {
             self.count_begun();
             self.fire_timers();
             self.run_ready();
+            self.pass_over();
             self.settle();
             self.bury();
             self.accept_or_not();
@@ -41,6 +42,7 @@ impl Hub {
             || self.core.halt_asked.get()
             || self.is_over()
             || self.core.has_begun()
+            || !self.core.called.borrow().is_empty()
     }
 
     /// Ask this before waiting: when to call [`run`](Self::run) if nothing happens before. At once

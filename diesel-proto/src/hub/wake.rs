@@ -172,6 +172,12 @@ impl ReadyQueue {
         !self.awake
     }
 
+    /// How many there are to poll.
+    pub(crate) fn len(&mut self) -> usize {
+        self.collect();
+        self.ready.len()
+    }
+
     /// Whether there is anyone to poll.
     pub(crate) fn has_any(&mut self) -> bool {
         self.collect();
