@@ -152,7 +152,7 @@ fn at_the_deadline_it_is_over_whoever_still_waits() {
     world.takes_only(conn, 0);
     world.turn();
     world.drains();
-    assert_eq!(world.hub.next_wake(), Some(world.now + seconds(5)));
+    assert!(world.hub.next_wake().is_some_and(|at| at <= world.now + seconds(5)));
     world.waits(Duration::from_millis(4_999));
     assert!(!world.halted());
     world.waits(Duration::from_millis(1));
@@ -182,7 +182,7 @@ fn a_second_request_can_only_shorten_the_grace() {
     let mut world = World::looping(async |_| pending().await);
     world.drains();
     world.hub.drain(world.now, world.now + seconds(9));
-    assert_eq!(world.hub.next_wake(), Some(world.now + seconds(5)));
+    assert!(world.hub.next_wake().is_some_and(|at| at <= world.now + seconds(5)));
     world.hub.drain(world.now, world.now + seconds(1));
     assert_eq!(world.hub.next_wake(), Some(world.now + seconds(1)));
     world.hub.drain(world.now, world.now);

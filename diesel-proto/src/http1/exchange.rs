@@ -12,8 +12,9 @@
 //!   its seat, the machine the fiber through the waker of whoever waits.
 //! - Nothing is borrowed while somebody is woken, or while what a stranger made is dropped or
 //!   formatted.
-//! - `incoming` is as long as it may be (`mark`), plus one read; `outgoing` is one write, so that
-//!   each is framed by itself: what goes out does not depend on how fast the client reads.
+//! - `incoming` is as long as it may be (`mark`), plus one read; `outgoing` has a piece for each
+//!   write, up to the high-water mark: each is framed by itself, so that what goes out does not
+//!   depend on how many of them a step takes, nor on how fast the client reads.
 //! - One is made for the first request of a connection that needs it, and used again as soon as
 //!   nobody else holds it.
 //!
@@ -86,7 +87,11 @@ struct Leaving {
     answer: Option<Result<Response, Error>>,
     /// It was given, whether or not the machine has taken it.
     is_answered: bool,
-    outgoing: Pipeline,
+    /// What was written since the machine last looked, a piece for each write.
+    outgoing: Vec<Pipeline>,
+    outgoing_len: u64,
+    /// What was queued in the connection when the machine last looked.
+    below: u64,
     end: Option<Result<Headers, Error>>,
     /// The fiber is gone, and has not said how it ended.
     lost: bool,
@@ -101,6 +106,18 @@ struct Leaving {
     /// Somebody waits for all to be sent.
     flushing: bool,
     writer: Waiting,
+}
+
+/// Writes of a body that one step of the machine takes, at most: small ones cost memory of their own.
+const PIECES: usize = 64;
+
+impl Leaving {
+    /// Whether one more write may be queued.
+    fn has_room(&self) -> bool {
+        let queued = self.outgoing_len.saturating_add(self.below);
+        let is_full = queued > 0 && queued >= self.high_water.max(1);
+        !self.blocked && !is_full && self.outgoing.len() < PIECES
+    }
 }
 
 /// A response before the final one.
@@ -127,7 +144,7 @@ pub(super) struct Beginning {
 pub(super) struct News {
     pub(super) interim: Vec<Interim>,
     pub(super) answer: Option<Result<Response, Error>>,
-    pub(super) outgoing: Pipeline,
+    pub(super) outgoing: Vec<Pipeline>,
     pub(super) end: Option<Result<Headers, Error>>,
     pub(super) lost: bool,
 }
@@ -235,6 +252,7 @@ impl Exchange {
 
     pub(super) fn news(&self) -> News {
         let response = &mut self.state.borrow_mut().response;
+        response.outgoing_len = 0;
         News {
             interim: mem::take(&mut response.interim),
             answer: response.answer.take(),
@@ -244,12 +262,21 @@ impl Exchange {
         }
     }
 
+    /// Takes back the list of pieces, empty, for the next ones.
+    pub(super) fn give_back(&self, pieces: Vec<Pipeline>) {
+        let response = &mut self.state.borrow_mut().response;
+        if response.outgoing.capacity() == 0 {
+            response.outgoing = pieces;
+        }
+    }
+
     /// So much is queued in the connection. Returns below how much the machine is to look again,
     /// or zero.
     pub(super) fn queued(&self, queued: u64) -> u64 {
         let (writer, below) = {
             let response = &mut self.state.borrow_mut().response;
             response.unsent = queued > 0;
+            response.below = queued;
             response.blocked = match response.blocked {
                 true => queued > response.low_water,
                 false => queued >= response.high_water.max(1),
@@ -345,7 +372,7 @@ impl Exchange {
     /// Bytes that are held here, in and out.
     pub(super) fn held(&self) -> usize {
         let State { request, response, .. } = &*self.state.borrow();
-        let outgoing = usize::try_from(response.outgoing.len()).unwrap_or(usize::MAX);
+        let outgoing = usize::try_from(response.outgoing_len).unwrap_or(usize::MAX);
         request.incoming.len().saturating_add(outgoing)
     }
 
@@ -442,7 +469,7 @@ impl Exchange {
         loop {
             let mut state = self.state.borrow_mut();
             let response = &mut state.response;
-            if !response.blocked && response.outgoing.is_empty() {
+            if response.has_room() {
                 break;
             }
             if response.writer.register(cx, &mut spare) {
@@ -454,7 +481,7 @@ impl Exchange {
         // What formats itself may be code of a stranger: nothing is borrowed meanwhile.
         let mut lent = Lent {
             exchange: self,
-            outgoing: mem::take(&mut self.state.borrow_mut().response.outgoing),
+            outgoing: Pipeline::new(),
             seat: &seat,
             blocks: mem::take(&mut core.workspace.borrow_mut().blocks),
         };
@@ -549,8 +576,11 @@ struct Lent<'a> {
 impl Drop for Lent<'_> {
     fn drop(&mut self) {
         self.seat.core().workspace.borrow_mut().blocks = mem::take(&mut self.blocks);
-        // Nobody else could queue meanwhile: the one writer there is was borrowed.
-        self.exchange.state.borrow_mut().response.outgoing = mem::take(&mut self.outgoing);
+        let response = &mut self.exchange.state.borrow_mut().response;
+        if !self.outgoing.is_empty() {
+            response.outgoing_len = response.outgoing_len.saturating_add(self.outgoing.len());
+            response.outgoing.push(mem::take(&mut self.outgoing));
+        }
     }
 }
 

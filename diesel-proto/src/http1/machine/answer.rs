@@ -73,11 +73,14 @@ impl Server {
         if !matches!(active.task, Task::Fiber(_)) {
             return;
         }
-        if !outgoing.is_empty() {
-            let sent = active.connection.data_queued(&mut outgoing, &mut output(actions));
+        for mut piece in outgoing.drain(..) {
+            let sent = active.connection.data_queued(&mut piece, &mut output(actions));
             if let Err(misuse) = sent {
                 return self.fail(active, misused(misuse), actions);
             }
+        }
+        if let (Task::Fiber(work), 1..) = (&active.task, outgoing.capacity()) {
+            work.exchange.give_back(outgoing);
         }
         match end {
             Some(Ok(trailers)) => match active.connection.end(&trailers, &mut output(actions)) {
