@@ -155,6 +155,8 @@ impl Crowd {
                 let mut config = diesel_driver::ServiceConfig::default();
                 config.high_water = self.high_water;
                 config.low_water = self.high_water / 4;
+                // Those that are worse off read a byte a second, and are to stay.
+                config.write_rate = 0;
                 (hub.add_service(service.config(config)), address(room))
             })
             .collect();
