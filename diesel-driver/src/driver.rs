@@ -52,10 +52,20 @@ pub(crate) struct Driver {
     generations: Generations,
     scratch: Box<[u8]>,
     actions: Vec<Action>,
+    /// Connections for which there was no descriptor, until one was closed: begun in the next run.
+    again: Vec<Again>,
     /// How often the sockets were looked at.
     round: u64,
     /// The hub said so: whatever turn that was in, the next one says it again.
     halted: bool,
+}
+
+/// A connection that is to be begun again.
+struct Again {
+    conn: ConnId,
+    address: SocketAddr,
+    /// The hub has run since.
+    is_due: bool,
 }
 
 /// Whether to go on.
@@ -77,6 +87,7 @@ impl Driver {
             generations: Generations::default(),
             scratch: vec![0; SCRATCH].into_boxed_slice(),
             actions: Vec::new(),
+            again: Vec::new(),
             round: 0,
             halted: false,
         }
@@ -187,17 +198,30 @@ impl Driver {
             // Handlers may have computed for long since the clock was read.
             let now = if hub.needs_time() { self.clock.now() } else { now };
             let mut actions = std::mem::take(&mut self.actions);
+            self.again.iter_mut().for_each(|again| again.is_due = true);
             hub.run(now, &mut actions);
             self.journal.hub_ran();
             for action in actions.drain(..) {
                 self.obey(hub, now, action)?;
             }
             self.actions = actions;
+            self.connect_again(hub, now);
             if !hub.has_more() {
                 break;
             }
         }
         Ok(if self.halted { Flow::Halt } else { Flow::GoOn })
+    }
+
+    /// Begins those connections for which there should be a descriptor now.
+    fn connect_again(&mut self, hub: &mut Hub, now: Instant) {
+        while let Some(at) = self.again.iter().position(|again| again.is_due) {
+            let Again { conn, address, .. } = self.again.remove(at);
+            match connect::begin(address) {
+                Ok(socket) => self.add(hub, now, conn, socket, true),
+                Err(why) => hub.connect_failed(now, conn, why),
+            }
+        }
     }
 
     fn happened(&mut self, hub: &mut Hub, now: Instant, event: Event) -> io::Result<()> {
@@ -247,7 +271,13 @@ impl Driver {
                 return Ok(());
             }
             match listener.accept(now, &mut self.journal)? {
-                Accepted::Nothing | Accepted::Exhausted => return Ok(()),
+                Accepted::Nothing => return Ok(()),
+                // The connection that has been idle for longest makes room, if one is.
+                Accepted::Exhausted => {
+                    if !hub.make_room(now) || self.turn(hub, now)? == Flow::Halt {
+                        return Ok(());
+                    }
+                }
                 Accepted::Lost => {}
                 Accepted::One(socket, peer) => match hub.accept(now, service, peer.into()) {
                     Ok(conn) => self.add(hub, now, conn, socket, false),
@@ -305,6 +335,10 @@ impl Driver {
             }
             Action::Connect(conn, Address::Socket(address)) => match connect::begin(address) {
                 Ok(socket) => self.add(hub, now, conn, socket, true),
+                // Again once that one is closed.
+                Err(ConnectErrorKind::OutOfResources) if hub.make_room(now) => {
+                    self.again.push(Again { conn, address, is_due: false });
+                }
                 Err(why) => hub.connect_failed(now, conn, why),
             },
             Action::Connect(conn, _) => {
@@ -323,6 +357,7 @@ impl Driver {
     }
 
     fn close(&mut self, now: Instant, conn: ConnId) -> io::Result<()> {
+        self.again.retain(|again| again.conn != conn);
         if self.stream(conn).is_some() {
             self.streams[conn.index()] = None;
             // There is a descriptor again for those who wait for one.

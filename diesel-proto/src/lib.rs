@@ -56,7 +56,7 @@ pub use fiber::{
 };
 pub use hub::{
     Action, Config, ConnHandler, ConnId, Counters, FiberId, Hub, Inner, IntoService, LoopBody,
-    PollHook, Refused, Seat, Service, ServiceConfig, ServiceId, Task,
+    PollHook, Refused, Seat, Service, ServiceConfig, ServiceId, Shed, Task,
 };
 pub use line_echo::LineEcho;
 pub use machine::{Actions, Flow, Input, Machine, Workspace};

@@ -138,6 +138,9 @@ pub enum Cause {
     Unasked,
     /// The connection could not be made.
     Connect(ConnectErrorKind),
+    /// It was idle, and closed to make room for another connection:
+    /// [`ServiceConfig::shed`](crate::ServiceConfig::shed).
+    Shed,
     /// The hub shut down.
     Shutdown,
 }
@@ -156,6 +159,7 @@ impl fmt::Display for Cause {
             Cause::CallAbandoned => f.write_str("a call ended before its answer was read"),
             Cause::Unasked => f.write_str("bytes came that no call had asked for"),
             Cause::Connect(kind) => write!(f, "could not connect: {kind}"),
+            Cause::Shed => f.write_str("idle, and closed to make room"),
             Cause::Shutdown => f.write_str("shut down"),
         }
     }

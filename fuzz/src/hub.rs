@@ -8,7 +8,7 @@ use arbitrary::{Arbitrary, Unstructured};
 use diesel_proto::proxy_protocol::ProxyProtocol;
 use diesel_proto::{
     Action, Address, Client, Config, ConnId, ConnectErrorKind, Hub, Instant, LineEcho, Service,
-    ServiceId,
+    ServiceId, Shed,
 };
 
 use super::handlers::{self, gossip, obedient_to_death, sociable, somewhere, ticker};
@@ -124,6 +124,7 @@ impl World {
         served.low_water = setting.low_water.into();
         served.write_stall = ms(setting.write_stall);
         served.write_rate = u64::from(setting.low_water);
+        served.shed = if setting.reconnect { Shed::Idle } else { Shed::KeepAlive };
         served.idle = setting.idle.map(ms);
         served.linger = ms(setting.linger);
         served.connect = ms(setting.connect);
@@ -198,6 +199,11 @@ impl World {
             Op::WaitLong(s) => self.now += Duration::from_secs(s.into()),
             Op::Now(nanos) => self.now = Instant::from_nanos(nanos),
             Op::Sleep => {
+                if self.accepted % 4 == 3 {
+                    let open = self.hub.counters().open;
+                    let left = u64::from(self.hub.make_room(now));
+                    assert_eq!(self.hub.counters().open, open - left);
+                }
                 if let Some(at) = self.hub.next_wake() {
                     self.now = self.now.max(at);
                 }

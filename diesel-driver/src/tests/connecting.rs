@@ -49,3 +49,38 @@ fn an_option_that_cannot_be_set_does_not_cost_the_connection() {
     assert_eq!(answer, "connected");
     assert!(visitor.has_failed(Call::Tune));
 }
+
+#[test]
+fn a_connection_that_is_idle_makes_room_for_one_that_is_asked_for() {
+    let running = Running::shedding(Config::default(), Shed::Idle);
+    let (mut idle, mut busy) = (running.visit(), running.visit());
+    assert!(idle.is_served() && busy.is_served());
+    let address = running.address;
+    busy.plan(Call::Socket, libc::EMFILE, 1);
+    assert_eq!(busy.ask(&format!("connect {address}")), "connected");
+    assert!(idle.is_cut() && busy.is_served());
+
+    // The one that asks is not idle, and no other is left.
+    busy.plan(Call::Socket, libc::EMFILE, 1);
+    let answer = busy.ask(&format!("connect {address}"));
+    assert_eq!(answer, format!("cannot connect to {address}: out of descriptors or memory"));
+    // Nor is there more than one attempt. (The hub looks again only after a while.)
+    let mut idle = running.visit();
+    assert!(idle.is_served());
+    assert_eq!(busy.ask("sleep 200"), "good morning");
+    busy.plan(Call::Socket, libc::EMFILE, 2);
+    assert_eq!(busy.ask(&format!("connect {address}")), answer);
+    assert!(idle.is_cut() && busy.has_failed(Call::Socket));
+}
+
+#[test]
+fn a_connection_that_is_idle_makes_room_for_one_that_comes() {
+    let running = Running::shedding(Config::default(), Shed::Idle);
+    let (mut idle, mut busy) = (running.visit(), running.visit());
+    assert!(idle.is_served() && busy.is_served());
+    busy.plan(Call::Accept, libc::EMFILE, 1);
+    busy.tell("sleep 100");
+    assert!(running.visit().is_served());
+    assert!(idle.is_cut());
+    assert_eq!(busy.ask("hello"), "good morning");
+}

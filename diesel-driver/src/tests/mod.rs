@@ -14,7 +14,7 @@ use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
 use crate::fault::{self, Call};
-use crate::{Application, Config, Conn, Ctx, Error, HaltHandle};
+use crate::{Application, Config, Conn, Ctx, Error, HaltHandle, Service, Shed};
 
 /// A test that waits longer than this for anything waits in vain.
 const PATIENCE: Duration = Duration::from_secs(20);
@@ -32,11 +32,17 @@ impl Running {
     }
 
     fn with(config: Config) -> Running {
+        Running::shedding(config, Shed::default())
+    }
+
+    /// One of whose connections that are idle some make room.
+    fn shedding(config: Config, shed: Shed) -> Running {
         let (tell, told) = mpsc::channel();
         let thread = thread::spawn(move || {
             let mut app = Application::with_config(config);
             app.handle_signals(false);
-            let service = app.add_service(obedient, "127.0.0.1:0")?;
+            let service = Service::new(obedient).shed(shed);
+            let service = app.add_service(service, "127.0.0.1:0")?;
             let address = app.local_addr(service)?;
             tell.send((address, app.halt_handle())).map_err(io::Error::other)?;
             app.run()

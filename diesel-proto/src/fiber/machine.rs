@@ -62,6 +62,15 @@ impl FiberMachine {
         !matches!(self.stage, Stage::Next(_)) && !self.socket.channel.borrow().has_successor()
     }
 
+    /// Whether the handler waits for bytes of its peer, and for nothing else of this connection.
+    pub(crate) fn waits_for_bytes(&self) -> bool {
+        let channel = self.socket.channel.borrow();
+        matches!(self.stage, Stage::Running)
+            && channel.input.is_empty()
+            && channel.reader.is_waiting()
+            && channel.output.as_ref().is_none_or(|output| output.is_empty())
+    }
+
     fn core(&self) -> &Rc<Core> {
         &self.socket.core
     }

@@ -14,7 +14,7 @@ use super::handler::{Answers, Kind};
 use super::machine::{Active, Server};
 use super::request::Head;
 use super::{Config, Deadlines, Handler, Limits, Rejection, Response};
-use crate::{Inner, Seat, ServiceConfig};
+use crate::{Inner, Seat, ServiceConfig, Shed};
 
 /// A handler of requests, with its settings.
 ///
@@ -109,6 +109,12 @@ impl Service {
     /// See [`ServiceConfig::max_connections`].
     pub fn max_connections(mut self, n: usize) -> Self {
         self.connections.max_connections = n;
+        self
+    }
+
+    /// See [`ServiceConfig::shed`].
+    pub fn shed(mut self, which: Shed) -> Self {
+        self.connections.shed = which;
         self
     }
 

@@ -55,6 +55,8 @@ pub struct Counters {
     pub refused: u64,
     /// Connections asked for by `connect`.
     pub connects: u64,
+    /// Idle connections that were closed to make room for others.
+    pub shed: u64,
     /// Bytes received, those that were dropped after a close included.
     pub bytes_in: u64,
     /// Bytes sent.

@@ -98,6 +98,27 @@ pub struct ServiceConfig {
     pub linger: Duration,
     /// How long a connection may take to be made. 30 s by default.
     pub connect: Duration,
+    /// Which connections may be closed, where they are idle, to make room for a new one: at a limit
+    /// on connections, or when the embedder [needs](crate::Hub::make_room) what they hold. Those
+    /// that are kept alive by HTTP by default.
+    pub shed: Shed,
+}
+
+/// Which idle connections may be closed to make room for others: the longest idle first, with
+/// [`Cause::Shed`](crate::Cause::Shed). None with anything queued or unread is.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Shed {
+    /// None.
+    Never,
+    /// Those whose machine waits for a deadline with
+    /// [`Reason::KeepAlive`](crate::Reason::KeepAlive): of HTTP, those that wait for a request. No
+    /// connection of a handler.
+    #[default]
+    KeepAlive,
+    /// Those, and connections of handlers that wait for bytes of their peer. (Not one within a
+    /// layer: what the layer is about is not known.)
+    Idle,
 }
 
 impl Default for ServiceConfig {
@@ -113,6 +134,7 @@ impl Default for ServiceConfig {
             idle: None,
             linger: Duration::from_secs(2),
             connect: Duration::from_secs(30),
+            shed: Shed::KeepAlive,
         }
     }
 }

@@ -19,6 +19,7 @@ use super::called::Expected;
 use super::doomed::Doomed;
 use super::fibers::{Fiber, Hook, Role};
 use super::id::{HubTag, Key, Slots};
+use super::idle::IdleQueue;
 use super::seat::Seat;
 use super::service::Making;
 use super::stream::{MachineStream, Stream, StreamState, Top};
@@ -88,6 +89,12 @@ pub(crate) struct Core {
     pub(crate) dead: RefCell<Vec<(ConnId, Box<MachineStream>)>>,
     /// Who was called, and is expected to come.
     pub(crate) called: RefCell<Vec<Expected>>,
+    /// Connections of all services that were idle when they were looked at.
+    pub(super) idle: RefCell<IdleQueue>,
+    /// Idle connections that are closed before this run ends.
+    pub(super) leaving: RefCell<Vec<ConnId>>,
+    /// A timer is set for looking at them again.
+    pub(super) looks_again: Cell<bool>,
     /// The number of streams changed: look whether to accept.
     pub(crate) count_changed: Cell<bool>,
     /// Services of connections that closed.
@@ -99,6 +106,8 @@ pub(crate) struct Core {
 pub(crate) enum Alarm {
     Wake(Waker),
     Stream(Key),
+    /// Look again whether there is room for a connection.
+    Room,
 }
 
 impl Core {
@@ -136,6 +145,9 @@ impl Core {
             pipelines: RefCell::default(),
             dead: RefCell::new(Vec::new()),
             called: RefCell::new(Vec::new()),
+            idle: RefCell::default(),
+            leaving: RefCell::default(),
+            looks_again: Cell::new(false),
             count_changed: Cell::new(false),
             left_services: RefCell::new(Vec::new()),
             counters: RefCell::new(Counters::default()),
@@ -378,10 +390,10 @@ impl Core {
 
     /// Whether the hub may have one more connection.
     pub(crate) fn room_for_stream(&self) -> Result<(), Limit> {
-        let max = self.config.max_connections;
-        if self.streams.borrow().len() < max {
+        if !self.is_full() {
             return Ok(());
         }
+        let max = self.config.max_connections;
         self.counters.borrow_mut().limit_connections += 1;
         Err(Limit::Connections(max))
     }
@@ -420,7 +432,10 @@ impl Core {
         }
         if let Err(limit) = self.room_for_stream() {
             self.notice(None, Notice::LimitReached(limit));
-            return Err(Error::Limit(limit));
+            // No machine can be stepped here: the other one leaves later in this run.
+            if !self.make_room_later() {
+                return Err(Error::Limit(limit));
+            }
         }
         let id = self.add_stream(None, true);
         self.stepping.set(Some((id, address)));

@@ -214,6 +214,12 @@ impl<T> Slots<T> {
         self.slab.len()
     }
 
+    pub(crate) fn iter(&self) -> impl Iterator<Item = (Key, &T)> + '_ {
+        self.slab.iter().map(|(index, (generation, value))| {
+            (Key { index: index as u32, generation: *generation }, value)
+        })
+    }
+
     pub(crate) fn keys(&self) -> impl Iterator<Item = Key> + '_ {
         self.slab
             .iter()

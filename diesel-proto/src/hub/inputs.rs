@@ -6,7 +6,8 @@
 use super::*;
 
 impl Hub {
-    /// A service has a new connection, from `peer`.
+    /// A service has a new connection, from `peer`. At a limit on connections, one that is idle
+    /// [makes room](crate::ServiceConfig::shed) for it: the longest idle is closed.
     ///
     /// # Errors
     ///
@@ -32,12 +33,52 @@ impl Hub {
     /// [`Action::StopAccepting`].
     pub fn may_accept(&self, service: ServiceId) -> bool {
         let core = &self.core;
-        let room = core.streams.borrow().len() < core.config.max_connections;
         let ends = self.halted || core.is_draining() || core.halt_asked.get();
         let own = service.hub == core.tag;
-        self.services.get(service.index()).filter(|_| own).is_some_and(|registered| {
-            room && !ends && registered.open < registered.config.max_connections
-        })
+        let Some(registered) = self.services.get(service.index()).filter(|_| own && !ends) else {
+            return false;
+        };
+        let has_idle = |queue: &RefCell<IdleQueue>, service| {
+            core.longest_idle(&mut queue.borrow_mut(), service).is_some()
+        };
+        (!core.is_full() || has_idle(&core.idle, None))
+            && (!self.is_full(registered) || has_idle(&registered.idle, Some(service)))
+    }
+
+    /// Whether a service has as many connections as it may have. Those that have closed since the
+    /// last run are counted then.
+    fn is_full(&self, registered: &Registered) -> bool {
+        registered.open >= registered.config.max_connections
+    }
+
+    /// The embedder lacks what a connection holds, such as a descriptor: the connection that has been
+    /// idle for longest is closed, with [`Cause::Shed`], if there is one that
+    /// [may be](crate::ServiceConfig::shed). Returns whether; [`Action::Close`] comes with the next
+    /// run.
+    ///
+    /// # Cost
+    ///
+    /// O(log n), amortised, for n connections.
+    pub fn make_room(&mut self, now: Instant) -> bool {
+        self.advance(now);
+        self.shed_one(None)
+    }
+
+    /// Closes the connection that has been idle for longest, of one service or of all.
+    fn shed_one(&mut self, service: Option<ServiceId>) -> bool {
+        let core = &self.core;
+        let registered = service.and_then(|service| self.services.get(service.index()));
+        let queue = registered.map_or(&core.idle, |registered| &registered.idle);
+        let idle = core.longest_idle(&mut queue.borrow_mut(), service);
+        if let Some(conn) = idle {
+            self.shed(conn);
+        }
+        idle.is_some()
+    }
+
+    pub(super) fn shed(&mut self, conn: ConnId) {
+        self.core.counters.borrow_mut().shed += 1;
+        self.end_stream(conn, End::Close(Cause::Shed));
     }
 
     /// Counts a refusal, and tells it: but not one of a shutdown, which is told by itself, nor one
@@ -52,6 +93,7 @@ impl Hub {
     }
 
     pub(super) fn try_accept(&mut self, id: ServiceId, peer: Address) -> Result<ConnId, Refused> {
+        self.count_left();
         let core = &self.core;
         let registered = self.services.get_mut(id.index()).filter(|_| id.hub == core.tag);
         let registered = registered.ok_or(Refused::NoSuchService)?;
@@ -61,9 +103,21 @@ impl Hub {
         let config = Rc::clone(&registered.config);
         if registered.open >= config.max_connections {
             core.counters.borrow_mut().limit_service_connections += 1;
-            return Err(Refused::Limit(Limit::ServiceConnections(config.max_connections)));
+            let limit = Limit::ServiceConnections(config.max_connections);
+            if !self.shed_one(Some(id)) {
+                return Err(Refused::Limit(limit));
+            }
+            self.core.notice(Some(id), Notice::LimitReached(limit));
         }
-        core.room_for_stream().map_err(Refused::Limit)?;
+        if let Err(limit) = self.core.room_for_stream() {
+            if !self.shed_one(None) {
+                return Err(Refused::Limit(limit));
+            }
+            self.core.notice(Some(id), Notice::LimitReached(limit));
+        }
+        self.count_left();
+        let core = &self.core;
+        let registered = self.services.get_mut(id.index()).ok_or(Refused::NoSuchService)?;
         let conn = core.add_stream(Some(id), false);
         core.stepping.set(Some((conn, peer)));
         let ctx = Seat::new(Rc::clone(core), conn);

@@ -16,6 +16,7 @@
 //! | [`connected`](Hub::connected), [`connect_failed`](Hub::connect_failed) | what became of a [`Action::Connect`] |
 //! | [`wake`](Hub::wake) | what a connection's machine shares with others changed |
 //! | [`time_of_day`](Hub::time_of_day) | somebody looked at the clock on the wall |
+//! | [`make_room`](Hub::make_room) | the embedder needs what a connection holds |
 //! | [`drain`](Hub::drain) | an orderly shutdown began |
 //! | [`run`](Hub::run) | time passed |
 //!
@@ -48,6 +49,7 @@ pub(crate) mod core;
 mod doomed;
 pub(crate) mod fibers;
 pub(crate) mod id;
+mod idle;
 mod inputs;
 mod layer;
 mod progress;
@@ -59,6 +61,7 @@ mod step;
 pub(crate) mod stream;
 mod wake;
 
+use ::core::cell::RefCell;
 use ::core::fmt;
 use ::core::task::Waker;
 use ::core::time::Duration;
@@ -67,7 +70,7 @@ use alloc::rc::Rc;
 use alloc::vec::Vec;
 
 pub use self::action::{Action, Counters};
-pub use self::config::{Config, ServiceConfig};
+pub use self::config::{Config, ServiceConfig, Shed};
 pub use self::fibers::{PollHook, Task};
 pub use self::id::{ConnId, FiberId, ServiceId};
 pub use self::layer::Inner;
@@ -81,6 +84,7 @@ pub(crate) use self::fibers::Role;
 pub(crate) use self::service::{HandlerFuture, Making};
 
 pub(crate) use self::id::Key;
+use self::idle::IdleQueue;
 use self::stream::{Due, MachineStream, StreamState, Top};
 #[cfg(doc)]
 use crate::Error;
@@ -139,6 +143,7 @@ struct Registered {
     config: Rc<ServiceConfig>,
     open: usize,
     stopped: bool,
+    idle: RefCell<IdleQueue>,
 }
 
 /// Why a connection was not accepted.
@@ -192,7 +197,13 @@ impl Hub {
         let service = service.into_service();
         let id = self.core.service_id(self.services.len() as u32);
         let config = Rc::new(service.config.clone());
-        self.services.push(Registered { service, config, open: 0, stopped: false });
+        self.services.push(Registered {
+            service,
+            config,
+            open: 0,
+            stopped: false,
+            idle: RefCell::default(),
+        });
         self.core.count_changed.set(true);
         id
     }

@@ -16,6 +16,7 @@ impl Hub {
             self.fire_timers();
             self.run_ready();
             self.pass_over();
+            self.let_leave();
             self.settle();
             self.bury();
             self.accept_or_not();
@@ -39,6 +40,7 @@ impl Hub {
             || !self.core.dirty.borrow().is_empty()
             || !self.core.actions.borrow().is_empty()
             || self.core.count_changed.get()
+            || !self.core.leaving.borrow().is_empty()
             || self.core.halt_asked.get()
             || self.is_over()
             || self.core.has_begun()
@@ -80,6 +82,10 @@ impl Hub {
             self.core.counters.borrow_mut().timers_fired += 1;
             match alarm {
                 Alarm::Wake(waker) => self.core.wake(waker),
+                Alarm::Room => {
+                    self.core.looks_again.set(false);
+                    self.core.count_changed.set(true);
+                }
                 Alarm::Stream(key) => self.stream_due(self.core.conn_id(key)),
             }
         }
@@ -160,22 +166,51 @@ impl Hub {
         self.core.dirty.borrow_mut().drain(..looked_at);
     }
 
-    /// Says which services are to accept, if that has changed.
-    pub(super) fn accept_or_not(&mut self) {
-        if !self.core.count_changed.replace(false) {
-            return;
-        }
+    /// Counts the connections of each service that closed.
+    pub(super) fn count_left(&mut self) {
         for service in self.core.left_services.borrow_mut().drain(..) {
             if let Some(registered) = self.services.get_mut(service.index()) {
                 registered.open = registered.open.saturating_sub(1);
             }
         }
-        let open = self.core.streams.borrow().len();
-        let full = open >= self.core.config.max_connections;
-        let draining = self.core.is_draining();
+    }
+
+    /// Closes those that made room.
+    fn let_leave(&mut self) {
+        loop {
+            let conn = self.core.leaving.borrow_mut().pop();
+            let Some(conn) = conn else { return };
+            self.shed(conn);
+        }
+    }
+
+    /// Says which services are to accept, if that has changed.
+    pub(super) fn accept_or_not(&mut self) {
+        if !self.core.count_changed.replace(false) {
+            return;
+        }
+        self.count_left();
+        let core = &self.core;
+        let draining = core.is_draining();
+        // At a limit, one that is idle makes room for the next.
+        let full = core.is_full() && !draining && {
+            let queue = &mut *core.idle.borrow_mut();
+            let has_idle = core.longest_idle(queue, None).is_some();
+            if !has_idle {
+                core.look_again(queue);
+            }
+            !has_idle
+        };
         for (index, registered) in (0..).zip(&mut self.services) {
             let id = self.core.service_id(index);
-            let own_full = registered.open >= registered.config.max_connections;
+            let own_full = registered.open >= registered.config.max_connections && !draining && {
+                let queue = registered.idle.get_mut();
+                let has_idle = core.longest_idle(queue, Some(id)).is_some();
+                if !has_idle {
+                    core.look_again(queue);
+                }
+                !has_idle
+            };
             let stop = draining || full || own_full;
             if stop == registered.stopped {
                 continue;

@@ -10,7 +10,7 @@ use core::time::Duration;
 use super::stream::Top;
 use super::{Inner, Seat};
 use crate::fiber::{FiberMachine, StartHandler};
-use crate::{Address, ConnHandler, Error, Machine, ServiceConfig, ServiceId};
+use crate::{Address, ConnHandler, Error, Machine, ServiceConfig, ServiceId, Shed};
 
 /// A handler or a maker of machines, with its settings.
 ///
@@ -131,6 +131,12 @@ impl Service {
     /// See [`ServiceConfig::idle`].
     pub fn idle(mut self, after: Duration) -> Self {
         self.config.idle = Some(after);
+        self
+    }
+
+    /// See [`ServiceConfig::shed`].
+    pub fn shed(mut self, which: Shed) -> Self {
+        self.config.shed = which;
         self
     }
 

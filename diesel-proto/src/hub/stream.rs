@@ -23,12 +23,15 @@ use crate::fiber::FiberMachine;
 use crate::link::Link;
 use crate::{
     Actions, Address, Cause, ConnId, End, Flow, Input, Instant, Machine, Notice, Reason,
-    ServiceConfig, ServiceId, Slot, TimerKey,
+    ServiceConfig, ServiceId, Shed, Slot, TimerKey,
 };
 
 /// How long a stream that is over waits for its handler to end, so that the handler's error is the
 /// cause of the close: long enough for what follows without any time passing.
 const HANDLER_ENDS: Duration = Duration::from_millis(1);
+
+/// For so long a connection is not idle on which nothing was ever sent.
+const NEW: Duration = Duration::from_secs(1);
 
 pub(crate) struct Stream {
     pub(crate) state: StreamState,
@@ -39,6 +42,8 @@ pub(crate) struct Stream {
     peer_ended: bool,
     /// In the list of those to look at before the run ends.
     pub(crate) listed: bool,
+    /// It was idle, and is closed to make room, before the run ends.
+    is_leaving: bool,
     /// In the list of those whose machines are to be stepped.
     pub(crate) woken: bool,
     timer: Option<TimerKey>,
@@ -120,10 +125,36 @@ impl Stream {
             pause_told: false,
             peer_ended: false,
             listed: false,
+            is_leaving: false,
             woken: false,
             timer: None,
             progress: Progress::new(now),
             heard: now,
+        }
+    }
+
+    /// It is closed before the run ends.
+    pub(super) fn leaves(&mut self) {
+        self.is_leaving = true;
+    }
+
+    /// Whether nothing is under way, so that it may be closed to make room; and since when.
+    ///
+    /// One on which nothing was ever sent is no older than a moment: what it asks may be on its way.
+    pub(super) fn idle(&self, now: Instant) -> Idle {
+        let StreamState::Machine(stream) = &self.state else { return Idle::Never };
+        let flow = &stream.link.flow;
+        let waits = match (stream.link.machine(), stream.config.shed) {
+            (_, Shed::Never) | (Slot::First(Top::Fiber(_)), Shed::KeepAlive) => return Idle::Never,
+            (Slot::First(Top::Fiber(fiber)), Shed::Idle) => fiber.waits_for_bytes(),
+            _ => flow.deadline().is_some_and(|it| it.reason == Reason::KeepAlive),
+        };
+        let quiet = self.phase == Phase::Open && !self.is_leaving && !flow.is_half_closed();
+        let since = self.heard.max(self.progress.since);
+        let is_new = flow.output.sent() == 0 && now < since + NEW;
+        match waits && quiet && !is_new && flow.output.is_empty() && stream.link.wants_input() {
+            true => Idle::Since(since),
+            false => Idle::Later,
         }
     }
 
@@ -374,6 +405,17 @@ fn set_timer(timer: &mut Option<TimerKey>, core: &Core, id: ConnId, deadline: Op
             core.cancel_timer(key);
         }
     }
+}
+
+/// Whether a stream may be closed to make room.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Idle {
+    /// Now: it has been idle since then.
+    Since(Instant),
+    /// Perhaps later.
+    Later,
+    /// It is none of those that may.
+    Never,
 }
 
 /// What a deadline was for.

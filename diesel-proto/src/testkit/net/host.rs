@@ -295,6 +295,7 @@ impl Network {
             }
             Action::Connect(conn, address) => {
                 self.transcript.add(self.now, host, Some(conn), What::Connects(address));
+                self.vacate(host, conn);
                 self.hosts[host].add_socket(conn, None);
                 match address {
                     Address::Socket(address) => {
@@ -309,6 +310,14 @@ impl Network {
                 self.transcript.add(self.now, host, None, What::Notice(&notice));
             }
             Action::Halt => self.halt(host),
+        }
+    }
+
+    /// A new connection has the place of one that is gone, but whose close was not told yet.
+    pub(super) fn vacate(&mut self, host: usize, conn: ConnId) {
+        let socket = self.hosts[host].sockets.get_mut(conn.index()).and_then(Option::take);
+        if let Some((wire, side)) = socket.and_then(|socket| socket.wire) {
+            self.leave(wire, side);
         }
     }
 

@@ -175,6 +175,7 @@ impl Network {
                 let what = What::Accepted(service, from);
                 self.transcript.add(self.now, host, Some(conn), what);
                 let wire = self.join(end, Some(End::Host(host, conn)));
+                self.vacate(host, conn);
                 self.hosts[host].add_socket(conn, Some((wire, 1)));
                 self.begin(wire);
             }

@@ -1,0 +1,245 @@
+//! Which connection has been idle for longest, to be closed where another needs its place.
+//!
+//! Nothing is noted when a connection becomes idle, for that happens after each request: the table
+//! is scanned when a place is needed, and what is found is kept, oldest first. Whatever became idle
+//! after a scan is younger than all that the scan found; so as long as one of these is still as idle
+//! as it was, it is the oldest of all.
+//!
+//! Cost, for n connections: each candidate is taken or thrown away once. A scan that found more than
+//! n / 64 is paid for by them; after one that found fewer there is none for [`RESCAN`]. So a place
+//! costs O(log n), amortised, however many connections there are.
+//!
+//! It must never know what a place is needed for.
+
+use alloc::collections::VecDeque;
+use alloc::vec::Vec;
+use core::time::Duration;
+
+use super::id::Key;
+use super::stream::Idle;
+use super::{Alarm, Core};
+use crate::{ConnId, Instant, ServiceId};
+
+/// How long after a scan that found next to nothing there is no other.
+const RESCAN: Duration = Duration::from_millis(100);
+
+/// The connections of a hub, or of one of its services, that were idle at the last scan.
+#[derive(Default)]
+pub(super) struct IdleQueue {
+    /// The longest idle in front. Looked at anew when it is taken.
+    candidates: VecDeque<(Instant, Key)>,
+    scanned: Option<Instant>,
+    /// The last scan found enough to be worth its cost.
+    was_fruitful: bool,
+    /// There are connections that may become idle.
+    has_others: bool,
+    /// Connections looked at so far, in scans and singly.
+    #[cfg(test)]
+    looked_at: u64,
+}
+
+impl IdleQueue {
+    fn may_scan(&self, now: Instant) -> bool {
+        self.was_fruitful || self.scanned.is_none_or(|at| now >= at + RESCAN)
+    }
+
+    fn scan(&mut self, core: &Core, service: Option<ServiceId>) {
+        let now = core.now.get();
+        let streams = core.streams.borrow();
+        let mut found = Vec::new();
+        self.has_others = false;
+        for (key, stream) in streams.iter() {
+            #[cfg(test)]
+            (self.looked_at += 1);
+            if service.is_some() && service != stream.service {
+                continue;
+            }
+            match stream.idle(now) {
+                Idle::Since(since) => found.push((since, key)),
+                Idle::Later => self.has_others = true,
+                Idle::Never => {}
+            }
+        }
+        found.sort_unstable_by_key(|&(since, key)| (since, key.index));
+        self.was_fruitful = found.len() > streams.len() / 64;
+        self.candidates = found.into();
+        self.scanned = Some(now);
+    }
+}
+
+impl Core {
+    /// The connection that has been idle for longest: of one service, or of all.
+    pub(super) fn longest_idle(
+        &self,
+        queue: &mut IdleQueue,
+        service: Option<ServiceId>,
+    ) -> Option<ConnId> {
+        let now = self.now.get();
+        loop {
+            while let Some(&(since, key)) = queue.candidates.front() {
+                #[cfg(test)]
+                (queue.looked_at += 1);
+                let mut streams = self.streams.borrow_mut();
+                if streams.at(key).is_some_and(|it| it.idle(now) == Idle::Since(since)) {
+                    return Some(self.conn_id(key));
+                }
+                queue.candidates.pop_front();
+            }
+            if !queue.may_scan(now) {
+                return None;
+            }
+            queue.scan(self, service);
+            if queue.candidates.is_empty() {
+                return None;
+            }
+        }
+    }
+
+    /// Looks again later whether a connection of this queue has become idle, if one may.
+    pub(super) fn look_again(&self, queue: &IdleQueue) {
+        if queue.has_others && !self.looks_again.replace(true) {
+            let at = self.now.get() + RESCAN;
+            self.add_timer(at, Alarm::Room);
+        }
+    }
+
+    /// Whether the hub has as many connections as it may have. Those that are leaving have left.
+    pub(super) fn is_full(&self) -> bool {
+        let leaving = self.leaving.borrow().len();
+        self.streams.borrow().len() - leaving >= self.config.max_connections
+    }
+
+    /// Has the connection that has been idle for longest closed before this run ends. Returns
+    /// whether there is one.
+    pub(super) fn make_room_later(&self) -> bool {
+        let idle = self.longest_idle(&mut self.idle.borrow_mut(), None);
+        if let Some(conn) = idle {
+            if let Some(stream) = self.streams.borrow_mut().at(conn.into()) {
+                stream.leaves();
+            }
+            self.leaving.borrow_mut().push(conn);
+        }
+        idle.is_some()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{Actions, Address, Hub, Input, Machine, Reason, Service};
+
+    /// Waits for a request, or is busy, by turns: it changes with each byte.
+    struct Kept {
+        busy: bool,
+    }
+
+    impl Machine for Kept {
+        fn step(&mut self, now: Instant, input: Input<'_>, actions: &mut Actions<'_>) -> usize {
+            let n = match input {
+                Input::Bytes(bytes) => bytes.len(),
+                _ => 0,
+            };
+            self.busy ^= n % 2 == 1;
+            match self.busy {
+                true => actions.clear_deadline(),
+                false => actions.set_deadline(now + Duration::from_secs(999), Reason::KeepAlive),
+            }
+            n
+        }
+    }
+
+    const MANY: u64 = 65_536;
+
+    struct Crowd {
+        hub: Hub,
+        service: ServiceId,
+        conns: Vec<ConnId>,
+        now: Instant,
+    }
+
+    impl Crowd {
+        /// As many connections as there may be, all of them idle for two seconds.
+        fn new() -> Self {
+            let mut hub = Hub::default();
+            let service = hub.add_service(Service::machine(|_| Kept { busy: false }));
+            let accept = |_| hub.accept(Instant::ORIGIN, service, Address::Unnamed).unwrap();
+            let conns = (0..MANY).map(accept).collect();
+            let now = Instant::ORIGIN + Duration::from_secs(2);
+            let mut crowd = Crowd { hub, service, conns, now };
+            crowd.run();
+            crowd
+        }
+
+        fn run(&mut self) {
+            self.hub.run(self.now, &mut Vec::new());
+        }
+
+        fn accept(&mut self) -> bool {
+            let may = self.hub.may_accept(self.service);
+            let accepted = self.hub.accept(self.now, self.service, Address::Unnamed);
+            assert_eq!(accepted.is_ok(), may);
+            self.run();
+            may
+        }
+
+        fn toggle(&mut self, conns: core::ops::Range<usize>) {
+            for conn in &self.conns[conns] {
+                let _ = self.hub.received(self.now, *conn, b"x");
+            }
+            self.run();
+        }
+
+        fn looked_at(&self) -> u64 {
+            self.hub.core.idle.borrow().looked_at
+        }
+    }
+
+    #[test]
+    fn a_place_among_very_many_costs_a_few_looks() {
+        let mut crowd = Crowd::new();
+        let before = crowd.looked_at();
+        for _ in 0..20_000 {
+            assert!(crowd.accept());
+        }
+        let each = (crowd.looked_at() - before) / 20_000;
+        assert!(each <= 10, "{each} looks for a place");
+        assert_eq!(crowd.hub.counters().shed, 20_000);
+    }
+
+    #[test]
+    fn newcomers_who_find_no_place_cost_no_scan_each() {
+        let mut crowd = Crowd::new();
+        crowd.toggle(0..MANY as usize);
+        let before = crowd.looked_at();
+        for _ in 0..20_000 {
+            assert!(!crowd.accept());
+        }
+        assert!(crowd.looked_at() - before <= 3 * MANY);
+        // One becomes idle, and is found, in time.
+        crowd.toggle(77..78);
+        crowd.now += Duration::from_secs(2);
+        crowd.run();
+        assert!(crowd.accept());
+        assert!(!crowd.accept());
+    }
+
+    #[test]
+    fn those_that_were_busy_meanwhile_are_passed_over() {
+        let mut crowd = Crowd::new();
+        assert!(crowd.accept());
+        // All but a few at the end become busy, and some of them idle again.
+        crowd.now += Duration::from_secs(1);
+        crowd.toggle(1..MANY as usize - 3);
+        crowd.now += Duration::from_secs(1);
+        crowd.toggle(100..200);
+        crowd.now += Duration::from_secs(1);
+        let before = crowd.looked_at();
+        // Three, the newcomer, and the hundred.
+        for _ in 0..3 + 1 + 100 {
+            assert!(crowd.accept());
+        }
+        assert!(crowd.looked_at() - before <= 3 * MANY);
+        let mut left = crowd.conns[100..200].iter().chain(&crowd.conns[MANY as usize - 3..]);
+        assert!(left.all(|conn| crowd.hub.machine_deadline(*conn).is_none()), "all are gone");
+    }
+}
