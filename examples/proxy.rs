@@ -21,7 +21,7 @@ use diesel_driver::{Address, Application, Conn, Error, First2, Reader, Service, 
 use diesel_examples::{Failure, address, command_line};
 
 /// Passes a connection on to `target`. A direction that ends leaves the other; one that fails takes
-/// it along, and both connections are closed.
+/// it along, and both connections end.
 pub async fn proxy(conn: Conn, target: Address) -> Result<(), Error> {
     let (from_target, to_target) = conn.ctx().connect(target).await?.split();
     let (from_peer, to_peer) = conn.split();
@@ -40,7 +40,7 @@ pub async fn proxy(conn: Conn, target: Address) -> Result<(), Error> {
 }
 
 /// One way, until either end of it is closed. Dropping the writer ends its side, once everything is
-/// sent.
+/// sent; where the stream was cut off, so is what is passed on.
 ///
 /// An end that takes no more is no failure yet: what it had sent before it closed is still on the
 /// other way.
@@ -49,7 +49,10 @@ async fn pass_on(mut from: Reader, mut to: Writer) -> Result<(), Error> {
         let bytes = match from.some().await {
             Ok(bytes) => bytes,
             Err(Error::Closed) => return Ok(()),
-            Err(error) => return Err(error),
+            Err(error) => {
+                to.cut();
+                return Err(error);
+            }
         };
         match to.write(bytes).await {
             Ok(()) => {}

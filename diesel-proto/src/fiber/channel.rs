@@ -60,6 +60,8 @@ pub(crate) struct Channel {
     pub(crate) closing: Option<Cause>,
     /// When closing: at once, and what is queued is dropped.
     pub(crate) aborts: bool,
+    /// When closing: with a reset, once everything queued is sent.
+    pub(crate) cuts: bool,
     /// Nothing more is queued.
     pub(crate) half_closed: bool,
     /// A write failed: nothing that is sent arrives.
@@ -125,6 +127,7 @@ impl Channel {
             write_failed: false,
             closing: None,
             aborts: false,
+            cuts: false,
             half_closed: false,
             eof: false,
             is_broken: false,

@@ -275,6 +275,18 @@ impl Writer {
     pub fn half_close(&mut self) {
         self.socket.half_close();
     }
+
+    /// Resets the connection, both ways, once everything queued is sent: so that the peer does not
+    /// take what was cut off for all there was. For a handler that passes on what it cannot complete.
+    pub fn cut(self) {
+        {
+            let channel = &mut *self.socket.channel.borrow_mut();
+            channel.close_with(Cause::Failed);
+            channel.cuts = true;
+        }
+        self.socket.core.look_at(&self.socket);
+        self.socket.core.need_run();
+    }
 }
 
 impl Socket {

@@ -127,7 +127,10 @@ impl FiberMachine {
         }
         refresh(socket, channel, actions);
         if let Some(cause) = channel.closing {
-            actions.close_and_amend(cause, channel.handled);
+            match channel.cuts {
+                true => actions.cut(cause),
+                false => actions.close_and_amend(cause, channel.handled),
+            }
         } else if channel.half_closed {
             actions.half_close();
         }

@@ -179,7 +179,7 @@ fn nothing_is_left_of_a_hundred_peers_that_reset_while_the_other_side_is_silent(
         let counters = network.hub(host).unwrap().counters();
         assert_eq!((counters.open, counters.fibers), (0, 0));
         for peer in staying {
-            assert_eq!(network.peer_state(peer), PeerState::Ended);
+            assert_eq!(network.peer_state(peer), PeerState::Reset);
         }
     }
 }
