@@ -520,11 +520,6 @@ impl<'a> Actions<'a> {
         (self.flow, self.workspace)
     }
 
-    /// The queue itself, and the memory that it borrows.
-    pub(crate) fn output(&mut self) -> (&mut Pipeline, &mut Blocks) {
-        (&mut self.flow.output, &mut self.workspace.blocks)
-    }
-
     /// How many bytes were queued since the stream began, those that are sent included: the position
     /// of the next one.
     pub fn queued_in_all(&self) -> u64 {

@@ -6,16 +6,8 @@ use std::cell::RefCell;
 use std::rc::Rc;
 
 use diesel_proto::http1::*;
-use diesel_proto::{Cause, ConnId, Error, LineEcho, Notice};
+use diesel_proto::{Cause, Error, LineEcho, Notice};
 use harness::*;
-
-fn serving(service: Service) -> (World, ConnId) {
-    let mut world = World::new();
-    let service = world.hub.add_service(service);
-    let conn = world.accept(service);
-    world.turn();
-    (world, conn)
-}
 
 const EXPECTING: &str =
     "POST / HTTP/1.1\r\nHost: a\r\nExpect: 100-continue\r\nContent-Length: 5\r\n\r\n";
@@ -59,7 +51,7 @@ fn interim_responses_go_out_in_the_order_of_the_calls_and_100_only_once() {
     ] {
         for (head, body) in [(EXPECTING.to_owned(), "hello"), (EXPECTING.to_owned() + "hello", "")]
         {
-            let (mut world, conn) = serving(saying(calls));
+            let (mut world, conn) = World::serving(saying(calls));
             world.says(conn, head);
             world.waits(seconds(5));
             if !body.is_empty() {
@@ -76,10 +68,10 @@ fn interim_responses_go_out_in_the_order_of_the_calls_and_100_only_once() {
 /// A handler may say so without having been asked: once.
 #[test]
 fn a_second_100_is_left_out_for_a_client_that_did_not_ask_too() {
-    let (mut world, conn) = serving(saying("cc"));
+    let (mut world, conn) = World::serving(saying("cc"));
     world.says(conn, "GET / HTTP/1.1\r\nHost: a\r\n\r\n");
     assert_eq!(world.hears(conn).matches("100 Continue").count(), 1);
-    let (mut world, conn) = serving(saying("cchr"));
+    let (mut world, conn) = World::serving(saying("cchr"));
     world.says(conn, "POST / HTTP/1.0\r\nContent-Length: 5\r\n\r\nhello");
     assert!(world.hears(conn).starts_with("HTTP/1.1 200 OK"));
 }
@@ -103,7 +95,7 @@ fn a_client_is_told_to_go_on_before_the_head_of_a_stream_that_reads_its_body() {
         })
     };
     for waits in [false, true] {
-        let (mut world, conn) = serving(echo(waits));
+        let (mut world, conn) = World::serving(echo(waits));
         world.says(conn, EXPECTING);
         world.waits(seconds(2));
         let head = "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n";
@@ -117,7 +109,7 @@ fn a_client_is_told_to_go_on_before_the_head_of_a_stream_that_reads_its_body() {
 #[test]
 fn an_interim_response_behind_the_answer_is_left_out() {
     for waits in [false, true] {
-        let (mut world, conn) = serving(Service::new(async move |request: Request| {
+        let (mut world, conn) = World::serving(Service::new(async move |request: Request| {
             Response::stream(async move |out: &mut BodyWriter| {
                 if waits {
                     request.ctx().sleep(seconds(1)).await?;
@@ -149,7 +141,7 @@ fn a_head_without_content_announces_no_length_to_head() {
         ]
     };
     for service in services() {
-        let (mut world, conn) = serving(service);
+        let (mut world, conn) = World::serving(service);
         world.says(conn, "HEAD / HTTP/1.1\r\nHost: a\r\n\r\n");
         assert_eq!(world.hears(conn), head_of("200 OK", ""));
         // What remembers the last head knows the difference.
@@ -158,7 +150,7 @@ fn a_head_without_content_announces_no_length_to_head() {
         world.says(conn, "HEAD / HTTP/1.1\r\nHost: a\r\n\r\n");
         assert_eq!(world.hears(conn), head_of("200 OK", ""));
     }
-    let (mut world, conn) = serving(Service::new(|request: Request| match request.path() {
+    let (mut world, conn) = World::serving(Service::new(|request: Request| match request.path() {
         "/text" => Response::bytes("hello"),
         _ => Response::stream_exactly(7, async |_| Ok(())),
     }));
@@ -184,7 +176,7 @@ fn the_length_that_an_http_response_announces_is_kept_where_its_content_is_left_
         ("GET", 304, "304 Not Modified", 1234),
         ("HEAD", 304, "304 Not Modified", 1234),
     ] {
-        let (mut world, conn) = serving(answer(status));
+        let (mut world, conn) = World::serving(answer(status));
         world.says(conn, format!("{method} / HTTP/1.1\r\nHost: a\r\n\r\n"));
         let expected = head_of(line, &format!("Content-Length: {length}\r\n"));
         assert_eq!(world.hears(conn), expected, "{method} {status}");
@@ -215,7 +207,7 @@ fn answering(status: Status, seen: &Rc<RefCell<Vec<String>>>) -> [Service; 2] {
 fn connect_is_not_implemented_unless_the_service_says_that_it_tunnels() {
     let seen = Rc::default();
     for service in answering(Status::OK, &seen) {
-        let (mut world, conn) = serving(service);
+        let (mut world, conn) = World::serving(service);
         world.says(conn, [CONNECT, SMUGGLED].concat());
         let heard = world.hears(conn);
         assert!(heard.starts_with("HTTP/1.1 501 Not Implemented\r\n"), "{heard}");
@@ -235,7 +227,7 @@ fn what_is_behind_a_refused_connect_is_no_request() {
     let seen = Rc::default();
     for parts in [vec![CONNECT.to_owned() + SMUGGLED], vec![CONNECT.into(), SMUGGLED.into()]] {
         for service in answering(Status::FORBIDDEN, &seen) {
-            let (mut world, conn) = serving(service.tunnels());
+            let (mut world, conn) = World::serving(service.tunnels());
             for part in &parts {
                 world.says(conn, part);
             }
@@ -254,7 +246,7 @@ fn what_is_behind_a_refused_connect_is_no_request() {
 
 #[test]
 fn a_service_that_tunnels_hands_over_what_is_behind_connect() {
-    let (mut world, conn) = serving(
+    let (mut world, conn) = World::serving(
         Service::new(async |_: Request| Response::upgrade("", LineEcho::default())).tunnels(),
     );
     world.says(conn, [CONNECT, "hello\r\n"].concat());

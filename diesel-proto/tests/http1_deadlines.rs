@@ -5,16 +5,8 @@ mod harness;
 use std::time::Duration;
 
 use diesel_proto::http1::*;
-use diesel_proto::{Cause, ConnId, Reason};
+use diesel_proto::{Cause, Reason};
 use harness::*;
-
-fn serving(service: Service) -> (World, ConnId) {
-    let mut world = World::new();
-    let service = world.hub.add_service(service);
-    let conn = world.accept(service);
-    world.turn();
-    (world, conn)
-}
 
 const ANSWER: &str = "HTTP/1.1 200 OK\r\nContent-Type: text/plain; charset=utf-8\r\n\
                       Content-Length: 6\r\n\r\nenough";
@@ -33,7 +25,7 @@ fn the_rest_of_a_body_that_was_answered_may_come_slowly() {
         ("Content-Length: 12\r\n\r\n", "hello, world"),
         ("Transfer-Encoding: chunked\r\n\r\n", "5;a=b\r\nhello\r\n0\r\nA: b\r\n\r\n"),
     ] {
-        let (mut world, conn) = serving(unread(seconds(2)));
+        let (mut world, conn) = World::serving(unread(seconds(2)));
         world.says(conn, format!("POST / HTTP/1.1\r\nHost: a\r\n{head}"));
         assert_eq!(world.hears(conn), ANSWER);
         for byte in body.as_bytes().chunks(1) {
@@ -48,7 +40,7 @@ fn the_rest_of_a_body_that_was_answered_may_come_slowly() {
 
 #[test]
 fn the_rest_of_a_body_that_was_answered_may_not_stop_coming() {
-    let (mut world, conn) = serving(unread(seconds(2)));
+    let (mut world, conn) = World::serving(unread(seconds(2)));
     world.says(conn, "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 12\r\n\r\nhel");
     assert_eq!(world.hears(conn), ANSWER);
     world.waits(HALF_A_SECOND);

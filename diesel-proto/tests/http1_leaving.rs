@@ -9,17 +9,9 @@ use std::time::Duration;
 
 use diesel_proto::http1::*;
 use diesel_proto::{
-    Action, Actions, Cause, ConnId, Error, First2, Input, Instant, LineEcho, Machine, Reason, first,
+    Action, Actions, Cause, Error, First2, Input, Instant, LineEcho, Machine, Reason, first,
 };
 use harness::*;
-
-fn serving(service: Service) -> (World, ConnId) {
-    let mut world = World::new();
-    let service = world.hub.add_service(service);
-    let conn = world.accept(service);
-    world.turn();
-    (world, conn)
-}
 
 const GET: &str = "GET / HTTP/1.1\r\nHost: a\r\n\r\n";
 const POST: &str = "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\n\r\nhello";
@@ -54,7 +46,7 @@ fn a_handler_is_dropped_when_its_client_left_long_ago() {
     // A body that nobody reads, and a request that has to wait, hide nothing.
     for bytes in [GET.to_owned(), POST.to_owned(), [GET, POST].concat(), [POST, GET].concat()] {
         let (service, alive) = sleeping(seconds(1000));
-        let (mut world, conn) = serving(service);
+        let (mut world, conn) = World::serving(service);
         world.says(conn, &bytes);
         world.waits(seconds(100));
         assert_eq!(alive.get(), 1);
@@ -70,13 +62,13 @@ fn a_handler_is_dropped_when_its_client_left_long_ago() {
 #[test]
 fn how_long_a_handler_outlives_its_client_is_a_setting() {
     let (service, alive) = sleeping(seconds(1000));
-    let (mut world, conn) = serving(half_close(service, Some(Duration::ZERO)));
+    let (mut world, conn) = World::serving(half_close(service, Some(Duration::ZERO)));
     world.says(conn, GET);
     world.ends(conn);
     assert_eq!((alive.get(), world.closed(conn)), (0, Some(LEFT)));
 
     let (service, alive) = sleeping(seconds(1000));
-    let (mut world, conn) = serving(half_close(service, None));
+    let (mut world, conn) = World::serving(half_close(service, None));
     world.says(conn, GET);
     world.ends(conn);
     world.waits(seconds(999));
@@ -92,7 +84,7 @@ fn a_client_that_ends_its_side_and_reads_is_answered_in_time_at_every_cut() {
     let bytes = [POST, GET].concat();
     for (head, tail) in two_way_cuts(bytes.as_bytes()) {
         let (service, _) = sleeping(seconds(9));
-        let (mut world, conn) = serving(service);
+        let (mut world, conn) = World::serving(service);
         for part in [head, tail] {
             if !part.is_empty() {
                 world.says(conn, part);
@@ -123,7 +115,7 @@ fn a_handler_may_wait_for_its_client_to_leave() {
         })
     };
     for (request, body) in [(GET, 0), (POST, 5)] {
-        let (mut world, conn) = serving(service());
+        let (mut world, conn) = World::serving(service());
         world.says(conn, request);
         world.waits(seconds(3));
         world.ends(conn);
@@ -137,7 +129,7 @@ fn a_handler_may_wait_for_its_client_to_leave() {
 fn whoever_writes_a_body_may_wait_for_the_client_to_leave_and_so_may_several() {
     let told = Rc::new(Cell::new(0));
     let count = Rc::clone(&told);
-    let (mut world, conn) = serving(Service::new(move |request: Request| {
+    let (mut world, conn) = World::serving(Service::new(move |request: Request| {
         let count = Rc::clone(&count);
         Response::stream(async move |out: &mut BodyWriter| {
             for _ in 0..3 {
@@ -166,7 +158,7 @@ fn whoever_writes_a_body_may_wait_for_the_client_to_leave_and_so_may_several() {
 fn the_end_of_a_request_ends_all_waiting_for_its_client() {
     let told = Rc::new(Cell::new(0));
     let count = Rc::clone(&told);
-    let (mut world, conn) = serving(Service::new(async move |request: Request| {
+    let (mut world, conn) = World::serving(Service::new(async move |request: Request| {
         let (count, closed) = (Rc::clone(&count), request.closed());
         request.ctx().spawn(async move {
             closed.await;
@@ -185,7 +177,7 @@ fn the_end_of_a_request_ends_all_waiting_for_its_client() {
 #[test]
 fn a_client_that_reads_slowly_is_given_time_until_it_stops() {
     for (version, is_reset) in [("1.1", false), ("1.0", true)] {
-        let (mut world, conn) = serving(Service::new(async |request: Request| {
+        let (mut world, conn) = World::serving(Service::new(async |request: Request| {
             Response::stream(async move |out: &mut BodyWriter| {
                 for _ in 0..5 {
                     out.write("some").await?;
@@ -211,7 +203,7 @@ fn a_client_that_reads_slowly_is_given_time_until_it_stops() {
 #[test]
 fn what_is_read_ahead_of_an_answer_is_bounded() {
     let (service, _) = sleeping(seconds(20));
-    let (mut world, conn) = serving(service.connections(settings(|it| it.read_ahead = 100)));
+    let (mut world, conn) = World::serving(service.connections(settings(|it| it.read_ahead = 100)));
     let waiting = "GET /wait HTTP/1.1\r\nHost: a\r\n\r\n";
     world.says(conn, waiting);
     let mut n = 1;
@@ -265,7 +257,7 @@ fn what_was_kept_is_given_back_to_the_machine_that_takes_over() {
     };
     for sips in [false, true] {
         for (head, tail) in two_way_cuts(bytes.as_bytes()) {
-            let (mut world, conn) = serving(answer(sips));
+            let (mut world, conn) = World::serving(answer(sips));
             for part in [head, tail] {
                 if !part.is_empty() {
                     world.says(conn, part);

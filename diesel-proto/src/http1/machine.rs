@@ -325,7 +325,7 @@ impl Drop for Work {
 
 /// Where commands of the connection write to.
 fn output<'a>(actions: &'a mut Actions<'_>) -> Output<'a> {
-    let (pipeline, blocks) = actions.output();
+    let (pipeline, blocks) = actions.queue();
     Output::new(pipeline, blocks)
 }
 

@@ -270,8 +270,7 @@ impl Core {
 
     /// All of `output` is dropped unsent. Call [`drop_sent`](Self::drop_sent) once nothing is borrowed.
     pub(crate) fn clear(&self, output: &mut Pipeline) {
-        let blocks = &mut self.workspace.borrow_mut().blocks;
-        output.clear_with(blocks, |bytes| self.sent_bytes.borrow_mut().push(bytes));
+        self.clear_into(output, &mut self.workspace.borrow_mut().blocks);
     }
 
     /// As [`clear`](Self::clear), where the caller has the blocks.
