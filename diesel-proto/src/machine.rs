@@ -105,7 +105,8 @@ pub enum Input<'a> {
     /// and once.
     Eof,
     /// The stream is gone, both ways, and this is why: the peer reset it ([`Cause::Reset`]), or the
-    /// caller ends it, for a deadline of its own for example. Comes last.
+    /// caller ends it, for a deadline of its own for example. Comes last. For a stream that could not
+    /// be made it is all that comes: there is no [`Start`](Input::Start) then.
     Cut(Cause),
     /// A write failed: what was queued is lost, and what is sent from here on is dropped. The peer's
     /// side goes on: bytes that it sent before may still come, then [`Eof`](Input::Eof) or

@@ -113,6 +113,54 @@ impl<M: Machine> Nested<M> {
         self.run(actions, |link, workspace| link.adopt(now, bytes, workspace));
     }
 
+    /// Ends the stream for a reason that the layer has itself: the inner machine is told
+    /// ([`Input::Cut`]) with this cause, what is queued is dropped, and the stream below is aborted.
+    /// A layer that only [aborts](Actions::abort) leaves its inner machine without a word.
+    ///
+    /// An inner machine that had ended the stream before is not told, and one that aborts when it is
+    /// told may say a better cause: the first one stands. One that was not started yet is told as
+    /// well, as it is of a connection that could not be made; it is not to be started any more.
+    ///
+    /// ```
+    /// use core::time::Duration;
+    /// use diesel_proto::{
+    ///     Actions, Cause, Deadline, End, Endpoint, Input, Instant, LineEcho, Machine, Nested, Reason,
+    /// };
+    ///
+    /// const MINUTE: Duration = Duration::from_secs(60);
+    /// const REASON: Reason = Reason::Application("a minute is over");
+    ///
+    /// /// Lets a connection last for a minute.
+    /// struct Minute<M> {
+    ///     inner: Nested<M>,
+    ///     ends: Instant,
+    /// }
+    ///
+    /// impl<M: Machine> Machine for Minute<M> {
+    ///     fn step(&mut self, now: Instant, input: Input<'_>, actions: &mut Actions<'_>) -> usize {
+    ///         let mut taken = 0;
+    ///         match input {
+    ///             Input::Deadline if now >= self.ends => {
+    ///                 self.inner.cut(now, Cause::TimedOut(REASON), actions);
+    ///             }
+    ///             _ => taken = self.inner.pass_on(now, input, actions),
+    ///         }
+    ///         self.inner.settle(Some(Deadline { at: self.ends, reason: REASON }), actions);
+    ///         taken
+    ///     }
+    /// }
+    ///
+    /// let start = Instant::ORIGIN;
+    /// let layer = Minute { inner: Nested::sharing(LineEcho::default()), ends: start + MINUTE };
+    /// let mut endpoint = Endpoint::new(layer, start);
+    /// endpoint.expired(start + MINUTE);
+    /// assert_eq!(endpoint.end(), Some(End::Abort(Cause::TimedOut(REASON))));
+    /// ```
+    pub fn cut(&mut self, now: Instant, cause: Cause, actions: &mut Actions<'_>) {
+        self.pass_on(now, Input::Cut(cause), actions);
+        actions.abort(self.end().map_or(cause, End::cause));
+    }
+
     /// Whether the inner machine takes bytes now.
     pub fn wants_input(&self) -> bool {
         self.link.wants_input()

@@ -48,7 +48,7 @@ impl<M: Machine> Machine for Xor<M> {
         let taken = match input {
             Input::Bytes(bytes) => self.bytes(now, bytes, actions),
             Input::Eof if !self.record.is_empty() => {
-                actions.abort(Cause::Protocol("the stream ends within a record"));
+                self.inner.cut(now, Cause::Protocol("the stream ends within a record"), actions);
                 0
             }
             other => self.inner.pass_on(now, other, actions),

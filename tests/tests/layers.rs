@@ -1,7 +1,9 @@
 //! A layer passes on what it does not change: the successor of its inner machine, an abort and its
 //! cause, a shutdown, the pause, both deadlines, what is queued below.
 
+use core::cell::RefCell;
 use core::time::Duration;
+use std::rc::Rc;
 
 use diesel_proto::testkit::Stimulus;
 use diesel_proto::testkit::laws::Laws;
@@ -186,6 +188,84 @@ in_each_layer! {
         assert!(told > 49, "told when fewer than it asked for are queued below");
         endpoint.sent(NOW, told);
         assert_eq!(endpoint.queued(), 0, "and once");
+    }
+}
+
+/// Cuts the stream itself, before its inner machine starts or after.
+struct Cuts<M> {
+    inner: Nested<M>,
+    at_once: bool,
+}
+
+impl<M: Machine> Machine for Cuts<M> {
+    fn step(&mut self, now: Instant, input: Input<'_>, actions: &mut Actions<'_>) -> usize {
+        let mut taken = 0;
+        match input {
+            Input::Bytes(b"!") => self.inner.cut(now, Cause::Protocol("of the layer"), actions),
+            Input::Start if self.at_once => self.inner.cut(now, Cause::Failed, actions),
+            _ => taken = self.inner.pass_on(now, input, actions),
+        }
+        self.inner.settle_framed(None, actions, |bytes, actions| actions.send(bytes));
+        taken
+    }
+}
+
+/// Notes the causes for which it is cut; its own, if it has one, is the better one.
+#[derive(Clone, Default)]
+struct Hears(Rc<RefCell<Vec<Cause>>>, Option<Cause>);
+
+impl Machine for Hears {
+    fn step(&mut self, _: Instant, input: Input<'_>, actions: &mut Actions<'_>) -> usize {
+        match input {
+            Input::Start => actions.send(b"hello"),
+            Input::Bytes(bytes) => {
+                actions.close(Cause::Done);
+                return bytes.len();
+            }
+            Input::Cut(cause) => {
+                self.0.borrow_mut().push(cause);
+                actions.send(b"never seen");
+                self.1.into_iter().for_each(|cause| actions.abort(cause));
+            }
+            _ => {}
+        }
+        0
+    }
+}
+
+/// How the stream ends, what is left to be sent, and what the inner machine heard.
+fn cut(
+    nest: fn(Hears) -> Nested<Hears>,
+    own: Option<Cause>,
+    at_once: bool,
+    bytes: &[&[u8]],
+) -> (Option<End>, Vec<u8>, Vec<Cause>) {
+    let hears = Hears(Rc::default(), own);
+    let heard = Rc::clone(&hears.0);
+    let mut endpoint = Endpoint::new(Cuts { inner: nest(hears), at_once }, NOW);
+    for bytes in bytes {
+        assert_eq!(endpoint.received(NOW, bytes), bytes.len());
+    }
+    let end = endpoint.end();
+    endpoint.reset(NOW);
+    let heard = heard.borrow().clone();
+    (end, endpoint.take_outgoing(NOW), heard)
+}
+
+#[test]
+fn a_layer_that_cuts_the_stream_tells_its_inner_machine_why() {
+    const WHY: Cause = Cause::Protocol("of the layer");
+    for nest in [Nested::sharing, Nested::framing] {
+        let nothing = Vec::new();
+        let told = cut(nest, None, false, &[b"!"]);
+        assert_eq!(told, (Some(End::Abort(WHY)), nothing.clone(), vec![WHY]), "once");
+        let told = cut(nest, Some(Cause::Shed), false, &[b"!"]);
+        assert_eq!(told, (Some(End::Abort(Cause::Shed)), nothing.clone(), vec![WHY]));
+        let told = cut(nest, None, true, &[]);
+        assert_eq!(told, (Some(End::Abort(Cause::Failed)), nothing, vec![Cause::Failed]));
+        // It had ended the stream itself: nothing is cut any more.
+        let told = cut(nest, None, false, &[b"x", b"!"]);
+        assert_eq!((told.0, told.2), (None, vec![]));
     }
 }
 

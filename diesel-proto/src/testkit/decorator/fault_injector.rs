@@ -101,8 +101,7 @@ impl<M: Machine> FaultInjector<M> {
             }
             Fault::Reset => {
                 self.over = true;
-                self.gate.step(now, Input::Cut(Cause::Reset), actions);
-                actions.abort(Cause::Reset);
+                self.gate.cut(now, Cause::Reset, actions);
             }
         }
     }

@@ -1,6 +1,6 @@
 //! What two layers share that each would have for itself: no bytes go in until some time.
 
-use crate::{Actions, Deadline, Input, Instant, Machine, Nested, Reason};
+use crate::{Actions, Cause, Deadline, Input, Instant, Machine, Nested, Reason};
 
 pub(super) struct Gate<M> {
     inner: Nested<M>,
@@ -37,6 +37,12 @@ impl<M: Machine> Gate<M> {
         let taken = self.inner.pass_on(now, input, actions);
         self.settle(actions);
         taken
+    }
+
+    /// The stream is broken, for the machine inside as for the caller.
+    pub(super) fn cut(&mut self, now: Instant, cause: Cause, actions: &mut Actions<'_>) {
+        self.inner.cut(now, cause, actions);
+        self.settle(actions);
     }
 
     pub(super) fn inner(&self) -> &Nested<M> {
