@@ -106,6 +106,23 @@ impl<M: Machine> Endpoint<M> {
         self.let_go();
     }
 
+    /// The caller ends the stream, both ways, for a reason that it has itself: a deadline of its own,
+    /// for example. The machine is told this cause. What is queued is dropped, and the stream is to be
+    /// reset: see [`end`](Self::end).
+    ///
+    /// ```
+    /// use diesel_proto::{Cause, End, Endpoint, Instant, LineEcho, Reason};
+    ///
+    /// let now = Instant::ORIGIN;
+    /// let mut endpoint = Endpoint::new(LineEcho::default(), now);
+    /// endpoint.cut(now, Cause::TimedOut(Reason::Idle));
+    /// assert_eq!(endpoint.end(), Some(End::Abort(Cause::TimedOut(Reason::Idle))));
+    /// ```
+    pub fn cut(&mut self, now: Instant, cause: Cause) {
+        self.stream.cut(now, cause, &mut self.workspace);
+        self.let_go();
+    }
+
     /// A write failed. What is queued is lost, and nothing more is to be written; but the stream is
     /// to be read on, until its end or until reading fails too: what the peer sent before it closed
     /// is still there.

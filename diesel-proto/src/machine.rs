@@ -24,7 +24,9 @@ use core::fmt;
 
 use bytes::Bytes;
 
-use crate::{Blocks, Buffer, Cause, Deadline, End, External, Instant, Notice, Pipeline, Reason};
+use crate::{
+    Blocks, Buffer, Cause, Closed, Deadline, End, External, Instant, Notice, Pipeline, Reason,
+};
 
 /// Drives one byte stream: bytes and time in, actions out.
 ///
@@ -388,21 +390,27 @@ impl<'a> Actions<'a> {
     /// dropped: see [`is_half_closed`](Self::is_half_closed).
     pub fn send(&mut self, bytes: &[u8]) {
         let pushed = self.flow.output.push(bytes, &mut self.workspace.blocks);
-        self.workspace.refused += u64::from(pushed.is_err());
+        self.refused(pushed);
     }
 
     /// Queues bytes: large ones by reference, small ones by copying. After a close, or a
     /// [half-close](Self::half_close), they are dropped.
     pub fn send_bytes(&mut self, bytes: Bytes) {
         let pushed = self.flow.output.push_bytes(bytes, &mut self.workspace.blocks);
-        self.workspace.refused += u64::from(pushed.is_err());
+        self.refused(pushed);
     }
 
     /// Queues bytes that someone else holds. After a close, or a [half-close](Self::half_close),
     /// they are dropped.
     pub fn send_external(&mut self, external: External) {
         let pushed = self.flow.output.push_external(external);
-        self.workspace.refused += u64::from(pushed.is_err());
+        self.refused(pushed);
+    }
+
+    /// Counts what is sent after the end. What is sent after a write failed is dropped like it, but a
+    /// machine need not know.
+    fn refused(&mut self, pushed: Result<(), Closed>) {
+        self.workspace.refused += u64::from(pushed.is_err() && !self.flow.write_failed);
     }
 
     /// How many bytes are queued and not sent: here, and for a machine within a layer also below.

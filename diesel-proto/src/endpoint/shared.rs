@@ -63,6 +63,11 @@ impl<M: Machine> SharedEndpoint<M> {
         self.link.cut(now, Cause::Reset, workspace);
     }
 
+    /// As [`Endpoint::cut`](crate::Endpoint::cut).
+    pub fn cut(&mut self, now: Instant, cause: Cause, workspace: &mut Workspace) {
+        self.link.cut(now, cause, workspace);
+    }
+
     /// As [`Endpoint::write_failed`](crate::Endpoint::write_failed).
     pub fn write_failed(&mut self, now: Instant, workspace: &mut Workspace) {
         self.link.write_failed(now, workspace);

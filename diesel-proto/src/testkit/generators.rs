@@ -26,6 +26,7 @@ use quickcheck::{Arbitrary, Gen};
 use super::Stimulus;
 use super::cuts::Cut;
 use super::stimulus;
+use crate::{Cause, Reason};
 
 /// Lengths next to which something may change: blocks, references, usual limits.
 const EDGES: [usize; 9] = [0, 1, 13, 64, 107, 1024, 4096, 16 << 10, 64 << 10];
@@ -114,12 +115,16 @@ impl Arbitrary for Cuts {
 
 impl Arbitrary for Stimulus {
     fn arbitrary(g: &mut Gen) -> Self {
-        match u8::arbitrary(g) % 32 {
+        match u8::arbitrary(g) % 36 {
             0 => Stimulus::Eof,
             1 => Stimulus::Reset,
             2 => Stimulus::Shutdown,
             3..=4 => Stimulus::Wake,
             5..=6 => Stimulus::Wait(Duration::from_secs(u16::arbitrary(g).into())),
+            32 => Stimulus::Cut(Cause::TimedOut(Reason::Idle)),
+            33 => Stimulus::WriteFailed,
+            34 => Stimulus::Blocked,
+            35 => Stimulus::Writable,
             7..=10 => Stimulus::Wait(Duration::from_millis(u16::arbitrary(g).into())),
             11..=24 => Stimulus::Bytes(Line::arbitrary(g).0),
             _ => Stimulus::Bytes(Text::arbitrary(g).0),
@@ -188,7 +193,16 @@ mod tests {
     fn everything_that_can_happen_is_drawn() {
         let mut g = Gen::new(100);
         let drawn: Vec<_> = (0..2000).map(|_| Stimulus::arbitrary(&mut g)).collect();
-        for stimulus in [Stimulus::Eof, Stimulus::Reset, Stimulus::Wake, Stimulus::Shutdown] {
+        for stimulus in [
+            Stimulus::Eof,
+            Stimulus::Reset,
+            Stimulus::Cut(Cause::TimedOut(Reason::Idle)),
+            Stimulus::WriteFailed,
+            Stimulus::Blocked,
+            Stimulus::Writable,
+            Stimulus::Wake,
+            Stimulus::Shutdown,
+        ] {
             assert!(drawn.contains(&stimulus), "{stimulus:?}");
         }
         let longest = drawn.iter().map(|it| stimulus::len(core::slice::from_ref(it))).max();

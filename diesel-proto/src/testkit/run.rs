@@ -149,6 +149,7 @@ pub(super) fn run<M: Machine>(
         pending: VecDeque::new(),
         output: Vec::new(),
         notices: Vec::new(),
+        blocked: false,
         pieces: 0,
     };
     // What a machine does at the start goes out like anything else, however little room there is.
@@ -179,6 +180,8 @@ struct Run<'a, M> {
     pending: VecDeque<Pending>,
     output: Vec<u8>,
     notices: Vec<Notice>,
+    /// The peer does not read.
+    blocked: bool,
     /// Pieces of output since something happened.
     pieces: usize,
 }
@@ -207,15 +210,21 @@ impl<M: Machine> Run<'_, M> {
             }
             Stimulus::Wait(duration) => return self.wait(self.now + *duration),
             Stimulus::Eof => self.pending.push_back(Pending::Eof),
-            Stimulus::Reset => {
-                self.pending.clear();
-                self.endpoint.reset(self.now);
-            }
+            Stimulus::Reset => self.cut(Cause::Reset),
+            Stimulus::Cut(cause) => self.cut(*cause),
+            Stimulus::WriteFailed => self.endpoint.write_failed(self.now),
+            Stimulus::Blocked => self.blocked = true,
+            Stimulus::Writable => self.blocked = false,
             Stimulus::Wake => self.endpoint.wake(self.now),
             Stimulus::Shutdown => self.endpoint.shutdown(self.now),
         }
         self.settle();
         self.entry(After::Other(stimulus.clone()));
+    }
+
+    fn cut(&mut self, cause: Cause) {
+        self.pending.clear();
+        self.endpoint.cut(self.now, cause);
     }
 
     fn wait(&mut self, until: Instant) {
@@ -311,14 +320,14 @@ impl<M: Machine> Run<'_, M> {
             self.take(step);
             self.offer();
             let after = (self.put_out(), self.pending.len(), self.endpoint.queued());
-            if (before == after && after.2 == 0) || self.findings.endless {
+            if (before == after && (after.2 == 0 || self.blocked)) || self.findings.endless {
                 return;
             }
         }
     }
 
     fn take(&mut self, most: usize) {
-        let mut left = most;
+        let mut left = if self.blocked { 0 } else { most };
         while left > 0 {
             self.pieces += 1;
             if self.pieces > PIECES {

@@ -4,6 +4,8 @@ use alloc::vec::Vec;
 use core::fmt;
 use core::time::Duration;
 
+use crate::Cause;
+
 /// One thing that happens to a stream.
 #[derive(Clone, PartialEq, Eq)]
 pub enum Stimulus {
@@ -13,6 +15,14 @@ pub enum Stimulus {
     Eof,
     /// The stream breaks.
     Reset,
+    /// The caller ends the stream, both ways, for a reason of its own.
+    Cut(Cause),
+    /// A write fails: nothing that is sent arrives any more. The peer's side goes on.
+    WriteFailed,
+    /// The peer reads no more, until [`Writable`](Stimulus::Writable): what is put out stays queued.
+    Blocked,
+    /// The peer reads again.
+    Writable,
     /// Time passes; every deadline on the way is met when it is due.
     Wait(Duration),
     /// What the machine shares with others changed.
@@ -34,6 +44,10 @@ impl fmt::Debug for Stimulus {
             Stimulus::Bytes(bytes) => write!(f, "Bytes(b\"{}\")", bytes.escape_ascii()),
             Stimulus::Eof => f.write_str("Eof"),
             Stimulus::Reset => f.write_str("Reset"),
+            Stimulus::Cut(cause) => write!(f, "Cut({cause:?})"),
+            Stimulus::WriteFailed => f.write_str("WriteFailed"),
+            Stimulus::Blocked => f.write_str("Blocked"),
+            Stimulus::Writable => f.write_str("Writable"),
             Stimulus::Wait(duration) => write!(f, "Wait({duration:?})"),
             Stimulus::Wake => f.write_str("Wake"),
             Stimulus::Shutdown => f.write_str("Shutdown"),

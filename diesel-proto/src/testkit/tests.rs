@@ -10,7 +10,8 @@ use core::time::Duration;
 
 use super::Stimulus;
 use super::laws::{ALL, Broken, Law, Laws};
-use crate::{Actions, Buffer, Cause, Input, Instant, Machine, Reason};
+use super::run::{Manner, Room, run};
+use crate::{Actions, Buffer, Cause, Input, Instant, Machine, Notice, Reason};
 
 const SECOND: Duration = Duration::from_secs(1);
 
@@ -193,4 +194,54 @@ fn output_without_end_is_caught() {
     assert_eq!(broken.law, Law::Progress);
     // The report does not babble on.
     assert!(broken.to_string().len() < 10_000);
+}
+
+/// Tells in notices what it is told, and asks to hear of room.
+struct Tells;
+
+impl Machine for Tells {
+    fn step(&mut self, _now: Instant, input: Input<'_>, actions: &mut Actions<'_>) -> usize {
+        actions.notice(Notice::Text(format!("{input:?}")));
+        if let Input::Bytes(bytes) = input {
+            actions.send(bytes);
+            actions.notify_below(1);
+            return bytes.len();
+        }
+        0
+    }
+}
+
+#[test]
+fn a_peer_that_does_not_read_and_one_that_reads_again() {
+    let stimuli = [
+        Stimulus::Blocked,
+        Stimulus::bytes("a"),
+        Stimulus::Wake,
+        Stimulus::Writable,
+        Stimulus::Blocked,
+        Stimulus::bytes("b"),
+        Stimulus::WriteFailed,
+        Stimulus::bytes("c"),
+        Stimulus::Cut(Cause::Shed),
+    ];
+    for room in [Room::Ample, Room::None, Room::Scant] {
+        let manner =
+            Manner { cut: &Vec::new(), room, pester: false, early_deadlines: false, decoder: None };
+        let (transcript, findings) = run(Tells, &stimuli, &manner);
+        let told: Vec<_> = transcript.entries.iter().map(|it| format!("{it:?}")).collect();
+        let expected = [
+            "0ns Start -> \"\" notice(Start)",
+            "0ns Other(Blocked) -> \"\"",
+            "0ns Bytes(1) -> \"\" notice(Bytes([97]))",
+            "0ns Other(Wake) -> \"\" notice(Wake)",
+            "0ns Other(Writable) -> \"a\" notice(Drained)",
+            "0ns Other(Blocked) -> \"\"",
+            "0ns Bytes(1) -> \"\" notice(Bytes([98]))",
+            "0ns Other(WriteFailed) -> \"\" notice(WriteFailed) notice(Drained)",
+            "0ns Bytes(1) -> \"\" notice(Bytes([99]))",
+            "0ns Other(Cut(Shed)) -> \"\" notice(Cut(Shed)) closed(Shed)",
+        ];
+        assert_eq!(told, expected, "{room:?}");
+        assert_eq!(findings.refused, 0, "what is sent after a write failed is no mistake");
+    }
 }
