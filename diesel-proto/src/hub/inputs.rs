@@ -312,7 +312,7 @@ impl Hub {
         if drained {
             // Only a machine that asked to be told is stepped.
             self.step_in_place(conn, |link, now, workspace| {
-                link.input(now, Input::Drained, workspace);
+                link.input(now, crate::Input::Drained, workspace);
             });
         }
         let core = &self.core;
@@ -367,12 +367,12 @@ impl Hub {
     }
 
     /// What the machine of this connection shares with others changed: it is stepped with
-    /// [`Input::Wake`].
+    /// [`Input::Wake`](crate::Input::Wake).
     pub fn wake(&mut self, now: Instant, conn: ConnId) {
         self.advance(now);
         if !self.refuses(conn) {
             self.step_in_place(conn, |link, now, workspace| {
-                link.input(now, Input::Wake, workspace);
+                link.input(now, crate::Input::Wake, workspace);
             });
         }
     }
@@ -418,7 +418,7 @@ impl Hub {
         let streams: Vec<_> = self.core.streams.borrow().keys().collect();
         for key in streams {
             self.step_in_place(self.core.conn_id(key), |link, now, workspace| {
-                link.input(now, Input::Shutdown, workspace)
+                link.input(now, crate::Input::Shutdown, workspace)
             });
         }
     }

@@ -20,6 +20,8 @@
 //! | [`drain`](Hub::drain) | an orderly shutdown began |
 //! | [`run`](Hub::run) | time passed |
 //!
+//! The list is a value as well, [`Input`], with one entry: [`handle`](Hub::handle).
+//!
 //! # The contract, for embedders
 //!
 //! 1. Tell what happened with the calls above, in any order. Machines step, and have the handlers of
@@ -50,6 +52,7 @@ mod doomed;
 pub(crate) mod fibers;
 pub(crate) mod id;
 mod idle;
+mod input;
 mod inputs;
 mod layer;
 mod progress;
@@ -73,6 +76,7 @@ pub use self::action::{Action, Counters};
 pub use self::config::{Config, ServiceConfig, Shed};
 pub use self::fibers::{PollHook, Task};
 pub use self::id::{ConnId, FiberId, ServiceId};
+pub use self::input::{Input, Outcome};
 pub use self::layer::Inner;
 pub use self::seat::Seat;
 pub use self::service::Service;
@@ -91,7 +95,7 @@ use crate::Error;
 use crate::fiber::{Ctx, Event};
 use crate::link::Link;
 use crate::{
-    Address, Cause, ConnectErrorKind, Deadline, End, External, Flow, Input, Instant, Limit, Notice,
+    Address, Cause, ConnectErrorKind, Deadline, End, External, Flow, Instant, Limit, Notice,
     Reason, Workspace,
 };
 

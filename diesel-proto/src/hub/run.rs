@@ -148,7 +148,9 @@ impl Hub {
             }
             None => return false,
         };
-        self.step_in_place(conn, |link, now, workspace| link.input(now, Input::Wake, workspace));
+        self.step_in_place(conn, |link, now, workspace| {
+            link.input(now, crate::Input::Wake, workspace)
+        });
         !is_own
     }
 
