@@ -10,6 +10,8 @@ use std::task::{Wake, Waker};
 
 use diesel_proto::{Config, Counters, Ctx, Event, FiberId, Hub, IntoService, LoopBody, ServiceId};
 use polling::Poller;
+use rustix::io::Errno;
+use rustix::rand::{GetRandomFlags, getrandom};
 
 #[cfg(doc)]
 use diesel_proto::Error;
@@ -42,6 +44,8 @@ pub struct Application {
     grace: std::time::Duration,
     signals: bool,
     prints: bool,
+    /// Why the hub could not be given a seed, if it could not.
+    unseeded: Option<io::Error>,
 }
 
 /// Rouses the driver, from any thread.
@@ -87,7 +91,8 @@ impl Application {
         let mut hub = Hub::with_alarm(config, Waker::from(Arc::clone(&doorbell)));
         // A panic ends its fiber. The panic hook has printed it already; the hub counts it.
         hub.set_poll_hook(Box::new(|_task, run| outlive(run)));
-        Application { hub, driver: None, doorbell, grace, signals: true, prints: true }
+        let unseeded = system_seed().map(|seed| hub.seed(seed)).err();
+        Application { hub, driver: None, doorbell, grace, signals: true, prints: true, unseeded }
     }
 
     /// Adds a service and listens on `address`, with the default [`ListenOptions`].
@@ -202,9 +207,12 @@ impl Application {
     ///
     /// # Errors
     ///
-    /// Only what the system does to the poller, or to a listening socket: connections do not fail
-    /// an application.
+    /// Only what the system does to the poller, or to a listening socket, and if it had no random
+    /// bytes for the [seed](Hub::seed) of the hub: connections do not fail an application.
     pub fn run(mut self) -> io::Result<()> {
+        if let Some(error) = self.unseeded.take() {
+            return Err(error);
+        }
         self.driver()?;
         // A thread may have halted this application, or woken one of its fibers, when there was no
         // poller yet.
@@ -222,6 +230,21 @@ impl Application {
         }
         self.driver.as_mut().ok_or_else(|| io::ErrorKind::NotFound.into())
     }
+}
+
+/// Random bytes of the system: of the generator that it has for keys. Waits for it to be ready, once
+/// after the system has started.
+fn system_seed() -> io::Result<[u8; 32]> {
+    let mut seed = [0; 32];
+    let mut filled = 0;
+    while filled < seed.len() {
+        match getrandom(&mut seed[filled..], GetRandomFlags::empty()) {
+            Ok(n) => filled += n,
+            Err(Errno::INTR) => {}
+            Err(error) => return Err(error.into()),
+        }
+    }
+    Ok(seed)
 }
 
 /// Runs what may panic, and drops what the panic carried, which may panic as well.

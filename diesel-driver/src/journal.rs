@@ -108,7 +108,7 @@ fn put_in(output: &Output) -> impl FnMut(&'static str, Level, fmt::Arguments<'_>
 fn level_of(notice: &Notice) -> Level {
     match notice {
         Notice::Panicked { .. } | Notice::Failed { .. } | Notice::OtherHub(_) => Level::Error,
-        Notice::LimitReached(_) | Notice::Refused(_) => Level::Warn,
+        Notice::LimitReached(_) | Notice::Refused(_) | Notice::Unseeded => Level::Warn,
         // What peers did, and machines' own words.
         _ => Level::Info,
     }

@@ -43,6 +43,9 @@ pub enum Notice {
     /// A request was answered. Told only by services that were asked to; boxed, so that all the
     /// others stay small.
     Access(Box<Access>),
+    /// Random numbers are drawn, and the hub was never told a [seed](crate::Hub::seed): they are the
+    /// same in every process. Told once.
+    Unseeded,
     /// A machine's own words.
     Text(String),
 }
@@ -113,6 +116,9 @@ impl fmt::Display for Notice {
             Notice::Panicked { peer: None } => f.write_str("a fiber panicked"),
             Notice::Cut { peer, cause } => write!(f, "{peer}: {cause}"),
             Notice::Access(access) => access.fmt(f),
+            Notice::Unseeded => {
+                f.write_str("random numbers are drawn without a seed: they can be foretold")
+            }
             Notice::Text(text) => f.write_str(text),
         }
     }

@@ -7,7 +7,7 @@ mod harness;
 use std::rc::Rc;
 
 use diesel_proto::http1::{self, Request, Response};
-use diesel_proto::hub::{Input, Outcome};
+use diesel_proto::hub::{Input, Outcome, Seed};
 use diesel_proto::*;
 use harness::{echo, seconds, settings};
 
@@ -15,7 +15,8 @@ use harness::{echo, seconds, settings};
 async fn greeter(ctx: Ctx, said: Event<String>) -> Result<(), Error> {
     for n in 0.. {
         ctx.sleep(seconds(1)).await?;
-        said.fire(format!("{n} at {:?}\n", ctx.unix_seconds()));
+        let mask: [u8; 4] = ctx.random();
+        said.fire(format!("{n} at {:?}, {mask:?}\n", ctx.unix_seconds()));
     }
     Ok(())
 }
@@ -165,6 +166,8 @@ fn session() -> Live {
         connecting: Vec::new(),
         halted: false,
     };
+    let seed = Seed::from_number(7);
+    live.tell(Input::Seed(seed.clone()), |hub, _| hub.seed(seed));
     let unix_seconds = 1_700_000_000;
     live.tell(Input::TimeOfDay { unix_seconds }, |hub, now| hub.time_of_day(now, unix_seconds));
     live.run();
@@ -235,7 +238,7 @@ fn what_is_replayed_happens_again_byte_for_byte() {
 }
 
 /// How many kinds of inputs there are.
-const KINDS: usize = 14;
+const KINDS: usize = 15;
 
 /// Less was told: something else happens. (Otherwise the test above would show nothing.)
 #[test]

@@ -111,3 +111,14 @@ fn what_was_halted_before_it_runs_ends_at_once() {
         app.run()
     });
 }
+
+/// Each application has a seed of the system.
+#[test]
+fn applications_draw_random_numbers_of_their_own() {
+    let drawn: [[u8; 16]; 2] = std::array::from_fn(|_| Application::new().ctx().random());
+    assert_ne!(drawn[0], drawn[1]);
+    let mut unseeded = diesel_proto::Hub::default();
+    unseeded.seed(diesel_proto::hub::Seed::from_number(0));
+    let guess = unseeded.ctx().random();
+    assert!(!drawn.contains(&guess));
+}

@@ -80,6 +80,22 @@ impl Ctx {
         self.core.unix_seconds()
     }
 
+    /// Random bytes, fit for masks, nonces and cookies: as many as the caller's array has. They
+    /// follow from the [seed](crate::Hub::seed) of the hub and from how much was drawn before, so
+    /// a session can be replayed.
+    ///
+    /// ```
+    /// # use diesel_proto::{Hub, hub::Seed};
+    /// let mut hub = Hub::default();
+    /// hub.seed(Seed::from_number(7));
+    /// let mask: [u8; 4] = hub.ctx().random();
+    /// let nonce = u64::from_le_bytes(hub.ctx().random());
+    /// # assert_ne!((mask, nonce), (hub.ctx().random(), u64::from_le_bytes(hub.ctx().random())));
+    /// ```
+    pub fn random<const N: usize>(&self) -> [u8; N] {
+        self.core.random()
+    }
+
     /// Waits for at least `duration`, from when it is first awaited: never less, however long the
     /// fiber computed before. It counts from the first clock reading that the hub is told after
     /// that. Zero lets every fiber that is ready have its turn, once.

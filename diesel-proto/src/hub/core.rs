@@ -20,6 +20,7 @@ use super::doomed::Doomed;
 use super::fibers::{Fiber, Hook, Role};
 use super::id::{HubTag, Key, Slots};
 use super::idle::IdleQueue;
+use super::random::{Random, Seed};
 use super::seat::Seat;
 use super::service::Making;
 use super::stream::{MachineStream, Stream, StreamState, Top};
@@ -43,6 +44,8 @@ pub(crate) struct Core {
     pub(crate) now: Cell<Instant>,
     /// What the clock on the wall said, in seconds since 1970, and when.
     pub(crate) time_of_day: Cell<Option<(Instant, u64)>>,
+    /// What random numbers are drawn from. None until a seed was told, or the first was drawn.
+    pub(super) random: RefCell<Option<Random>>,
     /// The connection whose machine was made or stepped last, and its peer: for it is out of the
     /// table then.
     pub(crate) stepping: Cell<Option<(ConnId, Address)>>,
@@ -118,6 +121,7 @@ impl Core {
             config,
             now: Cell::new(Instant::ORIGIN),
             time_of_day: Cell::new(None),
+            random: RefCell::new(None),
             stepping: Cell::new(None),
             hook: RefCell::new(None),
             tokens: Cell::new(0),
@@ -158,6 +162,16 @@ impl Core {
     pub(crate) fn unix_seconds(&self) -> Option<u64> {
         let (told, seconds) = self.time_of_day.get()?;
         Some(seconds.saturating_add((self.now.get() - told).as_secs()))
+    }
+
+    /// The next random bytes.
+    pub(crate) fn random<const N: usize>(&self) -> [u8; N] {
+        let mut random = self.random.borrow_mut();
+        let random = random.get_or_insert_with(|| {
+            self.notice(None, Notice::Unseeded);
+            Random::new(Seed::from_number(0))
+        });
+        random.draw()
     }
 
     pub(crate) fn is_draining(&self) -> bool {

@@ -8,7 +8,7 @@
 use alloc::borrow::Cow;
 use alloc::vec::Vec;
 
-use super::{Hub, Refused};
+use super::{Hub, Refused, Seed};
 use crate::{Action, Address, ConnId, ConnectErrorKind, Instant, ServiceId};
 
 /// One input of a hub, for [`Hub::handle`]. Each stands for the method that its documentation names.
@@ -68,6 +68,8 @@ pub enum Input<'a> {
         /// Seconds since 1970 (UTC).
         unix_seconds: u64,
     },
+    /// What random numbers follow from: [`Hub::seed`]. A recording has it in clear.
+    Seed(Seed),
     /// The embedder lacks what a connection holds: [`Hub::make_room`].
     MakeRoom,
     /// An orderly shutdown began: [`Hub::drain`].
@@ -112,6 +114,7 @@ impl Input<'_> {
             Input::ConnectFailed { conn, why } => Input::ConnectFailed { conn, why },
             Input::Wake(conn) => Input::Wake(conn),
             Input::TimeOfDay { unix_seconds } => Input::TimeOfDay { unix_seconds },
+            Input::Seed(seed) => Input::Seed(seed),
             Input::MakeRoom => Input::MakeRoom,
             Input::Drain { deadline } => Input::Drain { deadline },
             Input::Run => Input::Run,
@@ -133,7 +136,11 @@ impl Input<'_> {
             | Input::Connected(conn)
             | Input::ConnectFailed { conn, .. }
             | Input::Wake(conn) => conn.hub = tag,
-            Input::TimeOfDay { .. } | Input::MakeRoom | Input::Drain { .. } | Input::Run => {}
+            Input::TimeOfDay { .. }
+            | Input::Seed(_)
+            | Input::MakeRoom
+            | Input::Drain { .. }
+            | Input::Run => {}
         }
         self
     }
@@ -197,6 +204,7 @@ impl Hub {
             Input::ConnectFailed { conn, why } => self.connect_failed(now, conn, why),
             Input::Wake(conn) => self.wake(now, conn),
             Input::TimeOfDay { unix_seconds } => self.time_of_day(now, unix_seconds),
+            Input::Seed(seed) => self.seed(seed),
             Input::Drain { deadline } => self.drain(now, deadline),
             Input::Run => self.run(now, actions),
         }

@@ -16,6 +16,7 @@
 //! | [`connected`](Hub::connected), [`connect_failed`](Hub::connect_failed) | what became of a [`Action::Connect`] |
 //! | [`wake`](Hub::wake) | what a connection's machine shares with others changed |
 //! | [`time_of_day`](Hub::time_of_day) | somebody looked at the clock on the wall |
+//! | [`seed`](Hub::seed) | what random numbers follow from |
 //! | [`make_room`](Hub::make_room) | the embedder needs what a connection holds |
 //! | [`drain`](Hub::drain) | an orderly shutdown began |
 //! | [`run`](Hub::run) | time passed |
@@ -56,6 +57,7 @@ mod input;
 mod inputs;
 mod layer;
 mod progress;
+mod random;
 mod run;
 mod seat;
 mod service;
@@ -78,6 +80,7 @@ pub use self::fibers::{PollHook, Task};
 pub use self::id::{ConnId, FiberId, ServiceId};
 pub use self::input::{Input, Outcome};
 pub use self::layer::Inner;
+pub use self::random::Seed;
 pub use self::seat::Seat;
 pub use self::service::Service;
 pub use self::shapes::{ConnHandler, IntoService, LoopBody};

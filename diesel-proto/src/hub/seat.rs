@@ -78,6 +78,11 @@ impl Seat {
         Ctx::new(Rc::clone(&self.core))
     }
 
+    /// Random bytes: see [`Ctx::random`].
+    pub fn random<const N: usize>(&self) -> [u8; N] {
+        self.core.random()
+    }
+
     /// The connection's name in the hub.
     pub fn conn(&self) -> ConnId {
         self.core.conn_id(self.key)

@@ -108,7 +108,12 @@ impl World {
 
     /// What the peer heard since it was last asked.
     pub(crate) fn hears(&mut self, conn: ConnId) -> String {
-        String::from_utf8(std::mem::take(&mut self.peer(conn).heard)).unwrap()
+        String::from_utf8(self.hears_bytes(conn)).unwrap()
+    }
+
+    /// As [`hears`](Self::hears), for what is no text.
+    pub(crate) fn hears_bytes(&mut self, conn: ConnId) -> Vec<u8> {
+        std::mem::take(&mut self.peer(conn).heard)
     }
 
     pub(crate) fn closed(&mut self, conn: ConnId) -> Option<Cause> {

@@ -43,6 +43,7 @@
 //!
 //! - The same seed, hubs and calls give the same [`hash`](Network::hash), in any process, on any
 //!   machine, in any build. (Futures that wait on something else than their hub are not in it.)
+//! - The [seed](crate::Hub::seed) of each hub follows from that of the network.
 //! - Hubs are driven by their contract in [`hub`](crate::hub), and by nothing else. What happens at
 //!   one instant happens in the order in which it was caused.
 //! - A connection is two pipes, each with its own [`LinkOptions`] and its own chance. A pipe keeps
@@ -82,6 +83,7 @@ use self::host::Host;
 use self::peer::PeerEnd;
 use self::transcript::Transcript;
 use self::wire::{Due, Listener, Wire};
+use crate::hub::Seed;
 use crate::testkit::Random;
 use crate::{Action, Hub, Instant, ServiceId, Timers};
 
@@ -92,6 +94,8 @@ const PATIENCE: u64 = 10_000_000;
 pub struct Network {
     now: Instant,
     random: Random,
+    /// What it began with.
+    seed: u64,
     link: Rc<Options>,
     hosts: Vec<Host>,
     peers: Vec<PeerEnd>,
@@ -191,6 +195,7 @@ impl Network {
         Network {
             now: Instant::ORIGIN,
             random: Random::new(seed),
+            seed,
             link: Rc::new(Link::default().into()),
             hosts: Vec::new(),
             peers: Vec::new(),
@@ -243,11 +248,22 @@ impl Network {
 
     /// As [`host`](Self::host), for one that listens nowhere: it connects, or is connected to by
     /// [`connect_to`](Self::connect_to).
-    pub fn lone_host(&mut self, hub: Hub) -> HostId {
+    pub fn lone_host(&mut self, mut hub: Hub) -> HostId {
         let id = self.hosts.len();
+        hub.seed(self.seed_of(id));
         self.hosts.push(Host::new(id, hub));
         self.make_busy(id);
         HostId(id)
+    }
+
+    /// What the random numbers of a host's hub follow from: none of the chances that the network
+    /// itself draws, so that one application more or less does not change those.
+    fn seed_of(&self, host: usize) -> Seed {
+        let mut random = Random::new(self.seed ^ (host as u64).rotate_left(32));
+        let mut seed = [0; 32];
+        seed.chunks_exact_mut(8)
+            .for_each(|it| it.copy_from_slice(&random.next_u64().to_le_bytes()));
+        seed.into()
     }
 
     /// The application of a host.

@@ -533,3 +533,18 @@ fn a_peer_that_closes_sends_all_that_it_was_told_to() {
     assert!(network.has_halted(host), "all came");
     assert_eq!(network.peer_state(peer), PeerState::Left);
 }
+
+#[test]
+fn what_hubs_draw_follows_from_the_seed_of_the_network() {
+    let drawn = |seed| -> Vec<[u8; 16]> {
+        let mut network = Network::new(seed);
+        let hosts: Vec<_> = (0..3).map(|_| network.lone_host(Hub::default())).collect();
+        hosts.iter().map(|&host| network.hub(host).unwrap().ctx().random()).collect()
+    };
+    let (first, other) = (drawn(7), drawn(8));
+    assert_eq!(drawn(7), first);
+    let mut all = [first, other].concat();
+    all.sort_unstable();
+    all.dedup();
+    assert_eq!(all.len(), 6);
+}

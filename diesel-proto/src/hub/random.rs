@@ -1,0 +1,82 @@
+//! Random numbers as an input: a seed that the embedder tells, and a generator on it.
+//!
+//! The generator is ChaCha with 20 rounds: what it gave does not tell what it will give, nor the
+//! seed. So masks, nonces and cookies may be drawn from it, as long as the seed is a secret.
+//!
+//! It must never know what the numbers are for.
+
+use core::fmt;
+
+use rand_chacha::ChaCha20Rng;
+use rand_chacha::rand_core::{Rng, SeedableRng};
+
+use super::Hub;
+
+/// What a hub's random numbers follow from: 256 bits.
+///
+/// For a hub that serves others, the bytes come from the system's own generator and are kept secret;
+/// `Debug` does not show them. For a test, any number will do.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Seed([u8; 32]);
+
+impl Seed {
+    /// A seed that a number stands for. For tests and simulations: what is drawn can be guessed by
+    /// trying numbers.
+    pub fn from_number(number: u64) -> Self {
+        let mut seed = [0; 32];
+        seed[..8].copy_from_slice(&number.to_le_bytes());
+        Seed(seed)
+    }
+}
+
+impl From<[u8; 32]> for Seed {
+    fn from(bytes: [u8; 32]) -> Self {
+        Seed(bytes)
+    }
+}
+
+impl fmt::Debug for Seed {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Seed(..)")
+    }
+}
+
+/// The generator of a hub.
+pub(crate) struct Random(ChaCha20Rng);
+
+impl Random {
+    pub(crate) fn new(Seed(seed): Seed) -> Self {
+        Random(ChaCha20Rng::from_seed(seed))
+    }
+
+    pub(crate) fn draw<const N: usize>(&mut self) -> [u8; N] {
+        let mut bytes = [0; N];
+        self.0.fill_bytes(&mut bytes);
+        bytes
+    }
+}
+
+impl Hub {
+    /// Random numbers follow from this seed from here on: see [`Ctx::random`](crate::Ctx::random).
+    /// To be said before the first [`run`](Self::run), with bytes of the system's own generator.
+    ///
+    /// A hub that was never told one draws as if from [`Seed::from_number`] of zero, the same in
+    /// every process: fit for tests only. It says so by
+    /// [`Notice::Unseeded`](crate::Notice::Unseeded), once, when something is drawn.
+    ///
+    /// ```
+    /// use diesel_proto::Hub;
+    /// use diesel_proto::hub::Seed;
+    ///
+    /// let drawn = |number| -> u64 {
+    ///     let mut hub = Hub::default();
+    ///     hub.seed(Seed::from_number(number));
+    ///     u64::from_le_bytes(hub.ctx().random())
+    /// };
+    /// assert_eq!(drawn(1), drawn(1));
+    /// assert_ne!(drawn(1), drawn(2));
+    /// ```
+    pub fn seed(&mut self, seed: impl Into<Seed>) {
+        *self.core.random.borrow_mut() = Some(Random::new(seed.into()));
+    }
+}
