@@ -85,6 +85,9 @@ pub enum Limit {
     Spawned(usize),
     /// Calls that wait for their turn on one client.
     Calls(usize),
+    /// Bytes of a PROXY header of version 2:
+    /// [`HeaderConfig::max_v2`](crate::proxy_protocol::HeaderConfig::max_v2).
+    ProxyHeader(usize),
 }
 
 impl fmt::Display for Limit {
@@ -103,6 +106,9 @@ impl fmt::Display for Limit {
             }
             Limit::Fibers(n) => write!(f, "at the limit of {n} fibers"),
             Limit::Spawned(n) => write!(f, "at the limit of {n} spawned fibers"),
+            Limit::ProxyHeader(n) => {
+                write!(f, "the PROXY header is longer than the limit of {n} bytes")
+            }
             Limit::Calls(n) => write!(f, "at the limit of {n} calls waiting on one client"),
         }
     }
@@ -126,6 +132,8 @@ pub enum Cause {
     Limit(Limit),
     /// The peer broke the protocol; the text names the rule.
     Protocol(&'static str),
+    /// The peer's address is not among those that are trusted to send a PROXY header.
+    Untrusted,
     /// The handler returned an error.
     Failed,
     /// The handler panicked.
@@ -154,6 +162,7 @@ impl fmt::Display for Cause {
             Cause::TimedOut(reason) => write!(f, "timed out: {reason}"),
             Cause::Limit(limit) => limit.fmt(f),
             Cause::Protocol(rule) => write!(f, "the peer broke the protocol: {rule}"),
+            Cause::Untrusted => f.write_str("not trusted to send a PROXY header"),
             Cause::Failed => f.write_str("the handler failed"),
             Cause::Panicked => f.write_str("the handler panicked"),
             Cause::CallAbandoned => f.write_str("a call ended before its answer was read"),

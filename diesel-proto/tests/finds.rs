@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use diesel_proto::proxy_protocol::{HeaderError, ProxyProtocol, parse};
+use diesel_proto::proxy_protocol::{HeaderConfig, HeaderErrorKind, ProxyProtocol, parse};
 use diesel_proto::*;
 
 const START: Instant = Instant::ORIGIN;
@@ -34,11 +34,12 @@ fn another_protocol_is_refused_for_its_beginning_however_it_is_cut() {
         pieces.iter().for_each(|piece| _ = endpoint.received(START, piece));
         endpoint.closed()
     };
-    let expected = Some(Cause::Protocol(HeaderError::NoSignature.rule()));
+    let expected = Some(Cause::Protocol(HeaderErrorKind::NoSignature.rule()));
     assert_eq!(cause(&[b"t\n"]), expected);
     assert_eq!(cause(&[b"t", b"\n"]), expected);
     assert_eq!(cause(&[b"\n"]), expected);
-    assert_eq!(parse(b"PROXY UNKNOWN\n"), Err(HeaderError::NoEnd));
+    let error = parse(b"PROXY UNKNOWN\n", &HeaderConfig::default()).unwrap_err();
+    assert_eq!((error.kind, error.offset), (HeaderErrorKind::NoEnd, 13));
 }
 
 /// An embedder that reads twice before it runs the hub was refused, and never told to go on.

@@ -3,7 +3,7 @@
 
 mod harness;
 
-use diesel_proto::proxy_protocol::{HeaderError, MAX_HEADER, Proxied};
+use diesel_proto::proxy_protocol::{Header, HeaderErrorKind, MAX_V1};
 use diesel_proto::*;
 use harness::*;
 
@@ -29,14 +29,14 @@ impl Machine for Shout {
 }
 
 /// Says for whom it echoes, then echoes.
-struct Introduced(Proxied, LineEcho);
+struct Introduced(Option<Header>, LineEcho);
 
 impl Machine for Introduced {
     fn step(&mut self, now: Instant, input: Input<'_>, actions: &mut Actions<'_>) -> usize {
         if input == Input::Start {
-            let text = match self.0 {
-                Proxied::Tcp { source, .. } => format!("hello {source}\n"),
-                Proxied::Unknown => "hello whoever\n".into(),
+            let text = match self.0.as_ref().and_then(|header| header.source()) {
+                Some(source) => format!("hello {source}\n"),
+                None => "hello whoever\n".into(),
             };
             actions.send(text.as_bytes());
         }
@@ -54,7 +54,7 @@ impl Machine for Introduced {
 
 fn stack() -> impl Machine {
     let echo = LineEcho::default().max_line(100).on_upgrade(|actions| actions.upgrade(Shout));
-    ProxyProtocol::new(seconds(5), move |proxied| Introduced(proxied, echo))
+    ProxyProtocol::new(seconds(5), move |header| Introduced(header, echo))
 }
 
 /// What came out in all, and why it closed.
@@ -120,7 +120,7 @@ fn the_stack_keeps_the_laws() {
         vec![line("hi\nquit\nmore\n"), Stimulus::Reset],
         vec![Stimulus::bytes("PROXY UNK"), Stimulus::Wait(seconds(6)), Stimulus::Eof],
     ] {
-        Laws::of(stack).max_held(MAX_HEADER).assert(&session);
+        Laws::of(stack).max_held(MAX_V1).assert(&session);
     }
 }
 
@@ -169,11 +169,12 @@ fn a_line_beyond_the_limit_closes_at_the_same_byte() {
 /// Each with its own error, at every cut, and with nothing sent.
 #[test]
 fn malformed_headers_are_refused_each_with_its_rule() {
-    use HeaderError::*;
-    let long = format!("PROXY UNKNOWN {}\r\n", "x".repeat(MAX_HEADER));
+    use HeaderErrorKind::*;
+    let long = format!("PROXY UNKNOWN {}\r\n", "x".repeat(MAX_V1));
     let cases = [
         ("GET / HTTP/1.1\r\n\r\n", NoSignature),
-        ("\r\n", NoSignature),
+        ("\r\n", Incomplete),
+        ("\r\nHTTP", NoSignature),
         ("X\n", NoSignature),
         ("PROXX UNKNOWN\n", NoSignature),
         ("proxy UNKNOWN\r\n", NoSignature),
@@ -196,8 +197,8 @@ fn malformed_headers_are_refused_each_with_its_rule() {
         ("PROXY TCP4 192.0.2.7 198.51.100.1 1 2 3\r\n", Trailing),
         ("PROXY UNKNOWN\n", NoEnd),
         ("PROXY UNKNOWN\r\r\n", NoEnd),
-        ("PROXY UNKNOWN", NoEnd),
-        ("", NoEnd),
+        ("PROXY UNKNOWN", Incomplete),
+        ("", Incomplete),
         (long.as_str(), NoEnd),
     ];
     for (bytes, error) in cases {
@@ -207,11 +208,11 @@ fn malformed_headers_are_refused_each_with_its_rule() {
 
 #[test]
 fn the_longest_header_is_taken_and_one_byte_more_is_not() {
-    let fits = format!("PROXY UNKNOWN {}\r\n", "x".repeat(MAX_HEADER - 16));
-    assert_eq!(fits.len(), MAX_HEADER);
+    let fits = format!("PROXY UNKNOWN {}\r\n", "x".repeat(MAX_V1 - 16));
+    assert_eq!(fits.len(), MAX_V1);
     always(&fits, "hello whoever\n", Cause::PeerClosed);
-    let more = format!("PROXY UNKNOWN {}\r\n", "x".repeat(MAX_HEADER - 15));
-    always(&more, "", Cause::Protocol(HeaderError::NoEnd.rule()));
+    let more = format!("PROXY UNKNOWN {}\r\n", "x".repeat(MAX_V1 - 15));
+    always(&more, "", Cause::Protocol(HeaderErrorKind::NoEnd.rule()));
 }
 
 /// The header has a deadline; the lines behind it have none.

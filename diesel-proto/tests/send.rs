@@ -36,7 +36,7 @@ fn machines_and_parts_may_go_to_another_thread() {
     is_send::<Endpoint<LineEcho>>();
     is_send::<(SharedEndpoint<LineEcho>, Workspace)>();
     is_send::<Endpoint<Box<dyn Machine + Send>>>();
-    is_send::<Endpoint<ProxyProtocol<LineEcho, fn(proxy_protocol::Proxied) -> LineEcho>>>();
+    is_send::<Endpoint<ProxyProtocol<LineEcho, fn(Option<proxy_protocol::Header>) -> LineEcho>>>();
     is_send::<Buffer>();
     is_send::<Pipeline>();
     is_send::<Blocks>();

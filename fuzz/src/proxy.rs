@@ -1,15 +1,17 @@
-//! The PROXY protocol around the line echo, which gives way to another machine, under the laws.
+//! The PROXY protocol, both versions, around the line echo, which gives way to another machine, under the laws.
 
 use std::time::Duration;
 
 use arbitrary::Unstructured;
-use diesel_proto::proxy_protocol::{MAX_HEADER, ProxyProtocol};
+use diesel_proto::proxy_protocol::{
+    HeaderConfig, MAX_V1, ProxyProtocol, Untrusted, Versions, parse,
+};
 use diesel_proto::testkit::laws::Laws;
-use diesel_proto::{Actions, LineEcho};
+use diesel_proto::{Actions, Address, LineEcho};
 
 use super::stimuli::stimuli;
 
-const WORDS: [&[u8]; 26] = [
+const WORDS: [&[u8]; 50] = [
     b"PROXY ",
     b"PROXY UNKNOWN\r\n",
     b"PROXY UNKNOWN and whatever\r\n",
@@ -36,19 +38,69 @@ const WORDS: [&[u8]; 26] = [
     b"qui",
     b"t\n",
     b"\x00\xff",
+    // Version 2, whole and in pieces.
+    b"\r\n\r\n\0\r\nQUIT\n",
+    b"\r\n\r\n\0\r\nQUIT\n\x20\0\0\0",
+    b"\r\n\r\n\0\r\nQUIT\n\x21\0\0\0",
+    b"\r\n\r\n\0\r\nQUIT\n\x21\x11\0\x0c\xc0\0\x02\x07\xc6\x33\x64\x01\xdc\x04\x01\xbb",
+    b"\r\n\r\n\0\r\nQUIT\n\x21\x11\0\x13\xc0\0\x02\x07\xc6\x33\x64\x01\xdc\x04\x01\xbb",
+    b"\r\n\r\n\0\r\n",
+    b"QUIT\n",
+    b"\x20",
+    b"\x21",
+    b"\x11",
+    b"\x12",
+    b"\x21\x21\0\x24",
+    b"\x21\x31\0\xd8",
+    b"\0\x0c",
+    b"\0\x0f",
+    b"\0\x13",
+    b"\0\x80",
+    b"\xff\xff",
+    b"\xc0\0\x02\x07\xc6\x33\x64\x01\xdc\x04\x01\xbb",
+    &[0; 36],
+    &[b'/'; 216],
+    b"\x02\0\x0bexample.com",
+    b"\x03\0\x04\0\0\0\0",
+    // The checksum of an IPv4 header that has no other vector.
+    b"\x03\0\x04\x54\x8e\x28\xff",
 ];
 const MAX_LINE: usize = 100;
 
-/// A seed for the cuts, then what happens.
+/// A seed for the cuts, which also says what is accepted, then what happens.
 pub fn proxy(data: &[u8]) {
     let mut input = Unstructured::new(data);
     let Ok(seed) = input.arbitrary::<u8>() else { return };
+    let config = config(seed);
+    // A header alone, out of bytes that mean nothing.
+    if let Ok(Some((header, len))) = parse(data, &config) {
+        assert!(len <= data.len() && len <= MAX_V1.max(config.max_v2));
+        assert!(header.tlvs().all(|(_, value)| value.len() <= len));
+        assert_eq!(parse(&data[..len - 1], &config), Ok(None));
+    }
     let stimuli = stimuli(&mut input, &WORDS);
-    let laws = Laws::of(|| ProxyProtocol::new(Duration::from_secs(3), |_| echo(MAX_LINE)))
-        .max_held(MAX_HEADER.max(MAX_LINE))
+    let laws = Laws::of(|| ProxyProtocol::with(&config, Address::Unnamed, |_| echo(MAX_LINE)))
+        .max_held(MAX_V1.max(config.max_v2).max(MAX_LINE))
         .seed(seed.into())
         .few_cuts();
     laws.assert(&stimuli);
+}
+
+fn config(seed: u8) -> HeaderConfig {
+    let mut config = HeaderConfig { within: Duration::from_secs(3), ..HeaderConfig::default() };
+    match seed % 8 {
+        0 => config.versions = Versions::V1,
+        1 => config.versions = Versions::V2,
+        2 => config.max_v2 = 40,
+        3 => config.max_v2 = 300,
+        4 => config.trusted = Some(Vec::new()),
+        5 => {
+            config.trusted = Some(Vec::new());
+            config.untrusted = Untrusted::ServeDirectly;
+        }
+        _ => {}
+    }
+    config
 }
 
 fn echo(max_line: usize) -> LineEcho {

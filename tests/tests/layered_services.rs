@@ -3,6 +3,7 @@
 
 use core::time::Duration;
 
+use diesel_proto::proxy_protocol::HeaderConfig;
 use diesel_proto::testkit::laws::Laws;
 use diesel_proto::testkit::{HubMachine, Stimulus};
 use diesel_proto::{
@@ -156,11 +157,11 @@ fn what_the_outer_layer_learned_is_seen_by_whatever_is_inside() {
         conn.write(format!("{peer}\n")).await?;
         conn.until_eol().await.map(drop)
     }
-    let within = Duration::from_secs(3);
+    let config = HeaderConfig::default();
     let header = b"PROXY TCP4 203.0.113.9 198.51.100.1 56324 443\r\n";
     let behind = |service: Service| {
-        let sealed = sealed(service);
-        sealed.layer(move |seat, inner| proxy_protocol::layer(within, seat, inner))
+        let config = config.clone();
+        sealed(service).layer(move |seat, inner| proxy_protocol::layer(&config, seat, inner))
     };
 
     let mut world = World::of(behind(Service::new(whoami)));
@@ -182,10 +183,10 @@ fn what_the_outer_layer_learned_is_seen_by_whatever_is_inside() {
 
 #[test]
 fn a_connection_without_the_header_is_refused_and_the_handler_never_begins() {
-    let within = Duration::from_secs(3);
+    let config = HeaderConfig::default();
     let service = Service::new(async |_: Conn| panic!("it began"));
     let mut world =
-        World::of(service.layer(move |seat, inner| proxy_protocol::layer(within, seat, inner)));
+        World::of(service.layer(move |seat, inner| proxy_protocol::layer(&config, seat, inner)));
     world.says_in_the_clear(b"GET / HTTP/1.1\r\n\r\n");
     assert!(matches!(world.ended(), Some(Action::Abort(_, Cause::Protocol(_)))));
     assert_eq!(world.hub.counters().panics, 0);

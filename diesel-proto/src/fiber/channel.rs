@@ -11,7 +11,7 @@ use core::cell::{Cell, RefCell};
 use core::fmt;
 use core::task::{Context, Waker};
 
-use crate::hub::{Core, Key};
+use crate::hub::{Core, Key, Learned};
 use crate::{
     Address, Buffer, Cause, ConnId, ConnectErrorKind, Error, Machine, Pipeline, ServiceConfig,
     ServiceId,
@@ -23,6 +23,8 @@ pub(crate) struct Socket {
     pub(crate) key: Key,
     pub(crate) service: Option<ServiceId>,
     pub(crate) peer: Address,
+    /// What the layers below learned, if there are any.
+    pub(crate) learned: Option<Rc<Learned>>,
     pub(crate) config: Rc<ServiceConfig>,
     pub(crate) channel: RefCell<Channel>,
     /// Its machine was woken, and has not looked yet.

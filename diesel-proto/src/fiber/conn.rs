@@ -134,6 +134,13 @@ impl Conn {
         self.socket().peer
     }
 
+    /// What a layer below learned of the connection, by its type: the latest value, if there is one.
+    /// So [`proxy_protocol::layer`](crate::proxy_protocol::layer) leaves its
+    /// [`Header`](crate::proxy_protocol::Header).
+    pub fn learned<T: 'static>(&self) -> Option<Rc<T>> {
+        self.socket().learned.as_ref()?.find()
+    }
+
     /// Its name in the hub.
     pub fn id(&self) -> ConnId {
         self.socket().id()

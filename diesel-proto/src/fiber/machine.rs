@@ -273,6 +273,7 @@ fn socket(making: &Making, connecting: Connecting) -> Rc<Socket> {
         key: ctx.conn().into(),
         service: making.service,
         peer: ctx.peer(),
+        learned: ctx.layers(),
         config: Rc::clone(&making.config),
         channel: RefCell::new(Channel::new(connecting)),
         dirty: Cell::new(false),

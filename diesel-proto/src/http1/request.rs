@@ -116,6 +116,12 @@ impl Request {
         self.seat.peer()
     }
 
+    /// What a layer below learned of the connection, by its type: the latest value. See
+    /// [`Conn::learned`](crate::Conn::learned).
+    pub fn learned<T: 'static>(&self) -> Option<Rc<T>> {
+        self.seat.learned()
+    }
+
     /// What belongs to no connection: `sleep`, `spawn`, `connect`.
     pub fn ctx(&self) -> Ctx {
         self.seat.ctx()

@@ -88,6 +88,7 @@ pub use self::shapes::{ConnHandler, IntoService, LoopBody};
 pub(crate) use self::called::Called;
 pub(crate) use self::core::{Alarm, Core, WrapClient};
 pub(crate) use self::fibers::Role;
+pub(crate) use self::seat::Learned;
 pub(crate) use self::service::{HandlerFuture, Making};
 
 pub(crate) use self::id::Key;

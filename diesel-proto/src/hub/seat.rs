@@ -6,7 +6,9 @@
 //! A seat must never know what its machine does.
 
 use alloc::rc::Rc;
-use core::cell::Cell;
+use alloc::vec::Vec;
+use core::any::Any;
+use core::cell::{Cell, RefCell};
 use core::fmt;
 
 use super::fibers::Task;
@@ -55,8 +57,17 @@ pub struct Seat {
 
 /// What the layers around a machine learned about its connection.
 #[derive(Default)]
-struct Learned {
+pub(crate) struct Learned {
     peer: Cell<Option<Address>>,
+    /// The latest is the last. A few.
+    told: RefCell<Vec<Rc<dyn Any>>>,
+}
+
+impl Learned {
+    pub(crate) fn find<T: 'static>(&self) -> Option<Rc<T>> {
+        let told = self.told.borrow();
+        told.iter().rev().find_map(|it| Rc::clone(it).downcast().ok())
+    }
 }
 
 impl Seat {
@@ -102,6 +113,30 @@ impl Seat {
         if let Some(learned) = &self.learned {
             learned.peer.set(Some(peer));
         }
+    }
+
+    /// For a layer that learned something of the connection: what is above finds it by its type, with
+    /// [`learned`](Self::learned), [`Conn::learned`](crate::Conn::learned) or
+    /// [`Request::learned`](crate::http1::Request::learned), for as long as the connection is there.
+    /// Does nothing where there are no layers.
+    pub fn learn<T: 'static>(&self, what: T) {
+        if let Some(learned) = &self.learned {
+            learned.told.borrow_mut().push(Rc::new(what));
+        }
+    }
+
+    /// What a layer below learned: the latest value of this type.
+    ///
+    /// # Cost
+    ///
+    /// Linear in the number of values that were learned.
+    pub fn learned<T: 'static>(&self) -> Option<Rc<T>> {
+        self.learned.as_ref()?.find()
+    }
+
+    /// Where the layers tell what they learn, if there are any.
+    pub(crate) fn layers(&self) -> Option<Rc<Learned>> {
+        self.learned.clone()
     }
 
     /// Has the machine stepped with [`Input::Wake`](crate::Input::Wake), once, when its turn comes:

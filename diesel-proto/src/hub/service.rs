@@ -74,8 +74,7 @@ impl Service {
     /// outermost: the first to see what arrives.
     ///
     /// ```
-    /// use core::time::Duration;
-    /// use diesel_proto::proxy_protocol;
+    /// use diesel_proto::proxy_protocol::{self, HeaderConfig};
     /// use diesel_proto::{Conn, Error, Service};
     ///
     /// /// Says where the client is, not the proxy that it came through.
@@ -84,8 +83,8 @@ impl Service {
     ///     conn.write(format!("{peer}\r\n")).await
     /// }
     ///
-    /// Service::new(whoami)
-    ///     .layer(|seat, inner| proxy_protocol::layer(Duration::from_secs(3), seat, inner));
+    /// let config = HeaderConfig::default();
+    /// Service::new(whoami).layer(move |seat, inner| proxy_protocol::layer(&config, seat, inner));
     /// ```
     pub fn layer<L: Machine + 'static>(
         mut self,

@@ -1,0 +1,232 @@
+//! The machine: reads the header, then lets another one have the rest of the stream.
+//!
+//! ```text
+//!                   ┌─ refused: aborted, with its cause and a notice
+//!   start ─▶ header ┤
+//!     │             └─ complete ─▶ inner machine: Start, then the bytes behind the header
+//!     └─ source not trusted ─▶ refused, or the inner machine has the whole stream
+//! ```
+//!
+//! Only the header is held, and only while it is not complete.
+
+use alloc::format;
+use core::fmt;
+use core::time::Duration;
+
+use super::read::HeaderReader;
+use super::{Header, HeaderConfig, HeaderError, Untrusted};
+use crate::{
+    Actions, Address, Cause, Inner, Input, Instant, Machine, Nested, Notice, Reason, Seat,
+};
+
+/// Reads a header, then lets the machine that `make` makes of it have the rest of the stream.
+///
+/// A stream that does not begin with a header, or ends inside it, is aborted with
+/// [`HeaderError::cause`], and a [`Notice`] says where and what was expected; one that does not
+/// complete it in time, with [`Cause::TimedOut`]`(`[`Reason::Head`]`)`. A shutdown while the header
+/// is not complete closes the stream: nothing was begun.
+///
+/// ```
+/// use core::time::Duration;
+/// use diesel_proto::{Endpoint, Instant, LineEcho, ProxyProtocol};
+///
+/// let echo = ProxyProtocol::new(Duration::from_secs(5), |header| {
+///     let peer = header.and_then(|header| header.source());
+///     assert_eq!(peer.unwrap().to_string(), "192.0.2.7:56324");
+///     LineEcho::default()
+/// });
+/// let now = Instant::ORIGIN;
+/// let mut endpoint = Endpoint::new(echo, now);
+/// let stream = b"PROXY TCP4 192.0.2.7 198.51.100.1 56324 443\r\nhello\r\n";
+/// assert_eq!(endpoint.received(now, stream), stream.len());
+/// assert_eq!(endpoint.take_outgoing(now), b"you said: hello\r\n");
+/// ```
+pub struct ProxyProtocol<M, F> {
+    state: State<M, F>,
+    within: Duration,
+    /// For the notice.
+    peer: Address,
+}
+
+enum State<M, F> {
+    Header(HeaderReader, F),
+    /// No header is to be read.
+    Direct(F),
+    Untrusted,
+    /// Between the header and the inner machine, and after a refusal.
+    Over,
+    Inner(Nested<M>),
+}
+
+/// The header in front of whatever serves the connections of a service, for
+/// [`Service::layer`](crate::Service::layer). What is inside has the client for its peer, if the
+/// header names one, and finds the header itself by [`Seat::learned`],
+/// [`Conn::learned`](crate::Conn::learned) or [`Request::learned`](crate::http1::Request::learned).
+///
+/// Where the stream below has a header as well, this one is trusted by the address in that.
+///
+/// ```
+/// use diesel_proto::proxy_protocol::{self, Header, HeaderConfig};
+/// use diesel_proto::{Conn, Error, Service};
+///
+/// /// Says where the client is, not the proxy that it came through, and where it meant to go.
+/// async fn whoami(mut conn: Conn) -> Result<(), Error> {
+///     let destination = conn.learned::<Header>().and_then(|header| header.destination());
+///     let text = format!("{} asks {destination:?}\r\n", conn.peer());
+///     conn.write(text).await
+/// }
+///
+/// let config = HeaderConfig::default();
+/// Service::new(whoami).layer(move |seat, inner| proxy_protocol::layer(&config, seat, inner));
+/// ```
+pub fn layer(config: &HeaderConfig, seat: &Seat, inner: Inner) -> impl Machine + use<> {
+    let peer = seat.peer();
+    let seat = seat.clone();
+    ProxyProtocol::with(config, peer, move |header: Option<Header>| {
+        if let Some(header) = header {
+            if let Some(source) = header.source() {
+                seat.set_peer(source);
+            }
+            seat.learn(header);
+        }
+        inner
+    })
+}
+
+impl<M: Machine, F: FnOnce(Option<Header>) -> M> ProxyProtocol<M, F> {
+    /// From any source, with the defaults of [`HeaderConfig`], and a header that has to be complete
+    /// `within` this time of the start.
+    pub fn new(within: Duration, make: F) -> Self {
+        let config = HeaderConfig { within, ..HeaderConfig::default() };
+        ProxyProtocol::with(&config, Address::Unnamed, make)
+    }
+
+    /// For a connection from `peer`. `make` gets no header only where `peer` is not trusted and
+    /// served nevertheless: [`Untrusted::ServeDirectly`].
+    pub fn with(config: &HeaderConfig, peer: Address, make: F) -> Self {
+        let state = match (config.trusts(peer), config.untrusted) {
+            (true, _) => State::Header(HeaderReader::new(config), make),
+            (false, Untrusted::ServeDirectly) => State::Direct(make),
+            (false, Untrusted::Refuse) => State::Untrusted,
+        };
+        ProxyProtocol { state, within: config.within, peer }
+    }
+
+    fn start(&mut self, now: Instant, actions: &mut Actions<'_>) {
+        match core::mem::replace(&mut self.state, State::Over) {
+            State::Direct(make) => self.begin(now, make(None), actions),
+            State::Untrusted => {
+                let notice = format!("{}: not trusted to send a PROXY header", self.peer);
+                actions.notice(Notice::Text(notice));
+                actions.abort(Cause::Untrusted);
+            }
+            other => {
+                self.state = other;
+                actions.set_deadline(now + self.within, Reason::Head);
+            }
+        }
+    }
+
+    /// Takes the bytes of the header, and of those behind it what the inner machine takes.
+    fn header(&mut self, now: Instant, bytes: &[u8], actions: &mut Actions<'_>) -> usize {
+        let State::Header(reader, _) = &mut self.state else { return bytes.len() };
+        let (taken, header) = match reader.read(bytes, actions.blocks()) {
+            Ok((taken, None)) => return taken,
+            Ok((taken, Some(header))) => (taken, header),
+            Err(error) => {
+                self.refuse(error, actions);
+                return bytes.len();
+            }
+        };
+        reader.clear(actions.blocks());
+        let State::Header(_, make) = core::mem::replace(&mut self.state, State::Over) else {
+            return taken;
+        };
+        self.begin(now, make(Some(header)), actions);
+        let rest = bytes.get(taken..).unwrap_or_default();
+        match rest.is_empty() {
+            true => taken,
+            false => taken + self.step(now, Input::Bytes(rest), actions),
+        }
+    }
+
+    fn begin(&mut self, now: Instant, machine: M, actions: &mut Actions<'_>) {
+        self.state = State::Inner(Nested::sharing(machine));
+        self.step(now, Input::Start, actions);
+    }
+
+    fn refuse(&mut self, error: HeaderError, actions: &mut Actions<'_>) {
+        self.end(actions);
+        actions.notice(Notice::Text(format!("{}: PROXY header refused at {error}", self.peer)));
+        actions.abort(error.cause());
+    }
+
+    /// No header is read any more: lets go of what is held.
+    fn end(&mut self, actions: &mut Actions<'_>) {
+        if let State::Header(reader, _) = &mut self.state {
+            reader.clear(actions.blocks());
+        }
+        self.state = State::Over;
+    }
+}
+
+impl<M: Machine, F: FnOnce(Option<Header>) -> M> Machine for ProxyProtocol<M, F> {
+    fn step(&mut self, now: Instant, input: Input<'_>, actions: &mut Actions<'_>) -> usize {
+        if let State::Inner(inner) = &mut self.state {
+            let taken = inner.pass_on(now, input, actions);
+            inner.settle(None, actions);
+            return taken;
+        }
+        match input {
+            Input::Start => self.start(now, actions),
+            Input::Bytes(bytes) => return self.header(now, bytes, actions),
+            Input::Deadline => {
+                self.end(actions);
+                actions.abort(Cause::TimedOut(Reason::Head));
+            }
+            Input::Eof => {
+                if let State::Header(reader, _) = &self.state {
+                    let error = reader.ended();
+                    self.refuse(error, actions);
+                }
+            }
+            Input::Shutdown => {
+                self.end(actions);
+                actions.close(Cause::Shutdown);
+            }
+            Input::Cut(_) => self.end(actions),
+            // Nothing is written before the header is complete, and an inner machine that starts
+            // after a write failed is told of it.
+            Input::WriteFailed | Input::Drained | Input::Wake => {}
+        }
+        0
+    }
+
+    fn held(&self) -> usize {
+        match &self.state {
+            State::Header(reader, _) => reader.held(),
+            State::Direct(_) | State::Untrusted | State::Over => 0,
+            State::Inner(inner) => inner.held(),
+        }
+    }
+
+    /// Of a header at most [`MAX_V1`](super::MAX_V1) bytes are searched, each once: not counted.
+    fn scanned(&self) -> u64 {
+        match &self.state {
+            State::Inner(inner) => inner.scanned(),
+            _ => 0,
+        }
+    }
+}
+
+impl<M, F> fmt::Debug for ProxyProtocol<M, F> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self.state {
+            State::Header(..) => "ProxyProtocol(header)",
+            State::Direct(_) => "ProxyProtocol(direct)",
+            State::Untrusted => "ProxyProtocol(untrusted)",
+            State::Over => "ProxyProtocol(over)",
+            State::Inner(_) => "ProxyProtocol(inner)",
+        })
+    }
+}
