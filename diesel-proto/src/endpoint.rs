@@ -7,6 +7,8 @@ mod tests;
 use alloc::vec::Vec;
 use core::fmt;
 
+use bytes::Bytes;
+
 pub use self::shared::SharedEndpoint;
 use crate::{Cause, Deadline, End, External, Instant, Machine, Notice, Slot, Workspace};
 
@@ -145,11 +147,69 @@ impl<M: Machine> Endpoint<M> {
         self.stream.external()
     }
 
-    /// The stream took `n` bytes of what was outgoing, or of the [`external`](Self::external) that
-    /// came first. More than that counts as all of it: nothing that comes behind is dropped.
+    /// The stream took `n` bytes of what was outgoing, or [taken](Self::take_segments), or of the
+    /// [`external`](Self::external) that came first. More than that counts as all of it: nothing that comes behind is dropped.
     pub fn sent(&mut self, now: Instant, n: u64) {
         self.stream.sent(now, n, &mut self.workspace);
         self.let_go();
+    }
+
+    /// Takes up to `most` of the bytes that are to be written next as segments that own their memory,
+    /// and puts them behind those in `into`; returns how many bytes that is. For I/O that completes:
+    /// the segments live while the kernel works on them, and what it took is reported later, with
+    /// [`sent`](Self::sent), in order. Until then it counts as queued: for the machine's marks, for a
+    /// half-close, for the end. A write of which only a part was sent goes on with the rest of its
+    /// segments.
+    ///
+    /// After an abort or a [failed write](Self::write_failed) nothing is queued: a report that comes
+    /// late does nothing. Bytes that were [taken back](crate::Actions::take_back) are those that were
+    /// not taken out before.
+    ///
+    /// # Cost
+    ///
+    /// Large parts are not copied: see [`Pipeline::take_segments`](crate::Pipeline::take_segments).
+    ///
+    /// ```
+    /// use diesel_proto::{Endpoint, Instant, LineEcho};
+    /// # use bytes::Bytes;
+    /// # /// A kernel that takes seven bytes of each write.
+    /// # #[derive(Default)]
+    /// # struct Ring(Vec<Bytes>, Vec<u8>);
+    /// # impl Ring {
+    /// #     fn submit(&mut self, segments: Vec<Bytes>) { self.0 = segments; }
+    /// #     fn complete(&mut self) -> Option<(usize, Vec<Bytes>)> {
+    /// #         let mut segments = std::mem::take(&mut self.0);
+    /// #         if segments.is_empty() { return None; }
+    /// #         let n = segments[0].len().min(7);
+    /// #         self.1.extend_from_slice(&segments[0].split_to(n));
+    /// #         segments.retain(|segment| !segment.is_empty());
+    /// #         Some((n, segments))
+    /// #     }
+    /// # }
+    ///
+    /// let now = Instant::ORIGIN;
+    /// let mut ring = Ring::default();
+    /// let mut endpoint = Endpoint::new(LineEcho::default(), now);
+    /// assert_eq!(endpoint.received(now, b"hello\r\n"), 7);
+    ///
+    /// let mut segments = Vec::new();
+    /// endpoint.take_segments(64 << 10, &mut segments);
+    /// ring.submit(segments);
+    /// // The kernel works on the segments; meanwhile more is queued.
+    /// assert_eq!(endpoint.received(now, b"world\r\n"), 7);
+    /// assert_eq!(endpoint.queued(), 34);
+    ///
+    /// while let Some((n, mut rest)) = ring.complete() {
+    ///     endpoint.sent(now, n as u64);
+    ///     // What is left of this write comes before what is new.
+    ///     endpoint.take_segments(64 << 10, &mut rest);
+    ///     ring.submit(rest);
+    /// }
+    /// assert_eq!(endpoint.queued(), 0);
+    /// # assert_eq!(ring.1, b"you said: hello\r\nyou said: world\r\n");
+    /// ```
+    pub fn take_segments(&mut self, most: usize, into: &mut Vec<Bytes>) -> usize {
+        self.stream.take_segments(most, into, &mut self.workspace)
     }
 
     /// Takes all bytes that are outgoing, as if they were sent: for tests, and for streams that

@@ -22,8 +22,10 @@
 //! It must never know what the bytes mean, how they are sent, nor how much is too much: the marks
 //! for high and low water are the caller's, over [`len`](Pipeline::len).
 
+mod append;
 mod offer;
 mod queue;
+mod taken;
 #[cfg(test)]
 mod tests;
 
@@ -215,7 +217,8 @@ impl Pipeline {
 
     /// The external that comes next, or what is left of it; `None` if bytes come next, or nothing.
     pub fn external(&self) -> Option<External> {
-        match self.queue.as_ref()?.segments.front()? {
+        let queue = self.queue.as_ref().filter(|queue| queue.taken == 0)?;
+        match queue.segments.front()? {
             Segment { before: 0, content: Content::External(external) } => Some(*external),
             _ => None,
         }
@@ -225,6 +228,8 @@ impl Pipeline {
     /// fewer before the next [`external`](Self::external), or in it if it comes first. So bytes and
     /// a region are never reported sent in one call, and a report of too many bytes drops no region
     /// that nobody has sent.
+    ///
+    /// Bytes that were [taken](Self::take_segments) are the first to be counted.
     ///
     /// # Cost
     ///
@@ -252,6 +257,11 @@ impl Pipeline {
         }
         let n = n.min(self.len);
         let mut left = n;
+        if let Some(queue) = &mut self.queue {
+            let taken = queue.taken.min(left);
+            queue.taken -= taken;
+            left -= taken;
+        }
         while left > 0 {
             let most = usize::try_from(left).unwrap_or(usize::MAX);
             let Some(queue) = self.queue.as_deref_mut() else {
@@ -293,11 +303,12 @@ impl Pipeline {
         self.sent = self.sent.saturating_add(n);
         // If there is more than a u64 can count, we have to count again.
         self.len = if self.len == u64::MAX { self.count() } else { self.len - n };
-        self.queue.take_if(|queue| queue.older.is_empty() && queue.segments.is_empty());
+        self.queue.take_if(|queue| queue.is_needless());
         n
     }
 
-    /// Drops everything that is queued, regions included. None of it counts as sent.
+    /// Drops everything that is queued, regions included, and forgets what was
+    /// [taken](Self::take_segments). None of it counts as sent.
     pub fn clear(&mut self, blocks: &mut Blocks) {
         self.clear_with(blocks, drop);
     }
@@ -317,13 +328,14 @@ impl Pipeline {
         self.len = 0;
     }
 
-    /// Drops what was queued last, down to `keep` bytes. Returns how many bytes it dropped.
+    /// Drops what was queued last, down to `keep` bytes, but nothing that was
+    /// [taken](Self::take_segments). Returns how many bytes it dropped.
     ///
     /// # Cost
     ///
     /// Linear in the number of blocks, slices and externals that are dropped.
     pub fn truncate(&mut self, keep: u64, blocks: &mut Blocks) -> u64 {
-        let mut excess = self.len.saturating_sub(keep);
+        let mut excess = self.len.saturating_sub(keep.max(self.taken()));
         let dropped = excess;
         while excess > 0 {
             let most = usize::try_from(excess).unwrap_or(usize::MAX);
@@ -348,42 +360,8 @@ impl Pipeline {
             self.start = 0;
             blocks.give_back(mem::take(&mut self.tail));
         }
-        self.queue.take_if(|queue| queue.older.is_empty() && queue.segments.is_empty());
+        self.queue.take_if(|queue| queue.is_needless());
         dropped
-    }
-
-    /// Moves everything that is queued in `other` to the end of this one: by reference where it is
-    /// large, as a copy where it is small. Whether `other` is closing stays its own affair.
-    ///
-    /// # Errors
-    ///
-    /// [`Closed`] after [`close`](Self::close); `other` is as it was then.
-    pub fn append(&mut self, other: &mut Pipeline, blocks: &mut Blocks) -> Result<(), Closed> {
-        self.check_open()?;
-        if self.is_empty() {
-            mem::swap(&mut self.tail, &mut other.tail);
-            mem::swap(&mut self.queue, &mut other.queue);
-            self.start = mem::take(&mut other.start);
-            self.len = mem::take(&mut other.len);
-            return Ok(());
-        }
-        let len = self.len.saturating_add(mem::take(&mut other.len));
-        let own_trailing = self.trailing();
-        let mut start = mem::take(&mut other.start);
-        let tail = mem::take(&mut other.tail);
-        let Queue { older, mut segments, trailing } =
-            other.queue.take().map(|queue| *queue).unwrap_or_default();
-        for block in older.into_iter().chain([tail]) {
-            self.adopt(block, mem::take(&mut start), blocks);
-        }
-        if let Some(first) = segments.front_mut() {
-            first.before += own_trailing;
-            let queue = self.queue();
-            queue.segments.append(&mut segments);
-            queue.trailing = trailing;
-        }
-        self.len = len;
-        Ok(())
     }
 
     /// Asks for a close once everything that is queued is sent. Nothing can be queued any more.
@@ -494,26 +472,6 @@ impl Pipeline {
         self.queue().older.push_back(full);
     }
 
-    /// Takes over a block of copied bytes of another pipeline, of which `start` were sent.
-    fn adopt(&mut self, mut block: Vec<u8>, start: usize, blocks: &mut Blocks) {
-        let unsent = block.len() - start;
-        if unsent < Self::BY_REFERENCE {
-            self.copy(&block[start..], blocks);
-            return blocks.give_back(block);
-        }
-        // `start` is about the oldest block only, and this one will not be the oldest.
-        block.copy_within(start.., 0);
-        block.truncate(unsent);
-        if self.tail.is_empty() {
-            self.tail = block;
-        } else {
-            self.seal(block);
-        }
-        if let Some(queue) = &mut self.queue {
-            queue.trailing += unsent;
-        }
-    }
-
     /// Drops the last `n` copied bytes, all of which come after the last segment, and gives back the
     /// blocks that held nothing else.
     fn drop_newest(&mut self, mut n: usize, blocks: &mut Blocks) {
@@ -550,7 +508,8 @@ impl Pipeline {
 
     fn count(&self) -> u64 {
         let segments = self.queue.iter().flat_map(|queue| &queue.segments);
-        segments.map(Segment::len).fold(self.trailing() as u64, u64::saturating_add)
+        let copied = self.taken().saturating_add(self.trailing() as u64);
+        segments.map(Segment::len).fold(copied, u64::saturating_add)
     }
 }
 

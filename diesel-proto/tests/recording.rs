@@ -185,6 +185,10 @@ fn session() -> Live {
     live.received(listening, b"pass on\n");
     let flooded = live.accept(floods).unwrap();
     live.waits(70);
+    live.note(Input::Take { conn: flooded, most: 100 });
+    let mut segments = Vec::new();
+    live.hub.take_segments(live.now, flooded, 100, &mut segments);
+    live.seen.push(Seen::Outcome(Outcome::Segments(segments)));
     live.send(flooded);
     live.tell(Input::WriteFailed(flooded), |hub, now| hub.write_failed(now, flooded));
     live.run();
@@ -238,7 +242,7 @@ fn what_is_replayed_happens_again_byte_for_byte() {
 }
 
 /// How many kinds of inputs there are.
-const KINDS: usize = 15;
+const KINDS: usize = 16;
 
 /// Less was told: something else happens. (Otherwise the test above would show nothing.)
 #[test]

@@ -3,6 +3,8 @@
 use alloc::vec::Vec;
 use core::fmt;
 
+use bytes::Bytes;
+
 use crate::link::Link;
 use crate::{Cause, Deadline, End, External, Input, Instant, Machine, Slot, Workspace};
 
@@ -86,6 +88,16 @@ impl<M: Machine> SharedEndpoint<M> {
     /// As [`Endpoint::sent`](crate::Endpoint::sent).
     pub fn sent(&mut self, now: Instant, n: u64, workspace: &mut Workspace) {
         self.link.sent(now, n, workspace);
+    }
+
+    /// As [`Endpoint::take_segments`](crate::Endpoint::take_segments).
+    pub fn take_segments(
+        &mut self,
+        most: usize,
+        into: &mut Vec<Bytes>,
+        workspace: &mut Workspace,
+    ) -> usize {
+        self.link.flow.output.take_segments(most, into, &mut workspace.blocks)
     }
 
     /// As [`Endpoint::take_outgoing`](crate::Endpoint::take_outgoing).

@@ -8,6 +8,8 @@
 use alloc::borrow::Cow;
 use alloc::vec::Vec;
 
+use bytes::Bytes;
+
 use super::{Hub, Refused, Seed};
 use crate::{Action, Address, ConnId, ConnectErrorKind, Instant, ServiceId};
 
@@ -42,6 +44,13 @@ pub enum Input<'a> {
         conn: ConnId,
         /// How many.
         n: u64,
+    },
+    /// Bytes are taken to be sent later: [`Hub::take_segments`].
+    Take {
+        /// Which connection.
+        conn: ConnId,
+        /// How many bytes at most.
+        most: usize,
     },
     /// The answer to an [`Action::ReportUnacked`]: [`Hub::unacked`].
     Unacked {
@@ -93,6 +102,8 @@ pub enum Outcome {
     Taken(usize),
     /// To [`Input::Sent`]: how many bytes are still queued.
     Left(u64),
+    /// To [`Input::Take`]: what was taken, oldest first.
+    Segments(Vec<Bytes>),
     /// To [`Input::MakeRoom`]: whether a connection was closed.
     MadeRoom(bool),
 }
@@ -108,6 +119,7 @@ impl Input<'_> {
             Input::Eof(conn) => Input::Eof(conn),
             Input::Reset(conn) => Input::Reset(conn),
             Input::Sent { conn, n } => Input::Sent { conn, n },
+            Input::Take { conn, most } => Input::Take { conn, most },
             Input::Unacked { conn, n } => Input::Unacked { conn, n },
             Input::WriteFailed(conn) => Input::WriteFailed(conn),
             Input::Connected(conn) => Input::Connected(conn),
@@ -131,6 +143,7 @@ impl Input<'_> {
             | Input::Eof(conn)
             | Input::Reset(conn)
             | Input::Sent { conn, .. }
+            | Input::Take { conn, .. }
             | Input::Unacked { conn, .. }
             | Input::WriteFailed(conn)
             | Input::Connected(conn)
@@ -195,6 +208,11 @@ impl Hub {
                 return Outcome::Taken(self.received(now, conn, &bytes));
             }
             Input::Sent { conn, n } => return Outcome::Left(self.sent(now, conn, n)),
+            Input::Take { conn, most } => {
+                let mut segments = Vec::new();
+                self.take_segments(now, conn, most, &mut segments);
+                return Outcome::Segments(segments);
+            }
             Input::MakeRoom => return Outcome::MadeRoom(self.make_room(now)),
             Input::Eof(conn) => self.eof(now, conn),
             Input::Reset(conn) => self.reset(now, conn),

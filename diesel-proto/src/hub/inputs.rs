@@ -3,6 +3,8 @@
 //! Nothing of the application runs here but what makes machines, and their steps, which parse where
 //! the bytes lie. A fiber that answers for a machine begins within its step; others are only woken.
 
+use bytes::Bytes;
+
 use super::*;
 
 impl Hub {
@@ -295,7 +297,61 @@ impl Hub {
         self.with_flow(conn, |flow| flow.output.external())?
     }
 
-    /// The stream took `n` bytes of what was outgoing, or of the [`external`](Self::external) that
+    /// Takes up to `most` of the bytes that are to be sent next as segments that own their memory, and
+    /// puts them behind those in `into`; returns how many bytes that is. Say later how much was
+    /// [`sent`](Self::sent): until then it counts as queued, for back-pressure, for `flush`, and for
+    /// closing. See [`Endpoint::take_segments`](crate::Endpoint::take_segments).
+    ///
+    /// From here on the stream has to take bytes at its
+    /// [least rate](crate::ServiceConfig::write_rate), as it has to after a `sent` that leaves some.
+    /// Once the connection is closed or aborted, or a write [failed](Self::write_failed), a report of
+    /// what was out does nothing.
+    ///
+    /// ```
+    /// use diesel_proto::{Action, Address, Hub, Instant, LineEcho, Service};
+    ///
+    /// let (mut hub, now) = (Hub::default(), Instant::ORIGIN);
+    /// let service = hub.add_service(Service::machine(|_| LineEcho::default()));
+    /// let conn = hub.accept(now, service, Address::Unnamed)?;
+    /// assert_eq!(hub.received(now, conn, b"hello\r\n"), 7);
+    /// let mut actions = Vec::new();
+    /// hub.run(now, &mut actions);
+    /// assert_eq!(actions, [Action::Send(conn)]);
+    ///
+    /// let mut segments = Vec::new();
+    /// hub.take_segments(now, conn, 64 << 10, &mut segments);
+    /// assert_eq!(segments.concat(), b"you said: hello\r\n");
+    /// // Once the kernel has taken them:
+    /// assert_eq!(hub.sent(now, conn, 17), 0);
+    /// # Ok::<(), diesel_proto::Refused>(())
+    /// ```
+    pub fn take_segments(
+        &mut self,
+        now: Instant,
+        conn: ConnId,
+        most: usize,
+        into: &mut Vec<Bytes>,
+    ) -> usize {
+        self.advance(now);
+        if self.refuses(conn) {
+            return 0;
+        }
+        let core = &self.core;
+        let mut streams = core.streams.borrow_mut();
+        let Some(stream) = streams.at(conn.into()) else { return 0 };
+        let blocks = &mut core.workspace.borrow_mut().blocks;
+        let take = |flow: &mut Flow| {
+            let taken = flow.output.take_segments(most, into, blocks);
+            (taken, flow.output.len())
+        };
+        let (taken, queued) = stream.with_flow(take).unwrap_or_default();
+        if taken > 0 && stream.progress.sent(core.now.get(), queued) {
+            core.list(stream, conn);
+        }
+        taken
+    }
+
+    /// The stream took `n` bytes of what was outgoing, or [taken](Self::take_segments), or of the [`external`](Self::external) that
     /// came first: zero, too, is to be said, once, when it takes no more. More than that counts as
     /// all of it: nothing that comes behind is dropped. Returns how many are still queued.
     pub fn sent(&mut self, now: Instant, conn: ConnId, n: u64) -> u64 {

@@ -11,6 +11,7 @@
 //! | [`accept`](Hub::accept) | a service has a new connection |
 //! | [`received`](Hub::received), [`eof`](Hub::eof), [`reset`](Hub::reset) | a stream brought bytes, ended, broke |
 //! | [`sent`](Hub::sent) | a stream took bytes |
+//! | [`take_segments`](Hub::take_segments) | bytes were taken to be sent later |
 //! | [`unacked`](Hub::unacked) | what an [`Action::ReportUnacked`] asked for |
 //! | [`write_failed`](Hub::write_failed) | a stream takes no more bytes, ever |
 //! | [`connected`](Hub::connected), [`connect_failed`](Hub::connect_failed) | what became of a [`Action::Connect`] |

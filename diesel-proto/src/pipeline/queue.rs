@@ -16,6 +16,8 @@ pub(super) struct Queue {
     pub(super) segments: VecDeque<Segment>,
     /// How many copied bytes come after the last segment.
     pub(super) trailing: usize,
+    /// How many bytes, before all that is here, were taken out and not reported sent.
+    pub(super) taken: u64,
 }
 
 pub(super) struct Segment {
@@ -30,6 +32,11 @@ pub(super) enum Content {
 }
 
 impl Queue {
+    /// Whether a pipeline can do without it.
+    pub(super) fn is_needless(&self) -> bool {
+        self.older.is_empty() && self.segments.is_empty() && self.taken == 0
+    }
+
     /// Queues behind all that was copied so far.
     pub(super) fn push(&mut self, content: Content) {
         let before = mem::take(&mut self.trailing);

@@ -18,6 +18,8 @@ enum Op {
     /// is appended.
     Append(Vec<Op>),
     Advance(u64),
+    /// How many bytes are taken out, to be reported by a later `Advance`.
+    Take(usize),
     /// How many bytes are dropped from the end.
     Truncate(u64),
 }
@@ -30,7 +32,7 @@ impl Op {
             41..=60 => usize::arbitrary(g) % 20_000,
             61.. => usize::arbitrary(g) % 30,
         };
-        match u8::arbitrary(g) % 11 {
+        match u8::arbitrary(g) % 14 {
             0..=2 => Op::Push(n),
             3 if bool::arbitrary(g) => Op::PushWith(n, n),
             3 => Op::PushWith(n, usize::arbitrary(g) % 5_000),
@@ -38,6 +40,8 @@ impl Op {
             6 => Op::External(n as u64),
             7 if n == 0 => Op::Advance(u64::MAX),
             10 => Op::Truncate(n as u64),
+            11 if n == 0 => Op::Take(usize::MAX),
+            11..=12 => Op::Take(n),
             _ => Op::Advance(n as u64),
         }
     }
@@ -60,6 +64,7 @@ impl Arbitrary for Op {
             Op::PushBytes(n) => Box::new(n.shrink().map(Op::PushBytes)),
             Op::External(n) => Box::new(n.shrink().map(Op::External)),
             Op::Advance(n) => Box::new(n.shrink().map(Op::Advance)),
+            Op::Take(n) => Box::new(n.shrink().map(Op::Take)),
             Op::Truncate(n) => Box::new(n.shrink().map(Op::Truncate)),
             Op::Append(ops) => Box::new(ops.shrink().map(Op::Append)),
         }
@@ -142,11 +147,25 @@ struct Pair {
     pipeline: Pipeline,
     model: Model,
     sent: u64,
+    /// What was taken and not reported: the first bytes of the model.
+    out: Vec<Bytes>,
 }
 
 impl Pair {
     fn new() -> Self {
-        Pair { pipeline: Pipeline::new(), model: Model::default(), sent: 0 }
+        Pair { pipeline: Pipeline::new(), model: Model::default(), sent: 0, out: Vec::new() }
+    }
+
+    fn taken(&self) -> usize {
+        self.out.iter().map(Bytes::len).sum()
+    }
+
+    /// The bytes that come next, up to an external, those that are out included.
+    fn next_bytes(&self) -> Vec<u8> {
+        match self.model.0.front() {
+            Some(Piece::Bytes(bytes)) => bytes.clone(),
+            _ => Vec::new(),
+        }
     }
 
     fn apply(&mut self, op: &Op, next: &mut u32, blocks: &mut Blocks) {
@@ -181,14 +200,27 @@ impl Pair {
             }
             Op::Advance(n) => {
                 let expected = self.model.advance(*n);
+                let mut reported = expected as usize;
+                while reported > 0 && !self.out.is_empty() {
+                    let n = self.out[0].len().min(reported);
+                    reported -= n;
+                    let _ = self.out[0].split_to(n);
+                    self.out.retain(|segment| !segment.is_empty());
+                }
                 assert_eq!(self.pipeline.advance(*n, blocks), expected);
                 self.sent += expected;
             }
             Op::Truncate(n) => {
-                let keep = self.model.len().saturating_sub(*n);
+                let asked = self.model.len().saturating_sub(*n);
+                let keep = asked.max(self.taken() as u64);
                 let expected = self.model.len() - keep;
                 self.model.truncate(keep);
-                assert_eq!(self.pipeline.truncate(keep, blocks), expected);
+                assert_eq!(self.pipeline.truncate(asked, blocks), expected);
+            }
+            Op::Take(n) => {
+                let stored = self.next_bytes().len() - self.taken();
+                let taken = self.pipeline.take_segments(*n, &mut self.out, blocks);
+                assert_eq!(taken, stored.min(*n));
             }
             Op::Append(ops) => {
                 let mut other = Pair::new();
@@ -196,7 +228,14 @@ impl Pair {
                     other.apply(op, next, blocks);
                 }
                 self.pipeline.append(&mut other.pipeline, blocks).unwrap();
-                self.model.append(mem::take(&mut other.model));
+                let mut rest = mem::take(&mut other.model);
+                let out = other.out.concat();
+                if let Some(Piece::Bytes(bytes)) = rest.0.front_mut().filter(|_| !out.is_empty()) {
+                    bytes.drain(..out.len());
+                    rest.0.retain(|piece| *piece != Piece::Bytes(Vec::new()));
+                    other.model.push(&out);
+                }
+                self.model.append(rest);
                 other.check();
             }
         }
@@ -227,10 +266,13 @@ impl Pair {
                 Vec::new()
             }
         };
+        let out = self.out.concat();
+        assert!(self.out.iter().all(|segment| !segment.is_empty()));
+        assert_eq!(next_bytes[..out.len()], out);
         let mut all = vec![&[][..]; 500];
         let n = pipeline.slices(&mut all);
         assert!(n < all.len() && all[..n].iter().all(|slice| !slice.is_empty()));
-        assert_eq!(all[..n].concat(), next_bytes);
+        assert_eq!(all[..n].concat(), next_bytes[out.len()..]);
         for room in [0, 1, 2, n.saturating_sub(1), n, n + 1] {
             let mut some = vec![&[][..]; room];
             assert_eq!(pipeline.slices(&mut some), n.min(room));
@@ -488,4 +530,40 @@ fn a_pipeline_is_small_and_can_change_threads() {
     fn is_send<T: Send>() {}
     is_send::<Pipeline>();
     assert_eq!(size_of::<Pipeline>(), 64);
+}
+
+#[test]
+fn what_is_taken_is_not_copied_where_it_is_large() {
+    let (mut blocks, mut pipeline) = (Blocks::new(), Pipeline::new());
+    let large = Bytes::from(vec![b'x'; 10_000]);
+    pipeline.push(b"head", &mut blocks).unwrap();
+    pipeline.push_bytes(large.clone(), &mut blocks).unwrap();
+    pipeline.push(&[b'y'; 3 * Blocks::LARGE], &mut blocks).unwrap();
+    // One full block is all behind the large bytes; the first holds bytes before and behind them.
+    let before = addresses(&pipeline);
+    let mut segments = Vec::new();
+    assert_eq!(pipeline.take_segments(usize::MAX, &mut segments, &mut blocks), 206_612);
+    assert_eq!(segments[0], b"head"[..]);
+    assert_eq!(segments[1].as_ptr(), large.as_ptr());
+    let taken: Vec<_> = segments.iter().map(|segment| segment.as_ptr()).collect();
+    assert_eq!(taken.len(), before.len());
+    let moved = taken.iter().zip(&before).filter(|(taken, before)| taken != before).count();
+    // The head, and what shares its block.
+    assert_eq!(moved, 2, "{before:?} {taken:?}");
+    assert_eq!(pipeline.advance(u64::MAX, &mut blocks), 206_612);
+    assert!(pipeline.is_empty() && pipeline.queue.is_none());
+}
+
+#[test]
+fn what_was_taken_before_a_clear_is_not_counted_after_it() {
+    let (mut blocks, mut pipeline) = (Blocks::new(), Pipeline::new());
+    pipeline.push(b"0123456789", &mut blocks).unwrap();
+    let mut segments = Vec::new();
+    assert_eq!(pipeline.take_segments(4, &mut segments, &mut blocks), 4);
+    pipeline.close();
+    assert!(!pipeline.is_finished());
+    pipeline.clear(&mut blocks);
+    assert!(pipeline.is_finished());
+    assert_eq!((pipeline.advance(4, &mut blocks), pipeline.sent()), (0, 0));
+    assert_eq!(segments, ["0123"]);
 }
