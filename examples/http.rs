@@ -7,10 +7,17 @@
 //! $ curl http://localhost:8088/
 //! Hello, World!
 //! ```
+//!
+//! With `--proxy-protocol`, behind a proxy that says for whom it connects:
+//!
+//! ```text
+//! $ curl --haproxy-protocol http://localhost:8088/
+//! ```
 
 use diesel_driver::Application;
 use diesel_driver::http1::{Request, Response, Service};
-use diesel_examples::{Failure, address, command_line};
+use diesel_driver::proxy_protocol::{self, HeaderConfig};
+use diesel_examples::{Failure, address, command_line, switch};
 
 /// Answers every request in the same way.
 pub fn hello(_request: Request) -> Response {
@@ -18,12 +25,20 @@ pub fn hello(_request: Request) -> Response {
 }
 
 fn main() -> Result<(), Failure> {
-    let [listen] = command_line(
+    let [listen, proxied] = command_line(
         "Answers every request with `Hello, World!`.",
-        [address("listen", "127.0.0.1:8088", "where to listen; port 0 takes a free one")],
+        [
+            address("listen", "127.0.0.1:8088", "where to listen; port 0 takes a free one"),
+            switch("proxy-protocol", "expect a PROXY header before each connection"),
+        ],
     );
+    let mut service = diesel_driver::Service::from(Service::new(hello));
+    if proxied.is_on() {
+        let config = HeaderConfig::default();
+        service = service.layer(move |seat, inner| proxy_protocol::layer(&config, seat, inner));
+    }
     let mut app = Application::new();
-    let service = app.add_service(Service::new(hello), listen)?;
+    let service = app.add_service(service, listen)?;
     println!("listening on {}", app.local_addr(service)?);
     Ok(app.run()?)
 }

@@ -11,8 +11,9 @@
 use std::time::Duration;
 
 use diesel_driver::http1::{BodyWriter, Limits, Request, Response, Service, Status, Target};
+use diesel_driver::proxy_protocol::{self, HeaderConfig};
 use diesel_driver::{Application, Error};
-use diesel_examples::{Failure, address, command_line};
+use diesel_examples::{Failure, address, command_line, switch};
 use serde_json::map::Entry;
 use serde_json::{Map, Value, json};
 
@@ -308,12 +309,20 @@ pub fn service() -> Service {
 }
 
 fn main() -> Result<(), Failure> {
-    let [listen] = command_line(
+    let [listen, proxied] = command_line(
         "Says what it was asked, and answers as it is asked to, over HTTP.",
-        [address("listen", "127.0.0.1:8089", "where to listen; port 0 takes a free one")],
+        [
+            address("listen", "127.0.0.1:8089", "where to listen; port 0 takes a free one"),
+            switch("proxy-protocol", "expect a PROXY header before each connection"),
+        ],
     );
+    let mut service = diesel_driver::Service::from(service());
+    if proxied.is_on() {
+        let config = HeaderConfig::default();
+        service = service.layer(move |seat, inner| proxy_protocol::layer(&config, seat, inner));
+    }
     let mut app = Application::new();
-    let service = app.add_service(service(), listen)?;
+    let service = app.add_service(service, listen)?;
     println!("listening on {}", app.local_addr(service)?);
     Ok(app.run()?)
 }

@@ -9,7 +9,7 @@ use std::net::{SocketAddr, ToSocketAddrs};
 use std::process::exit;
 use std::time::Duration;
 
-/// One option of a program: `--name VALUE`.
+/// One option of a program: `--name VALUE`, or a switch, `--name`.
 #[derive(Clone, Copy, Debug)]
 pub struct Setting {
     name: &'static str,
@@ -22,6 +22,7 @@ pub struct Setting {
 enum Kind {
     Address,
     Seconds,
+    Switch,
 }
 
 /// An option whose value is an address, `HOST:PORT`.
@@ -33,6 +34,14 @@ pub const fn address(name: &'static str, default: &'static str, help: &'static s
 pub const fn seconds(name: &'static str, default: &'static str, help: &'static str) -> Setting {
     Setting { name, kind: Kind::Seconds, default, help }
 }
+
+/// An option without a value, which is off unless it is given.
+pub const fn switch(name: &'static str, help: &'static str) -> Setting {
+    Setting { name, kind: Kind::Switch, default: OFF, help }
+}
+
+const ON: &str = "on";
+const OFF: &str = "off";
 
 /// What an option was given, or its default.
 #[derive(Clone, Debug)]
@@ -47,6 +56,11 @@ impl Value {
     pub fn socket_addr(&self) -> io::Result<SocketAddr> {
         let unknown = || io::Error::new(io::ErrorKind::NotFound, format!("no address: {}", self.0));
         self.to_socket_addrs()?.next().ok_or_else(unknown)
+    }
+
+    /// Whether a switch was given.
+    pub fn is_on(&self) -> bool {
+        self.0 == ON
     }
 
     /// As a time; zero if it is none.
@@ -105,7 +119,10 @@ fn parse<const N: usize>(
             return Err(argument.unexpected());
         };
         let Setting { name, kind, .. } = settings[index];
-        let text = parser.value()?.into_string()?;
+        let text = match kind {
+            Kind::Switch => ON.to_string(),
+            _ => parser.value()?.into_string()?,
+        };
         check(kind, &text).map_err(|why| format!("--{name}: {text:?} is not {why}"))?;
         values[index] = Value(text);
     }
@@ -118,11 +135,12 @@ fn check(kind: Kind, text: &str) -> Result<(), &'static str> {
             .rsplit_once(':')
             .is_some_and(|(host, port)| !host.is_empty() && port.parse::<u16>().is_ok()),
         Kind::Seconds => duration(text).is_some(),
+        Kind::Switch => true,
     };
     match (fine, kind) {
         (true, _) => Ok(()),
         (false, Kind::Address) => Err("HOST:PORT, with a port from 0 to 65535"),
-        (false, Kind::Seconds) => Err("a number of seconds, or `forever`"),
+        (false, _) => Err("a number of seconds, or `forever`"),
     }
 }
 
@@ -136,11 +154,12 @@ fn duration(text: &str) -> Option<Duration> {
 fn usage(program: &str, about: &str, settings: &[Setting]) -> String {
     let mut text = format!("{about}\n\nUsage: {program} [OPTIONS]\n\nOptions:\n");
     for Setting { name, kind, default, help } in settings {
-        let value = match kind {
-            Kind::Address => "HOST:PORT",
-            Kind::Seconds => "SECONDS",
+        let option = match kind {
+            Kind::Address => format!("--{name} HOST:PORT"),
+            Kind::Seconds => format!("--{name} SECONDS"),
+            Kind::Switch => format!("--{name}"),
         };
-        text += &format!("  {:<22} {help} [{default}]\n", format!("--{name} {value}"));
+        text += &format!("  {option:<22} {help} [{default}]\n");
     }
     text + &format!("  {:<22} print this\n", "--help")
 }
@@ -171,10 +190,13 @@ pub fn fail(error: impl fmt::Display) -> ! {
 mod tests {
     use super::*;
 
-    const SETTINGS: [Setting; 2] =
-        [address("listen", "127.0.0.1:7050", "where"), seconds("pause", "2", "how long")];
+    const SETTINGS: [Setting; 3] = [
+        address("listen", "127.0.0.1:7050", "where"),
+        seconds("pause", "2", "how long"),
+        switch("loud", "whether to shout"),
+    ];
 
-    fn given(arguments: &[&str]) -> Result<Option<[String; 2]>, String> {
+    fn given(arguments: &[&str]) -> Result<Option<[String; 3]>, String> {
         let arguments: Vec<OsString> = arguments.iter().map(OsString::from).collect();
         match parse(arguments, SETTINGS) {
             Ok(values) => Ok(values.map(|values| values.map(|value| value.0))),
@@ -182,8 +204,15 @@ mod tests {
         }
     }
 
-    fn values(listen: &str, pause: &str) -> Result<Option<[String; 2]>, String> {
-        Ok(Some([listen.to_string(), pause.to_string()]))
+    fn values(listen: &str, pause: &str) -> Result<Option<[String; 3]>, String> {
+        Ok(Some([listen.to_string(), pause.to_string(), OFF.to_string()]))
+    }
+
+    #[test]
+    fn a_switch_is_off_unless_it_is_given() {
+        assert!(given(&["--loud"]).unwrap().is_some_and(|values| values[2] == ON));
+        assert!(given(&["--loud=yes"]).unwrap_err().contains("--loud"));
+        assert!(Value(ON.to_string()).is_on() && !Value(OFF.to_string()).is_on());
     }
 
     #[test]

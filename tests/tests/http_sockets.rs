@@ -52,6 +52,38 @@ fn hello_world() {
     assert_eq!(program.finish().2, Some(0));
 }
 
+/// A sender of either version, and one of none.
+#[test]
+fn behind_a_proxy_the_client_is_whom_the_header_names() {
+    let (_program, address) = Program::serve("httpbin", &["--proxy-protocol"]);
+    let ask = |header: &[u8]| {
+        let mut stream = connect(address);
+        stream.write_all(header).unwrap();
+        stream.write_all(b"GET /get HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n").unwrap();
+        let mut answer = Vec::new();
+        let read = stream.read_to_end(&mut answer);
+        (String::from_utf8(answer).unwrap(), read)
+    };
+    let client = "\"origin\": \"192.0.2.7:56324\"";
+    let text = b"PROXY TCP4 192.0.2.7 198.51.100.1 56324 443\r\n";
+    let binary =
+        b"\r\n\r\n\0\r\nQUIT\n\x21\x11\0\x0c\xc0\0\x02\x07\xc6\x33\x64\x01\xdc\x04\x01\xbb";
+    for header in [&text[..], binary] {
+        let (answer, _) = ask(header);
+        assert!(answer.starts_with("HTTP/1.1 200 OK\r\n") && answer.contains(client), "{answer}");
+    }
+    let local = ask(b"\r\n\r\n\0\r\nQUIT\n\x20\0\0\0").0;
+    assert!(local.contains("\"origin\": \"127.0.0.1:"), "{local}");
+    let (answer, read) = ask(b"");
+    assert_eq!((answer.as_str(), read.is_err()), ("", true), "it is reset");
+
+    let Some(output) = curl(address, &["--haproxy-protocol"], "/get") else { return };
+    let page = self::text(&output);
+    assert!(page.contains("\"origin\": \"127.0.0.1:"), "{page}");
+    let without = curl(address, &[], "/get").unwrap();
+    assert!(!without.status.success(), "it is refused");
+}
+
 #[test]
 fn curl_asks_in_every_way() {
     let (_program, address) = Program::serve("httpbin", &[]);
