@@ -282,6 +282,12 @@ impl<M: Machine> Endpoint<M> {
         self.workspace.refused
     }
 
+    /// Whether bytes have to wait until the machine goes on.
+    #[cfg(feature = "testkit")]
+    pub(crate) fn is_blocked(&self) -> bool {
+        self.stream.is_blocked()
+    }
+
     /// Whether the stream was cut, or bytes were taken back: how much came out depends on how much
     /// was sent by then.
     #[cfg(any(test, feature = "testkit"))]

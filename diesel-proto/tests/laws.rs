@@ -4,6 +4,7 @@
 use std::time::Duration;
 
 use diesel_proto::testkit::laws::Laws;
+use diesel_proto::testkit::layer_laws::LayerLaws;
 use diesel_proto::testkit::{HubMachine, Stimulus};
 use diesel_proto::*;
 
@@ -67,6 +68,22 @@ fn the_proxy_stack() {
         vec![bytes("PROXY "), Stimulus::Shutdown],
     ] {
         Laws::of(proxy).max_held(107).assert(&session);
+    }
+}
+
+#[test]
+fn a_proxy_header_is_a_layer() {
+    for header in [
+        "PROXY UNKNOWN\r\n",
+        "PROXY UNKNOWN and whatever else\r\n",
+        "PROXY TCP4 192.0.2.7 198.51.100.1 56324 443\r\n",
+    ] {
+        // The probe asks its drawn sessions of a machine that may be made late.
+        LayerLaws::of(|inner| ProxyProtocol::new(3 * SECOND, move |_| inner.clone()))
+            .preamble(header.as_bytes())
+            .max_held(107)
+            .sessions(50)
+            .assert();
     }
 }
 

@@ -7,6 +7,7 @@ use std::rc::Rc;
 
 use diesel_proto::testkit::Stimulus;
 use diesel_proto::testkit::laws::Laws;
+use diesel_proto::testkit::layer_laws::LayerLaws;
 use diesel_proto::{
     Actions, Cause, End, Endpoint, Input, Instant, LineEcho, Machine, Nested, Reason,
 };
@@ -73,6 +74,14 @@ impl<M: Machine> Machine for Plain<M> {
         let taken = self.0.pass_on(now, input, actions);
         self.0.settle(None, actions);
         taken
+    }
+
+    fn held(&self) -> usize {
+        self.0.held()
+    }
+
+    fn scanned(&self) -> u64 {
+        self.0.scanned()
     }
 }
 
@@ -301,6 +310,37 @@ fn a_framing_layer_that_forgets_its_frame_is_cut_and_nothing_goes_out_in_the_cle
     assert_eq!(endpoint.take_outgoing(NOW), b"");
     let notices: Vec<_> = endpoint.drain_notices().map(|notice| notice.to_string()).collect();
     assert_eq!(notices, ["a framing layer settled without its frame"]);
+}
+
+#[test]
+fn layers_keep_the_laws_of_layers() {
+    LayerLaws::of(|inner| Plain(Nested::sharing(inner))).assert();
+    LayerLaws::of(|inner| Plain(Nested::sharing(Plain(Nested::sharing(inner))))).assert();
+    let frames = || LayerLaws::of(|inner| Xor::new(KEY, inner));
+    frames().framed_by(|plain| seal(KEY, plain), |sealed| open(KEY, sealed)).assert();
+    // One record for each byte, and records in records.
+    let bytewise = |plain: &[u8]| plain.chunks(1).flat_map(|byte| seal(KEY, byte)).collect();
+    frames().framed_by(bytewise, |sealed| open(KEY, sealed)).assert();
+    LayerLaws::of(|inner| Xor::new(7, Plain(Nested::sharing(Xor::new(KEY, inner)))))
+        .framed_by(|plain| seal(7, &seal(KEY, plain)), |sealed| open(KEY, &open(7, sealed)))
+        .assert();
+}
+
+#[test]
+fn a_layer_around_one_machine_keeps_the_laws() {
+    let echo = || {
+        LineEcho::default().on_upgrade(|actions| actions.upgrade(LineEcho::default().max_line(12)))
+    };
+    let session = [
+        Stimulus::bytes("hello\r\nUPGR"),
+        Stimulus::bytes("ADE\r\nworld\r\nlonger than twelve\r\n"),
+        Stimulus::Wake,
+        Stimulus::Eof,
+    ];
+    LayerLaws::around(echo, |inner| Xor::new(KEY, inner))
+        .framed_by(|plain| seal(KEY, plain), |sealed| open(KEY, sealed))
+        .assert_on(&session);
+    LayerLaws::around(echo, |inner| Plain(Nested::sharing(inner))).assert_on(&session);
 }
 
 #[test]

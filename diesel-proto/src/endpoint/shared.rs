@@ -171,6 +171,11 @@ impl<M: Machine> SharedEndpoint<M> {
         self.link.flow.output.is_empty() && !self.link.has_rest()
     }
 
+    #[cfg(feature = "testkit")]
+    pub(super) fn is_blocked(&self) -> bool {
+        self.link.is_blocked() && !self.link.flow.is_closing()
+    }
+
     #[cfg(any(test, feature = "testkit"))]
     pub(super) fn is_abort(&self) -> bool {
         self.link.flow.is_abort()

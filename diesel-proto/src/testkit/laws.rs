@@ -13,6 +13,7 @@
 //! bytes were cut, and both transcripts, with the first difference marked.
 
 use alloc::boxed::Box;
+use alloc::rc::Rc;
 use alloc::string::String;
 use alloc::vec;
 use alloc::vec::Vec;
@@ -125,8 +126,8 @@ impl<M: Machine, F: Fn() -> M> Laws<F> {
     /// Compares what a decoder makes of the output: for a layer that frames what its inner machine
     /// puts out in each step, so that its frames follow the steps. The decoder gets what came out
     /// since something else than bytes happened, which is made of whole frames.
-    pub fn through(mut self, decoder: fn(&[u8]) -> Vec<u8>) -> Self {
-        self.decoder = Some(decoder);
+    pub fn through(mut self, decoder: impl Fn(&[u8]) -> Vec<u8> + 'static) -> Self {
+        self.decoder = Some(Decoder(Rc::new(decoder)));
         self
     }
 
@@ -225,7 +226,7 @@ impl<M: Machine, F: Fn() -> M> Laws<F> {
     }
 
     fn manner<'a>(&self, cut: &'a Cut) -> Manner<'a> {
-        let Laws { early_deadlines, decoder, .. } = *self;
+        let (early_deadlines, decoder) = (self.early_deadlines, self.decoder.clone());
         Manner { cut, room: Room::Ample, pester: false, early_deadlines, decoder }
     }
 

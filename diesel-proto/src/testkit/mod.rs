@@ -3,6 +3,7 @@
 //!
 //! - [`laws`]: what holds for every [`Machine`](crate::Machine), checked by one call from a unit
 //!   test, a property or a fuzz target.
+//! - [`layer_laws`]: what holds for every layer, checked by one call around a machine of the kit's own.
 //! - [`HubMachine`]: a whole hub with one connection, as a machine: so that the laws apply to
 //!   handlers.
 //! - [`decorator`]: a tracer, a throttle, a fault injector around any machine.
@@ -19,6 +20,7 @@ pub mod decorator;
 pub mod generators;
 mod hub_machine;
 pub mod laws;
+pub mod layer_laws;
 pub mod net;
 mod random;
 mod report;

@@ -1,5 +1,6 @@
 //! A broken law, as a person gets to see it.
 
+use alloc::format;
 use alloc::string::{String, ToString};
 use alloc::vec::Vec;
 use core::fmt;
@@ -58,7 +59,7 @@ impl fmt::Display for Broken {
             writeln!(f, "{}", self.detail)?;
         }
         writeln!(f, "happened: {:?}", self.stimuli)?;
-        let (expected, got) = (&self.expected.entries, &self.got.entries);
+        let (expected, got) = (&*self.expected.entries, &*self.got.entries);
         if let Some(second) = &self.second {
             writeln!(f, "second run: {second}")?;
         }
@@ -69,32 +70,41 @@ impl fmt::Display for Broken {
             return got[from..].iter().try_for_each(|entry| writeln!(f, "    {entry:?}"));
         }
         let agree = |(expected, got): (&Entry, &Entry)| expected.agrees_with(got);
-        let first = expected.iter().zip(got).position(|pair| !agree(pair));
-        let first = first.unwrap_or(expected.len().min(got.len()));
-        let all = expected.len().max(got.len());
-        let shown = first.saturating_sub(AROUND)..all.min(first + AROUND + 1);
-        left_out(f, shown.start)?;
-        for index in shown.clone() {
-            let (expected, got) = (expected.get(index), got.get(index));
-            if let Some(entry) = expected.filter(|_| expected.zip(got).is_some_and(agree)) {
-                writeln!(f, "    {entry:?}")?;
-                continue;
-            }
-            let mark = if index == first { "-->" } else { "   " };
-            match expected {
-                Some(entry) => writeln!(f, "{mark} whole:  {entry:?}")?,
-                None => writeln!(f, "{mark} whole:  nothing")?,
-            }
-            match got {
-                Some(entry) => writeln!(f, "{mark} second: {entry:?}")?,
-                None => writeln!(f, "{mark} second: nothing")?,
-            }
-            if let (true, Some((expected, got))) = (index == first, expected.zip(got)) {
-                differs_from(f, &expected.output, &got.output)?;
+        differences(f, ("whole", expected), ("second", got), agree)
+    }
+}
+
+/// What two runs put out around the first entry in which they do not agree. Each has a name.
+pub(super) fn differences(
+    f: &mut fmt::Formatter<'_>,
+    (expected_name, expected): (&str, &[Entry]),
+    (got_name, got): (&str, &[Entry]),
+    agree: impl Fn((&Entry, &Entry)) -> bool,
+) -> fmt::Result {
+    let first = expected.iter().zip(got).position(|pair| !agree(pair));
+    let first = first.unwrap_or(expected.len().min(got.len()));
+    let all = expected.len().max(got.len());
+    let shown = first.saturating_sub(AROUND)..all.min(first + AROUND + 1);
+    let width = 1 + expected_name.len().max(got_name.len());
+    left_out(f, shown.start)?;
+    for index in shown.clone() {
+        let (expected, got) = (expected.get(index), got.get(index));
+        if let Some(entry) = expected.filter(|_| expected.zip(got).is_some_and(&agree)) {
+            writeln!(f, "    {entry:?}")?;
+            continue;
+        }
+        let mark = if index == first { "-->" } else { "   " };
+        for (name, entry) in [(expected_name, expected), (got_name, got)] {
+            match entry {
+                Some(entry) => writeln!(f, "{mark} {:width$} {entry:?}", format!("{name}:"))?,
+                None => writeln!(f, "{mark} {:width$} nothing", format!("{name}:"))?,
             }
         }
-        left_out(f, all - shown.end)
+        if let (true, Some((expected, got))) = (index == first, expected.zip(got)) {
+            differs_from(f, &expected.output, &got.output)?;
+        }
     }
+    left_out(f, all - shown.end)
 }
 
 /// Where two long outputs differ is hard to see.

@@ -6,6 +6,7 @@
 //! in a [`Transcript`].
 
 use alloc::collections::VecDeque;
+use alloc::rc::Rc;
 use alloc::vec::Vec;
 use core::fmt;
 
@@ -53,6 +54,9 @@ pub struct Entry {
     pub notices: Vec<Notice>,
     /// The deadline that was set at the end.
     pub deadline: Option<Deadline>,
+    /// It took no bytes in the end, until something else would happen. The laws of machines do not
+    /// compare this.
+    pub paused: bool,
     /// Our side had ended.
     pub half_closed: bool,
     /// The stream was closed.
@@ -113,12 +117,26 @@ pub(super) struct Findings {
     pub(super) stuck: Option<Deadline>,
     /// The machine put out without end, though nothing more had happened.
     pub(super) endless: bool,
+    /// How many entries there were after the start, and after each stimulus.
+    pub(super) marks: Vec<usize>,
+    /// Another machine took its place.
+    pub(super) gave_way: bool,
     /// It left bytes without pausing, and nothing made it resume.
     pub(super) left: Option<Left>,
 }
 
+/// Bytes to bytes: what a layer's peer makes of what it says, and of what it hears.
+pub(super) type Recode = Rc<dyn Fn(&[u8]) -> Vec<u8>>;
+
 /// What a framing layer's output is compared through.
-pub(super) type Decoder = fn(&[u8]) -> Vec<u8>;
+#[derive(Clone)]
+pub(super) struct Decoder(pub(super) Recode);
+
+impl fmt::Debug for Decoder {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Decoder")
+    }
+}
 
 /// How a run is to be done.
 #[derive(Clone, Debug)]
@@ -155,10 +173,12 @@ pub(super) fn run<M: Machine>(
     // What a machine does at the start goes out like anything else, however little room there is.
     run.settle();
     run.entry(After::Start);
+    run.mark();
     run.pieces = 0;
     let mut position = 0;
     for stimulus in stimuli {
         run.happens(stimulus, &mut position);
+        run.mark();
         run.pieces = 0;
         if run.findings.endless {
             break;
@@ -167,6 +187,7 @@ pub(super) fn run<M: Machine>(
     run.findings.scanned = run.endpoint.machine().scanned();
     run.findings.refused = run.endpoint.refused();
     run.findings.left = run.left();
+    run.findings.gave_way = matches!(run.endpoint.machine(), Slot::Successor(_));
     (run.transcript, run.findings)
 }
 
@@ -351,8 +372,8 @@ impl<M: Machine> Run<'_, M> {
     fn entry(&mut self, after: After) {
         let early = self.manner.early_deadlines;
         let output = core::mem::take(&mut self.output);
-        let output = match self.manner.decoder {
-            Some(decode) => decode(&output),
+        let output = match &self.manner.decoder {
+            Some(Decoder(decode)) => decode(&output),
             None => output,
         };
         let entry = Entry {
@@ -361,6 +382,7 @@ impl<M: Machine> Run<'_, M> {
             output,
             notices: core::mem::take(&mut self.notices),
             deadline: self.endpoint.next_deadline().filter(|_| !early),
+            paused: self.endpoint.is_blocked(),
             half_closed: self.endpoint.half_closed(),
             closed: self.endpoint.closed(),
             aborted: self.endpoint.was_cut(),
@@ -369,6 +391,10 @@ impl<M: Machine> Run<'_, M> {
             return;
         }
         self.transcript.entries.push(entry);
+    }
+
+    fn mark(&mut self) {
+        self.findings.marks.push(self.transcript.entries.len());
     }
 
     fn is_nothing_new(&self, entry: &Entry) -> bool {
@@ -396,8 +422,11 @@ impl fmt::Debug for Entry {
         if let Some(Deadline { at, reason }) = self.deadline {
             write!(f, " deadline({at:?}: {reason:?})")?;
         }
+        if self.paused {
+            f.write_str(" paused")?;
+        }
         if let Some(cause) = self.closed {
-            write!(f, " closed({cause:?})")?;
+            write!(f, " {}({cause:?})", if self.aborted { "aborted" } else { "closed" })?;
         } else if self.half_closed {
             f.write_str(" half-closed")?;
         }

@@ -239,7 +239,7 @@ fn a_peer_that_does_not_read_and_one_that_reads_again() {
             "0ns Bytes(1) -> \"\" notice(Bytes([98]))",
             "0ns Other(WriteFailed) -> \"\" notice(WriteFailed) notice(Drained)",
             "0ns Bytes(1) -> \"\" notice(Bytes([99]))",
-            "0ns Other(Cut(Shed)) -> \"\" notice(Cut(Shed)) closed(Shed)",
+            "0ns Other(Cut(Shed)) -> \"\" notice(Cut(Shed)) aborted(Shed)",
         ];
         assert_eq!(told, expected, "{room:?}");
         assert_eq!(findings.refused, 0, "what is sent after a write failed is no mistake");

@@ -7,6 +7,7 @@ use core::time::Duration;
 use super::*;
 use crate::testkit::Stimulus;
 use crate::testkit::laws::Laws;
+use crate::testkit::layer_laws::{LayerLaw, LayerLaws};
 use crate::{Cause, Endpoint, Instant, LineEcho, ProxyProtocol, Reason};
 
 const START: Instant = Instant::ORIGIN;
@@ -114,6 +115,31 @@ fn a_tracer_keeps_the_laws_and_tells_what_happens() {
         "1s bytes \"quit\\r\\nmore\", 6 taken -> close (Done)",
     ];
     assert_eq!(*log.borrow(), expected);
+}
+
+#[test]
+fn they_keep_the_laws_of_layers() {
+    LayerLaws::of(|inner| Tracer::new(inner, |_, _| {})).max_held(0).assert();
+    for (bytes, period) in [(1, SECOND / 2), (3, 2 * SECOND), (1000, SECOND)] {
+        let laws = LayerLaws::of(|inner| Throttle::new(inner, bytes, period)).max_held(0);
+        laws.delays(period).sessions(60).assert();
+    }
+    let cuts = [1, 2, 5, 6].map(|at| (at, Fault::Cut));
+    LayerLaws::of(|inner| FaultInjector::with(inner, cuts)).max_held(0).assert();
+    let stalls = [0, 1, 3, 4, 60].map(|at| (at, Fault::Stall(SECOND)));
+    let stalling = LayerLaws::of(|inner| FaultInjector::with(inner, stalls)).max_held(0);
+    stalling.delays(SECOND).sessions(60).assert();
+}
+
+#[test]
+fn what_a_fault_loses_is_no_secret() {
+    let lost = |fault| {
+        let laws = LayerLaws::of(|inner| FaultInjector::with(inner, [(4, fault)]));
+        laws.check().map_err(|broken| broken.law)
+    };
+    assert_eq!(lost(Fault::Eof), Err(LayerLaw::Input));
+    assert_eq!(lost(Fault::Reset), Err(LayerLaw::Input));
+    assert_eq!(lost(Fault::Stall(SECOND)), Err(LayerLaw::Input));
 }
 
 #[test]
