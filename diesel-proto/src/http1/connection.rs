@@ -8,8 +8,8 @@
 //!
 //! Rules of this file:
 //!
-//! - Bytes are read where they lie. Only a head, or a trailer section, that comes in pieces is
-//!   held, within its limits; what is held is let go with the next call.
+//! - How messages are read and written is [`message`](super::message)'s: this decides which may come
+//!   and go when.
 //! - While we owe an answer to a complete request, nothing more is read: what is pipelined waits
 //!   with the caller.
 //! - After a violation nothing more is parsed, and the same rejection is given again.
@@ -18,7 +18,6 @@
 //!
 //! It must never know time, handlers, or what carries the bytes.
 
-mod heading;
 mod layer;
 mod misuse;
 mod receive;
@@ -32,17 +31,14 @@ use alloc::sync::Arc;
 use alloc::vec::Vec;
 use core::fmt;
 
-use super::chunked::ChunkedDecoder;
 use super::head::HeadReader;
+use super::message::{MessageReader, MessageWriter, Output, Writing};
 use super::state::{Client, ClientEvent, Server, State};
-use super::trailers::TrailerReader;
 use super::{FieldsView, Limits, Rejection, RequestHead, Rule};
-use crate::{Blocks, Buffer, Pipeline};
 
-pub(super) use heading::{Heading, Wording};
+pub(super) use super::message::{Heading, Wording};
 pub(super) use layer::Resting;
 pub use misuse::Misuse;
-pub use respond::BodyLength;
 
 /// What a server asks of its clients.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -70,36 +66,6 @@ pub enum Event<'a> {
     Data(&'a [u8]),
     /// The body is complete; these fields came behind it.
     End(FieldsView<'a>),
-}
-
-/// Where commands write to: a queue, and the memory that it borrows.
-#[derive(Debug)]
-pub struct Output<'a> {
-    pub(super) pipeline: &'a mut Pipeline,
-    pub(super) blocks: &'a mut Blocks,
-}
-
-impl<'a> Output<'a> {
-    /// Writes to the end of `pipeline`, in memory lent by `blocks`.
-    pub fn new(pipeline: &'a mut Pipeline, blocks: &'a mut Blocks) -> Self {
-        Output { pipeline, blocks }
-    }
-
-    /// Every command asks first: afterwards nothing that is put is lost.
-    #[inline]
-    fn check_open(&self) -> Result<(), Misuse> {
-        if self.pipeline.is_closing() { Err(Misuse::Closed) } else { Ok(()) }
-    }
-
-    /// What `write` appends: about so many bytes.
-    #[inline]
-    pub(super) fn put_with(&mut self, expected: usize, write: impl FnOnce(&mut Vec<u8>)) {
-        let _ = self.pipeline.push_with(expected, self.blocks, write);
-    }
-
-    pub(super) fn put(&mut self, bytes: &[u8]) {
-        let _ = self.pipeline.push(bytes, self.blocks);
-    }
 }
 
 /// The server's side of one connection. `Send`.
@@ -135,43 +101,18 @@ impl<'a> Output<'a> {
 pub struct ServerConnection {
     config: Arc<Config>,
     state: State,
-    reading: Reading,
-    writing: Writing,
+    reader: MessageReader<HeadReader>,
+    writer: MessageWriter,
     request: Traits,
     /// What the client would like to speak instead, if it asks for that.
     upgrade: Option<Box<Protocols>>,
-    /// A head, or a trailer section, that came in pieces.
-    partial: Option<Box<Partial>>,
     rejection: Option<Rejection>,
-    /// How many bytes were taken since the stream began.
-    taken: u64,
-    /// How many of them are of empty lines before the head that comes next. An odd number: a CR
+    /// How many of the bytes that were taken are of empty lines before the head that comes next. An odd number: a CR
     /// came whose LF is still to come.
     skipped: usize,
     /// How much of a body came that nobody will read.
     drained: u64,
     requests: u64,
-}
-
-/// What comes next of the client.
-enum Reading {
-    Head,
-    /// So many bytes of a body.
-    Length(u64),
-    Chunked(ChunkedDecoder),
-    Trailers,
-}
-
-/// What the response that has begun may still hold.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Writing {
-    /// So many bytes.
-    Length(u64),
-    Chunked,
-    /// Whatever comes until the connection is closed: for HTTP/1.0.
-    UntilClose,
-    /// Nothing goes out, whatever the application gives: for HEAD and for 304.
-    Discarded,
 }
 
 /// What has to be known of a request when it is answered.
@@ -200,32 +141,17 @@ impl Traits {
 /// All that a request's `Upgrade` says. In a box, for few have one.
 struct Protocols(Vec<u8>);
 
-/// Bytes that are held until a head, or a trailer section, is whole.
-struct Partial {
-    held: Buffer,
-    reader: Reader,
-    /// It was whole: it is let go before anything else is read.
-    is_done: bool,
-}
-
-enum Reader {
-    Head(HeadReader),
-    Trailers(TrailerReader),
-}
-
 impl ServerConnection {
     /// A connection on which nothing has happened.
     pub fn new(config: Arc<Config>) -> Self {
         ServerConnection {
             config,
             state: State::new(),
-            reading: Reading::Head,
-            writing: Writing::Discarded,
+            reader: MessageReader::new(),
+            writer: MessageWriter::new(),
             request: Traits::default(),
             upgrade: None,
-            partial: None,
             rejection: None,
-            taken: 0,
             skipped: 0,
             drained: 0,
             requests: 0,
@@ -242,12 +168,12 @@ impl ServerConnection {
     pub fn is_idle(&self) -> bool {
         self.state.client == Client::Idle
             && self.state.server == Server::Idle
-            && !self.has_partial()
+            && !self.reader.has_partial()
     }
 
     /// Whether the head of a request has begun to arrive, and is not complete.
     pub fn is_in_head(&self) -> bool {
-        self.state.client == Client::Idle && self.has_partial()
+        self.state.client == Client::Idle && self.reader.has_partial()
     }
 
     /// Whether the body of a request is on its way.
@@ -269,7 +195,7 @@ impl ServerConnection {
     /// Whether the response that has begun is delimited by the end of the stream alone. If it cannot
     /// be completed, the stream has to be reset: closed, it would look complete (RFC 9112, 8).
     pub fn ends_with_stream(&self) -> bool {
-        self.state.server == Server::Sending && self.writing == Writing::UntilClose
+        self.state.server == Server::Sending && self.writer.writing() == Writing::UntilClose
     }
 
     /// Whether both sides speak another protocol now. Bytes that were not taken are the first of
@@ -296,17 +222,13 @@ impl ServerConnection {
 
     /// How much is held in memory, in bytes. Empty lines before a request are not.
     pub fn held(&self) -> usize {
-        self.partial.as_ref().map_or(0, |partial| partial.held.len())
-    }
-
-    fn has_partial(&self) -> bool {
-        self.partial.as_ref().is_some_and(|partial| !partial.is_done)
+        self.reader.held()
     }
 
     /// The client broke a rule; from now on nothing more is read.
     fn refuse(&mut self, rejection: Rejection) -> Rejection {
         self.rejection = Some(rejection);
-        self.partial = None;
+        self.reader.stop();
         // Nobody wants its body any more.
         self.request.expects_continue = false;
         self.request.owes_continue = false;
@@ -317,7 +239,7 @@ impl ServerConnection {
     }
 
     fn refuse_here(&mut self, rule: Rule) -> Rejection {
-        self.refuse(Rejection::new(rule, self.taken))
+        self.refuse(Rejection::new(rule, self.reader.taken()))
     }
 }
 
@@ -325,7 +247,7 @@ impl fmt::Debug for ServerConnection {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("ServerConnection")
             .field("state", &self.state)
-            .field("taken", &self.taken)
+            .field("taken", &self.reader.taken())
             .field("rejection", &self.rejection)
             .finish_non_exhaustive()
     }

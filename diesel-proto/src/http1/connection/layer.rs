@@ -1,6 +1,6 @@
 //! What the machine of a connection asks besides: a connection that rests is two numbers.
 
-use super::{Reading, ServerConnection};
+use super::ServerConnection;
 use crate::Blocks;
 use crate::http1::state::State;
 
@@ -16,24 +16,24 @@ impl ServerConnection {
     /// If nothing is under way, and the connection is kept: lets go of all memory. From here on
     /// this one may [`resume`](Self::resume) any other that rests.
     pub(in crate::http1) fn rest(&mut self, blocks: &mut Blocks) -> Option<Resting> {
-        if self.state != State::new() || self.has_partial() {
+        if self.state != State::new() || self.reader.has_partial() {
             return None;
         }
-        self.let_go(blocks);
+        self.reader.let_go(blocks);
         self.upgrade = None;
-        Some(Resting { taken: self.taken, requests: self.requests, skipped: self.skipped })
+        Some(Resting { taken: self.reader.taken(), requests: self.requests, skipped: self.skipped })
     }
 
     /// Goes on where a connection rested that had the same settings.
     pub(in crate::http1) fn resume(&mut self, resting: Resting) {
-        self.taken = resting.taken;
+        self.reader.resume_at(resting.taken);
         self.requests = resting.requests;
         self.skipped = resting.skipped;
     }
 
     /// Whether all bytes of a body were handed out, and its end is next: no more have to come for it.
     pub(in crate::http1) fn body_is_over(&self) -> bool {
-        self.is_in_body() && matches!(self.reading, Reading::Length(0))
+        self.is_in_body() && self.reader.left() == Some(0)
     }
 
     /// Whether the request that was read last may end HTTP on this connection: it asks for another

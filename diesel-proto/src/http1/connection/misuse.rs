@@ -2,8 +2,9 @@
 
 use core::fmt;
 
+use crate::http1::Status;
+use crate::http1::message::WriteError;
 use crate::http1::state::OutOfOrder;
-use crate::http1::{Headers, Status};
 
 /// A command that the protocol forbids. Nothing was changed, nothing was sent.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -36,6 +37,18 @@ impl From<OutOfOrder> for Misuse {
     }
 }
 
+impl From<WriteError> for Misuse {
+    fn from(error: WriteError) -> Self {
+        match error {
+            WriteError::Closed => Misuse::Closed,
+            WriteError::TooLong(left) => Misuse::TooLong(left),
+            WriteError::TooShort(left) => Misuse::TooShort(left),
+            WriteError::TrailersForbidden => Misuse::TrailersForbidden,
+            WriteError::FramingField => Misuse::FramingField,
+        }
+    }
+}
+
 impl fmt::Display for Misuse {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
@@ -59,11 +72,3 @@ impl fmt::Display for Misuse {
 }
 
 impl core::error::Error for Misuse {}
-
-/// What the connection writes by itself is not the application's to write.
-pub(super) fn check_fields(headers: &Headers) -> Result<(), Misuse> {
-    match headers.first_framing_field() {
-        Some(_) => Err(Misuse::FramingField),
-        None => Ok(()),
-    }
-}

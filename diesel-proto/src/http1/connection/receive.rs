@@ -3,15 +3,14 @@
 use alloc::boxed::Box;
 use alloc::vec::Vec;
 
-use super::{Event, Partial, Protocols, Reader, Reading, ServerConnection, Traits};
-use crate::http1::chunked::{ChunkedDecoder, Decoded};
+use super::{Event, Protocols, ServerConnection, Traits};
+use crate::Blocks;
 use crate::http1::head::{HeadMap, HeadReader, Method};
+use crate::http1::message::{Part, ReadHead};
 use crate::http1::state::ClientEvent;
-use crate::http1::trailers::TrailerReader;
 use crate::http1::{
-    Client, FieldSpans, FieldsView, Framing, Limits, Rejection, RequestHead, Rule, Server, Version,
+    Client, FieldSpans, Framing, Limits, Rejection, RequestHead, Rule, Server, Version,
 };
-use crate::{Blocks, Buffer};
 
 impl ServerConnection {
     /// Takes bytes from the front of `bytes`: returns how many, and what they mean, one event at a
@@ -40,7 +39,7 @@ impl ServerConnection {
         if let Some(rejection) = self.rejection {
             return Err(rejection);
         }
-        self.let_go(blocks);
+        self.reader.let_go(blocks);
         let mut taken = 0;
         loop {
             let rest = bytes.get(taken..).unwrap_or_default();
@@ -53,57 +52,25 @@ impl ServerConnection {
                 }
                 return self.head(rest, taken, spans, blocks);
             }
-            match (&mut self.reading, self.state.client) {
-                (Reading::Length(0), Client::Sending) => {
+            if self.state.client != Client::Sending {
+                return Ok((taken, None));
+            }
+            let read = self.reader.body(rest, &self.config.limits, spans, blocks);
+            let (n, part) = read.map_err(|rejection| self.refuse(rejection))?;
+            taken += n;
+            match part {
+                None => return Ok((taken, None)),
+                Some(Part::Data(data)) if self.drains(data.len()) => {}
+                Some(Part::Data(data)) => return Ok((taken, Some(Event::Data(data)))),
+                Some(Part::End(section)) => {
                     let drained = self.drains(0);
-                    self.complete();
+                    let _ = self.state.client(ClientEvent::End);
                     if !drained {
-                        return Ok((taken, Some(Event::End(FieldsView::default()))));
-                    }
-                }
-                (Reading::Length(left), Client::Sending) => {
-                    let n = usize::try_from(*left).unwrap_or(usize::MAX).min(rest.len());
-                    *left -= n as u64;
-                    self.taken += n as u64;
-                    taken += n;
-                    match rest.get(..n).filter(|data| !data.is_empty()) {
-                        None => return Ok((taken, None)),
-                        Some(_) if self.drains(n) => {}
-                        data => return Ok((taken, data.map(Event::Data))),
-                    }
-                }
-                (Reading::Chunked(decoder), Client::Sending) => {
-                    let start = self.taken - decoder.taken();
-                    let (n, decoded) = match decoder.decode(rest) {
-                        Ok(decoded) => decoded,
-                        Err(rejection) => return Err(self.refuse(rejection.moved(start))),
-                    };
-                    taken += n;
-                    self.taken += n as u64;
-                    match decoded {
-                        Decoded::Data(data) if self.drains(data.len()) => {}
-                        Decoded::Data(data) => return Ok((taken, Some(Event::Data(data)))),
-                        Decoded::Incomplete => return Ok((taken, None)),
-                        Decoded::End => self.reading = Reading::Trailers,
-                    }
-                }
-                (Reading::Trailers, Client::Sending) => {
-                    if rest.is_empty() {
-                        return Ok((taken, None));
-                    }
-                    let Some(n) = self.trailers(rest, spans, blocks)? else {
-                        return Ok((bytes.len(), None));
-                    };
-                    taken += n;
-                    let drained = self.drains(0);
-                    self.complete();
-                    if !drained {
-                        let trailers = spans.view(self.held_or(rest));
+                        let trailers = self.reader.trailers(section, spans);
                         return Ok((taken, Some(Event::End(trailers))));
                     }
-                    self.let_go(blocks);
+                    self.reader.let_go(blocks);
                 }
-                _ => return Ok((taken, None)),
             }
         }
     }
@@ -118,7 +85,9 @@ impl ServerConnection {
             return Err(rejection);
         }
         match self.state.client {
-            Client::Idle if self.has_partial() => Err(self.refuse_here(Rule::HeadIncomplete)),
+            Client::Idle if self.reader.has_partial() => {
+                Err(self.refuse_here(Rule::HeadIncomplete))
+            }
             Client::Idle => {
                 let _ = self.state.client(ClientEvent::Eof);
                 Ok(())
@@ -136,7 +105,7 @@ impl ServerConnection {
     /// connection was only waited on, and is to be closed.
     pub fn timed_out(&mut self) -> Option<Rejection> {
         match self.state.client {
-            Client::Idle if self.has_partial() => Some(self.refuse_here(Rule::HeadTimeout)),
+            Client::Idle if self.reader.has_partial() => Some(self.refuse_here(Rule::HeadTimeout)),
             Client::Sending => Some(self.refuse_here(Rule::BodyTimeout)),
             _ => {
                 self.state.give_up();
@@ -170,7 +139,7 @@ impl ServerConnection {
         spans: &'a mut FieldSpans,
         blocks: &mut Blocks,
     ) -> Result<(usize, Option<Event<'a>>), Rejection> {
-        if self.partial.is_none() && (rest.first() == Some(&b'\r') || self.skipped > 0) {
+        if self.reader.is_empty() && (rest.first() == Some(&b'\r') || self.skipped > 0) {
             let skipped = self.skip_empty_lines(rest)?;
             before += skipped;
             rest = rest.get(skipped..).unwrap_or_default();
@@ -178,17 +147,17 @@ impl ServerConnection {
                 return Ok((before, None));
             }
         }
-        let is_first = self.partial.is_none() && self.skipped == 0;
+        let is_first = self.reader.is_empty() && self.skipped == 0;
         let taken = if is_first && spans.recall(rest, &self.config.limits) {
-            spans.map().len()
+            let len = spans.map().len();
+            self.reader.advance(len as u64);
+            len
         } else if let Some(taken) = self.read_head(rest, spans, blocks)? {
             taken
         } else {
-            self.taken += rest.len() as u64;
             return Ok((before + rest.len(), None));
         };
         let spans = &*spans;
-        self.taken += taken as u64;
         self.begin(spans.kept())?;
         Ok((before + taken, Some(Event::Request(spans.kept()))))
     }
@@ -201,16 +170,16 @@ impl ServerConnection {
         let mut n = 0;
         let rejection = loop {
             if self.skipped >= most {
-                break Rejection::new(Rule::RequestLineTooLong, self.taken);
+                break Rejection::new(Rule::RequestLineTooLong, self.reader.taken());
             }
             match (self.skipped % 2, rest.get(n)) {
                 (0, Some(b'\r')) | (1, Some(b'\n')) => {}
                 // The CR before this byte is alone.
-                (1, Some(_)) => break Rejection::new(Rule::BareCr, self.taken - 1),
+                (1, Some(_)) => break Rejection::new(Rule::BareCr, self.reader.taken() - 1),
                 _ => return Ok(n),
             }
             n += 1;
-            self.taken += 1;
+            self.reader.advance(1);
             self.skipped += 1;
         };
         // A client that has not said HTTP/1.1 may not speak it.
@@ -236,46 +205,15 @@ impl ServerConnection {
                 &fewer
             }
         };
-        let held = self.partial.as_ref().map_or(0, |partial| partial.held.len());
-        let mut fresh = HeadReader::default();
-        let (bytes, reader) = match &mut self.partial {
-            None => (rest, &mut fresh),
-            Some(partial) => {
-                let most = limits.request_line.saturating_add(limits.header_bytes);
-                partial.held.push(within(rest, most, held), blocks);
-                match &mut partial.reader {
-                    Reader::Head(reader) => (partial.held.peek(blocks), reader),
-                    Reader::Trailers(_) => return Ok(None),
-                }
-            }
-        };
-        let found = reader.read(bytes, limits, spans);
-        if let Ok(true) = found {
-            let len = spans.map().len();
-            spans.keep(bytes.get(..len).unwrap_or_default());
-            return Ok(Some(len - held));
-        }
-        self.request = Traits::so_far(reader, bytes);
-        if let Err(rejection) = found {
-            return Err(self.refuse(rejection.moved(self.taken - held as u64)));
-        }
-        if self.partial.is_none() {
-            self.hold(rest, Reader::Head(fresh), blocks);
-        }
-        Ok(None)
-    }
-
-    /// The bytes of a part that is complete: those that were held, or these.
-    fn held_or<'a>(&'a self, rest: &'a [u8]) -> &'a [u8] {
-        self.partial.as_ref().map_or(rest, |partial| partial.held.front())
+        let request = &mut self.request;
+        let found = self.reader.head(rest, limits, spans, blocks, |reader, bytes| {
+            *request = Traits::so_far(reader, bytes);
+        });
+        found.map_err(|rejection| self.refuse(rejection))
     }
 
     /// A request begins: what its head says is what is done from here on.
     fn begin(&mut self, head: RequestHead<'_>) -> Result<(), Rejection> {
-        if let Some(partial) = &mut self.partial {
-            // What came behind the head is not taken: it will be offered again.
-            partial.is_done = true;
-        }
         let map = head.map();
         self.skipped = 0;
         self.request = Traits::of(map);
@@ -301,14 +239,8 @@ impl ServerConnection {
             Version::Http10 => map.options.keep_alive && !map.options.close,
             Version::Http11 => !map.options.close,
         };
-        let (reading, event) = match map.framing {
-            Framing::Empty | Framing::Length(0) => (Reading::Head, ClientEvent::WholeRequest),
-            Framing::Length(length) => (Reading::Length(length), ClientEvent::Request),
-            Framing::Chunked => {
-                (Reading::Chunked(ChunkedDecoder::new(&config.limits)), ClientEvent::Request)
-            }
-        };
-        self.reading = reading;
+        let has_body = self.reader.begin_body(map.framing, &config.limits);
+        let event = if has_body { ClientEvent::Request } else { ClientEvent::WholeRequest };
         let _ = self.state.client(event);
         // What follows CONNECT is no request, whether or not the tunnel is opened.
         if is_last || !keeps || self.request.is_connect {
@@ -316,74 +248,6 @@ impl ServerConnection {
         }
         Ok(())
     }
-
-    fn complete(&mut self) {
-        self.reading = Reading::Head;
-        let _ = self.state.client(ClientEvent::End);
-    }
-
-    /// Takes trailers: returns how many bytes, if the section is complete.
-    fn trailers(
-        &mut self,
-        rest: &[u8],
-        spans: &mut FieldSpans,
-        blocks: &mut Blocks,
-    ) -> Result<Option<usize>, Rejection> {
-        let limits = &self.config.limits;
-        let held = self.partial.as_ref().map_or(0, |partial| partial.held.len());
-        let start = self.taken - held as u64;
-        let found = match &mut self.partial {
-            None => {
-                let mut reader = TrailerReader::default();
-                let found = reader.find_end(rest, limits, spans);
-                if let Ok(None) = found {
-                    self.hold(rest, Reader::Trailers(reader), blocks);
-                }
-                found
-            }
-            Some(partial) => {
-                partial.held.push(within(rest, limits.trailer_bytes, held), blocks);
-                let bytes = partial.held.peek(blocks);
-                match &mut partial.reader {
-                    Reader::Trailers(reader) => reader.find_end(bytes, limits, spans),
-                    Reader::Head(_) => Ok(None),
-                }
-            }
-        };
-        let len = match found {
-            Ok(Some(len)) => len,
-            Ok(None) => {
-                self.taken += rest.len() as u64;
-                return Ok(None);
-            }
-            Err(rejection) => return Err(self.refuse(rejection.moved(start))),
-        };
-        let taken = len - held;
-        self.taken += taken as u64;
-        if let Some(partial) = &mut self.partial {
-            partial.is_done = true;
-        }
-        Ok(Some(taken))
-    }
-
-    fn hold(&mut self, bytes: &[u8], reader: Reader, blocks: &mut Blocks) {
-        let mut held = Buffer::new();
-        held.push(bytes, blocks);
-        self.partial = Some(Box::new(Partial { held, reader, is_done: false }));
-    }
-
-    /// Gives back what was held of a part that is complete.
-    pub(super) fn let_go(&mut self, blocks: &mut Blocks) {
-        if let Some(mut partial) = self.partial.take_if(|partial| partial.is_done) {
-            partial.held.clear(blocks);
-        }
-    }
-}
-
-/// What may be held of `rest` besides what is held: a part that needs more than `most` bytes is
-/// refused for that, or for what is wrong in these.
-fn within(rest: &[u8], most: usize, held: usize) -> &[u8] {
-    rest.get(..most.saturating_sub(held)).unwrap_or(rest)
 }
 
 impl Protocols {
@@ -418,5 +282,17 @@ impl Traits {
             is_head: reader.is_of_head(bytes),
             ..Traits::default()
         }
+    }
+}
+
+impl ReadHead for HeadReader {
+    fn read(
+        &mut self,
+        bytes: &[u8],
+        limits: &Limits,
+        spans: &mut FieldSpans,
+    ) -> Result<Option<usize>, Rejection> {
+        let is_complete = HeadReader::read(self, bytes, limits, spans)?;
+        Ok(is_complete.then(|| spans.map().len()))
     }
 }

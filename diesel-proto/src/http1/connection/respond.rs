@@ -4,23 +4,13 @@ use core::fmt;
 
 use bytes::Bytes;
 
-use super::heading::{Heading, ROOM, Terms, Wording, put_status};
-use super::misuse::{Misuse, check_fields};
-use super::{Output, Reading, ServerConnection, Writing};
+use super::{Misuse, ServerConnection};
 use crate::Pipeline;
-use crate::http1::chunked::{CHUNK_END, LAST_CHUNK, chunk_head};
+use crate::http1::message::{
+    Heading, Output, ROOM, Terms, Wording, Writing, check_fields, put_status,
+};
 use crate::http1::state::ServerEvent;
-use crate::http1::{ContentType, Headers, HttpDate, Server, Status};
-
-/// How long the body of a response is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum BodyLength {
-    /// So many bytes.
-    Exactly(u64),
-    /// Nobody knows yet: it goes out in chunks; to a client of HTTP/1.0, until the connection is
-    /// closed.
-    Unknown,
-}
+use crate::http1::{BodyLength, ContentType, Headers, HttpDate, Server, Status};
 
 impl ServerConnection {
     /// Sends `100 Continue` if the client waits for it and has not got it. To be called when the
@@ -173,15 +163,8 @@ impl ServerConnection {
     ///
     /// Before the head, after the end, if it is more than was announced, or if the output is closed.
     pub fn data(&mut self, data: &[u8], out: &mut Output<'_>) -> Result<(), Misuse> {
-        match self.before_data(data.len(), out)? {
-            Writing::Discarded => {}
-            Writing::Chunked => {
-                out.put(data);
-                out.put(CHUNK_END);
-            }
-            _ => out.put(data),
-        }
-        Ok(())
+        self.may_send_data(out)?;
+        Ok(self.writer.data(data, out)?)
     }
 
     /// As [`data`](Self::data), by reference if it is large.
@@ -190,14 +173,8 @@ impl ServerConnection {
     ///
     /// As [`data`](Self::data).
     pub fn data_bytes(&mut self, data: Bytes, out: &mut Output<'_>) -> Result<(), Misuse> {
-        let writing = self.before_data(data.len(), out)?;
-        if writing != Writing::Discarded {
-            let _ = out.pipeline.push_bytes(data, out.blocks);
-            if writing == Writing::Chunked {
-                out.put(CHUNK_END);
-            }
-        }
-        Ok(())
+        self.may_send_data(out)?;
+        Ok(self.writer.data_bytes(data, out)?)
     }
 
     /// As [`data`](Self::data), with all that is queued elsewhere: in one chunk.
@@ -206,15 +183,8 @@ impl ServerConnection {
         data: &mut Pipeline,
         out: &mut Output<'_>,
     ) -> Result<(), Misuse> {
-        let len = usize::try_from(data.len()).unwrap_or(usize::MAX);
-        let writing = self.before_data(len, out)?;
-        if writing != Writing::Discarded {
-            let _ = out.pipeline.append(data, out.blocks);
-            if writing == Writing::Chunked {
-                out.put(CHUNK_END);
-            }
-        }
-        Ok(())
+        self.may_send_data(out)?;
+        Ok(self.writer.data_queued(data, out)?)
     }
 
     /// Ends the response. `trailers` go out behind a chunked body; to a client of HTTP/1.0, and for
@@ -226,21 +196,10 @@ impl ServerConnection {
     /// of known length; if the output is closed, and something would have to be written.
     pub fn end(&mut self, trailers: &Headers, out: &mut Output<'_>) -> Result<(), Misuse> {
         check_fields(trailers)?;
-        match self.writing {
-            _ if self.state.server != Server::Sending => {}
-            Writing::Length(left) if left > 0 => return Err(Misuse::TooShort(left)),
-            Writing::Length(_) if !trailers.is_empty() => return Err(Misuse::TrailersForbidden),
-            _ => {}
-        }
-        if self.writing == Writing::Chunked {
-            out.check_open()?;
-        }
+        self.state.may(ServerEvent::End)?;
+        self.writer.may_end(trailers, out)?;
         self.state.server(ServerEvent::End)?;
-        if self.writing == Writing::Chunked {
-            out.put(LAST_CHUNK);
-            out.put(trailers.lines());
-            out.put(b"\r\n");
-        }
+        self.writer.end(trailers, out);
         Ok(())
     }
 
@@ -272,7 +231,7 @@ impl ServerConnection {
         let length = BodyLength::Exactly(content.len() as u64);
         let terms = self.begin_response(heading, length, ServerEvent::WholeResponse)?;
         let _ = self.state.server(ServerEvent::WholeResponse);
-        Ok((terms, if self.writing == Writing::Discarded { &[] } else { content }))
+        Ok((terms, if self.writer.writing() == Writing::Discarded { &[] } else { content }))
     }
 
     /// The head of a response is about to go out, if it may: the last moment to say that the
@@ -293,11 +252,8 @@ impl ServerConnection {
         }
         let writing = self.writing(status, length)?;
         self.state.may(event)?;
-        self.writing = writing;
-        let unread = match self.reading {
-            Reading::Length(left) => left,
-            _ => 0,
-        };
+        self.writer.begin(writing);
+        let unread = self.reader.left().unwrap_or(0);
         // A client that waits for 100 Continue sends the body, or does not: there is no telling
         // what its next bytes are. (If the body came already, there is; but that depends on the cuts.)
         if writing == Writing::UntilClose
@@ -334,24 +290,9 @@ impl ServerConnection {
         })
     }
 
-    /// Checks whether so much data may go out now, and writes what comes before it.
-    fn before_data(&mut self, len: usize, out: &mut Output<'_>) -> Result<Writing, Misuse> {
+    fn may_send_data(&mut self, out: &Output<'_>) -> Result<(), Misuse> {
         out.check_open()?;
-        let len = len as u64;
-        match &mut self.writing {
-            Writing::Length(left) if self.state.server == Server::Sending => {
-                *left = left.checked_sub(len).ok_or(Misuse::TooLong(*left))?;
-            }
-            _ => {}
-        }
-        self.state.server(ServerEvent::Data)?;
-        match self.writing {
-            // An empty chunk would end the body.
-            _ if len == 0 => return Ok(Writing::Discarded),
-            Writing::Chunked => out.put(&chunk_head(len)),
-            _ => {}
-        }
-        Ok(self.writing)
+        Ok(self.state.server(ServerEvent::Data)?)
     }
 }
 

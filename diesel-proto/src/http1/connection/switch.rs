@@ -1,8 +1,7 @@
 //! Another protocol takes over: after an upgrade, or in a tunnel.
 
-use super::heading::{ROOM, put_status};
-use super::misuse::check_fields;
 use super::{Misuse, Output, ServerConnection};
+use crate::http1::message::{ROOM, check_fields, put_status};
 use crate::http1::state::ServerEvent;
 use crate::http1::syntax::trim_blanks;
 use crate::http1::{Headers, HttpDate, Status};

@@ -1,5 +1,6 @@
 use super::*;
-use crate::http1::{ContentType, FieldSpans, Headers, HttpDate, Status};
+use crate::http1::{BodyLength, ContentType, FieldSpans, Headers, HttpDate, Status};
+use crate::{Blocks, Pipeline};
 use alloc::format;
 use alloc::string::{String, ToString};
 use alloc::vec::Vec;

@@ -20,25 +20,25 @@ use crate::http1::{ContentType, Headers, HttpDate, Status};
 
 /// What the application says in the head of a response.
 #[derive(Clone, Copy)]
-pub(in crate::http1) struct Heading<'a> {
-    pub(in crate::http1) status: Status,
+pub(crate) struct Heading<'a> {
+    pub(crate) status: Status,
     /// Besides `headers`.
-    pub(in crate::http1) content_type: Option<ContentType>,
-    pub(in crate::http1) headers: &'a Headers,
+    pub(crate) content_type: Option<ContentType>,
+    pub(crate) headers: &'a Headers,
 }
 
 /// What the connection says in it.
 #[derive(Clone, Copy, PartialEq, Eq)]
-pub(super) struct Terms {
+pub(crate) struct Terms {
     /// What is announced of the body. `None`: nothing.
-    pub(super) length: Option<BodyLength>,
-    pub(super) keep_alive: bool,
-    pub(super) is_http10: bool,
+    pub(crate) length: Option<BodyLength>,
+    pub(crate) keep_alive: bool,
+    pub(crate) is_http10: bool,
 }
 
 /// The head that was written last, and the date: memory for all connections of a service.
 #[derive(Default)]
-pub(in crate::http1) struct Wording {
+pub(crate) struct Wording {
     date: Option<HttpDate>,
     said: Option<Said>,
     head: Vec<u8>,
@@ -55,7 +55,7 @@ struct Said {
 impl Wording {
     /// Goes on to this second. `None`: nobody knows the time.
     #[inline]
-    pub(in crate::http1) fn refresh(&mut self, unix_seconds: Option<u64>) {
+    pub(crate) fn refresh(&mut self, unix_seconds: Option<u64>) {
         if self.date.as_ref().map(HttpDate::unix) != unix_seconds {
             self.date = unix_seconds.map(HttpDate::from_unix);
             self.said = None;
@@ -63,13 +63,13 @@ impl Wording {
     }
 
     /// The date of this second.
-    pub(in crate::http1) fn date(&self) -> Option<&HttpDate> {
+    pub(crate) fn date(&self) -> Option<&HttpDate> {
         self.date.as_ref()
     }
 
     /// The bytes of a head without fields of its own: those of the last one, if it says the same.
     #[inline]
-    pub(super) fn head(&mut self, heading: &Heading<'_>, terms: Terms) -> &[u8] {
+    pub(crate) fn head(&mut self, heading: &Heading<'_>, terms: Terms) -> &[u8] {
         let Heading { status, content_type, .. } = *heading;
         let said = Some(Said { status, content_type, terms });
         if self.said != said {
@@ -82,17 +82,17 @@ impl Wording {
 }
 
 /// Room for what the connection writes into a head by itself.
-pub(super) const ROOM: usize = 192;
+pub(crate) const ROOM: usize = 192;
 
 impl Heading<'_> {
     /// Bytes that are enough for this head, as good as always.
-    pub(super) fn expected_len(&self) -> usize {
+    pub(crate) fn expected_len(&self) -> usize {
         let content_type = self.content_type.map_or(0, |content_type| content_type.as_str().len());
         ROOM + content_type + self.headers.lines().len()
     }
 
     /// Writes it to the end of `out`, with the fields that are the connection's.
-    pub(super) fn write(&self, terms: Terms, date: Option<&HttpDate>, out: &mut Vec<u8>) {
+    pub(crate) fn write(&self, terms: Terms, date: Option<&HttpDate>, out: &mut Vec<u8>) {
         let Heading { status, content_type, headers } = *self;
         let Terms { length, keep_alive, is_http10 } = terms;
         put_status(status, out);
@@ -136,7 +136,7 @@ impl Heading<'_> {
     }
 }
 
-pub(super) fn put_status(status: Status, out: &mut Vec<u8>) {
+pub(crate) fn put_status(status: Status, out: &mut Vec<u8>) {
     match status.line() {
         Some(line) => out.extend_from_slice(line.as_bytes()),
         None => {
