@@ -121,6 +121,10 @@ impl<M: Machine> Nested<M> {
     /// told may say a better cause: the first one stands. One that was not started yet is told as
     /// well, as it is of a connection that could not be made; it is not to be started any more.
     ///
+    /// A framing layer that has last words for its peer (an alert) must not abort, for that would drop
+    /// them. It [passes on](Self::pass_on) the cut, says them, closes, and does not settle: it is told
+    /// nothing more then.
+    ///
     /// ```
     /// use core::time::Duration;
     /// use diesel_proto::{
@@ -184,6 +188,45 @@ impl<M: Machine> Nested<M> {
         &mut self,
         layer: Option<Deadline>,
         actions: &mut Actions<'_>,
+        frame: impl FnMut(&[u8], &mut Actions<'_>),
+    ) {
+        self.frame_output(actions, frame);
+        self.say(layer, actions);
+    }
+
+    /// The first half of [`settle_framed`](Self::settle_framed): everything that the inner machine
+    /// queued goes out in the layer's own form. For a layer that has something to say behind that and
+    /// before the end, such as a closing record: it says so now, and then [`settle`](Self::settle)s.
+    ///
+    /// ```
+    /// use diesel_proto::{
+    ///     Actions, Cause, End, Endpoint, Input, Instant, LineEcho, Machine, Nested,
+    /// };
+    ///
+    /// /// Ends with a full stop, unless it is cut off.
+    /// struct Dot<M>(Nested<M>);
+    ///
+    /// impl<M: Machine> Machine for Dot<M> {
+    ///     fn step(&mut self, now: Instant, input: Input<'_>, actions: &mut Actions<'_>) -> usize {
+    ///         let taken = self.0.pass_on(now, input, actions);
+    ///         self.0.frame_output(actions, |bytes, actions| actions.send(bytes));
+    ///         if let Some(End::Close(_)) = self.0.end() {
+    ///             actions.send(b".");
+    ///         }
+    ///         self.0.settle(None, actions);
+    ///         taken
+    ///     }
+    /// }
+    ///
+    /// let now = Instant::ORIGIN;
+    /// let mut endpoint = Endpoint::new(Dot(Nested::framing(LineEcho::default())), now);
+    /// assert_eq!(endpoint.received(now, b"hello\nquit\n"), 11);
+    /// assert_eq!(endpoint.take_outgoing(now), b"you said: hello\n.");
+    /// assert_eq!(endpoint.end(), Some(End::Close(Cause::Done)));
+    /// ```
+    pub fn frame_output(
+        &mut self,
+        actions: &mut Actions<'_>,
         mut frame: impl FnMut(&[u8], &mut Actions<'_>),
     ) {
         while self.frames && !self.link.flow.output.is_empty() {
@@ -192,7 +235,7 @@ impl<M: Machine> Nested<M> {
             if n == 0 {
                 // Bytes that a file holds cannot go through here.
                 actions.notice(Notice::Text("a region was queued inside a framing layer".into()));
-                return actions.abort(Cause::Failed);
+                return self.link.flow.abort_with(Cause::Failed, actions.blocks());
             }
             let mut framed = 0;
             for slice in &slices[..n] {
@@ -201,7 +244,6 @@ impl<M: Machine> Nested<M> {
             }
             self.link.flow.output.advance(framed, actions.blocks());
         }
-        self.say(layer, actions);
     }
 
     /// Whether the inner machine ended its sending side: nothing more will be queued.
@@ -210,7 +252,8 @@ impl<M: Machine> Nested<M> {
     }
 
     /// How the inner machine ended the stream, if it did. A layer that says goodbye itself (a
-    /// closing record) does so for an [`End::Close`] only, and before it settles.
+    /// closing record) does so for an [`End::Close`] only, behind the
+    /// [output](Self::frame_output) and before it settles.
     pub fn end(&self) -> Option<End> {
         self.link.flow.end()
     }

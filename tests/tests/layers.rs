@@ -9,7 +9,7 @@ use diesel_proto::testkit::Stimulus;
 use diesel_proto::testkit::laws::Laws;
 use diesel_proto::testkit::layer_laws::LayerLaws;
 use diesel_proto::{
-    Actions, Cause, End, Endpoint, Input, Instant, LineEcho, Machine, Nested, Reason,
+    Actions, Cause, End, Endpoint, External, Input, Instant, LineEcho, Machine, Nested, Reason,
 };
 use diesel_tests::xor::{Xor, open, seal};
 
@@ -313,16 +313,43 @@ fn a_framing_layer_that_forgets_its_frame_is_cut_and_nothing_goes_out_in_the_cle
 }
 
 #[test]
+fn a_region_cannot_go_through_a_framing_layer_and_the_stream_is_cut() {
+    struct Region;
+    impl Machine for Region {
+        fn step(&mut self, _: Instant, input: Input<'_>, actions: &mut Actions<'_>) -> usize {
+            if input == Input::Wake {
+                actions.send(b"before");
+                actions.send_external(External { id: 1, offset: 0, len: 9 });
+            }
+            0
+        }
+    }
+    let mut endpoint = Endpoint::new(Xor::new(KEY, Region), NOW);
+    endpoint.wake(NOW);
+    assert_eq!(endpoint.end(), Some(End::Abort(Cause::Failed)));
+    let notices: Vec<_> = endpoint.drain_notices().map(|notice| notice.to_string()).collect();
+    assert_eq!(notices, ["a region was queued inside a framing layer"]);
+
+    let mut endpoint = Endpoint::new(Plain(Nested::sharing(Region)), NOW);
+    endpoint.wake(NOW);
+    assert_eq!(endpoint.take_outgoing(NOW), b"before");
+    assert_eq!(endpoint.external().map(|region| region.len), Some(9));
+}
+
+#[test]
 fn layers_keep_the_laws_of_layers() {
-    LayerLaws::of(|inner| Plain(Nested::sharing(inner))).assert();
-    LayerLaws::of(|inner| Plain(Nested::sharing(Plain(Nested::sharing(inner))))).assert();
+    LayerLaws::of(|inner| Plain(Nested::sharing(inner))).sessions(50).assert();
+    LayerLaws::of(|inner| Plain(Nested::sharing(Plain(Nested::sharing(inner)))))
+        .sessions(50)
+        .assert();
     let frames = || LayerLaws::of(|inner| Xor::new(KEY, inner));
-    frames().framed_by(|plain| seal(KEY, plain), |sealed| open(KEY, sealed)).assert();
+    frames().framed_by(|plain| seal(KEY, plain), |sealed| open(KEY, sealed)).sessions(50).assert();
     // One record for each byte, and records in records.
     let bytewise = |plain: &[u8]| plain.chunks(1).flat_map(|byte| seal(KEY, byte)).collect();
-    frames().framed_by(bytewise, |sealed| open(KEY, sealed)).assert();
+    frames().framed_by(bytewise, |sealed| open(KEY, sealed)).sessions(50).assert();
     LayerLaws::of(|inner| Xor::new(7, Plain(Nested::sharing(Xor::new(KEY, inner)))))
         .framed_by(|plain| seal(7, &seal(KEY, plain)), |sealed| open(KEY, &open(7, sealed)))
+        .sessions(50)
         .assert();
 }
 
