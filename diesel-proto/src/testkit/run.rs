@@ -57,6 +57,8 @@ pub struct Entry {
     /// It took no bytes in the end, until something else would happen. The laws of machines do not
     /// compare this.
     pub paused: bool,
+    /// Bytes that were queued still, for a peer that did not read. Not compared, either.
+    pub queued: u64,
     /// Our side had ended.
     pub half_closed: bool,
     /// The stream was closed.
@@ -383,6 +385,7 @@ impl<M: Machine> Run<'_, M> {
             notices: core::mem::take(&mut self.notices),
             deadline: self.endpoint.next_deadline().filter(|_| !early),
             paused: self.endpoint.is_blocked(),
+            queued: self.endpoint.queued(),
             half_closed: self.endpoint.half_closed(),
             closed: self.endpoint.closed(),
             aborted: self.endpoint.was_cut(),

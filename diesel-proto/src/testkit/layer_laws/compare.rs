@@ -53,9 +53,19 @@ impl Manner {
         let bare = entries(bare, inside);
         let layered: Vec<_> =
             entries(layered, outside).into_iter().map(|it| self.own(it)).collect();
-        let agree =
-            bare.len() == layered.len() && bare.iter().zip(&layered).all(|it| self.agrees(it));
+        let agree = bare.len() == layered.len() && self.all_agree(bare.iter().zip(&layered));
         (!agree).then_some(Difference { bare, layered })
+    }
+
+    /// A layer that says something at the end is not at its end before that is sent. If it never is,
+    /// because the stream was cut or a write failed, that is the cause; nothing is to be compared then.
+    fn all_agree<'a>(self, mut pairs: impl Iterator<Item = (&'a Entry, &'a Entry)>) -> bool {
+        let mut ends_later = false;
+        pairs.all(|(bare, layered)| {
+            let is_lost = ends_later && layered.aborted;
+            ends_later = is_lost || has_more_to_say(bare, layered) && bare.closed.is_some();
+            is_lost || self.agrees((bare, layered))
+        })
     }
 
     /// Without what the layer itself has to tell, as far as that can be known.
@@ -73,8 +83,8 @@ impl Manner {
             && self.deadlines_agree(bare, layered)
             && (bare.paused == layered.paused
                 || self.own_deadlines && !bare.paused && layered.deadline.is_some())
-            && bare.half_closed == layered.half_closed
-            && bare.closed == layered.closed
+            && (bare.half_closed == layered.half_closed && bare.closed == layered.closed
+                || has_more_to_say(bare, layered))
             && bare.aborted == layered.aborted
     }
 
@@ -95,6 +105,12 @@ impl Manner {
         };
         self.delays || bare.deadline == layered.deadline || self.own_deadlines && is_sooner
     }
+}
+
+/// Whether the machine is done, and the layer has something to say yet to a peer that does not read.
+fn has_more_to_say(bare: &Entry, layered: &Entry) -> bool {
+    let waits = bare.queued == 0 && layered.queued > 0;
+    waits && !layered.half_closed && layered.closed.is_none()
 }
 
 /// The entries of a run, unit by unit. A unit has as many inputs as it says; where it merges, what
