@@ -6,6 +6,7 @@ pub mod logged;
 pub mod plain_loop;
 mod program;
 mod running;
+pub mod toy_frames;
 pub mod xor;
 
 pub use crowd::{Crowd, Diary, Outcome};

@@ -1,0 +1,102 @@
+//! A server that speaks in frames: it sends every message back.
+
+use core::time::Duration;
+
+use diesel_proto::{Actions, Cause, Input, Instant, Machine, Reason};
+
+use super::code_of;
+use super::frame::{Frame, FrameReader, Kind};
+
+/// A client that says nothing for so long is asked whether it is there,
+pub const IDLE: Duration = Duration::from_secs(30);
+/// and has so long to answer.
+pub const ANSWER: Duration = Duration::from_secs(10);
+/// It reads no more while so many bytes wait to be sent,
+const HIGH_WATER: u64 = 4096;
+/// until fewer than these do.
+const LOW_WATER: u64 = 1024;
+
+/// Sends messages back, answers pings, and asks whether a silent client is there.
+#[derive(Debug)]
+pub struct FrameEcho {
+    reader: FrameReader,
+    has_asked: bool,
+}
+
+impl Default for FrameEcho {
+    fn default() -> Self {
+        FrameEcho { reader: FrameReader::of_client(), has_asked: false }
+    }
+}
+
+impl FrameEcho {
+    fn heard(&mut self, now: Instant, actions: &mut Actions<'_>) {
+        self.has_asked = false;
+        actions.set_deadline(now + IDLE, Reason::Idle);
+    }
+
+    /// Takes frames until one of them is the last, or too much waits to be sent.
+    fn bytes(&mut self, now: Instant, bytes: &[u8], actions: &mut Actions<'_>) -> usize {
+        let mut taken = 0;
+        while !actions.is_closing() && !actions.is_paused() {
+            let frame = match self.reader.read(&bytes[taken..]) {
+                Ok((n, Some(frame))) => {
+                    taken += n;
+                    frame
+                }
+                Ok((n, None)) => return taken + n,
+                Err(cause) => {
+                    ends(cause, actions);
+                    break;
+                }
+            };
+            self.heard(now, actions);
+            self.frame(frame, actions);
+            if actions.queued() >= HIGH_WATER && !actions.is_closing() {
+                actions.notify_below(LOW_WATER);
+                actions.pause();
+            }
+        }
+        taken
+    }
+
+    fn frame(&mut self, Frame { kind, payload }: Frame, actions: &mut Actions<'_>) {
+        match kind {
+            Kind::Text | Kind::Binary => actions.send(&Frame::new(kind, payload).encode(None)),
+            Kind::Ping => actions.send(&Frame::new(Kind::Pong, payload).encode(None)),
+            Kind::Pong => {}
+            Kind::Close => ends(Cause::PeerClosed, actions),
+        }
+    }
+}
+
+/// Says that it ends, and why, and ends.
+fn ends(cause: Cause, actions: &mut Actions<'_>) {
+    actions.send(&Frame::close(code_of(cause)).encode(None));
+    actions.close(cause);
+}
+
+impl Machine for FrameEcho {
+    fn step(&mut self, now: Instant, input: Input<'_>, actions: &mut Actions<'_>) -> usize {
+        match input {
+            Input::Start => self.heard(now, actions),
+            Input::Bytes(bytes) => return self.bytes(now, bytes, actions),
+            Input::Drained => actions.resume(),
+            Input::Eof => actions.abort(Cause::Protocol("toy-frames: no closing frame")),
+            Input::Deadline if self.has_asked => ends(Cause::TimedOut(Reason::Idle), actions),
+            Input::Deadline => {
+                self.has_asked = true;
+                actions.send(&Frame::new(Kind::Ping, *b"there?").encode(None));
+                actions.set_deadline(now + ANSWER, Reason::Idle);
+            }
+            Input::Shutdown => ends(Cause::Shutdown, actions),
+            Input::WriteFailed => actions.abort(Cause::Reset),
+            _ => {}
+        }
+        0
+    }
+
+    fn held(&self) -> usize {
+        self.reader.held()
+    }
+}
