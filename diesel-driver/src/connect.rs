@@ -5,6 +5,7 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use diesel_proto::ConnectErrorKind;
+use diesel_proto::hub::embed::Connecting;
 use socket2::{Domain, Protocol, Socket, Type};
 
 use crate::fault::{self, Call};
@@ -27,32 +28,23 @@ pub(crate) fn begin(address: SocketAddr) -> Result<Socket, ConnectErrorKind> {
     begin().map_err(|error| kind_of(&error))
 }
 
-/// What became of an attempt to connect.
-#[derive(Debug, PartialEq, Eq)]
-pub(crate) enum Outcome {
-    Connected,
-    /// There is no answer yet.
-    UnderWay,
-    Failed(ConnectErrorKind),
-}
-
 /// What became of the attempt that [`begin`] began. That the poller reports the socket says only
 /// that it is worth looking: it is connected once it has a peer.
-pub(crate) fn outcome(socket: &Socket) -> Outcome {
+pub(crate) fn outcome(socket: &Socket) -> Connecting {
     if let Ok(Some(error)) | Err(error) = fault::call(Call::Outcome, || socket.take_error()) {
-        return Outcome::Failed(kind_of(&error));
+        return Connecting::Failed(kind_of(&error));
     }
     match socket.peer_addr() {
         Ok(peer) => match socket.local_addr() {
             Ok(local) if local.as_socket() == peer.as_socket() => {
                 // Closed in order it would keep the port, which is somebody else's, for a minute.
                 let _ = socket.set_linger(Some(Duration::ZERO));
-                Outcome::Failed(ConnectErrorKind::SelfConnect)
+                Connecting::Failed(ConnectErrorKind::SelfConnect)
             }
-            _ => Outcome::Connected,
+            _ => Connecting::Done,
         },
-        Err(error) if error.kind() == io::ErrorKind::NotConnected => Outcome::UnderWay,
-        Err(error) => Outcome::Failed(kind_of(&error)),
+        Err(error) if error.kind() == io::ErrorKind::NotConnected => Connecting::UnderWay,
+        Err(error) => Connecting::Failed(kind_of(&error)),
     }
 }
 
@@ -104,7 +96,7 @@ mod tests {
         let backlog: Vec<_> =
             std::iter::from_fn(|| TcpStream::connect_timeout(&address, wait).ok()).collect();
 
-        assert_eq!(outcome(&begin(address).unwrap()), Outcome::UnderWay);
+        assert_eq!(outcome(&begin(address).unwrap()), Connecting::UnderWay);
         drop(backlog);
     }
 
@@ -119,7 +111,7 @@ mod tests {
                 continue; // no IPv6
             }
             socket.connect(&socket.local_addr().unwrap()).unwrap();
-            assert_eq!(outcome(&socket), Outcome::Failed(ConnectErrorKind::SelfConnect));
+            assert_eq!(outcome(&socket), Connecting::Failed(ConnectErrorKind::SelfConnect));
         }
     }
 
@@ -128,7 +120,7 @@ mod tests {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let socket = begin(listener.local_addr().unwrap()).unwrap();
         listener.accept().unwrap();
-        assert_eq!(outcome(&socket), Outcome::Connected);
+        assert_eq!(outcome(&socket), Connecting::Done);
     }
 
     #[test]
@@ -139,8 +131,8 @@ mod tests {
         // Some systems say so at once, others when the socket is looked at.
         let kind = match begin(address) {
             Ok(socket) => outcome(&socket),
-            Err(kind) => Outcome::Failed(kind),
+            Err(kind) => Connecting::Failed(kind),
         };
-        assert_eq!(kind, Outcome::Failed(ConnectErrorKind::Refused));
+        assert_eq!(kind, Connecting::Failed(ConnectErrorKind::Refused));
     }
 }

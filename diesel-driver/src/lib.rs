@@ -58,6 +58,7 @@ mod listen;
 mod registered;
 mod signals;
 mod socket;
+mod sockets;
 #[cfg(test)]
 mod tests;
 

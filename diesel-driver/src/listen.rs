@@ -5,6 +5,7 @@ use std::net::{SocketAddr, TcpListener, ToSocketAddrs};
 use std::sync::Arc;
 use std::time::Duration;
 
+use diesel_proto::hub::embed::{Accept, Interest};
 use diesel_proto::{Instant, ServiceId};
 use log::Level;
 use polling::Poller;
@@ -14,7 +15,7 @@ use crate::connect;
 use crate::fault::{self, Call};
 use crate::journal::Journal;
 use crate::key::Key;
-use crate::registered::{Interest, Registered};
+use crate::registered::Registered;
 
 /// How an address is listened on. What is not named has its default:
 ///
@@ -73,18 +74,6 @@ pub(crate) struct Listener {
 /// connection of ours that closes ends the rest; what others let go does not show.
 const REST: Duration = Duration::from_millis(100);
 
-/// What came of looking for a connection.
-#[derive(Debug)]
-pub(crate) enum Accepted {
-    One(Socket, SocketAddr),
-    /// None is there, or none is wanted.
-    Nothing,
-    /// One was there, and is gone. There may be others.
-    Lost,
-    /// The system has no descriptor, or no memory, for one that is there.
-    Exhausted,
-}
-
 /// Opens the first of the addresses that can be listened on. The error names the last one that
 /// could not.
 pub(crate) fn bind(
@@ -141,9 +130,13 @@ impl Listener {
     ///
     /// If this socket will never accept any more. What goes wrong with one connection, or passes, is
     /// no error.
-    pub(crate) fn accept(&mut self, now: Instant, journal: &mut Journal) -> io::Result<Accepted> {
+    pub(crate) fn accept(
+        &mut self,
+        now: Instant,
+        journal: &mut Journal,
+    ) -> io::Result<Accept<Socket>> {
         if self.stopped || self.resting_until.is_some() {
-            return Ok(Accepted::Nothing);
+            return Ok(Accept::Nothing);
         }
         let (stream, peer) = match fault::call(Call::Accept, || self.registered.source().accept()) {
             Ok(accepted) => accepted,
@@ -153,14 +146,14 @@ impl Listener {
         if let Err(error) = fault::call(Call::Nonblocking, || socket.set_nonblocking(true)) {
             let words = format_args!("{peer} is not served: {error}");
             journal.own(Level::Warn, "not served", words);
-            return Ok(Accepted::Lost);
+            return Ok(Accept::Gone);
         }
         // What these change is speed; a peer that is gone already makes them fail.
         let _ = fault::call(Call::Tune, || socket.set_tcp_nodelay(self.options.nodelay));
         if self.options.keepalive {
             let _ = fault::call(Call::Tune, || socket.set_keepalive(true));
         }
-        Ok(Accepted::One(socket, peer))
+        Ok(Accept::One(socket, peer.into()))
     }
 
     fn not_accepted(
@@ -168,17 +161,17 @@ impl Listener {
         now: Instant,
         error: io::Error,
         journal: &mut Journal,
-    ) -> io::Result<Accepted> {
+    ) -> io::Result<Accept<Socket>> {
         match error.raw_os_error() {
-            _ if error.kind() == io::ErrorKind::WouldBlock => Ok(Accepted::Nothing),
+            _ if error.kind() == io::ErrorKind::WouldBlock => Ok(Accept::Nothing),
             _ if connect::is_exhausted(&error) => {
                 self.rest(now, &error, journal)?;
-                Ok(Accepted::Exhausted)
+                Ok(Accept::Exhausted)
             }
             Some(libc::EBADF | libc::EFAULT | libc::EINVAL | libc::ENOTSOCK) => Err(error),
             // Interrupted, or that one connection's: some systems pass on what the network had
             // reported for it meanwhile, and a firewall may forbid it.
-            _ => Ok(Accepted::Lost),
+            _ => Ok(Accept::Gone),
         }
     }
 

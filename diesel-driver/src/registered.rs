@@ -4,12 +4,14 @@
 //! owned together with its registration, and dropping deletes first: so nobody can do it wrong.
 //!
 //! A source that is wanted for nothing is not registered at all: epoll would go on reporting a
-//! hang-up that nobody is going to look at.
+//! hang-up that nobody is going to look at. What it is watched for is reported for as long as it holds
+//! (level-triggered), so nothing has to be drained.
 
 use std::io;
 use std::os::fd::{AsFd, AsRawFd};
 use std::sync::Arc;
 
+use diesel_proto::hub::embed::Interest;
 use polling::{Event, PollMode, Poller};
 use socket2::Socket;
 
@@ -23,20 +25,6 @@ pub(crate) struct Registered<S: AsFd> {
     poller: Arc<Poller>,
     key: Key,
     interest: Interest,
-}
-
-/// What a source is watched for. It is reported for as long as it holds (level-triggered), so
-/// nothing has to be drained.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(crate) struct Interest {
-    pub(crate) readable: bool,
-    pub(crate) writable: bool,
-}
-
-impl Interest {
-    pub(crate) const NONE: Interest = Interest { readable: false, writable: false };
-    pub(crate) const READABLE: Interest = Interest { readable: true, writable: false };
-    pub(crate) const WRITABLE: Interest = Interest { readable: false, writable: true };
 }
 
 impl<S: AsFd> Registered<S> {

@@ -11,13 +11,14 @@ use std::os::unix::net::UnixStream;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
+use diesel_proto::hub::embed::Interest;
 use polling::Poller;
 use signal_hook::SigId;
 use signal_hook::consts::{SIGINT, SIGTERM};
 use signal_hook::{flag, low_level};
 
 use crate::key::Key;
-use crate::registered::{Interest, Registered};
+use crate::registered::Registered;
 
 const BOTH: [i32; 2] = [SIGINT, SIGTERM];
 

@@ -37,6 +37,8 @@
 //!    connect) counts from the `now` of the next run: so that it is never early, read the clock for
 //!    that run after the call came back. [`needs_time`](Hub::needs_time) says when that matters.
 //!
+//! The module [`embed`] does all of this but the waiting, over a trait of the embedder's streams.
+//!
 //! # The order of things
 //!
 //! Fibers run in the order in which they were woken, loops first in the order they were added;
@@ -51,6 +53,7 @@ mod called;
 mod config;
 pub(crate) mod core;
 mod doomed;
+pub mod embed;
 pub(crate) mod fibers;
 pub(crate) mod id;
 mod idle;

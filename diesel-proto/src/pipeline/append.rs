@@ -47,6 +47,8 @@ impl Pipeline {
     }
 
     /// As [`append`](Self::append), for a pipeline that has bytes out.
+    #[cold]
+    #[inline(never)]
     fn append_stored(&mut self, other: &mut Pipeline, blocks: &mut Blocks) -> Result<(), Closed> {
         let taken = mem::take(&mut other.queue().taken);
         other.len = other.len.saturating_sub(taken);

@@ -1,22 +1,26 @@
 //! A whole hub with one connection, as a machine: so that the laws of machines, and everything else
 //! that drives a machine, apply to handlers.
 //!
-//! It is an embedder of the hub inside, and keeps to the contract in [`hub`](crate::hub) as a
-//! driver does: it hands in what arrived, obeys the actions in their order, takes output only while
-//! the queue below has room, and wakes up when the hub asks to be woken.
+//! It is an embedder of the hub inside: the loop that every embedder shares, with the stream below as
+//! its transport. So it hands in what arrived, obeys the actions in their order, takes output only
+//! while the queue below has room, and wakes up when the hub asks to be woken.
 //!
 //! It must never know what the handler does.
 
-use alloc::vec::Vec;
 use core::fmt;
 
+use crate::hub::embed::{
+    Budgets, Connecting, Interest, Lost, Read, Ready, Streams, Transport, Write,
+};
 use crate::{
-    Action, Actions, Address, Cause, ConnId, ConnectErrorKind, Hub, Input, Instant, Machine,
-    Reason, Refused, ServiceId,
+    Actions, Address, Cause, ConnId, ConnectErrorKind, End, External, Hub, Input, Instant, Machine,
+    Notice, Reason, Refused, ServiceId,
 };
 
-/// Runs and obeyed actions in one step, before the rest is put off: a step is bounded.
-const RUNS: usize = 10_000;
+/// Turns in one step, before the rest is put off: a step is bounded.
+const TURNS: usize = 10_000;
+/// What limits how much is sent is the room below.
+const BUDGETS: Budgets = Budgets { sent: usize::MAX, received: usize::MAX, runs: 1, accepts: 0 };
 
 /// A hub and the one connection that its service is given.
 ///
@@ -48,10 +52,8 @@ pub struct HubMachine {
     hub: Hub,
     service: ServiceId,
     conn: Option<ConnId>,
-    actions: Vec<Action>,
+    streams: Streams<Interest>,
     room: u64,
-    /// The hub was told that nothing more is taken.
-    stuck: bool,
     held: usize,
     scanned: u64,
 }
@@ -63,9 +65,8 @@ impl HubMachine {
             hub,
             service,
             conn: None,
-            actions: Vec::new(),
+            streams: Streams::new(BUDGETS),
             room: 16 << 10,
-            stuck: false,
             held: 0,
             scanned: 0,
         }
@@ -83,92 +84,51 @@ impl HubMachine {
         &self.hub
     }
 
-    fn start(&mut self, now: Instant, actions: &mut Actions<'_>) {
-        match self.hub.accept(now, self.service, Address::Unnamed) {
+    fn start(&mut self, now: Instant, below: &mut Below<'_, '_>) {
+        let HubMachine { hub, service, streams, .. } = self;
+        match streams.accept_one(hub, below, now, *service, Address::Unnamed, ()) {
             Ok(conn) => self.conn = Some(conn),
-            Err(Refused::Limit(limit)) => actions.abort(Cause::Limit(limit)),
-            Err(Refused::Shutdown) => actions.abort(Cause::Shutdown),
-            Err(Refused::Panicked) => actions.abort(Cause::Panicked),
-            Err(Refused::NoSuchService) => actions.abort(Cause::Done),
+            Err(Refused::Limit(limit)) => below.actions.abort(Cause::Limit(limit)),
+            Err(Refused::Shutdown) => below.actions.abort(Cause::Shutdown),
+            Err(Refused::Panicked) => below.actions.abort(Cause::Panicked),
+            Err(Refused::NoSuchService) => below.actions.abort(Cause::Done),
         }
     }
 
     /// Until nothing more follows, or the bound of a step is reached.
-    fn run(&mut self, now: Instant, actions: &mut Actions<'_>) {
-        for _ in 0..RUNS {
-            let mut todo = core::mem::take(&mut self.actions);
-            self.hub.run(now, &mut todo);
-            for action in todo.drain(..) {
-                self.obey(now, action, actions);
-            }
-            self.actions = todo;
-            self.send(now, actions);
+    fn run(&mut self, now: Instant, below: &mut Below<'_, '_>) {
+        for _ in 0..TURNS {
+            self.streams.turn(&mut self.hub, below, now);
             // What is due now is due now, whoever asks.
             if self.hub.next_wake().is_none_or(|at| at > now) {
                 break;
             }
         }
+        self.conn = self.conn.filter(|conn| self.streams.stream(*conn).is_some());
         self.measure();
+        let actions = &mut *below.actions;
+        if let Some(&mut interest) = self.conn.and_then(|conn| self.streams.stream(conn)) {
+            match interest.readable {
+                true => actions.resume(),
+                false => actions.pause(),
+            }
+            if interest.writable {
+                actions.notify_below(self.room);
+            }
+        }
+        if self.streams.has_halted() {
+            actions.close(Cause::Shutdown);
+        }
         match self.hub.next_wake() {
             Some(at) => actions.set_deadline(at, Reason::Application("hub")),
             None => actions.clear_deadline(),
         }
     }
 
-    fn obey(&mut self, now: Instant, action: Action, actions: &mut Actions<'_>) {
-        match action {
-            Action::Connect(conn, _) => {
-                self.hub.connect_failed(now, conn, ConnectErrorKind::Unsupported);
-            }
-            Action::ReportUnacked(conn) => self.hub.unacked(now, conn, actions.queued()),
-            Action::Notice(_, notice) => actions.notice(notice),
-            Action::Halt => actions.close(Cause::Shutdown),
-            Action::Close(conn, cause) if Some(conn) == self.conn => {
-                self.conn = None;
-                actions.close(cause);
-            }
-            Action::Abort(conn, cause) if Some(conn) == self.conn => {
-                self.conn = None;
-                actions.cut(cause);
-            }
-            Action::Pause(conn) if Some(conn) == self.conn => actions.pause(),
-            Action::Resume(conn) if Some(conn) == self.conn => actions.resume(),
-            Action::HalfClose(conn) if Some(conn) == self.conn => actions.half_close(),
-            // `Send` is obeyed after each run anyway; the rest is about what is not here.
-            _ => {}
-        }
-    }
-
-    /// Moves output while there is room below; what is left over waits for `Drained`.
-    fn send(&mut self, now: Instant, actions: &mut Actions<'_>) {
-        let Some(conn) = self.conn else { return };
-        loop {
-            let room = self.room.saturating_sub(actions.queued());
-            let moved = self.hub.outgoing(conn, |slices| {
-                let mut left = usize::try_from(room).unwrap_or(usize::MAX);
-                for slice in slices {
-                    let now = &slice[..slice.len().min(left)];
-                    actions.send(now);
-                    left -= now.len();
-                }
-                room - left as u64
-            });
-            let Some(moved) = moved else { return };
-            // Zero is to be said once.
-            if moved > 0 || !self.stuck {
-                self.hub.sent(now, conn, moved);
-            }
-            self.stuck = moved == 0;
-            if self.stuck {
-                return actions.notify_below(self.room);
-            }
-        }
-    }
-
     fn measure(&mut self) {
-        let (held, scanned) =
-            self.conn.and_then(|conn| self.hub.held_and_scanned(conn)).unwrap_or_default();
-        self.held = held;
+        let counted = self.conn.and_then(|conn| self.hub.held_and_scanned(conn));
+        let (held, scanned) = counted.unwrap_or_default();
+        self.held = held + self.conn.map_or(0, |conn| self.streams.kept(conn));
         self.scanned = self.scanned.max(scanned);
     }
 }
@@ -176,10 +136,20 @@ impl HubMachine {
 impl Machine for HubMachine {
     fn step(&mut self, now: Instant, input: Input<'_>, actions: &mut Actions<'_>) -> usize {
         let mut taken = 0;
+        let below = &mut Below { now, room: self.room, actions };
+        self.streams.begin_round();
+        if let Some(conn) = self.conn.filter(|_| below.actions.queued() < self.room) {
+            let ready = Ready { writable: true, ..Ready::default() };
+            self.streams.ready(&mut self.hub, below, now, conn, ready);
+        }
         match (input, self.conn) {
-            (Input::Start, _) => self.start(now, actions),
-            (Input::Bytes(bytes), Some(conn)) => taken = self.hub.received(now, conn, bytes),
-            (Input::Bytes(bytes), None) => taken = bytes.len(),
+            (Input::Start, _) => self.start(now, below),
+            (Input::Bytes(bytes), conn) => {
+                taken = bytes.len();
+                if let Some(conn) = conn {
+                    self.streams.received(&mut self.hub, below, now, conn, bytes);
+                }
+            }
             (Input::Eof, Some(conn)) => self.hub.eof(now, conn),
             (Input::Cut(_), Some(conn)) => self.hub.reset(now, conn),
             (Input::WriteFailed, Some(conn)) => self.hub.write_failed(now, conn),
@@ -190,7 +160,7 @@ impl Machine for HubMachine {
             }
             _ => {}
         }
-        self.run(now, actions);
+        self.run(now, below);
         taken
     }
 
@@ -200,6 +170,84 @@ impl Machine for HubMachine {
 
     fn scanned(&self) -> u64 {
         self.scanned
+    }
+}
+
+/// The stream below, for one step. A stream is what it is watched for.
+struct Below<'b, 'a> {
+    now: Instant,
+    room: u64,
+    actions: &'b mut Actions<'a>,
+}
+
+impl Transport for Below<'_, '_> {
+    type Stream = Interest;
+    type Incoming = ();
+
+    fn read(&mut self, _: &mut Interest) -> Read<'_> {
+        // What arrives is handed over.
+        Read::Nothing
+    }
+
+    fn write(&mut self, _: &mut Interest, slices: &[&[u8]]) -> Write {
+        let room = self.room.saturating_sub(self.actions.queued());
+        let room = usize::try_from(room).unwrap_or(usize::MAX);
+        let mut left = room;
+        for slice in slices {
+            let now = &slice[..slice.len().min(left)];
+            self.actions.send(now);
+            left -= now.len();
+        }
+        Write::Took(room - left)
+    }
+
+    fn write_region(&mut self, _: &mut Interest, region: External) -> Option<Write> {
+        self.actions.send_external(region);
+        Some(Write::Took(usize::try_from(region.len).unwrap_or(usize::MAX)))
+    }
+
+    fn shut_down(&mut self, _: &mut Interest) -> Result<(), Lost> {
+        self.actions.half_close();
+        Ok(())
+    }
+
+    fn watch(&mut self, stream: &mut Interest, interest: Interest) -> Result<(), Lost> {
+        *stream = interest;
+        Ok(())
+    }
+
+    fn close(&mut self, _: Instant, _: ConnId, stream: Option<Interest>, end: End) {
+        match (stream, end) {
+            (None, _) => {}
+            (_, End::Close(cause)) => self.actions.close(cause),
+            (_, End::Abort(cause)) => self.actions.cut(cause),
+        }
+    }
+
+    fn open(&mut self, _: ConnId, (): ()) -> Result<Interest, Lost> {
+        Ok(Interest::READABLE)
+    }
+
+    fn connect(&mut self, _: ConnId, _: Address) -> Result<Interest, ConnectErrorKind> {
+        Err(ConnectErrorKind::Unsupported)
+    }
+
+    fn connected(&mut self, _: &mut Interest, _: bool) -> Connecting {
+        Connecting::UnderWay
+    }
+
+    fn unacked(&mut self, _: &mut Interest) -> Option<u64> {
+        Some(self.actions.queued())
+    }
+
+    fn accepts(&mut self, _: Instant, _: ServiceId, _: bool) {}
+
+    fn notice(&mut self, _: &Hub, _: Option<ServiceId>, notice: Notice) {
+        self.actions.notice(notice);
+    }
+
+    fn now(&mut self) -> Instant {
+        self.now
     }
 }
 

@@ -1,25 +1,32 @@
-//! A host: a hub and its streams, driven by the hub's contract.
+//! A host: a hub and its streams, driven by the loop that every embedder shares.
 //!
-//! This is what an embedder writes around a system's sockets, with pipes in their place. A turn:
-//! each stream that has become readable or writable is read or written once; the hub runs once; its
-//! actions are obeyed in order. There is another turn at once if anything is left to do.
+//! The network is its poller and its system, with pipes in the place of sockets. A turn: each stream
+//! that has become readable or writable is written and read once; the hub runs once; its actions are
+//! obeyed in order. There is another turn at once if anything is left to do.
 
+use alloc::boxed::Box;
 use alloc::collections::VecDeque;
 use alloc::rc::Rc;
 use alloc::vec::Vec;
 use core::net::{IpAddr, Ipv4Addr, SocketAddr};
 
-use super::pipe::Mark;
+use super::ends::Ends;
+use super::pipe::{Mark, Pipe};
 use super::transcript::What;
-use super::wire::{Due, End, Target};
+use super::wire::Due;
 use super::{Network, Options};
-use crate::{Action, Address, ConnId, ConnectErrorKind, Hub, Instant, TimerKey};
+use crate::hub::embed::{Budgets, Interest, Ready, Streams};
+use crate::{ConnId, ConnectErrorKind, Hub, Instant, TimerKey};
 
 /// The first of the ports that connections are made from.
 const FIRST_PORT: u16 = 49_152;
 
+/// One run is a turn, and a link says itself how much it takes.
+const BUDGETS: Budgets = Budgets { sent: usize::MAX, received: usize::MAX, runs: 1, accepts: 0 };
+
 pub(super) struct Host {
-    pub(super) hub: Hub,
+    /// Out of its place while it has its turn.
+    pub(super) app: Option<Box<App>>,
     pub(super) link: Option<Rc<Options>>,
     pub(super) halted: bool,
     /// On the network's list.
@@ -33,14 +40,20 @@ pub(super) struct Host {
     next_port: u16,
 }
 
+/// The application of a host. Its streams are known to it by their names alone.
+pub(super) struct App {
+    pub(super) hub: Hub,
+    pub(super) streams: Streams<ConnId>,
+}
+
+/// What the network knows of a stream.
 pub(super) struct Socket {
     conn: ConnId,
     /// The wire, and which end of it this is; none while it connects.
     pub(super) wire: Option<(usize, usize)>,
-    connecting: bool,
-    paused: bool,
-    /// Not all that is outgoing was taken.
-    wants_write: bool,
+    pub(super) interest: Interest,
+    /// The end of what it reads was seen.
+    pub(super) ended: bool,
     /// On the list of those that are ready.
     ready: bool,
 }
@@ -49,7 +62,7 @@ impl Host {
     pub(super) fn new(id: usize, hub: Hub) -> Self {
         let [_, a, b, c] = (id as u32).wrapping_add(1).to_be_bytes();
         Host {
-            hub,
+            app: Some(Box::new(App { hub, streams: Streams::new(BUDGETS) })),
             link: None,
             halted: false,
             busy: false,
@@ -76,14 +89,15 @@ impl Host {
         if self.sockets.len() <= conn.index() {
             self.sockets.resize_with(conn.index() + 1, || None);
         }
-        self.sockets[conn.index()] = Some(Socket {
-            conn,
-            wire,
-            connecting: wire.is_none(),
-            paused: false,
-            wants_write: false,
-            ready: false,
-        });
+        let interest = if wire.is_some() { Interest::READABLE } else { Interest::WRITABLE };
+        self.sockets[conn.index()] =
+            Some(Socket { conn, wire, interest, ended: false, ready: false });
+    }
+
+    /// Takes a socket away, if it is still there. Returns its wire, if it has one.
+    pub(super) fn remove_socket(&mut self, conn: ConnId) -> Option<(usize, usize)> {
+        let place = self.sockets.get_mut(conn.index())?;
+        place.take_if(|socket| socket.conn == conn)?.wire
     }
 }
 
@@ -98,35 +112,62 @@ impl Network {
         self.make_busy(host);
     }
 
+    /// The pipe that a socket reads from, with what it is watched for.
+    pub(super) fn inward(&mut self, host: usize, conn: ConnId) -> Option<(&mut Pipe, Interest)> {
+        let socket = self.hosts[host].socket(conn)?;
+        let ((wire, side), interest) = (socket.wire?, socket.interest);
+        Some((&mut self.wires[wire].pipes[1 - side], interest))
+    }
+
     pub(super) fn turn(&mut self, host: usize) {
         let at = &mut self.hosts[host];
         at.busy = false;
         if at.halted {
             return;
         }
+        let Some(mut app) = at.app.take() else { return };
+        let App { hub, streams } = &mut *app;
         self.traffic.turns += 1;
+        streams.begin_round();
         // Those that become ready meanwhile have their turn after the hub has run.
-        for _ in 0..at.ready.len() {
+        for _ in 0..self.hosts[host].ready.len() {
             let Some(conn) = self.hosts[host].ready.pop_front() else { break };
-            self.serve(host, conn);
+            self.serve(host, hub, streams, conn);
         }
+        let now = self.now;
+        streams.turn(hub, &mut Ends { network: self, host }, now);
+        let halted = streams.has_halted();
+        let more = halted || hub.has_more() || !self.hosts[host].ready.is_empty();
+        let wake = if more { None } else { hub.next_wake() };
+        self.hosts[host].app = Some(app);
+        match (halted, more) {
+            (true, _) => self.halt(host),
+            (_, true) => self.make_busy(host),
+            _ => self.wake_at(host, wake),
+        }
+    }
 
-        let mut actions = core::mem::take(&mut self.actions);
-        self.hosts[host].hub.run(self.now, &mut actions);
-        for action in actions.drain(..) {
-            self.obey(host, action);
+    /// As a poller reports what is ready: for as long as it is.
+    fn serve(&mut self, host: usize, hub: &mut Hub, streams: &mut Streams<ConnId>, conn: ConnId) {
+        let Some(socket) = self.hosts[host].socket(conn) else { return };
+        socket.ready = false;
+        let (ended, now) = (socket.ended, self.now);
+        let Some((pipe, _)) = self.inward(host, conn) else { return };
+        if ended && pipe.mark() == Some(Mark::Reset) {
+            // Nobody reads it any more, but a poller tells of it all the same.
+            pipe.take_mark();
+            self.transcript.add(now, host, Some(conn), What::Reset);
+            return hub.reset(now, conn);
         }
-        self.actions = actions;
-
-        let at = &mut self.hosts[host];
-        if at.halted {
-            return;
+        let readable = pipe.is_readable();
+        // Whether there is room shows when it is written.
+        let ready = Ready { readable, writable: true, hung_up: false };
+        streams.ready(hub, &mut Ends { network: self, host }, now, conn, ready);
+        if let Some((pipe, interest)) = self.inward(host, conn) {
+            if interest.readable && pipe.is_readable() {
+                self.make_ready(host, conn);
+            }
         }
-        if at.hub.has_more() || !at.ready.is_empty() {
-            return self.make_busy(host);
-        }
-        let wake = at.hub.next_wake();
-        self.wake_at(host, wake);
     }
 
     fn wake_at(&mut self, host: usize, at: Option<Instant>) {
@@ -144,175 +185,6 @@ impl Network {
         }
     }
 
-    /// One write and one read, as far as the stream is writable and readable.
-    fn serve(&mut self, host: usize, conn: ConnId) {
-        let Some(socket) = self.hosts[host].socket(conn) else { return };
-        socket.ready = false;
-        let wants_write = socket.wants_write;
-        if wants_write {
-            self.send_outgoing(host, conn);
-        }
-        self.receive(host, conn);
-    }
-
-    fn receive(&mut self, host: usize, conn: ConnId) {
-        let now = self.now;
-        let at = &mut self.hosts[host];
-        let Some(socket) = at.socket(conn) else { return };
-        let Some((wire, side)) = socket.wire else { return };
-        let paused = socket.paused;
-        let pipe = &mut self.wires[wire].pipes[1 - side];
-        if pipe.mark() == Some(Mark::Connected) {
-            pipe.take_mark();
-            if core::mem::take(&mut socket.connecting) {
-                self.transcript.add(now, host, Some(conn), What::Connected);
-                at.hub.connected(now, conn);
-            }
-            return self.get_on(wire, 1 - side);
-        }
-        if pipe.has_arrived() && !paused {
-            let bytes = pipe.next_read();
-            let taken = at.hub.received(now, conn, bytes).min(bytes.len());
-            if taken > 0 {
-                self.traffic.reads += 1;
-                self.traffic.bytes += taken as u64;
-                self.transcript.add(now, host, Some(conn), What::Received(&bytes[..taken]));
-            }
-            let all = taken == bytes.len();
-            pipe.consume(taken);
-            if let Some(socket) = at.socket(conn) {
-                // The hub says when to go on.
-                socket.paused |= !all;
-            }
-            self.made_room(wire, 1 - side);
-        } else if !pipe.has_arrived() && !paused && pipe.mark() == Some(Mark::End) {
-            pipe.take_mark();
-            self.transcript.add(now, host, Some(conn), What::Eof);
-            at.hub.eof(now, conn);
-        } else if !paused && pipe.mark() == Some(Mark::Reset) {
-            pipe.take_mark();
-            self.transcript.add(now, host, Some(conn), What::Reset);
-            at.hub.reset(now, conn);
-            return;
-        }
-        let pipe = &self.wires[wire].pipes[1 - side];
-        if !paused && (pipe.has_arrived() || pipe.mark().is_some()) {
-            self.make_ready(host, conn);
-        }
-    }
-
-    /// Writes what the stream takes.
-    fn send_outgoing(&mut self, host: usize, conn: ConnId) {
-        let now = self.now;
-        loop {
-            let at = &mut self.hosts[host];
-            let Some(socket) = at.socket(conn) else { return };
-            let Some((wire, side)) = socket.wire else { return };
-            if self.wires[wire].pipes[1 - side].mark() == Some(Mark::Reset) {
-                // As sockets do it: writing fails, and what arrived before is still to be read.
-                if at.hub.outgoing(conn, |_| ()).is_some() {
-                    self.transcript.add(now, host, Some(conn), What::WriteFailed);
-                    at.hub.write_failed(now, conn);
-                }
-                self.wants_write(host, conn, false);
-                return self.make_ready(host, conn);
-            }
-            let pipe = &mut self.wires[wire].pipes[side];
-            let room = pipe.next_write();
-            let bytes = &mut self.bytes;
-            let all = at.hub.outgoing(conn, |slices| {
-                bytes.clear();
-                for slice in slices {
-                    bytes.extend_from_slice(&slice[..slice.len().min(room - bytes.len())]);
-                }
-                slices.iter().map(|slice| slice.len()).sum::<usize>()
-            });
-            let Some(all) = all else {
-                self.wants_write(host, conn, false);
-                return;
-            };
-            let n = bytes.len();
-            if n > 0 {
-                self.traffic.writes += 1;
-                self.transcript.add(now, host, Some(conn), What::Sent(bytes));
-            }
-            let wrote = pipe.write(now, bytes);
-            pipe.writer_waits = n < all;
-            let writable = pipe.room() > 0;
-            let left = at.hub.sent(now, conn, n as u64);
-            self.wants_write(host, conn, n < all);
-            if n < all && writable {
-                self.make_ready(host, conn);
-            }
-            self.wrote(wire, side, wrote);
-            if n < all || left == 0 {
-                return;
-            }
-        }
-    }
-
-    fn wants_write(&mut self, host: usize, conn: ConnId, wants: bool) {
-        if let Some(socket) = self.hosts[host].socket(conn) {
-            socket.wants_write = wants;
-        }
-    }
-
-    fn obey(&mut self, host: usize, action: Action) {
-        match action {
-            Action::Send(conn) => self.send_outgoing(host, conn),
-            Action::Pause(conn) => {
-                if let Some(socket) = self.hosts[host].socket(conn) {
-                    socket.paused = true;
-                }
-            }
-            Action::Resume(conn) => {
-                if let Some(socket) = self.hosts[host].socket(conn) {
-                    socket.paused = false;
-                }
-                self.make_ready(host, conn);
-            }
-            Action::HalfClose(conn) => {
-                self.transcript.add(self.now, host, Some(conn), What::HalfClosed);
-                let wire = self.hosts[host].socket(conn).and_then(|socket| socket.wire);
-                if let Some((wire, side)) = wire {
-                    self.wires[wire].pipes[side].put(self.now, Mark::End);
-                    self.get_on(wire, side);
-                }
-            }
-            Action::Close(conn, cause) => {
-                self.end_stream(host, conn, crate::End::Close(cause));
-            }
-            Action::Abort(conn, cause) => {
-                self.end_stream(host, conn, crate::End::Abort(cause));
-            }
-            Action::ReportUnacked(conn) => {
-                // What has arrived, but was not read, may be acknowledged by a system; not here.
-                let wire = self.hosts[host].socket(conn).and_then(|socket| socket.wire);
-                if let Some((wire, side)) = wire {
-                    let held = self.wires[wire].pipes[side].held() as u64;
-                    self.hosts[host].hub.unacked(self.now, conn, held);
-                }
-            }
-            Action::Connect(conn, address) => {
-                self.transcript.add(self.now, host, Some(conn), What::Connects(address));
-                self.vacate(host, conn);
-                self.hosts[host].add_socket(conn, None);
-                match address {
-                    Address::Socket(address) => {
-                        self.reach(End::Host(host, conn), Target::Address(address));
-                    }
-                    _ => self.connect_failed(host, conn, ConnectErrorKind::Unsupported),
-                }
-            }
-            Action::StopAccepting(service) => self.stop_accepting(host, service, true),
-            Action::ResumeAccepting(service) => self.stop_accepting(host, service, false),
-            Action::Notice(_, notice) => {
-                self.transcript.add(self.now, host, None, What::Notice(&notice));
-            }
-            Action::Halt => self.halt(host),
-        }
-    }
-
     /// A new connection has the place of one that is gone, but whose close was not told yet.
     pub(super) fn vacate(&mut self, host: usize, conn: ConnId) {
         let socket = self.hosts[host].sockets.get_mut(conn.index()).and_then(Option::take);
@@ -321,29 +193,14 @@ impl Network {
         }
     }
 
-    fn end_stream(&mut self, host: usize, conn: ConnId, end: crate::End) {
-        let what = match end {
-            crate::End::Close(cause) => What::Closed(cause),
-            crate::End::Abort(cause) => What::Aborted(cause),
-        };
-        self.transcript.add(self.now, host, Some(conn), what);
-        let at = &mut self.hosts[host];
-        let Some(socket) = at.socket(conn) else { return };
-        let wire = socket.wire;
-        at.sockets[conn.index()] = None;
-        if let Some((wire, side)) = wire {
-            if end.is_abort() {
-                self.wires[wire].pipes[side].put(self.now, Mark::Reset);
-            }
-            self.leave(wire, side);
-        }
-    }
-
     pub(super) fn connect_failed(&mut self, host: usize, conn: ConnId, why: ConnectErrorKind) {
+        let now = self.now;
         let at = &mut self.hosts[host];
         if at.socket(conn).is_some() {
-            self.transcript.add(self.now, host, Some(conn), What::ConnectFailed(why));
-            at.hub.connect_failed(self.now, conn, why);
+            self.transcript.add(now, host, Some(conn), What::ConnectFailed(why));
+            if let Some(app) = &mut at.app {
+                app.hub.connect_failed(now, conn, why);
+            }
             self.make_busy(host);
         }
     }

@@ -54,6 +54,7 @@
 //!
 //! It must never know what a hub does with what it is told.
 
+mod ends;
 mod explore;
 mod host;
 mod options;
@@ -85,7 +86,7 @@ use self::transcript::Transcript;
 use self::wire::{Due, Listener, Wire};
 use crate::hub::Seed;
 use crate::testkit::Random;
-use crate::{Action, Hub, Instant, ServiceId, Timers};
+use crate::{Hub, Instant, ServiceId, Timers};
 
 /// More turns than this without time passing: it will never come to rest.
 const PATIENCE: u64 = 10_000_000;
@@ -108,8 +109,7 @@ pub struct Network {
     transcript: Transcript,
     traffic: Traffic,
     patience: u64,
-    /// Lent to whoever needs them.
-    actions: Vec<Action>,
+    /// What is read or written: one buffer for all.
     bytes: Vec<u8>,
 }
 
@@ -207,7 +207,6 @@ impl Network {
             transcript: Transcript::new(),
             traffic: Traffic::default(),
             patience: PATIENCE,
-            actions: Vec::new(),
             bytes: Vec::new(),
         }
     }
@@ -268,14 +267,14 @@ impl Network {
 
     /// The application of a host.
     pub fn hub(&self, host: HostId) -> Option<&Hub> {
-        Some(&self.hosts.get(host.0)?.hub)
+        Some(&self.hosts.get(host.0)?.app.as_ref()?.hub)
     }
 
     /// The application of a host, to be told something: it has its turn as soon as the network
     /// runs.
     pub fn hub_mut(&mut self, host: HostId) -> Option<&mut Hub> {
         self.make_busy(host.0);
-        Some(&mut self.hosts.get_mut(host.0)?.hub)
+        Some(&mut self.hosts.get_mut(host.0)?.app.as_mut()?.hub)
     }
 
     /// The orderly shutdown of a host begins.

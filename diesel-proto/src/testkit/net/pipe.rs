@@ -228,6 +228,11 @@ impl Pipe {
         self.arrived > 0
     }
 
+    /// Whether there is anything to see for who reads.
+    pub(super) fn is_readable(&self) -> bool {
+        self.has_arrived() || self.mark.is_some()
+    }
+
     /// What came after all bytes that have arrived.
     pub(super) fn mark(&self) -> Option<Mark> {
         self.mark

@@ -390,7 +390,7 @@ fn the_test_may_listen_everywhere() {
 #[test]
 fn names_of_another_network_do_nothing() {
     let (mut network, host) = echoing(1, LinkOptions::default());
-    let service = network.hosts[0].hub.add_service(echo);
+    let service = network.hub_mut(HostId(0)).unwrap().add_service(echo);
     let peer = network.connect_to(host, service);
     let mut other = Network::new(1);
     let lost = other.connect_to(host, service);

@@ -7,8 +7,9 @@ use alloc::collections::VecDeque;
 use alloc::rc::Rc;
 use core::net::SocketAddr;
 
+use super::ends::Ends;
+use super::host::App;
 use super::pipe::{Mark, Pipe, Wrote};
-use super::transcript::What;
 use super::{Network, Options};
 use crate::{Address, ConnId, ConnectErrorKind, ServiceId};
 
@@ -166,27 +167,13 @@ impl Network {
             End::Host(host, _) => Address::Socket(self.hosts[host].next_address()),
             End::Peer(peer) => Address::Socket(self.peer_address(peer)),
         };
-        let at = match self.hosts.get_mut(host) {
-            Some(at) if !at.halted => at,
-            _ => return self.refused(end),
-        };
-        match at.hub.accept(self.now, service, from) {
-            Ok(conn) => {
-                let what = What::Accepted(service, from);
-                self.transcript.add(self.now, host, Some(conn), what);
-                let wire = self.join(end, Some(End::Host(host, conn)));
-                self.vacate(host, conn);
-                self.hosts[host].add_socket(conn, Some((wire, 1)));
-                self.begin(wire);
-            }
-            Err(_) => {
-                self.transcript.add(self.now, host, None, What::Refused(service, from));
-                // As a system does it: the connection is made, and then closed.
-                let wire = self.join(end, None);
-                self.wires[wire].pipes[1].put(self.now, Mark::End);
-                self.begin(wire);
-            }
-        }
+        let app = self.hosts.get_mut(host).filter(|at| !at.halted).and_then(|at| at.app.take());
+        let Some(mut app) = app else { return self.refused(end) };
+        let (App { hub, streams }, now) = (&mut *app, self.now);
+        let ends = &mut Ends { network: self, host };
+        // A refusal was told.
+        let _ = streams.accept_one(hub, ends, now, service, from, (end, service, from));
+        self.hosts[host].app = Some(app);
         self.make_busy(host);
     }
 

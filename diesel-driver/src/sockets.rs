@@ -1,0 +1,226 @@
+//! The sockets of the system as the transport of a hub: what one call does, for each kind of call.
+//!
+//! It must never know the hub, nor in which order calls come: that is the loop's, in
+//! [`diesel_proto::hub::embed`].
+
+use std::io;
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use diesel_proto::hub::embed::{Accept, Connecting, Interest, Lost, Read, Transport, Write};
+use diesel_proto::{
+    Address, ConnId, ConnectErrorKind, End, External, Hub, Instant, Notice, Refused, ServiceId,
+};
+use log::Level;
+use polling::Poller;
+use socket2::Socket;
+
+use crate::clock::Clock;
+use crate::connect;
+use crate::journal::Journal;
+use crate::key::{Generations, Key};
+use crate::listen::{ListenOptions, Listener};
+use crate::registered::Registered;
+use crate::socket::Stream;
+
+/// Bytes of one read.
+const SCRATCH: usize = 64 << 10;
+
+pub(crate) struct Sockets {
+    poller: Arc<Poller>,
+    clock: Clock,
+    pub(crate) journal: Journal,
+    listeners: Vec<Listener>,
+    generations: Generations,
+    scratch: Box<[u8]>,
+    /// What is beyond repair: it ends the application.
+    broken: Option<io::Error>,
+}
+
+impl Sockets {
+    pub(crate) fn new(poller: Arc<Poller>, clock: Clock) -> Self {
+        Sockets {
+            poller,
+            clock,
+            journal: Journal::new(clock),
+            listeners: Vec::new(),
+            generations: Generations::default(),
+            scratch: vec![0; SCRATCH].into_boxed_slice(),
+            broken: None,
+        }
+    }
+
+    pub(crate) fn poller(&self) -> &Arc<Poller> {
+        &self.poller
+    }
+
+    pub(crate) fn listen(
+        &mut self,
+        service: ServiceId,
+        listener: std::net::TcpListener,
+        options: ListenOptions,
+    ) -> io::Result<()> {
+        let key = Key::of_listener(self.listeners.len()).ok_or(io::ErrorKind::OutOfMemory)?;
+        self.listeners.push(Listener::new(service, listener, options, &self.poller, key)?);
+        Ok(())
+    }
+
+    pub(crate) fn local_addr(&self, service: ServiceId) -> io::Result<SocketAddr> {
+        let listener = self.listeners.iter().find(|listener| listener.service == service);
+        listener.ok_or(io::ErrorKind::NotFound)?.local_addr()
+    }
+
+    /// Whose listening socket this is.
+    pub(crate) fn service_of(&self, listener: usize) -> Option<ServiceId> {
+        self.listeners.get(listener).map(|listener| listener.service)
+    }
+
+    /// When a listening socket has rested enough.
+    pub(crate) fn resting_until(&self) -> Option<Instant> {
+        self.listeners.iter().filter_map(Listener::resting_until).min()
+    }
+
+    /// Goes on accepting where a rest is over.
+    pub(crate) fn rested(&mut self, now: Instant) {
+        self.each_listener(|listener, journal| listener.rested(now, journal));
+    }
+
+    /// What ended the application, if something has.
+    pub(crate) fn check(&mut self) -> io::Result<()> {
+        self.broken.take().map_or(Ok(()), Err)
+    }
+
+    fn each_listener(&mut self, mut f: impl FnMut(&mut Listener, &mut Journal) -> io::Result<()>) {
+        for listener in &mut self.listeners {
+            if let Err(error) = f(listener, &mut self.journal) {
+                self.broken.get_or_insert(error);
+            }
+        }
+    }
+
+    fn register(&mut self, conn: ConnId, socket: Socket, interest: Interest) -> io::Result<Stream> {
+        let key = self.generations.next_key(conn.index()).ok_or(io::ErrorKind::OutOfMemory)?;
+        let registered = Registered::new(socket, &self.poller, key, interest);
+        let registered = registered.inspect_err(|error| {
+            let words = format_args!("cannot watch a socket: {error}");
+            self.journal.own(Level::Warn, "watch", words);
+        });
+        Ok(Stream::new(conn, registered?))
+    }
+
+    /// If the system does not let a stream be served, that connection is lost: no other.
+    fn lost(&mut self, conn: ConnId, result: io::Result<()>) -> Result<(), Lost> {
+        result.map_err(|error| {
+            self.journal.own(Level::Warn, "lost", format_args!("{conn:?} is lost: {error}"));
+            Lost
+        })
+    }
+}
+
+impl Transport for Sockets {
+    type Stream = Stream;
+    type Incoming = Socket;
+
+    #[inline]
+    fn read(&mut self, stream: &mut Stream) -> Read<'_> {
+        match stream.receive(&mut self.scratch) {
+            Ok(None) => Read::Nothing,
+            Ok(Some(0)) => Read::Eof,
+            Ok(Some(n)) => Read::Bytes { bytes: &self.scratch[..n], filled: n == SCRATCH },
+            Err(_) => Read::Reset,
+        }
+    }
+
+    #[inline]
+    fn write(&mut self, stream: &mut Stream, slices: &[&[u8]]) -> Write {
+        stream.send(slices)
+    }
+
+    fn write_region(&mut self, stream: &mut Stream, _: External) -> Option<Write> {
+        let words = format_args!("this driver cannot send regions: {:?} is cut", stream.conn());
+        self.journal.own(Level::Error, "region", words);
+        None
+    }
+
+    fn shut_down(&mut self, stream: &mut Stream) -> Result<(), Lost> {
+        self.lost(stream.conn(), stream.half_close())
+    }
+
+    fn watch(&mut self, stream: &mut Stream, interest: Interest) -> Result<(), Lost> {
+        let watched = stream.watch(interest);
+        self.lost(stream.conn(), watched)
+    }
+
+    fn close(&mut self, now: Instant, _: ConnId, stream: Option<Stream>, end: End) {
+        let Some(stream) = stream else { return };
+        if end.is_abort() {
+            stream.reset_on_close();
+        }
+        drop(stream);
+        // There is a descriptor again for those who wait for one.
+        self.each_listener(|listener, journal| listener.go_on(now, journal));
+    }
+
+    fn accept(&mut self, now: Instant, service: ServiceId) -> Accept<Socket> {
+        let mut listeners = self.listeners.iter_mut();
+        let Some(listener) = listeners.find(|listener| listener.service == service) else {
+            return Accept::Nothing;
+        };
+        listener.accept(now, &mut self.journal).unwrap_or_else(|error| {
+            self.broken.get_or_insert(error);
+            Accept::Nothing
+        })
+    }
+
+    /// One that cannot be watched is as good as reset.
+    fn open(&mut self, conn: ConnId, socket: Socket) -> Result<Stream, Lost> {
+        self.register(conn, socket, Interest::READABLE).map_err(|_| Lost)
+    }
+
+    fn refuse(&mut self, _: ServiceId, peer: Address, _: Socket, why: Refused) {
+        self.journal.own(Level::Debug, "refused", format_args!("{peer} refused: {why}"));
+    }
+
+    fn connect(&mut self, conn: ConnId, address: Address) -> Result<Stream, ConnectErrorKind> {
+        let Address::Socket(address) = address else { return Err(ConnectErrorKind::Unsupported) };
+        let socket = connect::begin(address)?;
+        let stream = self.register(conn, socket, Interest::WRITABLE);
+        stream.map_err(|error| connect::kind_of(&error))
+    }
+
+    fn connected(&mut self, stream: &mut Stream, hung_up: bool) -> Connecting {
+        match connect::outcome(stream.socket()) {
+            Connecting::Done => match stream.watch(Interest::READABLE) {
+                Ok(()) => Connecting::Done,
+                Err(error) => Connecting::Failed(connect::kind_of(&error)),
+            },
+            Connecting::UnderWay if hung_up => {
+                Connecting::Failed(ConnectErrorKind::Other(libc::ENOTCONN))
+            }
+            outcome => outcome,
+        }
+    }
+
+    fn unacked(&mut self, stream: &mut Stream) -> Option<u64> {
+        stream.unacked().ok()
+    }
+
+    fn accepts(&mut self, now: Instant, service: ServiceId, accepts: bool) {
+        self.each_listener(|listener, journal| match listener.service == service {
+            true => listener.stop(now, !accepts, journal),
+            false => Ok(()),
+        });
+    }
+
+    fn ran(&mut self) {
+        self.journal.hub_ran();
+    }
+
+    fn notice(&mut self, hub: &Hub, service: Option<ServiceId>, notice: Notice) {
+        self.journal.tell(hub, service, notice);
+    }
+
+    fn now(&mut self) -> Instant {
+        self.clock.now()
+    }
+}

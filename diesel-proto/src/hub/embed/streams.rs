@@ -1,0 +1,497 @@
+//! The table of streams: they come, are written and read when they are ready, and go.
+
+use alloc::vec::Vec;
+use core::fmt;
+
+use super::entry::Entry;
+use super::{Accept, Budgets, Connecting, Interest, Lost, Read, Ready, Transport, Write};
+use crate::{Action, Address, ConnId, End, External, Hub, Instant, Refused, ServiceId};
+
+/// The streams of one hub, and the loop around it: see the [module](super).
+///
+/// Calls take the hub, the transport and the time, which stay the embedder's. After some of them,
+/// [`turn`](Self::turn) is due; then, before the embedder waits, [`read_on`](Self::read_on).
+///
+/// ```
+/// use std::collections::VecDeque;
+/// use diesel_proto::hub::embed::{Connecting, Interest, Lost, Read, Ready, Streams, Transport, Write};
+/// use diesel_proto::{Address, ConnId, ConnectErrorKind, End, Hub, Instant, LineEcho, Service, ServiceId};
+///
+/// /// Pipes in memory: what comes in, what went out.
+/// #[derive(Default)]
+/// struct Pipes {
+///     scratch: Vec<u8>,
+/// }
+///
+/// #[derive(Default)]
+/// struct Pipe {
+///     arrived: VecDeque<Vec<u8>>,
+///     written: Vec<u8>,
+/// }
+///
+/// impl Transport for Pipes {
+///     type Stream = Pipe;
+///     type Incoming = Pipe;
+///
+///     fn read(&mut self, pipe: &mut Pipe) -> Read<'_> {
+///         match pipe.arrived.pop_front() {
+///             Some(bytes) => {
+///                 self.scratch = bytes;
+///                 Read::Bytes { bytes: &self.scratch, filled: false }
+///             }
+///             None => Read::Nothing,
+///         }
+///     }
+///
+///     fn write(&mut self, pipe: &mut Pipe, slices: &[&[u8]]) -> Write {
+///         pipe.written.extend(slices.concat());
+///         Write::Took(slices.concat().len())
+///     }
+///
+///     fn open(&mut self, _: ConnId, pipe: Pipe) -> Result<Pipe, Lost> {
+///         Ok(pipe)
+///     }
+///
+///     fn connect(&mut self, _: ConnId, _: Address) -> Result<Pipe, ConnectErrorKind> {
+///         Err(ConnectErrorKind::Unsupported)
+///     }
+///
+///     fn connected(&mut self, _: &mut Pipe, _: bool) -> Connecting {
+///         Connecting::Done
+///     }
+///
+///     fn shut_down(&mut self, _: &mut Pipe) -> Result<(), Lost> {
+///         Ok(())
+///     }
+///
+///     fn watch(&mut self, _: &mut Pipe, _: Interest) -> Result<(), Lost> {
+///         Ok(())
+///     }
+///
+///     fn close(&mut self, _: Instant, _: ConnId, _: Option<Pipe>, _: End) {}
+///
+///     fn accepts(&mut self, _: Instant, _: ServiceId, _: bool) {}
+///
+///     fn now(&mut self) -> Instant {
+///         Instant::ORIGIN
+///     }
+/// }
+///
+/// let (mut hub, mut pipes, mut streams) = (Hub::default(), Pipes::default(), Streams::default());
+/// let service = hub.add_service(Service::machine(|_| LineEcho::default()));
+/// let now = Instant::ORIGIN;
+/// let pipe = Pipe { arrived: [b"hello\r\n".to_vec()].into(), ..Pipe::default() };
+/// let conn = streams.accept_one(&mut hub, &mut pipes, now, service, Address::Unnamed, pipe)?;
+///
+/// // Where an embedder waits, and is told which of its streams are ready:
+/// let ready = Ready { readable: true, ..Ready::default() };
+/// streams.begin_round();
+/// streams.ready(&mut hub, &mut pipes, now, conn, ready);
+/// streams.turn(&mut hub, &mut pipes, now);
+/// assert_eq!(streams.stream(conn).unwrap().written, b"you said: hello\r\n");
+/// # Ok::<(), diesel_proto::Refused>(())
+/// ```
+pub struct Streams<S> {
+    table: Vec<Option<Entry<S>>>,
+    /// Those whose place another one has already, though their end was not told yet.
+    displaced: Vec<(ConnId, S)>,
+    /// Those whose last read filled the buffer.
+    filled: Vec<ConnId>,
+    pub(super) budgets: Budgets,
+    round: u64,
+    pub(super) actions: Vec<Action>,
+    pub(super) again: Vec<Again>,
+    pub(super) halted: bool,
+}
+
+/// A connection for which the system lacked something, until another one is closed.
+pub(super) struct Again {
+    pub(super) conn: ConnId,
+    pub(super) address: Address,
+    /// The hub has run since.
+    pub(super) is_due: bool,
+}
+
+impl<S> Default for Streams<S> {
+    fn default() -> Self {
+        Streams::new(Budgets::default())
+    }
+}
+
+impl<S> Streams<S> {
+    /// No streams. Allocates nothing.
+    pub const fn new(budgets: Budgets) -> Self {
+        Streams {
+            table: Vec::new(),
+            displaced: Vec::new(),
+            filled: Vec::new(),
+            budgets,
+            round: 0,
+            actions: Vec::new(),
+            again: Vec::new(),
+            halted: false,
+        }
+    }
+
+    /// Another round begins: every stream has its budget again. To be said each time before the
+    /// embedder looks which streams are ready.
+    pub fn begin_round(&mut self) {
+        self.round += 1;
+    }
+
+    /// Whether the hub has [halted](crate::Action::Halt): there is nothing to do any more.
+    pub fn has_halted(&self) -> bool {
+        self.halted
+    }
+
+    /// The stream of a connection, while it is open.
+    pub fn stream(&mut self, conn: ConnId) -> Option<&mut S> {
+        self.entry(conn).map(|entry| &mut entry.stream)
+    }
+
+    /// The connection at this [index](ConnId::index), and its stream: for a poller that knows a
+    /// stream by a number.
+    pub fn at(&self, index: usize) -> Option<(ConnId, &S)> {
+        self.table.get(index)?.as_ref().map(|entry| (entry.conn, &entry.stream))
+    }
+
+    /// All streams that are open.
+    pub fn iter(&self) -> impl Iterator<Item = (ConnId, &S)> + '_ {
+        self.table.iter().flatten().map(|entry| (entry.conn, &entry.stream))
+    }
+
+    /// Bytes of a connection that were read and that the hub has not taken yet.
+    pub fn kept(&self, conn: ConnId) -> usize {
+        let entry = self.table.get(conn.index()).and_then(Option::as_ref);
+        entry.filter(|entry| entry.conn == conn).map_or(0, |entry| entry.kept.len())
+    }
+
+    /// A service's listening socket is ready: accepts what waits there, within the budget, for as
+    /// long as the hub takes it. At a limit they wait with the system, until the hub says to go on.
+    pub fn accept<T>(&mut self, hub: &mut Hub, transport: &mut T, now: Instant, service: ServiceId)
+    where
+        T: Transport<Stream = S>,
+    {
+        for _ in 0..self.budgets.accepts {
+            if self.halted || !hub.may_accept(service) {
+                return;
+            }
+            match transport.accept(now, service) {
+                Accept::One(incoming, peer) => {
+                    // A refusal was told.
+                    let _ = self.accept_one(hub, transport, now, service, peer, incoming);
+                }
+                Accept::Gone => {}
+                Accept::Nothing => return,
+                // The connection that has been idle for longest makes room, if one is.
+                Accept::Exhausted if hub.make_room(now) => self.turn(hub, transport, now),
+                Accept::Exhausted => return,
+            }
+        }
+    }
+
+    /// A connection was accepted.
+    ///
+    /// # Errors
+    ///
+    /// As [`Hub::accept`]; the transport was told.
+    pub fn accept_one<T>(
+        &mut self,
+        hub: &mut Hub,
+        transport: &mut T,
+        now: Instant,
+        service: ServiceId,
+        peer: Address,
+        incoming: T::Incoming,
+    ) -> Result<ConnId, Refused>
+    where
+        T: Transport<Stream = S>,
+    {
+        match hub.accept(now, service, peer) {
+            Ok(conn) => {
+                match transport.open(conn, incoming) {
+                    Ok(stream) => self.add(conn, stream, false),
+                    Err(Lost) => hub.reset(now, conn),
+                }
+                Ok(conn)
+            }
+            Err(why) => {
+                transport.refuse(service, peer, incoming, why);
+                Err(why)
+            }
+        }
+    }
+
+    /// A stream is ready: writes what it takes, then reads, as far as that is wanted.
+    pub fn ready<T>(
+        &mut self,
+        hub: &mut Hub,
+        transport: &mut T,
+        now: Instant,
+        conn: ConnId,
+        ready: Ready,
+    ) where
+        T: Transport<Stream = S>,
+    {
+        let Some(entry) = self.entry(conn) else { return };
+        if entry.connecting {
+            return self.connected(hub, transport, now, conn, ready.hung_up);
+        }
+        if ready.writable && entry.writing {
+            self.send(hub, transport, now, conn);
+        }
+        if ready.readable {
+            self.read(hub, transport, now, conn);
+        }
+    }
+
+    /// Bytes arrived that were read already: for a transport that is handed what arrives. What the hub
+    /// does not take is kept; the transport should bring no more while the stream is not
+    /// [watched](Transport::watch) for reading.
+    pub fn received<T>(
+        &mut self,
+        hub: &mut Hub,
+        transport: &mut T,
+        now: Instant,
+        conn: ConnId,
+        bytes: &[u8],
+    ) where
+        T: Transport<Stream = S>,
+    {
+        let Some(entry) = self.entry(conn).filter(|entry| !entry.ended) else { return };
+        if !entry.kept.is_empty() {
+            return entry.kept.extend_from_slice(bytes);
+        }
+        let taken = hub.received(now, conn, bytes);
+        self.keep(hub, transport, now, conn, &bytes[taken.min(bytes.len())..]);
+    }
+
+    /// Reads again those streams whose last read filled the buffer, and that are still to be read, up
+    /// to the budget of the round. Returns whether any was: then another [`turn`](Self::turn) is due,
+    /// and this again. To be called after a turn, before the embedder waits: where it is not, a
+    /// poller says again that they are readable.
+    pub fn read_on<T>(&mut self, hub: &mut Hub, transport: &mut T, now: Instant) -> bool
+    where
+        T: Transport<Stream = S>,
+    {
+        let filled = self.filled.len();
+        for at in 0..filled {
+            self.read(hub, transport, now, self.filled[at]);
+        }
+        self.filled.drain(..filled);
+        filled > 0
+    }
+
+    /// One read.
+    fn read<T>(&mut self, hub: &mut Hub, transport: &mut T, now: Instant, conn: ConnId)
+    where
+        T: Transport<Stream = S>,
+    {
+        let (round, budget) = (self.round, self.budgets.received);
+        let Some(entry) = self.entry(conn).filter(|entry| entry.wants_read()) else { return };
+        match transport.read(&mut entry.stream) {
+            Read::Bytes { bytes, filled } => {
+                let goes_on = filled && entry.received_in(round, bytes.len()) < budget;
+                let taken = hub.received(now, conn, bytes);
+                if taken < bytes.len() {
+                    // It paused since the last turn: it says when to go on.
+                    let rest = bytes[taken..].to_vec();
+                    self.keep(hub, transport, now, conn, &rest);
+                } else if goes_on {
+                    self.filled.push(conn);
+                }
+            }
+            Read::Nothing => {}
+            Read::Eof => {
+                entry.ended = true;
+                let reset = entry.reset;
+                self.watch(hub, transport, now, conn);
+                match reset {
+                    true => hub.reset(now, conn),
+                    false => hub.eof(now, conn),
+                }
+            }
+            Read::Reset => hub.reset(now, conn),
+        }
+    }
+
+    /// Keeps what the hub did not take, and reads no more for now.
+    fn keep<T>(&mut self, hub: &mut Hub, t: &mut T, now: Instant, conn: ConnId, rest: &[u8])
+    where
+        T: Transport<Stream = S>,
+    {
+        if let Some(entry) = self.entry(conn).filter(|_| !rest.is_empty()) {
+            entry.kept.extend_from_slice(rest);
+            entry.paused = true;
+            self.watch(hub, t, now, conn);
+        }
+    }
+
+    /// Reads no more, or goes on reading: with what was not taken, if anything was not.
+    pub(super) fn pause<T>(&mut self, hub: &mut Hub, t: &mut T, now: Instant, conn: ConnId, p: bool)
+    where
+        T: Transport<Stream = S>,
+    {
+        let Some(entry) = self.entry(conn) else { return };
+        entry.paused = p;
+        if !p && !entry.kept.is_empty() {
+            let mut kept = core::mem::take(&mut entry.kept);
+            let taken = hub.received(now, conn, &kept);
+            kept.drain(..taken.min(kept.len()));
+            let Some(entry) = self.entry(conn) else { return };
+            entry.paused = !kept.is_empty();
+            entry.kept = kept;
+        }
+        self.watch(hub, t, now, conn);
+    }
+
+    /// Writes what the stream takes, up to the budget of this round: then the transport says again
+    /// that it is writable.
+    pub(super) fn send<T>(&mut self, hub: &mut Hub, transport: &mut T, now: Instant, conn: ConnId)
+    where
+        T: Transport<Stream = S>,
+    {
+        let (round, budget) = (self.round, self.budgets.sent);
+        let wait = loop {
+            let Some(entry) = self.entry(conn) else { return };
+            let room = budget.saturating_sub(entry.sent_in(round));
+            if room == 0 {
+                let more = hub.outgoing(conn, |_| ()).is_some() || hub.external(conn).is_some();
+                if more {
+                    // It may be that the stream takes no more: the hub has to know that it waits.
+                    hub.sent(now, conn, 0);
+                }
+                break more;
+            }
+            let stream = &mut entry.stream;
+            let bytes = hub.outgoing(conn, |slices| write(transport, stream, slices, room));
+            let written = match bytes {
+                Some(written) => written,
+                None => match hub.external(conn) {
+                    None => break false,
+                    Some(region) => {
+                        let len = region.len.min(room as u64);
+                        let region = External { len, ..region };
+                        match transport.write_region(stream, region) {
+                            Some(written) => (written, len as usize),
+                            None => return hub.reset(now, conn),
+                        }
+                    }
+                },
+            };
+            match written {
+                (Write::Took(n), all) => {
+                    entry.count_sent(n);
+                    let left = hub.sent(now, conn, n as u64);
+                    if n < all {
+                        break true;
+                    }
+                    if left == 0 {
+                        break false;
+                    }
+                }
+                (Write::Failed { reset }, _) => {
+                    entry.reset |= reset;
+                    hub.write_failed(now, conn);
+                    break false;
+                }
+            }
+        };
+        if let Some(entry) = self.entry(conn).filter(|entry| entry.writing != wait) {
+            entry.writing = wait;
+            self.watch(hub, transport, now, conn);
+        }
+    }
+
+    /// Something happened to a stream that connects.
+    fn connected<T>(&mut self, hub: &mut Hub, t: &mut T, now: Instant, conn: ConnId, hung_up: bool)
+    where
+        T: Transport<Stream = S>,
+    {
+        let Some(entry) = self.entry(conn) else { return };
+        match t.connected(&mut entry.stream, hung_up) {
+            Connecting::Done => {
+                (entry.connecting, entry.writing) = (false, false);
+                entry.watched = Interest::READABLE;
+                hub.connected(now, conn);
+            }
+            Connecting::UnderWay => {}
+            Connecting::Failed(why) => hub.connect_failed(now, conn, why),
+        }
+    }
+
+    /// Has the transport watch a stream for what it waits for, if that has changed.
+    pub(super) fn watch<T>(&mut self, hub: &mut Hub, transport: &mut T, now: Instant, conn: ConnId)
+    where
+        T: Transport<Stream = S>,
+    {
+        let Some(entry) = self.entry(conn) else { return };
+        let interest = entry.interest();
+        if interest == entry.watched {
+            return;
+        }
+        match transport.watch(&mut entry.stream, interest) {
+            Ok(()) => entry.watched = interest,
+            Err(Lost) => hub.reset(now, conn),
+        }
+    }
+
+    pub(super) fn add(&mut self, conn: ConnId, stream: S, connecting: bool) {
+        if self.table.len() <= conn.index() {
+            self.table.resize_with(conn.index() + 1, || None);
+        }
+        let before = self.table[conn.index()].replace(Entry::new(conn, stream, connecting));
+        self.displaced.extend(before.map(|entry| (entry.conn, entry.stream)));
+    }
+
+    /// A connection is over.
+    pub(super) fn close<T>(&mut self, transport: &mut T, now: Instant, conn: ConnId, end: End)
+    where
+        T: Transport<Stream = S>,
+    {
+        self.again.retain(|again| again.conn != conn);
+        let place = self.table.get_mut(conn.index());
+        let entry = place.and_then(|place| place.take_if(|entry| entry.conn == conn));
+        let stream = entry.map(|entry| entry.stream).or_else(|| {
+            let at = self.displaced.iter().position(|(displaced, _)| *displaced == conn)?;
+            Some(self.displaced.swap_remove(at).1)
+        });
+        transport.close(now, conn, stream, end);
+    }
+
+    pub(super) fn entry(&mut self, conn: ConnId) -> Option<&mut Entry<S>> {
+        self.table.get_mut(conn.index())?.as_mut().filter(|entry| entry.conn == conn)
+    }
+}
+
+/// One write of up to `room` bytes. Also returns how many there were to write.
+fn write<T: Transport>(
+    transport: &mut T,
+    stream: &mut T::Stream,
+    slices: &[&[u8]],
+    room: usize,
+) -> (Write, usize) {
+    let all = slices.iter().map(|slice| slice.len()).sum();
+    if all <= room {
+        return (transport.write(stream, slices), all);
+    }
+    let (mut cut, mut n, mut left): ([&[u8]; 16], _, _) = ([&[]; 16], 0, room);
+    for (cut, slice) in cut.iter_mut().zip(slices) {
+        if left == 0 {
+            break;
+        }
+        *cut = &slice[..slice.len().min(left)];
+        left -= cut.len();
+        n += 1;
+    }
+    (transport.write(stream, &cut[..n]), room)
+}
+
+impl<S> fmt::Debug for Streams<S> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Streams")
+            .field("open", &self.iter().count())
+            .field("round", &self.round)
+            .finish_non_exhaustive()
+    }
+}

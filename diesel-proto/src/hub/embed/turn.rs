@@ -1,0 +1,87 @@
+//! A turn: the hub runs, and its actions are obeyed, until there is nothing to do.
+
+use super::streams::Again;
+use super::{Lost, Streams, Transport};
+use crate::{Action, ConnectErrorKind, End, Hub, Instant};
+
+impl<S> Streams<S> {
+    /// Runs the hub and obeys its actions, until there is nothing to do, or the
+    /// [budget](super::Budgets::runs) is used up: then the hub [wants to be woken](Hub::next_wake) at
+    /// once.
+    pub fn turn<T>(&mut self, hub: &mut Hub, transport: &mut T, now: Instant)
+    where
+        T: Transport<Stream = S>,
+    {
+        for _ in 0..self.budgets.runs {
+            if self.halted {
+                return;
+            }
+            // Handlers may have computed for long since the clock was read.
+            let now = if hub.needs_time() { transport.now() } else { now };
+            let mut actions = core::mem::take(&mut self.actions);
+            self.again.iter_mut().for_each(|again| again.is_due = true);
+            hub.run(now, &mut actions);
+            transport.ran();
+            for action in actions.drain(..) {
+                self.obey(hub, transport, now, action);
+            }
+            self.actions = actions;
+            self.connect_again(hub, transport, now);
+            if !hub.has_more() {
+                return;
+            }
+        }
+    }
+
+    fn obey<T>(&mut self, hub: &mut Hub, transport: &mut T, now: Instant, action: Action)
+    where
+        T: Transport<Stream = S>,
+    {
+        match action {
+            Action::Send(conn) => self.send(hub, transport, now, conn),
+            Action::Pause(conn) => self.pause(hub, transport, now, conn, true),
+            Action::Resume(conn) => self.pause(hub, transport, now, conn, false),
+            Action::HalfClose(conn) => {
+                let Some(stream) = self.stream(conn) else { return };
+                if let Err(Lost) = transport.shut_down(stream) {
+                    hub.reset(now, conn);
+                }
+            }
+            Action::Close(conn, cause) => self.close(transport, now, conn, End::Close(cause)),
+            Action::Abort(conn, cause) => self.close(transport, now, conn, End::Abort(cause)),
+            Action::ReportUnacked(conn) => {
+                // If it is not known, the peer is measured by what the stream took.
+                let unacked = self.stream(conn).and_then(|stream| transport.unacked(stream));
+                if let Some(n) = unacked {
+                    hub.unacked(now, conn, n);
+                }
+            }
+            Action::Connect(conn, address) => match transport.connect(conn, address) {
+                Ok(stream) => self.add(conn, stream, true),
+                // Again once that one is closed.
+                Err(ConnectErrorKind::OutOfResources) if hub.make_room(now) => {
+                    self.again.push(Again { conn, address, is_due: false });
+                }
+                Err(why) => hub.connect_failed(now, conn, why),
+            },
+            Action::StopAccepting(service) => transport.accepts(now, service, false),
+            Action::ResumeAccepting(service) => transport.accepts(now, service, true),
+            Action::Notice(service, notice) => transport.notice(hub, service, notice),
+            Action::Halt => self.halted = true,
+        }
+    }
+
+    /// Begins those connections for which there should be room now.
+    fn connect_again<T>(&mut self, hub: &mut Hub, transport: &mut T, now: Instant)
+    where
+        T: Transport<Stream = S>,
+    {
+        while let Some(at) = self.again.iter().position(|again| again.is_due) {
+            let Again { conn, address, .. } = self.again.remove(at);
+            match transport.connect(conn, address) {
+                Ok(stream) => self.add(conn, stream, true),
+                Err(why) => hub.connect_failed(now, conn, why),
+            }
+        }
+    }
+}

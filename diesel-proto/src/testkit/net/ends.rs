@@ -1,0 +1,196 @@
+//! The ends of wires as the transport of a host's hub: what sockets are to a driver.
+//!
+//! It must never know the hub.
+
+use super::Network;
+use super::pipe::Mark;
+use super::transcript::What;
+use super::wire::{End, Target};
+use crate::hub::embed::{Connecting, Interest, Lost, Read, Transport, Write};
+use crate::{Address, ConnId, ConnectErrorKind, Hub, Instant, Notice, Refused, ServiceId};
+
+/// The network, as one host sees it.
+pub(super) struct Ends<'a> {
+    pub(super) network: &'a mut Network,
+    pub(super) host: usize,
+}
+
+impl Ends<'_> {
+    fn tell(&mut self, conn: impl Into<Option<ConnId>>, what: What<'_>) {
+        let Network { transcript, now, .. } = &mut *self.network;
+        transcript.add(*now, self.host, conn.into(), what);
+    }
+
+    /// The wire of a stream, and which end of it this is.
+    fn wire(&mut self, conn: ConnId) -> Option<(usize, usize)> {
+        self.network.hosts[self.host].socket(conn)?.wire
+    }
+}
+
+impl Transport for Ends<'_> {
+    type Stream = ConnId;
+    type Incoming = (End, ServiceId, Address);
+
+    fn read(&mut self, &mut conn: &mut ConnId) -> Read<'_> {
+        let Some((wire, side)) = self.wire(conn) else { return Read::Nothing };
+        let Network { wires, bytes, transcript, traffic, now, .. } = &mut *self.network;
+        let pipe = &mut wires[wire].pipes[1 - side];
+        if pipe.has_arrived() {
+            bytes.clear();
+            bytes.extend_from_slice(pipe.next_read());
+            pipe.consume(bytes.len());
+            traffic.reads += 1;
+            traffic.bytes += bytes.len() as u64;
+            transcript.add(*now, self.host, Some(conn), What::Received(bytes));
+            self.network.made_room(wire, 1 - side);
+            return Read::Bytes { bytes: &self.network.bytes, filled: false };
+        }
+        match pipe.mark() {
+            Some(Mark::End) => {
+                pipe.take_mark();
+                if let Some(socket) = self.network.hosts[self.host].socket(conn) {
+                    socket.ended = true;
+                }
+                self.tell(conn, What::Eof);
+                Read::Eof
+            }
+            Some(Mark::Reset) => {
+                pipe.take_mark();
+                self.tell(conn, What::Reset);
+                Read::Reset
+            }
+            Some(Mark::Connected) | None => Read::Nothing,
+        }
+    }
+
+    fn write(&mut self, &mut conn: &mut ConnId, slices: &[&[u8]]) -> Write {
+        let Some((wire, side)) = self.wire(conn) else { return Write::Took(0) };
+        let Network { wires, bytes, transcript, traffic, now, .. } = &mut *self.network;
+        if wires[wire].pipes[1 - side].mark() == Some(Mark::Reset) {
+            // As sockets do it: writing fails, and what arrived before is still to be read.
+            self.tell(conn, What::WriteFailed);
+            self.network.make_ready(self.host, conn);
+            return Write::Failed { reset: false };
+        }
+        let pipe = &mut wires[wire].pipes[side];
+        let room = pipe.next_write();
+        bytes.clear();
+        for slice in slices {
+            bytes.extend_from_slice(&slice[..slice.len().min(room - bytes.len())]);
+        }
+        let n = bytes.len();
+        if n > 0 {
+            traffic.writes += 1;
+            transcript.add(*now, self.host, Some(conn), What::Sent(bytes));
+        }
+        let wrote = pipe.write(*now, bytes);
+        let all = slices.iter().map(|slice| slice.len()).sum::<usize>();
+        pipe.writer_waits = n < all;
+        if n < all && pipe.room() > 0 {
+            self.network.make_ready(self.host, conn);
+        }
+        self.network.wrote(wire, side, wrote);
+        Write::Took(n)
+    }
+
+    fn shut_down(&mut self, &mut conn: &mut ConnId) -> Result<(), Lost> {
+        self.tell(conn, What::HalfClosed);
+        if let Some((wire, side)) = self.wire(conn) {
+            self.network.wires[wire].pipes[side].put(self.network.now, Mark::End);
+            self.network.get_on(wire, side);
+        }
+        Ok(())
+    }
+
+    fn watch(&mut self, &mut conn: &mut ConnId, interest: Interest) -> Result<(), Lost> {
+        if let Some(socket) = self.network.hosts[self.host].socket(conn) {
+            let resumes = interest.readable && !socket.interest.readable;
+            socket.interest = interest;
+            if resumes {
+                self.network.make_ready(self.host, conn);
+            }
+        }
+        Ok(())
+    }
+
+    fn close(&mut self, _: Instant, conn: ConnId, _: Option<ConnId>, end: crate::End) {
+        self.tell(
+            conn,
+            match end {
+                crate::End::Close(cause) => What::Closed(cause),
+                crate::End::Abort(cause) => What::Aborted(cause),
+            },
+        );
+        let removed = self.network.hosts[self.host].remove_socket(conn);
+        if let Some((wire, side)) = removed {
+            if end.is_abort() {
+                self.network.wires[wire].pipes[side].put(self.network.now, Mark::Reset);
+            }
+            self.network.leave(wire, side);
+        }
+    }
+
+    fn open(&mut self, conn: ConnId, incoming: Self::Incoming) -> Result<ConnId, Lost> {
+        let (end, service, from) = incoming;
+        self.tell(conn, What::Accepted(service, from));
+        let wire = self.network.join(end, Some(End::Host(self.host, conn)));
+        self.network.vacate(self.host, conn);
+        self.network.hosts[self.host].add_socket(conn, Some((wire, 1)));
+        self.network.begin(wire);
+        Ok(conn)
+    }
+
+    fn refuse(&mut self, service: ServiceId, from: Address, incoming: Self::Incoming, _: Refused) {
+        self.tell(None, What::Refused(service, from));
+        // As a system does it: the connection is made, and then closed.
+        let wire = self.network.join(incoming.0, None);
+        self.network.wires[wire].pipes[1].put(self.network.now, Mark::End);
+        self.network.begin(wire);
+    }
+
+    fn connect(&mut self, conn: ConnId, address: Address) -> Result<ConnId, ConnectErrorKind> {
+        self.tell(conn, What::Connects(address));
+        self.network.vacate(self.host, conn);
+        let Address::Socket(address) = address else {
+            let why = ConnectErrorKind::Unsupported;
+            self.tell(conn, What::ConnectFailed(why));
+            return Err(why);
+        };
+        self.network.hosts[self.host].add_socket(conn, None);
+        self.network.reach(End::Host(self.host, conn), Target::Address(address));
+        Ok(conn)
+    }
+
+    fn connected(&mut self, &mut conn: &mut ConnId, _: bool) -> Connecting {
+        let Some((wire, side)) = self.wire(conn) else { return Connecting::UnderWay };
+        let pipe = &mut self.network.wires[wire].pipes[1 - side];
+        if pipe.mark() != Some(Mark::Connected) {
+            return Connecting::UnderWay;
+        }
+        pipe.take_mark();
+        self.tell(conn, What::Connected);
+        if let Some(socket) = self.network.hosts[self.host].socket(conn) {
+            socket.interest = Interest::READABLE;
+        }
+        self.network.get_on(wire, 1 - side);
+        Connecting::Done
+    }
+
+    fn unacked(&mut self, &mut conn: &mut ConnId) -> Option<u64> {
+        // What has arrived, but was not read, may be acknowledged by a system; not here.
+        let (wire, side) = self.wire(conn)?;
+        Some(self.network.wires[wire].pipes[side].held() as u64)
+    }
+
+    fn accepts(&mut self, _: Instant, service: ServiceId, accepts: bool) {
+        self.network.stop_accepting(self.host, service, !accepts);
+    }
+
+    fn notice(&mut self, _: &Hub, _: Option<ServiceId>, notice: Notice) {
+        self.tell(None, What::Notice(&notice));
+    }
+
+    fn now(&mut self) -> Instant {
+        self.network.now
+    }
+}
