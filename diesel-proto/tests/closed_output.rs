@@ -4,7 +4,7 @@
 use std::sync::Arc;
 
 use diesel_proto::http1::{
-    BodyLength, Config, FieldSpans, Headers, Misuse, Output, ServerConnection, Status,
+    BodyLength, Config, FieldSpans, Headers, Misuse, Output, SharedServerConnection, Status,
 };
 use diesel_proto::*;
 
@@ -12,21 +12,24 @@ const NOW: Instant = Instant::ORIGIN;
 
 /// A connection that has received a request.
 struct Server {
-    connection: ServerConnection,
+    connection: SharedServerConnection,
     blocks: Blocks,
     pipeline: Pipeline,
 }
 
 impl Server {
     fn with(request: &[u8]) -> Self {
-        let mut connection = ServerConnection::new(Arc::new(Config::default()));
+        let mut connection = SharedServerConnection::new(Arc::new(Config::default()));
         let (mut blocks, mut spans) = (Blocks::new(), FieldSpans::default());
         let (n, event) = connection.receive(request, &mut spans, &mut blocks).unwrap();
         assert!(event.is_some() && n == request.len());
         Server { connection, blocks, pipeline: Pipeline::new() }
     }
 
-    fn command<R>(&mut self, f: impl FnOnce(&mut ServerConnection, &mut Output<'_>) -> R) -> R {
+    fn command<R>(
+        &mut self,
+        f: impl FnOnce(&mut SharedServerConnection, &mut Output<'_>) -> R,
+    ) -> R {
         f(&mut self.connection, &mut Output::new(&mut self.pipeline, &mut self.blocks))
     }
 }

@@ -123,14 +123,14 @@ fn empty_lines_are_bounded_to_the_byte_and_none_is_held() {
     let head = "GET / HTTP/1.1\r\nHost: a\r\n\r\n";
     let outcome = |bytes: &str, cut: usize| {
         let config = Config { limits, ..Config::default() };
-        let mut connection = ServerConnection::new(Arc::new(config));
+        let mut connection = SharedServerConnection::new(Arc::new(config));
         let (mut blocks, mut spans) = (Blocks::new(), FieldSpans::new());
         let mut seen = 0;
         for piece in bytes.as_bytes().chunks(cut) {
             seen += piece.len();
             let is_empty = bytes.as_bytes()[..seen].iter().all(|byte| b"\r\n".contains(byte));
             match connection.receive(piece, &mut spans, &mut blocks) {
-                Ok((_, Some(Event::Request(head)))) => return Ok(Some(head.len())),
+                Ok((_, Some(Received::Request(head)))) => return Ok(Some(head.len())),
                 Ok((taken, _)) => assert_eq!(taken, piece.len()),
                 Err(rejection) => return Err((rejection.rule, rejection.offset)),
             }

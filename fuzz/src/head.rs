@@ -4,7 +4,8 @@ use std::sync::Arc;
 
 use diesel_proto::Blocks;
 use diesel_proto::http1::{
-    Config, Event, FieldSpans, Limits, RequestHead, Rule, ServerConnection, Version, parse_request,
+    Config, FieldSpans, Limits, Received, RequestHead, Rule, SharedServerConnection, Version,
+    parse_request,
 };
 use diesel_proto::testkit::{Random, cuts};
 
@@ -103,12 +104,12 @@ fn parsed(bytes: &[u8], limits: &Limits) -> Verdict {
 /// Given to a connection in pieces.
 fn fed(bytes: &[u8], cut: &[usize], limits: &Limits, spans: &mut FieldSpans) -> Verdict {
     let config = Config { limits: *limits, tunnels: true, ..Config::default() };
-    let mut connection = ServerConnection::new(Arc::new(config));
+    let mut connection = SharedServerConnection::new(Arc::new(config));
     let mut blocks = Blocks::new();
     let mut taken_before = 0;
     for piece in cuts::pieces(bytes, cut) {
         match connection.receive(piece, spans, &mut blocks) {
-            Ok((taken, Some(Event::Request(head)))) => {
+            Ok((taken, Some(Received::Request(head)))) => {
                 let mut head = Head::of(head);
                 // A connection takes the empty lines before it by themselves.
                 head.len += empty_lines(bytes);

@@ -9,6 +9,7 @@ mod fiber;
 mod handlers;
 mod head;
 mod hub;
+mod one_object;
 mod pipeline;
 mod proxy;
 mod server;

@@ -6,9 +6,9 @@
 use std::sync::Arc;
 
 use diesel_proto::http1::{
-    BodyLength, ChunkedDecoder, Client, Config, Decoded, Event, FieldSpans, FieldsView, Framing,
-    Headers, HttpDate, Limits, Misuse, Output, Rejection, RequestHead, Rule, Server,
-    ServerConnection, Status, TrailerReader, Version, parse_request,
+    BodyLength, ChunkedDecoder, Client, Config, Decoded, FieldSpans, FieldsView, Framing, Headers,
+    HttpDate, Limits, Misuse, Output, Received, Rejection, RequestHead, Rule, Server,
+    SharedServerConnection, Status, TrailerReader, Version, parse_request,
 };
 use diesel_proto::{Blocks, Pipeline};
 
@@ -71,12 +71,13 @@ pub fn server(data: &[u8]) {
         }
     }
     seat.check_wire();
+    super::one_object::says_the_same(&seat.config, stream);
 }
 
 /// A connection, and what is known of it without it.
 struct Seat<'a> {
     config: Config,
-    connection: ServerConnection,
+    connection: SharedServerConnection,
     blocks: Blocks,
     spans: FieldSpans,
     pipeline: Pipeline,
@@ -132,7 +133,7 @@ struct Sent {
 impl<'a> Seat<'a> {
     fn new(config: Config, stream: &'a [u8]) -> Self {
         Seat {
-            connection: ServerConnection::new(Arc::new(config.clone())),
+            connection: SharedServerConnection::new(Arc::new(config.clone())),
             config,
             blocks: Blocks::new(),
             spans: FieldSpans::new(),
@@ -376,7 +377,7 @@ impl<'a> Seat<'a> {
     /// Gives a command, and says what it wrote. One that is refused changes nothing.
     fn command(
         &mut self,
-        f: impl FnOnce(&mut ServerConnection, &mut Output<'_>) -> Result<(), Misuse>,
+        f: impl FnOnce(&mut SharedServerConnection, &mut Output<'_>) -> Result<(), Misuse>,
     ) -> Option<Vec<u8>> {
         let before = (format!("{:?}", self.connection), self.connection.held());
         let result =
@@ -623,11 +624,13 @@ enum Happened {
 }
 
 impl Happened {
-    fn of(event: Event<'_>) -> Self {
+    fn of(event: Received<'_>) -> Self {
         match event {
-            Event::Request(head) => Happened::Request(Asked::by(&head), head.len(), head.framing()),
-            Event::Data(data) => Happened::Data(data.into()),
-            Event::End(fields) => Happened::End(owned(fields)),
+            Received::Request(head) => {
+                Happened::Request(Asked::by(&head), head.len(), head.framing())
+            }
+            Received::Data(data) => Happened::Data(data.into()),
+            Received::End(fields) => Happened::End(owned(fields)),
         }
     }
 }

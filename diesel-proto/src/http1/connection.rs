@@ -1,7 +1,7 @@
 //! One connection of a server: bytes in, events out; commands in, bytes out.
 //!
 //! ```text
-//!   bytes ──▶ receive ──▶ Event          respond, data, end ──▶ bytes
+//!   bytes ──▶ receive ──▶ Received       respond, data, end ──▶ bytes
 //!                │                              │
 //!                └────────▶  State  ◀───────────┘       (state.rs: what may happen now)
 //! ```
@@ -20,6 +20,7 @@
 
 mod layer;
 mod misuse;
+mod owned;
 mod receive;
 mod respond;
 mod switch;
@@ -39,6 +40,7 @@ use super::{FieldsView, Limits, Rejection, RequestHead, Rule};
 pub(super) use super::message::{Heading, Wording};
 pub(super) use layer::Resting;
 pub use misuse::Misuse;
+pub use owned::{Event, OwnedRequestHead, ServerConnection};
 
 /// What a server asks of its clients.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -58,9 +60,9 @@ pub struct Config {
 
 /// What a client did.
 #[derive(Debug)]
-pub enum Event<'a> {
+pub enum Received<'a> {
     /// The head of a request. One that has no body is complete with it: no `End` follows. It is
-    /// [`is_complete`](ServerConnection::request_is_complete) then.
+    /// [`is_complete`](SharedServerConnection::request_is_complete) then.
     Request(RequestHead<'a>),
     /// A part of its body.
     Data(&'a [u8]),
@@ -68,23 +70,24 @@ pub enum Event<'a> {
     End(FieldsView<'a>),
 }
 
-/// The server's side of one connection. `Send`.
+/// What decides in a [`ServerConnection`]: it holds no bytes but those of a head, or of trailers, that
+/// came in pieces, and borrows its memory with each call, which many connections may share. `Send`.
 ///
 /// ```
 /// use std::sync::Arc;
 ///
 /// use diesel_proto::http1::{
-///     BodyLength, Config, Event, FieldSpans, Headers, Output, ServerConnection, Status,
+///     BodyLength, Config, Received, FieldSpans, Headers, Output, SharedServerConnection, Status,
 /// };
 /// use diesel_proto::{Blocks, Pipeline};
 ///
-/// let mut connection = ServerConnection::new(Arc::new(Config::default()));
+/// let mut connection = SharedServerConnection::new(Arc::new(Config::default()));
 /// let (mut blocks, mut spans) = (Blocks::new(), FieldSpans::new());
 /// let bytes = b"GET /hello HTTP/1.1\r\nHost: example.org\r\n\r\n";
 ///
 /// let (taken, event) = connection.receive(bytes, &mut spans, &mut blocks)?;
 /// assert_eq!(taken, bytes.len());
-/// assert!(matches!(event, Some(Event::Request(head)) if head.target_text() == "/hello"));
+/// assert!(matches!(event, Some(Received::Request(head)) if head.target_text() == "/hello"));
 ///
 /// let mut pipeline = Pipeline::new();
 /// let mut out = Output::new(&mut pipeline, &mut blocks);
@@ -98,7 +101,7 @@ pub enum Event<'a> {
 /// assert_eq!(slices[..n].concat(), b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nhi");
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
-pub struct ServerConnection {
+pub struct SharedServerConnection {
     config: Arc<Config>,
     state: State,
     reader: MessageReader<HeadReader>,
@@ -141,10 +144,10 @@ impl Traits {
 /// All that a request's `Upgrade` says. In a box, for few have one.
 struct Protocols(Vec<u8>);
 
-impl ServerConnection {
+impl SharedServerConnection {
     /// A connection on which nothing has happened.
     pub fn new(config: Arc<Config>) -> Self {
-        ServerConnection {
+        SharedServerConnection {
             config,
             state: State::new(),
             reader: MessageReader::new(),
@@ -243,9 +246,9 @@ impl ServerConnection {
     }
 }
 
-impl fmt::Debug for ServerConnection {
+impl fmt::Debug for SharedServerConnection {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("ServerConnection")
+        f.debug_struct("SharedServerConnection")
             .field("state", &self.state)
             .field("taken", &self.reader.taken())
             .field("rejection", &self.rejection)

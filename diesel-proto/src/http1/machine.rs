@@ -1,7 +1,7 @@
 //! The machine of a connection: joins what arrives, the handler, and what goes out.
 //!
 //! ```text
-//!   bytes ──▶ ServerConnection ──▶ Request ──▶ handler ─┬─ plain: answers within the step
+//!   bytes ──▶ SharedServerConnection ──▶ Request ──▶ handler ─┬─ plain: answers within the step
 //!                    ▲                                  └─ async: a fiber ──▶ Exchange ──▶ wake
 //!                    └──────────────── Response ◀────────────────────────────────┘
 //! ```
@@ -35,7 +35,7 @@ use super::connection::Resting;
 use super::exchange::Exchange;
 use super::service::Shared;
 use super::{Config, Output, Rejection, Request, Rule};
-use super::{Server as Side, ServerConnection};
+use super::{Server as Side, SharedServerConnection};
 use crate::{Actions, Buffer, Cause, Error, FiberId, Input, Instant, Machine, Reason, Seat};
 
 pub(super) struct Server {
@@ -57,7 +57,7 @@ pub(super) struct Server {
 
 /// What a connection needs while something is under way on it.
 pub(super) struct Active {
-    connection: ServerConnection,
+    connection: SharedServerConnection,
     task: Task,
     entry: Option<Entry>,
     /// Where in the queue the last complete answer ends.
@@ -295,7 +295,7 @@ impl Machine for Server {
 
 impl Active {
     pub(super) fn new(config: Arc<Config>) -> Self {
-        let connection = ServerConnection::new(config);
+        let connection = SharedServerConnection::new(config);
         let (ahead, next) = (Buffer::new(), None);
         Active { connection, task: Task::Nothing, entry: None, complete: 0, ahead, next }
     }

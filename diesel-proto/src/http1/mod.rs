@@ -5,7 +5,8 @@
 //! - **Parsers**: [`parse_request`] for heads, [`ChunkedDecoder`] and [`TrailerReader`] for bodies.
 //!   They read bytes where they lie, and say what is wrong by [`Rule`] and place.
 //! - **The core**: [`ServerConnection`]. Bytes in, events out; commands in, bytes out. It knows what
-//!   may happen when, for both peers, and is [`Send`].
+//!   may happen when, for both peers, and is [`Send`]. What decides in it is a
+//!   [`SharedServerConnection`], which borrows its memory.
 //! - **The service**: a handler is a function from [`Request`] to [`Response`], plain or `async`.
 //!
 //! ```
@@ -105,7 +106,9 @@ pub use crate::__http1_headers as headers;
 pub use authority::Authority;
 pub use body::{Body, BodyWriter, Closed};
 pub use chunked::{CHUNK_END, ChunkHead, ChunkedDecoder, Decoded, LAST_CHUNK, chunk_head};
-pub use connection::{Config, Event, Misuse, ServerConnection};
+pub use connection::{
+    Config, Event, Misuse, OwnedRequestHead, Received, ServerConnection, SharedServerConnection,
+};
 pub use date::HttpDate;
 pub use field::{Field, InvalidField};
 pub use fields::{FieldSpans, FieldsView};

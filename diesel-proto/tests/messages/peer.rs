@@ -1,13 +1,9 @@
 //! A stream of requests, read by us and by `http-net`, and where the two may differ.
 
-use std::sync::Arc;
-
 use diesel_proto::http1::{
-    BodyLength, Config, Event, FieldSpans, Framing, Headers, Limits, Output, Rule,
-    ServerConnection, Status,
+    Config, Event, Framing, Headers, Limits, Rule, ServerConnection, Status,
 };
 use diesel_proto::testkit::cuts;
-use diesel_proto::{Blocks, Pipeline};
 use http_net::{BodyFraming, HttpError, Response, ServerConn, ServerEvent};
 
 pub(crate) type Fields = Vec<(String, Vec<u8>)>;
@@ -50,53 +46,44 @@ impl<E> Verdict<E> {
 /// Our connection.
 pub(crate) fn ours(bytes: &[u8], cut: &[usize], limits: &Limits) -> Outcome<Rule> {
     let config = Config { limits: *limits, tunnels: true, ..Config::default() };
-    let mut connection = ServerConnection::new(Arc::new(config));
-    let (mut blocks, mut spans) = (Blocks::new(), FieldSpans::new());
-    let mut pipeline = Pipeline::new();
+    let mut connection = ServerConnection::new(config);
     let mut messages: Vec<Message> = Vec::new();
-    for mut piece in cuts::pieces(bytes, cut) {
+    for piece in cuts::pieces(bytes, cut) {
+        assert_eq!(connection.received(piece), piece.len(), "each request is answered");
         loop {
-            let (taken, event) = match connection.receive(piece, &mut spans, &mut blocks) {
-                Ok(received) => received,
+            match connection.next_event() {
                 Err(wrong) => {
                     assert!(wrong.offset <= bytes.len() as u64);
                     return Outcome { messages, verdict: Verdict::Refused(wrong.rule) };
                 }
-            };
-            piece = &piece[taken..];
-            match event {
-                None => break,
-                Some(Event::Request(head)) => messages.push(Message {
-                    method: head.method().into(),
-                    target: head.target_text().into(),
-                    version: format!("{:?}", head.version()),
-                    fields: owned(head.fields().iter()),
-                    framing: match head.framing() {
-                        Framing::Length(0) => Framing::Empty,
-                        framing => framing,
-                    },
-                    body: Vec::new(),
-                    end: None,
-                }),
-                Some(Event::Data(data)) => messages.last_mut().unwrap().body.extend(data),
-                Some(Event::End(trailers)) => {
-                    messages.last_mut().unwrap().end = Some(owned(trailers.iter()));
+                Ok(None) => break,
+                Ok(Some(Event::Request(head))) => {
+                    let head = head.view();
+                    messages.push(Message {
+                        method: head.method().into(),
+                        target: head.target_text().into(),
+                        version: format!("{:?}", head.version()),
+                        fields: owned(head.fields().iter()),
+                        framing: match head.framing() {
+                            Framing::Length(0) => Framing::Empty,
+                            framing => framing,
+                        },
+                        body: Vec::new(),
+                        end: None,
+                    });
+                    connection.ask_for_body();
                 }
+                Ok(Some(Event::Data(data))) => messages.last_mut().unwrap().body.extend(data),
+                Ok(Some(Event::End(trailers))) => {
+                    messages.last_mut().unwrap().end = Some(owned(trailers.iter()));
+                    connection.respond_whole(Status::NOT_FOUND, &Headers::new(), b"").unwrap();
+                }
+                Ok(Some(Event::Closed)) => panic!("nobody said so"),
             }
-            let out = &mut Output::new(&mut pipeline, &mut blocks);
-            if !connection.request_is_complete() {
-                connection.ask_for_body(out);
-                continue;
-            }
-            messages.last_mut().unwrap().end.get_or_insert_default();
-            let (status, length) = (Status::NOT_FOUND, BodyLength::Exactly(0));
-            connection.respond(status, &Headers::new(), length, None, out).unwrap();
-            connection.end(&Headers::new(), out).unwrap();
         }
         if connection.must_close() {
             return Outcome { messages, verdict: Verdict::Closed };
         }
-        assert!(piece.is_empty(), "each request is answered");
     }
     Outcome { messages, verdict: Verdict::Waiting }
 }

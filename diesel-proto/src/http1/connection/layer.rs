@@ -1,6 +1,6 @@
 //! What the machine of a connection asks besides: a connection that rests is two numbers.
 
-use super::ServerConnection;
+use super::SharedServerConnection;
 use crate::Blocks;
 use crate::http1::state::State;
 
@@ -12,7 +12,7 @@ pub(in crate::http1) struct Resting {
     skipped: usize,
 }
 
-impl ServerConnection {
+impl SharedServerConnection {
     /// If nothing is under way, and the connection is kept: lets go of all memory. From here on
     /// this one may [`resume`](Self::resume) any other that rests.
     pub(in crate::http1) fn rest(&mut self, blocks: &mut Blocks) -> Option<Resting> {

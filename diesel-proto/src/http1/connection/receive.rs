@@ -3,7 +3,7 @@
 use alloc::boxed::Box;
 use alloc::vec::Vec;
 
-use super::{Event, Protocols, ServerConnection, Traits};
+use super::{Protocols, Received, SharedServerConnection, Traits};
 use crate::Blocks;
 use crate::http1::head::{HeadMap, HeadReader, Method};
 use crate::http1::message::{Part, ReadHead};
@@ -12,7 +12,7 @@ use crate::http1::{
     Client, FieldSpans, Framing, Limits, Rejection, RequestHead, Rule, Server, Version,
 };
 
-impl ServerConnection {
+impl SharedServerConnection {
     /// Takes bytes from the front of `bytes`: returns how many, and what they mean, one event at a
     /// time. To be called again with the rest, also if that is empty, until there is no event.
     ///
@@ -35,7 +35,7 @@ impl ServerConnection {
         bytes: &'a [u8],
         spans: &'a mut FieldSpans,
         blocks: &mut Blocks,
-    ) -> Result<(usize, Option<Event<'a>>), Rejection> {
+    ) -> Result<(usize, Option<Received<'a>>), Rejection> {
         if let Some(rejection) = self.rejection {
             return Err(rejection);
         }
@@ -61,13 +61,13 @@ impl ServerConnection {
             match part {
                 None => return Ok((taken, None)),
                 Some(Part::Data(data)) if self.drains(data.len()) => {}
-                Some(Part::Data(data)) => return Ok((taken, Some(Event::Data(data)))),
+                Some(Part::Data(data)) => return Ok((taken, Some(Received::Data(data)))),
                 Some(Part::End(section)) => {
                     let drained = self.drains(0);
                     let _ = self.state.client(ClientEvent::End);
                     if !drained {
                         let trailers = self.reader.trailers(section, spans);
-                        return Ok((taken, Some(Event::End(trailers))));
+                        return Ok((taken, Some(Received::End(trailers))));
                     }
                     self.reader.let_go(blocks);
                 }
@@ -138,7 +138,7 @@ impl ServerConnection {
         mut before: usize,
         spans: &'a mut FieldSpans,
         blocks: &mut Blocks,
-    ) -> Result<(usize, Option<Event<'a>>), Rejection> {
+    ) -> Result<(usize, Option<Received<'a>>), Rejection> {
         if self.reader.is_empty() && (rest.first() == Some(&b'\r') || self.skipped > 0) {
             let skipped = self.skip_empty_lines(rest)?;
             before += skipped;
@@ -159,7 +159,7 @@ impl ServerConnection {
         };
         let spans = &*spans;
         self.begin(spans.kept())?;
-        Ok((before + taken, Some(Event::Request(spans.kept()))))
+        Ok((before + taken, Some(Received::Request(spans.kept()))))
     }
 
     /// Empty lines before a request line begin no head (RFC 9112, 2.2): they are counted, towards

@@ -4,7 +4,7 @@ use core::fmt;
 
 use bytes::Bytes;
 
-use super::{Misuse, ServerConnection};
+use super::{Misuse, SharedServerConnection};
 use crate::Pipeline;
 use crate::http1::message::{
     Heading, Output, ROOM, Terms, Wording, Writing, check_fields, put_status,
@@ -12,7 +12,7 @@ use crate::http1::message::{
 use crate::http1::state::ServerEvent;
 use crate::http1::{BodyLength, ContentType, Headers, HttpDate, Server, Status};
 
-impl ServerConnection {
+impl SharedServerConnection {
     /// Sends `100 Continue` if the client waits for it and has not got it. To be called when the
     /// application first wants the body, whether or not bytes of it have come (RFC 9110, 10.1.1).
     /// Does nothing if the output is closed.

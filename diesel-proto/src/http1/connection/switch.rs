@@ -1,12 +1,12 @@
 //! Another protocol takes over: after an upgrade, or in a tunnel.
 
-use super::{Misuse, Output, ServerConnection};
+use super::{Misuse, Output, SharedServerConnection};
 use crate::http1::message::{ROOM, check_fields, put_status};
 use crate::http1::state::ServerEvent;
 use crate::http1::syntax::trim_blanks;
 use crate::http1::{Headers, HttpDate, Status};
 
-impl ServerConnection {
+impl SharedServerConnection {
     /// Agrees to speak another protocol: `101 Switching Protocols` if the client asked for an
     /// upgrade, `200 OK` if it asked for a tunnel with CONNECT (see
     /// [`Config::tunnels`](super::Config::tunnels)); for that `protocol` does not matter.

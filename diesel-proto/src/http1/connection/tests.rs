@@ -7,7 +7,7 @@ use alloc::vec::Vec;
 
 /// A connection, what it sent, and what it said, in words.
 struct Seat {
-    connection: ServerConnection,
+    connection: SharedServerConnection,
     blocks: Blocks,
     pipeline: Pipeline,
     log: Vec<String>,
@@ -38,7 +38,7 @@ fn never(_: &mut Seat, _: &str) {}
 impl Seat {
     fn new(config: Config, answer: fn(&mut Seat, &str)) -> Self {
         Seat {
-            connection: ServerConnection::new(Arc::new(config)),
+            connection: SharedServerConnection::new(Arc::new(config)),
             blocks: Blocks::new(),
             pipeline: Pipeline::new(),
             log: Vec::new(),
@@ -47,7 +47,10 @@ impl Seat {
         }
     }
 
-    fn command<R>(&mut self, f: impl FnOnce(&mut ServerConnection, &mut Output<'_>) -> R) -> R {
+    fn command<R>(
+        &mut self,
+        f: impl FnOnce(&mut SharedServerConnection, &mut Output<'_>) -> R,
+    ) -> R {
         f(&mut self.connection, &mut Output::new(&mut self.pipeline, &mut self.blocks))
     }
 
@@ -86,12 +89,12 @@ impl Seat {
                 from += taken;
                 let Some(event) = event else { break };
                 let (said, what) = match event {
-                    Event::Request(head) => {
+                    Received::Request(head) => {
                         self.target = head.target_text().to_string();
                         (format!("{} {}", head.method(), head.target_text()), "head")
                     }
-                    Event::Data(data) => (format!("data {}", data.escape_ascii()), "data"),
-                    Event::End(trailers) => (format!("end {trailers:?}"), "complete"),
+                    Received::Data(data) => (format!("data {}", data.escape_ascii()), "data"),
+                    Received::End(trailers) => (format!("end {trailers:?}"), "complete"),
                 };
                 let answer = self.answer;
                 self.say(said);
@@ -841,7 +844,7 @@ fn what_is_shown_is_where_things_are_and_no_bytes() {
     seat.feed(b"GET /secret HTTP/1.1\r\n", &[]);
     assert_eq!(
         format!("{:?}", seat.connection),
-        "ServerConnection { state: State { client: Idle, server: Idle, keep_alive: true }, \
+        "SharedServerConnection { state: State { client: Idle, server: Idle, keep_alive: true }, \
          taken: 22, rejection: None, .. }"
     );
 }
@@ -860,8 +863,8 @@ fn what_is_held_is_let_go() {
 #[test]
 fn it_is_small_and_can_be_sent() {
     fn assert_send<T: Send>() {}
-    assert_send::<ServerConnection>();
-    assert!(size_of::<ServerConnection>() <= 160, "{}", size_of::<ServerConnection>());
+    assert_send::<SharedServerConnection>();
+    assert!(size_of::<SharedServerConnection>() <= 160, "{}", size_of::<SharedServerConnection>());
 }
 
 /// Memory that has seen other heads before must not change what is read.
@@ -878,7 +881,7 @@ fn a_head_that_comes_again_means_what_it_meant() {
         b"GET /a HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n",
     ];
     let read = |spans: &mut FieldSpans, request: &[u8]| {
-        let mut connection = ServerConnection::new(Arc::default());
+        let mut connection = SharedServerConnection::new(Arc::default());
         let mut blocks = Blocks::new();
         let mut log = String::new();
         let mut rest = request;
@@ -908,7 +911,7 @@ fn a_head_that_comes_again_is_held_to_the_limits_of_each_connection() {
     let mut spans = FieldSpans::new();
     let mut refused = |limits: Limits| {
         let mut connection =
-            ServerConnection::new(Arc::new(Config { limits, ..Config::default() }));
+            SharedServerConnection::new(Arc::new(Config { limits, ..Config::default() }));
         connection.receive(head, &mut spans, &mut Blocks::new()).err().map(|refused| refused.rule)
     };
     let limits = Limits::default();
@@ -1037,7 +1040,7 @@ fn a_whole_response_is_what_its_parts_are() {
                 let length = BodyLength::Exactly(content.len() as u64);
                 wording.refresh(date.map(HttpDate::unix));
                 let run = |respond: &mut dyn FnMut(
-                    &mut ServerConnection,
+                    &mut SharedServerConnection,
                     &mut Output<'_>,
                 ) -> Result<(), Misuse>| {
                     let mut seat = Seat::new(Config::default(), never);

@@ -8,7 +8,7 @@ use super::{Active, Entry, Failure, Server, Task, Work, output};
 use crate::http1::exchange::{Beginning, Exchange, Reply};
 use crate::http1::handler::Kind;
 use crate::http1::request::Head;
-use crate::http1::{Body, Event, Headers, Request};
+use crate::http1::{Body, Headers, Received, Request};
 use crate::{Actions, Cause, FiberId, Instant};
 
 /// How far the bytes of a step were read. It outlives a handler that panics.
@@ -85,7 +85,7 @@ impl Server {
                     spare = Some(head);
                     break;
                 }
-                Some(Event::Request(_)) => {
+                Some(Received::Request(_)) => {
                     reading.begun += 1;
                     self.asked(active, now, head, reading, actions);
                     if reading.taken >= reading.bytes.len() && active.connection.is_idle() {
@@ -93,7 +93,7 @@ impl Server {
                     }
                     continue;
                 }
-                Some(Event::Data(data)) => {
+                Some(Received::Data(data)) => {
                     let (collected, n) = match task {
                         Task::Collecting(request) => (request.content().len(), data.len()),
                         Task::Fiber(work) if work.exchange.is_collecting() => {
@@ -114,7 +114,7 @@ impl Server {
                         self.no_room(active, actions);
                     }
                 }
-                Some(Event::End(fields)) => {
+                Some(Received::End(fields)) => {
                     let trailers =
                         if fields.is_empty() { Headers::new() } else { Headers::from(fields) };
                     match mem::replace(task, Task::Nothing) {

@@ -4,7 +4,7 @@
 
 use core::time::Duration;
 
-use crate::http1::{Deadlines, ServerConnection};
+use crate::http1::{Deadlines, SharedServerConnection};
 use crate::{Actions, Instant, Reason};
 
 /// What is waited for. Another thing is waited for anew.
@@ -41,7 +41,7 @@ pub(super) enum Waiting {
 }
 
 impl Waiting {
-    pub(super) fn of(connection: &ServerConnection, is_read: bool, is_awaited: bool) -> Self {
+    pub(super) fn of(connection: &SharedServerConnection, is_read: bool, is_awaited: bool) -> Self {
         match connection {
             _ if is_awaited => Waiting::Answer,
             // Who is not read cannot be late.

@@ -1,0 +1,112 @@
+//! The connection as an embedder has it, beside the one that borrows its memory.
+
+use std::fmt::Write;
+use std::sync::Arc;
+
+use diesel_proto::http1::{
+    Config, Event, FieldSpans, Headers, Output, Received, Rejection, RequestHead, ServerConnection,
+    SharedServerConnection, Status,
+};
+use diesel_proto::{Blocks, Pipeline};
+
+/// What was read, in words, and what was sent.
+#[derive(Debug, Default, PartialEq)]
+struct Session {
+    read: String,
+    sent: Vec<u8>,
+}
+
+/// Both read and send the same, each request answered when it is complete, though one gets the stream
+/// in two parts.
+pub fn says_the_same(config: &Config, stream: &[u8]) {
+    let (head, tail) = stream.split_at(stream.len() / 2);
+    assert_eq!(with_its_memory(config, [head, tail]), with_memory_lent(config, stream));
+}
+
+fn with_its_memory(config: &Config, parts: [&[u8]; 2]) -> Session {
+    let mut session = Session::default();
+    let mut connection = ServerConnection::new(config.clone());
+    for part in parts {
+        assert_eq!(connection.received(part), part.len(), "each request is answered");
+        loop {
+            match connection.next_event() {
+                Ok(Some(Event::Request(head))) => {
+                    session.request(&head.view());
+                    connection.ask_for_body();
+                }
+                Ok(Some(Event::Data(data))) => session.data(&data),
+                Ok(Some(Event::End(trailers))) => {
+                    session.end(&trailers);
+                    connection.respond_whole(Status::NOT_FOUND, &Headers::new(), b"no").unwrap();
+                }
+                Ok(Some(Event::Closed)) => panic!("nothing said so"),
+                Ok(None) => break,
+                Err(rejection) => {
+                    session.refused(rejection);
+                    connection.reject();
+                }
+            }
+        }
+    }
+    session.sent = connection.take_outgoing();
+    session
+}
+
+fn with_memory_lent(config: &Config, stream: &[u8]) -> Session {
+    let mut session = Session::default();
+    let mut connection = SharedServerConnection::new(Arc::new(config.clone()));
+    let (mut blocks, mut spans, mut pipeline) = (Blocks::new(), FieldSpans::new(), Pipeline::new());
+    let mut rest = stream;
+    loop {
+        let (taken, event) = match connection.receive(rest, &mut spans, &mut blocks) {
+            Ok((_, None)) => break,
+            Ok((taken, Some(event))) => (taken, event),
+            Err(rejection) => {
+                session.refused(rejection);
+                connection.reject(None, &mut Output::new(&mut pipeline, &mut blocks));
+                break;
+            }
+        };
+        rest = &rest[taken..];
+        let mut is_bodiless = false;
+        match event {
+            Received::Request(head) => {
+                session.request(&head);
+                is_bodiless = true;
+            }
+            Received::Data(data) => session.data(data),
+            Received::End(trailers) => session.end(&Headers::from(trailers)),
+        }
+        let out = &mut Output::new(&mut pipeline, &mut blocks);
+        if connection.request_is_complete() {
+            if is_bodiless {
+                session.end(&Headers::new());
+            }
+            connection.respond_whole(Status::NOT_FOUND, &Headers::new(), b"no", None, out).unwrap();
+        } else {
+            connection.ask_for_body(out);
+        }
+    }
+    let mut slices = [&[][..]; 1024];
+    let n = pipeline.slices(&mut slices);
+    session.sent = slices[..n].concat();
+    session
+}
+
+impl Session {
+    fn request(&mut self, head: &RequestHead<'_>) {
+        let _ = writeln!(self.read, "{head:?} {:?}", head.framing());
+    }
+
+    fn data(&mut self, data: &[u8]) {
+        let _ = write!(self.read, "{}", data.escape_ascii());
+    }
+
+    fn end(&mut self, trailers: &Headers) {
+        let _ = writeln!(self.read, "\nend {trailers:?}");
+    }
+
+    fn refused(&mut self, rejection: Rejection) {
+        let _ = writeln!(self.read, "\n{rejection:?}");
+    }
+}
