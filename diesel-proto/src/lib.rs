@@ -51,12 +51,12 @@ pub use chunk::{Chunk, Line};
 pub use endpoint::{Endpoint, SharedEndpoint};
 pub use error::Error;
 pub use fiber::{
-    Client, ClientBuilder, Conn, Ctx, Event, First2, First3, First4, First5, First6, First7,
-    First8, Group, JoinHandle, Payload, Reader, Subscription, Writer, first,
+    Client, ClientBuilder, Conn, Ctx, Duplex, Event, First2, First3, First4, First5, First6,
+    First7, First8, Group, JoinHandle, Payload, Reader, Subscription, Writer, first,
 };
 pub use hub::{
     Action, Config, ConnHandler, ConnId, Counters, FiberId, Hub, Inner, IntoService, LoopBody,
-    PollHook, Refused, Seat, Service, ServiceConfig, ServiceId, Shed, Task,
+    PollHook, Poller, Refused, Seat, Service, ServiceConfig, ServiceId, Shed, Task,
 };
 pub use line_echo::LineEcho;
 pub use machine::{Actions, Flow, Input, Machine, Workspace};

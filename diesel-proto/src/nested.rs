@@ -108,8 +108,9 @@ impl<M: Machine> Nested<M> {
         self.run(actions, |link, workspace| link.received(now, bytes, workspace))
     }
 
-    /// Hands over what arrived before this machine took over: what it leaves is kept here.
-    pub(crate) fn adopt(&mut self, now: Instant, bytes: &[u8], actions: &mut Actions<'_>) {
+    /// Hands over what arrived before the inner machine took over a stream: what it leaves is kept
+    /// here, and offered again when it goes on. To be called once, behind [`Input::Start`].
+    pub fn adopt(&mut self, now: Instant, bytes: &[u8], actions: &mut Actions<'_>) {
         self.run(actions, |link, workspace| link.adopt(now, bytes, workspace));
     }
 

@@ -1,15 +1,23 @@
-//! What a fiber's handle and the machine of its connection share.
+//! What the handles of a fiber and a machine share: two queues, their marks, the wakers of those that
+//! wait, and who is gone.
 //!
-//! The machine (see [`machine`](super::machine)) brings what arrived and moves what was queued to its
-//! stream; tokens take what arrived and queue what is to be sent. Each side tells the other through
-//! wakers, and by waking the machine, never by a call: data flows one way.
+//! ```text
+//!               ┌─▶ input  ──▶ tokens that read       (`read`)
+//!   machine ────┤
+//!   (`duplex`)  └── output ◀── tokens that write      (`write`)
+//! ```
+//!
+//! Each side tells the other through wakers, and by waking the machine, never by a call: data flows
+//! one way. It must never know whether the bytes are those of a connection, or of a message on one.
 
 use alloc::boxed::Box;
 use alloc::rc::Rc;
 use alloc::vec::Vec;
 use core::cell::{Cell, RefCell};
 use core::fmt;
-use core::task::{Context, Waker};
+use core::task::Waker;
+
+use super::waiting::Waiting;
 
 use crate::hub::{Core, Key, Learned};
 use crate::{
@@ -45,10 +53,10 @@ impl Socket {
 
 pub(crate) struct Channel {
     pub(crate) input: Buffer<Rc<Vec<u8>>>,
-    /// What tokens queued and the machine has not moved to its stream. Boxed, and out of a pool:
-    /// between two turns there is none.
-    pub(crate) output: Option<Box<Pipeline>>,
-    /// Bytes that were moved to the stream.
+    /// What tokens queued and the machine has not taken. Boxed, and out of a pool: between two turns
+    /// there is none.
+    pub(crate) output: Option<Box<Outgoing>>,
+    /// Bytes that the machine took.
     pub(crate) moved: u64,
     /// Bytes that were queued in the stream when the machine last looked.
     pub(crate) below: u64,
@@ -80,6 +88,43 @@ pub(crate) struct Channel {
     pub(crate) holder: Holder,
     pub(crate) reader_dropped: bool,
     pub(crate) writer_dropped: bool,
+    /// The machine needs to know where each write ends.
+    pub(crate) keeps_pieces: bool,
+}
+
+/// What was queued by writes.
+#[derive(Default)]
+pub(crate) struct Outgoing {
+    pub(crate) pipeline: Pipeline,
+    /// The length of each write, if the machine needs to know. None is zero.
+    pieces: Vec<u64>,
+}
+
+/// Writes that are kept apart, at most. Each costs the 8 bytes of its length.
+const PIECES: usize = 1024;
+
+impl Outgoing {
+    /// Whether one more write fits.
+    pub(crate) fn has_room(&self) -> bool {
+        self.pieces.len() < PIECES
+    }
+
+    /// All that was queued beyond `before` bytes is one write.
+    pub(crate) fn end_piece(&mut self, before: u64) {
+        let len = self.pipeline.len().saturating_sub(before);
+        if len > 0 {
+            self.pieces.push(len);
+        }
+    }
+
+    /// The lengths of the writes, in order. They are forgotten.
+    pub(crate) fn drain_pieces(&mut self) -> (&mut Pipeline, alloc::vec::Drain<'_, u64>) {
+        (&mut self.pipeline, self.pieces.drain(..))
+    }
+
+    pub(crate) fn forget_pieces(&mut self) {
+        self.pieces.clear();
+    }
 }
 
 /// What hardly any connection has: a client's, or one that is about to be handed to a machine.
@@ -139,7 +184,26 @@ impl Channel {
             holder: Holder::Conn,
             reader_dropped: false,
             writer_dropped: false,
+            keeps_pieces: false,
         }
+    }
+
+    /// Bytes that tokens queued and the machine has not taken.
+    pub(crate) fn unmoved(&self) -> u64 {
+        self.output.as_ref().map_or(0, |output| output.pipeline.len())
+    }
+
+    /// Bytes that are held here, in and out.
+    pub(crate) fn held(&self) -> usize {
+        let unmoved = usize::try_from(self.unmoved()).unwrap_or(usize::MAX);
+        self.input.len().saturating_add(unmoved)
+    }
+
+    /// All that was queued and not taken.
+    pub(crate) fn take_output(&mut self) -> Option<Box<Outgoing>> {
+        let output = self.output.take()?;
+        self.moved = self.moved.saturating_add(output.pipeline.len());
+        Some(output)
     }
 
     /// Why a token that waits for bytes waits in vain, if it does.
@@ -163,7 +227,7 @@ impl Channel {
 
     /// Bytes that tokens queued and that are not sent, as far as is known.
     pub(crate) fn queued(&self) -> u64 {
-        self.output.as_ref().map_or(0, |output| output.len()).saturating_add(self.below)
+        self.unmoved().saturating_add(self.below)
     }
 
     #[must_use = "wake it when nothing is borrowed"]
@@ -173,9 +237,8 @@ impl Channel {
 
     /// How much was queued, and how much taken, since the connection was made.
     pub(crate) fn traffic(&self) -> Traffic {
-        let queued = self.output.as_ref().map_or(0, |output| output.len());
         Traffic {
-            queued: self.moved.saturating_add(queued),
+            queued: self.moved.saturating_add(self.unmoved()),
             taken: self.input.received() - self.input.len() as u64,
         }
     }
@@ -236,60 +299,5 @@ pub(crate) fn cause_of(error: &Error) -> Cause {
         Error::Panicked => Cause::Panicked,
         Error::CallAbandoned => Cause::CallAbandoned,
         _ => Cause::Failed,
-    }
-}
-
-/// The waker of the fiber that waits for one thing to happen.
-///
-/// Cloning, waking and dropping a waker may run user code, and no borrow may be held across that.
-/// So it is cloned into a [`Spare`] before it is registered, and taken out before it is woken.
-#[derive(Default)]
-pub(crate) struct Waiting(Option<Waker>);
-
-/// A waker that was cloned while nothing was borrowed; later the one that it replaced. Declared
-/// before the borrows under which it is used, it is dropped after they have ended.
-///
-/// ```text
-/// let mut spare = Spare::default();
-/// loop {
-///     borrow, look, return what there is
-///     if waiting.register(cx, &mut spare) { return Poll::Pending }
-///     let go of what is borrowed
-///     spare.fill(cx);
-/// }
-/// ```
-///
-/// A second look is needed because the clone may have changed what the first one saw. There is no
-/// third: with a waker in the spare, `register` succeeds.
-#[derive(Default)]
-pub(crate) struct Spare(Option<Waker>);
-
-impl Spare {
-    /// Clones the waker of `cx`, while nothing is borrowed.
-    pub(crate) fn fill(&mut self, cx: &Context<'_>) {
-        self.0 = Some(cx.waker().clone());
-    }
-}
-
-impl Waiting {
-    /// Registers the waker of `cx`, from the spare unless it is registered already. Returns whether
-    /// it could: if not, the caller is to fill the spare and look again.
-    #[must_use = "fill the spare, and look again"]
-    pub(crate) fn register(&mut self, cx: &Context<'_>, spare: &mut Spare) -> bool {
-        if self.0.as_ref().is_some_and(|waker| waker.will_wake(cx.waker())) {
-            return true;
-        }
-        let Some(waker) = spare.0.take() else { return false };
-        spare.0 = self.0.replace(waker);
-        true
-    }
-
-    #[must_use = "wake it when nothing is borrowed"]
-    pub(crate) fn take(&mut self) -> Option<Waker> {
-        self.0.take()
-    }
-
-    pub(crate) fn is_waiting(&self) -> bool {
-        self.0.is_some()
     }
 }

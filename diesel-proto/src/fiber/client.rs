@@ -20,7 +20,8 @@ use core::future::{Future, poll_fn};
 use core::pin::Pin;
 use core::task::{Context, Poll, ready};
 
-use super::channel::{Socket, Spare, Traffic, Waiting};
+use super::channel::{Socket, Traffic};
+use super::waiting::{Spare, Waiting};
 use super::{Conn, Ctx};
 use crate::hub::Called;
 use crate::{Address, Cause, Error, Inner, Limit, Machine, Seat};

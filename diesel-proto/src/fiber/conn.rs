@@ -121,7 +121,7 @@ impl Conn {
     /// dropped.
     pub fn split(self) -> (Reader, Writer) {
         self.socket.channel.borrow_mut().holder = Holder::Halves;
-        (Reader { socket: Rc::clone(&self.socket) }, Writer { socket: Rc::clone(&self.socket) })
+        (Reader::new(Rc::clone(&self.socket)), Writer::new(Rc::clone(&self.socket)))
     }
 
     /// What belongs to no connection: `sleep`, `spawn`, `connect`. A cheap clone.
@@ -195,6 +195,16 @@ impl Conn {
 }
 
 impl Reader {
+    pub(super) fn new(socket: Rc<Socket>) -> Self {
+        Reader { socket }
+    }
+
+    /// Whether the end of the stream was reached: everything before it was taken.
+    pub fn is_at_end(&self) -> bool {
+        let channel = self.socket.channel.borrow();
+        channel.eof && channel.input.is_empty() && !channel.is_broken
+    }
+
     /// Waits for everything up to and including `sentinel`, and takes it.
     ///
     /// At most the service's [`read_limit`](crate::ServiceConfig::read_limit) of bytes, the
@@ -259,6 +269,10 @@ impl Reader {
 }
 
 impl Writer {
+    pub(super) fn new(socket: Rc<Socket>) -> Self {
+        Writer { socket }
+    }
+
     /// Queues bytes to be sent: text, slices, [`Bytes`](bytes::Bytes), what a token took,
     /// `format_args!(..)`, or a tuple of these.
     ///

@@ -8,8 +8,9 @@ use core::pin::Pin;
 use core::task::{Context, Poll, ready};
 use core::time::Duration;
 
-use super::channel::{Connecting, Spare, error_of};
+use super::channel::{Connecting, error_of};
 use super::join::{self, JoinHandle};
+use super::waiting::Spare;
 use super::{Conn, Event, First2, first};
 use crate::hub::begun::Begun;
 use crate::hub::fibers::Role;

@@ -22,7 +22,7 @@ use core::task::{Context, Poll, Waker, ready};
 
 use slab::Slab;
 
-use super::channel::{Spare, Waiting};
+use super::waiting::{Spare, Waiting};
 use crate::Error;
 use crate::hub::Core;
 

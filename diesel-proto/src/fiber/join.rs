@@ -8,7 +8,7 @@ use core::future::Future;
 use core::pin::Pin;
 use core::task::{Context, Poll, ready};
 
-use super::channel::{Spare, Waiting};
+use super::waiting::{Spare, Waiting};
 use crate::hub::Core;
 use crate::{Error, FiberId};
 

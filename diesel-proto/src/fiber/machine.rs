@@ -19,10 +19,10 @@
 
 use alloc::boxed::Box;
 use alloc::rc::Rc;
-use core::cell::{Cell, RefCell};
 use core::fmt;
 
 use super::channel::{Channel, Connecting, Socket};
+use super::duplex::Duplex;
 use crate::hub::{Core, HandlerFuture, Making, Role};
 use crate::{Actions, Cause, Conn, Input, Instant, Machine, Nested};
 
@@ -31,7 +31,7 @@ pub(crate) type StartHandler = Rc<dyn Fn(Conn) -> HandlerFuture>;
 
 /// Between a stream and the handle of a fiber.
 pub(crate) struct FiberMachine {
-    socket: Rc<Socket>,
+    duplex: Duplex,
     stage: Stage,
 }
 
@@ -46,61 +46,61 @@ enum Stage {
 impl FiberMachine {
     /// For a connection that a service accepted: a fiber of `handler` begins with the stream.
     pub(crate) fn accepted(making: &Making, handler: StartHandler) -> Self {
-        let socket = socket(making, Connecting::No);
-        FiberMachine { socket, stage: Stage::New(handler) }
+        let duplex = duplex(making, Connecting::No);
+        FiberMachine { duplex, stage: Stage::New(handler) }
     }
 
     /// For a connection that a fiber asked for, and that fiber's handle of it.
     pub(crate) fn connecting(making: &Making) -> (Self, Conn) {
-        let socket = socket(making, Connecting::Yes);
-        let conn = Conn::new(Rc::clone(&socket));
-        (FiberMachine { socket, stage: Stage::Running }, conn)
+        let duplex = duplex(making, Connecting::Yes);
+        let conn = Conn::new(Rc::clone(duplex.socket()));
+        (FiberMachine { duplex, stage: Stage::Running }, conn)
     }
 
     /// Whether the next step runs no user code.
     pub(crate) fn is_plain(&self) -> bool {
-        !matches!(self.stage, Stage::Next(_)) && !self.socket.channel.borrow().has_successor()
+        !matches!(self.stage, Stage::Next(_)) && !self.socket().channel.borrow().has_successor()
     }
 
     /// Whether the handler waits for bytes of its peer, and for nothing else of this connection.
     pub(crate) fn waits_for_bytes(&self) -> bool {
-        let channel = self.socket.channel.borrow();
+        let channel = self.socket().channel.borrow();
         matches!(self.stage, Stage::Running)
             && channel.input.is_empty()
             && channel.reader.is_waiting()
-            && channel.output.as_ref().is_none_or(|output| output.is_empty())
+            && channel.unmoved() == 0
+    }
+
+    fn socket(&self) -> &Rc<Socket> {
+        self.duplex.socket()
     }
 
     fn core(&self) -> &Rc<Core> {
-        &self.socket.core
+        &self.socket().core
     }
 
     fn start(&mut self, actions: &mut Actions<'_>) {
         let stage = core::mem::replace(&mut self.stage, Stage::Running);
         let Stage::New(handler) = stage else {
             let writer = {
-                let channel = &mut *self.socket.channel.borrow_mut();
+                let channel = &mut *self.socket().channel.borrow_mut();
                 channel.connecting = Connecting::No;
                 channel.writer.take()
             };
             return self.core().put_off(writer);
         };
-        self.socket.channel.borrow_mut().handled = true;
-        let future = handler(Conn::new(Rc::clone(&self.socket)));
-        let role = Role::Handler(Rc::clone(&self.socket));
+        self.socket().channel.borrow_mut().handled = true;
+        let future = handler(Conn::new(Rc::clone(self.socket())));
+        let role = Role::Handler(Rc::clone(self.socket()));
         if let Err(limit) = self.core().add_fiber(role, future) {
             actions.abort(Cause::Limit(limit));
         }
     }
 
     fn bytes(&mut self, bytes: &[u8], actions: &mut Actions<'_>) {
-        let socket = &*self.socket;
+        let socket = &**self.duplex.socket();
         let channel = &mut *socket.channel.borrow_mut();
-        if channel.reader_dropped || channel.closing.is_some() {
-            return;
-        }
-        channel.input.push(bytes, &mut socket.core.slices.borrow_mut());
-        socket.core.put_off(channel.reader.take());
+        socket.receive(channel, bytes);
         if channel.input.len() >= socket.config.read_ahead {
             pause_or_not(socket, channel, actions);
         }
@@ -108,24 +108,16 @@ impl FiberMachine {
 
     /// What the handle asked for since the last look.
     fn look(&mut self, actions: &mut Actions<'_>) {
-        let socket = &*self.socket;
+        let socket = &**self.duplex.socket();
         socket.dirty.set(false);
         let channel = &mut *socket.channel.borrow_mut();
         if let (true, Some(cause)) = (channel.aborts, channel.closing) {
             let (queue, blocks) = actions.queue();
-            for output in channel.output.as_deref_mut().into_iter().chain([queue]) {
-                socket.core.clear_into(output, blocks);
-            }
+            socket.core.clear_into(queue, blocks);
+            socket.core.drop_output(channel, Some(blocks));
             return actions.abort(cause);
         }
-        if let Some(mut output) = channel.output.take() {
-            channel.moved = channel.moved.saturating_add(output.len());
-            let (queue, blocks) = actions.queue();
-            // It fails only after a close, when tokens fail as well.
-            let _ = queue.append(&mut output, blocks);
-            socket.core.give_back_pipeline(output);
-        }
-        refresh(socket, channel, actions);
+        socket.move_output(channel, actions);
         if let Some(cause) = channel.closing {
             match channel.cuts {
                 true => actions.cut(cause),
@@ -137,39 +129,13 @@ impl FiberMachine {
         pause_or_not(socket, channel, actions);
     }
 
-    fn ended(&mut self) {
-        let wakers = {
-            let channel = &mut *self.socket.channel.borrow_mut();
-            channel.eof = true;
-            [channel.reader.take(), channel.take_watcher()]
-        };
-        wakers.into_iter().for_each(|waker| self.core().put_off(waker));
-    }
-
-    fn write_failed(&mut self) {
-        let writer = {
-            let channel = &mut *self.socket.channel.borrow_mut();
-            channel.write_failed = true;
-            if let Some(output) = channel.output.as_deref_mut() {
-                self.socket.core.clear(output);
-            }
-            channel.writer.take()
-        };
-        self.core().put_off(writer);
-    }
-
     fn break_off(&mut self, cause: Cause) {
-        let wakers = {
-            let channel = &mut *self.socket.channel.borrow_mut();
-            if let (Connecting::Yes, Cause::Connect(kind)) = (channel.connecting, cause) {
-                channel.connecting = Connecting::Failed(kind);
-            }
-            if let Some(output) = channel.output.as_deref_mut() {
-                self.socket.core.clear(output);
-            }
-            channel.break_off(cause)
-        };
-        wakers.into_iter().for_each(|waker| self.core().put_off(waker));
+        let socket = &**self.duplex.socket();
+        let channel = &mut *socket.channel.borrow_mut();
+        if let (Connecting::Yes, Cause::Connect(kind)) = (channel.connecting, cause) {
+            channel.connecting = Connecting::Failed(kind);
+        }
+        socket.break_off(channel, cause);
     }
 
     /// The handler named a machine to take over: it gets what arrived and was not taken.
@@ -179,10 +145,10 @@ impl FiberMachine {
         let mut next = Box::new(Nested::sharing(machine));
         next.pass_on(now, Input::Start, actions);
         let (left_over, ended) = {
-            let channel = &mut *self.socket.channel.borrow_mut();
+            let channel = &mut *self.socket().channel.borrow_mut();
             // What becomes of the handler is none of the machine's business.
             channel.handled = false;
-            let mut slices = self.socket.core.slices.borrow_mut();
+            let mut slices = self.socket().core.slices.borrow_mut();
             let left_over = channel.input.peek(&mut slices).to_vec();
             channel.input.clear(&mut slices);
             (left_over, channel.eof)
@@ -210,23 +176,29 @@ impl Machine for FiberMachine {
             }
             Input::Wake | Input::Drained => {
                 self.look(actions);
-                let successor = self.socket.channel.borrow_mut().take_successor();
+                let successor = self.socket().channel.borrow_mut().take_successor();
                 if let Some(machine) = successor.filter(|_| !actions.is_closing()) {
                     self.hand_over(now, machine, actions);
                 }
             }
             Input::Start => self.start(actions),
-            Input::Eof => self.ended(),
+            Input::Eof => {
+                let socket = self.socket();
+                socket.end(&mut socket.channel.borrow_mut());
+            }
             Input::Cut(cause) => {
                 // An abort that was not looked at yet came first.
                 let aborted = {
-                    let channel = self.socket.channel.borrow();
+                    let channel = self.socket().channel.borrow();
                     channel.closing.filter(|_| channel.aborts)
                 };
                 aborted.into_iter().for_each(|cause| actions.abort(cause));
                 self.break_off(cause);
             }
-            Input::WriteFailed => self.write_failed(),
+            Input::WriteFailed => {
+                let socket = self.socket();
+                socket.fail_writing(&mut socket.channel.borrow_mut());
+            }
             // The hub tells fibers of a shutdown itself.
             Input::Shutdown | Input::Deadline => {}
         }
@@ -237,15 +209,13 @@ impl Machine for FiberMachine {
         if let Stage::Next(next) = &self.stage {
             return next.held();
         }
-        let channel = self.socket.channel.borrow();
-        let queued = channel.output.as_ref().map_or(0, |output| output.len());
-        channel.input.len().saturating_add(usize::try_from(queued).unwrap_or(usize::MAX))
+        self.socket().channel.borrow().held()
     }
 
     fn scanned(&self) -> u64 {
         match &self.stage {
             Stage::Next(next) => next.scanned(),
-            _ => self.socket.channel.borrow().input.scanned(),
+            _ => self.socket().channel.borrow().input.scanned(),
         }
     }
 }
@@ -253,46 +223,21 @@ impl Machine for FiberMachine {
 impl Drop for FiberMachine {
     /// The stream is gone. The handle may live on, and learns it.
     fn drop(&mut self) {
-        let closing = self.socket.channel.borrow().closing;
+        let closing = self.socket().channel.borrow().closing;
         self.break_off(closing.unwrap_or(Cause::Done));
-        let successor = self.socket.channel.borrow_mut().take_successor();
+        let successor = self.socket().channel.borrow_mut().take_successor();
         drop(successor);
     }
 }
 
 impl fmt::Debug for FiberMachine {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "FiberMachine({:?})", self.socket)
+        write!(f, "FiberMachine({:?})", self.socket())
     }
 }
 
-fn socket(making: &Making, connecting: Connecting) -> Rc<Socket> {
-    let ctx = &making.ctx;
-    Rc::new(Socket {
-        core: Rc::clone(ctx.core()),
-        key: ctx.conn().into(),
-        service: making.service,
-        peer: ctx.peer(),
-        learned: ctx.layers(),
-        config: Rc::clone(&making.config),
-        channel: RefCell::new(Channel::new(connecting)),
-        dirty: Cell::new(false),
-    })
-}
-
-/// Notes how much is queued below, and wakes the writer if that is what it waits for.
-fn refresh(socket: &Socket, channel: &mut Channel, actions: &mut Actions<'_>) {
-    channel.below = actions.queued();
-    if channel.notify_below > channel.below {
-        channel.notify_below = 0;
-        socket.core.put_off(channel.writer.take());
-    }
-    // Even if no writer waits: one that comes later must not find an old number above the mark.
-    let low = socket.config.low_water.min(socket.config.high_water.saturating_sub(1));
-    actions.notify_below(match channel.notify_below {
-        0 if channel.below > low => low.saturating_add(1),
-        asked => asked,
-    });
+fn duplex(making: &Making, connecting: Connecting) -> Duplex {
+    Duplex::new(&making.ctx, making.service, &making.config, connecting)
 }
 
 fn pause_or_not(socket: &Socket, channel: &mut Channel, actions: &mut Actions<'_>) {
@@ -300,8 +245,7 @@ fn pause_or_not(socket: &Socket, channel: &mut Channel, actions: &mut Actions<'_
     if dropped && !channel.input.is_empty() {
         channel.input.clear(&mut socket.core.slices.borrow_mut());
     }
-    let room = channel.input.len() < socket.config.read_ahead;
-    channel.paused = !(dropped || room || channel.reader.is_waiting());
+    channel.paused = !(dropped || socket.has_room(channel));
     match channel.paused {
         true => actions.pause(),
         false => actions.resume(),

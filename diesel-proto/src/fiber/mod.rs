@@ -18,21 +18,24 @@ mod channel;
 mod client;
 mod conn;
 mod ctx;
+mod duplex;
 mod event;
 mod first;
 mod join;
 mod machine;
 mod read;
+mod waiting;
 mod write;
 
 pub use self::client::{Client, ClientBuilder};
 pub use self::conn::{Conn, Reader, Writer};
 pub use self::ctx::{Connect, Ctx, Sleep};
+pub use self::duplex::Duplex;
 pub use self::event::{Event, Subscription, Wait};
 pub use self::first::{First2, First3, First4, First5, First6, First7, First8, Group, first};
 pub use self::join::JoinHandle;
 pub use self::read::{Count, Peek, Read, Some, ToEnd, Until, UntilEol, Want};
 pub use self::write::{Flush, Payload, Write};
 
-pub(crate) use self::channel::{Socket, Spare, Waiting, cause_of};
+pub(crate) use self::channel::{Channel, Connecting, Outgoing, Socket, cause_of};
 pub(crate) use self::machine::{FiberMachine, StartHandler};

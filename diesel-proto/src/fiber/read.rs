@@ -10,7 +10,8 @@ use core::future::Future;
 use core::pin::Pin;
 use core::task::{Context, Poll, ready};
 
-use super::channel::{Socket, Spare};
+use super::channel::Socket;
+use super::waiting::Spare;
 use crate::hub::Core;
 use crate::{Blocks, Buffer, Chunk, Error, Limit, Line};
 
@@ -101,8 +102,8 @@ impl<W: Want + Unpin> Future for Read<'_, W> {
                     Some(error) => error,
                     None if core.forbids_waiting(core.now.get()) => Error::Shutdown,
                     None if channel.reader.register(cx, &mut spare) => {
-                        // Waiting for more than is read ahead: reading must not stay paused.
-                        if channel.input.len() >= socket.config.read_ahead {
+                        // Waiting for more than is there: reading must not stay paused.
+                        if channel.paused || channel.input.len() >= socket.config.read_ahead {
                             core.look_at(socket);
                         }
                         return Poll::Pending;

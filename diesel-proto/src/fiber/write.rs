@@ -10,7 +10,8 @@ use core::task::{Context, Poll, ready};
 
 use bytes::Bytes;
 
-use super::channel::{Socket, Spare, error_of};
+use super::channel::{Outgoing, Socket, error_of};
+use super::waiting::Spare;
 use crate::{Blocks, Chunk, Closed, Error, Line, Pipeline};
 
 /// Waits for room, then queues, once: polled again after that, it fails with
@@ -52,7 +53,8 @@ impl<P: Payload> Future for Write<'_, P> {
             // Between the marks only those go on that were not waiting: hence `notify_below` too.
             let queued = channel.queued();
             let waits = channel.notify_below > 1 && queued >= channel.notify_below;
-            if queued == 0 || (queued < socket.config.high_water && !waits) {
+            let fits = channel.output.as_ref().is_none_or(|output| output.has_room());
+            if queued == 0 || (queued < socket.config.high_water && !waits && fits) {
                 break channel;
             }
             let low = socket.config.low_water.min(socket.config.high_water.saturating_sub(1));
@@ -70,11 +72,16 @@ impl<P: Payload> Future for Write<'_, P> {
         let pushed = if P::RUNS_FOREIGN_CODE {
             drop(channel);
             let mut lent = Lent::take(socket);
-            payload.queue_in(&mut lent.pipeline, &mut lent.blocks)
+            payload.queue_in(&mut lent.output.pipeline, &mut lent.blocks)
         } else {
             let blocks = &mut core.workspace.borrow_mut().blocks;
-            let output = channel.output.get_or_insert_with(|| core.lend_pipeline());
-            let pushed = payload.queue_in(output, blocks);
+            let keeps_pieces = channel.keeps_pieces;
+            let output = channel.output.get_or_insert_with(|| core.lend_output());
+            let before = output.pipeline.len();
+            let pushed = payload.queue_in(&mut output.pipeline, blocks);
+            if keeps_pieces {
+                output.end_piece(before);
+            }
             drop(channel);
             pushed
         };
@@ -89,24 +96,32 @@ impl<P: Payload> Future for Write<'_, P> {
 /// Goes back however that ends.
 struct Lent<'a> {
     socket: &'a Socket,
-    pipeline: Box<Pipeline>,
+    output: Box<Outgoing>,
+    /// Bytes that were in it.
+    before: u64,
     blocks: Blocks,
 }
 
 impl<'a> Lent<'a> {
     fn take(socket: &'a Socket) -> Self {
-        let pipeline = socket.channel.borrow_mut().output.take();
-        let pipeline = pipeline.unwrap_or_else(|| socket.core.lend_pipeline());
+        let output = socket.channel.borrow_mut().output.take();
+        let output = output.unwrap_or_else(|| socket.core.lend_output());
+        let before = output.pipeline.len();
         let blocks = core::mem::take(&mut socket.core.workspace.borrow_mut().blocks);
-        Lent { socket, pipeline, blocks }
+        Lent { socket, output, before, blocks }
     }
 }
 
 impl Drop for Lent<'_> {
     fn drop(&mut self) {
         self.socket.core.workspace.borrow_mut().blocks = core::mem::take(&mut self.blocks);
-        // Nobody else could queue meanwhile: the one writer there is was borrowed.
-        self.socket.channel.borrow_mut().output = Some(core::mem::take(&mut self.pipeline));
+        // No other writer can have queued meanwhile: the one that there is was borrowed.
+        let channel = &mut *self.socket.channel.borrow_mut();
+        let mut output = core::mem::take(&mut self.output);
+        if channel.keeps_pieces {
+            output.end_piece(self.before);
+        }
+        channel.output = Some(output);
     }
 }
 

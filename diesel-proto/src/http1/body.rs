@@ -10,13 +10,13 @@
 
 use alloc::rc::Rc;
 use core::fmt;
-use core::future::{Future, poll_fn};
+use core::future::Future;
 use core::pin::Pin;
 use core::task::{Context, Poll};
 
 use super::exchange::Exchange;
 use super::{Field, Headers, InvalidField};
-use crate::{Chunk, Error, Payload};
+use crate::{Chunk, Error, Limit, Payload, Reader, Writer};
 
 /// The body of a request, which may still be on its way.
 ///
@@ -44,21 +44,34 @@ use crate::{Chunk, Error, Payload};
 /// It goes on coming while the hub shuts down, until the grace period ends: what was begun is to be
 /// finished.
 pub struct Body {
-    /// None for a request that has no body, or whose body is in the request already.
-    exchange: Option<Rc<Exchange>>,
+    /// None for the request of a plain handler, which has its body.
+    parts: Option<Parts>,
+}
+
+struct Parts {
+    /// None for a request that has no body.
+    reader: Option<Reader>,
+    exchange: Rc<Exchange>,
 }
 
 impl Body {
     pub(super) const fn none() -> Self {
-        Body { exchange: None }
+        Body { parts: None }
     }
 
-    pub(super) fn of(exchange: Rc<Exchange>) -> Self {
-        Body { exchange: Some(exchange) }
+    pub(super) fn of(exchange: Rc<Exchange>, reader: Option<Reader>) -> Self {
+        Body { parts: Some(Parts { reader, exchange }) }
     }
 
     pub(super) fn exchange(&self) -> Option<&Rc<Exchange>> {
-        self.exchange.as_ref()
+        self.parts.as_ref().map(|parts| &parts.exchange)
+    }
+
+    /// Asks for the body, or all of it at once.
+    fn ask(&mut self, all: bool) -> Option<&mut Reader> {
+        let Parts { reader, exchange } = self.parts.as_mut()?;
+        exchange.ask(all);
+        reader.as_mut()
     }
 
     /// Waits for some of the body, at least one byte, as it lies. `None` at its end.
@@ -69,9 +82,11 @@ impl Body {
     /// that does not come to its end is none of the handler's errors: the client is told, and the
     /// handler is dropped.
     pub async fn some(&mut self) -> Result<Option<Chunk>, Error> {
-        match &self.exchange {
-            Some(exchange) => poll_fn(|cx| exchange.poll_some(cx)).await,
-            None => Ok(None),
+        let Some(reader) = self.ask(false) else { return Ok(None) };
+        match reader.some().await {
+            Ok(chunk) => Ok(Some(chunk)),
+            Err(Error::Closed) if reader.is_at_end() => Ok(None),
+            Err(error) => Err(error),
         }
     }
 
@@ -82,29 +97,22 @@ impl Body {
     /// [`Limit::Body`](crate::Limit::Body) if that is more than `limit` bytes: passed on by the
     /// handler, the answer is 413. Otherwise as [`some`](Self::some).
     pub async fn read(&mut self, limit: usize) -> Result<Chunk, Error> {
-        match &self.exchange {
-            Some(exchange) => poll_fn(|cx| exchange.poll_whole(cx, limit)).await,
-            None => Ok(Chunk::new()),
-        }
+        let Some(reader) = self.ask(true) else { return Ok(Chunk::new()) };
+        reader.to_end(limit).await.map_err(|error| match error {
+            Error::Limit(Limit::ToEnd(limit)) => Error::Limit(Limit::Body(limit)),
+            error => error,
+        })
     }
 
     /// Whether all of it was taken, or there was none.
     pub fn is_at_end(&self) -> bool {
-        self.exchange.as_ref().is_none_or(|exchange| exchange.is_complete())
+        let reader = self.parts.as_ref().and_then(|parts| parts.reader.as_ref());
+        reader.is_none_or(|reader| reader.is_at_end())
     }
 
     /// The fields that came behind it. They are there at its end.
     pub fn trailers(&self) -> Headers {
-        self.exchange.as_ref().map(|exchange| exchange.trailers()).unwrap_or_default()
-    }
-}
-
-impl Drop for Body {
-    #[inline]
-    fn drop(&mut self) {
-        if let Some(exchange) = &self.exchange {
-            exchange.drop_body();
-        }
+        self.exchange().map(|exchange| exchange.trailers()).unwrap_or_default()
     }
 }
 
@@ -116,13 +124,14 @@ impl fmt::Debug for Body {
 
 /// Writes the body of a response, piece by piece. See [`Response::stream`](super::Response::stream).
 pub struct BodyWriter {
+    writer: Writer,
     exchange: Rc<Exchange>,
     trailers: Headers,
 }
 
 impl BodyWriter {
-    pub(super) fn new(exchange: Rc<Exchange>) -> Self {
-        BodyWriter { exchange, trailers: Headers::new() }
+    pub(super) fn new(writer: Writer, exchange: Rc<Exchange>) -> Self {
+        BodyWriter { writer, exchange, trailers: Headers::new() }
     }
 
     /// Queues a piece: whatever [`Conn::write`](crate::Conn::write) takes. Waits only while at least
@@ -136,8 +145,7 @@ impl BodyWriter {
     ///
     /// [`Error::Closed`] if the request is over.
     pub async fn write<P: Payload>(&mut self, payload: P) -> Result<(), Error> {
-        let mut payload = payload;
-        poll_fn(|cx| self.exchange.poll_write(cx, &mut payload)).await
+        self.writer.write(payload).await
     }
 
     /// Waits until everything that was written was taken by whatever carries the connection.
@@ -146,7 +154,7 @@ impl BodyWriter {
     ///
     /// As [`write`](Self::write).
     pub async fn flush(&mut self) -> Result<(), Error> {
-        poll_fn(|cx| self.exchange.poll_flush(cx)).await
+        self.writer.flush().await
     }
 
     /// Waits until the client has ended its side, as [`Request::closed`](super::Request::closed)
@@ -199,25 +207,5 @@ impl fmt::Debug for Closed {
 impl fmt::Debug for BodyWriter {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("BodyWriter").field("trailers", &self.trailers).finish_non_exhaustive()
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use alloc::format;
-
-    #[test]
-    fn what_is_shown_is_what_is_known_without_reading() {
-        assert_eq!(format!("{:?}", Body::none()), "Body { is_at_end: true, .. }");
-        let exchange = Rc::new(Exchange::default());
-        assert_eq!(
-            format!("{:?}", Body::of(Rc::clone(&exchange))),
-            "Body { is_at_end: false, .. }"
-        );
-        let mut writer = BodyWriter::new(exchange);
-        writer.trailer("X-Sum", "42").unwrap();
-        let shown = format!("{writer:?}");
-        assert_eq!(shown, r#"BodyWriter { trailers: {"X-Sum": "42"}, .. }"#);
     }
 }

@@ -7,12 +7,12 @@
 
 use alloc::boxed::Box;
 use alloc::rc::Rc;
+use core::future::Future;
+use core::pin::Pin;
+use core::task::Poll;
 
-use super::exchange::Reply;
 use super::{IntoResponse, Request, Response};
-use crate::hub::Core;
-use crate::hub::fibers::Role;
-use crate::{ConnId, Error, FiberId, Limit};
+use crate::{Error, Poller};
 
 /// A function from a request to a response.
 ///
@@ -21,7 +21,7 @@ use crate::{ConnId, Error, FiberId, Limit};
 ///   within the step of its connection: it costs no
 ///   allocation, and nobody else runs until it returns.
 /// - `async fn(Request) -> R`, or an async closure: a fiber for each request, from its head on. It
-///   begins within the step of its connection: one that need not wait is answered there. It may
+///   runs within the steps of its connection: one that need not wait is answered at once. It may
 ///   wait for anything a fiber may, its body included. When the connection breaks, it is dropped;
 ///   when the client ends its side, it is told ([`Request::closed`]), and dropped if it goes on for
 ///   longer than [`Deadlines::half_close`](super::Deadlines::half_close).
@@ -56,12 +56,71 @@ pub enum Fiber {}
 pub struct Answers(pub(super) Kind);
 
 pub(super) type PlainHandler = dyn Fn(Request) -> Result<Response, Error>;
-pub(super) type FiberHandler = dyn Fn(&Core, ConnId, Request, Reply) -> Result<FiberId, Limit>;
 
 pub(super) enum Kind {
     Plain(Box<PlainHandler>),
-    /// Begins a fiber.
-    Fiber(Box<FiberHandler>),
+    /// Makes memory for one request at a time.
+    Fiber(Box<dyn Fn() -> Box<dyn Answering>>),
+}
+
+/// An `async` handler that answers one request at a time, in memory that is used again.
+pub(super) trait Answering {
+    fn begin(&mut self, request: Request);
+
+    /// Polls, while it answers. Once it is ready, its future is dropped.
+    fn poll(&mut self, poller: &Poller) -> Poll<Result<Response, Error>>;
+
+    /// Drops its future, if it has one.
+    fn clear(&mut self);
+
+    /// Bytes of memory for its future.
+    fn memory(&self) -> usize;
+}
+
+/// Where the future of a handler lives.
+struct Place<B, F> {
+    begin: B,
+    future: Pin<Box<Option<F>>>,
+}
+
+impl<B, F> Place<B, F>
+where
+    B: Fn(Request) -> F + 'static,
+    F: Future<Output = Result<Response, Error>> + 'static,
+{
+    fn boxed(begin: B) -> Box<dyn Answering> {
+        Box::new(Place { begin, future: Box::pin(None) })
+    }
+}
+
+impl<B, F> Answering for Place<B, F>
+where
+    B: Fn(Request) -> F,
+    F: Future<Output = Result<Response, Error>>,
+{
+    #[inline]
+    fn begin(&mut self, request: Request) {
+        let future = (self.begin)(request);
+        self.future.set(Some(future));
+    }
+
+    #[inline]
+    fn poll(&mut self, poller: &Poller) -> Poll<Result<Response, Error>> {
+        let Some(future) = self.future.as_mut().as_pin_mut() else { return Poll::Pending };
+        let polled = poller.poll(future);
+        if polled.is_ready() {
+            self.clear();
+        }
+        polled
+    }
+
+    fn clear(&mut self) {
+        self.future.set(None);
+    }
+
+    fn memory(&self) -> usize {
+        size_of::<F>()
+    }
 }
 
 impl<H, R> sealed::Sealed<Plain> for H
@@ -95,13 +154,11 @@ where
 {
     fn into_answers(self) -> Answers {
         let handler = Rc::new(self);
-        Answers(Kind::Fiber(Box::new(move |core, conn, request, reply| {
+        Answers(Kind::Fiber(Box::new(move || {
             let handler = Rc::clone(&handler);
-            core.add_idle_fiber(Role::Request(conn), async move {
-                // How it went is told to the machine, which sees to all that follows.
-                let answer = handler(request).await.into_response();
-                reply.give(answer).await;
-                Ok(())
+            Place::boxed(move |request| {
+                let handler = Rc::clone(&handler);
+                async move { handler(request).await.into_response() }
             })
         })))
     }

@@ -1,9 +1,9 @@
 //! The machine of a connection: joins what arrives, the handler, and what goes out.
 //!
 //! ```text
-//!   bytes ──▶ SharedServerConnection ──▶ Request ──▶ handler ─┬─ plain: answers within the step
-//!                    ▲                                  └─ async: a fiber ──▶ Exchange ──▶ wake
-//!                    └──────────────── Response ◀────────────────────────────────┘
+//!   bytes ──▶ ServerConnection ──▶ Request ──▶ handler ─┬─ plain: answers at once
+//!                    ▲                                  └─ async: polled now, and when it is woken
+//!                    └──────────────── Response ◀────────────────────┘
 //! ```
 //!
 //! Rules of this file:
@@ -24,6 +24,7 @@ mod answer;
 mod entry;
 mod read;
 mod watch;
+mod work;
 
 use alloc::boxed::Box;
 use alloc::rc::Rc;
@@ -31,12 +32,13 @@ use alloc::sync::Arc;
 
 use self::entry::Entry;
 use self::watch::{Waiting, Watch};
+use self::work::Work;
 use super::connection::Resting;
-use super::exchange::Exchange;
 use super::service::Shared;
+use super::successor::MakeSuccessor;
 use super::{Config, Output, Rejection, Request, Rule};
 use super::{Server as Side, SharedServerConnection};
-use crate::{Actions, Buffer, Cause, Error, FiberId, Input, Instant, Machine, Reason, Seat};
+use crate::{Actions, Buffer, Cause, Error, Input, Instant, Machine, Nested, Poller, Reason, Seat};
 
 pub(super) struct Server {
     seat: Seat,
@@ -53,6 +55,10 @@ pub(super) struct Server {
     charged: usize,
     /// And that was.
     end_is_read: bool,
+    /// User code runs: should it panic, the request fails, and not the connection.
+    is_calling: bool,
+    /// What speaks the protocol that was agreed on instead.
+    next: Option<Box<Nested<Box<dyn Machine>>>>,
 }
 
 /// What a connection needs while something is under way on it.
@@ -64,8 +70,10 @@ pub(super) struct Active {
     complete: u64,
     /// What came, and cannot be read yet.
     ahead: Buffer,
-    /// Who is to have the stream after this step.
-    next: Option<Box<dyn Machine + Send>>,
+    /// What is to have the stream after this step.
+    next: Option<MakeSuccessor>,
+    /// For what is polled.
+    poller: Option<Poller>,
 }
 
 /// What becomes of the request that is under way.
@@ -73,22 +81,16 @@ enum Task {
     Nothing,
     /// Its body is collected, for a plain handler.
     Collecting(Request),
-    Fiber(Work),
-}
-
-/// A fiber that answers. It is aborted when this is dropped.
-struct Work {
-    seat: Seat,
-    fiber: FiberId,
-    exchange: Rc<Exchange>,
+    /// An `async` handler answers, or a stream writes a body.
+    Work(Work),
 }
 
 /// Why there is no answer of the handler's.
 enum Failure {
     /// It, or what it answered.
     Error(Error),
-    /// It panicked: `told` of that already, or not.
-    Panicked { told: bool },
+    /// It panicked.
+    Panicked,
 }
 
 impl Server {
@@ -102,6 +104,8 @@ impl Server {
             is_draining: false,
             has_ended: false,
             end_is_read: false,
+            is_calling: false,
+            next: None,
             charged: 0,
         }
     }
@@ -131,7 +135,7 @@ impl Server {
                     active.entry = Some(Entry::of_nothing(&self.seat, now, actions));
                 }
                 self.reject(active, rejection, actions);
-                self.answered(active, rejection.status(), actions);
+                self.answered(active, rejection.status().code(), actions);
             }
             // Its answer is out already, or the end of it.
             Side::Done | Side::MustClose => {}
@@ -171,11 +175,19 @@ impl Server {
         if actions.is_closing() || active.connection.is_switched() {
             // Whatever was under way ends here.
             active.task = Task::Nothing;
+            active.poller = None;
             self.log(&mut active, actions);
-            Self::give_way(&mut active, actions);
-            active.ahead.clear(actions.blocks());
-            self.active = Some(active);
+            match active.next.take() {
+                Some(next) => self.give_way(next, &mut active, now, actions),
+                None => {
+                    active.ahead.clear(actions.blocks());
+                    self.active = Some(active);
+                }
+            }
             return;
+        }
+        if !matches!(active.task, Task::Work(_)) {
+            active.poller = None;
         }
         if active.connection.must_close() {
             active.ahead.clear(actions.blocks());
@@ -189,20 +201,24 @@ impl Server {
             return;
         }
         let queued = actions.queued();
-        actions.notify_below(match &active.task {
-            Task::Fiber(work) => work.exchange.queued(queued),
-            _ if queued >= self.shared.high_water.max(1) => self.shared.low_water + 1,
-            _ => 0,
+        let asked = match &active.task {
+            Task::Work(work) => work.sent_below(queued),
+            _ => None,
+        };
+        actions.notify_below(match asked {
+            Some(below) => below,
+            None if queued >= self.shared.high_water.max(1) => self.shared.low_water + 1,
+            None => 0,
         });
         let has_room = self.has_room(&active, actions);
         match &active.task {
             _ if self.keeps(&active, actions) => actions.resume(),
             _ if !has_room => actions.pause(),
             // What comes now is the next request: it waits if it comes, but nobody stops it.
-            Task::Fiber(_) if active.connection.request_is_complete() => {}
+            Task::Work(_) if active.connection.request_is_complete() => {}
             _ => actions.resume(),
         }
-        let is_awaited = self.has_ended && matches!(active.task, Task::Fiber(_));
+        let is_awaited = self.has_ended && matches!(active.task, Task::Work(_));
         let waiting = Waiting::of(&active.connection, has_room, is_awaited);
         self.watch.settle(waiting, now, &self.shared.deadlines, actions);
         match &active.task {
@@ -222,6 +238,9 @@ impl Server {
 
 impl Machine for Server {
     fn step(&mut self, now: Instant, input: Input<'_>, actions: &mut Actions<'_>) -> usize {
+        if self.next.is_some() {
+            return self.pass_on(now, input, actions);
+        }
         let is_idle = self.active.is_none();
         match input {
             Input::Eof if is_idle => actions.close(Cause::PeerClosed),
@@ -253,12 +272,12 @@ impl Machine for Server {
             }
             Input::Eof => {
                 self.has_ended = true;
-                if let Task::Fiber(work) = &active.task {
+                if let Task::Work(work) = &active.task {
                     work.exchange.peer_ended();
                 }
             }
             Input::Deadline => self.late(&mut active, now, actions),
-            Input::Wake => self.hear(&mut active, now, actions),
+            Input::Wake => self.woken(&mut active, actions),
             Input::Shutdown => {
                 self.is_draining = true;
                 active.connection.give_up();
@@ -278,26 +297,47 @@ impl Machine for Server {
         self.settle(active, now, actions);
         let held = self.active.as_ref().map_or(0, |active| active.held_bodies());
         self.charge(held);
-        taken
+        match input {
+            // What is behind the request is the successor's.
+            Input::Bytes(bytes) if self.next.is_some() => {
+                let rest = bytes.get(taken..).unwrap_or_default();
+                taken + self.pass_on(now, Input::Bytes(rest), actions)
+            }
+            _ => taken,
+        }
     }
 
     fn held(&self) -> usize {
+        if let Some(next) = &self.next {
+            return next.held();
+        }
         self.active.as_ref().map_or(0, |active| {
             let task = match &active.task {
                 Task::Nothing => 0,
                 Task::Collecting(request) => request.content().len(),
-                Task::Fiber(work) => work.exchange.held(),
+                Task::Work(work) => work.held(),
             };
             active.connection.held().saturating_add(task).saturating_add(active.ahead.len())
         })
+    }
+
+    fn scanned(&self) -> u64 {
+        self.next.as_ref().map_or(0, |next| next.scanned())
     }
 }
 
 impl Active {
     pub(super) fn new(config: Arc<Config>) -> Self {
         let connection = SharedServerConnection::new(config);
-        let (ahead, next) = (Buffer::new(), None);
-        Active { connection, task: Task::Nothing, entry: None, complete: 0, ahead, next }
+        Active {
+            connection,
+            task: Task::Nothing,
+            entry: None,
+            complete: 0,
+            ahead: Buffer::new(),
+            next: None,
+            poller: None,
+        }
     }
 
     /// Bytes of bodies that are held, and what came that may be of one.
@@ -305,7 +345,7 @@ impl Active {
         let body = match &self.task {
             Task::Nothing => 0,
             Task::Collecting(request) => request.content().len(),
-            Task::Fiber(work) => work.exchange.held_body(),
+            Task::Work(work) => work.held_body(),
         };
         body.saturating_add(self.ahead.len())
     }
@@ -314,12 +354,6 @@ impl Active {
 impl Drop for Server {
     fn drop(&mut self) {
         self.charge(0);
-    }
-}
-
-impl Drop for Work {
-    fn drop(&mut self) {
-        self.seat.core().abort(self.fiber);
     }
 }
 

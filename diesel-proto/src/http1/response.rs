@@ -20,8 +20,9 @@ use core::ptr;
 
 use bytes::Bytes;
 
+use super::successor::{MakeSuccessor, Successor};
 use super::{BodyLength, BodyWriter, Field, Headers, InvalidField, Status};
-use crate::{Error, Machine};
+use crate::Error;
 
 /// The answer to a request: a status, fields, and content.
 ///
@@ -52,8 +53,6 @@ pub(super) enum Content {
     Static(&'static [u8]),
     Bytes(Bytes),
     Stream(BodyLength, Stream),
-    /// The same, while it is being written.
-    Streaming(BodyLength),
     Upgrade(Box<Upgrade>),
     /// Nothing: so many bytes is what there would be where content is not left out.
     #[cfg(feature = "http")]
@@ -62,13 +61,13 @@ pub(super) enum Content {
     Invalid(InvalidField),
 }
 
-/// Another protocol, by its name, and who speaks it.
+/// Another protocol, by its name, and what speaks it.
 pub(super) struct Upgrade {
     pub(super) protocol: Cow<'static, str>,
-    pub(super) machine: Box<dyn Machine + Send>,
+    pub(super) make: MakeSuccessor,
 }
 
-/// Writes a body, in a fiber.
+/// Writes a body.
 pub(super) type Stream = Box<dyn FnOnce(BodyWriter) -> Writing>;
 
 pub(super) type Writing = Pin<Box<dyn Future<Output = Result<Headers, Error>>>>;
@@ -153,16 +152,36 @@ impl Response {
         Response::streaming(BodyLength::Exactly(length), write)
     }
 
-    /// Agrees to go on in another protocol, which `machine` speaks: 101 to a client that asked for
-    /// an upgrade, 200 to one that asked for a tunnel with CONNECT (`protocol` is not named then).
-    /// The bytes behind the request are the first that it gets.
+    /// Agrees to go on in another protocol: 101 to a client that asked for an upgrade, 200 to one that
+    /// asked for a tunnel with CONNECT (`protocol` is not named then). What speaks it is a machine, or
+    /// a handler of connections; see [`Successor`]. The bytes behind the request are the first that
+    /// it gets.
     ///
     /// To a client that asked for neither it is a mistake of the handler's: 500.
-    pub fn upgrade(
+    ///
+    /// ```
+    /// use diesel_proto::http1::{Request, Response, Service};
+    /// use diesel_proto::{Conn, LineEcho};
+    ///
+    /// fn answer(request: Request) -> Response {
+    ///     match request.upgrade() {
+    ///         Some(b"shout") => Response::upgrade("shout", async |mut conn: Conn| {
+    ///             loop {
+    ///                 let line = conn.until_eol().await?;
+    ///                 conn.write(line.to_ascii_uppercase()).await?;
+    ///             }
+    ///         }),
+    ///         Some(b"echo") => Response::upgrade("echo", LineEcho::default()),
+    ///         _ => Response::text("ask for an upgrade to echo or shout\n"),
+    ///     }
+    /// }
+    /// # diesel_proto::Hub::default().add_service(Service::new(answer));
+    /// ```
+    pub fn upgrade<Kind>(
         protocol: impl Into<Cow<'static, str>>,
-        machine: impl Machine + Send + 'static,
+        successor: impl Successor<Kind>,
     ) -> Self {
-        let upgrade = Upgrade { protocol: protocol.into(), machine: Box::new(machine) };
+        let upgrade = Upgrade { protocol: protocol.into(), make: successor.into_make() };
         Response::of(None, Content::Upgrade(Box::new(upgrade))).status(Status::SWITCHING_PROTOCOLS)
     }
 
@@ -273,7 +292,7 @@ impl fmt::Debug for Content {
             Content::Empty => f.write_str("empty"),
             Content::Static(bytes) => write!(f, "{} bytes", bytes.len()),
             Content::Bytes(bytes) => write!(f, "{} bytes", bytes.len()),
-            Content::Stream(length, _) | Content::Streaming(length) => match length {
+            Content::Stream(length, _) => match length {
                 BodyLength::Exactly(n) => write!(f, "a stream of {n} bytes"),
                 BodyLength::Unknown => f.write_str("a stream"),
             },

@@ -10,11 +10,11 @@ use core::time::Duration;
 
 use super::connection::Wording;
 use super::exchange::Exchange;
-use super::handler::{Answers, Kind};
+use super::handler::{Answering, Answers, Kind};
 use super::machine::{Active, Server};
 use super::request::Head;
 use super::{Config, Deadlines, Handler, Limits, Rejection, Response};
-use crate::{Inner, Seat, ServiceConfig, Shed};
+use crate::{Duplex, Inner, Seat, ServiceConfig, Shed};
 
 /// A handler of requests, with its settings.
 ///
@@ -192,6 +192,7 @@ pub(super) struct Shared {
     pub(super) deadlines: Deadlines,
     pub(super) on_rejection: Option<Box<OnRejection>>,
     pub(super) access_notices: bool,
+    pub(super) connections: Rc<ServiceConfig>,
     pub(super) read_ahead: usize,
     pub(super) high_water: u64,
     pub(super) low_water: u64,
@@ -212,6 +213,8 @@ struct Spare {
     heads: Vec<Box<Head>>,
     active: Vec<Box<Active>>,
     exchanges: Vec<Rc<Exchange>>,
+    duplexes: Vec<Duplex>,
+    handlers: Vec<Box<dyn Answering>>,
 }
 
 impl Shared {
@@ -238,6 +241,7 @@ impl Shared {
             read_ahead: connections.read_ahead,
             high_water: connections.high_water,
             low_water: connections.low_water.min(connections.high_water.saturating_sub(1)),
+            connections: Rc::new(connections),
             held: Cell::new(0),
             wording: RefCell::default(),
             spare: RefCell::default(),
@@ -246,7 +250,7 @@ impl Shared {
 
     /// A step begins: responses have this date, if anybody ever told the time.
     pub(super) fn refresh(&self, seat: &Seat) {
-        self.wording.borrow_mut().refresh(seat.core().unix_seconds());
+        self.wording.borrow_mut().refresh(seat.unix_seconds());
     }
 
     /// A connection holds so many bytes of bodies now, and held so many before.
@@ -307,12 +311,39 @@ impl Shared {
         spare.unwrap_or_default()
     }
 
-    /// Keeps it, if nobody else does.
+    /// Keeps it, if it is held nowhere else.
     pub(super) fn give_back_exchange(&self, exchange: Rc<Exchange>) {
-        exchange.finish();
         let spare = &mut self.spare.borrow_mut().exchanges;
         if Rc::strong_count(&exchange) == 1 && spare.len() < KEEP {
             spare.push(exchange);
+        }
+    }
+
+    pub(super) fn lend_duplex(&self, seat: &Seat) -> Duplex {
+        let mut spare = self.spare.borrow_mut().duplexes.pop();
+        if spare.as_mut().is_some_and(|duplex| !duplex.renew(seat)) {
+            spare = None;
+        }
+        spare.unwrap_or_else(|| seat.duplex(&self.connections))
+    }
+
+    pub(super) fn give_back_duplex(&self, duplex: Duplex) {
+        let spare = &mut self.spare.borrow_mut().duplexes;
+        if spare.len() < KEEP {
+            spare.push(duplex);
+        }
+    }
+
+    /// Memory of an `async` handler: `make` makes it, if none is left.
+    pub(super) fn lend_handler(&self, make: &dyn Fn() -> Box<dyn Answering>) -> Box<dyn Answering> {
+        let spare = self.spare.borrow_mut().handlers.pop();
+        spare.unwrap_or_else(make)
+    }
+
+    pub(super) fn give_back_handler(&self, handler: Box<dyn Answering>) {
+        let spare = &mut self.spare.borrow_mut().handlers;
+        if spare.len() < KEEP && handler.memory() <= KEEP_BYTES {
+            spare.push(handler);
         }
     }
 }

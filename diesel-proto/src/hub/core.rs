@@ -26,7 +26,7 @@ use super::service::Making;
 use super::stream::{MachineStream, Stream, StreamState, Top};
 use super::wake::ReadyQueue;
 use super::{Action, Config, Counters, Inner};
-use crate::fiber::{Conn, FiberMachine, Socket};
+use crate::fiber::{Channel, Conn, FiberMachine, Outgoing, Socket};
 use crate::link::Link;
 use crate::{
     Address, Blocks, ConnId, Error, FiberId, Instant, Limit, Machine, Notice, Pipeline,
@@ -87,7 +87,7 @@ pub(crate) struct Core {
     pub(crate) sent_bytes: RefCell<Vec<Bytes>>,
     /// Queues of handles, empty. The boxes are what is spared.
     #[allow(clippy::vec_box)]
-    pipelines: RefCell<Vec<Box<Pipeline>>>,
+    outputs: RefCell<Vec<Box<Outgoing>>>,
     /// Machines whose streams are gone, to be dropped through the hook.
     pub(crate) dead: RefCell<Vec<(ConnId, Box<MachineStream>)>>,
     /// Who was called, and is expected to come.
@@ -146,7 +146,7 @@ impl Core {
             woken: RefCell::new(VecDeque::new()),
             wakers: RefCell::new(VecDeque::new()),
             sent_bytes: RefCell::new(Vec::new()),
-            pipelines: RefCell::default(),
+            outputs: RefCell::default(),
             dead: RefCell::new(Vec::new()),
             called: RefCell::new(Vec::new()),
             idle: RefCell::default(),
@@ -189,12 +189,16 @@ impl Core {
     fn serves_request(&self) -> bool {
         let Some(polled) = self.polling.get() else { return false };
         let mut fibers = self.fibers.borrow_mut();
-        fibers.at(polled.into()).is_some_and(|fiber| matches!(fiber.role, Role::Request(_)))
+        fibers.at(polled.into()).is_some_and(|fiber| matches!(fiber.role, Role::Machine(_)))
     }
 
-    /// Gives the fiber that is polled next its tokens.
-    pub(crate) fn refill_tokens(&self) {
-        self.tokens.set(self.config.tokens_per_pass.max(1));
+    /// Gives the fiber that is polled next its tokens. Returns how many were left of the last one's.
+    pub(crate) fn refill_tokens(&self) -> u32 {
+        self.tokens.replace(self.config.tokens_per_pass.max(1))
+    }
+
+    pub(crate) fn restore_tokens(&self, tokens: u32) {
+        self.tokens.set(tokens);
     }
 
     /// Whether the fiber may be given another token in this pass. If not, it goes to the end of
@@ -264,14 +268,29 @@ impl Core {
     }
 
     /// An empty queue for a handle, which gives it back.
-    pub(crate) fn lend_pipeline(&self) -> Box<Pipeline> {
-        self.pipelines.borrow_mut().pop().unwrap_or_default()
+    pub(crate) fn lend_output(&self) -> Box<Outgoing> {
+        self.outputs.borrow_mut().pop().unwrap_or_default()
     }
 
-    pub(crate) fn give_back_pipeline(&self, pipeline: Box<Pipeline>) {
-        let mut spare = self.pipelines.borrow_mut();
+    /// Takes a queue back. What is left in it is dropped unsent. `blocks`: where the caller has them.
+    pub(crate) fn give_back_output(&self, mut output: Box<Outgoing>, blocks: Option<&mut Blocks>) {
+        if !output.pipeline.is_empty() {
+            match blocks {
+                Some(blocks) => self.clear_into(&mut output.pipeline, blocks),
+                None => self.clear(&mut output.pipeline),
+            }
+        }
+        output.forget_pieces();
+        let mut spare = self.outputs.borrow_mut();
         if spare.len() < Blocks::<Vec<u8>>::KEEP_SMALL {
-            spare.push(pipeline);
+            spare.push(output);
+        }
+    }
+
+    /// What tokens queued and the machine did not take is dropped unsent.
+    pub(crate) fn drop_output(&self, channel: &mut Channel, blocks: Option<&mut Blocks>) {
+        if let Some(output) = channel.output.take() {
+            self.give_back_output(output, blocks);
         }
     }
 
@@ -344,7 +363,13 @@ impl Core {
         self.actions.borrow_mut().push(action);
     }
 
+    /// Tells a person something, and counts it.
     pub(crate) fn notice(&self, service: Option<ServiceId>, notice: Notice) {
+        match notice {
+            Notice::Failed { .. } => self.counters.borrow_mut().failures += 1,
+            Notice::Panicked { .. } => self.counters.borrow_mut().panics += 1,
+            _ => {}
+        }
         self.push_action(Action::Notice(service, notice));
     }
 
@@ -364,41 +389,50 @@ impl Core {
         role: Role,
         future: impl Future<Output = Result<(), Error>> + 'static,
     ) -> Result<FiberId, Limit> {
-        let fiber = self.add_idle_fiber(role, future)?;
-        self.wake_fiber(Key::from(fiber).index);
-        Ok(fiber)
+        self.check_fibers(&role)?;
+        let key = self.insert_fiber(Fiber::new(role, Box::pin(future)));
+        self.wake_fiber(key.index);
+        Ok(key.into())
     }
 
-    /// Adds a fiber that whoever adds it is to poll.
-    pub(crate) fn add_idle_fiber(
-        &self,
-        role: Role,
-        future: impl Future<Output = Result<(), Error>> + 'static,
-    ) -> Result<FiberId, Limit> {
+    /// Takes a place among the fibers for what a machine polls itself.
+    pub(crate) fn add_role(&self, role: Role) -> Result<Key, Limit> {
+        self.check_fibers(&role)?;
+        Ok(self.insert_fiber(Fiber::of_machine(role)))
+    }
+
+    pub(crate) fn remove_role(&self, key: Key) {
+        let fiber = self.fibers.borrow_mut().remove(key);
+        if let Some(fiber) = fiber {
+            self.fiber_gone(&fiber.role);
+            // A shutdown may be over.
+            self.need_run();
+        }
+    }
+
+    fn check_fibers(&self, role: &Role) -> Result<(), Limit> {
         let limit = match role {
             _ if self.fibers.borrow().len() >= self.config.max_fibers => {
-                Some(Limit::Fibers(self.config.max_fibers))
+                Limit::Fibers(self.config.max_fibers)
             }
             Role::Spawned if self.spawned.get() >= self.config.max_spawned => {
-                Some(Limit::Spawned(self.config.max_spawned))
+                Limit::Spawned(self.config.max_spawned)
             }
-            _ => None,
+            _ => return Ok(()),
         };
-        if let Some(limit) = limit {
-            self.counters.borrow_mut().limit_fibers += 1;
-            self.notice(None, Notice::LimitReached(limit));
-            return Err(limit);
-        }
-        if matches!(role, Role::Spawned) {
+        self.counters.borrow_mut().limit_fibers += 1;
+        self.notice(None, Notice::LimitReached(limit));
+        Err(limit)
+    }
+
+    fn insert_fiber(&self, fiber: Fiber) -> Key {
+        if matches!(fiber.role, Role::Spawned) {
             self.spawned.set(self.spawned.get() + 1);
         }
-        let key = {
-            let mut fibers = self.fibers.borrow_mut();
-            self.ready.borrow_mut().make_room(fibers.next_key().index);
-            fibers.insert(Fiber::new(role, Box::pin(future)))
-        };
         self.counters.borrow_mut().fibers += 1;
-        Ok(key.into())
+        let mut fibers = self.fibers.borrow_mut();
+        self.ready.borrow_mut().make_room(fibers.next_key().index);
+        fibers.insert(fiber)
     }
 
     /// Whether the hub may have one more connection.

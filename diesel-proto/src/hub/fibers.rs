@@ -61,8 +61,8 @@ pub(crate) enum Role {
     /// Serves this connection, which closes when it ends. Held, so that a failure names the peer
     /// whether or not the connection is there by then.
     Handler(Rc<Socket>),
-    /// Answers for the machine of this connection, which it tells itself how it ended.
-    Request(ConnId),
+    /// A place for what the machine of this connection polls itself: there is no task.
+    Machine(ConnId),
     Loop,
     Spawned,
 }
@@ -70,6 +70,10 @@ pub(crate) enum Role {
 impl Fiber {
     pub(crate) fn new(role: Role, future: HandlerFuture) -> Self {
         Fiber { role, task: Some(future), aborted: false }
+    }
+
+    pub(crate) fn of_machine(role: Role) -> Self {
+        Fiber { role, task: None, aborted: false }
     }
 
     pub(crate) fn is_being_polled(&self) -> bool {
@@ -82,14 +86,21 @@ impl Fiber {
 }
 
 impl Core {
-    /// Polls the fiber at `index`, if one is there. From its own turn, or from the step of a machine
-    /// that it is to answer for: there is no other poll around it.
-    pub(crate) fn poll_fiber(&self, index: u32) {
+    /// Polls the fiber at `index`, if one is there; what a machine polls itself is woken with that
+    /// machine. Returns whether user code ran.
+    pub(crate) fn poll_fiber(&self, index: u32) -> bool {
         let (key, future) = {
             let mut fibers = self.fibers.borrow_mut();
-            let Some((key, fiber)) = fibers.at_index(index) else { return };
-            let Some(future) = fiber.task.take() else { return };
-            (key, future)
+            let Some((key, fiber)) = fibers.at_index(index) else { return false };
+            match (fiber.task.take(), &fiber.role) {
+                (Some(future), _) => (key, future),
+                (None, &Role::Machine(conn)) => {
+                    drop(fibers);
+                    self.wake_machine(conn);
+                    return false;
+                }
+                (None, _) => return false,
+            }
         };
         let waker = self.ready.borrow_mut().lend_waker(index);
         self.refill_tokens();
@@ -110,7 +121,7 @@ impl Core {
                 if let Some(fiber) = self.fibers.borrow_mut().at(key) {
                     if !fiber.aborted {
                         fiber.task = Some(future);
-                        return;
+                        return true;
                     }
                 }
                 self.end(key, future, Err(Unfinished::Aborted));
@@ -118,6 +129,7 @@ impl Core {
             Some(Poll::Ready(result)) => self.end(key, future, Ok(result)),
             None => self.end(key, future, Err(Unfinished::Panicked)),
         }
+        true
     }
 
     /// Drops every fiber, as an abort would.
@@ -134,10 +146,9 @@ impl Core {
             let task = self.fibers.borrow_mut().at(key).and_then(|fiber| fiber.task.take());
             match task {
                 Some(future) => self.end(key, future, Err(Unfinished::Aborted)),
-                // Only a fiber that drops its own hub is here: its poll ends it.
-                None => {
-                    self.fibers.borrow_mut().remove(key);
-                }
+                // What a machine polls goes with that machine. (Of a fiber that drops its own hub, the
+                // poll is under way, and ends it.)
+                None => self.remove_role(key),
             }
         }
     }
@@ -175,7 +186,6 @@ impl Core {
         if !is_told {
             return;
         }
-        self.counters.borrow_mut().failures += 1;
         // The text is the stranger's, too.
         let text = self.call(task, || {
             let text = error.to_string();
@@ -184,7 +194,10 @@ impl Core {
         });
         match text {
             Some(error) => self.notice(service, Notice::Failed { peer, error }),
-            None => self.tell_panic((service, peer)),
+            None => {
+                self.counters.borrow_mut().failures += 1;
+                self.tell_panic((service, peer));
+            }
         }
     }
 
@@ -216,9 +229,7 @@ impl Core {
         }
     }
 
-    /// Counts a panic, and tells it.
     pub(crate) fn tell_panic(&self, (service, peer): (Option<ServiceId>, Option<Address>)) {
-        self.counters.borrow_mut().panics += 1;
         self.notice(service, Notice::Panicked { peer });
     }
 
@@ -237,7 +248,7 @@ impl Core {
     pub(crate) fn whom_it_serves(&self, role: &Role) -> (Option<ServiceId>, Option<Address>) {
         match role {
             Role::Handler(socket) => (socket.service, Some(socket.peer)),
-            Role::Request(conn) => {
+            Role::Machine(conn) => {
                 let peer = self.peer(*conn);
                 let mut streams = self.streams.borrow_mut();
                 match streams.at((*conn).into()) {
@@ -300,116 +311,10 @@ impl Drop for Unwinding<'_> {
 
 #[cfg(test)]
 mod tests {
-    extern crate std;
-
     use alloc::rc::Rc;
     use alloc::vec::Vec;
-    use core::cell::Cell;
-    use std::panic::{AssertUnwindSafe, catch_unwind};
 
-    use super::*;
-    use crate::{Action, Actions, Hub, Input, Instant, Machine, Seat, Service};
-
-    /// Has a fiber answer each byte: it says how it ended, and wakes its machine.
-    struct Asking {
-        seat: Seat,
-        ended: Rc<Cell<u32>>,
-        fiber: Option<FiberId>,
-    }
-
-    /// Tells the machine that the fiber ended, however it did.
-    struct Guard(Seat, Rc<Cell<u32>>);
-
-    impl Drop for Guard {
-        fn drop(&mut self) {
-            self.1.set(self.1.get() + 1);
-            self.0.wake();
-        }
-    }
-
-    impl Machine for Asking {
-        fn step(&mut self, _: Instant, input: Input<'_>, actions: &mut Actions<'_>) -> usize {
-            match input {
-                Input::Bytes(&[byte, ..]) => {
-                    let guard = Guard(self.seat.clone(), Rc::clone(&self.ended));
-                    let answer = async move {
-                        let _guard = guard;
-                        match byte {
-                            b'e' => Err(Error::application("no answer")),
-                            b'p' => panic!("in a fiber"),
-                            b'w' => core::future::pending().await,
-                            _ => Ok(()),
-                        }
-                    };
-                    let role = Role::Request(self.seat.conn());
-                    self.fiber = self.seat.core().add_fiber(role, answer).ok();
-                    return 1;
-                }
-                Input::Wake => actions.send(b"."),
-                _ => {}
-            }
-            0
-        }
-
-        /// User code as well: here it looks at the hub.
-        fn held(&self) -> usize {
-            usize::from(self.seat.peer() == Address::Unnamed)
-        }
-    }
-
-    impl Drop for Asking {
-        fn drop(&mut self) {
-            if let Some(fiber) = self.fiber {
-                self.seat.core().abort(fiber);
-            }
-        }
-    }
-
-    fn asking() -> (Hub, ConnId, Rc<Cell<u32>>) {
-        let ended = Rc::new(Cell::new(0));
-        let shared = Rc::clone(&ended);
-        let mut hub = Hub::default();
-        hub.set_poll_hook(Box::new(|_, run| _ = catch_unwind(AssertUnwindSafe(run))));
-        let service = hub.add_service(Service::machine_with(move |seat| Asking {
-            seat,
-            ended: Rc::clone(&shared),
-            fiber: None,
-        }));
-        let conn = hub.accept(Instant::ORIGIN, service, Address::Unnamed).unwrap();
-        (hub, conn, ended)
-    }
-
-    fn says(hub: &mut Hub, conn: ConnId, bytes: &[u8]) -> Vec<Action> {
-        let mut actions = Vec::new();
-        assert_eq!(hub.received(Instant::ORIGIN, conn, bytes), bytes.len());
-        hub.run(Instant::ORIGIN, &mut actions);
-        actions
-    }
-
-    #[test]
-    fn however_a_fiber_ends_that_answers_for_a_machine_it_is_the_machine_that_goes_on() {
-        let (mut hub, conn, ended) = asking();
-        let peer = Some(Address::Unnamed);
-        let failed = Notice::Failed { peer, error: "no answer".into() };
-        let panicked = Notice::Panicked { peer };
-        let send = || Action::Send(conn);
-        let service = hub.core.service_id(0);
-        let told = |notice| Action::Notice(Some(service), notice);
-        assert_eq!(says(&mut hub, conn, b"x"), [send()]);
-        assert_eq!(says(&mut hub, conn, b"e"), [told(failed)]);
-        assert_eq!(says(&mut hub, conn, b"p"), [told(panicked)]);
-        let counters = hub.counters();
-        assert_eq!((counters.failures, counters.panics), (1, 1));
-        assert_eq!((counters.open, counters.fibers, ended.get()), (1, 0, 3));
-        hub.outgoing(conn, |slices| assert_eq!(slices, [b"..."]));
-    }
-
-    #[test]
-    #[cfg(feature = "testkit")]
-    fn a_machine_may_use_the_hub_when_it_is_asked_what_it_holds() {
-        let (hub, conn, _) = asking();
-        assert_eq!(hub.held_and_scanned(conn), Some((1, 0)));
-    }
+    use crate::{Hub, Instant};
 
     /// By the places of the table that are looked at: each once or twice.
     #[test]
@@ -435,20 +340,5 @@ mod tests {
             let looked_at = fibers.looked_at.get();
             assert!((FIBERS..=2 * FIBERS).contains(&looked_at), "{looked_at}");
         }
-    }
-
-    #[test]
-    fn a_fiber_is_dropped_with_the_machine_that_it_answers_for() {
-        let (mut hub, conn, ended) = asking();
-        says(&mut hub, conn, b"w");
-        assert_eq!((hub.counters().fibers, ended.get()), (1, 0));
-        hub.reset(Instant::ORIGIN, conn);
-        hub.run(Instant::ORIGIN, &mut Vec::new());
-        assert_eq!((hub.counters().fibers, ended.get()), (0, 1));
-
-        let (mut hub, conn, ended) = asking();
-        says(&mut hub, conn, b"w");
-        drop(hub);
-        assert_eq!(ended.get(), 1);
     }
 }

@@ -123,8 +123,7 @@ impl Hub {
         while budget > 0 {
             let fiber = self.core.ready.borrow_mut().pop();
             if let Some(index) = fiber {
-                self.core.poll_fiber(index);
-                budget -= 1;
+                budget -= u32::from(self.core.poll_fiber(index));
             }
             let machine = self.core.woken.borrow_mut().pop_front();
             if let Some(conn) = machine {

@@ -12,8 +12,10 @@ use core::cell::{Cell, RefCell};
 use core::fmt;
 
 use super::fibers::Task;
-use super::{Core, Key};
-use crate::{Address, ConnId, Ctx};
+use super::service::{Making, start_of};
+use super::{ConnHandler, Core, Key, Poller};
+use crate::fiber::{Connecting, Duplex, FiberMachine};
+use crate::{Address, ConnId, Ctx, Limit, Machine, ServiceConfig, ServiceId};
 
 /// What a machine of a hub may hold on to: which connection it serves, and the hub around it. A
 /// cheap clone. Made for [`Service::machine_with`](crate::Service::machine_with).
@@ -84,6 +86,49 @@ impl Seat {
         &self.core
     }
 
+    /// The service that accepted the connection: none for one that a fiber asked for.
+    pub(crate) fn service(&self) -> Option<ServiceId> {
+        self.core.streams.borrow_mut().at(self.key)?.service
+    }
+
+    /// A two-way stream of bytes to a fiber, for this machine to hold: for a protocol that hands
+    /// streams to handlers. Marks and limits are those of `config`.
+    pub fn duplex(&self, config: &Rc<ServiceConfig>) -> Duplex {
+        Duplex::new(self, self.service(), config, Connecting::No)
+    }
+
+    /// A place among the fibers, with which the machine polls futures itself.
+    ///
+    /// # Errors
+    ///
+    /// [`Limit::Fibers`] if there is none. That is told in a notice already.
+    pub fn poller(&self) -> Result<Poller, Limit> {
+        Poller::new(self)
+    }
+
+    /// Drops what user code made, within a step, and outlives it: a panic is told in a notice.
+    pub fn dispose<T>(&self, value: T) {
+        if self.call(|| drop(value)).is_none() {
+            self.core.tell_panic((self.service(), Some(self.peer())));
+        }
+    }
+
+    /// A machine that serves this connection by a fiber of `handler`: for a machine that hands its
+    /// stream over, or holds it as an inner one. It begins with [`Input::Start`](crate::Input::Start).
+    /// Marks and limits are those of `config`.
+    pub fn serve<H, Kind>(
+        &self,
+        handler: H,
+        config: &Rc<ServiceConfig>,
+    ) -> impl Machine + use<H, Kind>
+    where
+        H: ConnHandler<Kind> + 'static,
+    {
+        let (ctx, config) = (self.clone(), Rc::clone(config));
+        let making = Making { ctx, service: self.service(), config };
+        FiberMachine::accepted(&making, start_of(handler))
+    }
+
     /// What belongs to no connection: `spawn`, `sleep`, events.
     pub fn ctx(&self) -> Ctx {
         Ctx::new(Rc::clone(&self.core))
@@ -92,6 +137,12 @@ impl Seat {
     /// Random bytes: see [`Ctx::random`].
     pub fn random<const N: usize>(&self) -> [u8; N] {
         self.core.random()
+    }
+
+    /// What the clock on the wall says, in seconds since 1970, if the embedder
+    /// [told](crate::Hub::time_of_day) the time of day.
+    pub fn unix_seconds(&self) -> Option<u64> {
+        self.core.unix_seconds()
     }
 
     /// The connection's name in the hub.

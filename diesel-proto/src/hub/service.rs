@@ -49,11 +49,7 @@ impl Service {
     where
         H: ConnHandler<Kind> + 'static,
     {
-        let handler = Rc::new(handler);
-        let start: StartHandler = Rc::new(move |conn| {
-            let handler = Rc::clone(&handler);
-            Box::pin(async move { handler(conn).await })
-        });
+        let start = start_of(handler);
         Service::from_make(move |making| {
             Top::Fiber(FiberMachine::accepted(&making, Rc::clone(&start)))
         })
@@ -150,6 +146,17 @@ impl Service {
         self.config.write_stall = after;
         self
     }
+}
+
+pub(super) fn start_of<H, Kind>(handler: H) -> StartHandler
+where
+    H: ConnHandler<Kind> + 'static,
+{
+    let handler = Rc::new(handler);
+    Rc::new(move |conn| {
+        let handler = Rc::clone(&handler);
+        Box::pin(async move { handler(conn).await })
+    })
 }
 
 impl fmt::Debug for Service {

@@ -100,7 +100,6 @@ impl Hub {
         self.core.wake_all();
         self.core.drop_sent();
         if dropped.is_none() {
-            self.core.counters.borrow_mut().panics += 1;
             self.core.notice(None, Notice::Panicked { peer: None });
         }
     }

@@ -461,7 +461,6 @@ impl Core {
             self.notice(stream.service, Notice::Cut { peer: stream.peer(), cause });
         }
         if cause == Cause::Panicked && matches!(stream.state, StreamState::Stepping) {
-            self.counters.borrow_mut().panics += 1;
             self.notice(stream.service, Notice::Panicked { peer: None });
         }
         self.push_action(match end {

@@ -3,7 +3,7 @@
 
 use core::mem;
 
-use super::queue::Queue;
+use super::queue::{Content, Queue};
 use super::{Blocks, Closed, Pipeline};
 use alloc::vec::Vec;
 
@@ -18,7 +18,7 @@ impl Pipeline {
     pub fn append(&mut self, other: &mut Pipeline, blocks: &mut Blocks) -> Result<(), Closed> {
         self.check_open()?;
         if other.taken() > 0 {
-            return self.append_stored(other, blocks);
+            return self.beside_taken(other, |own, other| own.append(other, blocks));
         }
         if self.is_empty() {
             mem::swap(&mut self.tail, &mut other.tail);
@@ -46,17 +46,68 @@ impl Pipeline {
         Ok(())
     }
 
-    /// As [`append`](Self::append), for a pipeline that has bytes out.
+    /// Moves the first `n` bytes that are queued in `other` to the end of this one, or all if there are
+    /// fewer: as [`append`](Self::append), but bytes that were copied are copied once more.
+    ///
+    /// # Errors
+    ///
+    /// [`Closed`] after [`close`](Self::close); `other` is as it was then.
+    pub fn append_first(
+        &mut self,
+        n: u64,
+        other: &mut Pipeline,
+        blocks: &mut Blocks,
+    ) -> Result<(), Closed> {
+        self.check_open()?;
+        if other.taken() > 0 {
+            return self.beside_taken(other, |own, other| own.append_first(n, other, blocks));
+        }
+        if n >= other.len {
+            return self.append(other, blocks);
+        }
+        let sent = other.sent;
+        let mut left = n;
+        while left > 0 {
+            let content = other.queue.as_deref().and_then(|queue| queue.first(left));
+            let moved = match content {
+                Some(content) => {
+                    let moved = content.len();
+                    match content {
+                        Content::Shared(bytes) => self.push_bytes(bytes, blocks)?,
+                        Content::External(external) => self.push_external(external)?,
+                    }
+                    moved
+                }
+                None => {
+                    let mut slices: [&[u8]; 1] = [&[]];
+                    other.slices(&mut slices);
+                    let [slice] = slices;
+                    let most = usize::try_from(left).unwrap_or(usize::MAX).min(slice.len());
+                    self.copy(&slice[..most], blocks);
+                    most as u64
+                }
+            };
+            left -= other.advance(moved, blocks);
+        }
+        other.sent = sent;
+        Ok(())
+    }
+
+    /// Does `f` while what was taken from `other` does not count as queued there.
     #[cold]
     #[inline(never)]
-    fn append_stored(&mut self, other: &mut Pipeline, blocks: &mut Blocks) -> Result<(), Closed> {
+    fn beside_taken(
+        &mut self,
+        other: &mut Pipeline,
+        f: impl FnOnce(&mut Self, &mut Pipeline) -> Result<(), Closed>,
+    ) -> Result<(), Closed> {
         let taken = mem::take(&mut other.queue().taken);
         other.len = other.len.saturating_sub(taken);
         other.queue.take_if(|queue| queue.is_needless());
-        let appended = self.append(other, blocks);
+        let done = f(self, other);
         other.len = other.len.saturating_add(taken);
         other.queue().taken = taken;
-        appended
+        done
     }
 
     /// Takes over a block of copied bytes of another pipeline, of which `start` were sent.

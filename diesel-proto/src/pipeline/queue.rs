@@ -42,6 +42,16 @@ impl Queue {
         let before = mem::take(&mut self.trailing);
         self.segments.push_back(Segment { before, content });
     }
+
+    /// The first `n` bytes, or fewer, of what is queued by reference, if that comes first.
+    pub(super) fn first(&self, n: u64) -> Option<Content> {
+        let segment = self.segments.front().filter(|segment| segment.before == 0)?;
+        let n = n.min(segment.content.len());
+        Some(match &segment.content {
+            Content::Shared(bytes) => Content::Shared(bytes.slice(..n as usize)),
+            Content::External(external) => Content::External(External { len: n, ..*external }),
+        })
+    }
 }
 
 impl Segment {

@@ -227,6 +227,15 @@ impl Pair {
                 for op in ops {
                     other.apply(op, next, blocks);
                 }
+                // First a part, then the rest: the same as all at once.
+                let part = match other.model.0.front() {
+                    Some(Piece::Bytes(bytes)) => (bytes.len() - other.taken()) as u64 / 2,
+                    Some(Piece::External(external)) => external.len,
+                    None => 0,
+                };
+                let before = self.pipeline.len();
+                self.pipeline.append_first(part, &mut other.pipeline, blocks).unwrap();
+                assert_eq!(self.pipeline.len() - before, part);
                 self.pipeline.append(&mut other.pipeline, blocks).unwrap();
                 let mut rest = mem::take(&mut other.model);
                 let out = other.out.concat();

@@ -177,14 +177,15 @@ impl SharedServerConnection {
         Ok(self.writer.data_bytes(data, out)?)
     }
 
-    /// As [`data`](Self::data), with all that is queued elsewhere: in one chunk.
+    /// As [`data`](Self::data), with the first `n` bytes that are queued elsewhere: in one chunk.
     pub(in crate::http1) fn data_queued(
         &mut self,
         data: &mut Pipeline,
+        n: u64,
         out: &mut Output<'_>,
     ) -> Result<(), Misuse> {
         self.may_send_data(out)?;
-        Ok(self.writer.data_queued(data, out)?)
+        Ok(self.writer.data_queued(data, n, out)?)
     }
 
     /// Ends the response. `trailers` go out behind a chunked body; to a client of HTTP/1.0, and for

@@ -9,21 +9,21 @@
 //!                └── what it leaves ──▶ [ ahead ] ──▶ received, with each other input
 //! ```
 //!
-//! Nothing is kept behind a request that may end HTTP on this connection: that is the next machine's,
-//! which would have to be given it back. It may be kept together with such a request, though, while
-//! one before it is answered: then [`Preceded`] gives it back.
+//! Nothing is kept behind a request that may end HTTP on this connection: that is the successor's. It
+//! may be kept together with such a request, though, while one before it is answered: then the
+//! successor adopts it.
 
 use alloc::boxed::Box;
-use alloc::vec::Vec;
 use core::mem;
 
 use super::{Active, Server, Task};
-use crate::{Actions, Input, Instant, Machine, Slot};
+use crate::http1::successor::MakeSuccessor;
+use crate::{Actions, Input, Instant, Nested};
 
 impl Server {
     /// Whether what cannot be read yet is kept.
     pub(super) fn keeps(&self, active: &Active, actions: &Actions<'_>) -> bool {
-        matches!(active.task, Task::Fiber(_))
+        matches!(active.task, Task::Work(_))
             && !active.connection.may_switch()
             && active.ahead.len() < self.shared.read_ahead
             && !self.shared.is_full()
@@ -81,60 +81,43 @@ impl Server {
         }
     }
 
-    /// Gives way to the machine of another protocol, if one was agreed on.
-    pub(super) fn give_way(active: &mut Active, actions: &mut Actions<'_>) {
-        let Some(next) = active.next.take() else { return };
-        if active.ahead.is_empty() {
-            return actions.upgrade(next);
+    /// Gives way to what speaks another protocol, which was agreed on.
+    pub(super) fn give_way(
+        &mut self,
+        MakeSuccessor(make): MakeSuccessor,
+        active: &mut Active,
+        now: Instant,
+        actions: &mut Actions<'_>,
+    ) {
+        actions.clear_deadline();
+        actions.notify_below(0);
+        actions.resume();
+        let machine = make(&self.seat, &self.shared.connections);
+        let mut next = Box::new(Nested::sharing(machine));
+        next.pass_on(now, Input::Start, actions);
+        let ahead = active.ahead.peek(actions.blocks()).to_vec();
+        active.ahead.clear(actions.blocks());
+        next.adopt(now, &ahead, actions);
+        if self.has_ended {
+            next.pass_on(now, Input::Eof, actions);
         }
-        let bytes = active.ahead.peek(actions.blocks()).to_vec();
-        actions.upgrade(Preceded { bytes, taken: 0, next: Slot::First(next) });
+        next.settle(None, actions);
+        self.next = Some(next);
     }
-}
 
-/// A machine, and bytes of its stream that came before it.
-struct Preceded {
-    bytes: Vec<u8>,
-    /// How many of them it took.
-    taken: usize,
-    next: Slot<Box<dyn Machine + Send>>,
-}
-
-impl Preceded {
-    /// Offers them while it has room. Reading is paused as long as some are left.
-    fn offer(&mut self, now: Instant, actions: &mut Actions<'_>) {
-        while !actions.is_paused() && !actions.is_closing() {
-            let Some(rest) = self.bytes.get(self.taken..).filter(|rest| !rest.is_empty()) else {
-                self.bytes = Vec::new();
-                self.taken = 0;
-                return;
-            };
-            let taken = self.next.step(now, Input::Bytes(rest), actions);
-            if taken < rest.len() {
-                actions.pause();
-            }
-            self.taken = self.taken.saturating_add(taken);
+    /// What happens is the successor's.
+    pub(super) fn pass_on(
+        &mut self,
+        now: Instant,
+        input: Input<'_>,
+        actions: &mut Actions<'_>,
+    ) -> usize {
+        let Some(next) = &mut self.next else { return 0 };
+        if input == Input::Bytes(&[]) {
+            return 0;
         }
-    }
-}
-
-impl Machine for Preceded {
-    fn step(&mut self, now: Instant, input: Input<'_>, actions: &mut Actions<'_>) -> usize {
-        let taken = match input {
-            Input::Bytes(_) if !self.bytes.is_empty() => 0,
-            input => self.next.step(now, input, actions),
-        };
-        if !self.bytes.is_empty() {
-            self.offer(now, actions);
-        }
+        let taken = next.pass_on(now, input, actions);
+        next.settle(None, actions);
         taken
-    }
-
-    fn held(&self) -> usize {
-        (self.bytes.len().saturating_sub(self.taken)).saturating_add(self.next.held())
-    }
-
-    fn scanned(&self) -> u64 {
-        self.next.scanned()
     }
 }

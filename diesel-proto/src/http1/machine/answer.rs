@@ -1,7 +1,6 @@
-//! How a request is answered: by a response, by a fiber's news, or for want of both.
+//! How a request is answered: by a response, or for want of one.
 
 use alloc::format;
-use alloc::rc::Rc;
 use alloc::string::{String, ToString};
 use core::mem;
 
@@ -9,101 +8,33 @@ use bytes::Bytes;
 
 use super::{Active, Entry, Failure, Server, Task, output};
 use crate::http1::connection::{Heading, Misuse};
-use crate::http1::exchange::{Interim, News, Reply};
 use crate::http1::response::{Content, Upgrade};
 use crate::http1::{BodyLength, Headers, HttpDate, Rejection, Response, Server as Side, Status};
-use crate::hub::fibers::Role;
-use crate::{Actions, Cause, Error, Instant, Limit, Notice, Pipeline};
-
-/// A stretch of bytes that is sent, and what remains of a response.
-enum Sent {
-    /// All of it.
-    Whole,
-    /// The head: a fiber writes the body.
-    Head,
-}
+use crate::{Actions, Cause, Error, Limit, Notice, Pipeline};
 
 impl Server {
-    /// Sends a response, or has a fiber write it.
+    /// Sends a response, or its head if the body is a stream. Returns whether there is something to
+    /// [attend](Self::attend) to.
     #[inline]
     pub(super) fn answer(
         &mut self,
         active: &mut Active,
-        now: Instant,
         response: &mut Response,
         actions: &mut Actions<'_>,
-    ) {
-        if matches!(response.content, Content::Stream(..)) {
-            return self.stream(active, now, response, actions);
+    ) -> bool {
+        if let Content::Stream(..) = response.content {
+            let content = mem::replace(&mut response.content, Content::Empty);
+            if let Content::Stream(length, stream) = content {
+                self.stream(active, response, (length, stream), actions);
+            }
+            return true;
         }
         let status = response.status;
         match self.send(active, response, actions) {
-            Ok(Sent::Whole) => self.answered(active, status, actions),
-            Ok(Sent::Head) => {
-                if let Some(entry) = &mut active.entry {
-                    entry.access.status = status.code();
-                }
-            }
+            Ok(()) => self.answered(active, status.code(), actions),
             Err(error) => self.fail(active, Failure::Error(error), actions),
         }
-    }
-
-    /// A fiber did something.
-    pub(super) fn hear(&mut self, active: &mut Active, now: Instant, actions: &mut Actions<'_>) {
-        let Task::Fiber(work) = &active.task else { return };
-        let News { interim, answer, mut outgoing, end, lost } = work.exchange.news();
-        for interim in interim {
-            let out = &mut output(actions);
-            let informed = match interim {
-                Interim::GoOn => {
-                    active.connection.ask_for_body(out);
-                    Ok(())
-                }
-                Interim::Inform(status, headers) => active.connection.inform(status, &headers, out),
-            };
-            if let Err(misuse) = informed {
-                return self.fail(active, misused(misuse), actions);
-            }
-        }
-        match answer {
-            Some(Ok(mut response)) => self.answer(active, now, &mut response, actions),
-            Some(Err(error)) => self.fail(active, Failure::Error(error), actions),
-            None => {}
-        }
-        if !matches!(active.task, Task::Fiber(_)) {
-            return;
-        }
-        for mut piece in outgoing.drain(..) {
-            let sent = active.connection.data_queued(&mut piece, &mut output(actions));
-            if let Err(misuse) = sent {
-                return self.fail(active, misused(misuse), actions);
-            }
-        }
-        if let (Task::Fiber(work), 1..) = (&active.task, outgoing.capacity()) {
-            work.exchange.give_back(outgoing);
-        }
-        match end {
-            Some(Ok(trailers)) => match active.connection.end(&trailers, &mut output(actions)) {
-                Ok(()) => {
-                    let status = active.entry.as_ref().map_or(0, |entry| entry.access.status);
-                    self.answered_with(active, status, actions);
-                }
-                Err(misuse) => self.fail(active, misused(misuse), actions),
-            },
-            Some(Err(error)) => self.fail(active, Failure::Error(error), actions),
-            None if lost => self.fail(active, Failure::Panicked { told: true }, actions),
-            None => {}
-        }
-    }
-
-    /// There is no room for the fiber that would answer.
-    pub(super) fn overloaded(
-        &mut self,
-        active: &mut Active,
-        limit: Limit,
-        actions: &mut Actions<'_>,
-    ) {
-        self.fail(active, Failure::Error(Error::Limit(limit)), actions);
+        false
     }
 
     /// There is no room for the body that would be collected.
@@ -138,10 +69,8 @@ impl Server {
                 self.tell(error, actions);
                 (Status::INTERNAL_SERVER_ERROR, Cause::Failed)
             }
-            Failure::Panicked { told } => {
-                if !told {
-                    self.panicked(actions);
-                }
+            Failure::Panicked => {
+                self.panicked(actions);
                 (Status::INTERNAL_SERVER_ERROR, Cause::Panicked)
             }
         };
@@ -150,7 +79,7 @@ impl Server {
         }
         let mut response = Response::text(format!("{status}\n")).status(status);
         match self.send(active, &mut response, actions) {
-            Ok(_) => self.answered(active, status, actions),
+            Ok(()) => self.answered(active, status.code(), actions),
             Err(_) => self.cut(active, cause, actions),
         }
     }
@@ -197,25 +126,11 @@ impl Server {
     }
 
     /// The answer is complete.
-    #[inline]
-    pub(super) fn answered(
-        &mut self,
-        active: &mut Active,
-        status: Status,
-        actions: &mut Actions<'_>,
-    ) {
-        self.answered_with(active, status.code(), actions);
-    }
-
     #[inline(always)]
-    fn answered_with(&mut self, active: &mut Active, status: u16, actions: &mut Actions<'_>) {
+    pub(super) fn answered(&mut self, active: &mut Active, status: u16, actions: &mut Actions<'_>) {
         self.watch.restart();
         active.complete = actions.queued_in_all();
-        if let Task::Fiber(work) = &active.task {
-            let exchange = Rc::clone(&work.exchange);
-            active.task = Task::Nothing;
-            self.shared.give_back_exchange(exchange);
-        }
+        self.retire(active);
         if let Some(entry) = &mut active.entry {
             entry.access.status = status;
         }
@@ -238,7 +153,7 @@ impl Server {
         active: &mut Active,
         response: &mut Response,
         actions: &mut Actions<'_>,
-    ) -> Result<Sent, Error> {
+    ) -> Result<(), Error> {
         let Response { status, headers, content_type, content } = response;
         let mut wording = self.shared.wording();
         let heading = Heading { status: *status, content_type: *content_type, headers };
@@ -252,34 +167,26 @@ impl Server {
             }
         };
         let out = &mut output(actions);
-        let sent = active.connection.respond_in_words(&heading, whole, &mut wording, out);
-        sent.map(|()| Sent::Whole).map_err(error_of)
+        active.connection.respond_in_words(&heading, whole, &mut wording, out).map_err(error_of)
     }
 
-    /// A plain handler wants to write the body piece by piece: in a fiber.
-    #[inline(never)]
-    fn stream(
-        &mut self,
+    /// Sends the head of a response whose body follows.
+    pub(super) fn send_head(
+        &self,
         active: &mut Active,
-        now: Instant,
-        response: &mut Response,
+        response: &Response,
+        length: BodyLength,
         actions: &mut Actions<'_>,
-    ) {
-        let response = mem::replace(response, Response::new(response.status));
-        let exchange = self.exchange(true, active.connection.is_head(), false);
-        let reply = Reply::new(Rc::clone(&exchange));
-        let role = Role::Request(self.seat.conn());
-        let fiber = self.seat.core().add_idle_fiber(role, async move {
-            reply.give(Ok(response)).await;
-            Ok(())
-        });
-        match fiber {
-            Ok(fiber) => {
-                active.task = self.work(fiber, exchange);
-                self.attend(active, now, actions);
-            }
-            Err(limit) => self.overloaded(active, limit, actions),
+    ) -> Result<(), Error> {
+        let Response { status, headers, content_type, .. } = response;
+        let heading = Heading { status: *status, content_type: *content_type, headers };
+        let wording = self.shared.wording();
+        let out = &mut output(actions);
+        active.connection.respond_with(&heading, length, wording.date(), out).map_err(error_of)?;
+        if let Some(entry) = &mut active.entry {
+            entry.access.status = status.code();
         }
+        Ok(())
     }
 
     /// Tells of a handler's error. Its text is a stranger's as well.
@@ -291,7 +198,6 @@ impl Server {
         });
         match text {
             Some(error) => {
-                self.seat.core().counters.borrow_mut().failures += 1;
                 actions.notice(Notice::Failed { peer: Some(self.seat.peer()), error });
             }
             None => self.panicked(actions),
@@ -299,7 +205,6 @@ impl Server {
     }
 
     fn panicked(&self, actions: &mut Actions<'_>) {
-        self.seat.core().counters.borrow_mut().panics += 1;
         actions.notice(Notice::Panicked { peer: Some(self.seat.peer()) });
     }
 }
@@ -312,7 +217,7 @@ fn send_in_parts(
     content: Content,
     date: Option<&HttpDate>,
     actions: &mut Actions<'_>,
-) -> Result<Sent, Error> {
+) -> Result<(), Error> {
     let connection = &mut active.connection;
     let out = &mut output(actions);
     let (length, bytes) = match content {
@@ -322,34 +227,31 @@ fn send_in_parts(
             (BodyLength::Exactly(bytes.len() as u64), Bytes::from_static(bytes))
         }
         Content::Bytes(bytes) => (BodyLength::Exactly(bytes.len() as u64), bytes),
-        Content::Streaming(length) | Content::Stream(length, _) => {
-            connection.respond_with(heading, length, date, out).map_err(error_of)?;
-            return Ok(Sent::Head);
-        }
+        // It is sent as its head first: see `Server::answer`.
+        Content::Stream(..) => return Err(Error::application("a stream in place of content")),
         #[cfg(feature = "http")]
         Content::LeftOut(n) => {
             let is_left_out = connection.is_head() || heading.status == Status::NOT_MODIFIED;
             (BodyLength::Exactly(if is_left_out { n } else { 0 }), Bytes::new())
         }
         Content::Upgrade(upgrade) => {
-            let Upgrade { protocol, machine } = *upgrade;
+            let Upgrade { protocol, make } = *upgrade;
             connection.switch(heading.headers, &protocol, date, out).map_err(error_of)?;
-            active.next = Some(machine);
-            return Ok(Sent::Whole);
+            active.next = Some(make);
+            return Ok(());
         }
     };
     connection
         .respond_with(heading, length, date, out)
         .and_then(|()| connection.data_bytes(bytes, out))
         .and_then(|()| connection.end(&Headers::new(), out))
-        .map_err(error_of)?;
-    Ok(Sent::Whole)
+        .map_err(error_of)
 }
 
 fn error_of(misuse: Misuse) -> Error {
     Error::application(misuse)
 }
 
-fn misused(misuse: Misuse) -> Failure {
+pub(super) fn misused(misuse: Misuse) -> Failure {
     Failure::Error(error_of(misuse))
 }

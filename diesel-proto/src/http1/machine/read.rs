@@ -5,11 +5,10 @@ use alloc::rc::Rc;
 use core::mem;
 
 use super::{Active, Entry, Failure, Server, Task, Work, output};
-use crate::http1::exchange::{Beginning, Exchange, Reply};
-use crate::http1::handler::Kind;
+use crate::http1::handler::{Answering, Kind};
 use crate::http1::request::Head;
 use crate::http1::{Body, Headers, Received, Request};
-use crate::{Actions, Cause, FiberId, Instant};
+use crate::{Actions, Cause, Instant};
 
 /// How far the bytes of a step were read. It outlives a handler that panics.
 struct Reading<'a> {
@@ -17,8 +16,6 @@ struct Reading<'a> {
     taken: usize,
     /// How many requests have begun.
     begun: usize,
-    /// A handler runs.
-    is_calling: bool,
 }
 
 impl Server {
@@ -30,23 +27,38 @@ impl Server {
         bytes: &[u8],
         actions: &mut Actions<'_>,
     ) -> usize {
-        let mut reading = Reading { bytes, taken: 0, begun: 0, is_calling: false };
-        if let Kind::Fiber(_) = &self.shared.handler {
-            self.read(active, now, &mut reading, actions);
-            return reading.taken;
-        }
+        let mut reading = Reading { bytes, taken: 0, begun: 0 };
         // All handlers of a step run behind one guard: it costs as much as a small request.
         let seat = self.seat.clone();
         while seat.call(|| self.read(active, now, &mut reading, actions)).is_none() {
-            let is_handlers = mem::take(&mut reading.is_calling);
-            self.fail(active, Failure::Panicked { told: false }, actions);
-            if !is_handlers {
-                // Nobody knows how far this step came.
-                self.cut(active, Cause::Panicked, actions);
+            if !self.outlive(active, actions) {
                 break;
             }
         }
         reading.taken
+    }
+
+    /// The machine was woken: by what answers, or to go on reading.
+    pub(super) fn woken(&mut self, active: &mut Active, actions: &mut Actions<'_>) {
+        if let Task::Work(work) = &active.task {
+            work.sent_below(actions.queued());
+            let seat = self.seat.clone();
+            if seat.call(|| self.attend(active, actions)).is_none() {
+                self.outlive(active, actions);
+            }
+        }
+    }
+
+    /// Something panicked. Returns whether that was user code, so that the connection goes on.
+    #[cold]
+    fn outlive(&mut self, active: &mut Active, actions: &mut Actions<'_>) -> bool {
+        let is_handlers = mem::take(&mut self.is_calling);
+        self.fail(active, Failure::Panicked, actions);
+        if !is_handlers {
+            // There is no telling how far this step came.
+            self.cut(active, Cause::Panicked, actions);
+        }
+        is_handlers
     }
 
     fn read(
@@ -87,7 +99,7 @@ impl Server {
                 }
                 Some(Received::Request(_)) => {
                     reading.begun += 1;
-                    self.asked(active, now, head, reading, actions);
+                    self.asked(active, now, head, actions);
                     if reading.taken >= reading.bytes.len() && active.connection.is_idle() {
                         break;
                     }
@@ -96,18 +108,15 @@ impl Server {
                 Some(Received::Data(data)) => {
                     let (collected, n) = match task {
                         Task::Collecting(request) => (request.content().len(), data.len()),
-                        Task::Fiber(work) if work.exchange.is_collecting() => {
-                            (work.exchange.held_body(), data.len())
-                        }
+                        Task::Work(work) if work.is_collecting() => (work.held_body(), data.len()),
                         _ => (0, 0),
                     };
                     let has_room = n == 0 || self.shared.has_room_for(collected + n, self.charged);
                     match task {
                         _ if !has_room => {}
                         Task::Collecting(request) => request.collect(data),
-                        Task::Fiber(Work { seat, exchange, .. }) => {
-                            exchange.arrives(data, &seat.core().slices);
-                        }
+                        Task::Work(Work { duplex: Some(duplex), .. }) => duplex.received(data),
+                        Task::Work(_) => {}
                         Task::Nothing => {}
                     }
                     if !has_room {
@@ -120,11 +129,12 @@ impl Server {
                     match mem::replace(task, Task::Nothing) {
                         Task::Collecting(mut request) => {
                             request.collected(trailers);
-                            self.call(active, now, request, reading, actions);
+                            self.call(active, request, actions);
                         }
                         other => {
-                            if let Task::Fiber(work) = &other {
-                                work.exchange.arrived(trailers);
+                            if let Task::Work(work) = &other {
+                                work.exchange.completed(trailers);
+                                work.duplex.iter().for_each(|duplex| duplex.eof());
                             }
                             *task = other;
                         }
@@ -146,8 +156,8 @@ impl Server {
             return !actions.is_closing();
         }
         let body = match &active.task {
-            Task::Fiber(work) if active.connection.is_in_body() => {
-                work.exchange.has_room(self.shared.is_full())
+            Task::Work(work) if active.connection.is_in_body() => {
+                work.has_room(self.shared.is_full())
             }
             _ => true,
         };
@@ -160,7 +170,6 @@ impl Server {
         active: &mut Active,
         now: Instant,
         head: Box<Head>,
-        reading: &mut Reading<'_>,
         actions: &mut Actions<'_>,
     ) {
         if self.shared.access_notices {
@@ -171,78 +180,55 @@ impl Server {
             self.watch.begin_body();
         }
         let (shared, seat) = (Rc::clone(&self.shared), self.seat.clone());
-        let mut request = Request::new(head, shared, seat);
+        let request = Request::new(head, shared, seat);
         match &self.shared.handler {
-            Kind::Plain(_) if is_complete => self.call(active, now, request, reading, actions),
+            Kind::Plain(_) if is_complete => self.call(active, request, actions),
             Kind::Plain(_) => {
                 active.task = Task::Collecting(request);
                 active.connection.ask_for_body(&mut output(actions));
             }
-            Kind::Fiber(begin) => {
-                let is_head = active.connection.is_head();
-                let expects_continue = request.head().expects_continue();
-                let exchange = self.exchange(is_complete, is_head, expects_continue);
-                *request.body() = Body::of(Rc::clone(&exchange));
-                let reply = Reply::new(Rc::clone(&exchange));
-                match begin(self.seat.core(), self.seat.conn(), request, reply) {
-                    Ok(fiber) => {
-                        active.task = self.work(fiber, exchange);
-                        self.attend(active, now, actions);
-                    }
-                    Err(limit) => self.overloaded(active, limit, actions),
+            Kind::Fiber(make) => {
+                if let Err(failure) = self.lend_poller(active) {
+                    return self.fail(active, failure, actions);
                 }
+                active.task =
+                    Task::Work(self.work(request, is_complete, self.shared.lend_handler(make)));
+                self.attend(active, actions);
             }
         }
     }
 
-    /// The fiber begins, and is heard at once: one that need not wait costs no other step.
-    pub(super) fn attend(&mut self, active: &mut Active, now: Instant, actions: &mut Actions<'_>) {
-        if let Task::Fiber(Work { seat, fiber, exchange }) = &active.task {
-            exchange.attend(|| seat.core().poll_fiber(fiber.index() as u32));
-        }
-        self.hear(active, now, actions);
-    }
-
-    pub(super) fn exchange(
+    /// Gives a request to an `async` handler, which is polled next.
+    fn work(
         &self,
+        mut request: Request,
         is_complete: bool,
-        is_head: bool,
-        expects_continue: bool,
-    ) -> Rc<Exchange> {
-        let exchange = self.shared.lend_exchange();
-        exchange.begin(Beginning {
-            seat: self.seat.clone(),
-            is_complete,
-            is_head,
-            expects_continue,
-            has_ended: self.has_ended,
-            read_ahead: self.shared.read_ahead,
-            high_water: self.shared.high_water,
-            low_water: self.shared.low_water,
-        });
-        exchange
-    }
-
-    pub(super) fn work(&self, fiber: FiberId, exchange: Rc<Exchange>) -> Task {
-        Task::Fiber(Work { seat: self.seat.clone(), fiber, exchange })
+        mut handler: Box<dyn Answering>,
+    ) -> Work {
+        let shared = &*self.shared;
+        let exchange = shared.lend_exchange();
+        let expects_continue = request.head().expects_continue();
+        exchange.begin(self.seat.clone(), expects_continue, self.has_ended);
+        let duplex = (!is_complete).then(|| shared.lend_duplex(&self.seat));
+        let reader = duplex.as_ref().map(|duplex| duplex.reader());
+        *request.body() = Body::of(Rc::clone(&exchange), reader);
+        handler.begin(request);
+        Work::of_handler(self.seat.clone(), exchange, duplex, handler)
     }
 
     /// Has a plain handler answer.
     #[inline]
-    fn call(
-        &mut self,
-        active: &mut Active,
-        now: Instant,
-        request: Request,
-        reading: &mut Reading<'_>,
-        actions: &mut Actions<'_>,
-    ) {
+    fn call(&mut self, active: &mut Active, request: Request, actions: &mut Actions<'_>) {
         let Kind::Plain(handler) = &self.shared.handler else { return };
-        reading.is_calling = true;
+        self.is_calling = true;
         let mut answer = handler(request);
-        reading.is_calling = false;
+        self.is_calling = false;
         match answer {
-            Ok(ref mut response) => self.answer(active, now, response, actions),
+            Ok(ref mut response) => {
+                if self.answer(active, response, actions) {
+                    self.attend(active, actions);
+                }
+            }
             Err(error) => self.fail(active, Failure::Error(error), actions),
         }
     }

@@ -113,15 +113,20 @@ impl MessageWriter {
         })
     }
 
-    /// All that is queued elsewhere, in one chunk.
+    /// The first `n` bytes that are queued elsewhere, in one chunk. They are taken from there whether
+    /// or not they go out.
     pub(crate) fn data_queued(
         &mut self,
         data: &mut Pipeline,
+        n: u64,
         out: &mut Output<'_>,
     ) -> Result<(), WriteError> {
-        self.part(data.len(), out, |out| {
-            let _ = out.pipeline.append(data, out.blocks);
-        })
+        let keep = data.len().saturating_sub(n);
+        self.part(n, out, |out| {
+            let _ = out.pipeline.append_first(n, data, out.blocks);
+        })?;
+        data.advance(data.len().saturating_sub(keep), out.blocks);
+        Ok(())
     }
 
     /// `put` writes so many bytes, if they go out at all.

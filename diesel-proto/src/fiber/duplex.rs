@@ -1,0 +1,315 @@
+//! The machine's end of a two-way stream of bytes to a fiber.
+//!
+//! ```text
+//!   machine ──received, eof──▶ [ input ] ──▶ Reader      fiber
+//!           ◀──take_pieces──── [ output ] ◀── Writer
+//!           ──sent_below─────▶ marks: the writer waits, or goes on
+//! ```
+//!
+//! The connection of a blocking-style handler is one of these, and so are the bodies of an HTTP
+//! message, or the stream of whatever else a protocol hands to a fiber.
+//!
+//! Rules of this file:
+//!
+//! - No user code runs here: wakers are put off until the step is over.
+//! - Bytes are welcome while fewer than [`read_ahead`](crate::ServiceConfig::read_ahead) are held,
+//!   and while a token waits for more than there is.
+//!
+//! It must never know what the bytes are, nor what carries them.
+
+use alloc::rc::Rc;
+use core::cell::{Cell, RefCell};
+use core::fmt;
+
+use super::channel::{Channel, Connecting, Holder, Socket};
+use super::{Reader, Writer};
+use crate::{Actions, Cause, Pipeline, Seat, ServiceConfig, ServiceId};
+
+/// The machine's end of a two-way stream of bytes to a fiber, whose ends are a [`Reader`] and a
+/// [`Writer`]. Made by [`Seat::duplex`].
+///
+/// What a fiber does with its handles wakes the machine ([`Input::Wake`](crate::Input::Wake)): bytes
+/// were queued, or taken, or a handle was dropped. The machine then looks: it takes what was queued,
+/// and asks whether bytes are welcome.
+///
+/// ```
+/// use diesel_proto::*;
+///
+/// /// Sends the length of what comes as lines, which a fiber reads.
+/// struct Lengths {
+///     seat: Seat,
+///     duplex: Duplex,
+/// }
+///
+/// impl Machine for Lengths {
+///     fn step(&mut self, _: Instant, input: Input<'_>, actions: &mut Actions<'_>) -> usize {
+///         let mut taken = 0;
+///         match input {
+///             Input::Start => {
+///                 let (mut reader, mut writer) = (self.duplex.reader(), self.duplex.writer());
+///                 let spawned = self.seat.ctx().spawn(async move {
+///                     loop {
+///                         let line = reader.until_eol().await?;
+///                         writer.write(format_args!("{}\r\n", line.trimmed().len())).await?;
+///                     }
+///                     # #[allow(unreachable_code)]
+///                     Ok::<(), Error>(())
+///                 });
+///                 if spawned.is_err() {
+///                     actions.close(Cause::Failed);
+///                 }
+///             }
+///             Input::Bytes(bytes) => {
+///                 self.duplex.received(bytes);
+///                 taken = bytes.len();
+///             }
+///             Input::Eof => self.duplex.eof(),
+///             _ => {}
+///         }
+///         self.duplex.move_output(actions);
+///         match self.duplex.wants_input() {
+///             true => actions.resume(),
+///             false => actions.pause(),
+///         }
+///         taken
+///     }
+/// }
+///
+/// let mut hub = Hub::default();
+/// let service = hub.add_service(Service::machine_with(|seat| {
+///     let duplex = seat.duplex(&ServiceConfig::default().into());
+///     Lengths { seat, duplex }
+/// }));
+/// # let now = Instant::ORIGIN;
+/// # let conn = hub.accept(now, service, Address::Unnamed).unwrap();
+/// # hub.received(now, conn, b"hello\r\nyou\r\n");
+/// # hub.run(now, &mut Vec::new());
+/// # hub.outgoing(conn, |slices| assert_eq!(slices.concat(), b"5\r\n3\r\n"));
+/// ```
+pub struct Duplex {
+    socket: Rc<Socket>,
+}
+
+impl Duplex {
+    pub(crate) fn new(
+        seat: &Seat,
+        service: Option<ServiceId>,
+        config: &Rc<ServiceConfig>,
+        connecting: Connecting,
+    ) -> Self {
+        let socket = Rc::new(Socket {
+            core: Rc::clone(seat.core()),
+            key: seat.conn().into(),
+            service,
+            peer: seat.peer(),
+            learned: seat.layers(),
+            config: Rc::clone(config),
+            channel: RefCell::new(Channel::new(connecting)),
+            dirty: Cell::new(false),
+        });
+        Duplex { socket }
+    }
+
+    pub(super) fn socket(&self) -> &Rc<Socket> {
+        &self.socket
+    }
+
+    /// A stream for another machine, or another message, in the memory of this one: nothing of before
+    /// is left. Returns `false`, and changes nothing, while a handle of before is held.
+    pub fn renew(&mut self, seat: &Seat) -> bool {
+        let Some(socket) = Rc::get_mut(&mut self.socket) else { return false };
+        if !Rc::ptr_eq(&socket.core, seat.core()) {
+            return false;
+        }
+        (socket.key, socket.service) = (seat.conn().into(), seat.service());
+        (socket.peer, socket.learned) = (seat.peer(), seat.layers());
+        let channel = socket.channel.get_mut();
+        channel.input.clear(&mut socket.core.slices.borrow_mut());
+        socket.core.drop_output(channel, None);
+        *channel = Channel::new(Connecting::No);
+        *socket.dirty.get_mut() = false;
+        true
+    }
+
+    /// The fiber's end for what the machine [receives](Self::received). There is to be one: a second
+    /// one shares its place, and one that is dropped drops what is not read.
+    pub fn reader(&self) -> Reader {
+        self.socket.channel.borrow_mut().holder = Holder::Halves;
+        Reader::new(Rc::clone(&self.socket))
+    }
+
+    /// The fiber's end for what is to be sent. There is to be one.
+    pub fn writer(&self) -> Writer {
+        self.socket.channel.borrow_mut().holder = Holder::Halves;
+        Writer::new(Rc::clone(&self.socket))
+    }
+
+    /// Hands bytes to the reader. They are kept, however many, until it takes them, and dropped if it
+    /// is gone: ask first whether they are [welcome](Self::wants_input).
+    pub fn received(&self, bytes: &[u8]) {
+        self.socket.receive(&mut self.socket.channel.borrow_mut(), bytes);
+    }
+
+    /// Nothing more will be received.
+    pub fn eof(&self) {
+        self.socket.end(&mut self.socket.channel.borrow_mut());
+    }
+
+    /// The stream is over, both ways, for this cause: what is held is dropped, and tokens fail.
+    pub fn break_off(&self, cause: Cause) {
+        self.socket.break_off(&mut self.socket.channel.borrow_mut(), cause);
+    }
+
+    /// Whether bytes are welcome. While they are not, the machine is woken once they are. For a reader
+    /// that is gone they are not.
+    pub fn wants_input(&self) -> bool {
+        let channel = &mut *self.socket.channel.borrow_mut();
+        if channel.reader_dropped && !channel.input.is_empty() {
+            channel.input.clear(&mut self.socket.core.slices.borrow_mut());
+        }
+        let wants = !channel.reader_dropped && self.socket.has_room(channel);
+        channel.paused = !wants;
+        wants
+    }
+
+    /// Bytes are held back, whether or not they are [welcome](Self::wants_input): the machine is woken
+    /// when some are taken, or asked for.
+    pub fn hold_back(&self) {
+        self.socket.channel.borrow_mut().paused = true;
+    }
+
+    /// Bytes that were received and not taken.
+    pub fn unread(&self) -> usize {
+        self.socket.channel.borrow().input.len()
+    }
+
+    /// Whether the reader is gone: nothing will be read.
+    pub fn reader_is_gone(&self) -> bool {
+        self.socket.channel.borrow().reader_dropped
+    }
+
+    /// Bytes that are held here, in and out.
+    pub fn held(&self) -> usize {
+        self.socket.channel.borrow().held()
+    }
+
+    /// From here on until the next [`wants_input`](Self::wants_input) or look at what was queued, what
+    /// the handles do wakes the machine no more: for a machine that [polls](crate::Poller) the fiber
+    /// itself, and looks afterwards.
+    pub fn look_later(&self) {
+        self.socket.dirty.set(true);
+    }
+
+    /// The machine looks now: what the handles do after this wakes it again.
+    pub fn look(&self) {
+        self.socket.dirty.set(false);
+    }
+
+    /// From the next write on, each write is a [piece](Self::take_pieces).
+    pub fn keep_pieces(&self) {
+        self.socket.channel.borrow_mut().keeps_pieces = true;
+    }
+
+    /// Moves all that was queued to the stream of the machine, and minds its marks: see
+    /// [`sent_below`](Self::sent_below).
+    pub fn move_output(&self, actions: &mut Actions<'_>) {
+        let channel = &mut *self.socket.channel.borrow_mut();
+        self.socket.move_output(channel, actions);
+    }
+
+    /// Calls `piece` with each write since the last time, in order: the queue in which it is, and its
+    /// length there. It must take that much out of the queue. See [`keep_pieces`](Self::keep_pieces).
+    ///
+    /// # Errors
+    ///
+    /// The first one of `piece`; what comes behind it is dropped.
+    pub fn take_pieces<E>(
+        &self,
+        mut piece: impl FnMut(&mut Pipeline, u64) -> Result<(), E>,
+    ) -> Result<(), E> {
+        let output = self.socket.channel.borrow_mut().take_output();
+        let Some(mut output) = output else { return Ok(()) };
+        let result = {
+            let (pipeline, mut lengths) = output.drain_pieces();
+            lengths.try_for_each(|len| piece(pipeline, len))
+        };
+        self.socket.core.give_back_output(output, None);
+        result
+    }
+
+    /// So many bytes are queued in the stream below, of what was taken from here: they count for the
+    /// [`high_water`](ServiceConfig::high_water) mark of the writer, and for its
+    /// [`flush`](Writer::flush). Returns below how many this is to be called again (see
+    /// [`Actions::notify_below`]), or zero.
+    pub fn sent_below(&self, queued: u64) -> u64 {
+        self.socket.sent_below(&mut self.socket.channel.borrow_mut(), queued)
+    }
+}
+
+impl fmt::Debug for Duplex {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Duplex({:?})", self.socket)
+    }
+}
+
+/// The machine's side of a channel that it has borrowed.
+impl Socket {
+    #[inline]
+    pub(super) fn receive(&self, channel: &mut Channel, bytes: &[u8]) {
+        if channel.reader_dropped || channel.closing.is_some() {
+            return;
+        }
+        channel.input.push(bytes, &mut self.core.slices.borrow_mut());
+        self.core.put_off(channel.reader.take());
+    }
+
+    pub(super) fn end(&self, channel: &mut Channel) {
+        channel.eof = true;
+        for waker in [channel.reader.take(), channel.take_watcher()] {
+            self.core.put_off(waker);
+        }
+    }
+
+    pub(super) fn fail_writing(&self, channel: &mut Channel) {
+        channel.write_failed = true;
+        self.core.drop_output(channel, None);
+        self.core.put_off(channel.writer.take());
+    }
+
+    pub(super) fn break_off(&self, channel: &mut Channel, cause: Cause) {
+        self.core.drop_output(channel, None);
+        for waker in channel.break_off(cause) {
+            self.core.put_off(waker);
+        }
+    }
+
+    /// Whether bytes are welcome to a reader that is there.
+    pub(super) fn has_room(&self, channel: &Channel) -> bool {
+        channel.input.len() < self.config.read_ahead || channel.reader.is_waiting()
+    }
+
+    pub(super) fn move_output(&self, channel: &mut Channel, actions: &mut Actions<'_>) {
+        if let Some(mut output) = channel.take_output() {
+            let (queue, blocks) = actions.queue();
+            // It fails only after a close, when tokens fail as well.
+            let _ = queue.append(&mut output.pipeline, blocks);
+            self.core.give_back_output(output, Some(blocks));
+        }
+        let notify = self.sent_below(channel, actions.queued());
+        actions.notify_below(notify);
+    }
+
+    pub(super) fn sent_below(&self, channel: &mut Channel, queued: u64) -> u64 {
+        channel.below = queued;
+        if channel.notify_below > queued {
+            channel.notify_below = 0;
+            self.core.put_off(channel.writer.take());
+        }
+        // Even if no writer waits: one that comes later must not find an old number above the mark.
+        let low = self.config.low_water.min(self.config.high_water.saturating_sub(1));
+        match channel.notify_below {
+            0 if queued > low => low.saturating_add(1),
+            asked => asked,
+        }
+    }
+}

@@ -1,0 +1,58 @@
+//! Wakers of fibers that wait for something of a handle.
+//!
+//! Cloning, waking and dropping a waker may run user code, and no borrow may be held across that.
+//! So a waker is cloned into a [`Spare`] before it is registered, and taken out before it is woken.
+
+use core::task::{Context, Waker};
+
+/// The waker of the fiber that waits for one thing to happen.
+#[derive(Default)]
+pub(crate) struct Waiting(Option<Waker>);
+
+/// A waker that was cloned while nothing was borrowed; later the one that it replaced. Declared
+/// before the borrows under which it is used, it is dropped after they have ended.
+///
+/// ```text
+/// let mut spare = Spare::default();
+/// loop {
+///     borrow, look, return what there is
+///     if waiting.register(cx, &mut spare) { return Poll::Pending }
+///     let go of what is borrowed
+///     spare.fill(cx);
+/// }
+/// ```
+///
+/// A second look is needed because the clone may have changed what the first one saw. There is no
+/// third: with a waker in the spare, `register` succeeds.
+#[derive(Default)]
+pub(crate) struct Spare(Option<Waker>);
+
+impl Spare {
+    /// Clones the waker of `cx`, while nothing is borrowed.
+    pub(crate) fn fill(&mut self, cx: &Context<'_>) {
+        self.0 = Some(cx.waker().clone());
+    }
+}
+
+impl Waiting {
+    /// Registers the waker of `cx`, from the spare unless it is registered already. Returns whether
+    /// it could: if not, the caller is to fill the spare and look again.
+    #[must_use = "fill the spare, and look again"]
+    pub(crate) fn register(&mut self, cx: &Context<'_>, spare: &mut Spare) -> bool {
+        if self.0.as_ref().is_some_and(|waker| waker.will_wake(cx.waker())) {
+            return true;
+        }
+        let Some(waker) = spare.0.take() else { return false };
+        spare.0 = self.0.replace(waker);
+        true
+    }
+
+    #[must_use = "wake it when nothing is borrowed"]
+    pub(crate) fn take(&mut self) -> Option<Waker> {
+        self.0.take()
+    }
+
+    pub(crate) fn is_waiting(&self) -> bool {
+        self.0.is_some()
+    }
+}
