@@ -11,6 +11,8 @@ use diesel_proto::proxy_protocol::{
 };
 use diesel_proto::testkit::decorator::{Throttle, Tracer};
 use diesel_proto::testkit::laws::Laws;
+use diesel_proto::testkit::layer_laws::LayerLaws;
+use diesel_proto::testkit::net::{LinkOptions, Network};
 use diesel_proto::testkit::{HubMachine, Stimulus};
 use diesel_proto::*;
 use harness::*;
@@ -684,5 +686,64 @@ fn services_behind_it_keep_the_laws() {
                 Laws::of(http).early_deadlines().assert(&session);
             }
         }
+    }
+}
+
+/// Everything that can happen to a machine behind the header, and everything that it can ask for.
+#[test]
+fn nothing_is_lost_on_its_way_through_the_layer() {
+    let vectors = tlv(tlv_type::AUTHORITY, b"example.com");
+    let binary = v2(0x21, 0x11, &[&IPV4, &vectors]);
+    LayerLaws::of(|inner| ProxyProtocol::new(seconds(3), move |_| inner.clone()))
+        .preamble(&binary)
+        .max_held(binary.len())
+        .sessions(50)
+        .assert();
+    let direct = trusting(&["10.0.0.0/8"], Untrusted::ServeDirectly);
+    LayerLaws::of(|inner| ProxyProtocol::with(&direct, Address::Unnamed, move |_| inner.clone()))
+        .max_held(0)
+        .sessions(50)
+        .assert();
+}
+
+/// Over links that cut, delay and stall: each client hears its own address, from a seed.
+#[test]
+fn two_hundred_clients_over_a_bad_network() {
+    let server_address: SocketAddr = "10.0.0.1:7000".parse().unwrap();
+    for seed in 0..4 {
+        let mut server = Hub::default();
+        let service = behind(&HeaderConfig::default(), Service::new(whoami));
+        let service = server.add_service(service);
+        let mut client = Hub::default();
+        let heard = std::rc::Rc::new(std::cell::Cell::new(0));
+        for n in 0..200u8 {
+            let heard = std::rc::Rc::clone(&heard);
+            let call = async move |ctx: Ctx| {
+                let mut conn = ctx.connect(server_address).await?;
+                let mut block = IPV4;
+                (block[3], block[8], block[9]) = (n, 0, n);
+                match n % 2 {
+                    0 => conn.write(v2(0x21, 0x11, &[&block])).await?,
+                    _ => {
+                        let text = format!("PROXY TCP4 192.0.2.{n} 198.51.100.1 {n} 443\r\n");
+                        conn.write(text).await?;
+                    }
+                }
+                conn.write("hello\n").await?;
+                let line = conn.until_eol().await?;
+                assert!(line.starts_with(format!("192.0.2.{n}:{n} ").as_bytes()), "{line:?}");
+                assert_eq!(&*conn.until_eol().await?, b"you said: hello\n");
+                heard.set(heard.get() + 1);
+                Ok(())
+            };
+            client.add_loop(call).unwrap();
+        }
+        let mut network = Network::new(seed);
+        let latency = std::time::Duration::from_millis(1)..=std::time::Duration::from_millis(90);
+        network.link(LinkOptions { latency, reads: 1..=9, ..LinkOptions::default() });
+        network.host(server, &[(service, server_address)]).unwrap();
+        network.host(client, &[]).unwrap();
+        network.run_for(seconds(60)).unwrap();
+        assert_eq!(heard.get(), 200, "seed {seed}");
     }
 }
