@@ -120,7 +120,7 @@ impl<H: ReadHead> MessageReader<H> {
     /// Reads a head, and keeps it in `spans`: returns how many bytes of `rest` are of it, if it is
     /// complete. If not, all are held, and `so_far` is told what was read; so it is of one that is
     /// wrong.
-    #[inline(never)]
+    #[inline(always)]
     pub(crate) fn head(
         &mut self,
         rest: &[u8],
@@ -171,6 +171,7 @@ impl<H: ReadHead> MessageReader<H> {
     }
 
     /// Reads a part of the body: returns how many bytes it took, and the part, if there is one.
+    #[inline(always)]
     pub(crate) fn body<'a>(
         &mut self,
         rest: &'a [u8],
