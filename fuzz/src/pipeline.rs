@@ -26,6 +26,8 @@ enum Op {
     Slices(u8),
     Close,
     Clear,
+    /// Taken out, to be reported by a later `Advance`.
+    Take(u16),
 }
 
 /// What can happen to the pipeline that is appended.
@@ -50,6 +52,8 @@ struct Pair {
     model: VecDeque<Piece>,
     sent: u64,
     closed: bool,
+    /// How many of the first bytes were taken and not reported.
+    taken: usize,
 }
 
 /// Where bytes come from: no two neighbours are the same.
@@ -111,7 +115,9 @@ impl Pair {
             Op::Clear => {
                 self.pipeline.clear(blocks);
                 self.model.clear();
+                self.taken = 0;
             }
+            Op::Take(most) => self.take(most.into(), blocks),
         }
     }
 
@@ -183,6 +189,19 @@ impl Pair {
         }
         assert_eq!(self.pipeline.advance(n, blocks), done);
         self.sent = self.sent.saturating_add(done);
+        self.taken = self.taken.saturating_sub(done as usize);
+    }
+
+    fn take(&mut self, most: usize, blocks: &mut Blocks) {
+        let mut segments = Vec::new();
+        let n = self.pipeline.take_segments(most, &mut segments, blocks);
+        let taken = segments.concat();
+        assert_eq!(taken.len(), n);
+        assert!(segments.iter().all(|segment| !segment.is_empty()));
+        let Some(Piece::Bytes(bytes)) = self.model.front() else { return assert_eq!(n, 0) };
+        assert_eq!(n, most.min(bytes.len() - self.taken));
+        assert!(taken.iter().eq(bytes.iter().skip(self.taken).take(n)));
+        self.taken += n;
     }
 
     fn expect(&mut self, op: impl FnOnce(&mut Pipeline) -> Result<(), Closed>) {
@@ -212,9 +231,10 @@ impl Pair {
         assert!(slices[..n].iter().all(|slice| !slice.is_empty()));
         let offered = slices[..n].concat();
         let Some(Piece::Bytes(bytes)) = self.model.front() else { return assert_eq!(n, 0) };
-        assert!(offered.len() <= bytes.len());
-        assert!(offered.iter().eq(bytes.iter().take(offered.len())));
-        assert!(n == most || offered.len() == bytes.len(), "there was room for more");
+        let stored = bytes.len() - self.taken;
+        assert!(offered.len() <= stored);
+        assert!(offered.iter().eq(bytes.iter().skip(self.taken).take(offered.len())));
+        assert!(n == most || offered.len() == stored, "there was room for more");
     }
 
     fn check(&self) {

@@ -102,7 +102,7 @@ impl Pipeline {
         f: impl FnOnce(&mut Self, &mut Pipeline) -> Result<(), Closed>,
     ) -> Result<(), Closed> {
         let taken = mem::take(&mut other.queue().taken);
-        other.len = other.len.saturating_sub(taken);
+        other.len = other.count();
         other.queue.take_if(|queue| queue.is_needless());
         let done = f(self, other);
         other.len = other.len.saturating_add(taken);
