@@ -43,6 +43,7 @@ impl Stream {
     }
 
     /// One read: how many bytes, zero at the end. `None`: nothing is there.
+    #[inline]
     pub(crate) fn receive(&self, scratch: &mut [u8]) -> io::Result<Option<usize>> {
         loop {
             let mut socket = self.socket();
@@ -58,6 +59,7 @@ impl Stream {
     }
 
     /// One write.
+    #[inline]
     pub(crate) fn send(&self, slices: &[&[u8]]) -> Write {
         let socket = self.socket();
         loop {

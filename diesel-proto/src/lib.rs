@@ -12,7 +12,8 @@
 //!   [`Endpoint`], which drives one for an embedder.
 //! - **Fibers**: [`Conn`], [`Ctx`], [`first`](first()), [`Event`], [`Client`]: what handlers are
 //!   written with.
-//! - **[`Hub`]**: the application; [`hub`] has its contract.
+//! - **[`Hub`]**: the application; [`hub`] has its contract, and [`hub::embed`] the loop of its
+//!   embedders.
 //!
 //! `diesel-driver` connects a hub to epoll.
 #![no_std]

@@ -53,10 +53,14 @@ async fn echo(mut conn: Conn) -> Result<(), Error> {
     }
 }
 
-/// Echoes one line and returns how many bytes came back.
+/// Draws random numbers, echoes one line, and returns how many bytes came back.
 #[unsafe(no_mangle)]
 pub extern "C" fn diesel_echo() -> usize {
     let mut hub = Hub::default();
+    hub.seed([7; 32]);
+    if hub.ctx().random() == [0; 16] {
+        return 0;
+    }
     let service = hub.add_service(echo);
     let now = Instant::ORIGIN;
     let Ok(conn) = hub.accept(now, service, Address::Unnamed) else { return 0 };

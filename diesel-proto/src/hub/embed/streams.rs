@@ -137,6 +137,8 @@ impl<S> Streams<S> {
     /// embedder looks which streams are ready.
     pub fn begin_round(&mut self) {
         self.round += 1;
+        // A poller reports them anew, where nothing was made of them.
+        self.filled.clear();
     }
 
     /// Whether the hub has [halted](crate::Action::Halt): there is nothing to do any more.

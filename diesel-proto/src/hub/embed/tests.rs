@@ -262,6 +262,22 @@ fn who_always_has_more_is_read_up_to_the_budget_of_a_round() {
     assert_eq!(world.round(&[conn]), ["idle read", "idle watch --"]);
 }
 
+/// An embedder whose poller reports what is still readable may do without reading on.
+#[test]
+fn what_is_not_read_on_in_its_round_is_forgotten() {
+    let mut world = World::new(sink);
+    let conn = world.accept(wire("a", [Seen::Full(10), Seen::Full(10), Seen::Full(10)]));
+    for _ in 0..2 {
+        world.streams.begin_round();
+        world.ready(conn, BOTH);
+        world.turn();
+    }
+    assert_eq!(world.fake.log(), ["a read", "a read"]);
+    world.streams.begin_round();
+    let World { hub, fake, streams, .. } = &mut world;
+    assert!(!streams.read_on(hub, fake, NOW));
+}
+
 #[test]
 fn who_takes_whatever_comes_is_sent_up_to_the_budget_of_a_round() {
     let mut world = World::new(sends(300_000));
