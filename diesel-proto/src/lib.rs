@@ -32,6 +32,7 @@ pub mod guide;
 pub mod http1;
 pub mod hub;
 mod line_echo;
+mod linger;
 mod link;
 mod machine;
 mod nested;
@@ -57,13 +58,14 @@ pub use fiber::{
 };
 pub use hub::{
     Action, Config, ConnHandler, ConnId, Counters, FiberId, Hub, Inner, IntoService, LoopBody,
-    PollHook, Poller, Refused, Seat, Service, ServiceConfig, ServiceId, Shed, Task,
+    NoHub, PollHook, Poller, Refused, Seat, Service, ServiceConfig, ServiceId, Shed, Task,
 };
 pub use line_echo::LineEcho;
+pub use linger::Linger;
 pub use machine::{Actions, Flow, Input, Machine, Workspace};
 pub use nested::Nested;
 pub use notice::{Access, Notice};
-pub use pipeline::{Closed, External, Pipeline};
+pub use pipeline::{Closed, External, Pipeline, Tail};
 pub use proxy_protocol::ProxyProtocol;
 pub use reason::{Cause, Deadline, End, Limit, Reason};
 pub use slot::Slot;

@@ -25,6 +25,7 @@
 mod append;
 mod offer;
 mod queue;
+mod tail;
 mod taken;
 #[cfg(test)]
 mod tests;
@@ -36,6 +37,7 @@ use bytes::Bytes;
 use core::{fmt, mem};
 use offer::{Copied, Offer};
 use queue::{Content, Queue, Segment};
+pub use tail::Tail;
 
 /// A region of a file, or of anything else, that someone else sends.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -143,25 +145,38 @@ impl Pipeline {
         Writer { pipeline: self, blocks }
     }
 
-    /// Queues what `write` appends to the bytes that were copied before: it does nothing else. There
-    /// is room for `expected` bytes. For what consists of many small parts.
+    /// Queues what `write` appends, as a copy. Memory for `expected` bytes is there; more costs
+    /// another allocation. For what consists of many small parts, such as the head of a message.
     ///
     /// # Errors
     ///
     /// [`Closed`] after [`close`](Self::close). Then `write` is not called.
+    ///
+    /// ```
+    /// use diesel_proto::{Blocks, Pipeline};
+    ///
+    /// let (mut pipeline, mut blocks) = (Pipeline::new(), Blocks::new());
+    /// pipeline.push_with(20, &mut blocks, |tail| {
+    ///     for part in ["Host", ": ", "example.com"] {
+    ///         tail.extend_from_slice(part.as_bytes());
+    ///     }
+    /// })?;
+    /// assert_eq!(pipeline.len(), 17);
+    /// # Ok::<(), diesel_proto::Closed>(())
+    /// ```
     #[inline]
-    pub(crate) fn push_with(
+    pub fn push_with(
         &mut self,
         expected: usize,
         blocks: &mut Blocks,
-        write: impl FnOnce(&mut Vec<u8>),
+        write: impl FnOnce(&mut Tail<'_>),
     ) -> Result<(), Closed> {
         self.check_open()?;
         if self.tail.capacity() - self.tail.len() < expected {
             self.make_room(expected, blocks);
         }
         let before = self.tail.len();
-        write(&mut self.tail);
+        write(&mut Tail::from(&mut self.tail));
         let written = self.tail.len() - before;
         self.len = self.len.saturating_add(written as u64);
         if let Some(queue) = &mut self.queue {

@@ -18,8 +18,8 @@ use crate::{Error, Poller};
 ///
 /// - `fn(Request) -> R`, where `R` is an [`IntoResponse`]: a plain handler. It is called when the
 ///   request is complete, its body of up to [`Limits::plain_body`](super::Limits::plain_body) included,
-///   within the step of its connection: it costs no
-///   allocation, and nobody else runs until it returns.
+///   within the step of its connection: it costs no allocation, and nothing else runs until it
+///   returns.
 /// - `async fn(Request) -> R`, or an async closure: a fiber for each request, from its head on. It
 ///   runs within the steps of its connection: one that need not wait is answered at once. It may
 ///   wait for anything a fiber may, its body included. When the connection breaks, it is dropped;

@@ -288,10 +288,14 @@ impl Machine for Server {
             }
             // What comes now are at best requests whose answers nobody gets.
             Input::WriteFailed => actions.abort(Cause::Reset),
-            Input::Start | Input::Drained => {}
+            // What follows from a start, from room, and from whatever else comes: see `settle`.
+            _ => {}
         }
         if !active.ahead.is_empty() && !matches!(input, Input::Bytes(_) | Input::Cut(_)) {
             self.read_kept(&mut active, now, actions);
+        }
+        if self.shared.is_standalone {
+            self.woken(&mut active, actions);
         }
         self.read_end(&mut active, now, actions);
         self.settle(active, now, actions);

@@ -193,6 +193,10 @@ pub(super) struct Shared {
     pub(super) on_rejection: Option<Box<OnRejection>>,
     pub(super) access_notices: bool,
     pub(super) connections: Rc<ServiceConfig>,
+    /// How many requests begin in one step of a connection.
+    pub(super) turn: usize,
+    /// No hub wakes the machines.
+    pub(super) is_standalone: bool,
     pub(super) read_ahead: usize,
     pub(super) high_water: u64,
     pub(super) low_water: u64,
@@ -233,6 +237,7 @@ impl Shared {
             *body = (*body).min(*plain_body);
         }
         Shared {
+            turn: config.limits.pipelined.max(1),
             handler,
             config: Arc::new(config),
             deadlines,
@@ -242,10 +247,17 @@ impl Shared {
             high_water: connections.high_water,
             low_water: connections.low_water.min(connections.high_water.saturating_sub(1)),
             connections: Rc::new(connections),
+            is_standalone: false,
             held: Cell::new(0),
             wording: RefCell::default(),
             spare: RefCell::default(),
         }
+    }
+
+    /// For machines that nothing wakes: a step does all that it can, and its embedder decides how many
+    /// bytes it gets.
+    pub(super) fn standalone(service: Service) -> Self {
+        Shared { turn: usize::MAX, is_standalone: true, ..Shared::of(service) }
     }
 
     /// A step begins: responses have this date, if anybody ever told the time.

@@ -56,6 +56,8 @@ pub(crate) struct Core {
     /// The fiber that is being polled.
     pub(crate) polling: Cell<Option<FiberId>>,
     pub(crate) draining: Cell<bool>,
+    /// There is no hub around: see [`NoHub`](super::NoHub).
+    pub(crate) is_detached: Cell<bool>,
     /// An orderly shutdown ends by then.
     pub(crate) halt_by: Cell<Option<Instant>>,
     pub(crate) halt_asked: Cell<bool>,
@@ -127,6 +129,7 @@ impl Core {
             tokens: Cell::new(0),
             polling: Cell::new(None),
             draining: Cell::new(false),
+            is_detached: Cell::new(false),
             halt_by: Cell::new(None),
             halt_asked: Cell::new(false),
             begun: RefCell::new(Vec::new()),
@@ -412,6 +415,8 @@ impl Core {
 
     fn check_fibers(&self, role: &Role) -> Result<(), Limit> {
         let limit = match role {
+            Role::Machine(_) if self.is_detached.get() => return Ok(()),
+            _ if self.is_detached.get() => Limit::Fibers(0),
             _ if self.fibers.borrow().len() >= self.config.max_fibers => {
                 Limit::Fibers(self.config.max_fibers)
             }

@@ -80,6 +80,10 @@ impl Poller {
     #[inline]
     pub fn poll<F: Future + ?Sized>(&self, future: Pin<&mut F>) -> Poll<F::Output> {
         let core = &*self.core;
+        if core.is_detached.get() {
+            // Nothing wakes them: the machine polls in each of its steps.
+            core.wakers.borrow_mut().clear();
+        }
         let waker = core.ready.borrow_mut().lend_waker(self.key.index);
         let turn = Turn {
             poller: self,

@@ -77,6 +77,12 @@ impl Seat {
         Seat { core, key: conn.into(), learned: None }
     }
 
+    pub(super) fn detached(core: Rc<Core>, peer: Address) -> Self {
+        let learned = Learned::default();
+        learned.peer.set(Some(peer));
+        Seat { core, key: Key { index: 0, generation: 0 }, learned: Some(Rc::new(learned)) }
+    }
+
     /// For a connection with layers: what one of them learns, the others see.
     pub(super) fn layered(&mut self) {
         self.learned.get_or_insert_default();

@@ -182,7 +182,7 @@ impl Pair {
             Op::PushWith(n, expected) => {
                 let bytes = bytes(*n);
                 self.model.push(&bytes);
-                let write = |out: &mut Vec<u8>| out.extend_from_slice(&bytes);
+                let write = |out: &mut Tail<'_>| out.extend_from_slice(&bytes);
                 self.pipeline.push_with(*expected, blocks, write).unwrap();
             }
             Op::PushBytes(n) => {

@@ -70,7 +70,7 @@ impl Server {
     ) {
         let mut spare = None;
         while self.has_room(active, actions) {
-            if reading.begun >= self.shared.config.limits.pipelined.max(1) {
+            if reading.begun >= self.shared.turn {
                 // Others have their turn; what is left is offered again after it.
                 self.seat.wake();
                 break;

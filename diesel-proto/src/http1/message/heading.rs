@@ -16,6 +16,7 @@
 use alloc::vec::Vec;
 
 use super::BodyLength;
+use crate::Tail;
 use crate::http1::{ContentType, Headers, HttpDate, Status};
 
 /// What the application says in the head of a response.
@@ -74,7 +75,7 @@ impl Wording {
         let said = Some(Said { status, content_type, terms });
         if self.said != said {
             self.head.clear();
-            heading.write(terms, self.date.as_ref(), &mut self.head);
+            heading.write(terms, self.date.as_ref(), &mut Tail::from(&mut self.head));
             self.said = said;
         }
         &self.head
@@ -92,7 +93,7 @@ impl Heading<'_> {
     }
 
     /// Writes it to the end of `out`, with the fields that are the connection's.
-    pub(crate) fn write(&self, terms: Terms, date: Option<&HttpDate>, out: &mut Vec<u8>) {
+    pub(crate) fn write(&self, terms: Terms, date: Option<&HttpDate>, out: &mut Tail<'_>) {
         let Heading { status, content_type, headers } = *self;
         let Terms { length, keep_alive, is_http10 } = terms;
         put_status(status, out);
@@ -136,7 +137,7 @@ impl Heading<'_> {
     }
 }
 
-pub(crate) fn put_status(status: Status, out: &mut Vec<u8>) {
+pub(crate) fn put_status(status: Status, out: &mut Tail<'_>) {
     match status.line() {
         Some(line) => out.extend_from_slice(line.as_bytes()),
         None => {
@@ -148,7 +149,7 @@ pub(crate) fn put_status(status: Status, out: &mut Vec<u8>) {
     }
 }
 
-fn put_decimal(mut n: u64, out: &mut Vec<u8>) {
+fn put_decimal(mut n: u64, out: &mut Tail<'_>) {
     // As many digits as `u64::MAX` has.
     let mut digits = [0; 20];
     let mut start = digits.len();

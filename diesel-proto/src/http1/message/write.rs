@@ -1,12 +1,10 @@
 //! Writes messages behind their heads: data, and the end.
 
-use alloc::vec::Vec;
-
 use bytes::Bytes;
 
 use crate::http1::Headers;
 use crate::http1::chunked::{CHUNK_END, LAST_CHUNK, chunk_head};
-use crate::{Blocks, Pipeline};
+use crate::{Blocks, Pipeline, Tail};
 
 /// How long the body of a message is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -39,7 +37,7 @@ impl<'a> Output<'a> {
 
     /// What `write` appends: about so many bytes.
     #[inline]
-    pub(crate) fn put_with(&mut self, expected: usize, write: impl FnOnce(&mut Vec<u8>)) {
+    pub(crate) fn put_with(&mut self, expected: usize, write: impl FnOnce(&mut Tail<'_>)) {
         let _ = self.pipeline.push_with(expected, self.blocks, write);
     }
 

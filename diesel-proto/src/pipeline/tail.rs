@@ -1,0 +1,28 @@
+//! Where a caller appends small parts without a call of the pipeline for each.
+
+use alloc::vec::Vec;
+
+/// The end of a run of bytes, to append to: see [`Pipeline::push_with`](super::Pipeline::push_with).
+#[derive(Debug)]
+pub struct Tail<'a>(&'a mut Vec<u8>);
+
+impl Tail<'_> {
+    /// Appends these bytes.
+    #[inline(always)]
+    pub fn extend_from_slice(&mut self, bytes: &[u8]) {
+        self.0.extend_from_slice(bytes);
+    }
+
+    /// Appends this byte.
+    #[inline(always)]
+    pub fn push(&mut self, byte: u8) {
+        self.0.push(byte);
+    }
+}
+
+impl<'a> From<&'a mut Vec<u8>> for Tail<'a> {
+    #[inline(always)]
+    fn from(bytes: &'a mut Vec<u8>) -> Self {
+        Tail(bytes)
+    }
+}
