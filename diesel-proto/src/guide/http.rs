@@ -55,12 +55,16 @@
 //! [`Rule`](crate::http1::Rule) is answered without the handler;
 //! [`on_rejection`](crate::http1::Service::on_rejection) takes that over.
 //!
+//! Behind a proxy that says for whom it connects, by the PROXY protocol, a
+//! [layer](crate::http1::Service::layer) reads that: then [`peer`](crate::http1::Request::peer) is the
+//! client, here and in the access log. See [`proxy_protocol`](crate::proxy_protocol).
+//!
 //! An orderly shutdown ends idle connections, and lets requests that were begun be answered, with
 //! `Connection: close`: their handlers may go on waiting for whatever may come within the grace
 //! period. One that sleeps for longer, or waits for an event, gets
 //! [`Error::Shutdown`](crate::Error::Shutdown); passed on, the answer is 503.
 //!
 //! [`Response::upgrade`](crate::http1::Response::upgrade) hands the connection to another
-//! [machine](super::machines), with the bytes that came behind the request. And who would rather
-//! drive the protocol by hand has [`ServerConnection`](crate::http1::ServerConnection), or the
-//! parsers alone: see [`http1`](crate::http1).
+//! [machine](super::machines), with the bytes that came behind the request. To drive the
+//! protocol from another loop there is [`ServerConnection`](crate::http1::ServerConnection), one object
+//! for bytes and events, and there are the parsers alone: see [`http1`](crate::http1).

@@ -18,6 +18,7 @@
 //!
 //! It must never know time, handlers, or what carries the bytes.
 
+mod event;
 mod layer;
 mod misuse;
 mod owned;
@@ -35,12 +36,13 @@ use core::fmt;
 use super::head::HeadReader;
 use super::message::{MessageReader, MessageWriter, Output, Writing};
 use super::state::{Client, ClientEvent, Server, State};
-use super::{FieldsView, Limits, Rejection, RequestHead, Rule};
+use super::{Limits, Rejection, Rule};
 
 pub(super) use super::message::{Heading, Wording};
+pub use event::{Event, OwnedRequestHead, Received};
 pub(super) use layer::Resting;
 pub use misuse::Misuse;
-pub use owned::{Event, OwnedRequestHead, ServerConnection};
+pub use owned::ServerConnection;
 
 /// What a server asks of its clients.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -56,18 +58,6 @@ pub struct Config {
     /// with 501 ([`Rule::TunnelUnsupported`]). Either way the connection is closed behind an answer
     /// that opens none: what follows the request was meant for the other end of the tunnel.
     pub tunnels: bool,
-}
-
-/// What a client did.
-#[derive(Debug)]
-pub enum Received<'a> {
-    /// The head of a request. One that has no body is complete with it: no `End` follows. It is
-    /// [`is_complete`](SharedServerConnection::request_is_complete) then.
-    Request(RequestHead<'a>),
-    /// A part of its body.
-    Data(&'a [u8]),
-    /// The body is complete; these fields came behind it.
-    End(FieldsView<'a>),
 }
 
 /// What decides in a [`ServerConnection`]: it holds no bytes but those of a head, or of trailers, that

@@ -21,10 +21,9 @@ use core::fmt;
 
 use bytes::{Bytes, BytesMut};
 
-use super::{Config, Misuse, Received, SharedServerConnection};
+use super::{Config, Event, Misuse, OwnedRequestHead, Received, SharedServerConnection};
 use crate::http1::{
-    BodyLength, FieldSpans, Headers, HttpDate, Output, Rejection, RequestHead, Server, State,
-    Status,
+    BodyLength, FieldSpans, Headers, HttpDate, Output, Rejection, Server, State, Status,
 };
 use crate::{Blocks, Pipeline};
 
@@ -116,38 +115,6 @@ pub struct ServerConnection {
     output: Pipeline,
     blocks: Blocks,
     date: Option<HttpDate>,
-}
-
-/// What a client did. A value: it borrows nothing.
-#[derive(Clone, Debug)]
-pub enum Event {
-    /// The head of a request.
-    Request(OwnedRequestHead),
-    /// A part of its body. While it is kept, so is the memory of what was received with it.
-    Data(Bytes),
-    /// The request is complete; these fields came behind its body. Not told of a request whose answer
-    /// was complete before.
-    End(Headers),
-    /// The client ended its side, between requests or while its answer is under way, which it may
-    /// still read. There will be no further request.
-    Closed,
-}
-
-/// The head of a request, to be kept. A cheap clone; `Send`.
-#[derive(Clone)]
-pub struct OwnedRequestHead(Arc<FieldSpans>);
-
-impl OwnedRequestHead {
-    /// Its method, target and fields.
-    pub fn view(&self) -> RequestHead<'_> {
-        self.0.kept()
-    }
-}
-
-impl fmt::Debug for OwnedRequestHead {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.view().fmt(f)
-    }
 }
 
 impl ServerConnection {
