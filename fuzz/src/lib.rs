@@ -9,6 +9,7 @@ mod fiber;
 mod handlers;
 mod head;
 mod hub;
+mod layers;
 mod one_object;
 mod pipeline;
 mod proxy;
@@ -16,12 +17,19 @@ mod server;
 mod shadow;
 mod stimuli;
 mod timers;
+// The tests' own layers, written as an outsider does.
+#[allow(dead_code)]
+#[path = "../../tests/src/toy_frames/mod.rs"]
+mod toy_frames;
+#[path = "../../tests/src/xor.rs"]
+mod xor;
 
 pub use buffer::buffer;
 pub use chunked::chunked;
 pub use fiber::fiber;
 pub use head::head;
 pub use hub::hub;
+pub use layers::layers;
 pub use pipeline::pipeline;
 pub use proxy::proxy;
 pub use server::server;

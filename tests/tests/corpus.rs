@@ -68,3 +68,8 @@ fn fiber() {
 fn hub() {
     replay("hub", fuzzed::hub);
 }
+
+#[test]
+fn layers() {
+    replay("layers", fuzzed::layers);
+}
