@@ -23,6 +23,9 @@
 //!
 //! It must never know what the layer does to the bytes.
 
+#[cfg(test)]
+mod tests;
+
 use core::fmt;
 
 use crate::link::Link;
