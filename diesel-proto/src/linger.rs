@@ -28,9 +28,9 @@ use crate::{Actions, Cause, End, Input, Instant, Machine, Nested, Reason};
 /// let machine = Linger::new(LineEcho::default(), Duration::from_secs(1));
 /// let mut endpoint = Endpoint::new(machine, now);
 /// endpoint.received(now, b"hello\nquit\n");
+/// assert_eq!(endpoint.take_outgoing(now), b"you said: hello\n");
 /// assert!(endpoint.half_closed() && endpoint.end().is_none());
 ///
-/// assert_eq!(endpoint.take_outgoing(now), b"you said: hello\r\n");
 /// let deadline = endpoint.next_deadline().unwrap();
 /// assert_eq!(deadline.at, now + Duration::from_secs(1));
 /// endpoint.eof(now);

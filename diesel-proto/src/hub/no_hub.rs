@@ -23,7 +23,8 @@ use crate::{Address, Instant};
 /// no_hub.time_of_day(784_111_777);
 /// let seat = no_hub.seat(Address::Unnamed);
 /// assert_eq!(seat.unix_seconds(), Some(784_111_777));
-/// assert!(seat.ctx().connect(Address::Unnamed).is_err());
+/// assert!(seat.poller().is_ok());
+/// assert!(seat.ctx().spawn(async { Ok::<_, diesel_proto::Error>(()) }).is_err());
 /// ```
 #[derive(Clone)]
 pub struct NoHub {

@@ -254,23 +254,25 @@ impl Server {
     }
 
     /// The request is answered: what it needed goes back.
-    #[inline]
+    #[inline(always)]
     pub(super) fn retire(&self, active: &mut Active) {
-        if let Task::Work(_) = &active.task {
-            let Task::Work(mut work) = mem::replace(&mut active.task, Task::Nothing) else {
-                return;
-            };
-            if let Run::Handler(handler) = mem::replace(&mut work.run, Run::Over) {
-                self.shared.give_back_handler(handler);
+        if let Task::Work(_) = active.task {
+            if let Task::Work(work) = mem::replace(&mut active.task, Task::Nothing) {
+                self.give_back(work);
             }
-            work.exchange.finish();
-            let (exchange, duplex) = (Rc::clone(&work.exchange), work.duplex.take());
-            drop(work);
-            self.shared.give_back_exchange(exchange);
-            if let Some(duplex) = duplex {
-                duplex.break_off(Cause::Done);
-                self.shared.give_back_duplex(duplex);
-            }
+        }
+    }
+
+    fn give_back(&self, mut work: Work) {
+        if let Run::Handler(handler) = mem::replace(&mut work.run, Run::Over) {
+            self.shared.give_back_handler(handler);
+        }
+        let (exchange, duplex) = (Rc::clone(&work.exchange), work.duplex.take());
+        drop(work);
+        self.shared.give_back_exchange(exchange);
+        if let Some(duplex) = duplex {
+            duplex.break_off(Cause::Done);
+            self.shared.give_back_duplex(duplex);
         }
     }
 }
