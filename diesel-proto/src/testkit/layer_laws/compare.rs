@@ -108,9 +108,10 @@ impl Manner {
 }
 
 /// Whether the machine is done, and the layer has something to say yet to a peer that does not read.
+/// An abort is not put off.
 fn has_more_to_say(bare: &Entry, layered: &Entry) -> bool {
     let waits = bare.queued == 0 && layered.queued > 0;
-    waits && !layered.half_closed && layered.closed.is_none()
+    waits && !bare.aborted && !layered.half_closed && layered.closed.is_none()
 }
 
 /// The entries of a run, unit by unit. A unit has as many inputs as it says; where it merges, what
