@@ -13,7 +13,7 @@
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Budgets {
     /// Bytes that one stream is sent in one round: a peer that takes whatever comes, and a machine
-    /// that always has more, must not keep others waiting. 128 KiB by default.
+    /// that always has more, must not keep others waiting. 512 KiB by default.
     pub sent: usize,
     /// Bytes from which on one stream is not read again in one round, though its read filled the
     /// buffer. 256 KiB by default.
@@ -28,6 +28,6 @@ pub struct Budgets {
 
 impl Default for Budgets {
     fn default() -> Self {
-        Budgets { sent: 128 << 10, received: 256 << 10, runs: 16, accepts: 64 }
+        Budgets { sent: 512 << 10, received: 256 << 10, runs: 16, accepts: 64 }
     }
 }
