@@ -9,7 +9,8 @@ use std::time::Duration;
 use bytes::Bytes;
 use diesel_proto::http1::*;
 use diesel_proto::{
-    Access, Address, Cause, ConnId, Error, Input, Instant, Limit, Machine, Notice, Pipeline, Reason,
+    Access, Address, Cause, ConnId, Error, Input, Instant, Limit, Machine, Notice, Pipeline,
+    Reason, ServiceConfig,
 };
 use harness::*;
 
@@ -452,12 +453,17 @@ fn a_stream_goes_out_in_chunks_with_trailers_behind() {
     }
 }
 
+/// 64 and 16 KiB.
+fn low_marks() -> ServiceConfig {
+    ServiceConfig { high_water: 64 << 10, low_water: 16 << 10, ..ServiceConfig::default() }
+}
+
 /// The writer waits above the high-water mark, and holds no more than that and one write.
 #[test]
 fn a_client_that_does_not_read_stops_the_stream() {
     let written = Rc::new(Cell::new(0_usize));
     let count = Rc::clone(&written);
-    let (mut world, conn) = serving(Service::new(move |_: Request| {
+    let service = Service::new(move |_: Request| {
         let count = Rc::clone(&count);
         Response::stream(async move |out: &mut BodyWriter| {
             loop {
@@ -465,7 +471,8 @@ fn a_client_that_does_not_read_stops_the_stream() {
                 count.set(count.get() + 1);
             }
         })
-    }));
+    });
+    let (mut world, conn) = serving(service.connections(low_marks()));
     world.takes_only(conn, 0);
     world.says(conn, get("/"));
     let high_water = 64 << 10;
@@ -512,7 +519,8 @@ fn a_large_body_is_echoed_with_back_pressure() {
                 Ok(())
             })
         })
-        .limits(Limits { body: u64::MAX, ..Limits::default() }),
+        .limits(Limits { body: u64::MAX, ..Limits::default() })
+        .connections(low_marks()),
     );
     let (piece, total) = (vec![b'x'; 60_000], 40 * 60_000);
     world.says(conn, format!("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: {total}\r\n\r\n"));
@@ -848,7 +856,8 @@ fn pipelined_requests_give_way_and_stop_at_the_high_water_mark() {
     world.turn();
     assert_eq!(world.hears(conn), ok("GET / \n").repeat(10));
 
-    let (mut world, conn) = serving(Service::new(|_: Request| "x".repeat(10_000)));
+    let service = Service::new(|_: Request| "x".repeat(10_000));
+    let (mut world, conn) = serving(service.connections(low_marks()));
     world.takes_only(conn, 0);
     world.says(conn, get("/").repeat(20));
     assert!(world.paused(conn));

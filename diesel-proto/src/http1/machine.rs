@@ -277,7 +277,7 @@ impl Machine for Server {
                 }
             }
             Input::Deadline => self.late(&mut active, now, actions),
-            Input::Wake => self.woken(&mut active, actions),
+            Input::Wake | Input::Drained => self.woken(&mut active, actions),
             Input::Shutdown => {
                 self.is_draining = true;
                 active.connection.give_up();

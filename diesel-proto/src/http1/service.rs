@@ -62,7 +62,11 @@ impl Service {
             on_rejection: None,
             access_notices: false,
             name: "http",
-            connections: ServiceConfig::default(),
+            connections: ServiceConfig {
+                high_water: 384 << 10,
+                low_water: 96 << 10,
+                ..ServiceConfig::default()
+            },
         }
     }
 
@@ -98,7 +102,8 @@ impl Service {
         self
     }
 
-    /// How the connections beneath are treated: how many, how long they linger, how much is queued.
+    /// How the connections beneath are treated: how many, how long they linger, how much is queued (by
+    /// default up to 384 KiB, and on from 96 KiB).
     /// [`ServiceConfig::idle`] has no effect here: how long a client may take, and over what, is in
     /// [`Deadlines`].
     pub fn connections(mut self, config: ServiceConfig) -> Self {

@@ -16,6 +16,8 @@ struct Reading<'a> {
     taken: usize,
     /// How many requests have begun.
     begun: usize,
+    /// Something of a body was handed to a handler that is under way.
+    is_delivered: bool,
 }
 
 impl Server {
@@ -27,10 +29,10 @@ impl Server {
         bytes: &[u8],
         actions: &mut Actions<'_>,
     ) -> usize {
-        let mut reading = Reading { bytes, taken: 0, begun: 0 };
+        let mut reading = Reading { bytes, taken: 0, begun: 0, is_delivered: false };
         // All handlers of a step run behind one guard: it costs as much as a small request.
         let seat = self.seat.clone();
-        while seat.call(|| self.read(active, now, &mut reading, actions)).is_none() {
+        while seat.call(|| while self.read(active, now, &mut reading, actions) {}).is_none() {
             if !self.outlive(active, actions) {
                 break;
             }
@@ -61,13 +63,14 @@ impl Server {
         is_handlers
     }
 
+    /// Reads as far as it can be read. Returns whether to go on, now that a request is answered.
     fn read(
         &mut self,
         active: &mut Active,
         now: Instant,
         reading: &mut Reading<'_>,
         actions: &mut Actions<'_>,
-    ) {
+    ) -> bool {
         let mut spare = None;
         while self.has_room(active, actions) {
             if reading.begun >= self.shared.turn {
@@ -115,7 +118,10 @@ impl Server {
                     match task {
                         _ if !has_room => {}
                         Task::Collecting(request) => request.collect(data),
-                        Task::Work(Work { duplex: Some(duplex), .. }) => duplex.received(data),
+                        Task::Work(Work { duplex: Some(duplex), .. }) => {
+                            duplex.received(data);
+                            reading.is_delivered = true;
+                        }
                         Task::Work(_) => {}
                         Task::Nothing => {}
                     }
@@ -135,6 +141,7 @@ impl Server {
                             if let Task::Work(work) = &other {
                                 work.exchange.completed(trailers);
                                 work.duplex.iter().for_each(|duplex| duplex.eof());
+                                reading.is_delivered = true;
                             }
                             *task = other;
                         }
@@ -146,6 +153,12 @@ impl Server {
         if let Some(head) = spare {
             self.shared.give_back_head(head);
         }
+        if !mem::take(&mut reading.is_delivered) {
+            return false;
+        }
+        // The handler has it while it is in the cache, and its memory serves the next connection.
+        self.attend(active, actions);
+        reading.taken < reading.bytes.len() && matches!(active.task, Task::Nothing)
     }
 
     /// Whether more is read now. What is left waits.
