@@ -23,8 +23,9 @@ use crate::listen::{ListenOptions, Listener};
 use crate::registered::Registered;
 use crate::socket::Stream;
 
-/// Bytes of one read.
-const SCRATCH: usize = 64 << 10;
+/// Bytes of one read. Large bodies cost a third less with this than with 64 KiB; what a machine leaves
+/// of one is kept until it goes on.
+const SCRATCH: usize = 256 << 10;
 
 pub(crate) struct Sockets {
     poller: Arc<Poller>,

@@ -82,7 +82,12 @@ impl Server {
             let mut head = spare.take().unwrap_or_else(|| self.shared.lend_head());
             let Active { connection, task, .. } = active;
             let is_in_body = connection.is_in_body();
-            let (n, event) = match connection.receive(rest, &mut head.spans, actions.blocks()) {
+            // A handler gets no more of its body at once than is read ahead.
+            let part = match is_in_body {
+                true => rest.get(..self.shared.read_ahead.max(1)).unwrap_or(rest),
+                false => rest,
+            };
+            let (n, event) = match connection.receive(part, &mut head.spans, actions.blocks()) {
                 Ok(received) => received,
                 Err(rejection) => {
                     spare = Some(head);
@@ -98,6 +103,9 @@ impl Server {
             match event {
                 None => {
                     spare = Some(head);
+                    if n == part.len() && n < rest.len() {
+                        continue;
+                    }
                     break;
                 }
                 Some(Received::Request(_)) => {
@@ -158,7 +166,7 @@ impl Server {
         }
         // The handler has it while it is in the cache, and its memory serves the next connection.
         self.attend(active, actions);
-        reading.taken < reading.bytes.len() && matches!(active.task, Task::Nothing)
+        reading.taken < reading.bytes.len() && self.has_room(active, actions)
     }
 
     /// Whether more is read now. What is left waits.

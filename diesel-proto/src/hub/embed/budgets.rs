@@ -16,7 +16,7 @@ pub struct Budgets {
     /// that always has more, must not keep others waiting. 512 KiB by default.
     pub sent: usize,
     /// Bytes from which on one stream is not read again in one round, though its read filled the
-    /// buffer. 256 KiB by default.
+    /// buffer. 512 KiB by default.
     pub received: usize,
     /// Runs of the hub in one turn: a fiber that is always ready must not keep the peers of others
     /// waiting. 16 by default.
@@ -28,6 +28,6 @@ pub struct Budgets {
 
 impl Default for Budgets {
     fn default() -> Self {
-        Budgets { sent: 512 << 10, received: 256 << 10, runs: 16, accepts: 64 }
+        Budgets { sent: 512 << 10, received: 512 << 10, runs: 16, accepts: 64 }
     }
 }

@@ -158,7 +158,8 @@ impl World {
     fn with<Kind>(config: Config, service: impl crate::IntoService<Kind>) -> World {
         let mut hub = Hub::new(config);
         let service = hub.add_service(service);
-        let streams = Streams::new(Budgets { sent: 128 << 10, ..Budgets::default() });
+        let streams =
+            Streams::new(Budgets { sent: 128 << 10, received: 256 << 10, ..Budgets::default() });
         World { hub, fake: Fake::default(), streams, service }
     }
 
