@@ -85,6 +85,9 @@ use crate::{Actions, Cause, Pipeline, Seat, ServiceConfig, ServiceId};
 /// # hub.received(now, conn, b"hello\r\nyou\r\n");
 /// # hub.run(now, &mut Vec::new());
 /// # hub.outgoing(conn, |slices| assert_eq!(slices.concat(), b"5\r\n3\r\n"));
+/// # hub.received(now, conn, b"again\r\n");
+/// # hub.run(now, &mut Vec::new());
+/// # hub.outgoing(conn, |slices| assert_eq!(slices.concat(), b"5\r\n3\r\n5\r\n"));
 /// ```
 pub struct Duplex {
     socket: Rc<Socket>,
@@ -163,6 +166,7 @@ impl Duplex {
     /// Whether bytes are welcome. While they are not, the machine is woken once they are. For a reader
     /// that is gone they are not.
     pub fn wants_input(&self) -> bool {
+        self.look();
         let channel = &mut *self.socket.channel.borrow_mut();
         if channel.reader_dropped && !channel.input.is_empty() {
             channel.input.clear(&mut self.socket.core.slices.borrow_mut());
@@ -193,16 +197,12 @@ impl Duplex {
         self.socket.channel.borrow().held()
     }
 
-    /// From here on until the next [`wants_input`](Self::wants_input) or look at what was queued, what
-    /// the handles do wakes the machine no more: for a machine that [polls](crate::Poller) the fiber
-    /// itself, and looks afterwards.
+    /// The machine looks later: until then what the handles do does not wake it. For one that
+    /// [polls](crate::Poller) the fiber itself, and looks afterwards, with
+    /// [`move_output`](Self::move_output), [`take_pieces`](Self::take_pieces) or
+    /// [`wants_input`](Self::wants_input).
     pub fn look_later(&self) {
         self.socket.dirty.set(true);
-    }
-
-    /// The machine looks now: what the handles do after this wakes it again.
-    pub fn look(&self) {
-        self.socket.dirty.set(false);
     }
 
     /// From the next write on, each write is a [piece](Self::take_pieces).
@@ -213,6 +213,7 @@ impl Duplex {
     /// Moves all that was queued to the stream of the machine, and minds its marks: see
     /// [`sent_below`](Self::sent_below).
     pub fn move_output(&self, actions: &mut Actions<'_>) {
+        self.look();
         let channel = &mut *self.socket.channel.borrow_mut();
         self.socket.move_output(channel, actions);
     }
@@ -227,6 +228,7 @@ impl Duplex {
         &self,
         mut piece: impl FnMut(&mut Pipeline, u64) -> Result<(), E>,
     ) -> Result<(), E> {
+        self.look();
         let output = self.socket.channel.borrow_mut().take_output();
         let Some(mut output) = output else { return Ok(()) };
         let result = {
@@ -243,6 +245,11 @@ impl Duplex {
     /// [`Actions::notify_below`]), or zero.
     pub fn sent_below(&self, queued: u64) -> u64 {
         self.socket.sent_below(&mut self.socket.channel.borrow_mut(), queued)
+    }
+
+    /// The machine looks now: what the handles do after this wakes it again.
+    fn look(&self) {
+        self.socket.dirty.set(false);
     }
 }
 

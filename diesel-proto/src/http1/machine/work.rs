@@ -103,9 +103,6 @@ impl Work {
             Run::Over => Poll::Pending,
         };
         self.exchange.set_polled(false);
-        if let Some(duplex) = &self.duplex {
-            duplex.look();
-        }
         polled
     }
 }
