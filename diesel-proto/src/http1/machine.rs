@@ -277,7 +277,6 @@ impl Machine for Server {
                 }
             }
             Input::Deadline => self.late(&mut active, now, actions),
-            Input::Wake | Input::Drained => self.woken(&mut active, actions),
             Input::Shutdown => {
                 self.is_draining = true;
                 active.connection.give_up();
@@ -288,14 +287,15 @@ impl Machine for Server {
             }
             // What comes now are at best requests whose answers nobody gets.
             Input::WriteFailed => actions.abort(Cause::Reset),
-            // What follows from a start, from room, and from whatever else comes: see `settle`.
+            // What follows from a start, a wake, room, and whatever else comes is seen below.
             _ => {}
+        }
+        // Without a hub nothing wakes the machine: any step may be the one that is waited for.
+        if matches!(input, Input::Wake | Input::Drained) || self.shared.is_standalone {
+            self.woken(&mut active, actions);
         }
         if !active.ahead.is_empty() && !matches!(input, Input::Bytes(_) | Input::Cut(_)) {
             self.read_kept(&mut active, now, actions);
-        }
-        if self.shared.is_standalone {
-            self.woken(&mut active, actions);
         }
         self.read_end(&mut active, now, actions);
         self.settle(active, now, actions);
