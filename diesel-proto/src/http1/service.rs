@@ -63,8 +63,8 @@ impl Service {
             access_notices: false,
             name: "http",
             connections: ServiceConfig {
-                high_water: 384 << 10,
-                low_water: 96 << 10,
+                high_water: 448 << 10,
+                low_water: 112 << 10,
                 ..ServiceConfig::default()
             },
         }
@@ -103,7 +103,7 @@ impl Service {
     }
 
     /// How the connections beneath are treated: how many, how long they linger, how much is queued (by
-    /// default up to 384 KiB, and on from 96 KiB).
+    /// default up to 448 KiB, and on from 112 KiB).
     /// [`ServiceConfig::idle`] has no effect here: how long a client may take, and over what, is in
     /// [`Deadlines`].
     pub fn connections(mut self, config: ServiceConfig) -> Self {

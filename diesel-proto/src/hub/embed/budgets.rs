@@ -12,8 +12,10 @@
 /// Budgets may be added: name the rest by `..Budgets::default()`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Budgets {
-    /// Bytes that one stream is sent in one round: a peer that takes whatever comes, and a machine
-    /// that always has more, must not keep others waiting. 512 KiB by default.
+    /// Bytes that one stream is sent in one round: a peer that reads fast, and a machine that always
+    /// has more, must not keep other streams waiting. 4 MiB by default, about the size to which the
+    /// system grows a send buffer: a smaller budget leaves room in it, and more wake-ups are needed to
+    /// send the same.
     pub sent: usize,
     /// Bytes from which on one stream is not read again in one round, though its read filled the
     /// buffer. 512 KiB by default.
@@ -28,6 +30,6 @@ pub struct Budgets {
 
 impl Default for Budgets {
     fn default() -> Self {
-        Budgets { sent: 512 << 10, received: 512 << 10, runs: 16, accepts: 64 }
+        Budgets { sent: 4 << 20, received: 512 << 10, runs: 16, accepts: 64 }
     }
 }
