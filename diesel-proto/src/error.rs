@@ -4,10 +4,27 @@ use alloc::boxed::Box;
 use alloc::string::String;
 use core::fmt;
 
-use crate::{ConnectError, Limit, Reason, TooLong};
+use crate::{ConnectError, Limit, Reason, Refused, TooLong};
 
 /// Why a token did not give what it promises. `?` passes it on; a handler that returns it closes
 /// its connection.
+///
+/// `?` also converts common errors of core, texts, boxed errors and, with the feature `std`, those of
+/// `std::io`, to [`Error::Application`]. For any other error there is
+/// [`map_err(Error::application)`](Error::application).
+///
+/// ```
+/// use diesel_proto::{Conn, Error};
+///
+/// async fn motd(mut conn: Conn) -> Result<(), Error> {
+/// # #[cfg(feature = "std")] {
+///     let text = std::fs::read_to_string("/etc/motd")?;
+///     conn.write(text).await?;
+/// # }
+///     conn.flush().await
+/// }
+/// # diesel_proto::Hub::default().add_service(motd);
+/// ```
 #[derive(Debug)]
 #[non_exhaustive]
 pub enum Error {
@@ -127,8 +144,30 @@ impl From<ConnectError> for Error {
     }
 }
 
+impl From<Limit> for Error {
+    fn from(limit: Limit) -> Self {
+        Error::Limit(limit)
+    }
+}
+
+impl From<Refused> for Error {
+    fn from(error: Refused) -> Self {
+        match error {
+            Refused::Limit(limit) => Error::Limit(limit),
+            Refused::Shutdown => Error::Shutdown,
+            other => Error::application(other),
+        }
+    }
+}
+
 impl From<Box<dyn core::error::Error>> for Error {
     fn from(error: Box<dyn core::error::Error>) -> Self {
+        Error::Application(error)
+    }
+}
+
+impl From<Box<dyn core::error::Error + Send + Sync>> for Error {
+    fn from(error: Box<dyn core::error::Error + Send + Sync>) -> Self {
         Error::Application(error)
     }
 }
@@ -160,12 +199,74 @@ from_errors!(
     alloc::string::FromUtf8Error,
     core::num::ParseIntError,
     core::num::ParseFloatError,
+    core::num::TryFromIntError,
+    core::net::AddrParseError,
+    core::str::ParseBoolError,
+    core::char::ParseCharError,
+    core::array::TryFromSliceError,
     fmt::Error
 );
 
+/// Errors of std. The name `std` is known in this module only, so that the rest of the crate does
+/// without it whatever the features are.
+#[cfg(feature = "std")]
+mod of_std {
+    extern crate std;
+
+    use super::Error;
+
+    from_errors!(
+        std::io::Error,
+        std::env::VarError,
+        std::time::SystemTimeError,
+        std::sync::mpsc::RecvError
+    );
+}
+
 #[cfg(test)]
 mod tests {
+    use alloc::string::ToString;
+
     use super::*;
+
+    /// What `?` makes of it.
+    fn passed_on<E>(error: E) -> Error
+    where
+        Error: From<E>,
+    {
+        Error::from(error)
+    }
+
+    #[test]
+    fn a_limit_stays_a_limit() {
+        let limit = Limit::Connections(10);
+        assert!(matches!(passed_on(limit), Error::Limit(it) if it == limit));
+        assert!(matches!(passed_on(Refused::Limit(limit)), Error::Limit(it) if it == limit));
+        assert!(matches!(passed_on(Refused::Shutdown), Error::Shutdown));
+        assert_eq!(passed_on(Refused::NoSuchService).to_string(), "no such service");
+    }
+
+    #[test]
+    fn errors_of_others_are_of_the_application() {
+        let boxed: Box<dyn core::error::Error + Send + Sync> = "boxed".into();
+        let address = "7050".parse::<core::net::SocketAddr>().unwrap_err();
+        let number = u8::try_from(256).unwrap_err();
+        for error in [passed_on(boxed), passed_on(address), passed_on(number)] {
+            assert!(matches!(error, Error::Application(_)), "{error:?}");
+            assert!(!error.is_ordinary() && !error.is_of_peer());
+        }
+    }
+
+    #[cfg(feature = "std")]
+    #[test]
+    fn an_io_error_keeps_its_text_and_its_type() {
+        extern crate std;
+        use core::error::Error as _;
+
+        let error = passed_on(std::io::Error::other("disk on fire"));
+        assert_eq!(error.to_string(), "disk on fire");
+        assert!(error.source().is_some_and(|error| error.is::<std::io::Error>()));
+    }
 
     #[test]
     fn it_is_small_enough_to_pass_through_every_token() {

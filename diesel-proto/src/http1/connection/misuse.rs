@@ -72,3 +72,10 @@ impl fmt::Display for Misuse {
 }
 
 impl core::error::Error for Misuse {}
+
+/// A handler passes it on with `?`.
+impl From<Misuse> for crate::Error {
+    fn from(error: Misuse) -> Self {
+        crate::Error::application(error)
+    }
+}
