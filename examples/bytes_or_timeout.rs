@@ -13,7 +13,7 @@
 use std::time::Duration;
 
 use diesel_driver::{Application, Conn, Error, First2, first};
-use diesel_examples::{Failure, address, command_line};
+use diesel_examples::{Failure, address, command_line, print_line};
 
 /// Says which of the two came first.
 pub async fn bytes_or_timeout(mut conn: Conn) -> Result<(), Error> {
@@ -32,6 +32,6 @@ fn main() -> Result<(), Failure> {
     );
     let mut app = Application::new();
     let service = app.add_service(bytes_or_timeout, listen)?;
-    println!("listening on {}", app.local_addr(service)?);
+    print_line(&format!("listening on {}", app.local_addr(service)?));
     Ok(app.run()?)
 }

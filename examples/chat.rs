@@ -14,7 +14,7 @@
 //! ```
 
 use diesel_driver::{Application, Conn, Error, Event, First2, Service, first};
-use diesel_examples::{Failure, address, command_line};
+use diesel_examples::{Failure, address, command_line, print_line};
 
 /// One friend in the room.
 pub async fn chat(mut conn: Conn, room: Event<(String, String)>) -> Result<(), Error> {
@@ -42,6 +42,6 @@ fn main() -> Result<(), Failure> {
     let room = app.event();
     let chat = Service::new(async move |conn| chat(conn, room.clone()).await);
     let service = app.add_service(chat, listen)?;
-    println!("listening on {}", app.local_addr(service)?);
+    print_line(&format!("listening on {}", app.local_addr(service)?));
     Ok(app.run()?)
 }

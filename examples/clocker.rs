@@ -15,7 +15,7 @@
 use std::time::Duration;
 
 use diesel_driver::{Application, Ctx, Error};
-use diesel_examples::{Failure, command_line, seconds};
+use diesel_examples::{Failure, command_line, print_line, seconds};
 
 /// Says `hi!`, now and then.
 pub async fn clock(ctx: Ctx, every: Duration, say: impl Fn(&str)) -> Result<(), Error> {
@@ -39,9 +39,7 @@ fn main() -> Result<(), Failure> {
     );
     let mut app = Application::new();
     for period in [1, 2] {
-        app.add_loop(async move |ctx| {
-            clock(ctx, Duration::from_secs(period), |text| println!("{text}")).await
-        })?;
+        app.add_loop(async move |ctx| clock(ctx, Duration::from_secs(period), print_line).await)?;
     }
     app.add_loop(async move |ctx| end(ctx, time.duration()).await)?;
     Ok(app.run()?)

@@ -6,7 +6,7 @@
 //! ```
 
 use diesel_driver::{Address, Application, Client, Conn, Ctx, Error};
-use diesel_examples::{Failure, address, command_line, fail};
+use diesel_examples::{Failure, address, command_line, fail, print_line};
 
 /// Says each line back.
 pub async fn echo(mut conn: Conn) -> Result<(), Error> {
@@ -42,7 +42,7 @@ fn main() -> Result<(), Failure> {
     let service = app.add_service(echo, listen)?;
     let address = app.local_addr(service)?.into();
     app.add_loop(async move |ctx| {
-        calls(ctx, address, |text| println!("{text}")).await.or_else(|error| fail(error))
+        calls(ctx, address, print_line).await.or_else(|error| fail(error))
     })?;
     Ok(app.run()?)
 }

@@ -12,7 +12,7 @@
 //! ```
 
 use diesel_driver::{Application, Conn, Error};
-use diesel_examples::{Failure, address, command_line};
+use diesel_examples::{Failure, address, command_line, print_line};
 
 /// Says each line back; the line `quit` ends the connection.
 pub async fn echo(mut conn: Conn) -> Result<(), Error> {
@@ -32,6 +32,6 @@ fn main() -> Result<(), Failure> {
     );
     let mut app = Application::new();
     let service = app.add_service(echo, listen)?;
-    println!("listening on {}", app.local_addr(service)?);
+    print_line(&format!("listening on {}", app.local_addr(service)?));
     Ok(app.run()?)
 }

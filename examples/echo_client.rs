@@ -10,7 +10,7 @@
 //! ```
 
 use diesel_driver::{Address, Application, Client, Conn, Ctx, Error, Line};
-use diesel_examples::{Failure, address, command_line, fail};
+use diesel_examples::{Failure, address, command_line, fail, print_line};
 
 /// A connection to an echo server.
 pub struct EchoClient(pub Client);
@@ -45,7 +45,7 @@ fn main() -> Result<(), Failure> {
     let server = connect.socket_addr()?.into();
     let mut app = Application::new();
     app.add_loop(async move |ctx| {
-        talk(ctx, server, |answer| println!("{answer}")).await.or_else(|error| fail(error))
+        talk(ctx, server, print_line).await.or_else(|error| fail(error))
     })?;
     Ok(app.run()?)
 }

@@ -14,7 +14,7 @@
 use std::time::Duration;
 
 use diesel_driver::{Application, Conn, Error, First2, first};
-use diesel_examples::{Failure, address, command_line};
+use diesel_examples::{Failure, address, command_line, print_line};
 
 /// Says each line back, and that none came.
 pub async fn patient_echo(mut conn: Conn) -> Result<(), Error> {
@@ -37,6 +37,6 @@ fn main() -> Result<(), Failure> {
     );
     let mut app = Application::new();
     let service = app.add_service(patient_echo, listen)?;
-    println!("listening on {}", app.local_addr(service)?);
+    print_line(&format!("listening on {}", app.local_addr(service)?));
     Ok(app.run()?)
 }

@@ -13,7 +13,7 @@
 use std::time::Duration;
 
 use diesel_driver::{Application, Ctx, Error, Event, Subscription};
-use diesel_examples::{Failure, command_line, seconds};
+use diesel_examples::{Failure, command_line, print_line, seconds};
 
 /// Fires every second, until it is over.
 pub async fn gunner(ctx: Ctx, bams: Event<u32>, end: Duration) -> Result<(), Error> {
@@ -49,7 +49,7 @@ fn main() -> Result<(), Failure> {
     let bams = app.event();
     for name in ["ann", "bob"] {
         let bams = bams.subscribe();
-        app.add_loop(async move |_| sieged(name, bams, |text| println!("{text}")).await)?;
+        app.add_loop(async move |_| sieged(name, bams, print_line).await)?;
     }
     app.add_loop(async move |ctx| gunner(ctx, bams, time.duration()).await)?;
     Ok(app.run()?)

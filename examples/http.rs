@@ -17,7 +17,7 @@
 use diesel_driver::Application;
 use diesel_driver::http1::{Request, Response, Service};
 use diesel_driver::proxy_protocol::{self, HeaderConfig};
-use diesel_examples::{Failure, address, command_line, switch};
+use diesel_examples::{Failure, address, command_line, print_line, switch};
 
 /// Answers every request in the same way.
 pub fn hello(_request: Request) -> Response {
@@ -39,6 +39,6 @@ fn main() -> Result<(), Failure> {
     }
     let mut app = Application::new();
     let service = app.add_service(service, listen)?;
-    println!("listening on {}", app.local_addr(service)?);
+    print_line(&format!("listening on {}", app.local_addr(service)?));
     Ok(app.run()?)
 }

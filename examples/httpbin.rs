@@ -13,7 +13,7 @@ use std::time::Duration;
 use diesel_driver::http1::{BodyWriter, Limits, Request, Response, Service, Status, Target};
 use diesel_driver::proxy_protocol::{self, HeaderConfig};
 use diesel_driver::{Application, Error};
-use diesel_examples::{Failure, address, command_line, switch};
+use diesel_examples::{Failure, address, command_line, print_line, switch};
 use serde_json::map::Entry;
 use serde_json::{Map, Value, json};
 
@@ -323,6 +323,6 @@ fn main() -> Result<(), Failure> {
     }
     let mut app = Application::new();
     let service = app.add_service(service, listen)?;
-    println!("listening on {}", app.local_addr(service)?);
+    print_line(&format!("listening on {}", app.local_addr(service)?));
     Ok(app.run()?)
 }

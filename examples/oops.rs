@@ -11,7 +11,7 @@
 //! ```
 
 use diesel_driver::{Application, Conn, Error, Service};
-use diesel_examples::{Failure, address, command_line};
+use diesel_examples::{Failure, address, command_line, print_line};
 
 /// Says each line back, until that fails.
 async fn echo(conn: &mut Conn, lines: &mut u32) -> Result<(), Error> {
@@ -40,8 +40,8 @@ fn main() -> Result<(), Failure> {
         [address("listen", "127.0.0.1:7050", "where to listen; port 0 takes a free one")],
     );
     let mut app = Application::new();
-    let oops = Service::new(async |conn| oops(conn, |text| println!("{text}")).await);
+    let oops = Service::new(async |conn| oops(conn, print_line).await);
     let service = app.add_service(oops, listen)?;
-    println!("listening on {}", app.local_addr(service)?);
+    print_line(&format!("listening on {}", app.local_addr(service)?));
     Ok(app.run()?)
 }

@@ -18,7 +18,7 @@
 use std::pin::pin;
 
 use diesel_driver::{Address, Application, Conn, Error, First2, Reader, Service, Writer, first};
-use diesel_examples::{Failure, address, command_line};
+use diesel_examples::{Failure, address, command_line, print_line};
 
 /// Passes a connection on to `target`. A direction that ends leaves the other; one that fails takes
 /// it along, and both connections end.
@@ -74,6 +74,6 @@ fn main() -> Result<(), Failure> {
     let mut app = Application::new();
     let proxy = Service::new(async move |conn| proxy(conn, target).await);
     let service = app.add_service(proxy, listen)?;
-    println!("listening on {}", app.local_addr(service)?);
+    print_line(&format!("listening on {}", app.local_addr(service)?));
     Ok(app.run()?)
 }

@@ -18,7 +18,7 @@
 use std::time::Duration;
 
 use diesel_driver::{Application, Conn, Error, Service};
-use diesel_examples::{Failure, address, command_line, seconds};
+use diesel_examples::{Failure, address, command_line, print_line, seconds};
 
 /// Counts to three before it answers.
 pub async fn delayed_echo(mut conn: Conn, pause: Duration) -> Result<(), Error> {
@@ -42,6 +42,6 @@ fn main() -> Result<(), Failure> {
     let mut app = Application::new();
     let handler = Service::new(async move |conn| delayed_echo(conn, pause).await);
     let service = app.add_service(handler, listen)?;
-    println!("listening on {}", app.local_addr(service)?);
+    print_line(&format!("listening on {}", app.local_addr(service)?));
     Ok(app.run()?)
 }

@@ -4,7 +4,7 @@
 
 use std::ffi::OsString;
 use std::fmt;
-use std::io;
+use std::io::{self, Write};
 use std::net::{SocketAddr, ToSocketAddrs};
 use std::process::exit;
 use std::time::Duration;
@@ -92,11 +92,11 @@ pub fn command_line<const N: usize>(about: &str, settings: [Setting; N]) -> [Val
     match parse(arguments, settings) {
         Ok(Some(values)) => values,
         Ok(None) => {
-            print!("{}", usage());
+            print(&usage());
             exit(0)
         }
         Err(error) => {
-            eprint!("{error}\n\n{}", usage());
+            complain(&format!("{error}\n\n{}", usage()));
             exit(2)
         }
     }
@@ -182,8 +182,31 @@ impl fmt::Debug for Failure {
 
 /// Ends the program as a [`Failure`] does, from a loop that the program is nothing without.
 pub fn fail(error: impl fmt::Display) -> ! {
-    eprintln!("Error: {error}");
+    complain(&format!("Error: {error}\n"));
     exit(1)
+}
+
+/// Prints a line on standard output.
+///
+/// `println!` panics if standard output is a pipe that was closed, as in `clocker | head -1`. Here
+/// that ends the program, without a message. Any other error, such as a full
+/// disk, ends it as [`fail`] does.
+pub fn print_line(text: &str) {
+    print(&format!("{text}\n"));
+}
+
+fn print(text: &str) {
+    let mut output = io::stdout().lock();
+    match output.write_all(text.as_bytes()).and_then(|()| output.flush()) {
+        Ok(()) => {}
+        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => exit(0),
+        Err(error) => fail(format!("cannot write to standard output: {error}")),
+    }
+}
+
+/// On standard error. If that is closed, there is no other place to say it.
+fn complain(text: &str) {
+    let _ = io::stderr().lock().write_all(text.as_bytes());
 }
 
 #[cfg(test)]

@@ -2,6 +2,8 @@
 
 use std::io::{BufRead, BufReader, Read};
 use std::net::{SocketAddr, TcpStream};
+use std::os::fd::OwnedFd;
+use std::os::unix::net::UnixStream;
 use std::path::PathBuf;
 use std::process::{Child, ChildStdout, Command, ExitStatus, Stdio};
 use std::sync::OnceLock;
@@ -31,6 +33,20 @@ impl Program {
             .unwrap_or_else(|error| panic!("cannot start {name}: {error}"));
         let output = BufReader::new(child.stdout.take().expect("it is piped"));
         Program { child, output }
+    }
+
+    /// Starts the example `name` with a standard output whose other end is closed.
+    pub fn start_unread(name: &str, arguments: &[&str]) -> Child {
+        // Before it starts, so that not even its first line finds a reader.
+        let (output, reader) = UnixStream::pair().expect("there are descriptors");
+        drop(reader);
+        Command::new(executable(name))
+            .args(arguments)
+            .stdin(Stdio::null())
+            .stdout(OwnedFd::from(output))
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap_or_else(|error| panic!("cannot start {name}: {error}"))
     }
 
     /// Starts an example that listens, on a free port.

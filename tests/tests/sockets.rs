@@ -219,6 +219,19 @@ mod command_lines {
         }
     }
 
+    /// As in `echo --help | true`.
+    #[test]
+    fn without_a_reader_of_their_output_they_end_quietly() {
+        let runs: [(&str, &[&str]); 3] =
+            [("echo", &["--help"]), ("http", &["--listen", "127.0.0.1:0"]), ("clocker", &[])];
+        for (name, arguments) in runs {
+            let program = Program::start_unread(name, arguments);
+            let ended = program.wait_with_output().expect("it can be waited for");
+            let errors = String::from_utf8_lossy(&ended.stderr).into_owned();
+            assert_eq!((errors.as_str(), ended.status.code()), ("", Some(0)), "{name}");
+        }
+    }
+
     #[test]
     fn what_is_wrong_is_named() {
         for name in ALL {
