@@ -99,6 +99,7 @@ impl<'a> RequestHead<'a> {
     }
 
     /// The request target, as it was written.
+    #[doc(alias = "uri")]
     pub fn target_text(&self) -> &'a str {
         self.text(self.map().target())
     }
@@ -122,6 +123,7 @@ impl<'a> RequestHead<'a> {
     }
 
     /// The fields, in order.
+    #[doc(alias = "headers")]
     pub fn fields(&self) -> FieldsView<'a> {
         self.spans.view(self.bytes)
     }

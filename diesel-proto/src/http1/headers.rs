@@ -83,6 +83,7 @@ impl Headers {
     ///
     /// A name that is not a token, a value with a control character other than HTAB. Blanks around
     /// a value are cut off: they are no part of it (RFC 9110, 5.5).
+    #[doc(alias = "append")]
     pub fn add(
         &mut self,
         name: impl AsRef<str>,
@@ -97,6 +98,7 @@ impl Headers {
     /// # Errors
     ///
     /// As [`add`](Self::add). Then nothing is replaced.
+    #[doc(alias = "insert")]
     pub fn set(
         &mut self,
         name: impl AsRef<str>,

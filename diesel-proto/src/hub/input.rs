@@ -17,6 +17,10 @@ use crate::{Action, Address, ConnId, ConnectErrorKind, Instant, ServiceId};
 ///
 /// The bytes of [`Received`](Self::Received) are borrowed or owned: an embedder lends those in its
 /// scratch buffer, a recording [keeps](Self::into_owned) its own.
+///
+/// To record, an embedder passes every input through [`Hub::handle`] and keeps a copy with its `now`.
+/// [`Streams`](crate::hub::embed::Streams) calls the methods instead: an embedder that stands on it
+/// cannot record yet.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Input<'a> {

@@ -29,7 +29,7 @@
 //! 1. Tell what happened with the calls above, in any order. Machines step, and have the handlers of
 //!    HTTP requests begin; everything else is only noted: no other fiber runs.
 //! 2. Then call [`run`](Hub::run), obey the actions in their order (which brings new inputs:
-//!    [`sent`](Hub::sent)), and repeat until a run gives none.
+//!    [`sent`](Hub::sent)), and repeat while the hub [has more](Hub::has_more) to do.
 //! 3. Then wait: for streams that are not paused to be readable, for those with something
 //!    [`outgoing`](Hub::outgoing) to be writable, and until [`next_wake`](Hub::next_wake).
 //! 4. `now` never goes back. If it does, the hub holds on to what it knew.

@@ -9,6 +9,40 @@ use super::*;
 impl Hub {
     /// Time passed: fires what is due, runs what is ready (within the budget of
     /// [`Config::polls_per_run`]), and appends what is to be done.
+    ///
+    /// **Repeat while the hub [has more](Self::has_more) to do**, in a test as well: a sleep or a
+    /// time-out that begins in one run counts from the `now` of the [next](Self::needs_time). A test
+    /// that runs the hub once, and again when the sleep should be over, only begins it then.
+    ///
+    /// ```
+    /// use core::time::Duration;
+    /// use diesel_proto::{Action, Address, Conn, Error, Hub, Instant};
+    ///
+    /// async fn knock(mut conn: Conn) -> Result<(), Error> {
+    ///     conn.ctx().sleep(Duration::from_secs(60)).await?;
+    ///     conn.write("who is there?\r\n").await?;
+    ///     conn.until_eol().await.map(drop)
+    /// }
+    ///
+    /// /// Everything that happens at `now`.
+    /// fn run(hub: &mut Hub, now: Instant) -> Vec<Action> {
+    ///     let mut actions = Vec::new();
+    ///     hub.run(now, &mut actions);
+    ///     while hub.has_more() {
+    ///         hub.run(now, &mut actions);
+    ///     }
+    ///     actions
+    /// }
+    ///
+    /// let mut hub = Hub::default();
+    /// let service = hub.add_service(knock);
+    /// let start = Instant::ORIGIN;
+    /// let conn = hub.accept(start, service, Address::Unnamed)?;
+    /// assert_eq!(run(&mut hub, start), []);
+    /// assert_eq!(run(&mut hub, start + Duration::from_secs(59)), []);
+    /// assert_eq!(run(&mut hub, start + Duration::from_secs(60)), [Action::Send(conn)]);
+    /// # Ok::<(), diesel_proto::Refused>(())
+    /// ```
     pub fn run(&mut self, now: Instant, actions: &mut Vec<Action>) {
         self.advance(now);
         if !self.halted {

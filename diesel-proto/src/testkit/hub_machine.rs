@@ -26,6 +26,10 @@ const BUDGETS: Budgets = Budgets { sent: usize::MAX, received: usize::MAX, runs:
 ///
 /// What the handler makes of [`connect`](crate::Ctx::connect) fails: there is no network here.
 ///
+/// A handler whose output follows its reads, such as an HTTP response that streams each piece of the
+/// request as a chunk, frames its output differently for each cut. Compare what a peer makes of it:
+/// [`Laws::through`](super::laws::Laws::through) with a decoder.
+///
 /// A hub may ask to be woken earlier than it has to be, so for the laws say
 /// [`early_deadlines`](super::laws::Laws::early_deadlines):
 ///

@@ -12,6 +12,22 @@
 //!      └── Hub::next_wake ◀── Streams::read_on                              close, connect, watch
 //! ```
 //!
+//! The whole of an embedder's loop:
+//!
+//! ```text
+//! hub.seed(random bytes)                  // once, for Ctx::random
+//! until streams.has_halted():
+//!     streams.turn(now)                   // also before the first wait: loops begin
+//!     while streams.read_on(now): streams.turn(now)
+//!     wait for events, for hub.time_to_wake(now) at most
+//!     hub.time_of_day(now, unix seconds)  // for the Date of HTTP responses
+//!     streams.begin_round()
+//!     for each event of a listening socket: streams.accept(now, service)
+//!     for each event of a stream:           streams.ready(now, conn, what it is ready for)
+//! ```
+//!
+//! [`Streams::at`] finds the connection of an event, by [`ConnId::index`] as its key.
+//!
 //! # Rules
 //!
 //! - Of one stream, writing comes before reading; a half-close, a close and an abort come when the hub
@@ -71,16 +87,16 @@ pub trait Transport {
     /// [`Lost`] if the peer would never see the end.
     fn shut_down(&mut self, stream: &mut Self::Stream) -> Result<(), Lost>;
 
-    /// From now on, say by [`Streams::ready`] when the stream is ready for this, for as long as it
-    /// is. Called when it changes.
+    /// From now on, call [`Streams::ready`] when the stream is ready for this, for as long as it is
+    /// (level-triggered, in terms of a poller). Called when it changes.
     ///
     /// # Errors
     ///
     /// [`Lost`] if that cannot be said.
     fn watch(&mut self, stream: &mut Self::Stream, interest: Interest) -> Result<(), Lost>;
 
-    /// The connection is over: closes its stream, with a reset if it is an [`End::Abort`]. `None` if
-    /// the stream never was open.
+    /// The connection is over: closes its stream, with a reset if it is an [`End::Abort`] (on a socket,
+    /// set `SO_LINGER` to zero first). `None` if the stream never was open.
     fn close(&mut self, now: Instant, conn: ConnId, stream: Option<Self::Stream>, end: End);
 
     /// A connection that waits to be accepted, if there is one. For [`Streams::accept`]; an embedder
