@@ -249,10 +249,10 @@ fn system_seed() -> io::Result<[u8; 32]> {
 
 /// Runs what may panic, and drops what the panic carried, which may panic as well.
 fn outlive(run: &mut dyn FnMut()) {
-    if let Err(payload) = catch_unwind(AssertUnwindSafe(run)) {
-        if let Err(another) = catch_unwind(AssertUnwindSafe(|| drop(payload))) {
-            std::mem::forget(another);
-        }
+    if let Err(payload) = catch_unwind(AssertUnwindSafe(run))
+        && let Err(another) = catch_unwind(AssertUnwindSafe(|| drop(payload)))
+    {
+        std::mem::forget(another);
     }
 }
 

@@ -144,8 +144,7 @@ impl Listener {
         };
         let socket = Socket::from(stream);
         if let Err(error) = fault::call(Call::Nonblocking, || socket.set_nonblocking(true)) {
-            let words = format_args!("{peer} is not served: {error}");
-            journal.own(Level::Warn, "not served", words);
+            journal.own(Level::Warn, "not served", format_args!("{peer} is not served: {error}"));
             return Ok(Accept::Gone);
         }
         // What these change is speed; a peer that is gone already makes them fail.

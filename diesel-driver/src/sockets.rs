@@ -103,8 +103,7 @@ impl Sockets {
         let key = self.generations.next_key(conn.index()).ok_or(io::ErrorKind::OutOfMemory)?;
         let registered = Registered::new(socket, &self.poller, key, interest);
         let registered = registered.inspect_err(|error| {
-            let words = format_args!("cannot watch a socket: {error}");
-            self.journal.own(Level::Warn, "watch", words);
+            self.journal.own(Level::Warn, "watch", format_args!("cannot watch a socket: {error}"));
         });
         Ok(Stream::new(conn, registered?))
     }
@@ -138,8 +137,13 @@ impl Transport for Sockets {
     }
 
     fn write_region(&mut self, stream: &mut Stream, _: External) -> Option<Write> {
-        let words = format_args!("this driver cannot send regions: {:?} is cut", stream.conn());
-        self.journal.own(Level::Error, "region", words);
+        let conn = stream.conn();
+        let journal = &mut self.journal;
+        journal.own(
+            Level::Error,
+            "region",
+            format_args!("this driver cannot send regions: {conn:?} is cut"),
+        );
         None
     }
 

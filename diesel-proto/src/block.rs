@@ -178,12 +178,11 @@ impl<B: Block> Blocks<B> {
         if block.capacity() > Blocks::LARGE {
             return;
         }
-        if self.pinned.len() >= Blocks::KEEP_PINNED {
-            if let Some(mut oldest) = self.pinned.pop_front() {
-                if oldest.unique().is_some() {
-                    self.keep(oldest);
-                }
-            }
+        if self.pinned.len() >= Blocks::KEEP_PINNED
+            && let Some(mut oldest) = self.pinned.pop_front()
+            && oldest.unique().is_some()
+        {
+            self.keep(oldest);
         }
         self.pinned.push_back(block);
     }

@@ -353,13 +353,14 @@ impl Buffer<Rc<Vec<u8>>> {
 
     #[inline(never)]
     fn take_last(&mut self, n: usize, blocks: &mut Blocks<Rc<Vec<u8>>>) -> Chunk {
-        if n == self.front().len() && self.back.is_none() {
-            if let Some(block) = self.front.take() {
-                let chunk = Chunk::of(&block, self.start, block.len());
-                blocks.give_back(block);
-                self.start_anew();
-                return chunk;
-            }
+        if n == self.front().len()
+            && self.back.is_none()
+            && let Some(block) = self.front.take()
+        {
+            let chunk = Chunk::of(&block, self.start, block.len());
+            blocks.give_back(block);
+            self.start_anew();
+            return chunk;
         }
         let n = n.min(self.len());
         let front = self.front();

@@ -281,8 +281,9 @@ impl World {
             match action {
                 Action::Connect(conn, _) => self.names.push(conn),
                 // Of an even number of bytes received, the peer has acknowledged none.
-                Action::ReportUnacked(conn) if self.received % 3 > 0 => {
-                    let unacked = if self.received % 2 == 0 { u64::MAX } else { self.received };
+                Action::ReportUnacked(conn) if !self.received.is_multiple_of(3) => {
+                    let unacked =
+                        if self.received.is_multiple_of(2) { u64::MAX } else { self.received };
                     self.hub.unacked(self.now, conn, unacked);
                 }
                 _ => {}

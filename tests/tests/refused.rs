@@ -24,7 +24,7 @@ impl Machine for Fickle {
             Input::Start | Input::Wake => {
                 actions.resume();
                 self.wakes += 1;
-                if self.wakes % 3 == 0 {
+                if self.wakes.is_multiple_of(3) {
                     actions.send(b".");
                     actions.notify_below(1);
                 }

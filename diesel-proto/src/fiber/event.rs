@@ -204,10 +204,10 @@ impl<T> Queue<T> {
     fn pop_oldest(&mut self) -> Option<Message<T>> {
         let oldest = self.messages.pop_front()?;
         // Its sender was never to read it, so it has not missed it either.
-        if let Some(sender) = oldest.sender.and_then(|id| self.subscribers.get_mut(id)) {
-            if sender.next <= self.first {
-                sender.next += 1;
-            }
+        if let Some(sender) = oldest.sender.and_then(|id| self.subscribers.get_mut(id))
+            && sender.next <= self.first
+        {
+            sender.next += 1;
         }
         self.first += 1;
         Some(oldest)

@@ -118,11 +118,11 @@ impl Core {
         self.ready.borrow_mut().give_back(index, waker);
         match polled {
             Some(Poll::Pending) => {
-                if let Some(fiber) = self.fibers.borrow_mut().at(key) {
-                    if !fiber.aborted {
-                        fiber.task = Some(future);
-                        return true;
-                    }
+                if let Some(fiber) = self.fibers.borrow_mut().at(key)
+                    && !fiber.aborted
+                {
+                    fiber.task = Some(future);
+                    return true;
                 }
                 self.end(key, future, Err(Unfinished::Aborted));
             }

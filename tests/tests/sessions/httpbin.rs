@@ -147,7 +147,7 @@ fn a_large_body_comes_back_byte_for_byte() {
         let (mut network, ann) = connected(seed, link);
         network.stop_reading(ann);
         network.send(ann, "POST /echo HTTP/1.1\r\nHost: a\r\n");
-        network.send(ann, if seed % 2 == 0 { &whole } else { &chunks });
+        network.send(ann, if seed.is_multiple_of(2) { &whole } else { &chunks });
         network.run_for(Duration::ZERO).unwrap();
         network.read_again(ann);
         network.run_for(Duration::ZERO).unwrap();

@@ -339,7 +339,7 @@ fn the_quick_way_agrees_with_the_reference() {
             b"GET / HTTP/1.7\r\n",
         ];
         let mut bytes = b"GET / HTTP/1.1\r\nHost: a\r\n".to_vec();
-        if picks.len() % 3 == 0 {
+        if picks.len().is_multiple_of(3) {
             bytes.clear();
         }
         picks.iter().for_each(|pick| bytes.extend(PARTS[usize::from(*pick) % PARTS.len()]));

@@ -253,10 +253,10 @@ impl Server {
     /// The request is answered: what it needed goes back.
     #[inline(always)]
     pub(super) fn retire(&self, active: &mut Active) {
-        if let Task::Work(_) = active.task {
-            if let Task::Work(work) = mem::replace(&mut active.task, Task::Nothing) {
-                self.give_back(work);
-            }
+        if let Task::Work(_) = active.task
+            && let Task::Work(work) = mem::replace(&mut active.task, Task::Nothing)
+        {
+            self.give_back(work);
         }
     }
 

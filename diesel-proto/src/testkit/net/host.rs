@@ -163,10 +163,11 @@ impl Network {
         // Whether there is room shows when it is written.
         let ready = Ready { readable, writable: true, hung_up: false };
         streams.ready(hub, &mut Ends { network: self, host }, now, conn, ready);
-        if let Some((pipe, interest)) = self.inward(host, conn) {
-            if interest.readable && pipe.is_readable() {
-                self.make_ready(host, conn);
-            }
+        if let Some((pipe, interest)) = self.inward(host, conn)
+            && interest.readable
+            && pipe.is_readable()
+        {
+            self.make_ready(host, conn);
         }
     }
 

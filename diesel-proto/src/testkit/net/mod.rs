@@ -375,10 +375,11 @@ impl Network {
 
     /// A host has something to do.
     fn make_busy(&mut self, host: usize) {
-        if let Some(at) = self.hosts.get_mut(host) {
-            if !at.halted && !core::mem::replace(&mut at.busy, true) {
-                self.busy.push_back(host);
-            }
+        if let Some(at) = self.hosts.get_mut(host)
+            && !at.halted
+            && !core::mem::replace(&mut at.busy, true)
+        {
+            self.busy.push_back(host);
         }
     }
 }

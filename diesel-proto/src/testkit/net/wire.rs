@@ -226,10 +226,10 @@ impl Network {
         let Some(at) = self.wires.get_mut(wire) else { return };
         let pipe = &mut at.pipes[side];
         let arrived = pipe.arrive(now);
-        if let Some(next) = pipe.next_arrival().filter(|next| *next > now) {
-            if pipe.timer.is_none() {
-                pipe.timer = Some(self.due.insert(next, Due::Arrival { wire, side }));
-            }
+        if let Some(next) = pipe.next_arrival().filter(|next| *next > now)
+            && pipe.timer.is_none()
+        {
+            pipe.timer = Some(self.due.insert(next, Due::Arrival { wire, side }));
         }
         if !arrived {
             return;
