@@ -7,15 +7,18 @@ use std::time::Duration;
 use diesel_proto::{End, Endpoint, Instant, Machine};
 use socket2::SockRef;
 
-/// Serves one stream in one thread, until it ends.
+/// Serves one connection on the current thread, until it ends.
 pub fn serve(mut socket: TcpStream, machine: impl Machine) -> io::Result<End> {
     let start = std::time::Instant::now();
     let now = || Instant::ORIGIN + start.elapsed();
     let mut endpoint = Endpoint::new(machine, now());
     let mut scratch = [0; 4096];
+    // Bytes of `scratch` that the endpoint has not taken yet.
+    let mut unread = 0..0;
     let (mut half_closed, mut was_reset) = (false, false);
     let end = loop {
-        // Whatever is waited for, it is for no longer than until the deadline.
+        endpoint.drain_notices().for_each(|notice| eprintln!("{notice}"));
+        // No call below blocks for longer than until the next deadline.
         let wait = endpoint.next_deadline().map(|deadline| deadline.at - now());
         if wait == Some(Duration::ZERO) {
             endpoint.expired(now());
@@ -23,35 +26,40 @@ pub fn serve(mut socket: TcpStream, machine: impl Machine) -> io::Result<End> {
         }
         socket.set_write_timeout(wait)?;
         socket.set_read_timeout(wait)?;
-        // Writing comes first: a machine may speak before its peer does.
+        // Write before reading: some machines speak first, and output must not pile up.
         let mut slices = [&[][..]];
         let writes = endpoint.outgoing(&mut slices) > 0;
-        let happened = if writes {
+        let result = if writes {
             socket.write(slices[0]).map(|n| endpoint.sent(now(), n as u64))
         } else if endpoint.external().is_some() {
-            return Err(io::Error::other("regions of files are not for this loop"));
+            return Err(io::Error::other("this loop cannot send regions of files"));
         } else if let Some(end) = endpoint.end() {
             break end;
         } else if endpoint.half_closed() && !half_closed {
             half_closed = true;
             socket.shutdown(Shutdown::Write)
+        } else if endpoint.wants_input() && !unread.is_empty() {
+            // Bytes that are not taken stay in `unread`, and are offered again.
+            unread.start += endpoint.received(now(), &scratch[unread.clone()]);
+            Ok(())
         } else if endpoint.wants_input() {
-            socket.read(&mut scratch).map(|n| match &scratch[..n] {
-                [] if was_reset => endpoint.reset(now()),
-                [] => endpoint.eof(now()),
-                bytes => assert_eq!(endpoint.received(now(), bytes), n, "it wanted input"),
+            socket.read(&mut scratch).map(|n| match n {
+                0 if was_reset => endpoint.reset(now()),
+                0 => endpoint.eof(now()),
+                n => unread = 0..n,
             })
         } else if let Some(wait) = wait {
+            // The machine has paused reading, so that only its deadline can change something.
             std::thread::sleep(wait);
             Ok(())
         } else {
-            return Err(io::Error::other("the machine waits for nothing that can happen here"));
+            return Err(io::Error::other("the machine has paused reading and set no deadline"));
         };
-        match happened.map_err(|error| error.kind()) {
+        match result.map_err(|error| error.kind()) {
             Ok(()) | Err(ErrorKind::Interrupted | ErrorKind::WouldBlock | ErrorKind::TimedOut) => {}
             Err(kind) if writes => {
-                // What the peer sent before it closed can still be read. That it was a reset is not
-                // said again.
+                // Bytes that the peer sent before it closed can still be read. The system reports
+                // a reset only once, here; reading then ends without an error.
                 was_reset = kind != ErrorKind::BrokenPipe;
                 endpoint.write_failed(now());
             }
@@ -59,10 +67,11 @@ pub fn serve(mut socket: TcpStream, machine: impl Machine) -> io::Result<End> {
         }
     };
     if end.is_abort() {
-        // The peer has to see that it was cut off.
+        // Close with a reset, so that the peer sees that the stream was cut.
         SockRef::from(&socket).set_linger(Some(Duration::ZERO))?;
     } else if socket.shutdown(Shutdown::Write).is_ok() {
-        // Closed with bytes unread, the socket would be reset, and what was sent might be lost.
+        // Read until the peer closes: closing a socket with unread bytes resets the connection, and
+        // the peer could lose what was sent last.
         let until = now() + Duration::from_secs(2);
         socket.set_read_timeout(Some(Duration::from_secs(1)))?;
         while now() < until && socket.read(&mut scratch).is_ok_and(|n| n > 0) {}

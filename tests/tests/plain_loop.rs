@@ -212,6 +212,56 @@ fn a_machine_that_pauses_gets_the_rest_later() {
     assert_eq!((heard.as_str(), end), ("a little at a time", End::Close(Cause::PeerClosed)));
 }
 
+/// Echoes, and pauses or resumes reading whenever its deadline passes: often between a read of the
+/// loop and its call of `received`, so that bytes have to wait.
+struct Fickle {
+    period: Duration,
+    paused: bool,
+}
+
+impl Machine for Fickle {
+    fn step(&mut self, now: Instant, input: Input<'_>, actions: &mut Actions<'_>) -> usize {
+        match input {
+            Input::Start => actions.set_deadline(now + self.period, Reason::Idle),
+            Input::Bytes(bytes) => {
+                actions.send(bytes);
+                return bytes.len();
+            }
+            Input::Deadline => {
+                self.paused = !self.paused;
+                if self.paused {
+                    actions.pause()
+                } else {
+                    actions.resume()
+                }
+                actions.set_deadline(now + self.period, Reason::Idle);
+            }
+            Input::Eof => actions.close(Cause::PeerClosed),
+            _ => {}
+        }
+        0
+    }
+}
+
+#[test]
+fn bytes_that_a_paused_machine_does_not_take_are_kept_and_offered_again() {
+    for micros in [5, 10, 20, 40, 80] {
+        let fickle = Fickle { period: Duration::from_micros(micros), paused: false };
+        let (client, server) = talk_to(fickle);
+        let says: Vec<u8> = (0..200_000_u32).flat_map(u32::to_be_bytes).collect();
+        let (mut writer, bytes) = (client.try_clone().unwrap(), says.clone());
+        let writes = thread::spawn(move || {
+            writer.write_all(&bytes).unwrap();
+            writer.shutdown(Shutdown::Write).unwrap();
+        });
+        let mut heard = Vec::new();
+        (&client).read_to_end(&mut heard).unwrap();
+        writes.join().unwrap();
+        assert!(heard == says, "{micros} µs: {} bytes of {}", heard.len(), says.len());
+        assert_eq!(server.join().unwrap(), End::Close(Cause::PeerClosed));
+    }
+}
+
 #[test]
 fn more_than_all_buffers_hold_comes_back_whole() {
     let (client, server) = talk_to(LineEcho::default());
