@@ -20,7 +20,15 @@ use crate::{
 /// Turns in one step, before the rest is put off: a step is bounded.
 const TURNS: usize = 10_000;
 /// What limits how much is sent is the room below.
-const BUDGETS: Budgets = Budgets { sent: usize::MAX, received: usize::MAX, runs: 1, accepts: 0 };
+const BUDGETS: Budgets = Budgets {
+    sent: usize::MAX,
+    sent_by_all: usize::MAX,
+    sent_at_least: usize::MAX,
+    received: usize::MAX,
+    received_by_all: usize::MAX,
+    runs: 1,
+    accepts: 0,
+};
 
 /// A hub and the one connection that its service is given.
 ///

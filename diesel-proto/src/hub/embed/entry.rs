@@ -60,8 +60,11 @@ impl<S> Entry<S> {
         self.sent
     }
 
-    pub(super) fn count_sent(&mut self, n: usize) {
-        self.sent += n;
+    /// Returns how many were sent in this round before.
+    pub(super) fn count_sent(&mut self, n: usize) -> usize {
+        let before = self.sent;
+        self.sent = before.saturating_add(n);
+        before
     }
 
     /// `n` more bytes were received; returns how many in this round.

@@ -39,7 +39,8 @@
 //! - What a stream cannot be watched for, or half-closed, is that stream's end, and no other's.
 //! - Nothing is accepted while the hub [would not](crate::Hub::may_accept) take it.
 //! - In one [round](Streams::begin_round) a stream is written and read up to a [budget](Budgets), so
-//!   that others have their turn. One whose read filled the buffer is read again in the same round.
+//!   that others have their turn, and so are all together, so that a round is short however many have
+//!   much to send. One whose read filled the buffer is read again in the same round.
 //!
 //! It must never know what a stream is, nor how the embedder waits.
 

@@ -3,6 +3,7 @@
 use alloc::vec::Vec;
 use core::fmt;
 
+use super::budgets::Round;
 use super::entry::Entry;
 use super::{Accept, Budgets, Connecting, Interest, Lost, Read, Ready, Transport, Write};
 use crate::{Action, Address, ConnId, End, External, Hub, Instant, Refused, ServiceId};
@@ -98,7 +99,7 @@ pub struct Streams<S> {
     /// Those whose last read filled the buffer.
     filled: Vec<ConnId>,
     pub(super) budgets: Budgets,
-    round: u64,
+    round: Round,
     pub(super) actions: Vec<Action>,
     pub(super) again: Vec<Again>,
     pub(super) halted: bool,
@@ -125,8 +126,8 @@ impl<S> Streams<S> {
             table: Vec::new(),
             displaced: Vec::new(),
             filled: Vec::new(),
+            round: Round::first(&budgets),
             budgets,
-            round: 0,
             actions: Vec::new(),
             again: Vec::new(),
             halted: false,
@@ -136,7 +137,7 @@ impl<S> Streams<S> {
     /// Another round begins: every stream has its budget again. To be said each time before the
     /// embedder looks which streams are ready.
     pub fn begin_round(&mut self) {
-        self.round += 1;
+        self.round.next(&self.budgets);
         // A poller reports them anew, where nothing was made of them.
         self.filled.clear();
     }
@@ -289,11 +290,13 @@ impl<S> Streams<S> {
     where
         T: Transport<Stream = S>,
     {
-        let (round, budget) = (self.round, self.budgets.received);
+        let (round, budget) = (self.round.number, self.budgets.received);
         let Some(entry) = self.entry(conn).filter(|entry| entry.wants_read()) else { return };
         match transport.read(&mut entry.stream) {
             Read::Bytes { bytes, filled } => {
-                let goes_on = filled && entry.received_in(round, bytes.len()) < budget;
+                let n = bytes.len();
+                let goes_on = filled && entry.received_in(round, n) < budget;
+                let goes_on = self.round.count_received(n, &self.budgets) && goes_on;
                 let taken = hub.received(now, conn, bytes);
                 if taken < bytes.len() {
                     // It paused since the last turn: it says when to go on.
@@ -353,8 +356,9 @@ impl<S> Streams<S> {
     where
         T: Transport<Stream = S>,
     {
-        let (round, budget) = (self.round, self.budgets.sent);
+        let round = self.round.number;
         let wait = loop {
+            let budget = self.round.share(&self.budgets);
             let Some(entry) = self.entry(conn) else { return };
             let room = budget.saturating_sub(entry.sent_in(round));
             if room == 0 {
@@ -383,7 +387,8 @@ impl<S> Streams<S> {
             };
             match written {
                 (Write::Took(n), all) => {
-                    entry.count_sent(n);
+                    let before = entry.count_sent(n);
+                    self.round.count_sent(before, n, &self.budgets);
                     let left = hub.sent(now, conn, n as u64);
                     if n < all {
                         break true;
@@ -493,7 +498,7 @@ impl<S> fmt::Debug for Streams<S> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Streams")
             .field("open", &self.iter().count())
-            .field("round", &self.round)
+            .field("round", &self.round.number)
             .finish_non_exhaustive()
     }
 }

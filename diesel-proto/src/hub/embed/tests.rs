@@ -290,6 +290,52 @@ fn who_takes_whatever_comes_is_sent_up_to_the_budget_of_a_round() {
     assert_eq!(world.round(&[conn])[..2], ["a write 37856", "a watch r-"]);
 }
 
+/// Each is sent its share, and once more than all should be was sent, the least. Those that have
+/// little to send take no share.
+#[test]
+fn many_that_take_whatever_comes_share_what_is_sent_in_a_round() {
+    let sent_in = |log: Vec<String>, name: &str| -> usize {
+        let writes = log.iter().filter_map(|line| line.strip_prefix(name)?.strip_prefix(" write "));
+        writes.map(|n| n.parse::<usize>().unwrap()).sum()
+    };
+    let mut world = World::new(sends(1_000_000));
+    world.streams.budgets = Budgets {
+        sent: 100_000,
+        sent_by_all: 160_000,
+        sent_at_least: 10_000,
+        ..world.streams.budgets
+    };
+    world.streams.begin_round();
+    let names = ["a", "b", "c", "d"];
+    let conns = names.map(|name| world.accept(wire(name, [])));
+    let log = world.fake.log();
+    assert_eq!(names.map(|name| sent_in(log.clone(), name)), [100_000, 100_000, 10_000, 10_000]);
+    for _ in 0..2 {
+        let log = world.round(&conns);
+        assert_eq!(names.map(|name| sent_in(log.clone(), name)), [40_000; 4]);
+    }
+    let log = world.round(&conns[..1]);
+    assert_eq!(sent_in(log, "a"), 40_000, "as the round before");
+    let log = world.round(&conns[..1]);
+    assert_eq!(sent_in(log, "a"), 100_000);
+}
+
+#[test]
+fn many_that_always_have_more_are_read_again_up_to_the_budget_of_all() {
+    let mut world = World::new(sink);
+    world.streams.budgets.received_by_all = 35_000;
+    let conns = ["a", "b", "c"].map(|name| {
+        let reads = VecDeque::from([Seen::Full(10_000); 20]);
+        world.accept(wire(name, reads))
+    });
+    for _ in 0..2 {
+        assert_eq!(
+            world.round(&conns),
+            ["a read", "b read", "c read", "a read", "b read", "c read"]
+        );
+    }
+}
+
 #[test]
 fn what_the_hub_refuses_is_kept_and_comes_first_when_it_resumes() {
     let mut world = World::new(async |mut conn: Conn| {

@@ -22,7 +22,15 @@ use crate::{ConnId, ConnectErrorKind, Hub, Instant, TimerKey};
 const FIRST_PORT: u16 = 49_152;
 
 /// One run is a turn, and a link says itself how much it takes.
-const BUDGETS: Budgets = Budgets { sent: usize::MAX, received: usize::MAX, runs: 1, accepts: 0 };
+const BUDGETS: Budgets = Budgets {
+    sent: usize::MAX,
+    sent_by_all: usize::MAX,
+    sent_at_least: usize::MAX,
+    received: usize::MAX,
+    received_by_all: usize::MAX,
+    runs: 1,
+    accepts: 0,
+};
 
 pub(super) struct Host {
     /// Out of its place while it has its turn.
