@@ -1,7 +1,7 @@
 //! Clients.
 //!
-//! A [`Client`] is one connection that many fibers may call. Calls have their turns in order, and
-//! each has the connection to itself.
+//! A [`Client`] is one connection that many fibers share. Calls are queued, and each has the connection
+//! to itself.
 //!
 //! ```
 //! # use core::net::SocketAddr;
@@ -29,10 +29,10 @@
 //! # diesel_proto::Hub::default().add_loop(caller).unwrap();
 //! ```
 //!
-//! What one call leaves behind must not become the answer of the next. So a call that fails, is
-//! dropped, leaves something unread, or sends something and reads nothing, closes the connection;
-//! and the next call makes another, or fails with [`Error::CallAbandoned`]. Where a call knows better,
-//! it says that the connection is in step again:
+//! The answer to one call must never be read by the next. So a call closes the connection if it fails,
+//! is dropped, leaves bytes unread, or sends something and reads nothing; the next call makes another
+//! connection, or fails with [`Error::CallAbandoned`]. A call that knows that it has read its whole
+//! answer can say so:
 //!
 //! ```
 //! use diesel_proto::{Client, Conn, Error, Line};
@@ -52,8 +52,8 @@
 //! }
 //! ```
 //!
-//! A call has to read all that it asks for: an answer that is still under way when the call returns,
-//! behind another one that it read, cannot be told from that of the next.
+//! A call has to read everything that it asked for: if it sends two requests and reads one answer, the
+//! second answer may arrive during the next call.
 //!
 //! [`Client::builder`] has the rest: what to do on connecting and on closing, and whether a call
 //! that finds the connection gone makes another.

@@ -1,4 +1,7 @@
-//! What a connection gives.
+//! Connections: reading and writing.
+//!
+//! A handler is given a [`Conn`]. Its methods return *tokens*: futures that give all that was asked
+//! for, or nothing yet. Dropping a token before it is ready loses no bytes (they are *cancel-safe*).
 //!
 //! | token | gives |
 //! | --- | --- |
@@ -10,13 +13,22 @@
 //! | [`write`](Conn::write) | nothing, once the bytes are queued |
 //! | [`flush`](Conn::flush) | nothing, once they are sent |
 //!
-//! What was read is handed out without copying: a [`Line`] or a [`Chunk`] is a slice of the block
-//! that the bytes arrived in. Kept for long it would pin that block; `to_vec()`, `to_bytes()` and
-//! `trimmed().to_string()` copy.
+//! Bytes are handed out without copying: a [`Line`] or a [`Chunk`] is a slice of the block in which the
+//! bytes arrived, and keeps that block in memory. To keep the bytes for long, copy them: `to_vec()`,
+//! `to_bytes()`, `trimmed().to_string()`.
 //!
-//! [`half_close`](Conn::half_close) ends our side alone, [`split`](Conn::split) gives each half to
-//! a fiber of its own, and [`upgrade`](Conn::upgrade) hands the connection to a
-//! [`Machine`](crate::Machine), with whatever bytes have come already.
+//! # Back-pressure
+//!
+//! While a handler does not read, its stream is not read either, beyond
+//! [`read_ahead`](crate::ServiceConfig::read_ahead): the peer's sending stops. While the peer does not
+//! read, [`write`](Conn::write) waits, once [`high_water`](crate::ServiceConfig::high_water) bytes are
+//! queued.
+//!
+//! # Half-close, split, upgrade
+//!
+//! [`half_close`](Conn::half_close) ends our side alone, and reading goes on. [`split`](Conn::split) gives
+//! a reader and a writer, for two fibers. [`upgrade`](Conn::upgrade) hands the connection to a
+//! [`Machine`](crate::Machine), with the bytes that have arrived and were not taken.
 
 #[cfg(doc)]
 use crate::{Chunk, Conn, Line};

@@ -1,7 +1,7 @@
-//! Errors.
+//! Errors and logs.
 //!
-//! What the seed raised as `ConnectionClosed` is [`Error::Closed`], and `?` ends the handler with
-//! it. A handler that has something to tidy up looks at it instead:
+//! A token that cannot give what it promises fails with an [`Error`], and `?` ends the handler with it.
+//! A handler that has something to clean up matches on it instead:
 //!
 //! ```
 //! use diesel_proto::{Conn, Error};
@@ -19,29 +19,48 @@
 //! # diesel_proto::Hub::default().add_service(oops);
 //! ```
 //!
-//! Errors are told apart by blame: the peer's ([`Error::Closed`], [`Error::Reset`]), a limit's
-//! ([`Error::Limit`] names it, with its value; [`Error::TimedOut`] names what the deadline was
-//! for), the application's own ([`Error::Application`]). While a hub shuts down, tokens that would
-//! have to wait fail with [`Error::Shutdown`].
+//! Errors are told apart by blame:
 //!
-//! # Where errors go
+//! | blame | errors |
+//! | --- | --- |
+//! | the peer | [`Error::Closed`], [`Error::Reset`] |
+//! | a limit, with its name and value | [`Error::Limit`] |
+//! | a deadline, with its reason | [`Error::TimedOut`] |
+//! | the application | [`Error::Application`], made by [`Error::application`] |
+//! | the shutdown of the hub | [`Error::Shutdown`]: for tokens that would have to wait |
 //!
-//! What a person may want to know is an [`Action::Notice`](crate::Action::Notice): it is for the
-//! embedder to log. A handler that returns an error has failed, [`Notice::Failed`], unless that is how
-//! connections end ([`Error::is_ordinary`]), which is not told, or the peer's doing
-//! ([`Error::is_of_peer`]), which is told as the cut of its connection, [`Notice::Cut`]. A loop has no
-//! connection to end: it fails with any error but [`Error::Shutdown`].
+//! # Where errors and logs go
 //!
-//! `diesel-driver` logs notices through the `log` facade: failures and panics as `error`, limits as
-//! `warn`, what peers did as `info`, with the service's name as target; what repeats is told once a
-//! second, with its count. A program that sets no logger gets warnings and errors on standard error.
-//! An embedder of its own does as it likes; the time that a request took is asked of
-//! [`Access`](crate::Access) with a fresh reading of the clock.
+//! `diesel-proto` has no logger. What a person may want to know is a value, a [`Notice`]: the hub returns
+//! it in an [`Action::Notice`](crate::Action::Notice), an endpoint from
+//! [`drain_notices`](crate::Endpoint::drain_notices), and the embedder logs it.
+//!
+//! | what happened | notice |
+//! | --- | --- |
+//! | a handler or a loop returned an error | [`Notice::Failed`] |
+//! | but the connection just ended ([`Error::is_ordinary`]) | none |
+//! | but the peer is to blame ([`Error::is_of_peer`]) | [`Notice::Cut`] |
+//! | user code panicked, and the embedder caught it | [`Notice::Panicked`] |
+//! | a limit was reached | [`Notice::LimitReached`] |
+//! | an HTTP request was answered, if the service has [`access_notices`](crate::http1::Service::access_notices) | [`Notice::Access`] |
+//!
+//! A loop has no connection, so it fails with any error but [`Error::Shutdown`].
+//!
+//! `diesel-driver` logs notices through the [`log`](https://docs.rs/log) facade: failures and panics as
+//! `error`, limits as `warn`, misbehaviour of peers and access lines as `info`. The target is the name of
+//! the service ([`Service::named`](crate::Service::named)), or `diesel`. What repeats is logged once a
+//! second, with its count. A program that installs no logger gets warnings and errors on standard error.
+//!
+//! If you embed a hub or an endpoint, use `Display` of [`Notice`], which is one line, whatever the peer
+//! sent. [`Access::took`](crate::Access::took) says how long a request took, given a fresh reading of the
+//! clock.
 //!
 //! # How connections end
 //!
-//! A connection closes when its handler returns, once everything queued is sent. How it ended is in
-//! [`Action::Close`](crate::Action::Close), as a [`Cause`](crate::Cause).
+//! A connection closes when its handler returns, after everything queued was sent. Why it ended is the
+//! [`Cause`](crate::Cause) in [`Action::Close`](crate::Action::Close) or
+//! [`Action::Abort`](crate::Action::Abort); the second resets the stream, so that the peer can tell that
+//! it was cut.
 
 #[cfg(doc)]
 use crate::{Error, Notice};

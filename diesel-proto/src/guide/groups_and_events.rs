@@ -1,7 +1,7 @@
 //! Groups and events.
 //!
-//! [`first`] waits for the first of several tokens. They are polled in the order written, and
-//! dropping the others loses nothing:
+//! [`first`] waits for the first of several tokens, like `select!`. They are polled in the order written.
+//! Every token is cancel-safe: dropping the others loses no bytes and no messages.
 //!
 //! ```
 //! use core::time::Duration;
@@ -18,13 +18,16 @@
 //! # diesel_proto::Hub::default().add_service(bytes_or_timeout);
 //! ```
 //!
-//! Two waits for one socket do not fit into a group: each borrows the connection.
+//! A group cannot wait twice for one connection: each token borrows it mutably, so that does not
+//! compile.
 //!
-//! An [`Event`] carries messages between fibers. A [`Subscription`] owns its place in the stream of
-//! messages, so nothing is missed between two waits; one that falls behind by more than the
-//! capacity is told how many it missed ([`Error::Lagged`]); firing *through* a subscription reaches
-//! all the others. A fiber that fires again and again gives way to those that read, at its next
-//! await; what is lost is lost to one whose connection is not read. That is all a chat needs:
+//! # Events
+//!
+//! An [`Event`] is a broadcast channel between fibers. A [`Subscription`] has a position in the stream of
+//! messages, so nothing is missed between two waits. If it falls behind by more than the capacity, it is
+//! told how many messages it missed ([`Error::Lagged`]). Firing *through* a subscription reaches all the
+//! others. A fiber that keeps firing gives way to the readers at its next `await`; so messages are only
+//! missed by a reader that waits for something else, such as a slow client. A chat needs no more:
 //!
 //! ```
 //! use diesel_proto::{Conn, Error, Event, First2, Hub, Service, first};

@@ -14,10 +14,11 @@
 //! hub.add_service(Service::new(hello));
 //! ```
 //!
-//! It is a plain function: it answers within the step in which its request arrived, body and all,
-//! and costs no fiber and no allocation. One that has to wait is `async`, and may wait on whatever a
-//! fiber may; it is dropped when its connection breaks, and told when its client ends its side
-//! ([`Request::closed`](crate::http1::Request::closed)). Errors go up with `?`, and come out as a 500:
+//! It is a plain function. It is called when its request is complete, body included, and answers at once:
+//! that needs no fiber and no allocation. A handler that has to wait is `async`, and can await whatever a
+//! fiber can. It is dropped when its connection breaks, and can find out when its client has ended its
+//! side ([`Request::closed`](crate::http1::Request::closed)). An error that it returns is answered with
+//! 500 and logged:
 //!
 //! ```
 //! # use core::time::Duration;
@@ -30,8 +31,9 @@
 //! # Hub::default().add_service(Service::new(slow));
 //! ```
 //!
-//! A body is read whole, up to a limit, or piece by piece; a response is whole, or written while the
-//! peer takes it. Whoever is slow slows down the other side, and nobody's memory grows:
+//! A body is read whole, up to a limit, or piece by piece; a response is sent whole, or streamed.
+//! Back-pressure goes through: a client that reads slowly slows down a handler that streams, and the
+//! handler slows down a client that uploads; memory does not grow:
 //!
 //! ```
 //! # use diesel_proto::{Error, Hub};
@@ -47,24 +49,24 @@
 //! # Hub::default().add_service(Service::new(echo));
 //! ```
 //!
-//! `100 Continue` is sent when the body is first asked for. A handler that does not ask for it need
-//! not care: it is drained, within a limit, or the connection is closed.
+//! `100 Continue` is sent when the handler first asks for the body. A body that the handler does not read
+//! is discarded, up to a limit; beyond it, the connection is closed.
 //!
-//! What may come, how much of it and how long it may take, is the service's to say, by
-//! [`Limits`](crate::http1::Limits) and [`Deadlines`](crate::http1::Deadlines). What breaks a
-//! [`Rule`](crate::http1::Rule) is answered without the handler;
-//! [`on_rejection`](crate::http1::Service::on_rejection) takes that over.
+//! A service has [`Limits`](crate::http1::Limits) and [`Deadlines`](crate::http1::Deadlines). A request
+//! that breaks a [`Rule`](crate::http1::Rule) is answered without the handler;
+//! [`on_rejection`](crate::http1::Service::on_rejection) sets what that answer is.
 //!
-//! Behind a proxy that says for whom it connects, by the PROXY protocol, a
-//! [layer](crate::http1::Service::layer) reads that: then [`peer`](crate::http1::Request::peer) is the
-//! client, here and in the access log. See [`proxy_protocol`](crate::proxy_protocol).
+//! Behind a load balancer that sends the PROXY protocol, add its
+//! [layer](crate::http1::Service::layer): then [`peer`](crate::http1::Request::peer) is the client, in
+//! handlers and in the access log. See [`proxy_protocol`](crate::proxy_protocol). There is no
+//! [TLS](super::machines#tls) layer yet.
 //!
-//! An orderly shutdown ends idle connections, and lets requests that were begun be answered, with
-//! `Connection: close`: their handlers may go on waiting for whatever may come within the grace
-//! period. One that sleeps for longer, or waits for an event, gets
-//! [`Error::Shutdown`](crate::Error::Shutdown); passed on, the answer is 503.
+//! A graceful shutdown closes idle connections. Requests that were begun are answered, with
+//! `Connection: close`: their handlers may go on waiting for what can come within the grace period. A
+//! handler that sleeps for longer, or waits for an event, gets
+//! [`Error::Shutdown`](crate::Error::Shutdown); if it returns that error, the answer is 503.
 //!
 //! [`Response::upgrade`](crate::http1::Response::upgrade) hands the connection to another
-//! [machine](super::machines), with the bytes that came behind the request. To drive the
-//! protocol from another loop there is [`ServerConnection`](crate::http1::ServerConnection), one object
-//! for bytes and events, and there are the parsers alone: see [`http1`](crate::http1).
+//! [machine](super::machines), with the bytes that came behind the request. For your own
+//! event loop there is the bare protocol, [`ServerConnection`](crate::http1::ServerConnection), as in
+//! [h11](super::from_h11); and the parsers can be used alone: see [`http1`](crate::http1).

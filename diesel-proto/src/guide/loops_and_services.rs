@@ -1,7 +1,7 @@
 //! Loops and services.
 //!
-//! A *service* serves connections, each with a fiber of its handler. A *loop* is a fiber without a
-//! connection. It is given a [`Ctx`], which sleeps, spawns, connects, makes events, and halts:
+//! A *service* serves connections: for each one, a fiber runs its handler. A *loop* is a fiber without a
+//! connection. It is given a [`Ctx`], with which it can sleep, spawn, connect, make events, and halt:
 //!
 //! ```
 //! use core::time::Duration;
@@ -34,7 +34,7 @@
 //! # Ok::<(), diesel_proto::Limit>(())
 //! ```
 //!
-//! A loop cannot wait for bytes: it has no connection to wait on, and this does not compile:
+//! A loop has no connection, so it cannot wait for bytes: this does not compile:
 //!
 //! ```compile_fail,E0599
 //! # use diesel_proto::{Ctx, Error};
@@ -44,13 +44,14 @@
 //! }
 //! ```
 //!
-//! Loops run in the order they were added, each until its token cannot be satisfied; then the hub
-//! waits for the soonest deadline or for bytes, runs what these made ready, and so on. Nothing is
-//! ever interrupted between two awaits: what one fiber does there, no other sees half done.
-//! `ctx.sleep(Duration::ZERO)` gives all others a turn. A fiber that is never at a loss for
-//! satisfied tokens is set aside after [`Config::tokens_per_pass`].
+//! Fibers run in the order in which they became ready, loops first in the order they were added. Each
+//! runs until it awaits something that is not there yet. Then the hub waits for the next deadline or for
+//! bytes, runs the fibers that these made ready, and so on. A fiber is never interrupted between two
+//! `await`s, so no other fiber sees its work half done. `ctx.sleep(Duration::ZERO)` lets all others run
+//! once. A fiber whose tokens are always ready at once is set aside after [`Config::tokens_per_pass`] of
+//! them.
 //!
-//! A hub belongs to one thread, and so do its fibers; that is why they share things without locks.
+//! A hub and its fibers belong to one thread, and can share data without locks.
 //!
 //! ```compile_fail,E0277
 //! # use diesel_proto::Hub;

@@ -26,30 +26,53 @@
 //! # Hub::default().add_service(echo);
 //! ```
 //!
-//! Pure means: no socket, no clock, no thread, no randomness. Whoever holds a [`Hub`] tells it what
-//! happened ("these bytes came for that connection", "it is now five seconds later") and does what
-//! it asks for ("send what is queued there", "close that one"). `diesel-driver` does so with epoll;
-//! a unit test does so by hand; and the same inputs always give the same actions, byte for byte.
+//! Pure means: no socket, no clock, no thread, no randomness. The code around a [`Hub`], its *embedder*,
+//! tells it what happened ("these bytes came for that connection", "it is now five seconds later"), and
+//! carries out what it asks for ("send what is queued there", "close that one"). `diesel-driver` does
+//! that with epoll; a unit test does it by hand. The same inputs always give the same actions, byte for
+//! byte.
 //!
 //! # Chapters
 //!
+//! Three uses:
+//!
+//! - [Embed in your own event loop](embedding): one machine, many streams, what an embedder supplies.
+//! - Fuzz a protocol, a layer, or a whole server: `guide::fuzzing`, with the feature `testkit`.
+//! - Test deterministically: `guide::testing`, with the feature `testkit`. From an empty file to unit
+//!   tests, laws, a simulated network, and a driver.
+//!
+//! If you know another library:
+//!
+//! - [Coming from tokio](from_tokio).
+//! - [Coming from h11](from_h11).
+//!
+//! Writing a server:
+//!
 //! - [Loops and services](loops_and_services): what runs, and when.
-//! - [What a connection gives](connections): the tokens.
+//! - [Connections](connections): reading and writing.
 //! - [Clients](clients): one connection, many callers.
-//! - [Groups and events](groups_and_events): waiting for several things, and telling others.
-//! - [Errors](errors): who is to blame.
+//! - [Groups and events](groups_and_events): wait for several things; broadcast.
 //! - [HTTP](http): a function from a request to a response.
-//! - [Machines](machines): below the fibers.
-//! - Test your own protocol: laws, a fuzz target, a simulation, a driver. It is `guide::testing`,
-//!   and needs the feature `testkit`, as what it is about does.
+//! - [Machines and layers](machines): below the handlers; where TLS will go.
+//! - [Errors and logs](errors): told apart by blame; where they are logged.
+//! - [Production](production): limits, deadlines, file descriptors, budgets, shutdown.
+//!
+//! And a [glossary], by the terms of other libraries and by ours.
 
 pub mod clients;
 pub mod connections;
+pub mod embedding;
 pub mod errors;
+pub mod from_h11;
+pub mod from_tokio;
+#[cfg(feature = "testkit")]
+pub mod fuzzing;
+pub mod glossary;
 pub mod groups_and_events;
 pub mod http;
 pub mod loops_and_services;
 pub mod machines;
+pub mod production;
 #[cfg(feature = "testkit")]
 pub mod testing;
 

@@ -1,8 +1,84 @@
-//! Test your own protocol: from an empty file to laws, a fuzz target, a simulation and a driver, in
-//! less than a hundred lines of code.
+//! Test deterministically: unit tests in virtual time, laws, a simulated network.
 //!
-//! We build a till. Whoever connects sends prices, one in a line; the till answers each with the
-//! total so far.
+//! Nothing in `diesel-proto` reads a clock or a socket. So a test *is* the network and the clock: it
+//! says which bytes arrive, how they are cut, and when. No test sleeps, none is flaky, and a failure
+//! repeats. The first two sections test a handler; the others build a protocol of your own, from an
+//! empty file to laws, a simulation and a driver, in less than a hundred lines of code.
+//!
+//! # A handler, by a script
+//!
+//! A [script](crate::testkit::script) reads like a telnet session with times. It is played with the
+//! bytes cut at every position:
+//!
+//! ```
+//! use core::time::Duration;
+//! use diesel_proto::testkit::script;
+//! use diesel_proto::{Conn, Error, First2, Hub, first};
+//!
+//! async fn guess(mut conn: Conn) -> Result<(), Error> {
+//!     conn.write("Name a number!\n").await?;
+//!     let ctx = conn.ctx();
+//!     match first((conn.until_eol(), ctx.sleep(Duration::from_secs(10)))).await {
+//!         First2::A(line) => conn.write(("You said ", line?)).await,
+//!         First2::B(_) => conn.write("Too late.\n").await,
+//!     }
+//! }
+//!
+//! fn hub() -> Hub {
+//!     let mut hub = Hub::default();
+//!     hub.add_service(guess);
+//!     hub
+//! }
+//!
+//! script::assert_plays(
+//!     r"
+//!     ann connects
+//!     ann< Name a number!\n
+//!     +9.999s
+//!     ann> 7\n
+//!     ann< You said 7\n
+//!     ann closed
+//!     ",
+//!     hub,
+//! );
+//! script::assert_plays(
+//!     r"
+//!     bob connects
+//!     bob< Name a number!\n
+//!     +10s
+//!     bob< Too late.\n
+//!     bob closed: done
+//!     ",
+//!     hub,
+//! );
+//! ```
+//!
+//! # A handler, by hand
+//!
+//! A [`Hub`](crate::Hub) can be called directly as well, to look at single actions:
+//!
+//! ```
+//! use diesel_proto::{Action, Address, Conn, Hub, Instant};
+//!
+//! let now = Instant::ORIGIN;
+//! let mut hub = Hub::default();
+//! let service = hub.add_service(async |mut conn: Conn| {
+//!     let line = conn.until_eol().await?;
+//!     conn.write(("you said: ", line)).await
+//! });
+//! let conn = hub.accept(now, service, Address::Unnamed).unwrap();
+//! assert_eq!(hub.received(now, conn, b"hello\r\n"), 7);
+//!
+//! let mut actions = Vec::new();
+//! hub.run(now, &mut actions);
+//! assert_eq!(actions, [Action::Send(conn)]);
+//! hub.outgoing(conn, |slices| assert_eq!(slices, [b"you said: hello\r\n"]));
+//! ```
+//!
+//! # A protocol of your own
+//!
+//! We build a till. Each client sends prices, one in a line; the till answers each with the total so
+//! far.
 //!
 //! ```text
 //! $ cargo new --lib till
@@ -12,7 +88,7 @@
 //! $ cargo add --dev --path ../diesel/diesel-proto --features testkit
 //! ```
 //!
-//! # The machine
+//! ## The machine
 //!
 //! This is `src/lib.rs`, all of it:
 //!
@@ -20,22 +96,21 @@
 #![doc = include_str!("testing/till.rs")]
 #![doc = "```"]
 //!
-//! A [`Machine`] is told what happened, and says what follows. It knows no socket and no clock; so
-//! a test can be the network, and time passes when the test says so. Three things to note:
+//! A [`Machine`] is told what happened, and says what follows. Three things to note:
 //!
 //! - A line may come in pieces. They wait in a [`Buffer`], and [`find`](Buffer::find) goes on where
 //!   it stopped.
-//! - Whatever could grow has a limit: the line, and what waits to be sent. Who sends prices but
-//!   never reads a total is not read any more: the till takes no bytes until
+//! - Everything that could grow has a limit: the line, and the queued output. While a client sends
+//!   prices and does not read the totals, the till takes no bytes, until
 //!   [`Drained`](crate::Input::Drained) says that there is room again.
-//! - [`held`](Machine::held) and [`scanned`](Machine::scanned) tell what the machine costs.
+//! - [`held`](Machine::held) and [`scanned`](Machine::scanned) report memory and work, for the laws.
 //!
-//! # The laws
+//! ## The laws
 //!
-//! Some things hold for every machine. However the bytes are cut, the same comes out. How fast the
-//! peer reads changes nothing. When a deadline passes, something comes of it. After a close nothing
-//! does. [`laws`](crate::testkit::laws) lists them, and one call checks them all, with the bytes
-//! cut in every place. In `tests/laws.rs`, inside a `#[test]` function:
+//! Some things are true for every correct machine. The output does not depend on how the bytes were
+//! cut, nor on how fast the peer reads. A deadline that passes makes progress. Nothing is sent after a
+//! close. [`laws`](crate::testkit::laws) lists these laws, and one call checks them all, with the bytes
+//! cut at every position. In `tests/laws.rs`, inside a `#[test]` function:
 //!
 //! ```
 //! # mod till { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/src/guide/testing/till.rs")); }
@@ -49,14 +124,14 @@
 //! laws.assert(&[Stimulus::bytes("1\n".repeat(400)), Stimulus::Eof]);
 //! ```
 //!
-//! You say what happens, and not what should come of it: the laws compare the machine with itself.
-//! So let every kind of thing happen. Here one customer falls silent, one sends what is no price,
-//! one a line without end, and one asks for more than may wait to be sent.
+//! A test like this says what happens, and not what the result should be: the laws compare the machine
+//! with itself. So let every kind of thing happen. Here one client falls silent, one sends a line that
+//! is no price, one a line that is too long, and one causes more output than may be queued.
 //!
-//! # A broken law
+//! ## A broken law
 //!
-//! Here is a mistake that everybody makes once. With each read, this till forgets the piece of a
-//! line that the last read had left over:
+//! Here is a common mistake. With each read, this till forgets the part of a line that the previous
+//! read had left over:
 //!
 //! ```
 //! # mod till {
@@ -85,57 +160,20 @@
 //! "#);
 //! ```
 //!
-//! [`assert`](Laws::assert) panics with this text. It shows the smallest case that was found: two
-//! bytes are enough, if they come one by one. Then the two runs, and an arrow where they begin to
-//! differ. In one read the till answers `2`. In two it forgets the `2`, and takes the end of the
-//! line for a line.
+//! [`assert`](Laws::assert) panics with this text. It shows the smallest failing case that was found
+//! (two bytes, if they arrive one by one), then both runs, with an arrow where they begin to differ. If
+//! both bytes arrive together, the till answers `2`. If not, it forgets the `2`, and takes the end of
+//! the line for a line.
 //!
-//! # A fuzz target
+//! ## Fuzzing
 //!
-//! Nobody thinks of everything, so let a fuzzer try. It gets a crate of its own:
+//! The same call, with input from a fuzzer, is a fuzz target: see [the chapter on it](super::fuzzing).
 //!
-//! ```text
-//! $ cargo fuzz init --target till
-//! $ cd fuzz
-//! $ cargo add --path ../../diesel/diesel-proto --features testkit
-//! ```
+//! ## A simulation
 //!
-//! What to do with its bytes is a function like any other, in `fuzz/src/lib.rs`:
-//!
-//! ```
-//! # mod till { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/src/guide/testing/till.rs")); }
-//! use diesel_proto::testkit::{Stimulus, laws::Laws};
-//! use till::Till;
-//!
-//! pub fn customer(data: &[u8]) {
-//!     // A zero stands for ten seconds.
-//!     let pieces = data.split(|&byte| byte == 0).map(Stimulus::bytes);
-//!     let session: Vec<_> = pieces.flat_map(|it| [it, Stimulus::Wait(Till::IDLE / 3)]).collect();
-//!     Laws::of(Till::default).max_held(Till::LONGEST).few_cuts().assert(&session);
-//! }
-//! # for data in ["", "1\n2\n", "1\0\n\0\0\0x", "18446744073709551615\n1\n"] {
-//! #     customer(data.as_bytes());
-//! # }
-//! ```
-//!
-//! It is the same call again. [`few_cuts`](Laws::few_cuts) tries some cuts instead of all, because
-//! a fuzzer has many inputs. The target itself, `fuzz/fuzz_targets/till.rs`, is one call:
-//!
-//! ```no_run
-//! #![no_main]
-//! # mod till_fuzz { pub fn customer(_: &[u8]) {} }
-//!
-//! libfuzzer_sys::fuzz_target!(|data: &[u8]| till_fuzz::customer(data));
-//! ```
-//!
-//! `cargo +nightly fuzz run till` runs it. The function knows no fuzzer, so an ordinary test can
-//! call it too, with each file of `fuzz/corpus/till`: what was found once stays found.
-//!
-//! # A simulation
-//!
-//! The laws look at one stream. A [`Network`](crate::testkit::net::Network) joins whole
-//! applications in virtual time, over links as bad as you like. Here are ten customers on links
-//! that are slow, that cut what they carry, and some of which break. In `tests/simulation.rs`:
+//! The laws look at one stream. A [`Network`](crate::testkit::net::Network) joins whole applications in
+//! virtual time, over links with latency, cuts, stalls and resets. Here are ten clients on slow links
+//! that cut the bytes, and some of which break. In `tests/simulation.rs`:
 //!
 //! ```
 //! # mod till { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/src/guide/testing/till.rs")); }
@@ -169,12 +207,12 @@
 //! explore(0..200, ten_customers).unwrap();
 //! ```
 //!
-//! Whatever happens by chance is drawn from the seed. [`explore`](crate::testkit::net::explore)
-//! reports the first seed that fails; with it the same happens again, on any machine.
+//! Everything random is drawn from the seed. [`explore`](crate::testkit::net::explore) reports the first
+//! seed that fails; with this seed the same run happens again, on any machine.
 //!
-//! # A driver
+//! ## A driver
 //!
-//! What was tested is what runs; nothing is rewritten. `src/main.rs`:
+//! The program runs the machine that was tested. `src/main.rs`:
 //!
 //! ```no_run
 //! # mod till { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/src/guide/testing/till.rs")); }
@@ -199,13 +237,13 @@
 //!
 //! # And then
 //!
-//! - A handler, an `async fn`, is tested in the same ways:
-//!   [`HubMachine`](crate::testkit::HubMachine) puts it under the laws.
-//! - A [`script`](crate::testkit::script) reads like that telnet session, and says what must come,
-//!   and when. It is played at every cut.
+//! - A handler can be put under the laws too: [`HubMachine`](crate::testkit::HubMachine).
+//! - A layer has [laws of its own](crate::testkit::layer_laws).
 //! - [`decorator`](crate::testkit::decorator) has small machines that go around yours: a tracer,
 //!   a throttle, a fault injector.
-//! - With feature `quickcheck`, whole sessions can be drawn: `testkit::generators`.
+//! - With the feature `quickcheck`, `testkit::generators` draws whole sessions.
+//! - A list of [`hub::Input`](crate::hub::Input)s is a recording: replayed through a hub that was set up
+//!   the same way, it gives the same actions.
 
 #[cfg(doc)]
 use crate::testkit::laws::Laws;
@@ -220,7 +258,11 @@ mod tests {
     #[test]
     fn a_reader_writes_less_than_a_hundred_lines() {
         let shown = |line: &'static str| line.strip_prefix("//!").map(str::trim_start);
-        let chapter: Vec<_> = include_str!("testing.rs").lines().filter_map(shown).collect();
+        let (_, protocol) =
+            include_str!("testing.rs").split_once("//! # A protocol of your own").unwrap();
+        let fuzzing = include_str!("fuzzing.rs").split("//! # A target for a handler").next();
+        let chapters = protocol.lines().chain(fuzzing.unwrap().lines());
+        let chapter: Vec<_> = chapters.filter_map(shown).collect();
         let chapter = chapter.join("\n");
         let blocks = chapter.split("```").skip(1).step_by(2);
         let blocks =

@@ -12,9 +12,9 @@ pub struct Till {
 impl Till {
     /// The longest line, its end included.
     pub const LONGEST: usize = 22;
-    /// When nothing comes for so long, it closes.
+    /// It closes after this long without input.
     pub const IDLE: Duration = Duration::from_secs(30);
-    /// While so many bytes wait to be sent, it reads no more.
+    /// While at least this many bytes are queued, it does not read.
     const FULL: u64 = 1024;
 
     fn add(&mut self, actions: &mut Actions<'_>) -> Result<(), &'static str> {

@@ -1,0 +1,197 @@
+//! Embed in your own event loop.
+//!
+//! `diesel-proto` does no I/O. The code that does it is called the *embedder*: it tells the state
+//! machine what happened, and carries out what the state machine asks for. `diesel-driver` is one
+//! embedder, over epoll. This chapter is for those who write another: for io_uring, for an existing
+//! event loop, for a microcontroller.
+//!
+//! There are three places to start from:
+//!
+//! | you have | use | your part |
+//! | --- | --- | --- |
+//! | one protocol, as a [`Machine`](crate::Machine) | [`Endpoint`](crate::Endpoint), one for each stream | read, write, close, wait for a deadline |
+//! | handlers, services, clients, events | [`Hub`](crate::Hub) | the same for many streams, and accept and connect |
+//! | a `Hub`, and streams like sockets | [`hub::embed`](crate::hub::embed) | the trait [`Transport`](crate::hub::embed::Transport), for one stream at a time |
+//!
+//! HTTP works with each: [`http1::Standalone`](crate::http1::Standalone) makes machines for endpoints
+//! (with plain handlers), [`http1::Service`](crate::http1::Service) is for hubs, and
+//! [`http1::ServerConnection`](crate::http1::ServerConnection) is the bare protocol.
+//!
+//! # One stream: an endpoint
+//!
+//! The numbered list at [`Endpoint`](crate::Endpoint) is the contract. Here it is as code, for a
+//! non-blocking socket. Call `proceed` when the socket is readable or writable, and when the deadline
+//! has passed:
+//!
+//! ```
+//! use std::io::{ErrorKind, Read, Write};
+//! use std::net::Shutdown;
+//! use std::os::unix::net::UnixStream;
+//!
+//! use diesel_proto::{End, Endpoint, Instant, LineEcho, Machine};
+//!
+//! struct Connection<M> {
+//!     socket: UnixStream,
+//!     endpoint: Endpoint<M>,
+//!     /// Bytes that were read, and that the endpoint has not taken yet.
+//!     unread: Vec<u8>,
+//!     half_closed: bool,
+//!     /// A write failed because the peer had reset the stream.
+//!     was_reset: bool,
+//! }
+//!
+//! impl<M: Machine> Connection<M> {
+//!     /// Does all that can be done without waiting. `Some`: close the socket.
+//!     fn proceed(&mut self, now: Instant) -> Option<End> {
+//!         let Connection { socket, endpoint, .. } = self;
+//!         // Does nothing before the deadline.
+//!         endpoint.expired(now);
+//!         loop {
+//!             // Writes come first.
+//!             let mut slices = [&[][..]];
+//!             while endpoint.outgoing(&mut slices) > 0 {
+//!                 match socket.write(slices[0]).map_err(|error| error.kind()) {
+//!                     Ok(n) => endpoint.sent(now, n as u64),
+//!                     Err(ErrorKind::Interrupted) => {}
+//!                     Err(ErrorKind::WouldBlock) => {
+//!                         // The socket takes no more: wait until it is writable.
+//!                         endpoint.sent(now, 0);
+//!                         break;
+//!                     }
+//!                     Err(kind) => {
+//!                         // What the peer sent before is still to be read.
+//!                         self.was_reset = kind != ErrorKind::BrokenPipe;
+//!                         endpoint.write_failed(now);
+//!                     }
+//!                 }
+//!                 slices = [&[]];
+//!             }
+//!             if endpoint.queued() == 0 {
+//!                 if let Some(end) = endpoint.end() {
+//!                     return Some(end);
+//!                 }
+//!                 if endpoint.half_closed() && !self.half_closed {
+//!                     self.half_closed = true;
+//!                     let _ = socket.shutdown(Shutdown::Write);
+//!                 }
+//!             }
+//!             // While the endpoint wants no input, do not read: that is the back-pressure.
+//!             if !endpoint.wants_input() {
+//!                 return None;
+//!             }
+//!             if self.unread.is_empty() {
+//!                 let mut scratch = [0; 4096];
+//!                 match socket.read(&mut scratch).map_err(|error| error.kind()) {
+//!                     Ok(0) if self.was_reset => endpoint.reset(now),
+//!                     Ok(0) => endpoint.eof(now),
+//!                     Ok(n) => self.unread.extend_from_slice(&scratch[..n]),
+//!                     Err(ErrorKind::Interrupted) => {}
+//!                     Err(ErrorKind::WouldBlock) => return None,
+//!                     Err(_) => endpoint.reset(now),
+//!                 }
+//!             }
+//!             // What is not taken stays in `unread`, and is offered again.
+//!             let taken = endpoint.received(now, &self.unread);
+//!             self.unread.drain(..taken);
+//!         }
+//!     }
+//! }
+//!
+//! let (socket, mut peer) = UnixStream::pair()?;
+//! socket.set_nonblocking(true)?;
+//! let now = Instant::ORIGIN;
+//! let endpoint = Endpoint::new(LineEcho::default(), now);
+//! let (half_closed, was_reset) = (false, false);
+//! let mut connection =
+//!     Connection { socket, endpoint, unread: Vec::new(), half_closed, was_reset };
+//! assert_eq!(connection.proceed(now), None);
+//!
+//! peer.write_all(b"hello\r\nquit\r\n")?;
+//! assert!(connection.proceed(now).is_some());
+//! drop(connection);
+//! let mut heard = String::new();
+//! peer.read_to_string(&mut heard)?;
+//! assert_eq!(heard, "you said: hello\r\n");
+//! # Ok::<(), std::io::Error>(())
+//! ```
+//!
+//! Between two calls, wait for these:
+//!
+//! - the socket to be readable, while [`wants_input`](crate::Endpoint::wants_input);
+//! - the socket to be writable, while [`queued`](crate::Endpoint::queued) is not 0;
+//! - the time of [`next_deadline`](crate::Endpoint::next_deadline).
+//!
+//! An [`End::Abort`](crate::End::Abort) has to reach the peer as a reset (`SO_LINGER` of zero, then
+//! close): otherwise the peer takes what was cut off for the whole. The repository's README has a
+//! complete loop for blocking sockets, which does this.
+//!
+//! # Many streams: a hub
+//!
+//! A [`Hub`](crate::Hub) is told about all streams, by their [`ConnId`](crate::ConnId), and returns
+//! [`Action`](crate::Action)s. Calls like [`received`](crate::Hub::received) note what happened;
+//! [`run`](crate::Hub::run) runs handlers and timers:
+//!
+//! ```
+//! use diesel_proto::{Action, Address, Cause, Conn, Error, Hub, Instant};
+//!
+//! async fn echo_once(mut conn: Conn) -> Result<(), Error> {
+//!     let line = conn.until_eol().await?;
+//!     conn.write(("you said: ", line)).await
+//! }
+//!
+//! let now = Instant::ORIGIN;
+//! let mut hub = Hub::default();
+//! let service = hub.add_service(echo_once);
+//!
+//! // A connection was accepted, and brought bytes.
+//! let conn = hub.accept(now, service, Address::Unnamed)?;
+//! let bytes = b"hello\r\n";
+//! let taken = hub.received(now, conn, bytes);
+//! assert_eq!(taken, bytes.len(), "otherwise: keep the rest, and offer it after `Resume`");
+//! hub.eof(now, conn);
+//!
+//! // Run the hub and carry out its actions, until it asks for nothing more.
+//! let (mut written, mut closed) = (Vec::new(), None);
+//! loop {
+//!     let mut actions = Vec::new();
+//!     hub.run(now, &mut actions);
+//!     if actions.is_empty() {
+//!         break;
+//!     }
+//!     for action in actions {
+//!         match action {
+//!             Action::Send(conn) => {
+//!                 let bytes = hub.outgoing(conn, |slices| slices.concat()).unwrap_or_default();
+//!                 hub.sent(now, conn, bytes.len() as u64);
+//!                 written.extend(bytes);
+//!             }
+//!             Action::Close(_, cause) | Action::Abort(_, cause) => closed = Some(cause),
+//!             // Pause, Resume, HalfClose, Connect, StopAccepting, Notice, ...
+//!             other => println!("not needed in this example: {other:?}"),
+//!         }
+//!     }
+//! }
+//! // Then wait for streams, but no longer than until `hub.next_wake()`.
+//! assert_eq!(written, b"you said: hello\r\n");
+//! assert_eq!(closed, Some(Cause::PeerClosed));
+//! # Ok::<(), diesel_proto::Refused>(())
+//! ```
+//!
+//! The documentation of [`hub`](crate::hub) has the contract. For real streams, do not write this loop
+//! yourself: [`hub::embed::Streams`](crate::hub::embed::Streams) has the order of writes, half-closes
+//! and closes, keeps bytes that the hub did not take, stops accepting at limits, and gives each stream
+//! a fair share of a round. You implement [`Transport`](crate::hub::embed::Transport).
+//!
+//! # What else an embedder supplies
+//!
+//! - **A monotonic clock**, as [`Instant`](crate::Instant)s. [`needs_time`](crate::Hub::needs_time)
+//!   says when a fresh reading matters.
+//! - **The time of day**, every few seconds, for the `Date` field of HTTP responses:
+//!   [`Hub::time_of_day`](crate::Hub::time_of_day).
+//! - **Randomness**, once: [`Hub::seed`](crate::Hub::seed), from the system's generator. Without it
+//!   random numbers are predictable, and a notice says so.
+//! - **Wake-ups from other threads**, if handlers await futures that are completed there:
+//!   [`Hub::with_alarm`](crate::Hub::with_alarm).
+//! - **Panics.** To go on after a panic in user code, catch it in a
+//!   [`PollHook`](crate::PollHook): the crate is `no_std` and cannot.
+//! - **Logging**: see [where errors and logs go](super::errors#where-errors-and-logs-go).
