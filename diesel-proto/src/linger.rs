@@ -111,3 +111,101 @@ impl<M: fmt::Debug> fmt::Debug for Linger<M> {
         f.debug_struct("Linger").field("closing", &self.closing).finish_non_exhaustive()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{Deadline, Endpoint, LineEcho};
+
+    const NOW: Instant = Instant::ORIGIN;
+    const SECOND: Duration = Duration::from_secs(1);
+
+    /// Says goodbye at a shutdown, and closes; notices nothing else.
+    struct Goodbye;
+
+    impl Machine for Goodbye {
+        fn step(&mut self, _: Instant, input: Input<'_>, actions: &mut Actions<'_>) -> usize {
+            match input {
+                Input::Bytes(bytes) => return bytes.len(),
+                Input::Shutdown => {
+                    actions.send(b"goodbye");
+                    actions.close(Cause::Shutdown);
+                }
+                _ => {}
+            }
+            0
+        }
+    }
+
+    fn endpoint(after: Duration) -> Endpoint<Linger<Goodbye>> {
+        Endpoint::new(Linger::new(Goodbye, after), NOW)
+    }
+
+    fn closing() -> Endpoint<Linger<Goodbye>> {
+        let mut endpoint = endpoint(SECOND);
+        endpoint.shutdown(NOW);
+        endpoint
+    }
+
+    #[test]
+    fn the_time_counts_from_when_all_was_sent_and_is_set_once() {
+        let mut endpoint = closing();
+        assert_eq!(endpoint.next_deadline(), None);
+        endpoint.wake(NOW + SECOND);
+        assert_eq!(endpoint.next_deadline(), None, "not all is sent");
+        endpoint.sent(NOW + 2 * SECOND, 7);
+        let deadline = Deadline { at: NOW + 3 * SECOND, reason: Reason::Linger };
+        assert_eq!(endpoint.next_deadline(), Some(deadline));
+        assert!(endpoint.half_closed() && endpoint.end().is_none());
+
+        let late = NOW + 2 * SECOND + SECOND / 2;
+        endpoint.wake(late);
+        assert_eq!(endpoint.received(late, b"dropped"), 7);
+        assert_eq!(endpoint.next_deadline(), Some(deadline), "nothing puts it off");
+        endpoint.expired(deadline.at);
+        assert_eq!(endpoint.end(), Some(End::Close(Cause::Shutdown)));
+    }
+
+    #[test]
+    fn a_peer_that_ended_its_side_is_not_waited_for() {
+        let mut endpoint = endpoint(SECOND);
+        endpoint.eof(NOW);
+        endpoint.wake(NOW);
+        assert_eq!(endpoint.end(), None, "the machine goes on");
+        endpoint.shutdown(NOW);
+        endpoint.sent(NOW, 7);
+        assert_eq!(endpoint.end(), Some(End::Close(Cause::Shutdown)));
+    }
+
+    #[test]
+    fn without_time_to_linger_it_closes_once_all_is_sent() {
+        let mut endpoint = endpoint(Duration::ZERO);
+        endpoint.shutdown(NOW);
+        endpoint.sent(NOW, 7);
+        assert_eq!(endpoint.end(), Some(End::Close(Cause::Shutdown)));
+    }
+
+    #[test]
+    fn a_reset_is_the_cause_only_if_it_destroyed_what_was_queued() {
+        for (sent, cause) in [(6, Cause::Reset), (7, Cause::Shutdown)] {
+            let mut endpoint = closing();
+            endpoint.sent(NOW, sent);
+            endpoint.reset(NOW);
+            assert_eq!(endpoint.end(), Some(End::Abort(cause)), "{sent} sent");
+        }
+    }
+
+    #[test]
+    fn a_write_that_fails_ends_it_at_once() {
+        let mut endpoint = closing();
+        endpoint.write_failed(NOW);
+        assert_eq!(endpoint.end(), Some(End::Abort(Cause::Reset)));
+    }
+
+    #[test]
+    fn what_its_machine_holds_and_scans_is_counted() {
+        let mut endpoint = Endpoint::new(Linger::new(LineEcho::default(), SECOND), NOW);
+        assert_eq!(endpoint.received(NOW, b"half a line"), 11);
+        assert_eq!((endpoint.held(), endpoint.machine().scanned()), (11, 11));
+    }
+}
