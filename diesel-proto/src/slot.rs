@@ -80,3 +80,83 @@ impl<M: fmt::Debug> fmt::Debug for Slot<M> {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use alloc::format;
+    use alloc::string::{String, ToString};
+    use alloc::vec::Vec;
+
+    use super::*;
+    use crate::{Cause, Endpoint, LineEcho, Notice};
+
+    const NOW: Instant = Instant::ORIGIN;
+
+    type React = fn(&mut Actions<'_>);
+
+    /// Takes two bytes, and gives way.
+    struct TakesTwo(React);
+
+    impl Machine for TakesTwo {
+        fn step(&mut self, _: Instant, input: Input<'_>, actions: &mut Actions<'_>) -> usize {
+            if let Input::Bytes(_) = input {
+                actions.upgrade(Next(self.0));
+            }
+            2
+        }
+    }
+
+    /// Says what it is told, does at its start as the test says, and goes on when it is woken.
+    struct Next(React);
+
+    impl Machine for Next {
+        fn step(&mut self, _: Instant, input: Input<'_>, actions: &mut Actions<'_>) -> usize {
+            actions.notice(Notice::Text(format!("{input:?}")));
+            match input {
+                Input::Start => (self.0)(actions),
+                Input::Wake => actions.resume(),
+                Input::Bytes(bytes) => return bytes.len(),
+                _ => {}
+            }
+            0
+        }
+    }
+
+    fn told(endpoint: &mut Endpoint<TakesTwo>) -> Vec<String> {
+        endpoint.drain_notices().map(|it| it.to_string()).collect()
+    }
+
+    #[test]
+    fn the_next_machine_gets_what_is_left_if_there_is_any_and_it_wants_it() {
+        let cases: [(&[u8], React, &[&str]); 4] = [
+            (b"ab", |_| {}, &["Start"]),
+            (b"abc", |_| {}, &["Start", "Bytes([99])"]),
+            (b"abc", |actions| actions.pause(), &["Start"]),
+            (b"abc", |actions| actions.close(Cause::Done), &["Start"]),
+        ];
+        for (bytes, react, expected) in cases {
+            let mut endpoint = Endpoint::new(TakesTwo(react), NOW);
+            assert_eq!(endpoint.received(NOW, bytes), bytes.len());
+            assert_eq!(told(&mut endpoint), expected);
+        }
+    }
+
+    #[test]
+    fn a_next_machine_that_paused_gets_what_is_left_when_it_goes_on() {
+        let mut endpoint = Endpoint::new(TakesTwo(|actions| actions.pause()), NOW);
+        assert_eq!(endpoint.received(NOW, b"abc"), 3);
+        endpoint.wake(NOW);
+        assert_eq!(told(&mut endpoint), ["Start", "Wake", "Bytes([99])"]);
+    }
+
+    #[test]
+    fn what_either_machine_holds_and_scans_is_counted() {
+        let echo = LineEcho::default().on_upgrade(|actions| actions.upgrade(LineEcho::default()));
+        let mut endpoint = Endpoint::new(echo, NOW);
+        assert_eq!(endpoint.received(NOW, b"UP"), 2);
+        assert_eq!((endpoint.machine().held(), endpoint.machine().scanned()), (2, 2));
+        assert_eq!(endpoint.received(NOW, b"GRADE\nrest"), 10);
+        assert!(matches!(endpoint.machine(), Slot::Successor(_)));
+        assert_eq!((endpoint.machine().held(), endpoint.machine().scanned()), (4, 4));
+    }
+}
