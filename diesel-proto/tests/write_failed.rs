@@ -86,6 +86,28 @@ fn those_that_read_go_on_to_the_end_whether_that_comes_before_or_after() {
 }
 
 #[test]
+fn a_connection_that_is_over_both_ways_does_not_wait_for_its_handler() {
+    for ends_first in [false, true] {
+        let (mut world, conn) = World::serving(async |mut conn: Conn| {
+            conn.write("hello").await?;
+            conn.ctx().sleep(Duration::from_secs(3600)).await
+        });
+        world.takes_only(conn, 0);
+        world.turn();
+        match ends_first {
+            true => world.ends(conn),
+            false => world.write_fails(conn),
+        }
+        assert_eq!(world.closed(conn), None);
+        match ends_first {
+            true => world.write_fails(conn),
+            false => world.ends(conn),
+        }
+        assert_eq!(world.closed(conn), Some(Cause::Reset));
+    }
+}
+
+#[test]
 fn an_answer_reaches_the_call_whose_question_broke_off() {
     let diary = Diary::default();
     let told = diary.clone();

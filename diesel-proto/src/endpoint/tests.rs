@@ -184,6 +184,59 @@ fn a_reset_drops_everything_both_ways() {
 }
 
 #[test]
+fn a_write_that_fails_is_a_reset_once_either_side_has_ended() {
+    let mut endpoint = probe(take_all);
+    endpoint.eof(NOW);
+    endpoint.write_failed(NOW);
+    assert_eq!(seen(&endpoint), ["Start", "Eof", "Cut(Reset)"]);
+    assert_eq!(endpoint.end(), Some(End::Abort(Cause::Reset)));
+
+    let mut endpoint = probe(|input, actions| {
+        if input == Input::Wake {
+            actions.send(b"the last words");
+            actions.close(Cause::Done);
+        }
+        0
+    });
+    endpoint.wake(NOW);
+    endpoint.write_failed(NOW);
+    assert_eq!(seen(&endpoint), ["Start", "Wake"]);
+    assert_eq!(endpoint.end(), Some(End::Abort(Cause::Reset)));
+}
+
+#[test]
+fn a_write_that_fails_makes_room_for_a_machine_that_waits_for_it_and_goes_on() {
+    fn ask(input: Input<'_>, actions: &mut Actions<'_>) {
+        if input == Input::Start {
+            actions.send(b"ten bytes.");
+            actions.notify_below(4);
+        }
+    }
+    let waits: React = |input, actions| {
+        ask(input, actions);
+        0
+    };
+    let closes: React = |input, actions| {
+        ask(input, actions);
+        if input == Input::WriteFailed {
+            actions.close(Cause::Reset);
+        }
+        0
+    };
+    let cases: [(React, &[&str]); 3] = [
+        (waits, &["Start", "WriteFailed", "Drained"]),
+        (closes, &["Start", "WriteFailed"]),
+        (take_all, &["Start", "WriteFailed"]),
+    ];
+    for (react, told) in cases {
+        let mut endpoint = probe(react);
+        endpoint.write_failed(NOW);
+        endpoint.write_failed(NOW);
+        assert_eq!(seen(&endpoint), told);
+    }
+}
+
+#[test]
 fn a_deadline_is_told_once_and_not_before_its_time() {
     let mut endpoint = probe(|input, actions| {
         if input == Input::Start {

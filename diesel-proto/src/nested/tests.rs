@@ -5,7 +5,7 @@ use alloc::string::{String, ToString};
 use alloc::vec::Vec;
 
 use super::*;
-use crate::{Endpoint, Reason, Slot};
+use crate::{Endpoint, Flow, Reason, Slot};
 
 const NOW: Instant = Instant::ORIGIN;
 const AT: Deadline = Deadline { at: Instant::from_nanos(7), reason: Reason::Idle };
@@ -109,6 +109,20 @@ fn all_bytes_are_taken_or_none() {
     }
     assert_eq!(layer(&endpoint).received, [1, 5, 0]);
     assert!(!layer(&endpoint).inner.wants_input());
+}
+
+#[test]
+fn bytes_that_are_passed_on_after_the_end_are_taken_and_dropped() {
+    for ends in [Input::Bytes(b"close"), Input::Eof] {
+        let (mut flow, mut workspace) = (Flow::new(), Workspace::new());
+        let actions = &mut Actions::new(&mut flow, &mut workspace);
+        let mut inner = Nested::sharing(Notes::default());
+        inner.pass_on(NOW, Input::Start, actions);
+        inner.pass_on(NOW, ends, actions);
+        assert_eq!(inner.pass_on(NOW, Input::Bytes(b"late"), actions), 4);
+        let Slot::First(notes) = inner.link.machine() else { panic!("nothing takes its place") };
+        assert_eq!(notes.0.len(), 2, "{:?}", notes.0);
+    }
 }
 
 #[test]
