@@ -128,16 +128,17 @@ mod tests {
 
     #[test]
     fn the_next_machine_gets_what_is_left_if_there_is_any_and_it_wants_it() {
-        let cases: [(&[u8], React, &[&str]); 4] = [
-            (b"ab", |_| {}, &["Start"]),
-            (b"abc", |_| {}, &["Start", "Bytes([99])"]),
-            (b"abc", |actions| actions.pause(), &["Start"]),
-            (b"abc", |actions| actions.close(Cause::Done), &["Start"]),
+        let cases: [(&[u8], React, &[&str], bool); 4] = [
+            (b"ab", |_| {}, &["Start"], true),
+            (b"abc", |_| {}, &["Start", "Bytes([99])"], true),
+            (b"abc", |actions| actions.pause(), &["Start"], false),
+            (b"abc", |actions| actions.close(Cause::Done), &["Start"], false),
         ];
-        for (bytes, react, expected) in cases {
+        for (bytes, react, expected, goes_on) in cases {
             let mut endpoint = Endpoint::new(TakesTwo(react), NOW);
             assert_eq!(endpoint.received(NOW, bytes), bytes.len());
             assert_eq!(told(&mut endpoint), expected);
+            assert_eq!(endpoint.wants_input(), goes_on);
         }
     }
 
