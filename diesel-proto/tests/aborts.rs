@@ -128,6 +128,22 @@ fn what_the_end_of_the_grace_period_cuts_off_is_reset() {
     assert_eq!(last(&world, conn), Some(&Action::Abort(conn, cut)));
 }
 
+/// All was sent: a reset could destroy what the peer has not read yet.
+#[test]
+fn what_only_lingers_at_the_end_of_the_grace_period_is_closed() {
+    let service = Service::new(async |mut conn: Conn| conn.write("all there is").await);
+    let mut settings = ServiceConfig::default();
+    settings.linger = Duration::from_secs(60);
+    let (mut world, conn) = World::serving(service.config(settings));
+    world.turn();
+    assert!(world.half_closed(conn));
+    let deadline = world.now + Duration::from_secs(1);
+    world.hub.drain(world.now, deadline);
+    world.waits(Duration::from_secs(1));
+    let cut = Cause::TimedOut(Reason::Drain);
+    assert_eq!(last(&world, conn), Some(&Action::Close(conn, cut)));
+}
+
 #[test]
 fn a_machine_that_panics_resets_its_connection() {
     let (mut world, conn) = World::serving(Service::machine(|_| {

@@ -158,6 +158,41 @@ fn a_peer_that_is_not_read_is_not_idle() {
     assert_eq!(world.closed(conn), Some(Cause::TimedOut(Reason::Idle)));
 }
 
+/// Nor is it if a deadline of the machine passes meanwhile.
+#[test]
+fn a_deadline_that_passes_while_reading_is_paused_is_the_machines() {
+    struct Pauses(Diary);
+    impl Machine for Pauses {
+        fn step(&mut self, now: Instant, input: Input<'_>, actions: &mut Actions<'_>) -> usize {
+            self.0.note(format!("{input:?}"));
+            if input == Input::Start {
+                actions.pause();
+                actions.set_deadline(now + seconds(20), Reason::Application("patience"));
+            }
+            0
+        }
+    }
+    let diary = Diary::default();
+    let note = diary.clone();
+    let mut world = World::new();
+    let service = Service::machine(move |_| Pauses(note.clone())).idle(seconds(10));
+    let service = world.hub.add_service(service);
+    let conn = world.accept(service);
+    world.waits(seconds(60));
+    assert_eq!(diary.read(), ["Start", "Deadline"]);
+    assert_eq!(world.closed(conn), None);
+}
+
+#[test]
+fn a_connection_that_is_gone_leaves_no_deadline_behind() {
+    let (mut world, conn) = World::serving(Service::new(echo).idle(seconds(10)));
+    world.turn();
+    assert_eq!(world.hub.next_wake(), Some(world.now + seconds(10)));
+    world.resets(conn);
+    assert_eq!(world.closed(conn), Some(Cause::Reset));
+    assert_eq!(world.hub.next_wake(), None);
+}
+
 /// A machine is closed at the idle deadline like a handler. Its own deadline, though set, is then
 /// of no more concern: the hub rests until there is something to do.
 #[test]
