@@ -35,7 +35,7 @@ fn main() -> Result<(), Failure> {
     let mut service = diesel_driver::Service::from(Service::new(hello));
     if proxied.is_on() {
         let config = HeaderConfig::default();
-        service = service.layer(move |seat, inner| proxy_protocol::layer(&config, seat, inner));
+        service = service.layer(move |ctx, inner| proxy_protocol::layer(&config, ctx, inner));
     }
     let mut app = Application::new();
     let service = app.add_service(service, listen)?;

@@ -319,7 +319,8 @@ fn main() -> Result<(), Failure> {
     let mut service = diesel_driver::Service::from(service());
     if proxied.is_on() {
         let config = HeaderConfig::default();
-        service = service.layer(move |seat, inner| proxy_protocol::layer(&config, seat, inner));
+        service = service
+            .layer(move |machine_ctx, inner| proxy_protocol::layer(&config, machine_ctx, inner));
     }
     let mut app = Application::new();
     let service = app.add_service(service, listen)?;

@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use diesel_proto::ConnectErrorKind;
-use diesel_proto::hub::embed::Connecting;
+use diesel_proto::hub::embed::ConnectOutcome;
 use socket2::{Domain, Protocol, Socket, Type};
 
 use crate::fault::{self, Call};
@@ -30,21 +30,21 @@ pub(crate) fn begin(address: SocketAddr) -> Result<Socket, ConnectErrorKind> {
 
 /// What became of the attempt that [`begin`] began. That the poller reports the socket says only
 /// that it is worth looking: it is connected once it has a peer.
-pub(crate) fn outcome(socket: &Socket) -> Connecting {
+pub(crate) fn outcome(socket: &Socket) -> ConnectOutcome {
     if let Ok(Some(error)) | Err(error) = fault::call(Call::Outcome, || socket.take_error()) {
-        return Connecting::Failed(kind_of(&error));
+        return ConnectOutcome::Failed(kind_of(&error));
     }
     match socket.peer_addr() {
         Ok(peer) => match socket.local_addr() {
             Ok(local) if local.as_socket() == peer.as_socket() => {
                 // Closed in order it would keep the port, which is somebody else's, for a minute.
                 let _ = socket.set_linger(Some(Duration::ZERO));
-                Connecting::Failed(ConnectErrorKind::SelfConnect)
+                ConnectOutcome::Failed(ConnectErrorKind::SelfConnect)
             }
-            _ => Connecting::Done,
+            _ => ConnectOutcome::Done,
         },
-        Err(error) if error.kind() == io::ErrorKind::NotConnected => Connecting::UnderWay,
-        Err(error) => Connecting::Failed(kind_of(&error)),
+        Err(error) if error.kind() == io::ErrorKind::NotConnected => ConnectOutcome::UnderWay,
+        Err(error) => ConnectOutcome::Failed(kind_of(&error)),
     }
 }
 
@@ -96,7 +96,7 @@ mod tests {
         let backlog: Vec<_> =
             std::iter::from_fn(|| TcpStream::connect_timeout(&address, wait).ok()).collect();
 
-        assert_eq!(outcome(&begin(address).unwrap()), Connecting::UnderWay);
+        assert_eq!(outcome(&begin(address).unwrap()), ConnectOutcome::UnderWay);
         drop(backlog);
     }
 
@@ -111,7 +111,7 @@ mod tests {
                 continue; // no IPv6
             }
             socket.connect(&socket.local_addr().unwrap()).unwrap();
-            assert_eq!(outcome(&socket), Connecting::Failed(ConnectErrorKind::SelfConnect));
+            assert_eq!(outcome(&socket), ConnectOutcome::Failed(ConnectErrorKind::SelfConnect));
         }
     }
 
@@ -120,7 +120,7 @@ mod tests {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let socket = begin(listener.local_addr().unwrap()).unwrap();
         listener.accept().unwrap();
-        assert_eq!(outcome(&socket), Connecting::Done);
+        assert_eq!(outcome(&socket), ConnectOutcome::Done);
     }
 
     #[test]
@@ -131,8 +131,8 @@ mod tests {
         // Some systems say so at once, others when the socket is looked at.
         let kind = match begin(address) {
             Ok(socket) => outcome(&socket),
-            Err(kind) => Connecting::Failed(kind),
+            Err(kind) => ConnectOutcome::Failed(kind),
         };
-        assert_eq!(kind, Connecting::Failed(ConnectErrorKind::Refused));
+        assert_eq!(kind, ConnectOutcome::Failed(ConnectErrorKind::Refused));
     }
 }

@@ -17,10 +17,10 @@ use polling::{Event, Events, Poller};
 
 use crate::clock::Clock;
 use crate::journal::Journal;
-use crate::key::{Key, Source};
+use crate::key::{PollKey, Source};
 use crate::listen::ListenOptions;
 use crate::signals::Signals;
-use crate::socket::Stream;
+use crate::socket::SocketStream;
 use crate::sockets::Sockets;
 
 /// Events that the hub is told before it runs. One at a time, reading, running and writing drive
@@ -34,12 +34,12 @@ const TIME_OF_DAY: Duration = Duration::from_secs(5);
 pub(crate) struct Driver {
     clock: Clock,
     sockets: Sockets,
-    streams: Streams<Stream>,
+    streams: Streams<SocketStream>,
 }
 
 /// Whether to go on.
 #[derive(PartialEq, Eq)]
-enum Flow {
+enum AfterWait {
     GoOn,
     Halt,
 }
@@ -90,7 +90,7 @@ impl Driver {
         if halt.swap(false, Ordering::Relaxed) {
             hub.drain(now, now + grace);
         }
-        if self.turn(hub, now)? == Flow::Halt {
+        if self.turn(hub, now)? == AfterWait::Halt {
             return Ok(());
         }
         loop {
@@ -107,7 +107,7 @@ impl Driver {
             }
             let mut told = 0;
             for event in events.iter() {
-                if Key::source(event.key) == Source::Signals {
+                if PollKey::source(event.key) == Source::Signals {
                     let came = signals.as_mut().map_or(0, Signals::take);
                     if came > 1 || (came == 1 && halting) {
                         let words = format_args!("second signal: stopping at once");
@@ -120,7 +120,7 @@ impl Driver {
                 } else {
                     self.happened(hub, now, event);
                     told += 1;
-                    if told % EVENTS_PER_TURN == 0 && self.turn(hub, now)? == Flow::Halt {
+                    if told % EVENTS_PER_TURN == 0 && self.turn(hub, now)? == AfterWait::Halt {
                         return Ok(());
                     }
                 }
@@ -131,7 +131,7 @@ impl Driver {
             self.sockets.rested(now);
             self.sockets.journal.catch_up(now);
             loop {
-                if self.turn(hub, now)? == Flow::Halt {
+                if self.turn(hub, now)? == AfterWait::Halt {
                     return Ok(());
                 }
                 if !self.streams.read_on(hub, &mut self.sockets, now) {
@@ -148,14 +148,14 @@ impl Driver {
 
     /// Runs the hub and obeys, until there is nothing to do, or others have to have their turn; then
     /// the hub is to be woken at once.
-    fn turn(&mut self, hub: &mut Hub, now: Instant) -> io::Result<Flow> {
+    fn turn(&mut self, hub: &mut Hub, now: Instant) -> io::Result<AfterWait> {
         self.streams.turn(hub, &mut self.sockets, now);
         self.sockets.check()?;
-        Ok(if self.streams.has_halted() { Flow::Halt } else { Flow::GoOn })
+        Ok(if self.streams.has_halted() { AfterWait::Halt } else { AfterWait::GoOn })
     }
 
     fn happened(&mut self, hub: &mut Hub, now: Instant, event: Event) {
-        match Key::source(event.key) {
+        match PollKey::source(event.key) {
             Source::Conn(key) => {
                 let Some((conn, stream)) = self.streams.at(key.index()) else { return };
                 if stream.key() != key {

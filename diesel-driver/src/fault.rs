@@ -44,10 +44,10 @@ mod planned {
     use super::*;
 
     thread_local! {
-        static PLAN: RefCell<Vec<Fault>> = const { RefCell::new(Vec::new()) };
+        static PLAN: RefCell<Vec<PlannedFault>> = const { RefCell::new(Vec::new()) };
     }
 
-    struct Fault {
+    struct PlannedFault {
         call: Call,
         errno: i32,
         times: usize,
@@ -55,7 +55,7 @@ mod planned {
 
     /// The next `times` of these calls that this thread makes fail like this.
     pub(crate) fn plan(call: Call, errno: i32, times: usize) {
-        PLAN.with_borrow_mut(|plan| plan.push(Fault { call, errno, times }));
+        PLAN.with_borrow_mut(|plan| plan.push(PlannedFault { call, errno, times }));
     }
 
     /// Whether some are still to fail.

@@ -16,8 +16,8 @@ use std::fmt;
 use diesel_proto::{Hub, Instant, Notice, ServiceId};
 use log::Level;
 
-use self::output::Output;
-use self::repeats::{Line, Repeats, What};
+use self::output::LogOutput;
+use self::repeats::{LogLine, LogText, Repeats};
 use crate::clock::Clock;
 
 /// The target of what belongs to no service.
@@ -28,12 +28,12 @@ pub(crate) struct Journal {
     /// The clock, read since the last run of the hub: one reading for all that it handed out.
     now: Option<Instant>,
     repeats: Repeats,
-    output: Output,
+    output: LogOutput,
 }
 
 impl Journal {
     pub(crate) fn new(clock: Clock) -> Self {
-        let output = Output { prints: true };
+        let output = LogOutput { prints: true };
         Journal { clock, now: None, repeats: Repeats::default(), output }
     }
 
@@ -61,8 +61,8 @@ impl Journal {
                 self.output.put(target, level, format_args!("{access} in {took:?}"));
             }
             notice => {
-                let what = What::Notice(notice);
-                let line = Line { service, target, level, what };
+                let what = LogText::Notice(notice);
+                let line = LogLine { service, target, level, what };
                 self.repeats.tell(now, line, &mut put_in(&self.output));
             }
         }
@@ -71,8 +71,8 @@ impl Journal {
     /// Tells what the driver has to tell itself: of this kind, in these words.
     pub(crate) fn own(&mut self, level: Level, kind: &'static str, words: fmt::Arguments<'_>) {
         if self.output.wants(OWN, level) {
-            let what = What::Own(kind, words.to_string());
-            let line = Line { service: None, target: OWN, level, what };
+            let what = LogText::Own(kind, words.to_string());
+            let line = LogLine { service: None, target: OWN, level, what };
             self.repeats.tell(self.clock.now(), line, &mut put_in(&self.output));
         }
     }
@@ -101,7 +101,7 @@ impl Drop for Journal {
     }
 }
 
-fn put_in(output: &Output) -> impl FnMut(&'static str, Level, fmt::Arguments<'_>) {
+fn put_in(output: &LogOutput) -> impl FnMut(&'static str, Level, fmt::Arguments<'_>) {
     move |target, level, words| output.put(target, level, words)
 }
 

@@ -12,14 +12,14 @@
 /// A connection, a listening socket, or the pipe of the signals.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Source {
-    Conn(Key),
+    Conn(PollKey),
     Listener(usize),
     Signals,
 }
 
 /// The name of a source. Unique among the sources that are watched, and among those of one batch.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Key(usize);
+pub(crate) struct PollKey(usize);
 
 /// Half of the bits on 64-bit targets. Elsewhere a table of a million connections has to do, and a
 /// generation comes again after 4,095 others: still more than there are events in a batch.
@@ -28,14 +28,14 @@ const MAX_INDEX: usize = (1 << INDEX_BITS) - 1;
 /// The index of the signals; and with the last generation, the number that `polling` reserves.
 const SIGNALS: usize = MAX_INDEX;
 
-impl Key {
-    pub(crate) const fn signals() -> Key {
-        Key(SIGNALS)
+impl PollKey {
+    pub(crate) const fn signals() -> PollKey {
+        PollKey(SIGNALS)
     }
 
     /// The listening socket at this index, if it can be named.
-    pub(crate) fn of_listener(index: usize) -> Option<Key> {
-        (index < SIGNALS).then_some(Key(index))
+    pub(crate) fn of_listener(index: usize) -> Option<PollKey> {
+        (index < SIGNALS).then_some(PollKey(index))
     }
 
     pub(crate) fn to_usize(self) -> usize {
@@ -51,7 +51,7 @@ impl Key {
         match (number >> INDEX_BITS, number & MAX_INDEX) {
             (0, SIGNALS) => Source::Signals,
             (0, index) => Source::Listener(index),
-            _ => Source::Conn(Key(number)),
+            _ => Source::Conn(PollKey(number)),
         }
     }
 }
@@ -64,7 +64,7 @@ pub(crate) struct Generations {
 
 impl Generations {
     /// A name for a connection at this index that none had before it, if the index can be named.
-    pub(crate) fn next_key(&mut self, index: usize) -> Option<Key> {
+    pub(crate) fn next_key(&mut self, index: usize) -> Option<PollKey> {
         if index >= SIGNALS {
             return None;
         }
@@ -72,7 +72,7 @@ impl Generations {
             last if last == usize::MAX >> INDEX_BITS => 1,
             last => last + 1,
         };
-        Some(Key(self.last << INDEX_BITS | index))
+        Some(PollKey(self.last << INDEX_BITS | index))
     }
 }
 
@@ -87,7 +87,7 @@ mod tests {
         let latter = generations.next_key(7).unwrap();
         assert_eq!((former.index(), latter.index()), (7, 7));
         assert_ne!(former, latter);
-        assert_eq!(Key::source(former.to_usize()), Source::Conn(former));
+        assert_eq!(PollKey::source(former.to_usize()), Source::Conn(former));
     }
 
     #[test]
@@ -95,16 +95,19 @@ mod tests {
         let mut generations = Generations { last: (usize::MAX >> INDEX_BITS) - 1 };
         for _ in 0..3 {
             let key = generations.next_key(0).unwrap();
-            assert_eq!(Key::source(key.to_usize()), Source::Conn(key));
+            assert_eq!(PollKey::source(key.to_usize()), Source::Conn(key));
         }
-        assert_eq!(Key::source(Key::of_listener(0).unwrap().to_usize()), Source::Listener(0));
-        assert_eq!(Key::source(Key::signals().to_usize()), Source::Signals);
+        assert_eq!(
+            PollKey::source(PollKey::of_listener(0).unwrap().to_usize()),
+            Source::Listener(0)
+        );
+        assert_eq!(PollKey::source(PollKey::signals().to_usize()), Source::Signals);
     }
 
     #[test]
     fn what_cannot_be_named_is_not() {
         assert_eq!(Generations::default().next_key(MAX_INDEX), None);
-        assert_eq!(Key::of_listener(MAX_INDEX), None);
+        assert_eq!(PollKey::of_listener(MAX_INDEX), None);
         // The number that `polling` reserves for its own use.
         let mut last = Generations { last: (usize::MAX >> INDEX_BITS) - 1 };
         assert_ne!(last.next_key(MAX_INDEX - 1).unwrap().to_usize(), usize::MAX);

@@ -5,7 +5,7 @@ use std::net::{SocketAddr, TcpListener, ToSocketAddrs};
 use std::sync::Arc;
 use std::time::Duration;
 
-use diesel_proto::hub::embed::{Accept, Interest};
+use diesel_proto::hub::embed::{AcceptOutcome, Interest};
 use diesel_proto::{Instant, ServiceId};
 use log::Level;
 use polling::Poller;
@@ -14,7 +14,7 @@ use socket2::{Domain, Protocol, Socket, Type};
 use crate::connect;
 use crate::fault::{self, Call};
 use crate::journal::Journal;
-use crate::key::Key;
+use crate::key::PollKey;
 use crate::registered::Registered;
 
 /// How an address is listened on. What is not named has its default:
@@ -113,7 +113,7 @@ impl Listener {
         listener: TcpListener,
         options: ListenOptions,
         poller: &Arc<Poller>,
-        key: Key,
+        key: PollKey,
     ) -> io::Result<Self> {
         listener.set_nonblocking(true)?;
         let registered = Registered::new(listener, poller, key, Interest::READABLE)?;
@@ -134,9 +134,9 @@ impl Listener {
         &mut self,
         now: Instant,
         journal: &mut Journal,
-    ) -> io::Result<Accept<Socket>> {
+    ) -> io::Result<AcceptOutcome<Socket>> {
         if self.stopped || self.resting_until.is_some() {
-            return Ok(Accept::Nothing);
+            return Ok(AcceptOutcome::Nothing);
         }
         let (stream, peer) = match fault::call(Call::Accept, || self.registered.source().accept()) {
             Ok(accepted) => accepted,
@@ -145,14 +145,14 @@ impl Listener {
         let socket = Socket::from(stream);
         if let Err(error) = fault::call(Call::Nonblocking, || socket.set_nonblocking(true)) {
             journal.own(Level::Warn, "not served", format_args!("{peer} is not served: {error}"));
-            return Ok(Accept::Gone);
+            return Ok(AcceptOutcome::Gone);
         }
         // What these change is speed; a peer that is gone already makes them fail.
         let _ = fault::call(Call::Tune, || socket.set_tcp_nodelay(self.options.nodelay));
         if self.options.keepalive {
             let _ = fault::call(Call::Tune, || socket.set_keepalive(true));
         }
-        Ok(Accept::One(socket, peer.into()))
+        Ok(AcceptOutcome::One(socket, peer.into()))
     }
 
     fn not_accepted(
@@ -160,17 +160,17 @@ impl Listener {
         now: Instant,
         error: io::Error,
         journal: &mut Journal,
-    ) -> io::Result<Accept<Socket>> {
+    ) -> io::Result<AcceptOutcome<Socket>> {
         match error.raw_os_error() {
-            _ if error.kind() == io::ErrorKind::WouldBlock => Ok(Accept::Nothing),
+            _ if error.kind() == io::ErrorKind::WouldBlock => Ok(AcceptOutcome::Nothing),
             _ if connect::is_exhausted(&error) => {
                 self.rest(now, &error, journal)?;
-                Ok(Accept::Exhausted)
+                Ok(AcceptOutcome::Exhausted)
             }
             Some(libc::EBADF | libc::EFAULT | libc::EINVAL | libc::ENOTSOCK) => Err(error),
             // Interrupted, or that one connection's: some systems pass on what the network had
             // reported for it meanwhile, and a firewall may forbid it.
-            _ => Ok(Accept::Gone),
+            _ => Ok(AcceptOutcome::Gone),
         }
     }
 

@@ -16,14 +16,14 @@ use polling::{Event, PollMode, Poller};
 use socket2::Socket;
 
 use crate::fault::{self, Call};
-use crate::key::Key;
+use crate::key::PollKey;
 
 #[derive(Debug)]
 pub(crate) struct Registered<S: AsFd> {
     // Dropped after `Drop::drop` of this struct has deleted it.
     source: S,
     poller: Arc<Poller>,
-    key: Key,
+    key: PollKey,
     interest: Interest,
 }
 
@@ -31,7 +31,7 @@ impl<S: AsFd> Registered<S> {
     pub(crate) fn new(
         source: S,
         poller: &Arc<Poller>,
-        key: Key,
+        key: PollKey,
         interest: Interest,
     ) -> io::Result<Self> {
         let poller = Arc::clone(poller);
@@ -40,7 +40,7 @@ impl<S: AsFd> Registered<S> {
         Ok(registered)
     }
 
-    pub(crate) fn key(&self) -> Key {
+    pub(crate) fn key(&self) -> PollKey {
         self.key
     }
 
@@ -126,7 +126,7 @@ mod tests {
         // The kernel watches the open file, not the descriptor: were it not deleted, the duplicate
         // would keep the registration alive.
         let duplicate = there.try_clone().unwrap();
-        let key = Key::of_listener(7).unwrap();
+        let key = PollKey::of_listener(7).unwrap();
         let registered = Registered::new(there, &poller, key, Interest::READABLE).unwrap();
         here.write_all(b"x").unwrap();
         let mut events = Events::new();
@@ -144,7 +144,7 @@ mod tests {
     fn what_is_wanted_for_nothing_is_not_reported_even_if_the_peer_hangs_up() {
         let poller = Arc::new(Poller::new().unwrap());
         let (here, there) = UnixStream::pair().unwrap();
-        let key = Key::of_listener(7).unwrap();
+        let key = PollKey::of_listener(7).unwrap();
         let mut registered = Registered::new(there, &poller, key, Interest::READABLE).unwrap();
         registered.watch(Interest::NONE).unwrap();
         drop(here);

@@ -17,7 +17,7 @@ use signal_hook::SigId;
 use signal_hook::consts::{SIGINT, SIGTERM};
 use signal_hook::{flag, low_level};
 
-use crate::key::Key;
+use crate::key::PollKey;
 use crate::registered::Registered;
 
 const BOTH: [i32; 2] = [SIGINT, SIGTERM];
@@ -45,7 +45,7 @@ impl Signals {
     pub(crate) fn register(poller: &Arc<Poller>) -> io::Result<Self> {
         let (here, there) = UnixStream::pair()?;
         here.set_nonblocking(true)?;
-        let pipe = Registered::new(here, poller, Key::signals(), Interest::READABLE)?;
+        let pipe = Registered::new(here, poller, PollKey::signals(), Interest::READABLE)?;
         let mut signals = Signals { pipe, ids: Vec::new(), counted: false };
         let mut process = PROCESS.lock().unwrap_or_else(PoisonError::into_inner);
         let default = process.prepare()?;

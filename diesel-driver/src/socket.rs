@@ -5,32 +5,32 @@ use std::net::Shutdown;
 use std::time::Duration;
 
 use diesel_proto::ConnId;
-use diesel_proto::hub::embed::{Interest, Write};
+use diesel_proto::hub::embed::{Interest, WriteOutcome};
 use socket2::Socket;
 
 use crate::fault::{self, Call};
-use crate::key::Key;
+use crate::key::PollKey;
 use crate::registered::Registered;
 
 /// A write to a peer that is gone raises no SIGPIPE, whatever the process does with that.
 const FLAGS: i32 = libc::MSG_NOSIGNAL;
 
 #[derive(Debug)]
-pub(crate) struct Stream {
+pub(crate) struct SocketStream {
     conn: ConnId,
     registered: Registered<Socket>,
 }
 
-impl Stream {
+impl SocketStream {
     pub(crate) fn new(conn: ConnId, registered: Registered<Socket>) -> Self {
-        Stream { conn, registered }
+        SocketStream { conn, registered }
     }
 
     pub(crate) fn conn(&self) -> ConnId {
         self.conn
     }
 
-    pub(crate) fn key(&self) -> Key {
+    pub(crate) fn key(&self) -> PollKey {
         self.registered.key()
     }
 
@@ -60,7 +60,7 @@ impl Stream {
 
     /// One write.
     #[inline]
-    pub(crate) fn send(&self, slices: &[&[u8]]) -> Write {
+    pub(crate) fn send(&self, slices: &[&[u8]]) -> WriteOutcome {
         let socket = self.socket();
         loop {
             let send = || match slices {
@@ -76,13 +76,13 @@ impl Stream {
                 }
             };
             return match fault::call(Call::Send, send) {
-                Ok(n) => Write::Took(n),
+                Ok(n) => WriteOutcome::Took(n),
                 Err(error) => match error.kind() {
                     io::ErrorKind::Interrupted => continue,
-                    io::ErrorKind::WouldBlock => Write::Took(0),
+                    io::ErrorKind::WouldBlock => WriteOutcome::Took(0),
                     // A broken pipe says nothing about the peer's side. A reset is said once: when
                     // everything was read, the kernel says that the stream has ended.
-                    kind => Write::Failed { reset: kind != io::ErrorKind::BrokenPipe },
+                    kind => WriteOutcome::Failed { reset: kind != io::ErrorKind::BrokenPipe },
                 },
             };
         }

@@ -7,9 +7,11 @@ use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
 
-use diesel_proto::hub::embed::{Accept, Connecting, Interest, Lost, Read, Transport, Write};
+use diesel_proto::hub::embed::{
+    AcceptOutcome, ConnectOutcome, Interest, Lost, ReadOutcome, Transport, WriteOutcome,
+};
 use diesel_proto::{
-    Address, ConnId, ConnectErrorKind, End, External, Hub, Instant, Notice, Refused, ServiceId,
+    Address, ConnId, ConnectErrorKind, End, FileRegion, Hub, Instant, Notice, Refused, ServiceId,
 };
 use log::Level;
 use polling::Poller;
@@ -18,10 +20,10 @@ use socket2::Socket;
 use crate::clock::Clock;
 use crate::connect;
 use crate::journal::Journal;
-use crate::key::{Generations, Key};
+use crate::key::{Generations, PollKey};
 use crate::listen::{ListenOptions, Listener};
 use crate::registered::Registered;
-use crate::socket::Stream;
+use crate::socket::SocketStream;
 
 /// Bytes of one read. Large bodies cost a third less with this than with 64 KiB; what a machine leaves
 /// of one is kept until it goes on.
@@ -61,7 +63,7 @@ impl Sockets {
         listener: std::net::TcpListener,
         options: ListenOptions,
     ) -> io::Result<()> {
-        let key = Key::of_listener(self.listeners.len()).ok_or(io::ErrorKind::OutOfMemory)?;
+        let key = PollKey::of_listener(self.listeners.len()).ok_or(io::ErrorKind::OutOfMemory)?;
         self.listeners.push(Listener::new(service, listener, options, &self.poller, key)?);
         Ok(())
     }
@@ -99,13 +101,18 @@ impl Sockets {
         }
     }
 
-    fn register(&mut self, conn: ConnId, socket: Socket, interest: Interest) -> io::Result<Stream> {
+    fn register(
+        &mut self,
+        conn: ConnId,
+        socket: Socket,
+        interest: Interest,
+    ) -> io::Result<SocketStream> {
         let key = self.generations.next_key(conn.index()).ok_or(io::ErrorKind::OutOfMemory)?;
         let registered = Registered::new(socket, &self.poller, key, interest);
         let registered = registered.inspect_err(|error| {
             self.journal.own(Level::Warn, "watch", format_args!("cannot watch a socket: {error}"));
         });
-        Ok(Stream::new(conn, registered?))
+        Ok(SocketStream::new(conn, registered?))
     }
 
     /// If the system does not let a stream be served, that connection is lost: no other.
@@ -118,25 +125,25 @@ impl Sockets {
 }
 
 impl Transport for Sockets {
-    type Stream = Stream;
+    type Stream = SocketStream;
     type Incoming = Socket;
 
     #[inline]
-    fn read(&mut self, stream: &mut Stream) -> Read<'_> {
+    fn read(&mut self, stream: &mut SocketStream) -> ReadOutcome<'_> {
         match stream.receive(&mut self.scratch) {
-            Ok(None) => Read::Nothing,
-            Ok(Some(0)) => Read::Eof,
-            Ok(Some(n)) => Read::Bytes { bytes: &self.scratch[..n], filled: n == SCRATCH },
-            Err(_) => Read::Reset,
+            Ok(None) => ReadOutcome::Nothing,
+            Ok(Some(0)) => ReadOutcome::Eof,
+            Ok(Some(n)) => ReadOutcome::Bytes { bytes: &self.scratch[..n], filled: n == SCRATCH },
+            Err(_) => ReadOutcome::Reset,
         }
     }
 
     #[inline]
-    fn write(&mut self, stream: &mut Stream, slices: &[&[u8]]) -> Write {
+    fn write(&mut self, stream: &mut SocketStream, slices: &[&[u8]]) -> WriteOutcome {
         stream.send(slices)
     }
 
-    fn write_region(&mut self, stream: &mut Stream, _: External) -> Option<Write> {
+    fn write_region(&mut self, stream: &mut SocketStream, _: FileRegion) -> Option<WriteOutcome> {
         let conn = stream.conn();
         let journal = &mut self.journal;
         journal.own(
@@ -147,16 +154,16 @@ impl Transport for Sockets {
         None
     }
 
-    fn shut_down(&mut self, stream: &mut Stream) -> Result<(), Lost> {
+    fn shut_down(&mut self, stream: &mut SocketStream) -> Result<(), Lost> {
         self.lost(stream.conn(), stream.half_close())
     }
 
-    fn watch(&mut self, stream: &mut Stream, interest: Interest) -> Result<(), Lost> {
+    fn watch(&mut self, stream: &mut SocketStream, interest: Interest) -> Result<(), Lost> {
         let watched = stream.watch(interest);
         self.lost(stream.conn(), watched)
     }
 
-    fn close(&mut self, now: Instant, _: ConnId, stream: Option<Stream>, end: End) {
+    fn close(&mut self, now: Instant, _: ConnId, stream: Option<SocketStream>, end: End) {
         let Some(stream) = stream else { return };
         if end.is_abort() {
             stream.reset_on_close();
@@ -166,19 +173,19 @@ impl Transport for Sockets {
         self.each_listener(|listener, journal| listener.go_on(now, journal));
     }
 
-    fn accept(&mut self, now: Instant, service: ServiceId) -> Accept<Socket> {
+    fn accept(&mut self, now: Instant, service: ServiceId) -> AcceptOutcome<Socket> {
         let mut listeners = self.listeners.iter_mut();
         let Some(listener) = listeners.find(|listener| listener.service == service) else {
-            return Accept::Nothing;
+            return AcceptOutcome::Nothing;
         };
         listener.accept(now, &mut self.journal).unwrap_or_else(|error| {
             self.broken.get_or_insert(error);
-            Accept::Nothing
+            AcceptOutcome::Nothing
         })
     }
 
     /// One that cannot be watched is as good as reset.
-    fn open(&mut self, conn: ConnId, socket: Socket) -> Result<Stream, Lost> {
+    fn open(&mut self, conn: ConnId, socket: Socket) -> Result<SocketStream, Lost> {
         self.register(conn, socket, Interest::READABLE).map_err(|_| Lost)
     }
 
@@ -186,27 +193,31 @@ impl Transport for Sockets {
         self.journal.own(Level::Debug, "refused", format_args!("{peer} refused: {why}"));
     }
 
-    fn connect(&mut self, conn: ConnId, address: Address) -> Result<Stream, ConnectErrorKind> {
+    fn connect(
+        &mut self,
+        conn: ConnId,
+        address: Address,
+    ) -> Result<SocketStream, ConnectErrorKind> {
         let Address::Socket(address) = address else { return Err(ConnectErrorKind::Unsupported) };
         let socket = connect::begin(address)?;
         let stream = self.register(conn, socket, Interest::WRITABLE);
         stream.map_err(|error| connect::kind_of(&error))
     }
 
-    fn connected(&mut self, stream: &mut Stream, hung_up: bool) -> Connecting {
+    fn connected(&mut self, stream: &mut SocketStream, hung_up: bool) -> ConnectOutcome {
         match connect::outcome(stream.socket()) {
-            Connecting::Done => match stream.watch(Interest::READABLE) {
-                Ok(()) => Connecting::Done,
-                Err(error) => Connecting::Failed(connect::kind_of(&error)),
+            ConnectOutcome::Done => match stream.watch(Interest::READABLE) {
+                Ok(()) => ConnectOutcome::Done,
+                Err(error) => ConnectOutcome::Failed(connect::kind_of(&error)),
             },
-            Connecting::UnderWay if hung_up => {
-                Connecting::Failed(ConnectErrorKind::Other(libc::ENOTCONN))
+            ConnectOutcome::UnderWay if hung_up => {
+                ConnectOutcome::Failed(ConnectErrorKind::Other(libc::ENOTCONN))
             }
             outcome => outcome,
         }
     }
 
-    fn unacked(&mut self, stream: &mut Stream) -> Option<u64> {
+    fn unacked(&mut self, stream: &mut SocketStream) -> Option<u64> {
         stream.unacked().ok()
     }
 

@@ -46,7 +46,7 @@ use core::{fmt, str};
 pub struct Chunk {
     /// Invariant: `start <= end <= block.len()`; and `None` if `start == end`.
     block: Option<Rc<Vec<u8>>>,
-    span: Span,
+    span: PackedSpan,
 }
 
 /// Where a chunk starts and ends in its block: two numbers of 32 bits in one of 64.
@@ -54,9 +54,9 @@ pub struct Chunk {
 /// So a chunk is two words, which a processor returns and moves in registers. Three go through
 /// memory: read 16 bytes at once right after they were written 8 at a time, they stall it.
 #[derive(Clone, Copy, Default)]
-struct Span(u64);
+struct PackedSpan(u64);
 
-impl Span {
+impl PackedSpan {
     /// As an end: that of the block, wherever that is. It does not move while a chunk lives.
     const TO_THE_END: u64 = u32::MAX as u64;
 
@@ -65,9 +65,10 @@ impl Span {
     fn new(start: usize, end: usize, len: usize) -> Option<Self> {
         let (start, end, len) = (start as u64, end as u64, len as u64);
         if end < Self::TO_THE_END {
-            return Some(Span(start | end << 32));
+            return Some(PackedSpan(start | end << 32));
         }
-        (end == len && start <= Self::TO_THE_END).then_some(Span(start | Self::TO_THE_END << 32))
+        (end == len && start <= Self::TO_THE_END)
+            .then_some(PackedSpan(start | Self::TO_THE_END << 32))
     }
 
     fn start(self) -> usize {
@@ -86,7 +87,7 @@ impl Span {
 impl Chunk {
     /// An empty chunk. It owns nothing.
     pub const fn new() -> Self {
-        Chunk { block: None, span: Span(0) }
+        Chunk { block: None, span: PackedSpan(0) }
     }
 
     /// The bytes from `start` to `end` of `block`; what is not there is left out.
@@ -101,7 +102,7 @@ impl Chunk {
     /// As [`of`](Self::of), where `start < end <= block.len()`.
     #[inline]
     pub(crate) fn within(block: &Rc<Vec<u8>>, start: usize, end: usize) -> Self {
-        let Some(span) = Span::new(start, end, block.len()) else {
+        let Some(span) = PackedSpan::new(start, end, block.len()) else {
             return Chunk::copy_of(&block[start..end]);
         };
         Chunk { block: Some(Rc::clone(block)), span }
@@ -301,13 +302,13 @@ mod tests {
             (MAX - 1, MAX, MAX),
             (MAX, MAX + 1, MAX + 1),
         ] {
-            let span = Span::new(start, end, len).unwrap();
+            let span = PackedSpan::new(start, end, len).unwrap();
             assert_eq!((span.start(), span.end(len)), (start, end));
         }
         for (start, end, len) in
             [(0, MAX, MAX + 1), (0, MAX + 1, 5 << 30), (MAX + 1, MAX + 2, MAX + 2)]
         {
-            assert!(Span::new(start, end, len).is_none());
+            assert!(PackedSpan::new(start, end, len).is_none());
         }
     }
 

@@ -10,7 +10,7 @@ use core::fmt;
 use bytes::Bytes;
 
 pub use self::shared::SharedEndpoint;
-use crate::{Cause, Deadline, End, External, Instant, Machine, Notice, Slot, Workspace};
+use crate::{Cause, Deadline, End, FileRegion, Instant, Machine, Notice, Upgradable, Workspace};
 
 /// A [`Machine`], its output queue, its deadline, and the bytes it has not taken yet: everything
 /// but the socket. `Send` if the machine is.
@@ -32,7 +32,7 @@ use crate::{Cause, Deadline, End, External, Instant, Machine, Notice, Slot, Work
 ///    with [`sent`](Self::sent), zero included. When it takes no more, wait until it is writable.
 ///    If a write fails, call [`write_failed`](Self::write_failed), and go on reading: what the peer
 ///    sent before is still to come.
-/// 6. If an [`external`](Self::external) comes next, send that region and say so the same way.
+/// 6. If an [`file_region`](Self::file_region) comes next, send that region and say so the same way.
 /// 7. If [`half_closed`](Self::half_closed), shut down the sending side, once.
 /// 8. If there is an [`end`](Self::end), close the stream, or reset it if that is an
 ///    [`End::Abort`], and drop the endpoint.
@@ -143,12 +143,12 @@ impl<M: Machine> Endpoint<M> {
     }
 
     /// The region that comes next, if that is not bytes.
-    pub fn external(&self) -> Option<External> {
-        self.stream.external()
+    pub fn file_region(&self) -> Option<FileRegion> {
+        self.stream.file_region()
     }
 
     /// The stream took `n` bytes of what was outgoing, or [taken](Self::take_segments), or of the
-    /// [`external`](Self::external) that came first. More than that counts as all of it: nothing that comes behind is dropped.
+    /// [`file_region`](Self::file_region) that came first. More than that counts as all of it: nothing that comes behind is dropped.
     pub fn sent(&mut self, now: Instant, n: u64) {
         self.stream.sent(now, n, &mut self.workspace);
         self.let_go();
@@ -213,7 +213,7 @@ impl<M: Machine> Endpoint<M> {
     }
 
     /// Takes all bytes that are outgoing, as if they were sent: for tests, and for streams that
-    /// take any amount. Stops before an [`external`](Self::external).
+    /// take any amount. Stops before an [`file_region`](Self::file_region).
     pub fn take_outgoing(&mut self, now: Instant) -> Vec<u8> {
         let taken = self.stream.take_outgoing(now, &mut self.workspace);
         self.let_go();
@@ -272,7 +272,7 @@ impl<M: Machine> Endpoint<M> {
     }
 
     /// The machine itself, or the one that it gave way to.
-    pub fn machine(&self) -> &Slot<M> {
+    pub fn machine(&self) -> &Upgradable<M> {
         self.stream.machine()
     }
 

@@ -58,16 +58,16 @@ pub use fiber::{
 };
 pub use hub::{
     Action, Config, ConnHandler, ConnId, Counters, FiberId, Hub, Inner, IntoService, LoopBody,
-    NoHub, PollHook, Poller, Refused, Seat, Service, ServiceConfig, ServiceId, Shed, Task,
+    MachineCtx, NoHub, PollHook, Poller, Refused, Service, ServiceConfig, ServiceId, Shed, Task,
 };
 pub use line_echo::LineEcho;
 pub use linger::Linger;
-pub use machine::{Actions, Flow, Input, Machine, Workspace};
+pub use machine::{Actions, Input, Machine, StreamControl, Workspace};
 pub use nested::Nested;
 pub use notice::{Access, Notice};
-pub use pipeline::{Closed, External, Pipeline, Tail};
+pub use pipeline::{Closed, FileRegion, Pipeline, Tail};
 pub use proxy_protocol::ProxyProtocol;
 pub use reason::{Cause, Deadline, End, Limit, Reason};
-pub use slot::Slot;
+pub use slot::Upgradable;
 pub use time::Instant;
 pub use timers::{TimerKey, Timers};

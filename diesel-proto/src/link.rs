@@ -12,12 +12,14 @@
 use alloc::boxed::Box;
 
 use crate::machine::Fate;
-use crate::{Actions, Buffer, Cause, Flow, Input, Instant, Machine, Slot, Workspace};
+use crate::{
+    Actions, Buffer, Cause, Input, Instant, Machine, StreamControl, Upgradable, Workspace,
+};
 
 #[derive(Debug)]
-pub(crate) struct Link<M> {
-    machine: Slot<M>,
-    pub(crate) flow: Flow,
+pub(crate) struct Attached<M> {
+    machine: Upgradable<M>,
+    pub(crate) flow: StreamControl,
     /// Boxed: of ten thousand connections few leave bytes, and each is this much smaller. Never
     /// empty.
     rest: Option<Box<Buffer>>,
@@ -33,11 +35,11 @@ enum Inbound {
     Ended,
 }
 
-impl<M: Machine> Link<M> {
+impl<M: Machine> Attached<M> {
     pub(crate) fn new(machine: M) -> Self {
-        Link {
-            machine: Slot::First(machine),
-            flow: Flow::new(),
+        Attached {
+            machine: Upgradable::First(machine),
+            flow: StreamControl::new(),
             rest: None,
             inbound: Inbound::Open,
         }
@@ -46,7 +48,7 @@ impl<M: Machine> Link<M> {
     /// Offers what arrived before this machine took over, and keeps what it does not take.
     pub(crate) fn adopt(&mut self, now: Instant, left_over: &[u8], workspace: &mut Workspace) {
         self.keep(left_over, workspace);
-        self.settle(now, workspace);
+        self.offer_rest(now, workspace);
     }
 
     /// The stream is there. A machine that starts after a shutdown began, or a write failed, is told
@@ -77,7 +79,7 @@ impl<M: Machine> Link<M> {
             Input::Bytes(_) if !self.wants_input() => {}
             Input::Bytes(bytes) => {
                 let taken = self.offer(now, bytes, workspace);
-                self.settle(now, workspace);
+                self.offer_rest(now, workspace);
                 return taken;
             }
             Input::Start => self.start(now, workspace),
@@ -124,7 +126,7 @@ impl<M: Machine> Link<M> {
             if !self.flow.is_closing() {
                 self.keep(&bytes[taken..], workspace);
             }
-            self.settle(now, workspace);
+            self.offer_rest(now, workspace);
         }
         bytes.len()
     }
@@ -132,7 +134,7 @@ impl<M: Machine> Link<M> {
     pub(crate) fn eof(&mut self, now: Instant, workspace: &mut Workspace) {
         if self.inbound == Inbound::Open {
             self.inbound = Inbound::Ending;
-            self.settle(now, workspace);
+            self.offer_rest(now, workspace);
         }
     }
 
@@ -146,7 +148,7 @@ impl<M: Machine> Link<M> {
             self.flow.fate = Fate::Closing(cause);
         }
         self.flow.abort_with(cause, &mut workspace.blocks);
-        self.settle(now, workspace);
+        self.offer_rest(now, workspace);
     }
 
     /// The caller ends the stream, for this cause; what is queued is still sent.
@@ -154,7 +156,7 @@ impl<M: Machine> Link<M> {
         if !self.flow.is_closing() {
             self.step(now, Input::Cut(cause), workspace);
             self.flow.close_with(cause);
-            self.settle(now, workspace);
+            self.offer_rest(now, workspace);
         }
     }
 
@@ -172,7 +174,7 @@ impl<M: Machine> Link<M> {
         if self.flow.take_drained() && !self.flow.is_closing() {
             self.step(now, Input::Drained, workspace);
         }
-        self.settle(now, workspace);
+        self.offer_rest(now, workspace);
     }
 
     /// Whether nothing goes any more, either way: a write failed, and the peer has ended its side.
@@ -201,7 +203,7 @@ impl<M: Machine> Link<M> {
         if !self.flow.is_closing() || amends {
             self.step(now, input, workspace);
         }
-        self.settle(now, workspace);
+        self.offer_rest(now, workspace);
     }
 
     /// Bytes held for this stream, in and out.
@@ -216,7 +218,7 @@ impl<M: Machine> Link<M> {
         self.rest.is_some()
     }
 
-    pub(crate) fn machine(&self) -> &Slot<M> {
+    pub(crate) fn machine(&self) -> &Upgradable<M> {
         &self.machine
     }
 
@@ -254,7 +256,7 @@ impl<M: Machine> Link<M> {
     /// earlier by whoever had all the bytes in one piece, it would tell how they were cut.
     ///
     /// Ends because each turn takes bytes or pauses: `len(rest)` falls, or the loop does.
-    fn settle(&mut self, now: Instant, workspace: &mut Workspace) {
+    fn offer_rest(&mut self, now: Instant, workspace: &mut Workspace) {
         while !self.flow.paused && !self.flow.is_closing() {
             let Some(mut rest) = self.rest.take() else { break };
             let taken = self.offer(now, rest.front(), workspace);

@@ -25,7 +25,7 @@ use core::fmt;
 use bytes::Bytes;
 
 use crate::{
-    Blocks, Buffer, Cause, Closed, Deadline, End, External, Instant, Notice, Pipeline, Reason,
+    Blocks, Buffer, Cause, Closed, Deadline, End, FileRegion, Instant, Notice, Pipeline, Reason,
 };
 
 /// Drives one byte stream: bytes and time in, actions out.
@@ -131,7 +131,7 @@ pub enum Input<'a> {
 /// The caller keeps one for each stream and lends it, in an [`Actions`], to each step. Idle, it
 /// owns no memory beyond itself.
 #[derive(Debug, Default)]
-pub struct Flow {
+pub struct StreamControl {
     pub(crate) output: Pipeline,
     /// `Drained` is due once `output.len() < notify_below`; zero: nobody asked.
     pub(crate) notify_below: u64,
@@ -142,7 +142,7 @@ pub struct Flow {
     pub(crate) write_failed: bool,
     pub(crate) fate: Fate,
     /// How it closes, when it does.
-    manner: Manner,
+    manner: CloseManner,
     /// When closing: the machine may still say a better cause.
     pub(crate) awaits_cause: bool,
     /// Bytes that are queued below, if this is the stream of an inner machine.
@@ -151,7 +151,7 @@ pub struct Flow {
 
 /// How a stream closes. A later one is more than an earlier one.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
-enum Manner {
+enum CloseManner {
     /// Everything queued is sent, then our side ends.
     #[default]
     InOrder,
@@ -183,17 +183,17 @@ impl Default for Fate {
     }
 }
 
-impl Flow {
+impl StreamControl {
     /// A stream on which nothing has happened.
     pub const fn new() -> Self {
-        Flow {
+        StreamControl {
             output: Pipeline::new(),
             notify_below: 0,
             paused: false,
             shutting_down: false,
             write_failed: false,
             fate: Fate::Open(None),
-            manner: Manner::InOrder,
+            manner: CloseManner::InOrder,
             awaits_cause: false,
             below: 0,
         }
@@ -238,14 +238,14 @@ impl Flow {
 
     /// When closing: with a reset.
     pub(crate) fn is_abort(&self) -> bool {
-        self.manner > Manner::InOrder
+        self.manner > CloseManner::InOrder
     }
 
     pub(crate) fn ending(&self) -> Option<Ending> {
         let ending = match self.manner {
-            Manner::InOrder => Ending::Close,
-            Manner::Cut => Ending::Cut,
-            Manner::Abort => Ending::Abort,
+            CloseManner::InOrder => Ending::Close,
+            CloseManner::Cut => Ending::Cut,
+            CloseManner::Abort => Ending::Abort,
         };
         self.closing().map(ending)
     }
@@ -282,13 +282,13 @@ impl Flow {
     /// As [`close_with`](Self::close_with), with a reset instead of FIN.
     pub(crate) fn cut_with(&mut self, cause: Cause) {
         self.close_with(cause);
-        self.manner = self.manner.max(Manner::Cut);
+        self.manner = self.manner.max(CloseManner::Cut);
     }
 
     /// As [`cut_with`](Self::cut_with), and what is queued is dropped.
     pub(crate) fn abort_with(&mut self, cause: Cause, blocks: &mut Blocks) {
         self.close_with(cause);
-        self.manner = Manner::Abort;
+        self.manner = CloseManner::Abort;
         self.output.clear(blocks);
     }
 
@@ -376,13 +376,13 @@ impl fmt::Debug for Workspace {
 /// Where a step writes what follows: bytes to send, the next deadline, pauses, closes, notices.
 #[derive(Debug)]
 pub struct Actions<'a> {
-    flow: &'a mut Flow,
+    flow: &'a mut StreamControl,
     workspace: &'a mut Workspace,
 }
 
 impl<'a> Actions<'a> {
     /// Lends a stream's state and the caller's memory to a step.
-    pub fn new(flow: &'a mut Flow, workspace: &'a mut Workspace) -> Self {
+    pub fn new(flow: &'a mut StreamControl, workspace: &'a mut Workspace) -> Self {
         Actions { flow, workspace }
     }
 
@@ -402,8 +402,8 @@ impl<'a> Actions<'a> {
 
     /// Queues bytes that someone else holds. After a close, or a [half-close](Self::half_close),
     /// they are dropped.
-    pub fn send_external(&mut self, external: External) {
-        let pushed = self.flow.output.push_external(external);
+    pub fn send_file_region(&mut self, file_region: FileRegion) {
+        let pushed = self.flow.output.push_file_region(file_region);
         self.refused(pushed);
     }
 
@@ -525,7 +525,7 @@ impl<'a> Actions<'a> {
     }
 
     /// Both parts, for a layer.
-    pub(crate) fn parts(&mut self) -> (&mut Flow, &mut Workspace) {
+    pub(crate) fn parts(&mut self) -> (&mut StreamControl, &mut Workspace) {
         (self.flow, self.workspace)
     }
 
@@ -543,7 +543,7 @@ impl<'a> Actions<'a> {
 
     /// What was written so far.
     #[cfg(feature = "testkit")]
-    pub(crate) fn flow(&self) -> &Flow {
+    pub(crate) fn flow(&self) -> &StreamControl {
         self.flow
     }
 

@@ -28,7 +28,7 @@ mod tests;
 
 use core::fmt;
 
-use crate::link::Link;
+use crate::link::Attached;
 use crate::machine::Ending;
 use crate::{Actions, Cause, Deadline, End, Input, Instant, Machine, Notice, Workspace};
 
@@ -73,7 +73,7 @@ use crate::{Actions, Cause, Deadline, End, Input, Instant, Machine, Notice, Work
 /// assert_eq!(endpoint.take_outgoing(Instant::ORIGIN), b"you said: HELLO\r\n");
 /// ```
 pub struct Nested<M> {
-    link: Link<M>,
+    link: Attached<M>,
     frames: bool,
 }
 
@@ -81,12 +81,12 @@ impl<M: Machine> Nested<M> {
     /// For a layer that keeps the length of what goes through: the inner machine writes to the
     /// queue of the stream below.
     pub fn sharing(machine: M) -> Self {
-        Nested { link: Link::new(machine), frames: false }
+        Nested { link: Attached::new(machine), frames: false }
     }
 
     /// For a layer that frames: the inner machine writes to a queue of its own.
     pub fn framing(machine: M) -> Self {
-        Nested { link: Link::new(machine), frames: true }
+        Nested { link: Attached::new(machine), frames: true }
     }
 
     /// Passes on what happened to the stream below. Returns how many of the bytes of
@@ -281,7 +281,7 @@ impl<M: Machine> Nested<M> {
     fn run<R>(
         &mut self,
         actions: &mut Actions<'_>,
-        f: impl FnOnce(&mut Link<M>, &mut Workspace) -> R,
+        f: impl FnOnce(&mut Attached<M>, &mut Workspace) -> R,
     ) -> R {
         let (outer, workspace) = actions.parts();
         let successor = workspace.successor.take();

@@ -1,14 +1,14 @@
 //! Outgoing bytes, until they are sent.
 //!
 //! Small writes are copied, one behind the other, into blocks that are borrowed from the caller's
-//! [`Blocks`]. Large ones are queued by reference, and file regions as an [`External`]: each of
+//! [`Blocks`]. Large ones are queued by reference, and file regions as an [`FileRegion`]: each of
 //! these is a [`Segment`], which knows how many of the copied bytes go before it. So the copied
 //! bytes stay together, whatever is queued between them:
 //!
 //! ```text
 //!             sent   |-- before --|        |- before -|          |-- trailing --|
 //!   copied  |........|============|        |==========|          |==============|------|
-//!                  start          [ Bytes ]           [ External ]
+//!                  start          [ Bytes ]           [ FileRegion ]
 //! ```
 //!
 //! Rules of this file:
@@ -36,12 +36,12 @@ use alloc::vec::Vec;
 use bytes::Bytes;
 use core::{fmt, mem};
 use offer::{Copied, Offer};
-use queue::{Content, Queue, Segment};
+use queue::{Segment, SegmentContent, SegmentQueue};
 pub use tail::Tail;
 
 /// A region of a file, or of anything else, that someone else sends.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub struct External {
+pub struct FileRegion {
     /// Which file; what the number means is between the one who queues it and the one who sends.
     pub id: u64,
     /// Where the region begins, in bytes.
@@ -80,7 +80,7 @@ pub struct Pipeline {
     tail: Vec<u8>,
     /// How many bytes of the oldest block of copied bytes were sent.
     start: usize,
-    queue: Option<Box<Queue>>,
+    queue: Option<Box<SegmentQueue>>,
     len: u64,
     sent: u64,
     is_closing: bool,
@@ -120,7 +120,7 @@ impl Pipeline {
         }
         self.check_open()?;
         self.len = self.len.saturating_add(bytes.len() as u64);
-        self.queue().push(Content::Shared(bytes));
+        self.queue().push(SegmentContent::Shared(bytes));
         Ok(())
     }
 
@@ -129,11 +129,11 @@ impl Pipeline {
     /// # Errors
     ///
     /// [`Closed`] after [`close`](Self::close).
-    pub fn push_external(&mut self, external: External) -> Result<(), Closed> {
+    pub fn push_file_region(&mut self, file_region: FileRegion) -> Result<(), Closed> {
         self.check_open()?;
-        if external.len > 0 {
-            self.len = self.len.saturating_add(external.len);
-            self.queue().push(Content::External(external));
+        if file_region.len > 0 {
+            self.len = self.len.saturating_add(file_region.len);
+            self.queue().push(SegmentContent::FileRegion(file_region));
         }
         Ok(())
     }
@@ -142,7 +142,7 @@ impl Pipeline {
     ///
     /// Writing fails after [`close`](Self::close), and for no other reason.
     pub fn writer<'a>(&'a mut self, blocks: &'a mut Blocks) -> impl fmt::Write + 'a {
-        Writer { pipeline: self, blocks }
+        PipelineWriter { pipeline: self, blocks }
     }
 
     /// Queues what `write` appends, as a copy. Memory for `expected` bytes is there; more costs
@@ -201,7 +201,7 @@ impl Pipeline {
     /// Fills `into` with what comes next, up to the first external, and returns how many slices
     /// that is. None of them is empty.
     ///
-    /// Zero means that nothing is queued, that an [`external`](Self::external) comes next, or that
+    /// Zero means that nothing is queued, that an [`file_region`](Self::file_region) comes next, or that
     /// `into` has no room.
     ///
     /// # Cost
@@ -222,7 +222,7 @@ impl Pipeline {
                 return offer.filled;
             }
             match &segment.content {
-                Content::Shared(bytes) if offer.add(bytes) => {}
+                SegmentContent::Shared(bytes) if offer.add(bytes) => {}
                 _ => return offer.filled,
             }
         }
@@ -231,16 +231,18 @@ impl Pipeline {
     }
 
     /// The external that comes next, or what is left of it; `None` if bytes come next, or nothing.
-    pub fn external(&self) -> Option<External> {
+    pub fn file_region(&self) -> Option<FileRegion> {
         let queue = self.queue.as_ref().filter(|queue| queue.taken == 0)?;
         match queue.segments.front()? {
-            Segment { before: 0, content: Content::External(external) } => Some(*external),
+            Segment { before: 0, content: SegmentContent::FileRegion(file_region) } => {
+                Some(*file_region)
+            }
             _ => None,
         }
     }
 
     /// Drops the first `n` bytes, which were sent. Returns how many it dropped: fewer if there are
-    /// fewer before the next [`external`](Self::external), or in it if it comes first. So bytes and
+    /// fewer before the next [`file_region`](Self::file_region), or in it if it comes first. So bytes and
     /// a region are never reported sent in one call, and a report of too many bytes drops no region
     /// that nobody has sent.
     ///
@@ -297,8 +299,8 @@ impl Pipeline {
                 self.drop_copied(n, blocks);
                 continue;
             }
-            let is_external = matches!(segment.content, Content::External(_));
-            if is_external && left < n {
+            let is_file_region = matches!(segment.content, SegmentContent::FileRegion(_));
+            if is_file_region && left < n {
                 // Bytes were sent; this was not among them.
                 break;
             }
@@ -306,11 +308,11 @@ impl Pipeline {
             left -= count;
             if is_done {
                 let sent = queue.segments.pop_front();
-                if let Some(Segment { content: Content::Shared(bytes), .. }) = sent {
+                if let Some(Segment { content: SegmentContent::Shared(bytes), .. }) = sent {
                     done(bytes);
                 }
             }
-            if is_external {
+            if is_file_region {
                 break;
             }
         }
@@ -333,7 +335,7 @@ impl Pipeline {
         if let Some(queue) = self.queue.take() {
             queue.older.into_iter().for_each(|block| blocks.give_back(block));
             for segment in queue.segments {
-                if let Content::Shared(bytes) = segment.content {
+                if let SegmentContent::Shared(bytes) = segment.content {
                     done(bytes);
                 }
             }
@@ -404,10 +406,10 @@ impl Pipeline {
     }
 
     /// The queue, which from now on counts the trailing bytes.
-    fn queue(&mut self) -> &mut Queue {
+    fn queue(&mut self) -> &mut SegmentQueue {
         self.queue.get_or_insert_with(|| {
             let trailing = self.tail.len() - self.start;
-            Box::new(Queue { trailing, ..Queue::default() })
+            Box::new(SegmentQueue { trailing, ..SegmentQueue::default() })
         })
     }
 
@@ -528,12 +530,12 @@ impl Pipeline {
     }
 }
 
-struct Writer<'a> {
+struct PipelineWriter<'a> {
     pipeline: &'a mut Pipeline,
     blocks: &'a mut Blocks,
 }
 
-impl fmt::Write for Writer<'_> {
+impl fmt::Write for PipelineWriter<'_> {
     fn write_str(&mut self, text: &str) -> fmt::Result {
         self.pipeline.push(text.as_bytes(), self.blocks).map_err(|Closed| fmt::Error)
     }

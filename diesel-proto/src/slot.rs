@@ -1,6 +1,6 @@
 //! The place of a machine that may give way to another.
 //!
-//! Whoever holds a machine holds it in a [`Slot`]; then [`Actions::upgrade`] works at that joint.
+//! Whoever holds a machine holds it in a [`Upgradable`]; then [`Actions::upgrade`] works at that joint.
 //! The bytes that the old machine did not take are the new one's first.
 
 use alloc::boxed::Box;
@@ -9,18 +9,18 @@ use core::fmt;
 use crate::{Actions, Input, Instant, Machine};
 
 /// A machine, or the one it gave way to.
-pub enum Slot<M> {
+pub enum Upgradable<M> {
     /// The machine that was there first.
     First(M),
     /// The machine that it (or its successor) named with [`Actions::upgrade`].
     Successor(Box<dyn Machine + Send>),
 }
 
-impl<M: Machine> Machine for Slot<M> {
+impl<M: Machine> Machine for Upgradable<M> {
     fn step(&mut self, now: Instant, input: Input<'_>, actions: &mut Actions<'_>) -> usize {
         let mut taken = self.machine().step(now, input, actions);
         while let Some(next) = actions.take_successor() {
-            *self = Slot::Successor(next);
+            *self = Upgradable::Successor(next);
             self.machine().step(now, Input::Start, actions);
             let is_told = matches!(input, Input::Shutdown | Input::Cut(_));
             if actions.is_shutting_down() && !is_told && !actions.is_closing() {
@@ -50,33 +50,33 @@ impl<M: Machine> Machine for Slot<M> {
 
     fn held(&self) -> usize {
         match self {
-            Slot::First(machine) => machine.held(),
-            Slot::Successor(machine) => machine.held(),
+            Upgradable::First(machine) => machine.held(),
+            Upgradable::Successor(machine) => machine.held(),
         }
     }
 
     fn scanned(&self) -> u64 {
         match self {
-            Slot::First(machine) => machine.scanned(),
-            Slot::Successor(machine) => machine.scanned(),
+            Upgradable::First(machine) => machine.scanned(),
+            Upgradable::Successor(machine) => machine.scanned(),
         }
     }
 }
 
-impl<M: Machine> Slot<M> {
+impl<M: Machine> Upgradable<M> {
     fn machine(&mut self) -> &mut dyn Machine {
         match self {
-            Slot::First(machine) => machine,
-            Slot::Successor(machine) => machine,
+            Upgradable::First(machine) => machine,
+            Upgradable::Successor(machine) => machine,
         }
     }
 }
 
-impl<M: fmt::Debug> fmt::Debug for Slot<M> {
+impl<M: fmt::Debug> fmt::Debug for Upgradable<M> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Slot::First(machine) => f.debug_tuple("First").field(machine).finish(),
-            Slot::Successor(_) => f.write_str("Successor"),
+            Upgradable::First(machine) => f.debug_tuple("First").field(machine).finish(),
+            Upgradable::Successor(_) => f.write_str("Successor"),
         }
     }
 }
@@ -157,7 +157,7 @@ mod tests {
         assert_eq!(endpoint.received(NOW, b"UP"), 2);
         assert_eq!((endpoint.machine().held(), endpoint.machine().scanned()), (2, 2));
         assert_eq!(endpoint.received(NOW, b"GRADE\nrest"), 10);
-        assert!(matches!(endpoint.machine(), Slot::Successor(_)));
+        assert!(matches!(endpoint.machine(), Upgradable::Successor(_)));
         assert_eq!((endpoint.machine().held(), endpoint.machine().scanned()), (4, 4));
     }
 }

@@ -67,7 +67,7 @@ fn what_is_taken_back_is_not_sent_and_what_came_before_it_is() {
 
 #[test]
 fn only_what_is_not_sent_can_be_taken_back() {
-    let mut flow = Flow::new();
+    let mut flow = StreamControl::new();
     let mut workspace = Workspace::new();
     let mut actions = Actions::new(&mut flow, &mut workspace);
     actions.send(b"0123456789");

@@ -4,7 +4,8 @@
 use std::sync::Arc;
 
 use diesel_proto::http1::{
-    BodyLength, Config, FieldSpans, Headers, Misuse, Output, SharedServerConnection, Status,
+    BodyLength, ConnectionConfig, FieldSpans, Headers, LocalProtocolError, MessageOutput,
+    SharedServerConnection, Status,
 };
 use diesel_proto::*;
 
@@ -19,7 +20,7 @@ struct Server {
 
 impl Server {
     fn with(request: &[u8]) -> Self {
-        let mut connection = SharedServerConnection::new(Arc::new(Config::default()));
+        let mut connection = SharedServerConnection::new(Arc::new(ConnectionConfig::default()));
         let (mut blocks, mut spans) = (Blocks::new(), FieldSpans::default());
         let (n, event) = connection.receive(request, &mut spans, &mut blocks).unwrap();
         assert!(event.is_some() && n == request.len());
@@ -28,9 +29,9 @@ impl Server {
 
     fn command<R>(
         &mut self,
-        f: impl FnOnce(&mut SharedServerConnection, &mut Output<'_>) -> R,
+        f: impl FnOnce(&mut SharedServerConnection, &mut MessageOutput<'_>) -> R,
     ) -> R {
-        f(&mut self.connection, &mut Output::new(&mut self.pipeline, &mut self.blocks))
+        f(&mut self.connection, &mut MessageOutput::new(&mut self.pipeline, &mut self.blocks))
     }
 }
 
@@ -42,7 +43,7 @@ fn every_command_of_http_into_a_closed_output_is_an_error_and_changes_nothing() 
     let unknown = BodyLength::Unknown;
     let mut server = Server::with(GET);
     server.pipeline.close();
-    let closed = Err(Misuse::Closed);
+    let closed = Err(LocalProtocolError::Closed);
     assert_eq!(server.command(|it, out| it.inform(Status::EARLY_HINTS, &none, out)), closed);
     assert_eq!(server.command(|it, out| it.respond(Status::OK, &none, unknown, None, out)), closed);
     assert_eq!(
@@ -70,7 +71,7 @@ fn an_upgrade_into_a_closed_output_is_an_error() {
     let mut server = Server::with(request);
     server.pipeline.close();
     let switched = server.command(|it, out| it.switch(&Headers::new(), "echo", None, out));
-    assert_eq!(switched, Err(Misuse::Closed));
+    assert_eq!(switched, Err(LocalProtocolError::Closed));
     assert!(!server.connection.is_switched());
 }
 
@@ -92,14 +93,14 @@ struct Sender {
     shows: bool,
 }
 
-const REGION: External = External { id: 1, offset: 0, len: 100 };
+const REGION: FileRegion = FileRegion { id: 1, offset: 0, len: 100 };
 
 impl Machine for Sender {
     fn step(&mut self, _: Instant, input: Input<'_>, actions: &mut Actions<'_>) -> usize {
         match input {
             Input::Start => {
                 actions.send(b"ten bytes.");
-                actions.send_external(REGION);
+                actions.send_file_region(REGION);
                 actions.send(b"end");
             }
             Input::Wake => {
@@ -117,10 +118,10 @@ impl Machine for Sender {
 fn an_endpoint_keeps_a_region_that_nobody_has_sent() {
     let mut endpoint = Endpoint::new(Sender { shows: false }, NOW);
     endpoint.sent(NOW, 1_000);
-    assert_eq!((endpoint.queued(), endpoint.external()), (103, Some(REGION)));
+    assert_eq!((endpoint.queued(), endpoint.file_region()), (103, Some(REGION)));
     endpoint.sent(NOW, 40);
-    let rest = External { offset: 40, len: 60, ..REGION };
-    assert_eq!((endpoint.queued(), endpoint.external()), (63, Some(rest)));
+    let rest = FileRegion { offset: 40, len: 60, ..REGION };
+    assert_eq!((endpoint.queued(), endpoint.file_region()), (63, Some(rest)));
     endpoint.sent(NOW, 1_000);
     assert_eq!(endpoint.take_outgoing(NOW), b"end");
 }
@@ -131,7 +132,7 @@ fn a_hub_keeps_a_region_that_nobody_has_sent() {
     let service = hub.add_service(Service::machine(|_| Sender { shows: false }));
     let conn = hub.accept(NOW, service, Address::Unnamed).unwrap();
     assert_eq!(hub.sent(NOW, conn, 1_000), 103);
-    assert_eq!(hub.external(conn), Some(REGION));
+    assert_eq!(hub.file_region(conn), Some(REGION));
     assert_eq!(hub.counters().bytes_out, 10);
 }
 
@@ -139,7 +140,7 @@ fn a_hub_keeps_a_region_that_nobody_has_sent() {
 fn a_machine_can_see_that_what_it_sends_would_be_dropped() {
     let mut endpoint = Endpoint::new(Sender { shows: false }, NOW);
     endpoint.wake(NOW);
-    let Slot::First(sender) = endpoint.machine() else { panic!("it did not give way") };
+    let Upgradable::First(sender) = endpoint.machine() else { panic!("it did not give way") };
     assert!(sender.shows);
 }
 

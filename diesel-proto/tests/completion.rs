@@ -69,8 +69,8 @@ impl Arbitrary for Op {
 
 fn machine(endpoint: &Endpoint<Marks>) -> &Marks {
     match endpoint.machine() {
-        Slot::First(marks) => marks,
-        Slot::Successor(_) => unreachable!("it gives way to nothing"),
+        Upgradable::First(marks) => marks,
+        Upgradable::Successor(_) => unreachable!("it gives way to nothing"),
     }
 }
 

@@ -285,11 +285,11 @@ fn the_alarm_may_use_the_hub() {
 }
 
 thread_local! {
-    static SEAT: RefCell<Option<Seat>> = const { RefCell::new(None) };
+    static SEAT: RefCell<Option<MachineCtx>> = const { RefCell::new(None) };
 }
 
 /// Leaves its seat where others find it.
-struct Waking(Seat);
+struct Waking(MachineCtx);
 
 impl Machine for Waking {
     fn step(&mut self, _: Instant, input: Input<'_>, _: &mut Actions<'_>) -> usize {

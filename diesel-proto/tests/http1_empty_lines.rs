@@ -122,7 +122,7 @@ fn empty_lines_are_bounded_to_the_byte_and_none_is_held() {
     let line = "GET / HTTP/1.1\r\n".len();
     let head = "GET / HTTP/1.1\r\nHost: a\r\n\r\n";
     let outcome = |bytes: &str, cut: usize| {
-        let config = Config { limits, ..Config::default() };
+        let config = ConnectionConfig { limits, ..ConnectionConfig::default() };
         let mut connection = SharedServerConnection::new(Arc::new(config));
         let (mut blocks, mut spans) = (Blocks::new(), FieldSpans::new());
         let mut seen = 0;

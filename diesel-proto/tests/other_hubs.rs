@@ -104,7 +104,7 @@ fn a_name_of_another_hub_reaches_no_connection() {
         hub.connect_failed(now, foreign, ConnectErrorKind::Refused);
         hub.wake(now, foreign);
         assert_eq!(hub.outgoing(foreign, |_| ()), None);
-        assert_eq!(hub.external(foreign), None);
+        assert_eq!(hub.file_region(foreign), None);
         assert_eq!(hub.machine_deadline(foreign), None);
         one.turn();
         assert_eq!(one.hub.counters(), before);

@@ -465,7 +465,7 @@ async fn whoami(mut conn: Conn) -> Result<(), Error> {
 
 fn behind(config: &HeaderConfig, service: impl Into<Service>) -> Service {
     let config = config.clone();
-    service.into().layer(move |seat, inner| layer(&config, seat, inner))
+    service.into().layer(move |machine_ctx, inner| layer(&config, machine_ctx, inner))
 }
 
 #[test]

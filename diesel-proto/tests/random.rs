@@ -10,7 +10,7 @@ use harness::*;
 
 /// What a hub draws: a fiber's numbers and a machine's, in turns.
 fn drawn(seed: Seed) -> Vec<[u8; 8]> {
-    struct Draws(Seat, Diary);
+    struct Draws(MachineCtx, Diary);
     impl Machine for Draws {
         fn step(&mut self, _: Instant, input: Input<'_>, actions: &mut Actions<'_>) -> usize {
             actions.send(&self.0.random::<8>());
@@ -22,7 +22,8 @@ fn drawn(seed: Seed) -> Vec<[u8; 8]> {
     let note = diary.clone();
     let mut hub = Hub::default();
     hub.seed(seed);
-    let machine = hub.add_service(Service::machine_with(move |seat| Draws(seat, note.clone())));
+    let machine =
+        hub.add_service(Service::machine_with(move |machine_ctx| Draws(machine_ctx, note.clone())));
     let fiber = hub.add_service(async |mut conn: Conn| {
         loop {
             conn.until_eol().await?;

@@ -12,12 +12,12 @@ use harness::*;
 
 /// Answers each waking with a dot. Seats are put on a shelf, for the test to wake.
 struct Dots {
-    seat: Seat,
+    machine_ctx: MachineCtx,
     /// How often it still wakes itself.
     again: u32,
 }
 
-type Shelf = Rc<RefCell<Vec<Seat>>>;
+type Shelf = Rc<RefCell<Vec<MachineCtx>>>;
 
 impl Machine for Dots {
     fn step(&mut self, _: Instant, input: Input<'_>, actions: &mut Actions<'_>) -> usize {
@@ -26,7 +26,7 @@ impl Machine for Dots {
                 actions.send(b".");
                 if let Some(left) = self.again.checked_sub(1) {
                     self.again = left;
-                    self.seat.wake();
+                    self.machine_ctx.wake();
                 }
             }
             Input::Bytes(bytes) => return bytes.len(),
@@ -39,9 +39,9 @@ impl Machine for Dots {
 
 fn dots(shelf: &Shelf, again: u32) -> Service {
     let shelf = Rc::clone(shelf);
-    Service::machine_with(move |seat| {
-        shelf.borrow_mut().push(seat.clone());
-        Dots { seat, again }
+    Service::machine_with(move |machine_ctx| {
+        shelf.borrow_mut().push(machine_ctx.clone());
+        Dots { machine_ctx, again }
     })
 }
 
@@ -144,17 +144,18 @@ fn a_machine_that_wakes_itself_takes_turns_with_fibers_within_the_budget() {
 /// A fiber that a machine began, and that wakes it when it is done.
 #[test]
 fn a_machine_begins_a_fiber_and_is_woken_by_it() {
-    struct Late(Seat, Rc<Cell<Option<u32>>>);
+    struct Late(MachineCtx, Rc<Cell<Option<u32>>>);
     impl Machine for Late {
         fn step(&mut self, _: Instant, input: Input<'_>, actions: &mut Actions<'_>) -> usize {
             match input {
                 Input::Bytes(bytes) => {
-                    let (seat, ctx, answer) = (self.0.clone(), self.0.ctx(), Rc::clone(&self.1));
+                    let (machine_ctx, ctx, answer) =
+                        (self.0.clone(), self.0.ctx(), Rc::clone(&self.1));
                     let asked = bytes.len() as u32;
                     let work = async move {
                         ctx.sleep(seconds(1)).await?;
                         answer.set(Some(asked));
-                        seat.wake();
+                        machine_ctx.wake();
                         Ok::<(), Error>(())
                     };
                     actions.pause();
@@ -174,7 +175,8 @@ fn a_machine_begins_a_fiber_and_is_woken_by_it() {
             0
         }
     }
-    let (mut world, conn) = World::serving(Service::machine_with(|seat| Late(seat, Rc::default())));
+    let (mut world, conn) =
+        World::serving(Service::machine_with(|machine_ctx| Late(machine_ctx, Rc::default())));
     world.says(conn, "12345");
     assert!(world.paused(conn));
     assert_eq!(world.hears(conn), "");
@@ -184,7 +186,7 @@ fn a_machine_begins_a_fiber_and_is_woken_by_it() {
 }
 
 /// A handler of a stranger's within a step: its panic is its own.
-struct Fragile(Seat);
+struct Fragile(MachineCtx);
 
 impl Machine for Fragile {
     fn step(&mut self, _: Instant, input: Input<'_>, actions: &mut Actions<'_>) -> usize {
@@ -246,7 +248,7 @@ fn a_maker_that_panics_leaves_nothing_behind() {
 /// The hub holds the machine, the machine its seat, the seat the hub: dropping the hub cuts that.
 #[test]
 fn dropping_the_hub_frees_a_machine_and_its_seat() {
-    struct Held(#[allow(dead_code)] Seat, #[allow(dead_code)] Rc<()>);
+    struct Held(#[allow(dead_code)] MachineCtx, #[allow(dead_code)] Rc<()>);
     impl Machine for Held {
         fn step(&mut self, _: Instant, _: Input<'_>, _: &mut Actions<'_>) -> usize {
             0
@@ -262,8 +264,9 @@ fn dropping_the_hub_frees_a_machine_and_its_seat() {
             run();
         })
     });
-    let service =
-        world.hub.add_service(Service::machine_with(move |seat| Held(seat, Rc::clone(&value))));
+    let service = world.hub.add_service(Service::machine_with(move |machine_ctx| {
+        Held(machine_ctx, Rc::clone(&value))
+    }));
     world.accept(service);
     world.turn();
     drop(world);

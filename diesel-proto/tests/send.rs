@@ -40,7 +40,7 @@ fn machines_and_parts_may_go_to_another_thread() {
     is_send::<Buffer>();
     is_send::<Pipeline>();
     is_send::<Blocks>();
-    is_send::<Flow>();
+    is_send::<StreamControl>();
     is_send::<Workspace>();
     is_send::<Timers<u64>>();
     // What a driver may want to pass on.

@@ -4,8 +4,9 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use diesel_proto::http1::{
-    BodyLength, Client, Config, Event, FieldSpans, Headers, Limits, Misuse, Output, Received, Rule,
-    Server, ServerConnection, SharedServerConnection, Status,
+    BodyLength, ClientState, ConnectionConfig, FieldSpans, Headers, Limits, LocalProtocolError,
+    MessageOutput, Received, RequestEvent, Rule, ServerConnection, ServerState,
+    SharedServerConnection, Status,
 };
 use diesel_proto::{Blocks, Pipeline};
 
@@ -17,11 +18,11 @@ const CONTINUED: &str = "PUT /d HTTP/1.1\r\nHost: x\r\nContent-Length: 2\r\n\
                          Expect: 100-continue\r\n\r\nhi";
 
 fn connection() -> ServerConnection {
-    ServerConnection::new(Config::default())
+    ServerConnection::new(ConnectionConfig::default())
 }
 
 /// All events, one after the other, until there is none.
-fn events(connection: &mut ServerConnection) -> Vec<Event> {
+fn events(connection: &mut ServerConnection) -> Vec<RequestEvent> {
     std::iter::from_fn(|| connection.next_event().unwrap()).collect()
 }
 
@@ -31,14 +32,14 @@ fn fields(headers: &Headers) -> String {
 
 /// An embedder that answers each request with what it was, when it is complete; `at_once`: with the
 /// head of its answer when the head is there. What was read, and what was sent.
-fn embedded(pieces: &[&[u8]], config: &Config, at_once: bool) -> (String, String) {
+fn embedded(pieces: &[&[u8]], config: &ConnectionConfig, at_once: bool) -> (String, String) {
     let mut connection = ServerConnection::new(config.clone());
     let (mut log, mut sent) = (String::new(), Vec::new());
     let mut waiting: Vec<u8> = Vec::new();
     let mut pieces = pieces.iter();
     loop {
         match connection.next_event() {
-            Ok(Some(Event::Request(head))) => {
+            Ok(Some(RequestEvent::Request(head))) => {
                 let head = head.view();
                 log += &format!("{} {}|", head.method(), head.target_text());
                 connection.ask_for_body();
@@ -46,13 +47,13 @@ fn embedded(pieces: &[&[u8]], config: &Config, at_once: bool) -> (String, String
                     connection.respond(Status::OK, &Headers::new(), BodyLength::Unknown).unwrap();
                 }
             }
-            Ok(Some(Event::Data(data))) => {
+            Ok(Some(RequestEvent::Data(data))) => {
                 log += &data.escape_ascii().to_string();
                 if at_once {
                     connection.data_bytes(data).unwrap();
                 }
             }
-            Ok(Some(Event::End(trailers))) => {
+            Ok(Some(RequestEvent::End(trailers))) => {
                 log += &format!("|{}\n", fields(&trailers));
                 match at_once {
                     true => connection.end(&Headers::new()).unwrap(),
@@ -61,7 +62,7 @@ fn embedded(pieces: &[&[u8]], config: &Config, at_once: bool) -> (String, String
                     }
                 }
             }
-            Ok(Some(Event::Closed)) => log += "closed\n",
+            Ok(Some(RequestEvent::Closed)) => log += "closed\n",
             Ok(None) => {
                 sent.extend(connection.take_outgoing());
                 if connection.must_close() {
@@ -72,7 +73,7 @@ fn embedded(pieces: &[&[u8]], config: &Config, at_once: bool) -> (String, String
                     waiting.drain(..taken);
                 } else if let Some(piece) = pieces.next() {
                     waiting.extend(&piece[connection.received(piece)..]);
-                } else if connection.state().client == Client::Closed {
+                } else if connection.state().client == ClientState::Closed {
                     break;
                 } else {
                     connection.eof();
@@ -99,7 +100,7 @@ fn unchunked(text: &str) -> String {
 }
 
 /// The same with the parts: each in memory of the caller.
-fn in_parts(bytes: &[u8], config: &Config) -> (String, String) {
+fn in_parts(bytes: &[u8], config: &ConnectionConfig) -> (String, String) {
     let mut connection = SharedServerConnection::new(Arc::new(config.clone()));
     let (mut blocks, mut spans, mut pipeline) = (Blocks::new(), FieldSpans::new(), Pipeline::new());
     let (mut log, mut rest) = (String::new(), bytes);
@@ -120,12 +121,12 @@ fn in_parts(bytes: &[u8], config: &Config) -> (String, String) {
             }
             Err(rejection) => {
                 log += &format!("{rejection}\n");
-                connection.reject(None, &mut Output::new(&mut pipeline, &mut blocks));
+                connection.reject(None, &mut MessageOutput::new(&mut pipeline, &mut blocks));
                 break;
             }
         };
         rest = &rest[taken..];
-        let out = &mut Output::new(&mut pipeline, &mut blocks);
+        let out = &mut MessageOutput::new(&mut pipeline, &mut blocks);
         if connection.request_is_complete() {
             log += if ends { "" } else { "|\n" };
             connection.respond_whole(Status::OK, &Headers::new(), b"done", None, out).unwrap();
@@ -138,7 +139,7 @@ fn in_parts(bytes: &[u8], config: &Config) -> (String, String) {
             Ok(()) => log += "closed\n",
             Err(rejection) => {
                 log += &format!("{rejection}\n");
-                connection.reject(None, &mut Output::new(&mut pipeline, &mut blocks));
+                connection.reject(None, &mut MessageOutput::new(&mut pipeline, &mut blocks));
             }
         }
     }
@@ -165,7 +166,7 @@ fn streams() -> Vec<String> {
 
 #[test]
 fn at_every_cut_it_says_and_sends_what_its_parts_do() {
-    let config = Config::default();
+    let config = ConnectionConfig::default();
     for stream in streams() {
         let bytes = stream.as_bytes();
         let whole = in_parts(bytes, &config);
@@ -181,7 +182,7 @@ fn at_every_cut_it_says_and_sends_what_its_parts_do() {
 
 #[test]
 fn an_answer_may_begin_before_the_request_is_complete() {
-    let config = Config::default();
+    let config = ConnectionConfig::default();
     for stream in [[CHUNKED, SIZED, GET].concat(), [CONTINUED, CHUNKED].concat()] {
         let bytes = stream.as_bytes();
         let whole = embedded(&[bytes], &config, true);
@@ -206,11 +207,11 @@ fn events_are_values_and_may_be_kept() {
     }
     drop(connection);
     let shown: Vec<String> = std::thread::spawn(move || {
-        let show = |event: &Event| match event {
-            Event::Request(head) => head.view().target_text().to_string(),
-            Event::Data(data) => data.escape_ascii().to_string(),
-            Event::End(trailers) => format!("end {}", fields(trailers)),
-            Event::Closed => "closed".to_string(),
+        let show = |event: &RequestEvent| match event {
+            RequestEvent::Request(head) => head.view().target_text().to_string(),
+            RequestEvent::Data(data) => data.escape_ascii().to_string(),
+            RequestEvent::End(trailers) => format!("end {}", fields(trailers)),
+            RequestEvent::Closed => "closed".to_string(),
         };
         kept.iter().map(show).collect()
     })
@@ -225,13 +226,13 @@ fn events_are_values_and_may_be_kept() {
 fn every_request_has_an_end_unless_it_was_answered_before() {
     let mut connection = connection();
     assert_eq!(connection.received(GET.as_bytes()), GET.len());
-    assert!(matches!(connection.next_event(), Ok(Some(Event::Request(_)))));
-    assert!(matches!(connection.next_event(), Ok(Some(Event::End(_)))));
+    assert!(matches!(connection.next_event(), Ok(Some(RequestEvent::Request(_)))));
+    assert!(matches!(connection.next_event(), Ok(Some(RequestEvent::End(_)))));
     assert!(matches!(connection.next_event(), Ok(None)));
     connection.respond_whole(Status::OK, &Headers::new(), b"").unwrap();
 
     assert_eq!(connection.received(GET.as_bytes()), GET.len());
-    assert!(matches!(connection.next_event(), Ok(Some(Event::Request(_)))));
+    assert!(matches!(connection.next_event(), Ok(Some(RequestEvent::Request(_)))));
     connection.respond_whole(Status::OK, &Headers::new(), b"").unwrap();
     assert!(matches!(connection.next_event(), Ok(None)));
     assert!(connection.is_idle());
@@ -266,7 +267,7 @@ fn a_client_that_ends_its_side_is_told_of_once() {
     idle.eof();
     idle.eof();
     assert!(!idle.wants_input());
-    assert!(matches!(idle.next_event(), Ok(Some(Event::Closed))));
+    assert!(matches!(idle.next_event(), Ok(Some(RequestEvent::Closed))));
     idle.eof();
     assert!(matches!(idle.next_event(), Ok(None)));
     assert!(idle.must_close());
@@ -277,8 +278,11 @@ fn a_client_that_ends_its_side_is_told_of_once() {
     let told = events(&mut asked);
     asked.eof();
     assert_eq!(events(&mut asked).len(), 0);
-    assert!(matches!(told[..], [Event::Request(_), Event::End(_), Event::Closed]), "{told:?}");
-    assert_eq!(asked.state().server, Server::Owing);
+    assert!(
+        matches!(told[..], [RequestEvent::Request(_), RequestEvent::End(_), RequestEvent::Closed]),
+        "{told:?}"
+    );
+    assert_eq!(asked.state().server, ServerState::SendResponse);
     asked.respond_whole(Status::OK, &Headers::new(), b"").unwrap();
     assert!(asked.must_close());
 
@@ -295,13 +299,13 @@ fn a_client_that_ends_its_side_is_told_of_once() {
 fn what_the_protocol_forbids_sends_nothing() {
     let mut connection = connection();
     let order = connection.respond_whole(Status::OK, &Headers::new(), b"");
-    assert!(matches!(order, Err(Misuse::Order(_))), "{order:?}");
+    assert!(matches!(order, Err(LocalProtocolError::Order(_))), "{order:?}");
     assert_eq!(connection.received(GET.as_bytes()), GET.len());
     assert_eq!(events(&mut connection).len(), 2);
     connection.respond(Status::OK, &Headers::new(), BodyLength::Exactly(2)).unwrap();
-    assert_eq!(connection.data(b"abc"), Err(Misuse::TooLong(2)));
+    assert_eq!(connection.data(b"abc"), Err(LocalProtocolError::TooLong(2)));
     connection.data(b"a").unwrap();
-    assert_eq!(connection.end(&Headers::new()), Err(Misuse::TooShort(1)));
+    assert_eq!(connection.end(&Headers::new()), Err(LocalProtocolError::TooShort(1)));
     connection.data_bytes(Bytes::from_static(b"b")).unwrap();
     connection.end(&Headers::new()).unwrap();
     let sent = "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nab";
@@ -345,7 +349,8 @@ fn another_protocol_has_what_was_not_read() {
 #[test]
 fn it_holds_no_more_than_its_limits_and_nothing_while_it_is_idle() {
     let limits = Limits { request_line: 100, header_bytes: 100, ..Limits::default() };
-    let mut connection = ServerConnection::new(Config { limits, ..Config::default() });
+    let mut connection =
+        ServerConnection::new(ConnectionConfig { limits, ..ConnectionConfig::default() });
     for _ in 0..40 {
         let taken = connection.received(b"GET /a-long-path-");
         assert!(taken == 0 || connection.held() <= 200 + taken);

@@ -4,8 +4,8 @@ use std::sync::Arc;
 
 use diesel_proto::Blocks;
 use diesel_proto::http1::{
-    Config, FieldSpans, Limits, Received, RequestHead, Rule, SharedServerConnection, Version,
-    parse_request,
+    ConnectionConfig, FieldSpans, Limits, Received, RequestHead, Rule, SharedServerConnection,
+    Version, parse_request,
 };
 use diesel_proto::testkit::{Random, cuts};
 
@@ -103,7 +103,7 @@ fn parsed(bytes: &[u8], limits: &Limits) -> Verdict {
 
 /// Given to a connection in pieces.
 fn fed(bytes: &[u8], cut: &[usize], limits: &Limits, spans: &mut FieldSpans) -> Verdict {
-    let config = Config { limits: *limits, tunnels: true, ..Config::default() };
+    let config = ConnectionConfig { limits: *limits, tunnels: true, ..ConnectionConfig::default() };
     let mut connection = SharedServerConnection::new(Arc::new(config));
     let mut blocks = Blocks::new();
     let mut taken_before = 0;

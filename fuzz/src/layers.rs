@@ -6,7 +6,7 @@ use std::time::Duration;
 use arbitrary::{Arbitrary, Unstructured};
 use diesel_proto::proxy_protocol::{MAX_V1, ProxyProtocol};
 use diesel_proto::testkit::Stimulus;
-use diesel_proto::testkit::decorator::{Fault, FaultInjector, Throttle, Tracer};
+use diesel_proto::testkit::decorator::{FaultInjector, InjectedFault, Throttle, Tracer};
 use diesel_proto::testkit::layer_laws::{LayerLaws, Probe};
 use diesel_proto::{Actions, Cause, Deadline, Input, Instant, LineEcho, Machine, Nested, Reason};
 
@@ -196,15 +196,16 @@ impl Layer {
                 Box::new(ProxyProtocol::new(Duration::from_secs(1 << 30), |_| inner))
             }
             Layer::Cuts(at) => {
-                let cuts = at.iter().map(|&at| (at.into(), Fault::Cut));
+                let cuts = at.iter().map(|&at| (at.into(), InjectedFault::Cut));
                 Box::new(FaultInjector::with(inner, cuts))
             }
             Layer::Throttle(bytes, ms) => {
                 Box::new(Throttle::new(inner, usize::from(*bytes), milliseconds(*ms)))
             }
             Layer::Stalls(stalls) => {
-                let stall =
-                    |(at, ms): &(u8, u16)| (u64::from(*at), Fault::Stall(milliseconds(*ms)));
+                let stall = |(at, ms): &(u8, u16)| {
+                    (u64::from(*at), InjectedFault::Stall(milliseconds(*ms)))
+                };
                 Box::new(FaultInjector::with(inner, stalls.iter().take(8).map(stall)))
             }
         }

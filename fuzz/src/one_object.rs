@@ -4,8 +4,8 @@ use std::fmt::Write;
 use std::sync::Arc;
 
 use diesel_proto::http1::{
-    Config, Event, FieldSpans, Headers, Output, Received, Rejection, RequestHead, ServerConnection,
-    SharedServerConnection, Status,
+    ConnectionConfig, FieldSpans, Headers, MessageOutput, Received, Rejection, RequestEvent,
+    RequestHead, ServerConnection, SharedServerConnection, Status,
 };
 use diesel_proto::{Blocks, Pipeline};
 
@@ -18,28 +18,28 @@ struct Session {
 
 /// Both read and send the same, each request answered when it is complete, though one gets the stream
 /// in two parts.
-pub fn says_the_same(config: &Config, stream: &[u8]) {
+pub fn says_the_same(config: &ConnectionConfig, stream: &[u8]) {
     let (head, tail) = stream.split_at(stream.len() / 2);
     assert_eq!(with_its_memory(config, [head, tail]), with_memory_lent(config, stream));
 }
 
-fn with_its_memory(config: &Config, parts: [&[u8]; 2]) -> Session {
+fn with_its_memory(config: &ConnectionConfig, parts: [&[u8]; 2]) -> Session {
     let mut session = Session::default();
     let mut connection = ServerConnection::new(config.clone());
     for part in parts {
         assert_eq!(connection.received(part), part.len(), "each request is answered");
         loop {
             match connection.next_event() {
-                Ok(Some(Event::Request(head))) => {
+                Ok(Some(RequestEvent::Request(head))) => {
                     session.request(&head.view());
                     connection.ask_for_body();
                 }
-                Ok(Some(Event::Data(data))) => session.data(&data),
-                Ok(Some(Event::End(trailers))) => {
+                Ok(Some(RequestEvent::Data(data))) => session.data(&data),
+                Ok(Some(RequestEvent::End(trailers))) => {
                     session.end(&trailers);
                     connection.respond_whole(Status::NOT_FOUND, &Headers::new(), b"no").unwrap();
                 }
-                Ok(Some(Event::Closed)) => panic!("nothing said so"),
+                Ok(Some(RequestEvent::Closed)) => panic!("nothing said so"),
                 Ok(None) => break,
                 Err(rejection) => {
                     session.refused(rejection);
@@ -52,7 +52,7 @@ fn with_its_memory(config: &Config, parts: [&[u8]; 2]) -> Session {
     session
 }
 
-fn with_memory_lent(config: &Config, stream: &[u8]) -> Session {
+fn with_memory_lent(config: &ConnectionConfig, stream: &[u8]) -> Session {
     let mut session = Session::default();
     let mut connection = SharedServerConnection::new(Arc::new(config.clone()));
     let (mut blocks, mut spans, mut pipeline) = (Blocks::new(), FieldSpans::new(), Pipeline::new());
@@ -63,7 +63,7 @@ fn with_memory_lent(config: &Config, stream: &[u8]) -> Session {
             Ok((taken, Some(event))) => (taken, event),
             Err(rejection) => {
                 session.refused(rejection);
-                connection.reject(None, &mut Output::new(&mut pipeline, &mut blocks));
+                connection.reject(None, &mut MessageOutput::new(&mut pipeline, &mut blocks));
                 break;
             }
         };
@@ -77,7 +77,7 @@ fn with_memory_lent(config: &Config, stream: &[u8]) -> Session {
             Received::Data(data) => session.data(data),
             Received::End(trailers) => session.end(&Headers::from(trailers)),
         }
-        let out = &mut Output::new(&mut pipeline, &mut blocks);
+        let out = &mut MessageOutput::new(&mut pipeline, &mut blocks);
         if connection.request_is_complete() {
             if is_bodiless {
                 session.end(&Headers::new());

@@ -4,7 +4,7 @@ use std::collections::VecDeque;
 use std::fmt::Write;
 
 use arbitrary::{Arbitrary, Unstructured};
-use diesel_proto::{Blocks, Closed, External, Pipeline};
+use diesel_proto::{Blocks, Closed, FileRegion, Pipeline};
 
 #[derive(Arbitrary, Debug)]
 enum Op {
@@ -42,7 +42,7 @@ enum Simple {
 #[derive(Debug, Clone, PartialEq)]
 enum Piece {
     Bytes(VecDeque<u8>),
-    External(External),
+    External(FileRegion),
 }
 
 /// A pipeline and what it should be.
@@ -97,7 +97,7 @@ impl Pair {
             Op::Push(n) => self.push(source.bytes(n.into()), blocks),
             Op::Small(n) => self.push(source.bytes(n.into()), blocks),
             Op::PushBytes(n) => self.push_bytes(source.bytes(n.into()), blocks),
-            Op::External { offset, len } => self.push_external(offset, len),
+            Op::External { offset, len } => self.push_file_region(offset, len),
             Op::Text(n) => {
                 let text = "text ".repeat(usize::from(n) / 5);
                 let written = self.pipeline.writer(blocks).write_str(&text);
@@ -131,11 +131,11 @@ impl Pair {
         self.expect(|it| it.push_bytes(bytes.into(), blocks));
     }
 
-    fn push_external(&mut self, offset: u64, len: u64) {
-        let external = External { id: self.model.len() as u64, offset, len };
-        self.expect(|it| it.push_external(external));
+    fn push_file_region(&mut self, offset: u64, len: u64) {
+        let file_region = FileRegion { id: self.model.len() as u64, offset, len };
+        self.expect(|it| it.push_file_region(file_region));
         if len > 0 && !self.closed {
-            self.model.push_back(Piece::External(external));
+            self.model.push_back(Piece::External(file_region));
         }
     }
 
@@ -145,7 +145,7 @@ impl Pair {
             match op {
                 Simple::Push(n) => other.push(source.bytes(n.into()), blocks),
                 Simple::PushBytes(n) => other.push_bytes(source.bytes(n.into()), blocks),
-                Simple::External(len) => other.push_external(7, len),
+                Simple::External(len) => other.push_file_region(7, len),
                 Simple::Close => {
                     other.pipeline.close();
                     other.closed = true;
@@ -163,7 +163,7 @@ impl Pair {
         for piece in other.model {
             match piece {
                 Piece::Bytes(bytes) => self.model_push(&Vec::from(bytes)),
-                external => self.model.push_back(external),
+                file_region => self.model.push_back(file_region),
             }
         }
     }
@@ -177,11 +177,11 @@ impl Pair {
                 bytes.drain(..done as usize);
                 (done, bytes.is_empty())
             }
-            Some(Piece::External(external)) => {
-                let done = n.min(external.len);
-                external.offset = external.offset.saturating_add(done);
-                external.len -= done;
-                (done, external.len == 0)
+            Some(Piece::External(file_region)) => {
+                let done = n.min(file_region.len);
+                file_region.offset = file_region.offset.saturating_add(done);
+                file_region.len -= done;
+                (done, file_region.len == 0)
             }
         };
         if is_empty {
@@ -219,7 +219,7 @@ impl Pair {
     fn len(&self) -> u64 {
         let len = |piece: &Piece| match piece {
             Piece::Bytes(bytes) => bytes.len() as u64,
-            Piece::External(external) => external.len,
+            Piece::External(file_region) => file_region.len,
         };
         self.model.iter().map(len).fold(0, u64::saturating_add)
     }
@@ -242,11 +242,11 @@ impl Pair {
         assert_eq!(self.pipeline.is_empty(), self.model.is_empty());
         assert_eq!(self.pipeline.sent(), self.sent);
         assert_eq!(self.pipeline.is_closing(), self.closed);
-        let external = match self.model.front() {
-            Some(Piece::External(external)) => Some(*external),
+        let file_region = match self.model.front() {
+            Some(Piece::External(file_region)) => Some(*file_region),
             _ => None,
         };
-        assert_eq!(self.pipeline.external(), external);
+        assert_eq!(self.pipeline.file_region(), file_region);
         self.check_slices(4);
     }
 }

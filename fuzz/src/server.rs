@@ -6,9 +6,10 @@
 use std::sync::Arc;
 
 use diesel_proto::http1::{
-    BodyLength, ChunkedDecoder, Client, Config, Decoded, FieldSpans, FieldsView, Framing, Headers,
-    HttpDate, Limits, Misuse, Output, Received, Rejection, RequestHead, Rule, Server,
-    SharedServerConnection, Status, TrailerReader, Version, parse_request,
+    BodyLength, ChunkedDecoder, ClientState, ConnectionConfig, Decoded, FieldSpans, FieldsView,
+    Framing, Headers, HttpDate, Limits, LocalProtocolError, MessageOutput, Received, Rejection,
+    RequestHead, Rule, ServerState, SharedServerConnection, Status, TrailerReader, Version,
+    parse_request,
 };
 use diesel_proto::{Blocks, Pipeline};
 
@@ -47,36 +48,36 @@ pub fn server(data: &[u8]) {
         requests: requests.into(),
         ..Limits::default()
     };
-    let config = Config {
+    let config = ConnectionConfig {
         limits,
         require_http11: flags & 8 != 0,
         require_length: flags & 16 != 0,
         tunnels: flags & 32 == 0,
     };
     let (commands, stream) = rest.split_at(rest.len().min(n.into()));
-    let mut seat = Seat::new(config, stream);
+    let mut ctx = MachineCtx::new(config, stream);
     let mut commands = commands.iter().copied();
     while let Some(command) = commands.next() {
-        seat.step(command & 15, usize::from(command >> 4), &mut commands);
-        seat.check();
+        ctx.step(command & 15, usize::from(command >> 4), &mut commands);
+        ctx.check();
     }
     // Then all that is left, answered.
     for _ in 0..stream.len() + 16 {
-        let before = (seat.taken, seat.connection.state());
-        seat.receive(usize::MAX);
-        seat.answer(3);
-        seat.check();
-        if before == (seat.taken, seat.connection.state()) {
+        let before = (ctx.taken, ctx.connection.state());
+        ctx.receive(usize::MAX);
+        ctx.answer(3);
+        ctx.check();
+        if before == (ctx.taken, ctx.connection.state()) {
             break;
         }
     }
-    seat.check_wire();
-    super::one_object::says_the_same(&seat.config, stream);
+    ctx.check_wire();
+    super::one_object::says_the_same(&ctx.config, stream);
 }
 
 /// A connection, and what is known of it without it.
-struct Seat<'a> {
-    config: Config,
+struct MachineCtx<'a> {
+    config: ConnectionConfig,
     connection: SharedServerConnection,
     blocks: Blocks,
     spans: FieldSpans,
@@ -130,9 +131,9 @@ struct Sent {
     is_last: bool,
 }
 
-impl<'a> Seat<'a> {
-    fn new(config: Config, stream: &'a [u8]) -> Self {
-        Seat {
+impl<'a> MachineCtx<'a> {
+    fn new(config: ConnectionConfig, stream: &'a [u8]) -> Self {
+        MachineCtx {
             connection: SharedServerConnection::new(Arc::new(config.clone())),
             config,
             blocks: Blocks::new(),
@@ -232,15 +233,15 @@ impl<'a> Seat<'a> {
         };
         assert!(taken <= offered.len());
         let is_read = match before.client {
-            Client::Idle => before.keep_alive,
-            Client::Sending => before.server != Server::MustClose,
+            ClientState::Idle => before.keep_alive,
+            ClientState::Sending => before.server != ServerState::MustClose,
             _ => false,
         };
         assert!(is_read || taken == 0, "{before:?}");
         self.taken += taken;
         match event {
             None => {
-                if self.connection.state().client != Client::Sending {
+                if self.connection.state().client != ClientState::Sending {
                     self.drained(before.client);
                 }
             }
@@ -274,8 +275,8 @@ impl<'a> Seat<'a> {
     }
 
     /// If a body was read for the sake of what follows it: that is behind its end.
-    fn drained(&mut self, before: Client) {
-        if let (Client::Sending, End::At(at, _)) = (before, &self.end) {
+    fn drained(&mut self, before: ClientState) {
+        if let (ClientState::Sending, End::At(at, _)) = (before, &self.end) {
             assert!(*at <= self.taken || self.connection.must_close());
         }
     }
@@ -360,12 +361,12 @@ impl<'a> Seat<'a> {
         }
     }
 
-    fn gone(&mut self, rejection: Rejection, client: Client, head: Rule, body: Rule) {
+    fn gone(&mut self, rejection: Rejection, client: ClientState, head: Rule, body: Rule) {
         if let Some(earlier) = self.was_rejected {
             return assert_eq!(earlier, rejection);
         }
         self.was_rejected = Some(rejection);
-        let rule = if client == Client::Sending { body } else { head };
+        let rule = if client == ClientState::Sending { body } else { head };
         assert_eq!(rejection, Rejection::new(rule, self.taken as u64));
         if rule == head {
             self.begun(self.taken);
@@ -377,11 +378,14 @@ impl<'a> Seat<'a> {
     /// Gives a command, and says what it wrote. One that is refused changes nothing.
     fn command(
         &mut self,
-        f: impl FnOnce(&mut SharedServerConnection, &mut Output<'_>) -> Result<(), Misuse>,
+        f: impl FnOnce(
+            &mut SharedServerConnection,
+            &mut MessageOutput<'_>,
+        ) -> Result<(), LocalProtocolError>,
     ) -> Option<Vec<u8>> {
         let before = (format!("{:?}", self.connection), self.connection.held());
         let result =
-            f(&mut self.connection, &mut Output::new(&mut self.pipeline, &mut self.blocks));
+            f(&mut self.connection, &mut MessageOutput::new(&mut self.pipeline, &mut self.blocks));
         let mut slices = [&[][..]; 64];
         let n = self.pipeline.slices(&mut slices);
         let written = slices[..n].concat();
@@ -404,7 +408,7 @@ impl<'a> Seat<'a> {
         let date = HttpDate::from_unix(1_000_000_000);
         let date = dated.then_some(&date);
         let written = self.command(|it, out| it.respond(status, headers, length, date, out));
-        let is_allowed = before.server == Server::Owing
+        let is_allowed = before.server == ServerState::SendResponse
             && !status.is_informational()
             && !(self.request.is_connect && self.was_rejected.is_none() && status.is_success())
             && !(matches!(status.code(), 204 | 205) && length != BodyLength::Exactly(0))
@@ -444,7 +448,7 @@ impl<'a> Seat<'a> {
     }
 
     fn data(&mut self, n: usize, by_reference: bool) {
-        let is_sending = self.connection.state().server == Server::Sending;
+        let is_sending = self.connection.state().server == ServerState::Sending;
         let data = vec![b'\n'; n];
         let written = self.command(|it, out| match by_reference {
             true => it.data_bytes(data.into(), out),
@@ -458,7 +462,7 @@ impl<'a> Seat<'a> {
     }
 
     fn end(&mut self, trailers: &Headers) {
-        let is_sending = self.connection.state().server == Server::Sending;
+        let is_sending = self.connection.state().server == ServerState::Sending;
         let written = self.command(|it, out| it.end(trailers, out));
         let is_allowed = is_sending
             && trailers.iter().all(|(name, _)| !is_framing(name))
@@ -470,7 +474,7 @@ impl<'a> Seat<'a> {
     }
 
     fn inform(&mut self, status: Status, headers: &Headers) {
-        let is_owing = self.connection.state().server == Server::Owing;
+        let is_owing = self.connection.state().server == ServerState::SendResponse;
         let written = self.command(|it, out| it.inform(status, headers, out));
         let is_allowed = is_owing
             && status.is_informational()
@@ -485,7 +489,7 @@ impl<'a> Seat<'a> {
     }
 
     fn ask_for_body(&mut self) {
-        let is_owing = self.connection.state().server == Server::Owing;
+        let is_owing = self.connection.state().server == ServerState::SendResponse;
         let written = self.command(|it, out| {
             it.ask_for_body(out);
             Ok(())
@@ -510,8 +514,8 @@ impl<'a> Seat<'a> {
                 !name.is_empty() && wanted.iter().any(|one| one == name)
             })
         };
-        let is_allowed = before.server == Server::Owing
-            && before.client == Client::Done
+        let is_allowed = before.server == ServerState::SendResponse
+            && before.client == ClientState::Done
             && (self.request.is_connect || self.request.upgrade.as_ref().is_some_and(asked_for))
             && headers.iter().all(|(name, _)| !is_framing(name));
         assert_eq!(written.is_some(), is_allowed);
@@ -527,7 +531,8 @@ impl<'a> Seat<'a> {
     }
 
     fn reject(&mut self) {
-        let is_due = self.was_rejected.is_some() && self.connection.state().server == Server::Owing;
+        let is_due = self.was_rejected.is_some()
+            && self.connection.state().server == ServerState::SendResponse;
         let written = self.command(|it, out| {
             it.reject(None, out);
             Ok(())
@@ -549,7 +554,7 @@ impl<'a> Seat<'a> {
 
     /// A whole answer, if one is owed.
     fn answer(&mut self, n: usize) {
-        if self.connection.state().server != Server::Owing {
+        if self.connection.state().server != ServerState::SendResponse {
             return;
         }
         self.reject();
@@ -569,9 +574,9 @@ impl<'a> Seat<'a> {
         assert_eq!(self.connection.rejection(), self.was_rejected);
         let state = self.connection.state();
         if self.was_rejected.is_some() {
-            assert!(state.client == Client::Failed && !state.keep_alive, "{state:?}");
+            assert!(state.client == ClientState::Failed && !state.keep_alive, "{state:?}");
         }
-        assert_eq!(self.connection.must_close(), state.server == Server::MustClose);
+        assert_eq!(self.connection.must_close(), state.server == ServerState::MustClose);
     }
 
     /// Reads what was sent as a client does, which knows what it asked, and nothing else.

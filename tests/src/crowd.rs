@@ -15,7 +15,7 @@ use std::time::Duration;
 use diesel_driver::{Conn, Ctx, Error, First2, Hub, Instant, Notice, Service, first};
 use diesel_proto::testkit::Random;
 use diesel_proto::testkit::net::{
-    Happening, HostId, Link, LinkOptions, Network, Restless, Traffic, What,
+    Happened, Happening, HostId, Link, LinkOptions, Network, Restless, Traffic,
 };
 
 // Its `main` is not called here.
@@ -213,7 +213,7 @@ fn address(room: usize) -> SocketAddr {
 }
 
 fn count_failures(server: HostId, happening: &Happening<'_>) -> u64 {
-    let failed = matches!(happening.what, What::Notice(Notice::Failed { .. }));
+    let failed = matches!(happening.what, Happened::Notice(Notice::Failed { .. }));
     u64::from(happening.host == server && failed)
 }
 

@@ -31,7 +31,7 @@ pub fn serve(mut socket: TcpStream, machine: impl Machine) -> io::Result<End> {
         let writes = endpoint.outgoing(&mut slices) > 0;
         let result = if writes {
             socket.write(slices[0]).map(|n| endpoint.sent(now(), n as u64))
-        } else if endpoint.external().is_some() {
+        } else if endpoint.file_region().is_some() {
             return Err(io::Error::other("this loop cannot send regions of files"));
         } else if let Some(end) = endpoint.end() {
             break end;

@@ -9,7 +9,7 @@ use std::thread;
 use std::time::Duration;
 
 use diesel_driver::{Application, Config, Ctx, Error, Hub};
-use diesel_proto::testkit::net::{Network, What};
+use diesel_proto::testkit::net::{Happened, Network};
 use diesel_tests::{Program, connect};
 
 /// Fewer than a socket receives before anybody reads.
@@ -132,7 +132,7 @@ fn in_the_simulated_network_as_well() {
     let failed = Rc::new(RefCell::new(0));
     let count = Rc::clone(&failed);
     network.watch(move |happening| {
-        *count.borrow_mut() += usize::from(happening.what == What::WriteFailed);
+        *count.borrow_mut() += usize::from(happening.what == Happened::WriteFailed);
     });
     network.run_for(Duration::from_millis(10)).unwrap();
     let peer = network.accept(far).unwrap();

@@ -7,7 +7,7 @@ use std::time::Duration;
 use diesel_driver::http1::{Request, Response};
 use diesel_driver::{Client, Config, Conn, Ctx, Error, Event, First2, Hub, Service, first, http1};
 use diesel_proto::testkit::Random;
-use diesel_proto::testkit::net::{Fault, LinkOptions, Network, Stalls, explore};
+use diesel_proto::testkit::net::{LinkFault, LinkOptions, Network, Stalls, explore};
 
 const SEEDS: u64 = 1000;
 const GRACE: Duration = Duration::from_secs(2);
@@ -102,8 +102,8 @@ fn drains_at_some_moment(seed: u64) -> Result<(), String> {
         reads: 1..=random.between(1, 3000) as usize,
         writes: 1..=random.between(1, 3000) as usize,
         stalls: Stalls { percent: 3, length: ms(1)..=ms(1500) },
-        half_closes: Fault::likely(10, 0..=200),
-        resets: Fault::likely(10, 0..=200),
+        half_closes: LinkFault::likely(10, 0..=200),
+        resets: LinkFault::likely(10, 0..=200),
         ..LinkOptions::default()
     });
     let (hub, listens) = other();

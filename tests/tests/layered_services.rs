@@ -161,7 +161,8 @@ fn what_the_outer_layer_learned_is_seen_by_whatever_is_inside() {
     let header = b"PROXY TCP4 203.0.113.9 198.51.100.1 56324 443\r\n";
     let behind = |service: Service| {
         let config = config.clone();
-        sealed(service).layer(move |seat, inner| proxy_protocol::layer(&config, seat, inner))
+        sealed(service)
+            .layer(move |machine_ctx, inner| proxy_protocol::layer(&config, machine_ctx, inner))
     };
 
     let mut world = World::of(behind(Service::new(whoami)));
@@ -174,8 +175,9 @@ fn what_the_outer_layer_learned_is_seen_by_whatever_is_inside() {
     let answer = world.says(b"GET / HTTP/1.1\r\nHost: a\r\n\r\n");
     assert!(answer.ends_with("\r\n\r\n203.0.113.9:56324"), "{answer}");
 
-    let service =
-        Service::machine_with(|seat| LineEcho::default().max_line(seat.peer().to_string().len()));
+    let service = Service::machine_with(|machine_ctx| {
+        LineEcho::default().max_line(machine_ctx.peer().to_string().len())
+    });
     let mut world = World::of(behind(service));
     world.says_in_the_clear(header);
     assert_eq!(world.says(b"seventeen bytes.\n"), "you said: seventeen bytes.\n");
@@ -185,8 +187,9 @@ fn what_the_outer_layer_learned_is_seen_by_whatever_is_inside() {
 fn a_connection_without_the_header_is_refused_and_the_handler_never_begins() {
     let config = HeaderConfig::default();
     let service = Service::new(async |_: Conn| panic!("it began"));
-    let mut world =
-        World::of(service.layer(move |seat, inner| proxy_protocol::layer(&config, seat, inner)));
+    let mut world = World::of(
+        service.layer(move |machine_ctx, inner| proxy_protocol::layer(&config, machine_ctx, inner)),
+    );
     world.says_in_the_clear(b"GET / HTTP/1.1\r\n\r\n");
     assert!(matches!(world.ended(), Some(Action::Abort(_, Cause::Protocol(_)))));
     assert_eq!(world.hub.counters().panics, 0);

@@ -9,7 +9,7 @@ use diesel_proto::testkit::Stimulus;
 use diesel_proto::testkit::laws::Laws;
 use diesel_proto::testkit::layer_laws::LayerLaws;
 use diesel_proto::{
-    Actions, Cause, End, Endpoint, External, Input, Instant, LineEcho, Machine, Nested, Reason,
+    Actions, Cause, End, Endpoint, FileRegion, Input, Instant, LineEcho, Machine, Nested, Reason,
 };
 use diesel_tests::xor::{Xor, open, seal};
 
@@ -319,7 +319,7 @@ fn a_region_cannot_go_through_a_framing_layer_and_the_stream_is_cut() {
         fn step(&mut self, _: Instant, input: Input<'_>, actions: &mut Actions<'_>) -> usize {
             if input == Input::Wake {
                 actions.send(b"before");
-                actions.send_external(External { id: 1, offset: 0, len: 9 });
+                actions.send_file_region(FileRegion { id: 1, offset: 0, len: 9 });
             }
             0
         }
@@ -333,7 +333,7 @@ fn a_region_cannot_go_through_a_framing_layer_and_the_stream_is_cut() {
     let mut endpoint = Endpoint::new(Plain(Nested::sharing(Region)), NOW);
     endpoint.wake(NOW);
     assert_eq!(endpoint.take_outgoing(NOW), b"before");
-    assert_eq!(endpoint.external().map(|region| region.len), Some(9));
+    assert_eq!(endpoint.file_region().map(|region| region.len), Some(9));
 }
 
 #[test]

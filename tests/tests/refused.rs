@@ -6,13 +6,15 @@ use std::sync::mpsc;
 use std::thread;
 use std::time::Duration;
 
-use diesel_driver::{Actions, Application, Cause, Config, Input, Instant, Machine, Seat, Service};
+use diesel_driver::{
+    Actions, Application, Cause, Config, Input, Instant, Machine, MachineCtx, Service,
+};
 
 /// Checks that the bytes count up. It wakes itself all the time, sends a dot every third time, and
 /// reads nothing from when the dot is sent until it is woken again: now and then that is when the
 /// driver is between two turns.
 struct Fickle {
-    seat: Seat,
+    ctx: MachineCtx,
     wakes: u32,
     next: u8,
     counts_up: bool,
@@ -28,7 +30,7 @@ impl Machine for Fickle {
                     actions.send(b".");
                     actions.notify_below(1);
                 }
-                self.seat.wake();
+                self.ctx.wake();
             }
             Input::Drained => actions.pause(),
             Input::Bytes(bytes) => {
@@ -57,7 +59,7 @@ fn bytes_that_come_while_a_machine_has_just_paused_are_not_lost() {
         let mut app = Application::with_config(config);
         app.handle_signals(false);
         let fickle =
-            Service::machine_with(|seat| Fickle { seat, wakes: 0, next: 0, counts_up: true });
+            Service::machine_with(|ctx| Fickle { ctx, wakes: 0, next: 0, counts_up: true });
         let service = app.add_service(fickle, "127.0.0.1:0").unwrap();
         told.send((app.local_addr(service).unwrap(), app.halt_handle())).unwrap();
         app.run()

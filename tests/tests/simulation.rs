@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use diesel_proto::testkit::net::{Fault, Link, LinkOptions, Stalls, explore, explore_sizes};
+use diesel_proto::testkit::net::{Link, LinkFault, LinkOptions, Stalls, explore, explore_sizes};
 use diesel_tests::{Crowd, Outcome};
 
 const fn ms(n: u64) -> Duration {
@@ -28,8 +28,8 @@ fn odd() -> LinkOptions {
 /// member says some 25 bytes, and hears some 400.)
 fn lossy() -> Link {
     let failing = |bytes| LinkOptions {
-        half_closes: Fault::likely(20, 0..=bytes),
-        resets: Fault::likely(20, 0..=bytes),
+        half_closes: LinkFault::likely(20, 0..=bytes),
+        resets: LinkFault::likely(20, 0..=bytes),
         ..odd()
     };
     Link { there: failing(30), back: failing(500) }

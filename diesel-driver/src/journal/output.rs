@@ -9,12 +9,12 @@ use std::io::{self, Write};
 
 use log::{Level, LevelFilter, Metadata};
 
-pub(super) struct Output {
+pub(super) struct LogOutput {
     /// Whether to print without a logger.
     pub(super) prints: bool,
 }
 
-impl Output {
+impl LogOutput {
     /// Whether a line of this target and level goes anywhere.
     pub(super) fn wants(&self, target: &str, level: Level) -> bool {
         log::log_enabled!(target: target, level) || self.prints(level)

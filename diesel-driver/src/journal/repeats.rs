@@ -19,15 +19,15 @@ const PERIOD: Duration = Duration::from_secs(1);
 pub(super) type Put<'a> = &'a mut dyn FnMut(&'static str, Level, fmt::Arguments<'_>);
 
 /// A line to be told.
-pub(super) struct Line {
+pub(super) struct LogLine {
     pub(super) service: Option<ServiceId>,
     pub(super) target: &'static str,
     pub(super) level: Level,
-    pub(super) what: What,
+    pub(super) what: LogText,
 }
 
 /// What a line says.
-pub(super) enum What {
+pub(super) enum LogText {
     Notice(Notice),
     /// The driver's own: of this kind, in these words.
     Own(&'static str, String),
@@ -35,15 +35,15 @@ pub(super) enum What {
 
 #[derive(Default)]
 pub(super) struct Repeats {
-    kinds: Vec<Kind>,
+    kinds: Vec<LineKind>,
     /// Lines of kinds for which there was no room, and since when.
     others: Option<(Instant, u64)>,
     due: Option<Instant>,
 }
 
-struct Kind {
+struct LineKind {
     /// The last one.
-    line: Line,
+    line: LogLine,
     /// When it was last told of.
     since: Instant,
     /// How many came since then.
@@ -52,7 +52,7 @@ struct Kind {
 
 impl Repeats {
     /// Puts a line out, or counts it.
-    pub(super) fn tell(&mut self, now: Instant, line: Line, put: Put<'_>) {
+    pub(super) fn tell(&mut self, now: Instant, line: LogLine, put: Put<'_>) {
         if let Some(kind) = self.kinds.iter_mut().find(|kind| kind.line.is_like(&line)) {
             if kind.more > 0 || now < kind.since + PERIOD {
                 kind.more += 1;
@@ -61,7 +61,7 @@ impl Repeats {
                 return self.is_due(due);
             }
             put(line.target, line.level, format_args!("{}", line.what));
-            *kind = Kind { line, since: now, more: 0 };
+            *kind = LineKind { line, since: now, more: 0 };
             return;
         }
         if self.kinds.len() >= KINDS {
@@ -74,7 +74,7 @@ impl Repeats {
             return self.is_due(due);
         }
         put(line.target, line.level, format_args!("{}", line.what));
-        self.kinds.push(Kind { line, since: now, more: 0 });
+        self.kinds.push(LineKind { line, since: now, more: 0 });
     }
 
     fn is_due(&mut self, at: Instant) {
@@ -132,21 +132,21 @@ fn put_others(during: Duration, n: u64, put: Put<'_>) {
     put(super::OWN, Level::Warn, format_args!("{n} more lines of other kinds in {seconds:.1} s"));
 }
 
-impl Kind {
+impl LineKind {
     fn put(&mut self, now: Instant, put: Put<'_>) {
-        let Line { target, level, what, .. } = &self.line;
+        let LogLine { target, level, what, .. } = &self.line;
         let (more, seconds) = (self.more, (now - self.since).as_secs_f64());
         put(target, *level, format_args!("{what} ({more} more like this in {seconds:.1} s)"));
         (self.since, self.more) = (now, 0);
     }
 }
 
-impl Line {
-    fn is_like(&self, other: &Line) -> bool {
+impl LogLine {
+    fn is_like(&self, other: &LogLine) -> bool {
         self.service == other.service
             && match (&self.what, &other.what) {
-                (What::Notice(a), What::Notice(b)) => are_alike(a, b),
-                (What::Own(a, _), What::Own(b, _)) => a == b,
+                (LogText::Notice(a), LogText::Notice(b)) => are_alike(a, b),
+                (LogText::Own(a, _), LogText::Own(b, _)) => a == b,
                 _ => false,
             }
     }
@@ -162,11 +162,11 @@ fn are_alike(a: &Notice, b: &Notice) -> bool {
     }
 }
 
-impl fmt::Display for What {
+impl fmt::Display for LogText {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            What::Notice(notice) => notice.fmt(f),
-            What::Own(_, words) => f.write_str(words),
+            LogText::Notice(notice) => notice.fmt(f),
+            LogText::Own(_, words) => f.write_str(words),
         }
     }
 }
@@ -190,8 +190,8 @@ mod tests {
 
     impl Log {
         fn tell(&mut self, ms: u64, notice: Notice) {
-            let what = What::Notice(notice);
-            let line = Line { service: None, target: "a", level: Level::Info, what };
+            let what = LogText::Notice(notice);
+            let line = LogLine { service: None, target: "a", level: Level::Info, what };
             let Log { repeats, lines } = self;
             repeats.tell(after(ms), line, &mut |_, level, words| {
                 lines.push(format!("{level} {words}"));

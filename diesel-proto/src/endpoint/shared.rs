@@ -5,8 +5,8 @@ use core::fmt;
 
 use bytes::Bytes;
 
-use crate::link::Link;
-use crate::{Cause, Deadline, End, External, Input, Instant, Machine, Slot, Workspace};
+use crate::link::Attached;
+use crate::{Cause, Deadline, End, FileRegion, Input, Instant, Machine, Upgradable, Workspace};
 
 /// An [`Endpoint`](crate::Endpoint) that owns no memory for what passes through: the caller lends a
 /// [`Workspace`] to each call, and many endpoints share one. `Send` if the machine is.
@@ -33,13 +33,13 @@ use crate::{Cause, Deadline, End, External, Input, Instant, Machine, Slot, Works
 /// }
 /// ```
 pub struct SharedEndpoint<M> {
-    pub(super) link: Link<M>,
+    pub(super) link: Attached<M>,
 }
 
 impl<M: Machine> SharedEndpoint<M> {
     /// Starts `machine` on a stream that is there.
     pub fn new(machine: M, now: Instant, workspace: &mut Workspace) -> Self {
-        let mut link = Link::new(machine);
+        let mut link = Attached::new(machine);
         link.start(now, workspace);
         SharedEndpoint { link }
     }
@@ -80,9 +80,9 @@ impl<M: Machine> SharedEndpoint<M> {
         self.link.flow.output.slices(into)
     }
 
-    /// As [`Endpoint::external`](crate::Endpoint::external).
-    pub fn external(&self) -> Option<External> {
-        self.link.flow.output.external()
+    /// As [`Endpoint::file_region`](crate::Endpoint::file_region).
+    pub fn file_region(&self) -> Option<FileRegion> {
+        self.link.flow.output.file_region()
     }
 
     /// As [`Endpoint::sent`](crate::Endpoint::sent).
@@ -162,7 +162,7 @@ impl<M: Machine> SharedEndpoint<M> {
     }
 
     /// As [`Endpoint::machine`](crate::Endpoint::machine).
-    pub fn machine(&self) -> &Slot<M> {
+    pub fn machine(&self) -> &Upgradable<M> {
         self.link.machine()
     }
 

@@ -39,8 +39,8 @@ fn probe(react: React) -> Endpoint<Probe> {
 
 fn seen(endpoint: &Endpoint<Probe>) -> &[String] {
     match endpoint.machine() {
-        Slot::First(probe) => &probe.seen,
-        Slot::Successor(_) => &[],
+        Upgradable::First(probe) => &probe.seen,
+        Upgradable::Successor(_) => &[],
     }
 }
 
@@ -273,23 +273,23 @@ fn drained_is_told_once_when_less_is_queued_than_asked_for() {
 #[test]
 fn taking_what_is_outgoing_sends_all_up_to_an_external() {
     const LARGE: &[u8] = &[b'x'; 5_000];
-    let region = External { id: 1, offset: 2, len: 3 };
+    let region = FileRegion { id: 1, offset: 2, len: 3 };
     let mut endpoint = probe(|input, actions| {
         if input == Input::Start {
             for _ in 0..20 {
                 actions.send_bytes(Bytes::from_static(LARGE));
             }
-            actions.send_external(External { id: 1, offset: 2, len: 3 });
+            actions.send_file_region(FileRegion { id: 1, offset: 2, len: 3 });
             actions.send(b"end");
         }
         0
     });
-    assert_eq!(endpoint.external(), None);
+    assert_eq!(endpoint.file_region(), None);
     assert_eq!(endpoint.take_outgoing(NOW), LARGE.repeat(20));
     assert_eq!(endpoint.queued(), 6);
-    assert_eq!(endpoint.external(), Some(region));
+    assert_eq!(endpoint.file_region(), Some(region));
     endpoint.sent(NOW, 3);
-    assert_eq!((endpoint.external(), endpoint.take_outgoing(NOW)), (None, b"end".to_vec()));
+    assert_eq!((endpoint.file_region(), endpoint.take_outgoing(NOW)), (None, b"end".to_vec()));
     assert_eq!((endpoint.queued(), endpoint.take_outgoing(NOW)), (0, vec![]));
 }
 
@@ -308,5 +308,5 @@ fn notices_come_out_once_and_in_order() {
 #[test]
 fn debug_shows_the_machine_and_its_stream() {
     let text = format!("{:?}", Endpoint::new(crate::LineEcho::default(), NOW));
-    assert!(text.starts_with("Endpoint(Link { machine: First(LineEcho"), "{text}");
+    assert!(text.starts_with("Endpoint(Attached { machine: First(LineEcho"), "{text}");
 }

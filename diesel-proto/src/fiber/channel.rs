@@ -17,7 +17,7 @@ use core::cell::{Cell, RefCell};
 use core::fmt;
 use core::task::Waker;
 
-use super::waiting::Waiting;
+use super::waiting::WaitingWaker;
 
 use crate::hub::{Core, Key, Learned};
 use crate::{
@@ -26,7 +26,7 @@ use crate::{
 };
 
 /// One connection, as its handles hold it.
-pub(crate) struct Socket {
+pub(crate) struct ConnShared {
     pub(crate) core: Rc<Core>,
     pub(crate) key: Key,
     pub(crate) service: Option<ServiceId>,
@@ -39,13 +39,13 @@ pub(crate) struct Socket {
     pub(crate) dirty: Cell<bool>,
 }
 
-impl fmt::Debug for Socket {
+impl fmt::Debug for ConnShared {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.id().fmt(f)
     }
 }
 
-impl Socket {
+impl ConnShared {
     pub(crate) fn id(&self) -> ConnId {
         self.core.conn_id(self.key)
     }
@@ -62,8 +62,8 @@ pub(crate) struct Channel {
     pub(crate) below: u64,
     /// The writer waits until fewer bytes are queued; zero: it does not wait.
     pub(crate) notify_below: u64,
-    pub(crate) reader: Waiting,
-    pub(crate) writer: Waiting,
+    pub(crate) reader: WaitingWaker,
+    pub(crate) writer: WaitingWaker,
     /// Boxed: of ten thousand connections hardly one is watched, and each is this much smaller.
     pub(crate) watched: Option<Box<Watched>>,
     /// Why our side closes, or why nothing goes any more.
@@ -84,7 +84,7 @@ pub(crate) struct Channel {
     pub(crate) paused: bool,
     /// The handler that it was accepted for goes on. Its handle may be elsewhere, or dropped.
     pub(crate) handled: bool,
-    pub(crate) connecting: Connecting,
+    pub(crate) connecting: ConnectState,
     pub(crate) holder: Holder,
     pub(crate) reader_dropped: bool,
     pub(crate) writer_dropped: bool,
@@ -130,16 +130,16 @@ impl Outgoing {
 /// What hardly any connection has: a client's, or one that is about to be handed to a machine.
 #[derive(Default)]
 pub(crate) struct Watched {
-    pub(crate) watcher: Waiting,
+    pub(crate) watcher: WaitingWaker,
     /// Its call said that it was in step, after this much.
-    pub(crate) in_step: Traffic,
+    pub(crate) in_step: ByteCounts,
     /// The machine that is to take over.
     successor: Option<Box<dyn Machine>>,
 }
 
 /// Bytes that the handles of a connection moved.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(crate) struct Traffic {
+pub(crate) struct ByteCounts {
     pub(crate) queued: u64,
     pub(crate) taken: u64,
 }
@@ -154,22 +154,22 @@ pub(crate) enum Holder {
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Connecting {
+pub(crate) enum ConnectState {
     No,
     Yes,
     Failed(ConnectErrorKind),
 }
 
 impl Channel {
-    pub(crate) fn new(connecting: Connecting) -> Self {
+    pub(crate) fn new(connecting: ConnectState) -> Self {
         Channel {
             input: Buffer::new(),
             output: None,
             moved: 0,
             below: 0,
             notify_below: 0,
-            reader: Waiting::default(),
-            writer: Waiting::default(),
+            reader: WaitingWaker::default(),
+            writer: WaitingWaker::default(),
             watched: None,
             write_failed: false,
             closing: None,
@@ -236,8 +236,8 @@ impl Channel {
     }
 
     /// How much was queued, and how much taken, since the connection was made.
-    pub(crate) fn traffic(&self) -> Traffic {
-        Traffic {
+    pub(crate) fn traffic(&self) -> ByteCounts {
+        ByteCounts {
             queued: self.moved.saturating_add(self.unmoved()),
             taken: self.input.received() - self.input.len() as u64,
         }

@@ -20,11 +20,11 @@ use core::future::{Future, poll_fn};
 use core::pin::Pin;
 use core::task::{Context, Poll, ready};
 
-use super::channel::{Socket, Traffic};
-use super::waiting::{Spare, Waiting};
+use super::channel::{ByteCounts, ConnShared};
+use super::waiting::{SpareWaker, WaitingWaker};
 use super::{Conn, Ctx};
 use crate::hub::Called;
-use crate::{Address, Cause, Error, Inner, Limit, Machine, Seat};
+use crate::{Address, Cause, Error, Inner, Limit, Machine, MachineCtx};
 
 /// A connection to a server, and the queue of calls on it. A cheap clone: all clones are the same
 /// client. The connection closes when the last one is dropped.
@@ -55,7 +55,7 @@ use crate::{Address, Cause, Error, Inner, Limit, Machine, Seat};
 /// ```
 #[derive(Clone)]
 pub struct Client {
-    shared: Rc<Shared>,
+    shared: Rc<ClientShared>,
 }
 
 /// Settings of a [`Client`]. Made by [`Client::builder`].
@@ -70,9 +70,9 @@ pub struct ClientBuilder {
 }
 
 /// Puts a layer around one connection after the other.
-type Wrap = dyn Fn(&Seat, Inner) -> Box<dyn Machine>;
+type Wrap = dyn Fn(&MachineCtx, Inner) -> Box<dyn Machine>;
 
-struct Shared {
+struct ClientShared {
     settings: ClientBuilder,
     /// There while no call has it, and before it is closed.
     conn: RefCell<Option<Conn>>,
@@ -140,7 +140,7 @@ impl Client {
     where
         F: AsyncFnOnce(&mut Conn) -> Result<T, Error>,
     {
-        let turn = Turn::wait(&self.shared).await?;
+        let turn = CallTurn::wait(&self.shared).await?;
         let mut lease = Lease::take(turn).await?;
         let Some(conn) = &mut lease.conn else { return Err(Error::Closed) };
         let result = call(conn).await;
@@ -180,15 +180,15 @@ impl ClientBuilder {
     /// The last one that is added is the outermost.
     pub fn layer<L: Machine + 'static>(
         mut self,
-        wrap: impl Fn(&Seat, Inner) -> L + 'static,
+        wrap: impl Fn(&MachineCtx, Inner) -> L + 'static,
     ) -> Self {
         let within = self.wrap.take();
-        self.wrap = Some(Rc::new(move |seat, inner| {
+        self.wrap = Some(Rc::new(move |machine_ctx, inner| {
             let inner = match &within {
-                Some(within) => Inner::boxed(within(seat, inner)),
+                Some(within) => Inner::boxed(within(machine_ctx, inner)),
                 None => inner,
             };
-            Box::new(wrap(seat, inner))
+            Box::new(wrap(machine_ctx, inner))
         }));
         self
     }
@@ -215,7 +215,7 @@ impl ClientBuilder {
     /// A client that connects at its first call.
     pub fn build(self) -> Client {
         Client {
-            shared: Rc::new(Shared {
+            shared: Rc::new(ClientShared {
                 settings: self,
                 conn: RefCell::new(None),
                 busy: Cell::new(false),
@@ -243,18 +243,18 @@ impl ClientBuilder {
 /// A call that waits for its turn.
 struct Queued {
     ticket: u64,
-    waiting: Waiting,
+    waiting: WaitingWaker,
     /// Its turn has come, and it was woken for it.
     called: bool,
 }
 
 /// The right to the connection. Dropping it is the next call's turn.
-struct Turn {
-    shared: Rc<Shared>,
+struct CallTurn {
+    shared: Rc<ClientShared>,
 }
 
-impl Turn {
-    async fn wait(shared: &Rc<Shared>) -> Result<Turn, Error> {
+impl CallTurn {
+    async fn wait(shared: &Rc<ClientShared>) -> Result<CallTurn, Error> {
         // A call may fail without ever waiting: it has its price, as any token does.
         let core = shared.settings.ctx.core();
         poll_fn(|cx| {
@@ -265,7 +265,7 @@ impl Turn {
         .await?;
         if !shared.busy.get() && shared.waiting.borrow().is_empty() {
             shared.busy.set(true);
-            return Ok(Turn { shared: Rc::clone(shared) });
+            return Ok(CallTurn { shared: Rc::clone(shared) });
         }
         let max = shared.settings.max_waiting;
         if shared.waiting.borrow().len() >= max {
@@ -273,12 +273,12 @@ impl Turn {
             return Err(Error::Limit(Limit::Calls(max)));
         }
         let ticket = shared.queue_up(&mut shared.waiting.borrow_mut());
-        let mut place = Place { shared: Rc::clone(shared), ticket };
+        let mut place = QueuePlace { shared: Rc::clone(shared), ticket };
         poll_fn(move |cx| place.poll(cx)).await
     }
 }
 
-impl Drop for Turn {
+impl Drop for CallTurn {
     fn drop(&mut self) {
         self.shared.busy.set(false);
         self.shared.call_next();
@@ -286,20 +286,20 @@ impl Drop for Turn {
 }
 
 /// A place in the queue.
-struct Place {
-    shared: Rc<Shared>,
+struct QueuePlace {
+    shared: Rc<ClientShared>,
     ticket: u64,
 }
 
-impl Place {
+impl QueuePlace {
     /// Where it is in the queue, whose tickets ascend.
     fn position(&self, waiting: &VecDeque<Queued>) -> Option<usize> {
         waiting.binary_search_by_key(&self.ticket, |queued| queued.ticket).ok()
     }
 
-    fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Result<Turn, Error>> {
+    fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Result<CallTurn, Error>> {
         let shared = &self.shared;
-        let mut spare = Spare::default();
+        let mut spare = SpareWaker::default();
         loop {
             let mut waiting = shared.waiting.borrow_mut();
             if self.position(&waiting).is_none() {
@@ -312,7 +312,7 @@ impl Place {
                 shared.busy.set(true);
                 drop(waiting);
                 drop(place);
-                return Poll::Ready(Ok(Turn { shared: Rc::clone(shared) }));
+                return Poll::Ready(Ok(CallTurn { shared: Rc::clone(shared) }));
             }
             if shared.settings.ctx.draining() {
                 return Poll::Ready(Err(Error::Shutdown));
@@ -329,7 +329,7 @@ impl Place {
     }
 }
 
-impl Drop for Place {
+impl Drop for QueuePlace {
     fn drop(&mut self) {
         let mine = {
             let mut waiting = self.shared.waiting.borrow_mut();
@@ -343,14 +343,14 @@ impl Drop for Place {
 
 /// The connection, while a call has it.
 struct Lease {
-    turn: Turn,
+    turn: CallTurn,
     conn: Option<Conn>,
     /// What was moved before the call began.
-    before: Traffic,
+    before: ByteCounts,
 }
 
 impl Lease {
-    async fn take(turn: Turn) -> Result<Lease, Error> {
+    async fn take(turn: CallTurn) -> Result<Lease, Error> {
         let shared = Rc::clone(&turn.shared);
         if shared.closed.get() {
             return Err(Error::Closed);
@@ -374,7 +374,7 @@ impl Lease {
         }
         let mut connect = settings.ctx.connect(settings.address);
         if let Some(wrap) = settings.wrap.clone() {
-            connect = connect.layer(move |seat, inner| wrap(seat, inner));
+            connect = connect.layer(move |machine_ctx, inner| wrap(machine_ctx, inner));
         }
         let mut conn = connect.await?;
         let mut before = begin(&conn);
@@ -421,7 +421,7 @@ impl Drop for Lease {
 }
 
 /// A call begins: in step, until something is queued or taken.
-fn begin(conn: &Conn) -> Traffic {
+fn begin(conn: &Conn) -> ByteCounts {
     let channel = &mut *conn.socket().channel.borrow_mut();
     let traffic = channel.traffic();
     channel.watched.get_or_insert_default().in_step = traffic;
@@ -429,7 +429,7 @@ fn begin(conn: &Conn) -> Traffic {
 }
 
 /// Whether the next call may have the connection.
-fn is_in_step(conn: &Conn, before: Traffic, is_answered: bool) -> bool {
+fn is_in_step(conn: &Conn, before: ByteCounts, is_answered: bool) -> bool {
     let channel = conn.socket().channel.borrow();
     if !channel.input.is_empty() || channel.half_closed {
         return false;
@@ -440,7 +440,7 @@ fn is_in_step(conn: &Conn, before: Traffic, is_answered: bool) -> bool {
     is_marked || (is_answered && is_exchanged)
 }
 
-impl Shared {
+impl ClientShared {
     /// Keeps a connection for the next call, if there may be one.
     fn give_back(&self, conn: Conn) {
         if !self.closed.get() && !self.settings.ctx.draining() {
@@ -453,7 +453,7 @@ impl Shared {
     fn queue_up(&self, waiting: &mut VecDeque<Queued>) -> u64 {
         let ticket = self.next_ticket.get();
         self.next_ticket.set(ticket + 1);
-        waiting.push_back(Queued { ticket, waiting: Waiting::default(), called: false });
+        waiting.push_back(Queued { ticket, waiting: WaitingWaker::default(), called: false });
         ticket
     }
 
@@ -473,7 +473,7 @@ impl Shared {
     }
 }
 
-impl Called for Shared {
+impl Called for ClientShared {
     /// The call whose turn has come was polled since, if it is ever polled: it was forgotten, or
     /// its fiber awaits something else. It loses its place.
     fn pass_over(self: Rc<Self>) {
@@ -490,7 +490,7 @@ impl Called for Shared {
 }
 
 /// Spawns the fiber that watches a connection until it is gone.
-fn watch(shared: &Rc<Shared>, socket: &Rc<Socket>) -> Result<(), Error> {
+fn watch(shared: &Rc<ClientShared>, socket: &Rc<ConnShared>) -> Result<(), Error> {
     let (shared, socket) = (Rc::downgrade(shared), Rc::clone(socket));
     let on_close = shared.upgrade().and_then(|shared| shared.settings.on_close.clone());
     socket.core.clone().spawn(async move {
@@ -510,8 +510,12 @@ fn watch(shared: &Rc<Shared>, socket: &Rc<Socket>) -> Result<(), Error> {
     Ok(())
 }
 
-fn poll_gone(shared: &Weak<Shared>, socket: &Socket, cx: &mut Context<'_>) -> Poll<Cause> {
-    let mut spare = Spare::default();
+fn poll_gone(
+    shared: &Weak<ClientShared>,
+    socket: &ConnShared,
+    cx: &mut Context<'_>,
+) -> Poll<Cause> {
+    let mut spare = SpareWaker::default();
     loop {
         let mut channel = socket.channel.borrow_mut();
         let closing = channel.closing;

@@ -5,7 +5,7 @@ use alloc::rc::Rc;
 use core::fmt;
 
 use super::Ctx;
-use super::channel::{Holder, Socket};
+use super::channel::{ConnShared, Holder};
 use super::read::{Count, Peek, Read, Some as SomeBytes, ToEnd, Until, UntilEol};
 use super::write::{Flush, Payload, Write};
 use crate::{Address, Cause, ConnId, Machine};
@@ -33,21 +33,21 @@ use crate::{Address, Cause, ConnId, Machine};
 /// down (`write` and `flush` may wait until the grace period ends). The others are named at each
 /// method.
 pub struct Conn {
-    socket: Rc<Socket>,
+    socket: Rc<ConnShared>,
 }
 
 /// The half of a connection that receives. Dropping it drops what still arrives.
 pub struct Reader {
-    socket: Rc<Socket>,
+    socket: Rc<ConnShared>,
 }
 
 /// The half of a connection that sends. Dropping it ends our side once everything queued is sent.
 pub struct Writer {
-    socket: Rc<Socket>,
+    socket: Rc<ConnShared>,
 }
 
 impl Conn {
-    pub(crate) fn new(socket: Rc<Socket>) -> Self {
+    pub(crate) fn new(socket: Rc<ConnShared>) -> Self {
         Conn { socket }
     }
 
@@ -189,13 +189,13 @@ impl Conn {
         }
     }
 
-    pub(crate) fn socket(&self) -> &Rc<Socket> {
+    pub(crate) fn socket(&self) -> &Rc<ConnShared> {
         &self.socket
     }
 }
 
 impl Reader {
-    pub(super) fn new(socket: Rc<Socket>) -> Self {
+    pub(super) fn new(socket: Rc<ConnShared>) -> Self {
         Reader { socket }
     }
 
@@ -269,7 +269,7 @@ impl Reader {
 }
 
 impl Writer {
-    pub(super) fn new(socket: Rc<Socket>) -> Self {
+    pub(super) fn new(socket: Rc<ConnShared>) -> Self {
         Writer { socket }
     }
 
@@ -310,7 +310,7 @@ impl Writer {
     }
 }
 
-impl Socket {
+impl ConnShared {
     pub(crate) fn close(&self, cause: Cause, abort: bool) {
         {
             let channel = &mut *self.channel.borrow_mut();

@@ -8,14 +8,14 @@ use core::pin::Pin;
 use core::task::{Context, Poll, ready};
 use core::time::Duration;
 
-use super::channel::{Connecting, error_of};
+use super::channel::{ConnectState, error_of};
 use super::join::{self, JoinHandle};
-use super::waiting::Spare;
+use super::waiting::SpareWaker;
 use super::{Conn, Event, First2, first};
 use crate::hub::begun::Begun;
 use crate::hub::fibers::Role;
-use crate::hub::{Alarm, Core, WrapClient};
-use crate::{Address, ConnectError, Error, Inner, Instant, Machine, Reason, Seat, TimerKey};
+use crate::hub::{Core, HubTimer, WrapClient};
+use crate::{Address, ConnectError, Error, Inner, Instant, Machine, MachineCtx, Reason, TimerKey};
 
 /// A fiber's way to its hub. A cheap clone, so that it fits beside a socket token in
 /// [`first`](crate::first).
@@ -246,11 +246,11 @@ impl Future for Sleep {
         }
         // A sleep may move from one fiber to another between two polls: the last one is woken.
         let is_set = key.is_some_and(|key| match core.timers.borrow_mut().value_mut(key) {
-            Some(Alarm::Wake(waker)) => waker.will_wake(cx.waker()),
+            Some(HubTimer::Wake(waker)) => waker.will_wake(cx.waker()),
             _ => false,
         });
         if !is_set {
-            let alarm = Alarm::Wake(cx.waker().clone());
+            let alarm = HubTimer::Wake(cx.waker().clone());
             let replaced = {
                 let mut timers = core.timers.borrow_mut();
                 match key.and_then(|key| timers.value_mut(key)) {
@@ -312,15 +312,15 @@ impl Connect {
     /// one that is added is the outermost.
     pub fn layer<L: Machine + 'static>(
         mut self,
-        wrap: impl FnOnce(&Seat, Inner) -> L + 'static,
+        wrap: impl FnOnce(&MachineCtx, Inner) -> L + 'static,
     ) -> Self {
         let inner_wrap = self.wrap.take();
-        self.wrap = Some(Box::new(move |seat, inner| {
+        self.wrap = Some(Box::new(move |machine_ctx, inner| {
             let inner = match inner_wrap {
-                Some(inner_wrap) => Inner::boxed(inner_wrap(seat, inner)),
+                Some(inner_wrap) => Inner::boxed(inner_wrap(machine_ctx, inner)),
                 None => inner,
             };
-            Box::new(wrap(seat, inner))
+            Box::new(wrap(machine_ctx, inner))
         }));
         self
     }
@@ -359,28 +359,28 @@ impl Future for Connect {
                 }
             },
         };
-        let mut spare = Spare::default();
+        let mut spare = SpareWaker::default();
         let outcome = loop {
             let mut channel = connecting.socket().channel.borrow_mut();
             let (state, broken) = (channel.connecting, channel.broken());
             break match (state, broken) {
-                (Connecting::Failed(kind), _) => {
+                (ConnectState::Failed(kind), _) => {
                     Err(ConnectError { address: *address, kind }.into())
                 }
-                (Connecting::No, _) => {
+                (ConnectState::No, _) => {
                     drop(channel);
                     Ok(connecting)
                 }
-                (Connecting::Yes, Some(cause)) => Err(error_of(cause)),
-                (Connecting::Yes, None) if core.forbids_waiting(core.now.get()) => {
+                (ConnectState::Yes, Some(cause)) => Err(error_of(cause)),
+                (ConnectState::Yes, None) if core.forbids_waiting(core.now.get()) => {
                     Err(Error::Shutdown)
                 }
-                (Connecting::Yes, None) if channel.writer.register(cx, &mut spare) => {
+                (ConnectState::Yes, None) if channel.writer.register(cx, &mut spare) => {
                     drop(channel);
                     *conn = Some(connecting);
                     return Poll::Pending;
                 }
-                (Connecting::Yes, None) => {
+                (ConnectState::Yes, None) => {
                     drop(channel);
                     spare.fill(cx);
                     continue;

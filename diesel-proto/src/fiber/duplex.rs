@@ -21,12 +21,12 @@ use alloc::rc::Rc;
 use core::cell::{Cell, RefCell};
 use core::fmt;
 
-use super::channel::{Channel, Connecting, Holder, Socket};
+use super::channel::{Channel, ConnShared, ConnectState, Holder};
 use super::{Reader, Writer};
-use crate::{Actions, Cause, Pipeline, Seat, ServiceConfig, ServiceId};
+use crate::{Actions, Cause, MachineCtx, Pipeline, ServiceConfig, ServiceId};
 
 /// The machine's end of a two-way stream of bytes to a fiber, whose ends are a [`Reader`] and a
-/// [`Writer`]. Made by [`Seat::duplex`].
+/// [`Writer`]. Made by [`MachineCtx::duplex`].
 ///
 /// What a fiber does with its handles wakes the machine ([`Input::Wake`](crate::Input::Wake)): bytes
 /// were queued, or taken, or a handle was dropped. The machine then looks: it takes what was queued,
@@ -37,7 +37,7 @@ use crate::{Actions, Cause, Pipeline, Seat, ServiceConfig, ServiceId};
 ///
 /// /// Sends the length of what comes as lines, which a fiber reads.
 /// struct Lengths {
-///     seat: Seat,
+///     seat: MachineCtx,
 ///     duplex: Duplex,
 /// }
 ///
@@ -90,22 +90,22 @@ use crate::{Actions, Cause, Pipeline, Seat, ServiceConfig, ServiceId};
 /// # hub.outgoing(conn, |slices| assert_eq!(slices.concat(), b"5\r\n3\r\n5\r\n"));
 /// ```
 pub struct Duplex {
-    socket: Rc<Socket>,
+    socket: Rc<ConnShared>,
 }
 
 impl Duplex {
     pub(crate) fn new(
-        seat: &Seat,
+        machine_ctx: &MachineCtx,
         service: Option<ServiceId>,
         config: &Rc<ServiceConfig>,
-        connecting: Connecting,
+        connecting: ConnectState,
     ) -> Self {
-        let socket = Rc::new(Socket {
-            core: Rc::clone(seat.core()),
-            key: seat.conn().into(),
+        let socket = Rc::new(ConnShared {
+            core: Rc::clone(machine_ctx.core()),
+            key: machine_ctx.conn().into(),
             service,
-            peer: seat.peer(),
-            learned: seat.layers(),
+            peer: machine_ctx.peer(),
+            learned: machine_ctx.layers(),
             config: Rc::clone(config),
             channel: RefCell::new(Channel::new(connecting)),
             dirty: Cell::new(false),
@@ -113,23 +113,23 @@ impl Duplex {
         Duplex { socket }
     }
 
-    pub(super) fn socket(&self) -> &Rc<Socket> {
+    pub(super) fn socket(&self) -> &Rc<ConnShared> {
         &self.socket
     }
 
     /// A stream for another machine, or another message, in the memory of this one: nothing of before
     /// is left. Returns `false`, and changes nothing, while a handle of before is held.
-    pub fn renew(&mut self, seat: &Seat) -> bool {
+    pub fn renew(&mut self, machine_ctx: &MachineCtx) -> bool {
         let Some(socket) = Rc::get_mut(&mut self.socket) else { return false };
-        if !Rc::ptr_eq(&socket.core, seat.core()) {
+        if !Rc::ptr_eq(&socket.core, machine_ctx.core()) {
             return false;
         }
-        (socket.key, socket.service) = (seat.conn().into(), seat.service());
-        (socket.peer, socket.learned) = (seat.peer(), seat.layers());
+        (socket.key, socket.service) = (machine_ctx.conn().into(), machine_ctx.service());
+        (socket.peer, socket.learned) = (machine_ctx.peer(), machine_ctx.layers());
         let channel = socket.channel.get_mut();
         channel.input.clear(&mut socket.core.slices.borrow_mut());
         socket.core.drop_output(channel, None);
-        *channel = Channel::new(Connecting::No);
+        *channel = Channel::new(ConnectState::No);
         *socket.dirty.get_mut() = false;
         true
     }
@@ -260,7 +260,7 @@ impl fmt::Debug for Duplex {
 }
 
 /// The machine's side of a channel that it has borrowed.
-impl Socket {
+impl ConnShared {
     #[inline]
     pub(super) fn receive(&self, channel: &mut Channel, bytes: &[u8]) {
         if channel.reader_dropped || channel.closing.is_some() {

@@ -22,7 +22,7 @@ use core::task::{Context, Poll, Waker, ready};
 
 use slab::Slab;
 
-use super::waiting::{Spare, Waiting};
+use super::waiting::{SpareWaker, WaitingWaker};
 use crate::Error;
 use crate::hub::Core;
 
@@ -38,16 +38,16 @@ use crate::hub::Core;
 /// assert_eq!(subscription.try_next().unwrap(), Some(7));
 /// ```
 pub struct Event<T> {
-    shared: Rc<Shared<T>>,
+    shared: Rc<EventShared<T>>,
 }
 
-struct Shared<T> {
+struct EventShared<T> {
     core: Rc<Core>,
     capacity: usize,
-    queue: RefCell<Queue<T>>,
+    queue: RefCell<EventQueue<T>>,
 }
 
-struct Queue<T> {
+struct EventQueue<T> {
     /// The messages that someone has not read, oldest first. `len() <= capacity`.
     messages: VecDeque<Message<T>>,
     /// The number of the oldest one.
@@ -74,7 +74,7 @@ struct Subscriber {
     /// The number of the next message to be read. `first - next`, if that is more than zero, is
     /// how many it missed.
     next: u64,
-    waiting: Waiting,
+    waiting: WaitingWaker,
     /// Its neighbours in the list of those that wait.
     before: u32,
     after: u32,
@@ -85,7 +85,7 @@ const NONE: u32 = u32::MAX;
 
 impl<T: Clone + 'static> Event<T> {
     pub(crate) fn new(core: Rc<Core>, capacity: usize) -> Self {
-        let queue = Queue {
+        let queue = EventQueue {
             messages: VecDeque::new(),
             first: 0,
             subscribers: Slab::new(),
@@ -96,14 +96,14 @@ impl<T: Clone + 'static> Event<T> {
             visited: 0,
         };
         let capacity = capacity.max(1);
-        Event { shared: Rc::new(Shared { core, capacity, queue: RefCell::new(queue) }) }
+        Event { shared: Rc::new(EventShared { core, capacity, queue: RefCell::new(queue) }) }
     }
 
     /// From here on, gets everything that is fired.
     pub fn subscribe(&self) -> Subscription<T> {
         let queue = &mut *self.shared.queue.borrow_mut();
         let next = queue.first + queue.messages.len() as u64;
-        let waiting = Waiting::default();
+        let waiting = WaitingWaker::default();
         let id = queue.subscribers.insert(Subscriber { next, waiting, before: NONE, after: NONE });
         Subscription { shared: Rc::clone(&self.shared), id }
     }
@@ -124,7 +124,7 @@ impl<T: Clone + 'static> Event<T> {
     }
 }
 
-impl<T> Shared<T> {
+impl<T> EventShared<T> {
     fn fire(&self, value: T, sender: Option<usize>) {
         let (dropped, waiting, queued) = {
             let queue = &mut *self.queue.borrow_mut();
@@ -152,9 +152,9 @@ impl<T> Shared<T> {
     }
 }
 
-impl<T> Queue<T> {
+impl<T> EventQueue<T> {
     /// Registers the waker of subscriber `id`, at the end of the list if it did not wait before.
-    fn register(&mut self, id: usize, cx: &Context<'_>, spare: &mut Spare) -> bool {
+    fn register(&mut self, id: usize, cx: &Context<'_>, spare: &mut SpareWaker) -> bool {
         let tail = self.tail;
         let Some(subscriber) = self.subscribers.get_mut(id) else { return true };
         let is_listed = subscriber.waiting.is_waiting();
@@ -245,7 +245,7 @@ impl<T> Queue<T> {
 
 /// A place in the stream of an event's messages. Made by [`Event::subscribe`].
 pub struct Subscription<T> {
-    shared: Rc<Shared<T>>,
+    shared: Rc<EventShared<T>>,
     id: usize,
 }
 
@@ -303,7 +303,7 @@ impl<T: Clone + 'static> Future for Wait<'_, T> {
         let subscription = &mut *self.subscription;
         let core = Rc::clone(&subscription.shared.core);
         ready!(core.may_go_on(cx))?;
-        let mut spare = Spare::default();
+        let mut spare = SpareWaker::default();
         let outcome = loop {
             match subscription.try_next() {
                 Ok(Some(value)) => break Ok(value),

@@ -8,7 +8,7 @@ use core::future::Future;
 use core::pin::Pin;
 use core::task::{Context, Poll, ready};
 
-use super::waiting::{Spare, Waiting};
+use super::waiting::{SpareWaker, WaitingWaker};
 use crate::hub::Core;
 use crate::{Error, FiberId};
 
@@ -23,21 +23,21 @@ use crate::{Error, FiberId};
 pub struct JoinHandle<T> {
     core: Rc<Core>,
     fiber: FiberId,
-    outcome: Weak<Outcome<T>>,
+    outcome: Weak<JoinOutcome<T>>,
     /// What keeps that. The hub drops it, whatever it is, if nobody reads it.
     kept: Option<Rc<dyn Any>>,
 }
 
-struct Outcome<T> {
+struct JoinOutcome<T> {
     value: Cell<Option<Result<T, Error>>>,
-    waiting: RefCell<Waiting>,
+    waiting: RefCell<WaitingWaker>,
     fiber: Cell<Option<FiberId>>,
 }
 
 /// Says that the fiber did not come to its end, unless it did.
-struct Unfinished<T> {
+struct UnfinishedGuard<T> {
     core: Rc<Core>,
-    outcome: Rc<Outcome<T>>,
+    outcome: Rc<JoinOutcome<T>>,
 }
 
 pub(super) fn spawn<F>(core: &Rc<Core>, future: F) -> Result<JoinHandle<F::Output>, Error>
@@ -45,12 +45,12 @@ where
     F: Future + 'static,
     F::Output: 'static,
 {
-    let outcome = Rc::new(Outcome {
+    let outcome = Rc::new(JoinOutcome {
         value: Cell::new(None),
-        waiting: RefCell::new(Waiting::default()),
+        waiting: RefCell::new(WaitingWaker::default()),
         fiber: Cell::new(None),
     });
-    let unfinished = Unfinished { core: Rc::clone(core), outcome: Rc::clone(&outcome) };
+    let unfinished = UnfinishedGuard { core: Rc::clone(core), outcome: Rc::clone(&outcome) };
     let fiber = core.spawn(async move {
         let unfinished = unfinished;
         let output = future.await;
@@ -91,7 +91,7 @@ impl<T> Future for JoinHandle<T> {
             self.core.spend_token();
             return Poll::Ready(Err(Error::AlreadyDone));
         };
-        let mut spare = Spare::default();
+        let mut spare = SpareWaker::default();
         let outcome = loop {
             if let Some(outcome) = shared.value.take() {
                 // There is no other: whoever asks again is told so.
@@ -126,7 +126,7 @@ impl<T> Drop for JoinHandle<T> {
     }
 }
 
-impl<T> Drop for Unfinished<T> {
+impl<T> Drop for UnfinishedGuard<T> {
     fn drop(&mut self) {
         let value = self.outcome.value.take();
         self.outcome.value.set(Some(value.unwrap_or_else(|| {

@@ -21,7 +21,7 @@ use alloc::boxed::Box;
 use alloc::rc::Rc;
 use core::fmt;
 
-use super::channel::{Channel, Connecting, Socket};
+use super::channel::{Channel, ConnShared, ConnectState};
 use super::duplex::Duplex;
 use crate::hub::{Core, HandlerFuture, Making, Role};
 use crate::{Actions, Cause, Conn, Input, Instant, Machine, Nested};
@@ -32,10 +32,10 @@ pub(crate) type StartHandler = Rc<dyn Fn(Conn) -> HandlerFuture>;
 /// Between a stream and the handle of a fiber.
 pub(crate) struct FiberMachine {
     duplex: Duplex,
-    stage: Stage,
+    stage: FiberStage,
 }
 
-enum Stage {
+enum FiberStage {
     /// The handler begins once the stream is there.
     New(StartHandler),
     Running,
@@ -46,32 +46,33 @@ enum Stage {
 impl FiberMachine {
     /// For a connection that a service accepted: a fiber of `handler` begins with the stream.
     pub(crate) fn accepted(making: &Making, handler: StartHandler) -> Self {
-        let duplex = duplex(making, Connecting::No);
-        FiberMachine { duplex, stage: Stage::New(handler) }
+        let duplex = duplex(making, ConnectState::No);
+        FiberMachine { duplex, stage: FiberStage::New(handler) }
     }
 
     /// For a connection that a fiber asked for, and that fiber's handle of it.
     pub(crate) fn connecting(making: &Making) -> (Self, Conn) {
-        let duplex = duplex(making, Connecting::Yes);
+        let duplex = duplex(making, ConnectState::Yes);
         let conn = Conn::new(Rc::clone(duplex.socket()));
-        (FiberMachine { duplex, stage: Stage::Running }, conn)
+        (FiberMachine { duplex, stage: FiberStage::Running }, conn)
     }
 
     /// Whether the next step runs no user code.
     pub(crate) fn is_plain(&self) -> bool {
-        !matches!(self.stage, Stage::Next(_)) && !self.socket().channel.borrow().has_successor()
+        !matches!(self.stage, FiberStage::Next(_))
+            && !self.socket().channel.borrow().has_successor()
     }
 
     /// Whether the handler waits for bytes of its peer, and for nothing else of this connection.
     pub(crate) fn waits_for_bytes(&self) -> bool {
         let channel = self.socket().channel.borrow();
-        matches!(self.stage, Stage::Running)
+        matches!(self.stage, FiberStage::Running)
             && channel.input.is_empty()
             && channel.reader.is_waiting()
             && channel.unmoved() == 0
     }
 
-    fn socket(&self) -> &Rc<Socket> {
+    fn socket(&self) -> &Rc<ConnShared> {
         self.duplex.socket()
     }
 
@@ -80,11 +81,11 @@ impl FiberMachine {
     }
 
     fn start(&mut self, actions: &mut Actions<'_>) {
-        let stage = core::mem::replace(&mut self.stage, Stage::Running);
-        let Stage::New(handler) = stage else {
+        let stage = core::mem::replace(&mut self.stage, FiberStage::Running);
+        let FiberStage::New(handler) = stage else {
             let writer = {
                 let channel = &mut *self.socket().channel.borrow_mut();
-                channel.connecting = Connecting::No;
+                channel.connecting = ConnectState::No;
                 channel.writer.take()
             };
             return self.core().put_off(writer);
@@ -132,8 +133,8 @@ impl FiberMachine {
     fn break_off(&mut self, cause: Cause) {
         let socket = &**self.duplex.socket();
         let channel = &mut *socket.channel.borrow_mut();
-        if let (Connecting::Yes, Cause::Connect(kind)) = (channel.connecting, cause) {
-            channel.connecting = Connecting::Failed(kind);
+        if let (ConnectState::Yes, Cause::Connect(kind)) = (channel.connecting, cause) {
+            channel.connecting = ConnectState::Failed(kind);
         }
         socket.break_off(channel, cause);
     }
@@ -158,13 +159,13 @@ impl FiberMachine {
             next.pass_on(now, Input::Eof, actions);
         }
         next.settle(None, actions);
-        self.stage = Stage::Next(next);
+        self.stage = FiberStage::Next(next);
     }
 }
 
 impl Machine for FiberMachine {
     fn step(&mut self, now: Instant, input: Input<'_>, actions: &mut Actions<'_>) -> usize {
-        if let Stage::Next(next) = &mut self.stage {
+        if let FiberStage::Next(next) = &mut self.stage {
             let taken = next.pass_on(now, input, actions);
             next.settle(None, actions);
             return taken;
@@ -206,7 +207,7 @@ impl Machine for FiberMachine {
     }
 
     fn held(&self) -> usize {
-        if let Stage::Next(next) = &self.stage {
+        if let FiberStage::Next(next) = &self.stage {
             return next.held();
         }
         self.socket().channel.borrow().held()
@@ -214,7 +215,7 @@ impl Machine for FiberMachine {
 
     fn scanned(&self) -> u64 {
         match &self.stage {
-            Stage::Next(next) => next.scanned(),
+            FiberStage::Next(next) => next.scanned(),
             _ => self.socket().channel.borrow().input.scanned(),
         }
     }
@@ -236,11 +237,11 @@ impl fmt::Debug for FiberMachine {
     }
 }
 
-fn duplex(making: &Making, connecting: Connecting) -> Duplex {
+fn duplex(making: &Making, connecting: ConnectState) -> Duplex {
     Duplex::new(&making.ctx, making.service, &making.config, connecting)
 }
 
-fn pause_or_not(socket: &Socket, channel: &mut Channel, actions: &mut Actions<'_>) {
+fn pause_or_not(socket: &ConnShared, channel: &mut Channel, actions: &mut Actions<'_>) {
     let dropped = channel.reader_dropped || channel.closing.is_some();
     if dropped && !channel.input.is_empty() {
         channel.input.clear(&mut socket.core.slices.borrow_mut());

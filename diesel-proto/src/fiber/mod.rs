@@ -37,5 +37,5 @@ pub use self::join::JoinHandle;
 pub use self::read::{Count, Peek, Read, Some, ToEnd, Until, UntilEol, Want};
 pub use self::write::{Flush, Payload, Write};
 
-pub(crate) use self::channel::{Channel, Connecting, Outgoing, Socket, cause_of};
+pub(crate) use self::channel::{Channel, ConnShared, ConnectState, Outgoing, cause_of};
 pub(crate) use self::machine::{FiberMachine, StartHandler};

@@ -10,8 +10,8 @@ use core::future::Future;
 use core::pin::Pin;
 use core::task::{Context, Poll, ready};
 
-use super::channel::Socket;
-use super::waiting::Spare;
+use super::channel::ConnShared;
+use super::waiting::SpareWaker;
 use crate::hub::Core;
 use crate::{Blocks, Buffer, Chunk, Error, Limit, Line};
 
@@ -21,48 +21,48 @@ use crate::{Blocks, Buffer, Chunk, Error, Limit, Line};
 #[derive(Debug)]
 #[must_use = "futures do nothing unless awaited"]
 pub struct Read<'a, W> {
-    socket: &'a Socket,
+    socket: &'a ConnShared,
     want: W,
 }
 
 impl<'a, W> Read<'a, W> {
-    fn new(socket: &'a Socket, want: W) -> Self {
+    fn new(socket: &'a ConnShared, want: W) -> Self {
         Read { socket, want }
     }
 }
 
 impl<'a> Read<'a, Until<'a>> {
-    pub(crate) fn until(socket: &'a Socket, sentinel: &'a [u8]) -> Self {
+    pub(crate) fn until(socket: &'a ConnShared, sentinel: &'a [u8]) -> Self {
         Read::new(socket, Until { sentinel, limit: socket.config.read_limit })
     }
 }
 
 impl<'a> Read<'a, UntilEol> {
-    pub(crate) fn until_eol(socket: &'a Socket) -> Self {
+    pub(crate) fn until_eol(socket: &'a ConnShared) -> Self {
         Read::new(socket, UntilEol { limit: socket.config.read_limit })
     }
 }
 
 impl<'a> Read<'a, Count> {
-    pub(crate) fn bytes(socket: &'a Socket, n: usize) -> Self {
+    pub(crate) fn bytes(socket: &'a ConnShared, n: usize) -> Self {
         Read::new(socket, Count { n, limit: socket.config.read_limit })
     }
 }
 
 impl<'a> Read<'a, Peek> {
-    pub(crate) fn peek(socket: &'a Socket, n: usize) -> Self {
+    pub(crate) fn peek(socket: &'a ConnShared, n: usize) -> Self {
         Read::new(socket, Peek { n, limit: socket.config.read_limit })
     }
 }
 
 impl<'a> Read<'a, Some> {
-    pub(crate) fn some(socket: &'a Socket) -> Self {
+    pub(crate) fn some(socket: &'a ConnShared) -> Self {
         Read::new(socket, Some { limit: socket.config.read_ahead })
     }
 }
 
 impl<'a> Read<'a, ToEnd> {
-    pub(crate) fn to_end(socket: &'a Socket, limit: usize) -> Self {
+    pub(crate) fn to_end(socket: &'a ConnShared, limit: usize) -> Self {
         Read::new(socket, ToEnd { limit })
     }
 }
@@ -83,7 +83,7 @@ impl<W: Want + Unpin> Future for Read<'_, W> {
         let Read { socket, want } = self.get_mut();
         let core = &*socket.core;
         ready!(core.may_go_on(cx))?;
-        let mut spare = Spare::default();
+        let mut spare = SpareWaker::default();
         loop {
             let mut borrowed = socket.channel.borrow_mut();
             let channel = &mut *borrowed;
@@ -91,7 +91,7 @@ impl<W: Want + Unpin> Future for Read<'_, W> {
             // What was taken is returned from where it was made: it is not moved once more.
             let error = match taken {
                 Ok(Some(taken)) => {
-                    settled(core, socket, channel.paused);
+                    token_done(core, socket, channel.paused);
                     return Poll::Ready(Ok(taken));
                 }
                 Err(limit) => {
@@ -115,22 +115,22 @@ impl<W: Want + Unpin> Future for Read<'_, W> {
                     }
                 },
             };
-            settled(core, socket, channel.paused);
+            token_done(core, socket, channel.paused);
             return Poll::Ready(Err(error));
         }
     }
 }
 
 /// A token was satisfied, or failed. There may be room to read on.
-fn settled(core: &Core, socket: &Socket, paused: bool) {
+fn token_done(core: &Core, socket: &ConnShared, paused: bool) {
     core.spend_token();
     if paused {
         core.look_at(socket);
     }
 }
 
-type Input = Buffer<Rc<Vec<u8>>>;
-type Lent = Blocks<Rc<Vec<u8>>>;
+type InputBuffer = Buffer<Rc<Vec<u8>>>;
+type LentBlocks = Blocks<Rc<Vec<u8>>>;
 
 /// One thing that can be waited for.
 pub trait Want: sealed::Sealed {
@@ -144,8 +144,8 @@ pub trait Want: sealed::Sealed {
     #[doc(hidden)]
     fn take(
         &mut self,
-        input: &mut Input,
-        blocks: &mut Lent,
+        input: &mut InputBuffer,
+        blocks: &mut LentBlocks,
         ended: bool,
     ) -> Result<Option<Self::Output>, Limit>;
 }
@@ -197,8 +197,8 @@ pub struct ToEnd {
 fn take_until(
     sentinel: &[u8],
     limit: usize,
-    input: &mut Input,
-    blocks: &mut Lent,
+    input: &mut InputBuffer,
+    blocks: &mut LentBlocks,
 ) -> Result<Option<Chunk>, Limit> {
     let taken = match sentinel {
         [byte] => input.take_through(*byte, limit, blocks),
@@ -218,8 +218,8 @@ macro_rules! want {
             #[inline(always)]
             fn take(
                 &mut $self,
-                $input: &mut Input,
-                $blocks: &mut Lent,
+                $input: &mut InputBuffer,
+                $blocks: &mut LentBlocks,
                 $ended: bool,
             ) -> Result<Option<$output>, Limit> {
                 $take

@@ -1,19 +1,19 @@
 //! Wakers of fibers that wait for something of a handle.
 //!
 //! Cloning, waking and dropping a waker may run user code, and no borrow may be held across that.
-//! So a waker is cloned into a [`Spare`] before it is registered, and taken out before it is woken.
+//! So a waker is cloned into a [`SpareWaker`] before it is registered, and taken out before it is woken.
 
 use core::task::{Context, Waker};
 
 /// The waker of the fiber that waits for one thing to happen.
 #[derive(Default)]
-pub(crate) struct Waiting(Option<Waker>);
+pub(crate) struct WaitingWaker(Option<Waker>);
 
 /// A waker that was cloned while nothing was borrowed; later the one that it replaced. Declared
 /// before the borrows under which it is used, it is dropped after they have ended.
 ///
 /// ```text
-/// let mut spare = Spare::default();
+/// let mut spare = SpareWaker::default();
 /// loop {
 ///     borrow, look, return what there is
 ///     if waiting.register(cx, &mut spare) { return Poll::Pending }
@@ -25,20 +25,20 @@ pub(crate) struct Waiting(Option<Waker>);
 /// A second look is needed because the clone may have changed what the first one saw. There is no
 /// third: with a waker in the spare, `register` succeeds.
 #[derive(Default)]
-pub(crate) struct Spare(Option<Waker>);
+pub(crate) struct SpareWaker(Option<Waker>);
 
-impl Spare {
+impl SpareWaker {
     /// Clones the waker of `cx`, while nothing is borrowed.
     pub(crate) fn fill(&mut self, cx: &Context<'_>) {
         self.0 = Some(cx.waker().clone());
     }
 }
 
-impl Waiting {
+impl WaitingWaker {
     /// Registers the waker of `cx`, from the spare unless it is registered already. Returns whether
     /// it could: if not, the caller is to fill the spare and look again.
     #[must_use = "fill the spare, and look again"]
-    pub(crate) fn register(&mut self, cx: &Context<'_>, spare: &mut Spare) -> bool {
+    pub(crate) fn register(&mut self, cx: &Context<'_>, spare: &mut SpareWaker) -> bool {
         if self.0.as_ref().is_some_and(|waker| waker.will_wake(cx.waker())) {
             return true;
         }

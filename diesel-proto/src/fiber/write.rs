@@ -10,21 +10,21 @@ use core::task::{Context, Poll, ready};
 
 use bytes::Bytes;
 
-use super::channel::{Outgoing, Socket, error_of};
-use super::waiting::Spare;
+use super::channel::{ConnShared, Outgoing, error_of};
+use super::waiting::SpareWaker;
 use crate::{Blocks, Chunk, Closed, Error, Line, Pipeline};
 
 /// Waits for room, then queues, once: polled again after that, it fails with
 /// [`Error::AlreadyDone`]. Made by [`Writer::write`](crate::Writer::write).
 #[must_use = "futures do nothing unless awaited"]
 pub struct Write<'a, P> {
-    socket: &'a Socket,
+    socket: &'a ConnShared,
     payload: P,
     is_done: bool,
 }
 
 impl<'a, P> Write<'a, P> {
-    pub(crate) fn new(socket: &'a Socket, payload: P) -> Self {
+    pub(crate) fn new(socket: &'a ConnShared, payload: P) -> Self {
         Write { socket, payload, is_done: false }
     }
 }
@@ -43,7 +43,7 @@ impl<P: Payload> Future for Write<'_, P> {
             core.spend_token();
             return Poll::Ready(Err(Error::AlreadyDone));
         }
-        let mut spare = Spare::default();
+        let mut spare = SpareWaker::default();
         let mut channel = loop {
             let mut channel = socket.channel.borrow_mut();
             if let Some(error) = channel.write_error() {
@@ -71,7 +71,7 @@ impl<P: Payload> Future for Write<'_, P> {
         let payload = &mut self.payload;
         let pushed = if P::RUNS_FOREIGN_CODE {
             drop(channel);
-            let mut lent = Lent::take(socket);
+            let mut lent = BorrowedQueue::take(socket);
             payload.queue_in(&mut lent.output.pipeline, &mut lent.blocks)
         } else {
             let blocks = &mut core.workspace.borrow_mut().blocks;
@@ -94,25 +94,25 @@ impl<P: Payload> Future for Write<'_, P> {
 /// The queue of a connection, taken out for as long as something is pushed: what formats itself, or
 /// is dropped once it was copied, may be user code, and nothing of the hub is borrowed meanwhile.
 /// Goes back however that ends.
-struct Lent<'a> {
-    socket: &'a Socket,
+struct BorrowedQueue<'a> {
+    socket: &'a ConnShared,
     output: Box<Outgoing>,
     /// Bytes that were in it.
     before: u64,
     blocks: Blocks,
 }
 
-impl<'a> Lent<'a> {
-    fn take(socket: &'a Socket) -> Self {
+impl<'a> BorrowedQueue<'a> {
+    fn take(socket: &'a ConnShared) -> Self {
         let output = socket.channel.borrow_mut().output.take();
         let output = output.unwrap_or_else(|| socket.core.lend_output());
         let before = output.pipeline.len();
         let blocks = core::mem::take(&mut socket.core.workspace.borrow_mut().blocks);
-        Lent { socket, output, before, blocks }
+        BorrowedQueue { socket, output, before, blocks }
     }
 }
 
-impl Drop for Lent<'_> {
+impl Drop for BorrowedQueue<'_> {
     fn drop(&mut self) {
         self.socket.core.workspace.borrow_mut().blocks = core::mem::take(&mut self.blocks);
         // No other writer can have queued meanwhile: the one that there is was borrowed.
@@ -135,11 +135,11 @@ impl<P> fmt::Debug for Write<'_, P> {
 #[derive(Debug)]
 #[must_use = "futures do nothing unless awaited"]
 pub struct Flush<'a> {
-    socket: &'a Socket,
+    socket: &'a ConnShared,
 }
 
 impl<'a> Flush<'a> {
-    pub(crate) fn new(socket: &'a Socket) -> Self {
+    pub(crate) fn new(socket: &'a ConnShared) -> Self {
         Flush { socket }
     }
 }
@@ -150,7 +150,7 @@ impl Future for Flush<'_> {
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let core = &*self.socket.core;
         ready!(core.may_go_on(cx))?;
-        let mut spare = Spare::default();
+        let mut spare = SpareWaker::default();
         let outcome = loop {
             let mut channel = self.socket.channel.borrow_mut();
             if let Some(cause) = channel.broken() {

@@ -11,13 +11,13 @@
 //! | `receive_data(data)` | [`received(&data)`](crate::http1::ServerConnection::received): says how much was taken |
 //! | `receive_data(b"")` | [`eof()`](crate::http1::ServerConnection::eof) |
 //! | `next_event()` → `NEED_DATA`, `PAUSED` | [`next_event()`](crate::http1::ServerConnection::next_event) → `None`; [`wants_input()`](crate::http1::ServerConnection::wants_input) tells which |
-//! | `Request`, `Data`, `EndOfMessage`, `ConnectionClosed` | [`Event::Request`](crate::http1::Event), `Data`, `End`, `Closed` |
+//! | `Request`, `Data`, `EndOfMessage`, `ConnectionClosed` | [`Event::Request`](crate::http1::RequestEvent), `Data`, `End`, `Closed` |
 //! | `send(Response(..))` | [`respond`](crate::http1::ServerConnection::respond) |
 //! | `send(Data(..))`, `send(EndOfMessage())` | [`data`](crate::http1::ServerConnection::data), [`end`](crate::http1::ServerConnection::end); or [`respond_whole`](crate::http1::ServerConnection::respond_whole) for all at once |
 //! | the bytes that `send` returns | [`outgoing`](crate::http1::ServerConnection::outgoing), then [`sent`](crate::http1::ServerConnection::sent) |
 //! | `start_next_cycle()` | not needed: the next request follows when this one is answered |
 //! | `RemoteProtocolError` | [`Rejection`](crate::http1::Rejection), with the [`Rule`](crate::http1::Rule) that was broken; [`reject`](crate::http1::ServerConnection::reject) answers it |
-//! | `LocalProtocolError` | [`Misuse`](crate::http1::Misuse): nothing is sent |
+//! | `LocalProtocolError` | [`LocalProtocolError`](crate::http1::LocalProtocolError): nothing is sent |
 //! | `our_state`, `their_state` | [`state()`](crate::http1::ServerConnection): both sides in one table, printed in the docs of [`http1`](crate::http1#the-order-of-things) |
 //! | `MUST_CLOSE` | [`must_close()`](crate::http1::ServerConnection::must_close) |
 //! | `SWITCHED_PROTOCOL`, `trailing_data` | an upgrade; what was not taken belongs to the next protocol |

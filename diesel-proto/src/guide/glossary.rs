@@ -36,7 +36,7 @@
 //! | record and replay | [`hub::Input`](crate::hub::Input), [`Hub::handle`](crate::Hub::handle) |
 //! | reset, RST | [`End::Abort`](crate::End::Abort), [`Conn::abort`](crate::Conn::abort); of the peer: [`Cause::Reset`](crate::Cause::Reset), [`Error::Reset`](crate::Error::Reset) |
 //! | `select!`, race | [`first`](crate::first()) |
-//! | `sendfile` | a region, [`External`](crate::External): in the protocol crate; `diesel-driver` does not send files yet |
+//! | `sendfile` | a region, [`FileRegion`](crate::FileRegion): in the protocol crate; `diesel-driver` does not send files yet |
 //! | timeouts | a service's: [`ServiceConfig::idle`](crate::ServiceConfig::idle), [`write_stall`](crate::ServiceConfig::write_stall); HTTP's: [`Deadlines`](crate::http1::Deadlines); a handler's: [`Ctx::timeout`](crate::Ctx::timeout); a machine's: [`Actions::set_deadline`](crate::Actions::set_deadline). Each has a [`Reason`](crate::Reason) |
 //! | TLS, SSL, HTTPS | no layer yet: see [TLS](super::machines#tls) |
 //! | user code | handlers, machines, hooks and wakers of the application; no borrow of the hub is held while it runs |
@@ -67,7 +67,7 @@
 //! | notice | what a person may want to know; the embedder logs it |
 //! | plain handler | an HTTP handler that is not `async`: it runs when its request is complete |
 //! | pure | without I/O, clock, threads, or randomness of its own |
-//! | seat | a machine's access to the hub around it: [`Seat`](crate::Seat) |
+//! | seat | a machine's access to the hub around it: [`MachineCtx`](crate::MachineCtx) |
 //! | seed | the random bytes that an embedder gives a hub: [`Hub::seed`](crate::Hub::seed); or the number that a simulation is drawn from |
 //! | service | what serves the connections of one address: a handler with its settings |
 //! | token | a future that a [`Conn`](crate::Conn) or a [`Ctx`](crate::Ctx) gives: all that was asked for, or nothing yet |

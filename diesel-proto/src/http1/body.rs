@@ -159,8 +159,8 @@ impl BodyWriter {
 
     /// Waits until the client has ended its side, as [`Request::closed`](super::Request::closed)
     /// does.
-    pub fn closed(&self) -> Closed {
-        Closed { exchange: Some(Rc::clone(&self.exchange)) }
+    pub fn closed(&self) -> ClientClosed {
+        ClientClosed { exchange: Some(Rc::clone(&self.exchange)) }
     }
 
     /// Adds a field that goes out behind the body, if that is chunked, and the client speaks
@@ -185,12 +185,12 @@ impl BodyWriter {
 
 /// Waits until a client has ended its side: see [`Request::closed`](super::Request::closed).
 #[must_use = "futures do nothing unless polled"]
-pub struct Closed {
+pub struct ClientClosed {
     /// None for the request of a plain handler.
     pub(super) exchange: Option<Rc<Exchange>>,
 }
 
-impl Future for Closed {
+impl Future for ClientClosed {
     type Output = ();
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
@@ -198,7 +198,7 @@ impl Future for Closed {
     }
 }
 
-impl fmt::Debug for Closed {
+impl fmt::Debug for ClientClosed {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("Closed")
     }

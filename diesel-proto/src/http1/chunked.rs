@@ -14,7 +14,7 @@
 //!
 //! - Data is handed out where it lies. Framing is read byte by byte and remembered as a state, never
 //!   kept: so no byte is looked at twice, and nothing depends on the cuts.
-//! - `State` and `step` are the whole grammar. `quick` takes a plain size line at once, as the steps
+//! - `ChunkState` and `step` are the whole grammar. `quick` takes a plain size line at once, as the steps
 //!   would; it leaves to them whatever is wrong, or not all there.
 //! - In everything but data each byte is bounded: digits by [`MAX_DIGITS`], extensions by their
 //!   limit, which is for the whole body.
@@ -75,7 +75,7 @@ pub struct ChunkedDecoder {
     extensions_left: usize,
     /// Of the size that is being read.
     digits: u8,
-    state: State,
+    state: ChunkState,
 }
 
 /// What was found. How many bytes were taken for it comes beside.
@@ -92,7 +92,7 @@ pub enum Decoded<'a> {
 
 /// What comes next.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum State {
+enum ChunkState {
     /// A digit of a size, or, if there are some, what follows it.
     Size,
     /// A semicolon, or more of the blanks before it.
@@ -131,7 +131,7 @@ impl ChunkedDecoder {
             body_limit: limits.body,
             extensions_left: limits.chunk_extensions,
             digits: 0,
-            state: State::Size,
+            state: ChunkState::Size,
         }
     }
 
@@ -147,11 +147,11 @@ impl ChunkedDecoder {
     #[inline]
     pub fn decode<'a>(&mut self, bytes: &'a [u8]) -> Result<(usize, Decoded<'a>), Rejection> {
         let mut framing = self.quick(bytes);
-        if self.state != State::Data {
+        if self.state != ChunkState::Data {
             framing += self.steps(bytes.get(framing..).unwrap_or_default());
         }
         match self.state {
-            State::Data => {
+            ChunkState::Data => {
                 let rest = bytes.get(framing..).unwrap_or_default();
                 let len =
                     usize::try_from(self.left).map_or(rest.len(), |left| rest.len().min(left));
@@ -162,12 +162,12 @@ impl ChunkedDecoder {
                 self.taken += len as u64;
                 self.left -= len as u64;
                 if self.left == 0 {
-                    self.state = State::DataCr;
+                    self.state = ChunkState::DataCr;
                 }
                 Ok((framing + len, Decoded::Data(data)))
             }
-            State::End => Ok((framing, Decoded::End)),
-            State::Refused(rule) => Err(Rejection::new(rule, self.left)),
+            ChunkState::End => Ok((framing, Decoded::End)),
+            ChunkState::Refused(rule) => Err(Rejection::new(rule, self.left)),
             _ => Ok((framing, Decoded::Incomplete)),
         }
     }
@@ -185,7 +185,7 @@ impl ChunkedDecoder {
 
     /// Whether the last chunk was taken.
     pub fn is_ended(&self) -> bool {
-        self.state == State::End
+        self.state == ChunkState::End
     }
 
     /// Takes the end of a chunk and a size line, if they are all there, and nothing but digits and
@@ -193,8 +193,8 @@ impl ChunkedDecoder {
     #[inline]
     fn quick(&mut self, bytes: &[u8]) -> usize {
         let (line, before) = match (self.state, bytes) {
-            (State::DataCr, [b'\r', b'\n', line @ ..]) => (line, 2),
-            (State::Size, line) if self.digits == 0 => (line, 0),
+            (ChunkState::DataCr, [b'\r', b'\n', line @ ..]) => (line, 2),
+            (ChunkState::Size, line) if self.digits == 0 => (line, 0),
             _ => return 0,
         };
         let mut size = 0;
@@ -220,7 +220,7 @@ impl ChunkedDecoder {
     #[cold]
     fn steps(&mut self, bytes: &[u8]) -> usize {
         for (taken, &byte) in bytes.iter().enumerate() {
-            if let State::Data | State::End | State::Refused(_) = self.state {
+            if let ChunkState::Data | ChunkState::End | ChunkState::Refused(_) = self.state {
                 return taken;
             }
             match self.step(byte) {
@@ -229,7 +229,7 @@ impl ChunkedDecoder {
                     self.taken += 1;
                 }
                 Err((rule, back)) => {
-                    self.state = State::Refused(rule);
+                    self.state = ChunkState::Refused(rule);
                     self.left = self.taken - u64::from(back);
                 }
             }
@@ -244,8 +244,8 @@ impl ChunkedDecoder {
     /// chunk-size = 1*HEXDIG
     /// chunk-ext  = *( BWS ";" BWS token [ BWS "=" BWS ( token / quoted-string ) ] )
     /// ```
-    fn step(&mut self, byte: u8) -> Result<State, (Rule, u8)> {
-        use State::*;
+    fn step(&mut self, byte: u8) -> Result<ChunkState, (Rule, u8)> {
+        use ChunkState::*;
         match (self.state, hex(byte)) {
             (Size, Some(digit)) => {
                 return self.digit(digit).map(|()| Size).map_err(|rule| (rule, 0));
@@ -308,7 +308,7 @@ impl ChunkedDecoder {
 
     /// Whether this byte belongs to the extensions, whether it may be there or not.
     fn is_extension(&self, byte: u8) -> bool {
-        use State::*;
+        use ChunkState::*;
         match self.state {
             Size => self.digits > 0 && (byte == b';' || is_blank(byte)),
             Semicolon | NameStart | Name | NameEnd | ValueStart | Token | Quoted | Escaped
@@ -318,11 +318,11 @@ impl ChunkedDecoder {
     }
 
     /// The state after a size line. `size <= body_limit - declared`, or it is zero.
-    fn begin(&mut self, size: u64) -> State {
+    fn begin(&mut self, size: u64) -> ChunkState {
         self.left = size;
         self.declared += size;
         self.digits = 0;
-        if size == 0 { State::End } else { State::Data }
+        if size == 0 { ChunkState::End } else { ChunkState::Data }
     }
 }
 

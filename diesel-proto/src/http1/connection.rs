@@ -3,7 +3,7 @@
 //! ```text
 //!   bytes ──▶ receive ──▶ Received       respond, data, end ──▶ bytes
 //!                │                              │
-//!                └────────▶  State  ◀───────────┘       (state.rs: what may happen now)
+//!                └────────▶  ConnectionState  ◀───────────┘       (state.rs: what may happen now)
 //! ```
 //!
 //! Rules of this file:
@@ -20,7 +20,7 @@
 
 mod event;
 mod layer;
-mod misuse;
+mod local_error;
 mod owned;
 mod receive;
 mod respond;
@@ -34,19 +34,19 @@ use alloc::vec::Vec;
 use core::fmt;
 
 use super::head::HeadReader;
-use super::message::{MessageReader, MessageWriter, Output, Writing};
-use super::state::{Client, ClientEvent, Server, State};
+use super::message::{MessageOutput, MessageReader, MessageWriter, WriteStage};
+use super::state::{ClientEvent, ClientState, ConnectionState, ServerState};
 use super::{Limits, Rejection, Rule};
 
-pub(super) use super::message::{Heading, Wording};
-pub use event::{Event, OwnedRequestHead, Received};
+pub(super) use super::message::{HeadCache, ResponseHead};
+pub use event::{OwnedRequestHead, Received, RequestEvent};
 pub(super) use layer::Resting;
-pub use misuse::Misuse;
+pub use local_error::LocalProtocolError;
 pub use owned::ServerConnection;
 
 /// What a server asks of its clients.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Config {
+pub struct ConnectionConfig {
     /// How much they may send.
     pub limits: Limits,
     /// Whether HTTP/1.0 is refused, with 426. It is not, by default.
@@ -67,11 +67,11 @@ pub struct Config {
 /// use std::sync::Arc;
 ///
 /// use diesel_proto::http1::{
-///     BodyLength, Config, Received, FieldSpans, Headers, Output, SharedServerConnection, Status,
+///     BodyLength, ConnectionConfig, Received, FieldSpans, Headers, MessageOutput, SharedServerConnection, Status,
 /// };
 /// use diesel_proto::{Blocks, Pipeline};
 ///
-/// let mut connection = SharedServerConnection::new(Arc::new(Config::default()));
+/// let mut connection = SharedServerConnection::new(Arc::new(ConnectionConfig::default()));
 /// let (mut blocks, mut spans) = (Blocks::new(), FieldSpans::new());
 /// let bytes = b"GET /hello HTTP/1.1\r\nHost: example.org\r\n\r\n";
 ///
@@ -80,7 +80,7 @@ pub struct Config {
 /// assert!(matches!(event, Some(Received::Request(head)) if head.target_text() == "/hello"));
 ///
 /// let mut pipeline = Pipeline::new();
-/// let mut out = Output::new(&mut pipeline, &mut blocks);
+/// let mut out = MessageOutput::new(&mut pipeline, &mut blocks);
 /// connection.respond(Status::OK, &Headers::new(), BodyLength::Exactly(2), None, &mut out)?;
 /// connection.data(b"hi", &mut out)?;
 /// connection.end(&Headers::new(), &mut out)?;
@@ -92,8 +92,8 @@ pub struct Config {
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 pub struct SharedServerConnection {
-    config: Arc<Config>,
-    state: State,
+    config: Arc<ConnectionConfig>,
+    state: ConnectionState,
     reader: MessageReader<HeadReader>,
     writer: MessageWriter,
     request: Traits,
@@ -136,10 +136,10 @@ struct Protocols(Vec<u8>);
 
 impl SharedServerConnection {
     /// A connection on which nothing has happened.
-    pub fn new(config: Arc<Config>) -> Self {
+    pub fn new(config: Arc<ConnectionConfig>) -> Self {
         SharedServerConnection {
             config,
-            state: State::new(),
+            state: ConnectionState::new(),
             reader: MessageReader::new(),
             writer: MessageWriter::new(),
             request: Traits::default(),
@@ -152,49 +152,49 @@ impl SharedServerConnection {
     }
 
     /// Where both peers are.
-    pub fn state(&self) -> State {
+    pub fn state(&self) -> ConnectionState {
         self.state
     }
 
     /// Whether nothing is under way: no request has begun, and no answer is owed. An empty line
     /// begins no request (RFC 9112, 2.2).
     pub fn is_idle(&self) -> bool {
-        self.state.client == Client::Idle
-            && self.state.server == Server::Idle
+        self.state.client == ClientState::Idle
+            && self.state.server == ServerState::Idle
             && !self.reader.has_partial()
     }
 
     /// Whether the head of a request has begun to arrive, and is not complete.
     pub fn is_in_head(&self) -> bool {
-        self.state.client == Client::Idle && self.reader.has_partial()
+        self.state.client == ClientState::Idle && self.reader.has_partial()
     }
 
     /// Whether the body of a request is on its way.
     pub fn is_in_body(&self) -> bool {
-        self.state.client == Client::Sending
+        self.state.client == ClientState::Sending
     }
 
     /// Whether the request that is to be answered has arrived completely.
     pub fn request_is_complete(&self) -> bool {
-        self.state.client == Client::Done
+        self.state.client == ClientState::Done
     }
 
     /// Whether the last response was sent: when everything queued has gone out, the connection is
     /// to be closed.
     pub fn must_close(&self) -> bool {
-        self.state.server == Server::MustClose
+        self.state.server == ServerState::MustClose
     }
 
     /// Whether the response that has begun is delimited by the end of the stream alone. If it cannot
     /// be completed, the stream has to be reset: closed, it would look complete (RFC 9112, 8).
     pub fn ends_with_stream(&self) -> bool {
-        self.state.server == Server::Sending && self.writer.writing() == Writing::UntilClose
+        self.state.server == ServerState::Sending && self.writer.writing() == WriteStage::UntilClose
     }
 
     /// Whether both sides speak another protocol now. Bytes that were not taken are the first of
     /// that one.
     pub fn is_switched(&self) -> bool {
-        self.state.server == Server::Switched
+        self.state.server == ServerState::Switched
     }
 
     /// The rule that the client broke, if it did.

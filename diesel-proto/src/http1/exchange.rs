@@ -24,17 +24,17 @@ use core::mem;
 use core::task::{Context, Poll, Waker};
 
 use super::{Headers, Status};
-use crate::Seat;
+use crate::MachineCtx;
 
 #[derive(Default)]
 pub(super) struct Exchange {
-    state: RefCell<State>,
+    state: RefCell<ExchangeState>,
 }
 
 #[derive(Default)]
-struct State {
+struct ExchangeState {
     /// Of the machine: none before the first request begins, and after the last ended.
-    seat: Option<Seat>,
+    ctx: Option<MachineCtx>,
     /// The machine polls the handler, and looks when that is over.
     is_polled: bool,
     /// The client has ended its side.
@@ -63,23 +63,23 @@ pub(super) enum Interim {
 /// The machine's side.
 impl Exchange {
     /// A request begins. What was left of the one before was dropped when it was over.
-    pub(super) fn begin(&self, seat: Seat, expects_continue: bool, has_ended: bool) {
+    pub(super) fn begin(&self, ctx: MachineCtx, expects_continue: bool, has_ended: bool) {
         let state = &mut *self.state.borrow_mut();
-        state.seat = Some(seat);
+        state.ctx = Some(ctx);
         (state.expects_continue, state.has_ended) = (expects_continue, has_ended);
         (state.wants_body, state.wants_all) = (false, false);
     }
 
     /// The request is over: what waits for the client's end is told.
     pub(super) fn finish(&self) {
-        let (seat, watchers, trailers, interim) = {
+        let (ctx, watchers, trailers, interim) = {
             let state = &mut *self.state.borrow_mut();
             state.is_polled = false;
             let watchers = mem::take(&mut state.watchers);
             let trailers = mem::take(&mut state.trailers);
-            (state.seat.take(), watchers, trailers, mem::take(&mut state.interim))
+            (state.ctx.take(), watchers, trailers, mem::take(&mut state.interim))
         };
-        drop((seat, trailers, interim));
+        drop((ctx, trailers, interim));
         watchers.into_iter().for_each(Waker::wake);
     }
 
@@ -127,7 +127,7 @@ impl Exchange {
         {
             let state = &mut *self.state.borrow_mut();
             state.wants_all |= all;
-            if mem::replace(&mut state.wants_body, true) || state.seat.is_none() {
+            if mem::replace(&mut state.wants_body, true) || state.ctx.is_none() {
                 return;
             }
             if mem::take(&mut state.expects_continue) {
@@ -141,7 +141,7 @@ impl Exchange {
     pub(super) fn inform(&self, status: Status, headers: Headers) {
         {
             let state = &mut *self.state.borrow_mut();
-            if state.seat.is_none() {
+            if state.ctx.is_none() {
                 return;
             }
             state.interim.push(Interim::Inform(status, headers));
@@ -159,7 +159,7 @@ impl Exchange {
         loop {
             {
                 let state = &mut *self.state.borrow_mut();
-                if state.has_ended || state.seat.is_none() {
+                if state.has_ended || state.ctx.is_none() {
                     return Poll::Ready(());
                 }
                 if state.watchers.iter().any(|waker| waker.will_wake(cx.waker())) {
@@ -176,12 +176,12 @@ impl Exchange {
     }
 
     fn wake(&self) {
-        let seat = {
+        let ctx = {
             let state = self.state.borrow();
-            state.seat.clone().filter(|_| !state.is_polled)
+            state.ctx.clone().filter(|_| !state.is_polled)
         };
-        if let Some(seat) = seat {
-            seat.wake();
+        if let Some(ctx) = ctx {
+            ctx.wake();
         }
     }
 }

@@ -20,7 +20,7 @@ use super::{Limits, RequestHead};
 /// It is as large as the most fields that a message had, at 16 bytes each, and the longest head.
 #[derive(Clone, Debug, Default)]
 pub struct FieldSpans {
-    spans: Vec<Span>,
+    spans: Vec<FieldSpan>,
     /// What the head means that was read last, if it was one.
     map: HeadMap,
     /// The head that was kept last.
@@ -31,7 +31,7 @@ pub struct FieldSpans {
 
 /// Where one field is: the name, and the value behind it, in bytes since the start of the head.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Span {
+pub(super) struct FieldSpan {
     pub(super) name: u32,
     pub(super) name_len: u32,
     pub(super) value: u32,
@@ -85,17 +85,17 @@ impl FieldSpans {
 
     /// Those of another message.
     #[inline]
-    pub(super) fn replace(&mut self, spans: impl Iterator<Item = Span>) {
+    pub(super) fn replace(&mut self, spans: impl Iterator<Item = FieldSpan>) {
         self.clear();
         self.spans.extend(spans);
     }
 
     #[inline]
-    pub(super) fn push(&mut self, span: Span) {
+    pub(super) fn push(&mut self, span: FieldSpan) {
         self.spans.push(span);
     }
 
-    pub(super) fn spans(&self) -> &[Span] {
+    pub(super) fn spans(&self) -> &[FieldSpan] {
         &self.spans
     }
 
@@ -108,7 +108,7 @@ impl FieldSpans {
 #[derive(Clone, Copy, Default)]
 pub struct FieldsView<'a> {
     bytes: &'a [u8],
-    spans: &'a [Span],
+    spans: &'a [FieldSpan],
 }
 
 impl<'a> FieldsView<'a> {
@@ -167,7 +167,7 @@ impl fmt::Debug for Redacted<'_> {
     }
 }
 
-impl Span {
+impl FieldSpan {
     #[inline]
     pub(super) fn name(self, bytes: &[u8]) -> &[u8] {
         bytes.get(self.name as usize..(self.name + self.name_len) as usize).unwrap_or_default()

@@ -1,7 +1,7 @@
 //! What answers requests: plain functions and `async` ones, behind one face.
 //!
 //! Which kind a function is shows in what it returns: a plain one a response, an `async` one a
-//! future of it. The parameter `Kind` of [`Handler`] tells the two apart, and is inferred.
+//! future of it. The parameter `HandlerVariant` of [`Handler`] tells the two apart, and is inferred.
 //!
 //! It must never know what a connection is.
 
@@ -34,30 +34,30 @@ use crate::{Error, Poller};
     note = "a response is a `Response`, a text, a `Status`, a pair of a `Status` and one of these, or a \
             `Result` of one whose error is an `Error` or converts to it: see `IntoResponse`"
 )]
-pub trait Handler<Kind>: sealed::Sealed<Kind> {
+pub trait Handler<HandlerVariant>: sealed::Sealed<HandlerVariant> {
     #[doc(hidden)]
     fn into_answers(self) -> Answers;
 }
 
 mod sealed {
-    pub trait Sealed<Kind> {}
+    pub trait Sealed<HandlerVariant> {}
 }
 
 /// Marks plain handlers.
 #[derive(Debug)]
-pub enum Plain {}
+pub enum PlainKind {}
 
 /// Marks `async` ones.
 #[derive(Debug)]
-pub enum Fiber {}
+pub enum AsyncKind {}
 
 /// A handler of either kind, whatever it returns.
 #[doc(hidden)]
-pub struct Answers(pub(super) Kind);
+pub struct Answers(pub(super) HandlerVariant);
 
 pub(super) type PlainHandler = dyn Fn(Request) -> Result<Response, Error>;
 
-pub(super) enum Kind {
+pub(super) enum HandlerVariant {
     Plain(Box<PlainHandler>),
     /// Makes memory for one request at a time.
     Fiber(Box<dyn Fn() -> Box<dyn Answering>>),
@@ -78,22 +78,22 @@ pub(super) trait Answering {
 }
 
 /// Where the future of a handler lives.
-struct Place<B, F> {
+struct FuturePlace<B, F> {
     begin: B,
     future: Pin<Box<Option<F>>>,
 }
 
-impl<B, F> Place<B, F>
+impl<B, F> FuturePlace<B, F>
 where
     B: Fn(Request) -> F + 'static,
     F: Future<Output = Result<Response, Error>> + 'static,
 {
     fn boxed(begin: B) -> Box<dyn Answering> {
-        Box::new(Place { begin, future: Box::pin(None) })
+        Box::new(FuturePlace { begin, future: Box::pin(None) })
     }
 }
 
-impl<B, F> Answering for Place<B, F>
+impl<B, F> Answering for FuturePlace<B, F>
 where
     B: Fn(Request) -> F,
     F: Future<Output = Result<Response, Error>>,
@@ -123,40 +123,40 @@ where
     }
 }
 
-impl<H, R> sealed::Sealed<Plain> for H
+impl<H, R> sealed::Sealed<PlainKind> for H
 where
     H: Fn(Request) -> R + 'static,
     R: IntoResponse,
 {
 }
 
-impl<H, R> Handler<Plain> for H
+impl<H, R> Handler<PlainKind> for H
 where
     H: Fn(Request) -> R + 'static,
     R: IntoResponse,
 {
     fn into_answers(self) -> Answers {
-        Answers(Kind::Plain(Box::new(move |request| self(request).into_response())))
+        Answers(HandlerVariant::Plain(Box::new(move |request| self(request).into_response())))
     }
 }
 
-impl<H, R> sealed::Sealed<Fiber> for H
+impl<H, R> sealed::Sealed<AsyncKind> for H
 where
     H: AsyncFn(Request) -> R + 'static,
     R: IntoResponse,
 {
 }
 
-impl<H, R> Handler<Fiber> for H
+impl<H, R> Handler<AsyncKind> for H
 where
     H: AsyncFn(Request) -> R + 'static,
     R: IntoResponse,
 {
     fn into_answers(self) -> Answers {
         let handler = Rc::new(self);
-        Answers(Kind::Fiber(Box::new(move || {
+        Answers(HandlerVariant::Fiber(Box::new(move || {
             let handler = Rc::clone(&handler);
-            Place::boxed(move |request| {
+            FuturePlace::boxed(move |request| {
                 let handler = Rc::clone(&handler);
                 async move { handler(request).await.into_response() }
             })

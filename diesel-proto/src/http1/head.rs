@@ -30,10 +30,10 @@ use core::ops::Range;
 
 use memchr::memchr;
 
+use self::map::{ConnectionOptions, HeadLines};
 pub(super) use self::map::{HeadMap, Method};
-use self::map::{Lines, Options};
 use super::authority::{Authority, parse_host};
-use super::fields::Span;
+use super::fields::FieldSpan;
 use super::framing::Framing;
 use super::syntax::{field_line, is_tchar};
 use super::target::{Target, effective_host};
@@ -217,7 +217,7 @@ impl HeadReader {
     }
 
     /// Judges the lines that have come, up to the empty one.
-    fn judge(&mut self, bytes: &[u8], limits: &Limits) -> Result<Option<Lines>, Rejection> {
+    fn judge(&mut self, bytes: &[u8], limits: &Limits) -> Result<Option<HeadLines>, Rejection> {
         loop {
             let in_fields = self.fields_start > 0;
             let (end, too_long) = match in_fields {
@@ -260,7 +260,7 @@ impl HeadReader {
                     let line = bytes.get(self.start as usize..self.fields_start as usize);
                     let line = line.unwrap_or_default();
                     let parts = request_line(line).map_err(wrong)?;
-                    return Ok(Some(Lines {
+                    return Ok(Some(HeadLines {
                         start: self.start,
                         method_len: parts.method_len as u32,
                         target_end: self.start + parts.target_end as u32,
@@ -369,13 +369,13 @@ fn line_end_or(rest: &[u8], rule: Rule) -> Rule {
 }
 
 /// Notes where the fields of a judged head are.
-fn collect(bytes: &[u8], lines: &Lines, spans: &mut FieldSpans) {
+fn collect(bytes: &[u8], lines: &HeadLines, spans: &mut FieldSpans) {
     spans.clear();
     let mut at = lines.fields_start as usize;
     let end = (lines.len as usize).saturating_sub(2);
     while let Some(lf) = memchr(b'\n', bytes.get(at..end).unwrap_or_default()) {
         let Ok((name_len, value)) = field_line(&bytes[at..=at + lf]) else { return };
-        spans.push(Span {
+        spans.push(FieldSpan {
             name: at as u32,
             name_len: name_len as u32,
             value: (at + value.start) as u32,

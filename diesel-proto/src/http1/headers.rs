@@ -165,12 +165,12 @@ impl Headers {
         &'a self,
         name: &'n str,
     ) -> impl Iterator<Item = &'a [u8]> + use<'a, 'n> {
-        Lines(&self.lines).filter_map(move |line| value_if_named(line, name))
+        HeaderLines(&self.lines).filter_map(move |line| value_if_named(line, name))
     }
 
     /// Names, as they were written, and values, in order.
     pub fn iter(&self) -> HeadersIter<'_> {
-        HeadersIter { lines: Lines(&self.lines) }
+        HeadersIter { lines: HeaderLines(&self.lines) }
     }
 
     /// How many fields there are. Counts them.
@@ -208,7 +208,7 @@ impl Headers {
     /// The names of all of those.
     pub(super) fn framing_fields(&self) -> impl Iterator<Item = &str> {
         let lines: &[u8] = if self.may_frame { &self.lines } else { &[] };
-        HeadersIter { lines: Lines(lines) }
+        HeadersIter { lines: HeaderLines(lines) }
             .map(|(name, _)| name)
             .filter(|name| is_framing_field(name))
     }
@@ -227,7 +227,7 @@ impl Headers {
     /// Where the first line of this name is.
     fn find(&self, name: &str) -> Option<Range<usize>> {
         let mut end = 0;
-        Lines(&self.lines).find_map(|line| {
+        HeaderLines(&self.lines).find_map(|line| {
             let start = end;
             end += line.len();
             value_if_named(line, name).map(|_| start..end)
@@ -240,7 +240,7 @@ impl Headers {
         let mut kept = start;
         let mut at = start;
         // `kept <= at <= self.lines.len()`.
-        while let Some(line) = Lines(self.lines.get(at..).unwrap_or_default()).next() {
+        while let Some(line) = HeaderLines(self.lines.get(at..).unwrap_or_default()).next() {
             let (len, goes) = (line.len(), value_if_named(line, name).is_some());
             if !goes {
                 self.lines.copy_within(at..at + len, kept);
@@ -275,9 +275,9 @@ fn line_of(field: Field<'_>) -> [&[u8]; 4] {
 
 /// Line by line, each with the LF that ends it.
 #[derive(Clone)]
-struct Lines<'a>(&'a [u8]);
+struct HeaderLines<'a>(&'a [u8]);
 
-impl<'a> Iterator for Lines<'a> {
+impl<'a> Iterator for HeaderLines<'a> {
     type Item = &'a [u8];
 
     fn next(&mut self) -> Option<&'a [u8]> {
@@ -303,7 +303,7 @@ fn value_if_named<'a>(line: &'a [u8], name: &str) -> Option<&'a [u8]> {
 /// Iterates over [`Headers`]: names and values.
 #[derive(Clone)]
 pub struct HeadersIter<'a> {
-    lines: Lines<'a>,
+    lines: HeaderLines<'a>,
 }
 
 impl<'a> Iterator for HeadersIter<'a> {

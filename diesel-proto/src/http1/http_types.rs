@@ -9,7 +9,7 @@ use bytes::Bytes;
 use http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
 
 use super::headers::is_framing_field;
-use super::response::Content;
+use super::response::ResponseContent;
 use super::syntax::decimal;
 use super::{Headers, InvalidField, RequestHead, Response, Status, Version};
 
@@ -107,11 +107,11 @@ impl<B: Into<Bytes>> TryFrom<http::Response<B>> for Response {
     fn try_from(response: http::Response<B>) -> Result<Self, InvalidStatus> {
         let (parts, body) = response.into_parts();
         let mut response = Response::bytes(body).status(Status::try_from(parts.status)?);
-        if let Content::Bytes(bytes) = &response.content {
+        if let ResponseContent::Bytes(bytes) = &response.content {
             let announced = parts.headers.get(http::header::CONTENT_LENGTH);
             let announced = announced.and_then(|value| decimal(value.as_bytes()).ok());
             if let (true, Some(n)) = (bytes.is_empty(), announced) {
-                response.content = Content::LeftOut(n);
+                response.content = ResponseContent::LeftOut(n);
             }
         }
         for (name, value) in
@@ -186,7 +186,7 @@ mod tests {
             .unwrap();
         let response = Response::try_from(response).unwrap();
         assert_eq!(*response.fields(), headers! { "a" => "b" });
-        assert!(matches!(&response.content, Content::Bytes(bytes) if bytes == "hi"));
+        assert!(matches!(&response.content, ResponseContent::Bytes(bytes) if bytes == "hi"));
         let odd = http::Response::builder().status(799).body("").unwrap();
         assert_eq!(Response::try_from(odd).unwrap_err().code(), 799);
     }

@@ -13,7 +13,7 @@
 //! - One request is answered at a time, in the order they came. In one step no more than
 //!   [`Limits::pipelined`](super::Limits) are; then others have their turn.
 //! - Every request is answered, once: by its handler; with a 500 if that failed; by what it broke.
-//!   If an answer has begun and the rest cannot follow, it is cut ([`Server::cut`]), and those before
+//!   If an answer has begun and the rest cannot follow, it is cut ([`HttpMachine::cut`]), and those before
 //!   it are not: `complete <= position of the answer that is under way`.
 //! - A handler runs through the seat, which outlives its panic.
 //!
@@ -30,24 +30,26 @@ use alloc::boxed::Box;
 use alloc::rc::Rc;
 use alloc::sync::Arc;
 
-use self::entry::Entry;
-use self::watch::{Waiting, Watch};
+use self::entry::AccessEntry;
+use self::watch::{ClientWatch, WaitingFor};
 use self::work::Work;
 use super::connection::Resting;
-use super::service::Shared;
+use super::service::ServiceShared;
 use super::successor::MakeSuccessor;
-use super::{Config, Output, Rejection, Request, Rule};
-use super::{Server as Side, SharedServerConnection};
-use crate::{Actions, Buffer, Cause, Error, Input, Instant, Machine, Nested, Poller, Reason, Seat};
+use super::{ConnectionConfig, MessageOutput, Rejection, Request, Rule};
+use super::{ServerState as Side, SharedServerConnection};
+use crate::{
+    Actions, Buffer, Cause, Error, Input, Instant, Machine, MachineCtx, Nested, Poller, Reason,
+};
 
-pub(super) struct Server {
-    seat: Seat,
-    shared: Rc<Shared>,
+pub(super) struct HttpMachine {
+    ctx: MachineCtx,
+    shared: Rc<ServiceShared>,
     /// Nothing while the connection is idle.
     active: Option<Box<Active>>,
     resting: Resting,
     /// It outlives what is active: an empty line on an idle connection renews no deadline.
-    watch: Watch,
+    watch: ClientWatch,
     is_draining: bool,
     /// The client has ended its side: whether or not all that came before was read.
     has_ended: bool,
@@ -64,8 +66,8 @@ pub(super) struct Server {
 /// What a connection needs while something is under way on it.
 pub(super) struct Active {
     connection: SharedServerConnection,
-    task: Task,
-    entry: Option<Entry>,
+    task: RequestTask,
+    entry: Option<AccessEntry>,
     /// Where in the queue the last complete answer ends.
     complete: u64,
     /// What came, and cannot be read yet.
@@ -77,7 +79,7 @@ pub(super) struct Active {
 }
 
 /// What becomes of the request that is under way.
-enum Task {
+enum RequestTask {
     Nothing,
     /// Its body is collected, for a plain handler.
     Collecting(Request),
@@ -93,14 +95,14 @@ enum Failure {
     Panicked,
 }
 
-impl Server {
-    pub(super) fn new(seat: Seat, shared: Rc<Shared>) -> Self {
-        Server {
-            seat,
+impl HttpMachine {
+    pub(super) fn new(ctx: MachineCtx, shared: Rc<ServiceShared>) -> Self {
+        HttpMachine {
+            ctx,
             shared,
             active: None,
             resting: Resting::default(),
-            watch: Watch::default(),
+            watch: ClientWatch::default(),
             is_draining: false,
             has_ended: false,
             end_is_read: false,
@@ -128,11 +130,11 @@ impl Server {
         actions: &mut Actions<'_>,
     ) {
         // Nobody answers any more.
-        active.task = Task::Nothing;
+        active.task = RequestTask::Nothing;
         match active.connection.state().server {
-            Side::Owing => {
+            Side::SendResponse => {
                 if active.entry.is_none() && self.shared.access_notices {
-                    active.entry = Some(Entry::of_nothing(&self.seat, now, actions));
+                    active.entry = Some(AccessEntry::of_nothing(&self.ctx, now, actions));
                 }
                 self.reject(active, rejection, actions);
                 self.answered(active, rejection.status().code(), actions);
@@ -171,10 +173,10 @@ impl Server {
     }
 
     /// Closes, pauses, waits, rests: whatever follows from where things are after a step.
-    fn settle(&mut self, mut active: Box<Active>, now: Instant, actions: &mut Actions<'_>) {
+    fn finish_step(&mut self, mut active: Box<Active>, now: Instant, actions: &mut Actions<'_>) {
         if actions.is_closing() || active.connection.is_switched() {
             // Whatever was under way ends here.
-            active.task = Task::Nothing;
+            active.task = RequestTask::Nothing;
             active.poller = None;
             self.log(&mut active, actions);
             match active.next.take() {
@@ -186,7 +188,7 @@ impl Server {
             }
             return;
         }
-        if !matches!(active.task, Task::Work(_)) {
+        if !matches!(active.task, RequestTask::Work(_)) {
             active.poller = None;
         }
         if active.connection.must_close() {
@@ -202,7 +204,7 @@ impl Server {
         }
         let queued = actions.queued();
         let asked = match &active.task {
-            Task::Work(work) => work.sent_below(queued),
+            RequestTask::Work(work) => work.sent_below(queued),
             _ => None,
         };
         actions.notify_below(match asked {
@@ -215,14 +217,14 @@ impl Server {
             _ if self.keeps(&active, actions) => actions.resume(),
             _ if !has_room => actions.pause(),
             // What comes now is the next request: it waits if it comes, but nobody stops it.
-            Task::Work(_) if active.connection.request_is_complete() => {}
+            RequestTask::Work(_) if active.connection.request_is_complete() => {}
             _ => actions.resume(),
         }
-        let is_awaited = self.has_ended && matches!(active.task, Task::Work(_));
-        let waiting = Waiting::of(&active.connection, has_room, is_awaited);
-        self.watch.settle(waiting, now, &self.shared.deadlines, actions);
+        let is_awaited = self.has_ended && matches!(active.task, RequestTask::Work(_));
+        let waiting = WaitingFor::of(&active.connection, has_room, is_awaited);
+        self.watch.set_deadline(waiting, now, &self.shared.deadlines, actions);
         match &active.task {
-            Task::Nothing if has_room && active.ahead.is_empty() => {
+            RequestTask::Nothing if has_room && active.ahead.is_empty() => {
                 match active.connection.rest(actions.blocks()) {
                     Some(resting) => {
                         self.resting = resting;
@@ -236,7 +238,7 @@ impl Server {
     }
 }
 
-impl Machine for Server {
+impl Machine for HttpMachine {
     fn step(&mut self, now: Instant, input: Input<'_>, actions: &mut Actions<'_>) -> usize {
         if self.next.is_some() {
             return self.pass_on(now, input, actions);
@@ -256,7 +258,7 @@ impl Machine for Server {
         if actions.is_closing() {
             return 0;
         }
-        self.shared.refresh(&self.seat);
+        self.shared.refresh(&self.ctx);
         let mut active = self.begin();
         if is_idle {
             active.complete = actions.queued_in_all();
@@ -272,7 +274,7 @@ impl Machine for Server {
             }
             Input::Eof => {
                 self.has_ended = true;
-                if let Task::Work(work) = &active.task {
+                if let RequestTask::Work(work) = &active.task {
                     work.exchange.peer_ended();
                 }
             }
@@ -282,7 +284,7 @@ impl Machine for Server {
                 active.connection.give_up();
             }
             Input::Cut(_) => {
-                active.task = Task::Nothing;
+                active.task = RequestTask::Nothing;
                 self.log(&mut active, actions);
             }
             // What comes now are at best requests whose answers nobody gets.
@@ -298,7 +300,7 @@ impl Machine for Server {
             self.read_kept(&mut active, now, actions);
         }
         self.read_end(&mut active, now, actions);
-        self.settle(active, now, actions);
+        self.finish_step(active, now, actions);
         let held = self.active.as_ref().map_or(0, |active| active.held_bodies());
         self.charge(held);
         match input {
@@ -317,9 +319,9 @@ impl Machine for Server {
         }
         self.active.as_ref().map_or(0, |active| {
             let task = match &active.task {
-                Task::Nothing => 0,
-                Task::Collecting(request) => request.content().len(),
-                Task::Work(work) => work.held(),
+                RequestTask::Nothing => 0,
+                RequestTask::Collecting(request) => request.content().len(),
+                RequestTask::Work(work) => work.held(),
             };
             active.connection.held().saturating_add(task).saturating_add(active.ahead.len())
         })
@@ -331,11 +333,11 @@ impl Machine for Server {
 }
 
 impl Active {
-    pub(super) fn new(config: Arc<Config>) -> Self {
+    pub(super) fn new(config: Arc<ConnectionConfig>) -> Self {
         let connection = SharedServerConnection::new(config);
         Active {
             connection,
-            task: Task::Nothing,
+            task: RequestTask::Nothing,
             entry: None,
             complete: 0,
             ahead: Buffer::new(),
@@ -347,24 +349,24 @@ impl Active {
     /// Bytes of bodies that are held, and what came that may be of one.
     fn held_bodies(&self) -> usize {
         let body = match &self.task {
-            Task::Nothing => 0,
-            Task::Collecting(request) => request.content().len(),
-            Task::Work(work) => work.held_body(),
+            RequestTask::Nothing => 0,
+            RequestTask::Collecting(request) => request.content().len(),
+            RequestTask::Work(work) => work.held_body(),
         };
         body.saturating_add(self.ahead.len())
     }
 }
 
-impl Drop for Server {
+impl Drop for HttpMachine {
     fn drop(&mut self) {
         self.charge(0);
     }
 }
 
 /// Where commands of the connection write to.
-fn output<'a>(actions: &'a mut Actions<'_>) -> Output<'a> {
+fn output<'a>(actions: &'a mut Actions<'_>) -> MessageOutput<'a> {
     let (pipeline, blocks) = actions.queue();
-    Output::new(pipeline, blocks)
+    MessageOutput::new(pipeline, blocks)
 }
 
 /// Why a connection is closed whose client broke this rule.

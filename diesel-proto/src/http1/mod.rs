@@ -59,14 +59,14 @@
 //! | server | events |
 //! | --- | --- |
 //! | Idle |  |
-//! | Owing | Informational → Owing, Response → Sending, WholeResponse → Done, Switch → Switched |
+//! | SendResponse | Informational → SendResponse, Response → Sending, WholeResponse → Done, Switch → Switched |
 //! | Sending | Data → Sending, End → Done |
 //! | Done |  |
 //! | MustClose |  |
 //! | Switched |  |
 //!
 //! And what follows from both: a client that has begun a request, or failed to, makes it our turn
-//! (Idle → Owing). When both are Done, both are Idle again, or we are at MustClose: if the client
+//! (Idle → SendResponse). When both are Done, both are Idle again, or we are at MustClose: if the client
 //! or we asked for that, or the client has Failed or Closed.
 //!
 //! # What the RFCs ask
@@ -106,29 +106,30 @@ mod trailers;
 #[doc(inline)]
 pub use crate::__http1_headers as headers;
 pub use authority::Authority;
-pub use body::{Body, BodyWriter, Closed};
+pub use body::{Body, BodyWriter, ClientClosed};
 pub use chunked::{CHUNK_END, ChunkHead, ChunkedDecoder, Decoded, LAST_CHUNK, chunk_head};
 pub use connection::{
-    Config, Event, Misuse, OwnedRequestHead, Received, ServerConnection, SharedServerConnection,
+    ConnectionConfig, LocalProtocolError, OwnedRequestHead, Received, RequestEvent,
+    ServerConnection, SharedServerConnection,
 };
 pub use date::HttpDate;
 pub use field::{Field, InvalidField};
 pub use fields::{FieldSpans, FieldsView};
 pub use framing::Framing;
-pub use handler::{Fiber, Handler, Plain};
+pub use handler::{AsyncKind, Handler, PlainKind};
 pub use head::{RequestHead, Version, parse_request};
 pub use headers::{Headers, HeadersIter};
 #[cfg(feature = "http")]
 pub use http_types::InvalidStatus;
 pub use limits::{Deadlines, Limits};
-pub use message::{BodyLength, Output};
+pub use message::{BodyLength, MessageOutput};
 pub use request::Request;
 use response::ContentType;
 pub use response::{IntoResponse, Response};
 pub use rule::{Rejection, Rule};
 pub use service::Service;
 pub use standalone::Standalone;
-pub use state::{Client, ClientEvent, OutOfOrder, Server, ServerEvent, State};
+pub use state::{ClientEvent, ClientState, ConnectionState, OutOfOrder, ServerEvent, ServerState};
 pub use status::Status;
 pub use successor::{ByHandler, ByMachine, Successor};
 pub use target::{Scheme, Target};

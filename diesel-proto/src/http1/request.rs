@@ -10,9 +10,11 @@ use alloc::rc::Rc;
 use alloc::vec::Vec;
 use core::fmt;
 
-use super::service::Shared;
-use super::{Body, Closed, FieldSpans, FieldsView, Headers, RequestHead, Status, Target, Version};
-use crate::{Address, Ctx, Seat};
+use super::service::ServiceShared;
+use super::{
+    Body, ClientClosed, FieldSpans, FieldsView, Headers, RequestHead, Status, Target, Version,
+};
+use crate::{Address, Ctx, MachineCtx};
 
 /// What a client asks for.
 ///
@@ -32,8 +34,8 @@ use crate::{Address, Ctx, Seat};
 pub struct Request {
     /// Taken when it is dropped, and not before.
     head: Option<Box<Head>>,
-    shared: Rc<Shared>,
-    seat: Seat,
+    shared: Rc<ServiceShared>,
+    machine_ctx: MachineCtx,
     body: Body,
 }
 
@@ -51,8 +53,8 @@ pub(super) struct Head {
 impl Request {
     /// Without a body, so far.
     #[inline]
-    pub(super) fn new(head: Box<Head>, shared: Rc<Shared>, seat: Seat) -> Self {
-        Request { head: Some(head), shared, seat, body: Body::none() }
+    pub(super) fn new(head: Box<Head>, shared: Rc<ServiceShared>, machine_ctx: MachineCtx) -> Self {
+        Request { head: Some(head), shared, machine_ctx, body: Body::none() }
     }
 
     /// The method: a token, in the case that it was written in.
@@ -113,18 +115,18 @@ impl Request {
 
     /// Who asks.
     pub fn peer(&self) -> Address {
-        self.seat.peer()
+        self.machine_ctx.peer()
     }
 
     /// What a layer below learned of the connection, by its type: the latest value. See
     /// [`Conn::learned`](crate::Conn::learned).
     pub fn learned<T: 'static>(&self) -> Option<Rc<T>> {
-        self.seat.learned()
+        self.machine_ctx.learned()
     }
 
     /// What belongs to no connection: `sleep`, `spawn`, `connect`.
     pub fn ctx(&self) -> Ctx {
-        self.seat.ctx()
+        self.machine_ctx.ctx()
     }
 
     /// The whole body, for a plain handler, which is called when it is complete. Empty for an
@@ -176,8 +178,8 @@ impl Request {
     ///     }
     /// }
     /// ```
-    pub fn closed(&self) -> Closed {
-        Closed { exchange: self.body.exchange().cloned() }
+    pub fn closed(&self) -> ClientClosed {
+        ClientClosed { exchange: self.body.exchange().cloned() }
     }
 
     /// Sends an interim response, such as 103, at once. For `async` handlers: a plain one answers

@@ -44,15 +44,15 @@ pub struct Response {
     pub(super) headers: Headers,
     /// Besides `headers`: the usual types need no memory.
     pub(super) content_type: Option<ContentType>,
-    pub(super) content: Content,
+    pub(super) content: ResponseContent,
 }
 
 /// What follows the head.
-pub(super) enum Content {
+pub(super) enum ResponseContent {
     Empty,
     Static(&'static [u8]),
     Bytes(Bytes),
-    Stream(BodyLength, Stream),
+    Stream(BodyLength, BodyStream),
     Upgrade(Box<Upgrade>),
     /// Nothing: so many bytes is what there would be where content is not left out.
     #[cfg(feature = "http")]
@@ -68,9 +68,9 @@ pub(super) struct Upgrade {
 }
 
 /// Writes a body.
-pub(super) type Stream = Box<dyn FnOnce(BodyWriter) -> Writing>;
+pub(super) type BodyStream = Box<dyn FnOnce(BodyWriter) -> BodyFuture>;
 
-pub(super) type Writing = Pin<Box<dyn Future<Output = Result<Headers, Error>>>>;
+pub(super) type BodyFuture = Pin<Box<dyn Future<Output = Result<Headers, Error>>>>;
 
 /// A `Content-Type` that needs no memory: its value, which was checked.
 #[derive(Clone, Copy, Debug, Eq)]
@@ -96,7 +96,12 @@ impl PartialEq for ContentType {
 impl Response {
     /// A response without content.
     pub const fn new(status: Status) -> Self {
-        Response { status, headers: Headers::new(), content_type: None, content: Content::Empty }
+        Response {
+            status,
+            headers: Headers::new(),
+            content_type: None,
+            content: ResponseContent::Empty,
+        }
     }
 
     /// 204: it went well, and there is nothing to show.
@@ -116,7 +121,7 @@ impl Response {
 
     /// 200, with bytes of whatever type: say so with [`content_type`](Self::content_type).
     pub fn bytes(bytes: impl Into<Bytes>) -> Self {
-        Response::of(None, Content::Bytes(bytes.into()))
+        Response::of(None, ResponseContent::Bytes(bytes.into()))
     }
 
     /// 200, with a body that is written piece by piece while it goes out. It goes out in chunks; to
@@ -177,12 +182,13 @@ impl Response {
     /// }
     /// # diesel_proto::Hub::default().add_service(Service::new(answer));
     /// ```
-    pub fn upgrade<Kind>(
+    pub fn upgrade<HandlerVariant>(
         protocol: impl Into<Cow<'static, str>>,
-        successor: impl Successor<Kind>,
+        successor: impl Successor<HandlerVariant>,
     ) -> Self {
         let upgrade = Upgrade { protocol: protocol.into(), make: successor.into_make() };
-        Response::of(None, Content::Upgrade(Box::new(upgrade))).status(Status::SWITCHING_PROTOCOLS)
+        Response::of(None, ResponseContent::Upgrade(Box::new(upgrade)))
+            .status(Status::SWITCHING_PROTOCOLS)
     }
 
     /// With another status.
@@ -198,8 +204,8 @@ impl Response {
     pub fn header(mut self, name: impl AsRef<str>, value: impl AsRef<[u8]>) -> Self {
         match Field::new(name.as_ref(), value.as_ref()) {
             Ok(field) => self.push(field),
-            Err(_) if matches!(self.content, Content::Invalid(_)) => {}
-            Err(invalid) => self.content = Content::Invalid(invalid),
+            Err(_) if matches!(self.content, ResponseContent::Invalid(_)) => {}
+            Err(invalid) => self.content = ResponseContent::Invalid(invalid),
         }
         self
     }
@@ -242,7 +248,7 @@ impl Response {
 
     /// 200, with this content.
     #[inline]
-    const fn of(content_type: Option<ContentType>, content: Content) -> Self {
+    const fn of(content_type: Option<ContentType>, content: ResponseContent) -> Self {
         let headers = Headers::new();
         Response { status: Status::OK, headers, content_type, content }
     }
@@ -256,8 +262,8 @@ impl Response {
 
     fn of_text(content_type: ContentType, text: Cow<'static, str>) -> Self {
         let content = match text {
-            Cow::Borrowed(text) => Content::Static(text.as_bytes()),
-            Cow::Owned(text) => Content::Bytes(text.into()),
+            Cow::Borrowed(text) => ResponseContent::Static(text.as_bytes()),
+            Cow::Owned(text) => ResponseContent::Bytes(text.into()),
         };
         Response::of(Some(content_type), content)
     }
@@ -266,13 +272,13 @@ impl Response {
     where
         F: AsyncFnOnce(&mut BodyWriter) -> Result<(), Error> + 'static,
     {
-        let stream = |mut out: BodyWriter| -> Writing {
+        let stream = |mut out: BodyWriter| -> BodyFuture {
             Box::pin(async move {
                 write(&mut out).await?;
                 Ok(out.into_trailers())
             })
         };
-        Response::of(None, Content::Stream(length, Box::new(stream)))
+        Response::of(None, ResponseContent::Stream(length, Box::new(stream)))
     }
 }
 
@@ -286,20 +292,20 @@ impl fmt::Debug for Response {
     }
 }
 
-impl fmt::Debug for Content {
+impl fmt::Debug for ResponseContent {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Content::Empty => f.write_str("empty"),
-            Content::Static(bytes) => write!(f, "{} bytes", bytes.len()),
-            Content::Bytes(bytes) => write!(f, "{} bytes", bytes.len()),
-            Content::Stream(length, _) => match length {
+            ResponseContent::Empty => f.write_str("empty"),
+            ResponseContent::Static(bytes) => write!(f, "{} bytes", bytes.len()),
+            ResponseContent::Bytes(bytes) => write!(f, "{} bytes", bytes.len()),
+            ResponseContent::Stream(length, _) => match length {
                 BodyLength::Exactly(n) => write!(f, "a stream of {n} bytes"),
                 BodyLength::Unknown => f.write_str("a stream"),
             },
             #[cfg(feature = "http")]
-            Content::LeftOut(n) => write!(f, "empty, in place of {n} bytes"),
-            Content::Upgrade(upgrade) => write!(f, "an upgrade to {}", upgrade.protocol),
-            Content::Invalid(invalid) => write!(f, "none: {invalid}"),
+            ResponseContent::LeftOut(n) => write!(f, "empty, in place of {n} bytes"),
+            ResponseContent::Upgrade(upgrade) => write!(f, "an upgrade to {}", upgrade.protocol),
+            ResponseContent::Invalid(invalid) => write!(f, "none: {invalid}"),
         }
     }
 }
@@ -393,11 +399,11 @@ mod tests {
     fn a_field_that_may_not_go_on_the_wire_is_kept_in_mind() {
         let response = Response::empty().header("X-Name", "Ada\r\nX-Admin: yes");
         let first = InvalidField::Value { byte: b'\r', at: 3 };
-        assert!(matches!(response.content, Content::Invalid(invalid) if invalid == first));
+        assert!(matches!(response.content, ResponseContent::Invalid(invalid) if invalid == first));
         assert!(response.headers.is_empty());
         // The first counts.
         let response = response.header("", "").header("X-Fine", "yes");
-        assert!(matches!(response.content, Content::Invalid(invalid) if invalid == first));
+        assert!(matches!(response.content, ResponseContent::Invalid(invalid) if invalid == first));
     }
 
     #[test]
@@ -410,7 +416,7 @@ mod tests {
         assert_eq!(made.headers.get_str("Content-Type"), Some("multipart/mixed; boundary=7"));
         assert_eq!(made.headers.len(), 1);
         let bad = Response::empty().content_type("text/\r\n");
-        assert!(matches!(bad.content, Content::Invalid(_)));
+        assert!(matches!(bad.content, ResponseContent::Invalid(_)));
     }
 
     #[test]

@@ -8,13 +8,13 @@ use core::cell::{Cell, RefCell, RefMut};
 use core::fmt;
 use core::time::Duration;
 
-use super::connection::Wording;
+use super::connection::HeadCache;
 use super::exchange::Exchange;
-use super::handler::{Answering, Answers, Kind};
-use super::machine::{Active, Server};
+use super::handler::{Answering, Answers, HandlerVariant};
+use super::machine::{Active, HttpMachine};
 use super::request::Head;
-use super::{Config, Deadlines, Handler, Limits, Rejection, Response};
-use crate::{Duplex, Inner, Seat, ServiceConfig, Shed};
+use super::{ConnectionConfig, Deadlines, Handler, Limits, Rejection, Response};
+use crate::{Duplex, Inner, MachineCtx, ServiceConfig, Shed};
 
 /// A handler of requests, with its settings.
 ///
@@ -40,8 +40,8 @@ use crate::{Duplex, Inner, Seat, ServiceConfig, Shed};
 /// }));
 /// ```
 pub struct Service {
-    handler: Kind,
-    config: Config,
+    handler: HandlerVariant,
+    config: ConnectionConfig,
     deadlines: Deadlines,
     on_rejection: Option<Box<OnRejection>>,
     access_notices: bool,
@@ -57,7 +57,7 @@ impl Service {
         let Answers(handler) = handler.into_answers();
         Service {
             handler,
-            config: Config::default(),
+            config: ConnectionConfig::default(),
             deadlines: Deadlines::default(),
             on_rejection: None,
             access_notices: false,
@@ -89,14 +89,14 @@ impl Service {
     }
 
     /// What is asked of clients besides, and their limits.
-    pub fn protocol(mut self, config: Config) -> Self {
+    pub fn protocol(mut self, config: ConnectionConfig) -> Self {
         self.config = config;
         self
     }
 
     /// Lets CONNECT through to the handler, which opens a tunnel with
     /// [`Response::upgrade`]; any other answer closes the connection, and one of 2xx is a mistake of
-    /// the handler: 500. Without this, CONNECT is refused with 501. See [`Config::tunnels`].
+    /// the handler: 500. Without this, CONNECT is refused with 501. See [`ConnectionConfig::tunnels`].
     pub fn tunnels(mut self) -> Self {
         self.config.tunnels = true;
         self
@@ -171,7 +171,7 @@ impl Service {
     /// Puts a layer around each connection: see [`Service::layer`](crate::Service::layer).
     pub fn layer<L: crate::Machine + 'static>(
         self,
-        wrap: impl Fn(&Seat, Inner) -> L + 'static,
+        wrap: impl Fn(&MachineCtx, Inner) -> L + 'static,
     ) -> crate::Service {
         crate::Service::from(self).layer(wrap)
     }
@@ -182,18 +182,18 @@ impl From<Service> for crate::Service {
         let (name, mut connections) = (service.name, service.connections.clone());
         // A client that waits for its answer sends nothing, and is not to be cut off for it.
         connections.idle = None;
-        serve(Rc::new(Shared::of(service))).named(name).config(connections)
+        serve(Rc::new(ServiceShared::of(service))).named(name).config(connections)
     }
 }
 
-fn serve(shared: Rc<Shared>) -> crate::Service {
-    crate::Service::machine_with(move |seat| Server::new(seat, Rc::clone(&shared)))
+fn serve(shared: Rc<ServiceShared>) -> crate::Service {
+    crate::Service::machine_with(move |ctx| HttpMachine::new(ctx, Rc::clone(&shared)))
 }
 
 /// What all connections of a service share: its settings, and memory for those that are busy.
-pub(super) struct Shared {
-    pub(super) handler: Kind,
-    pub(super) config: Arc<Config>,
+pub(super) struct ServiceShared {
+    pub(super) handler: HandlerVariant,
+    pub(super) config: Arc<ConnectionConfig>,
     pub(super) deadlines: Deadlines,
     pub(super) on_rejection: Option<Box<OnRejection>>,
     pub(super) access_notices: bool,
@@ -207,8 +207,8 @@ pub(super) struct Shared {
     pub(super) low_water: u64,
     /// Bytes of bodies that are held for all connections.
     held: Cell<usize>,
-    wording: RefCell<Wording>,
-    spare: RefCell<Spare>,
+    head_cache: RefCell<HeadCache>,
+    spare: RefCell<SpareMemory>,
 }
 
 /// How much is kept of each kind.
@@ -218,7 +218,7 @@ const KEEP_BYTES: usize = 64 << 10;
 
 #[derive(Default)]
 #[allow(clippy::vec_box, reason = "the boxes are what is spared")]
-struct Spare {
+struct SpareMemory {
     heads: Vec<Box<Head>>,
     active: Vec<Box<Active>>,
     exchanges: Vec<Rc<Exchange>>,
@@ -226,7 +226,7 @@ struct Spare {
     handlers: Vec<Box<dyn Answering>>,
 }
 
-impl Shared {
+impl ServiceShared {
     fn of(service: Service) -> Self {
         let Service {
             handler,
@@ -237,11 +237,11 @@ impl Shared {
             connections,
             ..
         } = service;
-        if let Kind::Plain(_) = &handler {
+        if let HandlerVariant::Plain(_) = &handler {
             let Limits { body, plain_body, .. } = &mut config.limits;
             *body = (*body).min(*plain_body);
         }
-        Shared {
+        ServiceShared {
             turn: config.limits.pipelined.max(1),
             handler,
             config: Arc::new(config),
@@ -254,7 +254,7 @@ impl Shared {
             connections: Rc::new(connections),
             is_standalone: false,
             held: Cell::new(0),
-            wording: RefCell::default(),
+            head_cache: RefCell::default(),
             spare: RefCell::default(),
         }
     }
@@ -262,12 +262,12 @@ impl Shared {
     /// For machines that nothing wakes: a step does all that it can, and its embedder decides how many
     /// bytes it gets.
     pub(super) fn standalone(service: Service) -> Self {
-        Shared { turn: usize::MAX, is_standalone: true, ..Shared::of(service) }
+        ServiceShared { turn: usize::MAX, is_standalone: true, ..ServiceShared::of(service) }
     }
 
     /// A step begins: responses have this date, if anybody ever told the time.
-    pub(super) fn refresh(&self, seat: &Seat) {
-        self.wording.borrow_mut().refresh(seat.unix_seconds());
+    pub(super) fn refresh(&self, ctx: &MachineCtx) {
+        self.head_cache.borrow_mut().refresh(ctx.unix_seconds());
     }
 
     /// A connection holds so many bytes of bodies now, and held so many before.
@@ -289,8 +289,8 @@ impl Shared {
 
     /// How responses are worded now.
     #[inline]
-    pub(super) fn wording(&self) -> RefMut<'_, Wording> {
-        self.wording.borrow_mut()
+    pub(super) fn head_cache(&self) -> RefMut<'_, HeadCache> {
+        self.head_cache.borrow_mut()
     }
 
     pub(super) fn lend_head(&self) -> Box<Head> {
@@ -336,12 +336,12 @@ impl Shared {
         }
     }
 
-    pub(super) fn lend_duplex(&self, seat: &Seat) -> Duplex {
+    pub(super) fn lend_duplex(&self, ctx: &MachineCtx) -> Duplex {
         let mut spare = self.spare.borrow_mut().duplexes.pop();
-        if spare.as_mut().is_some_and(|duplex| !duplex.renew(seat)) {
+        if spare.as_mut().is_some_and(|duplex| !duplex.renew(ctx)) {
             spare = None;
         }
-        spare.unwrap_or_else(|| seat.duplex(&self.connections))
+        spare.unwrap_or_else(|| ctx.duplex(&self.connections))
     }
 
     pub(super) fn give_back_duplex(&self, duplex: Duplex) {
@@ -375,8 +375,8 @@ mod tests {
 
     const NOW: Instant = Instant::ORIGIN;
 
-    fn serving(service: Service) -> (Hub, ConnId, Rc<Shared>) {
-        let shared = Rc::new(Shared::of(service));
+    fn serving(service: Service) -> (Hub, ConnId, Rc<ServiceShared>) {
+        let shared = Rc::new(ServiceShared::of(service));
         let mut hub = Hub::default();
         let service = hub.add_service(serve(Rc::clone(&shared)));
         let conn = hub.accept(NOW, service, Address::Unnamed).unwrap();
@@ -425,7 +425,7 @@ mod tests {
 
     #[test]
     fn no_more_is_kept_than_so_many() {
-        let shared = Shared::of(Service::new(plain));
+        let shared = ServiceShared::of(Service::new(plain));
         let heads: Vec<_> = (0..KEEP + 1).map(|_| shared.lend_head()).collect();
         heads.into_iter().for_each(|head| shared.give_back_head(head));
         let active: Vec<_> = (0..KEEP + 1).map(|_| shared.lend_active()).collect();
@@ -441,12 +441,12 @@ mod tests {
     #[test]
     fn no_head_or_content_is_kept_that_needed_more_memory_than_usual() {
         for (n, kept) in [(KEEP_BYTES, 1), (KEEP_BYTES + 1, 0)] {
-            let shared = Shared::of(Service::new(plain));
+            let shared = ServiceShared::of(Service::new(plain));
             let mut head = shared.lend_head();
             head.content = Vec::with_capacity(n);
             shared.give_back_head(head);
             assert_eq!(shared.spare.borrow().heads.len(), kept, "{n} bytes of content");
-            let shared = Shared::of(Service::new(plain));
+            let shared = ServiceShared::of(Service::new(plain));
             let mut head = shared.lend_head();
             head.spans.keep(&vec![b'x'; n]);
             shared.give_back_head(head);
@@ -474,7 +474,7 @@ mod tests {
     #[test]
     fn a_service_is_shown_with_its_settings() {
         let service = Service::new(plain).named("web");
-        let (config, deadlines) = (Config::default(), Deadlines::default());
+        let (config, deadlines) = (ConnectionConfig::default(), Deadlines::default());
         let shown = format!(
             "Service {{ name: \"web\", config: {config:?}, deadlines: {deadlines:?}, .. }}"
         );

@@ -3,9 +3,9 @@
 use alloc::rc::Rc;
 use core::fmt;
 
-use super::handler::Kind;
-use super::machine::Server;
-use super::service::{Service, Shared};
+use super::handler::HandlerVariant;
+use super::machine::HttpMachine;
+use super::service::{Service, ServiceShared};
 use crate::{Address, Linger, Machine, NoHub};
 
 /// Makes the machines of a [`Service`] for embedders that have no hub: one machine for each
@@ -33,21 +33,21 @@ use crate::{Address, Linger, Machine, NoHub};
 /// assert!(answer.ends_with(b"\r\n\r\nyou asked for /rooms\n"));
 /// ```
 pub struct Standalone {
-    shared: Rc<Shared>,
+    shared: Rc<ServiceShared>,
     no_hub: NoHub,
 }
 
 impl Standalone {
     /// `None` if the handler of the service is `async`: it may wait for what only a hub can give.
     pub fn new(service: Service) -> Option<Self> {
-        let shared = Shared::standalone(service);
-        let is_plain = matches!(shared.handler, Kind::Plain(_));
+        let shared = ServiceShared::standalone(service);
+        let is_plain = matches!(shared.handler, HandlerVariant::Plain(_));
         is_plain.then(|| Standalone { shared: Rc::new(shared), no_hub: NoHub::new() })
     }
 
     /// The machine of a connection with `peer`.
     pub fn machine(&self, peer: Address) -> impl Machine + use<> {
-        let server = Server::new(self.no_hub.seat(peer), Rc::clone(&self.shared));
+        let server = HttpMachine::new(self.no_hub.machine_ctx(peer), Rc::clone(&self.shared));
         Linger::new(server, self.shared.connections.linger)
     }
 

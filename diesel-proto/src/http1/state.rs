@@ -1,8 +1,8 @@
 //! The legal order of things, for both peers: everything that decides it is in this file.
 //!
 //! A connection is two small state machines, the client's and ours. Each moves by its own events
-//! ([`Client::after`], [`Server::after`]); and there are moves of both at once, which depend on both
-//! ([`State::settle`]): a client that has begun a request makes it our turn, and when both are done
+//! ([`ClientState::after`], [`ServerState::after`]); and there are moves of both at once, which depend on both
+//! ([`ConnectionState::advance`]): a client that has begun a request makes it our turn, and when both are done
 //! with an exchange the next one begins, or none does.
 //!
 //! Rules of this file:
@@ -17,7 +17,7 @@ use core::fmt;
 
 /// Where the client is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Client {
+pub enum ClientState {
     /// Between requests.
     Idle,
     /// Its request has begun: the body comes, if there is one.
@@ -34,11 +34,11 @@ pub enum Client {
 
 /// Where we are.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Server {
+pub enum ServerState {
     /// There is no request to answer.
     Idle,
     /// We owe a response.
-    Owing,
+    SendResponse,
     /// Its head is sent; the body goes out.
     Sending,
     /// It is complete.
@@ -83,56 +83,56 @@ pub enum ServerEvent {
     Switch,
 }
 
-impl Client {
+impl ClientState {
     /// Every state.
-    pub const ALL: [Client; 6] = [
-        Client::Idle,
-        Client::Sending,
-        Client::Done,
-        Client::Failed,
-        Client::Closed,
-        Client::Switched,
+    pub const ALL: [ClientState; 6] = [
+        ClientState::Idle,
+        ClientState::Sending,
+        ClientState::Done,
+        ClientState::Failed,
+        ClientState::Closed,
+        ClientState::Switched,
     ];
 
     /// Where an event takes the client. `None`: it may not happen now.
     #[inline]
-    pub const fn after(self, event: ClientEvent) -> Option<Client> {
+    pub const fn after(self, event: ClientEvent) -> Option<ClientState> {
         use ClientEvent::{Data, End, Eof, Request, Violation, WholeRequest};
         Some(match (self, event) {
-            (Client::Idle, Request) => Client::Sending,
-            (Client::Idle, WholeRequest) => Client::Done,
-            (Client::Idle, Eof) => Client::Closed,
-            (Client::Idle, Violation) => Client::Failed,
-            (Client::Sending, Data) => Client::Sending,
-            (Client::Sending, End) => Client::Done,
-            (Client::Sending, Violation) => Client::Failed,
+            (ClientState::Idle, Request) => ClientState::Sending,
+            (ClientState::Idle, WholeRequest) => ClientState::Done,
+            (ClientState::Idle, Eof) => ClientState::Closed,
+            (ClientState::Idle, Violation) => ClientState::Failed,
+            (ClientState::Sending, Data) => ClientState::Sending,
+            (ClientState::Sending, End) => ClientState::Done,
+            (ClientState::Sending, Violation) => ClientState::Failed,
             _ => return None,
         })
     }
 }
 
-impl Server {
+impl ServerState {
     /// Every state.
-    pub const ALL: [Server; 6] = [
-        Server::Idle,
-        Server::Owing,
-        Server::Sending,
-        Server::Done,
-        Server::MustClose,
-        Server::Switched,
+    pub const ALL: [ServerState; 6] = [
+        ServerState::Idle,
+        ServerState::SendResponse,
+        ServerState::Sending,
+        ServerState::Done,
+        ServerState::MustClose,
+        ServerState::Switched,
     ];
 
     /// Where an event takes us. `None`: it may not happen now.
     #[inline]
-    pub const fn after(self, event: ServerEvent) -> Option<Server> {
+    pub const fn after(self, event: ServerEvent) -> Option<ServerState> {
         use ServerEvent::{Data, End, Informational, Response, Switch, WholeResponse};
         Some(match (self, event) {
-            (Server::Owing, Informational) => Server::Owing,
-            (Server::Owing, Response) => Server::Sending,
-            (Server::Owing, WholeResponse) => Server::Done,
-            (Server::Owing, Switch) => Server::Switched,
-            (Server::Sending, Data) => Server::Sending,
-            (Server::Sending, End) => Server::Done,
+            (ServerState::SendResponse, Informational) => ServerState::SendResponse,
+            (ServerState::SendResponse, Response) => ServerState::Sending,
+            (ServerState::SendResponse, WholeResponse) => ServerState::Done,
+            (ServerState::SendResponse, Switch) => ServerState::Switched,
+            (ServerState::Sending, Data) => ServerState::Sending,
+            (ServerState::Sending, End) => ServerState::Done,
             _ => return None,
         })
     }
@@ -164,20 +164,20 @@ impl ServerEvent {
 
 /// Where both are, and whether there will be another exchange.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub struct State {
+pub struct ConnectionState {
     /// The client.
-    pub client: Client,
+    pub client: ClientState,
     /// We.
-    pub server: Server,
+    pub server: ServerState,
     /// Whether the connection is kept when this exchange is over. Once false, it stays so until
     /// the connection is closed.
     pub keep_alive: bool,
 }
 
-impl State {
+impl ConnectionState {
     /// A connection on which nothing has happened.
     pub const fn new() -> Self {
-        State { client: Client::Idle, server: Server::Idle, keep_alive: true }
+        ConnectionState { client: ClientState::Idle, server: ServerState::Idle, keep_alive: true }
     }
 
     /// The client did something.
@@ -189,7 +189,7 @@ impl State {
     pub fn client(&mut self, event: ClientEvent) -> Result<(), OutOfOrder> {
         let next = self.client.after(event).ok_or(OutOfOrder { state: *self })?;
         self.client = next;
-        self.settle();
+        self.advance();
         Ok(())
     }
 
@@ -201,7 +201,7 @@ impl State {
     #[inline]
     pub fn server(&mut self, event: ServerEvent) -> Result<(), OutOfOrder> {
         self.server = self.may(event)?;
-        self.settle();
+        self.advance();
         Ok(())
     }
 
@@ -211,9 +211,9 @@ impl State {
     ///
     /// As [`server`](Self::server).
     #[inline]
-    pub fn may(&self, event: ServerEvent) -> Result<Server, OutOfOrder> {
+    pub fn may(&self, event: ServerEvent) -> Result<ServerState, OutOfOrder> {
         match self.server.after(event) {
-            Some(Server::Switched) if self.client != Client::Done => {}
+            Some(ServerState::Switched) if self.client != ClientState::Done => {}
             Some(next) => return Ok(next),
             None => {}
         }
@@ -223,36 +223,42 @@ impl State {
     /// The connection is not kept beyond this exchange; between exchanges, it is to be closed.
     pub fn give_up(&mut self) {
         self.keep_alive = false;
-        self.settle();
+        self.advance();
     }
 
     /// The moves that depend on both. Each is made at most once after an event, but for the last
     /// two, of which one may follow the first.
     #[inline]
-    fn settle(&mut self) {
+    fn advance(&mut self) {
         // A request that begins, or fails to, is owed an answer.
-        if let (Client::Sending | Client::Done | Client::Failed, Server::Idle) =
+        if let (ClientState::Sending | ClientState::Done | ClientState::Failed, ServerState::Idle) =
             (self.client, self.server)
         {
-            self.server = Server::Owing;
+            self.server = ServerState::SendResponse;
         }
-        if self.client == Client::Failed {
+        if self.client == ClientState::Failed {
             self.keep_alive = false;
         }
         (self.client, self.server) = match (self.client, self.server, self.keep_alive) {
-            (Client::Done, Server::Done, true) => (Client::Idle, Server::Idle),
-            (Client::Closed, Server::Idle, _) => (Client::Closed, Server::MustClose),
-            (client, Server::Done, false) => (client, Server::MustClose),
-            (Client::Idle, Server::Idle, false) => (Client::Idle, Server::MustClose),
-            (Client::Done, Server::Switched, _) => (Client::Switched, Server::Switched),
+            (ClientState::Done, ServerState::Done, true) => (ClientState::Idle, ServerState::Idle),
+            (ClientState::Closed, ServerState::Idle, _) => {
+                (ClientState::Closed, ServerState::MustClose)
+            }
+            (client, ServerState::Done, false) => (client, ServerState::MustClose),
+            (ClientState::Idle, ServerState::Idle, false) => {
+                (ClientState::Idle, ServerState::MustClose)
+            }
+            (ClientState::Done, ServerState::Switched, _) => {
+                (ClientState::Switched, ServerState::Switched)
+            }
             (client, server, _) => (client, server),
         };
     }
 }
 
-impl Default for State {
+impl Default for ConnectionState {
     fn default() -> Self {
-        State::new()
+        ConnectionState::new()
     }
 }
 
@@ -260,12 +266,12 @@ impl Default for State {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct OutOfOrder {
     /// Where both were.
-    pub state: State,
+    pub state: ConnectionState,
 }
 
 impl fmt::Display for OutOfOrder {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let State { client, server, .. } = self.state;
+        let ConnectionState { client, server, .. } = self.state;
         write!(f, "not now: the client is {client:?}, the server is {server:?}")
     }
 }
@@ -300,8 +306,8 @@ mod tests {
     fn the_diagram_in_the_documentation_is_made_from_the_tables() {
         let documentation = include_str!("mod.rs");
         for table in [
-            table(&Client::ALL, &ClientEvent::ALL, Client::after),
-            table(&Server::ALL, &ServerEvent::ALL, Server::after),
+            table(&ClientState::ALL, &ClientEvent::ALL, ClientState::after),
+            table(&ServerState::ALL, &ServerEvent::ALL, ServerState::after),
         ] {
             assert!(documentation.contains(&table), "put this into mod.rs:\n{table}");
         }
@@ -309,10 +315,10 @@ mod tests {
 
     #[test]
     fn an_event_that_may_not_happen_changes_nothing() {
-        for client in Client::ALL {
-            for server in Server::ALL {
+        for client in ClientState::ALL {
+            for server in ServerState::ALL {
                 for keep_alive in [false, true] {
-                    let state = State { client, server, keep_alive };
+                    let state = ConnectionState { client, server, keep_alive };
                     for event in ServerEvent::ALL {
                         let mut after = state;
                         if after.server(event).is_err() {
@@ -333,58 +339,58 @@ mod tests {
 
     #[test]
     fn an_exchange_ends_when_both_are_done_in_either_order() {
-        let mut state = State::new();
+        let mut state = ConnectionState::new();
         for _ in 0..2 {
             state.client(ClientEvent::Request).unwrap();
-            assert_eq!(state.server, Server::Owing);
+            assert_eq!(state.server, ServerState::SendResponse);
             state.client(ClientEvent::End).unwrap();
             state.server(ServerEvent::Response).unwrap();
             state.server(ServerEvent::End).unwrap();
-            assert_eq!(state, State::new());
+            assert_eq!(state, ConnectionState::new());
         }
         state.client(ClientEvent::Request).unwrap();
         state.server(ServerEvent::Response).unwrap();
         state.server(ServerEvent::End).unwrap();
-        assert_eq!((state.client, state.server), (Client::Sending, Server::Done));
+        assert_eq!((state.client, state.server), (ClientState::Sending, ServerState::Done));
         state.client(ClientEvent::End).unwrap();
-        assert_eq!(state, State::new());
+        assert_eq!(state, ConnectionState::new());
     }
 
     #[test]
     fn once_given_up_the_connection_closes_after_the_answer() {
-        let mut state = State::new();
+        let mut state = ConnectionState::new();
         state.client(ClientEvent::Request).unwrap();
         state.give_up();
         state.client(ClientEvent::End).unwrap();
         state.server(ServerEvent::Response).unwrap();
         state.server(ServerEvent::End).unwrap();
-        assert_eq!(state.server, Server::MustClose);
+        assert_eq!(state.server, ServerState::MustClose);
         assert!(state.client(ClientEvent::Request).is_err());
 
-        let mut idle = State::new();
+        let mut idle = ConnectionState::new();
         idle.give_up();
-        assert_eq!(idle.server, Server::MustClose);
+        assert_eq!(idle.server, ServerState::MustClose);
         let error = idle.server(ServerEvent::Response).unwrap_err();
         assert_eq!(error.to_string(), "not now: the client is Idle, the server is MustClose");
     }
 
     #[test]
     fn who_breaks_a_rule_is_owed_an_answer_and_nothing_more() {
-        let mut state = State::new();
+        let mut state = ConnectionState::new();
         state.client(ClientEvent::Violation).unwrap();
-        assert_eq!(state.server, Server::Owing);
+        assert_eq!(state.server, ServerState::SendResponse);
         state.server(ServerEvent::Response).unwrap();
         state.server(ServerEvent::End).unwrap();
-        assert_eq!(state.server, Server::MustClose);
+        assert_eq!(state.server, ServerState::MustClose);
     }
 
     #[test]
     fn switching_needs_the_whole_request() {
-        let mut state = State::new();
+        let mut state = ConnectionState::new();
         state.client(ClientEvent::Request).unwrap();
         assert!(state.server(ServerEvent::Switch).is_err());
         state.client(ClientEvent::End).unwrap();
         state.server(ServerEvent::Switch).unwrap();
-        assert_eq!((state.client, state.server), (Client::Switched, Server::Switched));
+        assert_eq!((state.client, state.server), (ClientState::Switched, ServerState::Switched));
     }
 }

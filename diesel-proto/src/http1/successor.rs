@@ -5,13 +5,13 @@
 use alloc::boxed::Box;
 use alloc::rc::Rc;
 
-use crate::{ConnHandler, Machine, Seat, ServiceConfig};
+use crate::{ConnHandler, Machine, MachineCtx, ServiceConfig};
 
 /// What speaks another protocol behind HTTP: a [`Machine`], or a
-/// [handler of connections](crate::ConnHandler), `async |conn: Conn| ..`. `Kind` is inferred.
+/// [handler of connections](crate::ConnHandler), `async |conn: Conn| ..`. `HandlerVariant` is inferred.
 ///
 /// See [`Response::upgrade`](super::Response::upgrade).
-pub trait Successor<Kind>: sealed::Sealed<Kind> {
+pub trait Successor<HandlerVariant>: sealed::Sealed<HandlerVariant> {
     #[doc(hidden)]
     fn into_make(self) -> MakeSuccessor;
 }
@@ -20,10 +20,10 @@ pub trait Successor<Kind>: sealed::Sealed<Kind> {
 #[doc(hidden)]
 pub struct MakeSuccessor(pub(super) Box<Make>);
 
-type Make = dyn FnOnce(&Seat, &Rc<ServiceConfig>) -> Box<dyn Machine>;
+type Make = dyn FnOnce(&MachineCtx, &Rc<ServiceConfig>) -> Box<dyn Machine>;
 
 mod sealed {
-    pub trait Sealed<Kind> {}
+    pub trait Sealed<HandlerVariant> {}
 }
 
 /// Marks machines.
@@ -32,7 +32,7 @@ pub enum ByMachine {}
 
 /// Marks handlers of connections, of whatever kind.
 #[derive(Debug)]
-pub struct ByHandler<Kind>(Kind);
+pub struct ByHandler<HandlerVariant>(HandlerVariant);
 
 impl<M: Machine + 'static> sealed::Sealed<ByMachine> for M {}
 
@@ -42,10 +42,15 @@ impl<M: Machine + 'static> Successor<ByMachine> for M {
     }
 }
 
-impl<H: ConnHandler<Kind> + 'static, Kind: 'static> sealed::Sealed<ByHandler<Kind>> for H {}
+impl<H: ConnHandler<HandlerVariant> + 'static, HandlerVariant: 'static>
+    sealed::Sealed<ByHandler<HandlerVariant>> for H
+{
+}
 
-impl<H: ConnHandler<Kind> + 'static, Kind: 'static> Successor<ByHandler<Kind>> for H {
+impl<H: ConnHandler<HandlerVariant> + 'static, HandlerVariant: 'static>
+    Successor<ByHandler<HandlerVariant>> for H
+{
     fn into_make(self) -> MakeSuccessor {
-        MakeSuccessor(Box::new(move |seat, config| Box::new(seat.serve(self, config))))
+        MakeSuccessor(Box::new(move |ctx, config| Box::new(ctx.serve(self, config))))
     }
 }

@@ -20,7 +20,7 @@
 
 use memchr::memchr;
 
-use super::fields::Span;
+use super::fields::FieldSpan;
 use super::syntax::{Wrong, field_line};
 use super::{FieldSpans, FieldsView, Limits, Rejection, Rule};
 
@@ -124,7 +124,7 @@ fn note(lines: &[u8], spans: &mut FieldSpans) {
     let mut at = 0;
     for line in lines.split_inclusive(|&byte| byte == b'\n') {
         if let Ok((name_len, value)) = field_line(line) {
-            spans.push(Span {
+            spans.push(FieldSpan {
                 name: at as u32,
                 name_len: name_len as u32,
                 value: (at + value.start) as u32,
@@ -166,7 +166,7 @@ mod tests {
         let mut reader = TrailerReader::new();
         for len in lens {
             let mut spans = FieldSpans::new();
-            spans.push(Span { name: 7, name_len: 7, value: 7, value_len: 7 });
+            spans.push(FieldSpan { name: 7, name_len: 7, value: 7, value_len: 7 });
             match reader.read(&bytes[..len], limits, &mut spans) {
                 Ok(None) => {}
                 Ok(Some((len, fields))) => {

@@ -9,7 +9,7 @@ pub enum Action {
     /// Bytes are queued: write what the stream takes of
     /// [`outgoing`](crate::Hub::outgoing) and say so with [`sent`](crate::Hub::sent), now and
     /// whenever the stream is writable, until nothing is outgoing, and no
-    /// [`external`](crate::Hub::external) is next. It is not said again before. If a write fails, say
+    /// [`file_region`](crate::Hub::file_region) is next. It is not said again before. If a write fails, say
     /// [`write_failed`](crate::Hub::write_failed), and read on.
     Send(ConnId),
     /// Do not read this stream.

@@ -18,23 +18,23 @@ use super::begun::Begun;
 use super::called::Expected;
 use super::doomed::Doomed;
 use super::fibers::{Fiber, Hook, Role};
-use super::id::{HubTag, Key, Slots};
+use super::id::{HubTag, Key, KeyedTable};
 use super::idle::IdleQueue;
-use super::random::{Random, Seed};
-use super::seat::Seat;
+use super::random::{HubRandom, Seed};
+use super::seat::MachineCtx;
 use super::service::Making;
 use super::stream::{MachineStream, Stream, StreamState, Top};
 use super::wake::ReadyQueue;
 use super::{Action, Config, Counters, Inner};
-use crate::fiber::{Channel, Conn, FiberMachine, Outgoing, Socket};
-use crate::link::Link;
+use crate::fiber::{Channel, Conn, ConnShared, FiberMachine, Outgoing};
+use crate::link::Attached;
 use crate::{
     Address, Blocks, ConnId, Error, FiberId, Instant, Limit, Machine, Notice, Pipeline,
     ServiceConfig, ServiceId, TimerKey, Timers, Workspace,
 };
 
 /// Puts a layer around the handle of a connection that is being made.
-pub(crate) type WrapClient = Box<dyn FnOnce(&Seat, Inner) -> Box<dyn Machine>>;
+pub(crate) type WrapClient = Box<dyn FnOnce(&MachineCtx, Inner) -> Box<dyn Machine>>;
 
 pub(crate) struct Core {
     /// What the names of this hub carry.
@@ -45,7 +45,7 @@ pub(crate) struct Core {
     /// What the clock on the wall said, in seconds since 1970, and when.
     pub(crate) time_of_day: Cell<Option<(Instant, u64)>>,
     /// What random numbers are drawn from. None until a seed was told, or the first was drawn.
-    pub(super) random: RefCell<Option<Random>>,
+    pub(super) random: RefCell<Option<HubRandom>>,
     /// The connection whose machine was made or stepped last, and its peer: for it is out of the
     /// table then.
     pub(crate) stepping: Cell<Option<(ConnId, Address)>>,
@@ -68,11 +68,11 @@ pub(crate) struct Core {
     /// The embedder's: woken when there is something to do while the hub rests.
     alarm: Waker,
     pub(crate) ready: RefCell<ReadyQueue>,
-    pub(crate) fibers: RefCell<Slots<Fiber>>,
+    pub(crate) fibers: RefCell<KeyedTable<Fiber>>,
     pub(crate) doomed: Doomed,
     pub(crate) spawned: Cell<usize>,
-    pub(crate) streams: RefCell<Slots<Stream>>,
-    pub(crate) timers: RefCell<Timers<Alarm>>,
+    pub(crate) streams: RefCell<KeyedTable<Stream>>,
+    pub(crate) timers: RefCell<Timers<HubTimer>>,
     pub(crate) slices: RefCell<Blocks<Rc<Vec<u8>>>>,
     pub(crate) workspace: RefCell<Box<Workspace>>,
     /// In the place of that, while a machine runs with it.
@@ -108,7 +108,7 @@ pub(crate) struct Core {
 }
 
 /// What to do when a timer fires.
-pub(crate) enum Alarm {
+pub(crate) enum HubTimer {
     Wake(Waker),
     Stream(Key),
     /// Look again whether there is room for a connection.
@@ -136,10 +136,10 @@ impl Core {
             grace_begun: Cell::new(false),
             ready: RefCell::new(ReadyQueue::new(alarm.clone())),
             alarm,
-            fibers: RefCell::new(Slots::new()),
+            fibers: RefCell::new(KeyedTable::new()),
             doomed: Doomed::default(),
             spawned: Cell::new(0),
-            streams: RefCell::new(Slots::new()),
+            streams: RefCell::new(KeyedTable::new()),
             timers: RefCell::new(Timers::new()),
             slices: RefCell::new(Blocks::new()),
             workspace: RefCell::default(),
@@ -172,7 +172,7 @@ impl Core {
         let mut random = self.random.borrow_mut();
         let random = random.get_or_insert_with(|| {
             self.notice(None, Notice::Unseeded);
-            Random::new(Seed::from_number(0))
+            HubRandom::new(Seed::from_number(0))
         });
         random.draw()
     }
@@ -230,7 +230,7 @@ impl Core {
     }
 
     /// Has the machine of a handle's connection look what the handle asked for.
-    pub(crate) fn look_at(&self, socket: &Socket) {
+    pub(crate) fn look_at(&self, socket: &ConnShared) {
         if !socket.dirty.replace(true) {
             self.wake_machine(socket.id());
         }
@@ -377,7 +377,7 @@ impl Core {
     }
 
     /// Hands a connection to a machine, if it is still there.
-    pub(crate) fn upgrade(&self, socket: &Socket, machine: Box<dyn Machine>) {
+    pub(crate) fn upgrade(&self, socket: &ConnShared, machine: Box<dyn Machine>) {
         if socket.channel.borrow().is_broken {
             return drop(machine);
         }
@@ -492,7 +492,7 @@ impl Core {
         let id = self.add_stream(None, true);
         self.stepping.set(Some((id, address)));
         let config = Rc::clone(&self.client_config);
-        let mut ctx = Seat::new(Rc::clone(self), id);
+        let mut ctx = MachineCtx::new(Rc::clone(self), id);
         if wrap.is_some() {
             ctx.layered();
         }
@@ -502,7 +502,7 @@ impl Core {
         if let Some(wrap) = wrap {
             top = Top::Other(wrap(&making.ctx, Inner::made(top)));
         }
-        let stream = MachineStream { link: Link::new(top), peer: address, config };
+        let stream = MachineStream { link: Attached::new(top), peer: address, config };
         if let Some(slot) = self.streams.borrow_mut().at(id.into()) {
             slot.state = StreamState::Machine(Box::new(stream));
         }
@@ -512,7 +512,7 @@ impl Core {
         Ok(conn)
     }
 
-    pub(crate) fn add_timer(&self, at: Instant, alarm: Alarm) -> TimerKey {
+    pub(crate) fn add_timer(&self, at: Instant, alarm: HubTimer) -> TimerKey {
         self.timers.borrow_mut().insert(at, alarm)
     }
 

@@ -18,12 +18,12 @@ const KEEP: usize = 64;
 
 #[derive(Default)]
 pub(crate) struct Doomed {
-    queue: RefCell<VecDeque<(FiberId, What)>>,
+    queue: RefCell<VecDeque<(FiberId, DoomedItem)>>,
     /// One of them is being dropped.
     dropping: Cell<bool>,
 }
 
-enum What {
+enum DoomedItem {
     Fiber(Fiber),
     /// What a fiber returned: kept only to be dropped.
     Outcome(#[allow(dead_code)] Rc<dyn Any>),
@@ -56,7 +56,7 @@ impl Core {
         };
         if let Some(fiber) = gone {
             self.fiber_gone(&fiber.role);
-            self.doomed.queue.borrow_mut().push_back((id, What::Fiber(fiber)));
+            self.doomed.queue.borrow_mut().push_back((id, DoomedItem::Fiber(fiber)));
             self.drop_doomed();
             // A shutdown may be over.
             self.need_run();
@@ -65,7 +65,7 @@ impl Core {
 
     /// Drops what a fiber returned: when its turn comes, as [`abort`](Self::abort) does.
     pub(crate) fn discard(&self, id: FiberId, outcome: Rc<dyn Any>) {
-        self.doomed.queue.borrow_mut().push_back((id, What::Outcome(outcome)));
+        self.doomed.queue.borrow_mut().push_back((id, DoomedItem::Outcome(outcome)));
         self.drop_doomed();
     }
 
@@ -80,8 +80,8 @@ impl Core {
             let next = self.doomed.queue.borrow_mut().pop_front();
             let Some((id, what)) = next else { break };
             let whom = match &what {
-                What::Fiber(fiber) => self.whom_it_serves(&fiber.role),
-                What::Outcome(_) => (None, None),
+                DoomedItem::Fiber(fiber) => self.whom_it_serves(&fiber.role),
+                DoomedItem::Outcome(_) => (None, None),
             };
             if self.call(Task::Fiber(id), || drop(what)).is_none() {
                 self.tell_panic(whom);

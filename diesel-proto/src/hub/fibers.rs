@@ -9,7 +9,7 @@ use alloc::string::ToString;
 use super::core::Core;
 use super::id::Key;
 use super::service::HandlerFuture;
-use crate::fiber::{Socket, cause_of};
+use crate::fiber::{ConnShared, cause_of};
 use crate::{Address, Cause, ConnId, Error, FiberId, Notice, ServiceId};
 
 /// Wraps each run of the application's code: it must call what it is given, once. Here an embedder
@@ -60,7 +60,7 @@ pub(crate) struct Fiber {
 pub(crate) enum Role {
     /// Serves this connection, which closes when it ends. Held, so that a failure names the peer
     /// whether or not the connection is there by then.
-    Handler(Rc<Socket>),
+    Handler(Rc<ConnShared>),
     /// A place for what the machine of this connection polls itself: there is no task.
     Machine(ConnId),
     Loop,
@@ -124,10 +124,10 @@ impl Core {
                     fiber.task = Some(future);
                     return true;
                 }
-                self.end(key, future, Err(Unfinished::Aborted));
+                self.end(key, future, Err(FiberFailure::Aborted));
             }
             Some(Poll::Ready(result)) => self.end(key, future, Ok(result)),
-            None => self.end(key, future, Err(Unfinished::Panicked)),
+            None => self.end(key, future, Err(FiberFailure::Panicked)),
         }
         true
     }
@@ -145,7 +145,7 @@ impl Core {
             from = key.index + 1;
             let task = self.fibers.borrow_mut().at(key).and_then(|fiber| fiber.task.take());
             match task {
-                Some(future) => self.end(key, future, Err(Unfinished::Aborted)),
+                Some(future) => self.end(key, future, Err(FiberFailure::Aborted)),
                 // What a machine polls goes with that machine. (Of a fiber that drops its own hub, the
                 // poll is under way, and ends it.)
                 None => self.remove_role(key),
@@ -154,7 +154,12 @@ impl Core {
     }
 
     /// Drops the future, then says what its end means for its connection.
-    fn end(&self, key: Key, future: HandlerFuture, result: Result<Result<(), Error>, Unfinished>) {
+    fn end(
+        &self,
+        key: Key,
+        future: HandlerFuture,
+        result: Result<Result<(), Error>, FiberFailure>,
+    ) {
         // Dropping runs the stranger's code as well, so it may panic as well.
         let unwinding = Unwinding { core: self, key };
         let task = Task::Fiber(key.into());
@@ -168,7 +173,7 @@ impl Core {
                 self.remove_fiber(key, None);
                 return;
             }
-            Some(Err(Unfinished::Aborted)) => {
+            Some(Err(FiberFailure::Aborted)) => {
                 self.remove_fiber(key, Some(cause_of(&Error::Aborted)));
                 return;
             }
@@ -263,7 +268,7 @@ impl Core {
     /// The handle was dropped with the handler, or before; if it lives on elsewhere, the connection
     /// is not the handler's any more. An abort stays one. Returns whether the connection tells this
     /// cause itself, or is gone.
-    fn handler_gone(&self, socket: &Socket, cause: Option<Cause>) -> bool {
+    fn handler_gone(&self, socket: &ConnShared, cause: Option<Cause>) -> bool {
         let tells_cause;
         {
             let channel = &mut *socket.channel.borrow_mut();
@@ -283,7 +288,7 @@ impl Core {
 
 /// Why a fiber did not come to its end.
 #[derive(Clone, Copy)]
-enum Unfinished {
+enum FiberFailure {
     Aborted,
     Panicked,
 }

@@ -151,7 +151,7 @@ pub(crate) struct Key {
 }
 
 /// A table whose keys are generational.
-pub(crate) struct Slots<T> {
+pub(crate) struct KeyedTable<T> {
     slab: Slab<(u32, T)>,
     next_generation: u32,
     /// How many places were looked at in search of one that is taken.
@@ -159,9 +159,9 @@ pub(crate) struct Slots<T> {
     pub(crate) looked_at: core::cell::Cell<usize>,
 }
 
-impl<T> Slots<T> {
+impl<T> KeyedTable<T> {
     pub(crate) const fn new() -> Self {
-        Slots {
+        KeyedTable {
             slab: Slab::new(),
             next_generation: 0,
             #[cfg(test)]
@@ -233,7 +233,7 @@ mod tests {
 
     #[test]
     fn a_stale_key_finds_nothing_though_its_index_is_used_again() {
-        let mut slots = Slots::new();
+        let mut slots = KeyedTable::new();
         let first = slots.insert('a');
         assert_eq!(slots.remove(first), Some('a'));
         let second = slots.insert('b');
@@ -253,7 +253,7 @@ mod tests {
 
     #[test]
     fn the_next_key_is_foretold() {
-        let mut slots = Slots::new();
+        let mut slots = KeyedTable::new();
         let foretold = slots.next_key();
         assert!(foretold == slots.insert(()));
     }

@@ -17,7 +17,7 @@ use core::time::Duration;
 
 use super::id::Key;
 use super::stream::Idle;
-use super::{Alarm, Core};
+use super::{Core, HubTimer};
 use crate::{ConnId, Instant, ServiceId};
 
 /// How long after a scan that found next to nothing there is no other.
@@ -99,7 +99,7 @@ impl Core {
     pub(super) fn look_again(&self, queue: &IdleQueue) {
         if queue.has_others && !self.looks_again.replace(true) {
             let at = self.now.get() + RESCAN;
-            self.add_timer(at, Alarm::Room);
+            self.add_timer(at, HubTimer::Room);
         }
     }
 

@@ -49,7 +49,7 @@ impl Hub {
 
     /// Whether a service has as many connections as it may have. Those that have closed since the
     /// last run are counted then.
-    fn is_full(&self, registered: &Registered) -> bool {
+    fn is_full(&self, registered: &ServiceEntry) -> bool {
         registered.open >= registered.config.max_connections
     }
 
@@ -122,7 +122,7 @@ impl Hub {
         let registered = self.services.get_mut(id.index()).ok_or(Refused::NoSuchService)?;
         let conn = core.add_stream(Some(id), false);
         core.stepping.set(Some((conn, peer)));
-        let ctx = Seat::new(Rc::clone(core), conn);
+        let ctx = MachineCtx::new(Rc::clone(core), conn);
         let making = Making { ctx, service: Some(id), config: Rc::clone(&config) };
         let make = Rc::clone(&registered.service.make);
         // Counted before: should making or starting it unwind, it is closed like others.
@@ -133,7 +133,7 @@ impl Hub {
             registered.open -= 1;
             return Err(Refused::Panicked);
         };
-        let stream = MachineStream { link: Link::new(made), peer, config };
+        let stream = MachineStream { link: Attached::new(made), peer, config };
         if let Some(slot) = core.streams.borrow_mut().at(conn.into()) {
             slot.state = StreamState::Machine(Box::new(stream));
         }
@@ -268,8 +268,9 @@ impl Hub {
             return;
         }
         self.step(conn, |link, now, workspace| link.cut(now, Cause::Reset, workspace));
-        let settled =
-            |flow: &mut crate::Flow| flow.closing().filter(|_| !flow.is_destroyed_by_reset());
+        let settled = |flow: &mut crate::StreamControl| {
+            flow.closing().filter(|_| !flow.is_destroyed_by_reset())
+        };
         // Without a flow: its machine panicked, now or earlier.
         let cause = self
             .with_flow(conn, settled)
@@ -283,7 +284,7 @@ impl Hub {
     /// `f` only writes the bytes: the hub is borrowed meanwhile, so it must not use any handle of
     /// the hub.
     pub fn outgoing<R>(&mut self, conn: ConnId, f: impl FnOnce(&[&[u8]]) -> R) -> Option<R> {
-        let offer = |flow: &mut crate::Flow| {
+        let offer = |flow: &mut crate::StreamControl| {
             let mut slices: [&[u8]; 16] = [&[]; 16];
             let n = flow.output.slices(&mut slices);
             (n > 0).then(|| f(&slices[..n]))
@@ -293,8 +294,8 @@ impl Hub {
 
     /// The region that comes next, if that is not bytes: then [`outgoing`](Self::outgoing) has
     /// nothing before it is [`sent`](Self::sent).
-    pub fn external(&self, conn: ConnId) -> Option<External> {
-        self.with_flow(conn, |flow| flow.output.external())?
+    pub fn file_region(&self, conn: ConnId) -> Option<FileRegion> {
+        self.with_flow(conn, |flow| flow.output.file_region())?
     }
 
     /// Takes up to `most` of the bytes that are to be sent next as segments that own their memory, and
@@ -340,7 +341,7 @@ impl Hub {
         let mut streams = core.streams.borrow_mut();
         let Some(stream) = streams.at(conn.into()) else { return 0 };
         let blocks = &mut core.workspace.borrow_mut().blocks;
-        let take = |flow: &mut Flow| {
+        let take = |flow: &mut StreamControl| {
             let taken = flow.output.take_segments(most, into, blocks);
             (taken, flow.output.len())
         };
@@ -351,7 +352,7 @@ impl Hub {
         taken
     }
 
-    /// The stream took `n` bytes of what was outgoing, or [taken](Self::take_segments), or of the [`external`](Self::external) that
+    /// The stream took `n` bytes of what was outgoing, or [taken](Self::take_segments), or of the [`file_region`](Self::file_region) that
     /// came first: zero, too, is to be said, once, when it takes no more. More than that counts as
     /// all of it: nothing that comes behind is dropped. Returns how many are still queued.
     pub fn sent(&mut self, now: Instant, conn: ConnId, n: u64) -> u64 {
@@ -375,7 +376,7 @@ impl Hub {
         core.counters.borrow_mut().bytes_out += sent;
         let mut streams = core.streams.borrow_mut();
         let Some(stream) = streams.at(conn.into()) else { return 0 };
-        let flow = |flow: &mut Flow| (flow.output.len(), flow.is_half_closed());
+        let flow = |flow: &mut StreamControl| (flow.output.len(), flow.is_half_closed());
         let (left, closing) = stream.with_flow(flow).unwrap_or_default();
         if stream.progress.sent(core.now.get(), left) || closing {
             core.list(stream, conn);

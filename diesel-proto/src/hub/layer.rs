@@ -1,7 +1,7 @@
 //! What a layer of a hub goes around: a machine that is made when it starts.
 //!
 //! A layer may let its inner side start late: after a header, or a handshake. What it learns until
-//! then (see [`Seat::set_peer`](crate::Seat::set_peer)) is there when the inner machine is made.
+//! then (see [`MachineCtx::set_peer`](crate::MachineCtx::set_peer)) is there when the inner machine is made.
 
 use alloc::boxed::Box;
 use core::fmt;
@@ -12,9 +12,9 @@ use crate::{Actions, Input, Instant, Machine};
 /// The inner side of a layer: whatever serves the connections of a service, or the handle that
 /// [`Ctx::connect`](crate::Ctx::connect) gives. A machine like any other, for a
 /// [`Nested`](crate::Nested) to hold. See [`Service::layer`](crate::Service::layer).
-pub struct Inner(State);
+pub struct Inner(InnerState);
 
-enum State {
+enum InnerState {
     New(Box<dyn FnOnce() -> Top>),
     Made(Top),
     /// Making it panicked.
@@ -23,11 +23,11 @@ enum State {
 
 impl Inner {
     pub(super) fn new(make: impl FnOnce() -> Top + 'static) -> Self {
-        Inner(State::New(Box::new(make)))
+        Inner(InnerState::New(Box::new(make)))
     }
 
     pub(super) fn made(top: Top) -> Self {
-        Inner(State::Made(top))
+        Inner(InnerState::Made(top))
     }
 
     pub(crate) fn boxed(machine: Box<dyn Machine>) -> Self {
@@ -35,15 +35,15 @@ impl Inner {
     }
 
     fn make(&mut self) {
-        if let State::New(make) = core::mem::replace(&mut self.0, State::Lost) {
-            self.0 = State::Made(make());
+        if let InnerState::New(make) = core::mem::replace(&mut self.0, InnerState::Lost) {
+            self.0 = InnerState::Made(make());
         }
     }
 }
 
 impl Machine for Inner {
     fn step(&mut self, now: Instant, input: Input<'_>, actions: &mut Actions<'_>) -> usize {
-        if let State::New(_) = self.0 {
+        if let InnerState::New(_) = self.0 {
             match input {
                 Input::Start => self.make(),
                 // Nothing is there yet that could be told.
@@ -51,22 +51,22 @@ impl Machine for Inner {
             }
         }
         match &mut self.0 {
-            State::Made(top) => top.step(now, input, actions),
-            State::New(_) | State::Lost => 0,
+            InnerState::Made(top) => top.step(now, input, actions),
+            InnerState::New(_) | InnerState::Lost => 0,
         }
     }
 
     fn held(&self) -> usize {
         match &self.0 {
-            State::Made(top) => top.held(),
-            State::New(_) | State::Lost => 0,
+            InnerState::Made(top) => top.held(),
+            InnerState::New(_) | InnerState::Lost => 0,
         }
     }
 
     fn scanned(&self) -> u64 {
         match &self.0 {
-            State::Made(top) => top.scanned(),
-            State::New(_) | State::Lost => 0,
+            InnerState::Made(top) => top.scanned(),
+            InnerState::New(_) | InnerState::Lost => 0,
         }
     }
 }
@@ -74,9 +74,9 @@ impl Machine for Inner {
 impl fmt::Debug for Inner {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self.0 {
-            State::New(_) => "Inner(not started)",
-            State::Made(_) => "Inner(started)",
-            State::Lost => "Inner(lost)",
+            InnerState::New(_) => "Inner(not started)",
+            InnerState::Made(_) => "Inner(started)",
+            InnerState::Lost => "Inner(lost)",
         })
     }
 }

@@ -89,26 +89,26 @@ pub use self::layer::Inner;
 pub use self::no_hub::NoHub;
 pub use self::poller::Poller;
 pub use self::random::Seed;
-pub use self::seat::Seat;
+pub use self::seat::MachineCtx;
 pub use self::service::Service;
 pub use self::shapes::{ConnHandler, IntoService, LoopBody};
 
 pub(crate) use self::called::Called;
-pub(crate) use self::core::{Alarm, Core, WrapClient};
+pub(crate) use self::core::{Core, HubTimer, WrapClient};
 pub(crate) use self::fibers::Role;
 pub(crate) use self::seat::Learned;
 pub(crate) use self::service::{HandlerFuture, Making};
 
 pub(crate) use self::id::Key;
 use self::idle::IdleQueue;
-use self::stream::{Due, MachineStream, StreamState, Top};
+use self::stream::{MachineStream, StreamDue, StreamState, Top};
 #[cfg(doc)]
 use crate::Error;
 use crate::fiber::{Ctx, Event};
-use crate::link::Link;
+use crate::link::Attached;
 use crate::{
-    Address, Cause, ConnectErrorKind, Deadline, End, External, Flow, Instant, Limit, Notice,
-    Reason, Workspace,
+    Address, Cause, ConnectErrorKind, Deadline, End, FileRegion, Instant, Limit, Notice, Reason,
+    StreamControl, Workspace,
 };
 
 /// A whole application: see the [module](self).
@@ -150,11 +150,11 @@ use crate::{
 /// ```
 pub struct Hub {
     core: Rc<Core>,
-    services: Vec<Registered>,
+    services: Vec<ServiceEntry>,
     halted: bool,
 }
 
-struct Registered {
+struct ServiceEntry {
     service: Service,
     config: Rc<ServiceConfig>,
     open: usize,
@@ -213,7 +213,7 @@ impl Hub {
         let service = service.into_service();
         let id = self.core.service_id(self.services.len() as u32);
         let config = Rc::new(service.config.clone());
-        self.services.push(Registered {
+        self.services.push(ServiceEntry {
             service,
             config,
             open: 0,
@@ -279,7 +279,7 @@ impl Hub {
         // A machine is user code: out of the table, as it is for a step.
         let taken = {
             let mut streams = self.core.streams.borrow_mut();
-            ::core::mem::replace(&mut streams.at(conn.into())?.state, StreamState::Stepping)
+            ::core::mem::replace(&mut streams.at(conn.into())?.state, StreamState::Running)
         };
         let counted = match &taken {
             StreamState::Machine(stream) => {
@@ -291,7 +291,11 @@ impl Hub {
         counted
     }
 
-    fn with_flow<R>(&self, conn: ConnId, f: impl FnOnce(&mut crate::Flow) -> R) -> Option<R> {
+    fn with_flow<R>(
+        &self,
+        conn: ConnId,
+        f: impl FnOnce(&mut crate::StreamControl) -> R,
+    ) -> Option<R> {
         if conn.hub != self.core.tag {
             return None;
         }

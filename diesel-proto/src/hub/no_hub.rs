@@ -5,23 +5,23 @@
 use alloc::rc::Rc;
 use core::task::Waker;
 
-use super::{Config, Core, Seat};
+use super::{Config, Core, MachineCtx};
 use crate::{Address, Instant};
 
-/// Makes [`Seat`]s that belong to no hub, for a machine that has a use for one but does not depend on
-/// fibers: its [`peer`](Seat::peer), the time of day, [`call`](Seat::call) (which runs what it is given,
+/// Makes [`MachineCtx`]s that belong to no hub, for a machine that has a use for one but does not depend on
+/// fibers: its [`peer`](MachineCtx::peer), the time of day, [`call`](MachineCtx::call) (which runs what it is given,
 /// and catches nothing).
 ///
 /// What is spawned or connected there fails, and so does every token that would have to wait for
 /// something else than its stream ([`Error::Shutdown`](crate::Error::Shutdown)). Waking does nothing: a
-/// machine that [polls](Seat::poller) does so in each of its steps.
+/// machine that [polls](MachineCtx::poller) does so in each of its steps.
 ///
 /// ```
 /// use diesel_proto::{Address, NoHub};
 ///
 /// let no_hub = NoHub::new();
 /// no_hub.time_of_day(784_111_777);
-/// let seat = no_hub.seat(Address::Unnamed);
+/// let seat = no_hub.machine_ctx(Address::Unnamed);
 /// assert_eq!(seat.unix_seconds(), Some(784_111_777));
 /// assert!(seat.poller().is_ok());
 /// assert!(seat.ctx().spawn(async { Ok::<_, diesel_proto::Error>(()) }).is_err());
@@ -44,8 +44,8 @@ impl NoHub {
     }
 
     /// The seat of a machine whose other side is `peer`.
-    pub fn seat(&self, peer: Address) -> Seat {
-        Seat::detached(Rc::clone(&self.core), peer)
+    pub fn machine_ctx(&self, peer: Address) -> MachineCtx {
+        MachineCtx::detached(Rc::clone(&self.core), peer)
     }
 
     /// What the clock on the wall says, in seconds since 1970: holds until this is called again.

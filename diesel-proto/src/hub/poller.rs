@@ -19,10 +19,10 @@ use core::task::{Context, Poll, Waker};
 
 use super::fibers::Role;
 use super::{Core, Key};
-use crate::{FiberId, Limit, Seat};
+use crate::{FiberId, Limit, MachineCtx};
 
 /// A machine's place among the fibers of its hub: what it polls futures with. The place is free again
-/// when this is dropped. Made by [`Seat::poller`].
+/// when this is dropped. Made by [`MachineCtx::poller`].
 ///
 /// What is polled is a fiber in all but name: it may use every token of the hub, and counts for
 /// [`Config::max_fibers`](crate::Config::max_fibers). During a shutdown it may go on waiting until the
@@ -36,7 +36,7 @@ use crate::{FiberId, Limit, Seat};
 ///
 /// /// Says hello a second after it began.
 /// struct Late {
-///     seat: Seat,
+///     seat: MachineCtx,
 ///     greeting: Option<(Poller, Pin<Box<dyn Future<Output = Result<(), Error>>>>)>,
 /// }
 ///
@@ -70,9 +70,9 @@ pub struct Poller {
 }
 
 impl Poller {
-    pub(super) fn new(seat: &Seat) -> Result<Self, Limit> {
-        let core = Rc::clone(seat.core());
-        let key = core.add_role(Role::Machine(seat.conn()))?;
+    pub(super) fn new(machine_ctx: &MachineCtx) -> Result<Self, Limit> {
+        let core = Rc::clone(machine_ctx.core());
+        let key = core.add_role(Role::Machine(machine_ctx.conn()))?;
         Ok(Poller { core, key })
     }
 
@@ -85,7 +85,7 @@ impl Poller {
             core.wakers.borrow_mut().clear();
         }
         let waker = core.ready.borrow_mut().lend_waker(self.key.index);
-        let turn = Turn {
+        let turn = PollTurn {
             poller: self,
             waker: Some(waker),
             polling: core.polling.replace(Some(self.key.into())),
@@ -112,14 +112,14 @@ impl fmt::Debug for Poller {
 }
 
 /// What holds while something is polled, and what held before.
-struct Turn<'a> {
+struct PollTurn<'a> {
     poller: &'a Poller,
     waker: Option<Waker>,
     polling: Option<FiberId>,
     tokens: u32,
 }
 
-impl Drop for Turn<'_> {
+impl Drop for PollTurn<'_> {
     #[inline]
     fn drop(&mut self) {
         let core = &*self.poller.core;
@@ -149,7 +149,7 @@ mod tests {
 
     /// Answers each byte by a future that it polls, and says how that ended.
     struct Asking {
-        seat: Seat,
+        machine_ctx: MachineCtx,
         ended: Rc<Cell<u32>>,
         under_way: Option<(Poller, Answer)>,
     }
@@ -165,7 +165,7 @@ mod tests {
 
     impl Asking {
         fn begin(&mut self, byte: u8) -> Answer {
-            let (guard, ctx) = (Guard(Rc::clone(&self.ended)), self.seat.ctx());
+            let (guard, ctx) = (Guard(Rc::clone(&self.ended)), self.machine_ctx.ctx());
             Box::pin(async move {
                 let _guard = guard;
                 match byte {
@@ -181,7 +181,7 @@ mod tests {
 
         fn poll(&mut self, actions: &mut Actions<'_>) {
             let Some((poller, answer)) = &mut self.under_way else { return };
-            let polled = self.seat.call(|| poller.poll(answer.as_mut()));
+            let polled = self.machine_ctx.call(|| poller.poll(answer.as_mut()));
             actions.send(match polled {
                 Some(Poll::Pending) => return actions.send(b"-"),
                 Some(Poll::Ready(Ok(()))) => b".",
@@ -189,7 +189,7 @@ mod tests {
                 None => b"p",
             });
             let gone = self.under_way.take();
-            self.seat.dispose(gone);
+            self.machine_ctx.dispose(gone);
         }
     }
 
@@ -197,7 +197,7 @@ mod tests {
         fn step(&mut self, _: Instant, input: Input<'_>, actions: &mut Actions<'_>) -> usize {
             match input {
                 Input::Bytes(&[byte, ..]) => {
-                    match self.seat.poller() {
+                    match self.machine_ctx.poller() {
                         Ok(poller) => self.under_way = Some((poller, self.begin(byte))),
                         Err(_) => actions.send(b"!"),
                     }
@@ -212,7 +212,7 @@ mod tests {
 
         /// User code as well: here it looks at the hub.
         fn held(&self) -> usize {
-            usize::from(self.seat.peer() == Address::Unnamed)
+            usize::from(self.machine_ctx.peer() == Address::Unnamed)
         }
     }
 
@@ -221,8 +221,8 @@ mod tests {
         let shared = Rc::clone(&ended);
         let mut hub = Hub::new(config);
         hub.set_poll_hook(Box::new(|_, run| _ = catch_unwind(AssertUnwindSafe(run))));
-        let service = hub.add_service(Service::machine_with(move |seat| Asking {
-            seat,
+        let service = hub.add_service(Service::machine_with(move |machine_ctx| Asking {
+            machine_ctx,
             ended: Rc::clone(&shared),
             under_way: None,
         }));

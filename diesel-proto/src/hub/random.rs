@@ -42,11 +42,11 @@ impl fmt::Debug for Seed {
 }
 
 /// The generator of a hub.
-pub(crate) struct Random(ChaCha20Rng);
+pub(crate) struct HubRandom(ChaCha20Rng);
 
-impl Random {
+impl HubRandom {
     pub(crate) fn new(Seed(seed): Seed) -> Self {
-        Random(ChaCha20Rng::from_seed(seed))
+        HubRandom(ChaCha20Rng::from_seed(seed))
     }
 
     pub(crate) fn draw<const N: usize>(&mut self) -> [u8; N] {
@@ -77,6 +77,6 @@ impl Hub {
     /// assert_ne!(drawn(1), drawn(2));
     /// ```
     pub fn seed(&mut self, seed: impl Into<Seed>) {
-        *self.core.random.borrow_mut() = Some(Random::new(seed.into()));
+        *self.core.random.borrow_mut() = Some(HubRandom::new(seed.into()));
     }
 }

@@ -51,7 +51,7 @@ impl Hub {
             self.run_ready();
             self.pass_over();
             self.let_leave();
-            self.settle();
+            self.emit_actions();
             self.bury();
             self.accept_or_not();
             self.halt_or_not();
@@ -115,12 +115,12 @@ impl Hub {
             let Some(alarm) = self.core.timers.borrow_mut().expire(now) else { return };
             self.core.counters.borrow_mut().timers_fired += 1;
             match alarm {
-                Alarm::Wake(waker) => self.core.wake(waker),
-                Alarm::Room => {
+                HubTimer::Wake(waker) => self.core.wake(waker),
+                HubTimer::Room => {
                     self.core.looks_again.set(false);
                     self.core.count_changed.set(true);
                 }
-                Alarm::Stream(key) => self.stream_due(self.core.conn_id(key)),
+                HubTimer::Stream(key) => self.stream_due(self.core.conn_id(key)),
             }
         }
     }
@@ -134,14 +134,14 @@ impl Hub {
             stream.due(now)
         };
         match due {
-            Some(Due::Connect) => self.connect_failed(now, conn, ConnectErrorKind::TimedOut),
-            Some(Due::Ask) => self.core.push_action(Action::ReportUnacked(conn)),
-            Some(Due::End(end)) => self.end_stream(conn, end),
-            Some(Due::Reset) => self.reset(now, conn),
-            Some(Due::Idle) => self.step(conn, |link, now, workspace| {
+            Some(StreamDue::Connect) => self.connect_failed(now, conn, ConnectErrorKind::TimedOut),
+            Some(StreamDue::Ask) => self.core.push_action(Action::ReportUnacked(conn)),
+            Some(StreamDue::End(end)) => self.end_stream(conn, end),
+            Some(StreamDue::Reset) => self.reset(now, conn),
+            Some(StreamDue::Idle) => self.step(conn, |link, now, workspace| {
                 link.give_up(now, Cause::TimedOut(Reason::Idle), workspace);
             }),
-            Some(Due::Machine) => {
+            Some(StreamDue::Machine) => {
                 self.step_in_place(conn, |link, now, workspace| link.expired(now, workspace));
             }
             None => {}
@@ -188,13 +188,13 @@ impl Hub {
     }
 
     /// Looks at every stream that something was done to.
-    pub(super) fn settle(&mut self) {
+    pub(super) fn emit_actions(&mut self) {
         // Settling adds nothing to the list; what closing wakes may, at its next poll.
         let mut looked_at = 0;
         loop {
             let Some(conn) = self.core.dirty.borrow().get(looked_at).copied() else { break };
             looked_at += 1;
-            if let Some(end) = self.core.settle(conn) {
+            if let Some(end) = self.core.emit_actions_of(conn) {
                 self.end_stream(conn, end);
             }
         }

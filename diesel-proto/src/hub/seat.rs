@@ -14,7 +14,7 @@ use core::fmt;
 use super::fibers::Task;
 use super::service::{Making, start_of};
 use super::{ConnHandler, Core, Key, Poller};
-use crate::fiber::{Connecting, Duplex, FiberMachine};
+use crate::fiber::{ConnectState, Duplex, FiberMachine};
 use crate::{Address, ConnId, Ctx, Limit, Machine, ServiceConfig, ServiceId};
 
 /// What a machine of a hub may hold on to: which connection it serves, and the hub around it. A
@@ -24,7 +24,7 @@ use crate::{Address, ConnId, Ctx, Limit, Machine, ServiceConfig, ServiceId};
 /// use diesel_proto::*;
 ///
 /// /// Says hello a second after it began.
-/// struct Late(Seat);
+/// struct Late(MachineCtx);
 ///
 /// impl Machine for Late {
 ///     fn step(&mut self, _: Instant, input: Input<'_>, actions: &mut Actions<'_>) -> usize {
@@ -50,7 +50,7 @@ use crate::{Address, ConnId, Ctx, Limit, Machine, ServiceConfig, ServiceId};
 /// Hub::default().add_service(Service::machine_with(Late));
 /// ```
 #[derive(Clone)]
-pub struct Seat {
+pub struct MachineCtx {
     core: Rc<Core>,
     key: Key,
     /// Only where there are layers.
@@ -72,15 +72,15 @@ impl Learned {
     }
 }
 
-impl Seat {
+impl MachineCtx {
     pub(crate) fn new(core: Rc<Core>, conn: ConnId) -> Self {
-        Seat { core, key: conn.into(), learned: None }
+        MachineCtx { core, key: conn.into(), learned: None }
     }
 
     pub(super) fn detached(core: Rc<Core>, peer: Address) -> Self {
         let learned = Learned::default();
         learned.peer.set(Some(peer));
-        Seat { core, key: Key { index: 0, generation: 0 }, learned: Some(Rc::new(learned)) }
+        MachineCtx { core, key: Key { index: 0, generation: 0 }, learned: Some(Rc::new(learned)) }
     }
 
     /// For a connection with layers: what one of them learns, the others see.
@@ -100,7 +100,7 @@ impl Seat {
     /// A two-way stream of bytes to a fiber, for this machine to hold: for a protocol that hands
     /// streams to handlers. Marks and limits are those of `config`.
     pub fn duplex(&self, config: &Rc<ServiceConfig>) -> Duplex {
-        Duplex::new(self, self.service(), config, Connecting::No)
+        Duplex::new(self, self.service(), config, ConnectState::No)
     }
 
     /// A place among the fibers, with which the machine polls futures itself.
@@ -210,8 +210,8 @@ impl Seat {
     }
 }
 
-impl fmt::Debug for Seat {
+impl fmt::Debug for MachineCtx {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "Seat({:?} of {})", self.conn(), self.peer())
+        write!(f, "MachineCtx({:?} of {})", self.conn(), self.peer())
     }
 }

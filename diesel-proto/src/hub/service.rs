@@ -8,7 +8,7 @@ use core::pin::Pin;
 use core::time::Duration;
 
 use super::stream::Top;
-use super::{Inner, Seat};
+use super::{Inner, MachineCtx};
 use crate::fiber::{FiberMachine, StartHandler};
 use crate::{Address, ConnHandler, Error, Machine, ServiceConfig, ServiceId, Shed};
 
@@ -37,7 +37,7 @@ pub(crate) type HandlerFuture = Pin<Box<dyn Future<Output = Result<(), Error>>>>
 
 /// What the machine of a new connection is made of.
 pub(crate) struct Making {
-    pub(crate) ctx: Seat,
+    pub(crate) ctx: MachineCtx,
     pub(crate) service: Option<ServiceId>,
     pub(crate) config: Rc<ServiceConfig>,
 }
@@ -57,11 +57,11 @@ impl Service {
 
     /// Each connection is served by a machine of its own, made for its peer.
     pub fn machine<M: Machine + 'static>(make: impl Fn(Address) -> M + 'static) -> Self {
-        Service::machine_with(move |seat| make(seat.peer()))
+        Service::machine_with(move |machine_ctx| make(machine_ctx.peer()))
     }
 
     /// As [`machine`](Self::machine), with machines that hold on to their seat in the hub.
-    pub fn machine_with<M: Machine + 'static>(make: impl Fn(Seat) -> M + 'static) -> Self {
+    pub fn machine_with<M: Machine + 'static>(make: impl Fn(MachineCtx) -> M + 'static) -> Self {
         Service::from_make(move |making| Top::Other(Box::new(make(making.ctx))))
     }
 
@@ -84,13 +84,13 @@ impl Service {
     /// ```
     pub fn layer<L: Machine + 'static>(
         mut self,
-        wrap: impl Fn(&Seat, Inner) -> L + 'static,
+        wrap: impl Fn(&MachineCtx, Inner) -> L + 'static,
     ) -> Self {
         let make = self.make;
         self.make = Rc::new(move |mut making| {
             making.ctx.layered();
-            let (make, seat) = (Rc::clone(&make), making.ctx.clone());
-            Top::Other(Box::new(wrap(&seat, Inner::new(move || make(making)))))
+            let (make, machine_ctx) = (Rc::clone(&make), making.ctx.clone());
+            Top::Other(Box::new(wrap(&machine_ctx, Inner::new(move || make(making)))))
         });
         self
     }

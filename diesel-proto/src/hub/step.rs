@@ -9,7 +9,7 @@ impl Hub {
     pub(super) fn step_in_place(
         &mut self,
         conn: ConnId,
-        f: impl FnOnce(&mut Link<Top>, Instant, &mut Workspace),
+        f: impl FnOnce(&mut Attached<Top>, Instant, &mut Workspace),
     ) {
         let core = &*self.core;
         let mut streams = core.streams.borrow_mut();
@@ -34,19 +34,19 @@ impl Hub {
     pub(super) fn step(
         &mut self,
         conn: ConnId,
-        f: impl FnOnce(&mut Link<Top>, Instant, &mut Workspace),
+        f: impl FnOnce(&mut Attached<Top>, Instant, &mut Workspace),
     ) {
         let core = Rc::clone(&self.core);
         let (mut stream, service) = {
             let mut streams = core.streams.borrow_mut();
             let Some(slot) = streams.at(conn.into()) else { return };
-            match ::core::mem::replace(&mut slot.state, StreamState::Stepping) {
+            match ::core::mem::replace(&mut slot.state, StreamState::Running) {
                 StreamState::Machine(stream) => {
                     // Noted before it runs: should a panic unwind from here, the next run closes it.
                     core.list(slot, conn);
                     (stream, slot.service)
                 }
-                StreamState::Stepping => return,
+                StreamState::Running => return,
             }
         };
         let spare = core.spare_workspace.take().unwrap_or_default();

@@ -1,11 +1,11 @@
 //! One connection as the hub sees it: what it owes the embedder, and when.
 //!
-//! Handles and machines only write down what they want, in a [`Flow`]. [`Stream::settle`] compares
+//! Handles and machines only write down what they want, in a [`StreamControl`]. [`Stream::emit_actions`] compares
 //! that with what the embedder was told, and says the difference. It is the one place where
 //! actions of a connection come from, and this is the order of their lives:
 //!
 //! ```text
-//!   Connecting ──connected──▶ Open ──close, all sent──▶ Lingering ──eof, or in time──▶ gone
+//!   ConnectState ──connected──▶ Open ──close, all sent──▶ Lingering ──eof, or in time──▶ gone
 //!        │                     │ ▲                                                       ▲
 //!        │                     ▼ │ (half-close, all sent: our side only)                 │
 //!        └──failed─────────────┴──── abort, reset, peer ended and all sent ──────────────┘
@@ -17,13 +17,13 @@ use core::time::Duration;
 
 use super::Action;
 use super::begun::{Begun, put_off};
-use super::core::{Alarm, Core};
+use super::core::{Core, HubTimer};
 use super::progress::{Progress, StallDue};
 use crate::fiber::FiberMachine;
-use crate::link::Link;
+use crate::link::Attached;
 use crate::{
-    Actions, Address, Cause, ConnId, End, Flow, Input, Instant, Machine, Notice, Reason,
-    ServiceConfig, ServiceId, Shed, Slot, TimerKey,
+    Actions, Address, Cause, ConnId, End, Input, Instant, Machine, Notice, Reason, ServiceConfig,
+    ServiceId, Shed, StreamControl, TimerKey, Upgradable,
 };
 
 /// How long a stream that is over waits for its handler to end, so that the handler's error is the
@@ -55,11 +55,11 @@ pub(crate) struct Stream {
 pub(crate) enum StreamState {
     Machine(Box<MachineStream>),
     /// Out of the table while its machine is made, or runs. Found at any other time, it panicked.
-    Stepping,
+    Running,
 }
 
 pub(crate) struct MachineStream {
-    pub(crate) link: Link<Top>,
+    pub(crate) link: Attached<Top>,
     pub(crate) peer: Address,
     pub(crate) config: Rc<ServiceConfig>,
 }
@@ -74,7 +74,7 @@ pub(crate) enum Top {
 impl MachineStream {
     /// Whether the next step runs no user code.
     pub(crate) fn runs_no_user_code(&self) -> bool {
-        matches!(self.link.machine(), Slot::First(Top::Fiber(fiber)) if fiber.is_plain())
+        matches!(self.link.machine(), Upgradable::First(Top::Fiber(fiber)) if fiber.is_plain())
     }
 }
 
@@ -113,7 +113,7 @@ impl Stream {
     /// One whose machine is being made.
     pub(crate) fn of_machine(service: Option<ServiceId>, connecting: bool, now: Instant) -> Self {
         let phase = if connecting { Phase::Connecting } else { Phase::Open };
-        Stream::new(StreamState::Stepping, service, phase, now)
+        Stream::new(StreamState::Running, service, phase, now)
     }
 
     fn new(state: StreamState, service: Option<ServiceId>, phase: Phase, now: Instant) -> Self {
@@ -145,8 +145,10 @@ impl Stream {
         let StreamState::Machine(stream) = &self.state else { return Idle::Never };
         let flow = &stream.link.flow;
         let waits = match (stream.link.machine(), stream.config.shed) {
-            (_, Shed::Never) | (Slot::First(Top::Fiber(_)), Shed::KeepAlive) => return Idle::Never,
-            (Slot::First(Top::Fiber(fiber)), Shed::Idle) => fiber.waits_for_bytes(),
+            (_, Shed::Never) | (Upgradable::First(Top::Fiber(_)), Shed::KeepAlive) => {
+                return Idle::Never;
+            }
+            (Upgradable::First(Top::Fiber(fiber)), Shed::Idle) => fiber.waits_for_bytes(),
             _ => flow.deadline().is_some_and(|it| it.reason == Reason::KeepAlive),
         };
         let quiet = self.phase == Phase::Open && !self.is_leaving && !flow.is_half_closed();
@@ -214,7 +216,7 @@ impl Stream {
         self.progress.failed
             && match &self.state {
                 StreamState::Machine(stream) => stream.link.is_dead(),
-                StreamState::Stepping => false,
+                StreamState::Running => false,
             }
     }
 
@@ -233,7 +235,7 @@ impl Stream {
     }
 
     /// What the deadline that passed was for, if one has.
-    pub(crate) fn due(&mut self, now: Instant) -> Option<Due> {
+    pub(crate) fn due(&mut self, now: Instant) -> Option<StreamDue> {
         let StreamState::Machine(stream) = &self.state else { return None };
         let ServiceConfig { linger, write_stall, idle, connect, .. } = *stream.config;
         let flow = &stream.link.flow;
@@ -242,33 +244,37 @@ impl Stream {
             match self.progress.due(now, flow.output.sent(), &stream.config) {
                 // Nobody reads what the system holds: with FIN it would hold that for minutes more.
                 Some(StallDue::Cut) => {
-                    return Some(Due::End(End::Abort(Cause::TimedOut(Reason::WriteStall))));
+                    return Some(StreamDue::End(End::Abort(Cause::TimedOut(Reason::WriteStall))));
                 }
-                Some(StallDue::Ask) => return Some(Due::Ask),
+                Some(StallDue::Ask) => return Some(StreamDue::Ask),
                 None => {}
             }
         }
         match self.phase {
-            Phase::Connecting => (now >= self.progress.since + connect).then_some(Due::Connect),
+            Phase::Connecting => {
+                (now >= self.progress.since + connect).then_some(StreamDue::Connect)
+            }
             Phase::Lingering => (now
                 >= self.progress.since + lingers_for(awaits_cause, self.peer_ended, linger))
-            .then_some(Due::End(End::Close(closing.unwrap_or(Cause::Done)))),
+            .then_some(StreamDue::End(End::Close(closing.unwrap_or(Cause::Done)))),
             // If nothing can be sent any more, what still arrives counts.
             Phase::Open
                 if self.progress.failed
                     && now >= self.progress.since.max(self.heard) + write_stall =>
             {
-                Some(Due::Reset)
+                Some(StreamDue::Reset)
             }
             Phase::Open if closing.is_some() => None,
             // Who is not read cannot be heard.
-            Phase::Open if self.pause_told => Some(Due::Machine),
-            Phase::Open if idle.is_some_and(|idle| now >= self.heard + idle) => Some(Due::Idle),
-            Phase::Open => Some(Due::Machine),
+            Phase::Open if self.pause_told => Some(StreamDue::Machine),
+            Phase::Open if idle.is_some_and(|idle| now >= self.heard + idle) => {
+                Some(StreamDue::Idle)
+            }
+            Phase::Open => Some(StreamDue::Machine),
         }
     }
 
-    /// Whether [`settle`](Self::settle) has anything to say.
+    /// Whether [`emit_actions`](Self::emit_actions) has anything to say.
     pub(crate) fn wants_more_than_told(&self) -> bool {
         let StreamState::Machine(stream) = &self.state else { return true };
         let flow = &stream.link.flow;
@@ -280,7 +286,7 @@ impl Stream {
 
     /// Says what has changed since the embedder was last told; sets the one timer. Returns how the
     /// stream ends, if it does.
-    pub(crate) fn settle(&mut self, core: &Core, id: ConnId) -> Option<End> {
+    pub(crate) fn emit_actions(&mut self, core: &Core, id: ConnId) -> Option<End> {
         let now = core.now.get();
         self.listed = false;
         let Stream { state, phase, .. } = self;
@@ -289,7 +295,7 @@ impl Stream {
                 let input = stream.link.flow.is_closing() || stream.link.wants_input();
                 (&mut stream.link.flow, input, &*stream.config)
             }
-            StreamState::Stepping => return Some(End::Abort(Cause::Panicked)),
+            StreamState::Running => return Some(End::Abort(Cause::Panicked)),
         };
 
         if let Some(cause) = flow.closing().filter(|_| *phase == Phase::Connecting) {
@@ -360,15 +366,15 @@ impl Stream {
     pub(crate) fn peer(&self) -> Address {
         match &self.state {
             StreamState::Machine(stream) => stream.peer,
-            StreamState::Stepping => Address::Unnamed,
+            StreamState::Running => Address::Unnamed,
         }
     }
 
     /// Runs `f` on the stream's flow, wherever that is. `None` while its machine runs.
-    pub(crate) fn with_flow<R>(&mut self, f: impl FnOnce(&mut Flow) -> R) -> Option<R> {
+    pub(crate) fn with_flow<R>(&mut self, f: impl FnOnce(&mut StreamControl) -> R) -> Option<R> {
         match &mut self.state {
             StreamState::Machine(stream) => Some(f(&mut stream.link.flow)),
-            StreamState::Stepping => None,
+            StreamState::Running => None,
         }
     }
 }
@@ -393,11 +399,11 @@ fn earlier(a: Option<Instant>, b: Option<Instant>) -> Option<Instant> {
 fn set_timer(timer: &mut Option<TimerKey>, core: &Core, id: ConnId, deadline: Option<Instant>) {
     match (*timer, deadline) {
         (None, None) => {}
-        (None, Some(at)) => *timer = Some(core.add_timer(at, Alarm::Stream(id.into()))),
+        (None, Some(at)) => *timer = Some(core.add_timer(at, HubTimer::Stream(id.into()))),
         (Some(key), Some(at)) => {
             let mut timers = core.timers.borrow_mut();
             if timers.deadline(key) != Some(at) && !timers.set(key, at) {
-                *timer = Some(timers.insert(at, Alarm::Stream(id.into())));
+                *timer = Some(timers.insert(at, HubTimer::Stream(id.into())));
             }
         }
         (Some(key), None) => {
@@ -419,7 +425,7 @@ pub(super) enum Idle {
 }
 
 /// What a deadline was for.
-pub(crate) enum Due {
+pub(crate) enum StreamDue {
     /// Ask the embedder how much its peer has not acknowledged.
     Ask,
     Connect,
@@ -434,9 +440,9 @@ pub(crate) enum Due {
 }
 
 impl Core {
-    /// Looks at one stream: see [`Stream::settle`].
-    pub(crate) fn settle(&self, id: ConnId) -> Option<End> {
-        self.streams.borrow_mut().at(id.into())?.settle(self, id)
+    /// Looks at one stream: see [`Stream::emit_actions`].
+    pub(crate) fn emit_actions_of(&self, id: ConnId) -> Option<End> {
+        self.streams.borrow_mut().at(id.into())?.emit_actions(self, id)
     }
 
     /// Puts a stream on the list of those to look at before the run ends.
@@ -460,7 +466,7 @@ impl Core {
         if matches!(cause, Cause::TimedOut(_) | Cause::Limit(_) | Cause::Protocol(_)) {
             self.notice(stream.service, Notice::Cut { peer: stream.peer(), cause });
         }
-        if cause == Cause::Panicked && matches!(stream.state, StreamState::Stepping) {
+        if cause == Cause::Panicked && matches!(stream.state, StreamState::Running) {
             self.notice(stream.service, Notice::Panicked { peer: None });
         }
         self.push_action(match end {
@@ -471,7 +477,7 @@ impl Core {
         self.left_services.borrow_mut().extend(stream.service);
         match stream.state {
             StreamState::Machine(machine) => self.dead.borrow_mut().push((id, machine)),
-            StreamState::Stepping => {}
+            StreamState::Running => {}
         }
     }
 }

@@ -36,9 +36,9 @@ const WORD: u32 = u64::BITS;
 
 /// The hub's end: who is ready, in the order they were woken.
 pub(crate) struct ReadyQueue {
-    shared: Arc<Shared>,
-    groups: Vec<Arc<Group>>,
-    chunks: Vec<Arc<Chunk>>,
+    shared: Arc<WakeShared>,
+    groups: Vec<Arc<WakeGroup>>,
+    chunks: Vec<Arc<WakeWord>>,
     /// Made when a fiber at this index is first polled, and for whoever has the index next: out of
     /// its place while it is lent. A fiber that takes the place of another allocates none.
     wakers: Vec<Option<Waker>>,
@@ -53,7 +53,7 @@ pub(crate) struct ReadyQueue {
     vtable: Option<&'static RawWakerVTable>,
 }
 
-struct Shared {
+struct WakeShared {
     tickets: AtomicU64,
     /// The hub will look at the summaries before it rests: no need for the alarm.
     awake: AtomicBool,
@@ -62,29 +62,29 @@ struct Shared {
 }
 
 /// One bit for each of 64 chunks.
-struct Group {
+struct WakeGroup {
     summary: AtomicU64,
 }
 
 /// One bit for each of 64 wakers, and when it was set.
-struct Chunk {
+struct WakeWord {
     bits: AtomicU64,
     tickets: [AtomicU64; WORD as usize],
-    group: Arc<Group>,
+    group: Arc<WakeGroup>,
     /// This chunk's bit in its group's summary.
     mask: u64,
-    shared: Arc<Shared>,
+    shared: Arc<WakeShared>,
 }
 
 struct IndexWaker {
-    chunk: Arc<Chunk>,
+    chunk: Arc<WakeWord>,
     bit: u32,
 }
 
 impl ReadyQueue {
     pub(crate) fn new(alarm: Waker) -> Self {
         ReadyQueue {
-            shared: Arc::new(Shared {
+            shared: Arc::new(WakeShared {
                 tickets: AtomicU64::new(0),
                 awake: AtomicBool::new(false),
                 alarm,
@@ -197,11 +197,11 @@ impl ReadyQueue {
         let next = self.chunks.len() as u32;
         let (group, bit) = (next / WORD, next % WORD);
         if self.groups.len() <= group as usize {
-            self.groups.push(Arc::new(Group { summary: AtomicU64::new(0) }));
+            self.groups.push(Arc::new(WakeGroup { summary: AtomicU64::new(0) }));
         }
         self.queued.resize(self.queued.len() + WORD as usize, false);
         self.wakers.resize_with(self.queued.len(), || None);
-        self.chunks.push(Arc::new(Chunk {
+        self.chunks.push(Arc::new(WakeWord {
             bits: AtomicU64::new(0),
             tickets: [const { AtomicU64::new(0) }; WORD as usize],
             group: Arc::clone(&self.groups[group as usize]),
@@ -256,7 +256,7 @@ impl Wake for IndexWaker {
     }
 }
 
-impl Chunk {
+impl WakeWord {
     /// Sets a bit. Returns whether the hub rests, so that the alarm must be woken.
     #[must_use = "wake the alarm"]
     fn wake(&self, bit: u32) -> bool {

@@ -5,7 +5,7 @@ use alloc::string::{String, ToString};
 use alloc::vec::Vec;
 
 use super::*;
-use crate::{Endpoint, Flow, Reason, Slot};
+use crate::{Endpoint, Reason, StreamControl, Upgradable};
 
 const NOW: Instant = Instant::ORIGIN;
 const AT: Deadline = Deadline { at: Instant::from_nanos(7), reason: Reason::Idle };
@@ -70,15 +70,15 @@ fn late(nest: fn(Notes) -> Nested<Notes>) -> Endpoint<Late> {
 
 fn layer(endpoint: &Endpoint<Late>) -> &Late {
     match endpoint.machine() {
-        Slot::First(late) => late,
-        Slot::Successor(_) => panic!("nothing takes its place"),
+        Upgradable::First(late) => late,
+        Upgradable::Successor(_) => panic!("nothing takes its place"),
     }
 }
 
 fn told(endpoint: &Endpoint<Late>) -> Vec<&str> {
     match layer(endpoint).inner.link.machine() {
-        Slot::First(notes) => notes.0.iter().map(String::as_str).collect(),
-        Slot::Successor(_) => panic!("nothing takes its place"),
+        Upgradable::First(notes) => notes.0.iter().map(String::as_str).collect(),
+        Upgradable::Successor(_) => panic!("nothing takes its place"),
     }
 }
 
@@ -114,13 +114,15 @@ fn all_bytes_are_taken_or_none() {
 #[test]
 fn bytes_that_are_passed_on_after_the_end_are_taken_and_dropped() {
     for ends in [Input::Bytes(b"close"), Input::Eof] {
-        let (mut flow, mut workspace) = (Flow::new(), Workspace::new());
+        let (mut flow, mut workspace) = (StreamControl::new(), Workspace::new());
         let actions = &mut Actions::new(&mut flow, &mut workspace);
         let mut inner = Nested::sharing(Notes::default());
         inner.pass_on(NOW, Input::Start, actions);
         inner.pass_on(NOW, ends, actions);
         assert_eq!(inner.pass_on(NOW, Input::Bytes(b"late"), actions), 4);
-        let Slot::First(notes) = inner.link.machine() else { panic!("nothing takes its place") };
+        let Upgradable::First(notes) = inner.link.machine() else {
+            panic!("nothing takes its place")
+        };
         assert_eq!(notes.0.len(), 2, "{:?}", notes.0);
     }
 }

@@ -3,7 +3,7 @@
 
 use core::mem;
 
-use super::queue::{Content, Queue};
+use super::queue::{SegmentContent, SegmentQueue};
 use super::{Blocks, Closed, Pipeline};
 use alloc::vec::Vec;
 
@@ -31,7 +31,7 @@ impl Pipeline {
         let own_trailing = self.trailing();
         let mut start = mem::take(&mut other.start);
         let tail = mem::take(&mut other.tail);
-        let Queue { older, mut segments, trailing, taken: _ } =
+        let SegmentQueue { older, mut segments, trailing, taken: _ } =
             other.queue.take().map(|queue| *queue).unwrap_or_default();
         for block in older.into_iter().chain([tail]) {
             self.adopt(block, mem::take(&mut start), blocks);
@@ -73,8 +73,10 @@ impl Pipeline {
                 Some(content) => {
                     let moved = content.len();
                     match content {
-                        Content::Shared(bytes) => self.push_bytes(bytes, blocks)?,
-                        Content::External(external) => self.push_external(external)?,
+                        SegmentContent::Shared(bytes) => self.push_bytes(bytes, blocks)?,
+                        SegmentContent::FileRegion(file_region) => {
+                            self.push_file_region(file_region)?
+                        }
                     }
                     moved
                 }

@@ -3,14 +3,14 @@
 //!
 //! It must never know the block that is being written, nor how much of the first was sent.
 
-use super::External;
+use super::FileRegion;
 use alloc::collections::VecDeque;
 use alloc::vec::Vec;
 use bytes::{Buf, Bytes};
 use core::mem;
 
 #[derive(Default)]
-pub(super) struct Queue {
+pub(super) struct SegmentQueue {
     /// The blocks of copied bytes before `tail`, none of them empty, oldest first.
     pub(super) older: VecDeque<Vec<u8>>,
     pub(super) segments: VecDeque<Segment>,
@@ -23,33 +23,35 @@ pub(super) struct Queue {
 pub(super) struct Segment {
     /// How many copied bytes, since the segment before, come before this one.
     pub(super) before: usize,
-    pub(super) content: Content,
+    pub(super) content: SegmentContent,
 }
 
-pub(super) enum Content {
+pub(super) enum SegmentContent {
     Shared(Bytes),
-    External(External),
+    FileRegion(FileRegion),
 }
 
-impl Queue {
+impl SegmentQueue {
     /// Whether a pipeline can do without it.
     pub(super) fn is_needless(&self) -> bool {
         self.older.is_empty() && self.segments.is_empty() && self.taken == 0
     }
 
     /// Queues behind all that was copied so far.
-    pub(super) fn push(&mut self, content: Content) {
+    pub(super) fn push(&mut self, content: SegmentContent) {
         let before = mem::take(&mut self.trailing);
         self.segments.push_back(Segment { before, content });
     }
 
     /// The first `n` bytes, or fewer, of what is queued by reference, if that comes first.
-    pub(super) fn first(&self, n: u64) -> Option<Content> {
+    pub(super) fn first(&self, n: u64) -> Option<SegmentContent> {
         let segment = self.segments.front().filter(|segment| segment.before == 0)?;
         let n = n.min(segment.content.len());
         Some(match &segment.content {
-            Content::Shared(bytes) => Content::Shared(bytes.slice(..n as usize)),
-            Content::External(external) => Content::External(External { len: n, ..*external }),
+            SegmentContent::Shared(bytes) => SegmentContent::Shared(bytes.slice(..n as usize)),
+            SegmentContent::FileRegion(file_region) => {
+                SegmentContent::FileRegion(FileRegion { len: n, ..*file_region })
+            }
         })
     }
 }
@@ -61,11 +63,11 @@ impl Segment {
     }
 }
 
-impl Content {
+impl SegmentContent {
     pub(super) fn len(&self) -> u64 {
         match self {
-            Content::Shared(bytes) => bytes.len() as u64,
-            Content::External(external) => external.len,
+            SegmentContent::Shared(bytes) => bytes.len() as u64,
+            SegmentContent::FileRegion(file_region) => file_region.len,
         }
     }
 
@@ -73,8 +75,8 @@ impl Content {
     pub(super) fn truncate(&mut self, n: u64) -> u64 {
         let n = n.min(self.len());
         match self {
-            Content::Shared(bytes) => bytes.truncate(bytes.len() - n as usize),
-            Content::External(external) => external.len -= n,
+            SegmentContent::Shared(bytes) => bytes.truncate(bytes.len() - n as usize),
+            SegmentContent::FileRegion(file_region) => file_region.len -= n,
         }
         n
     }
@@ -83,10 +85,10 @@ impl Content {
     pub(super) fn advance(&mut self, n: u64) -> (u64, bool) {
         let n = n.min(self.len());
         match self {
-            Content::Shared(bytes) => bytes.advance(n as usize),
-            Content::External(external) => {
-                external.offset = external.offset.saturating_add(n);
-                external.len -= n;
+            SegmentContent::Shared(bytes) => bytes.advance(n as usize),
+            SegmentContent::FileRegion(file_region) => {
+                file_region.offset = file_region.offset.saturating_add(n);
+                file_region.len -= n;
             }
         }
         (n, self.len() == 0)

@@ -16,7 +16,7 @@ use alloc::vec::Vec;
 use bytes::{Buf, Bytes};
 use core::mem;
 
-use super::queue::{Content, Segment};
+use super::queue::{Segment, SegmentContent};
 use super::{Blocks, Pipeline};
 
 impl Pipeline {
@@ -26,7 +26,7 @@ impl Pipeline {
     ///
     /// They count as queued, in [`len`](Self::len), until [`advance`](Self::advance) reports them
     /// sent: it counts what was taken first, oldest first. [`slices`](Self::slices) and the next call
-    /// go on behind them; an [`external`](Self::external) that comes next is not shown before they
+    /// go on behind them; an [`file_region`](Self::file_region) that comes next is not shown before they
     /// are reported. If the pipeline is [cleared](Self::clear) meanwhile, they are not to be reported
     /// any more.
     ///
@@ -93,13 +93,13 @@ impl Pipeline {
     fn take_shared(&mut self, most: usize) -> Option<Bytes> {
         let queue = self.queue.as_mut()?;
         match &mut queue.segments.front_mut()?.content {
-            Content::Shared(bytes) if bytes.len() > most => Some(bytes.split_to(most)),
-            Content::Shared(bytes) => {
+            SegmentContent::Shared(bytes) if bytes.len() > most => Some(bytes.split_to(most)),
+            SegmentContent::Shared(bytes) => {
                 let all = mem::take(bytes);
                 queue.segments.pop_front();
                 Some(all)
             }
-            Content::External(_) => None,
+            SegmentContent::FileRegion(_) => None,
         }
     }
 
@@ -126,7 +126,7 @@ impl Pipeline {
         let mut bytes = Bytes::from(older.unwrap_or_else(|| mem::take(&mut self.tail)));
         bytes.advance(mem::take(&mut self.start));
         self.shorten_first_run(unsent);
-        let content = Content::Shared(bytes);
+        let content = SegmentContent::Shared(bytes);
         self.queue().segments.push_front(Segment { before: 0, content });
         true
     }

@@ -74,7 +74,7 @@ impl Arbitrary for Op {
 #[derive(Debug, Clone, PartialEq)]
 enum Piece {
     Bytes(Vec<u8>),
-    External(External),
+    External(FileRegion),
 }
 
 #[derive(Default)]
@@ -93,7 +93,7 @@ impl Model {
         for piece in other.0 {
             match piece {
                 Piece::Bytes(bytes) => self.push(&bytes),
-                external => self.0.push_back(external),
+                file_region => self.0.push_back(file_region),
             }
         }
     }
@@ -101,7 +101,7 @@ impl Model {
     fn len(&self) -> u64 {
         let len = |piece: &Piece| match piece {
             Piece::Bytes(bytes) => bytes.len() as u64,
-            Piece::External(external) => external.len,
+            Piece::External(file_region) => file_region.len,
         };
         self.0.iter().map(len).sum()
     }
@@ -113,7 +113,9 @@ impl Model {
                 Some(Piece::Bytes(bytes)) if bytes.len() as u64 > excess => {
                     bytes.truncate(bytes.len() - excess as usize);
                 }
-                Some(Piece::External(external)) if external.len > excess => external.len -= excess,
+                Some(Piece::External(file_region)) if file_region.len > excess => {
+                    file_region.len -= excess
+                }
                 _ => _ = self.0.pop_back(),
             }
         }
@@ -128,11 +130,11 @@ impl Model {
                 bytes.drain(..done as usize);
                 (done, bytes.is_empty())
             }
-            Some(Piece::External(external)) => {
-                let done = n.min(external.len);
-                external.offset += done;
-                external.len -= done;
-                (done, external.len == 0)
+            Some(Piece::External(file_region)) => {
+                let done = n.min(file_region.len);
+                file_region.offset += done;
+                file_region.len -= done;
+                (done, file_region.len == 0)
             }
         };
         if is_empty {
@@ -192,11 +194,11 @@ impl Pair {
             }
             Op::External(len) => {
                 *next += 1;
-                let external = External { id: u64::from(*next), offset: 7, len: *len };
+                let file_region = FileRegion { id: u64::from(*next), offset: 7, len: *len };
                 if *len > 0 {
-                    self.model.0.push_back(Piece::External(external));
+                    self.model.0.push_back(Piece::External(file_region));
                 }
-                self.pipeline.push_external(external).unwrap();
+                self.pipeline.push_file_region(file_region).unwrap();
             }
             Op::Advance(n) => {
                 let expected = self.model.advance(*n);
@@ -230,7 +232,7 @@ impl Pair {
                 // First a part, then the rest: the same as all at once.
                 let part = match other.model.0.front() {
                     Some(Piece::Bytes(bytes)) => (bytes.len() - other.taken()) as u64 / 2,
-                    Some(Piece::External(external)) => external.len,
+                    Some(Piece::External(file_region)) => file_region.len,
                     None => 0,
                 };
                 let before = self.pipeline.len();
@@ -263,15 +265,15 @@ impl Pair {
         }
         let next_bytes = match self.model.0.front() {
             Some(Piece::Bytes(bytes)) => {
-                assert_eq!(pipeline.external(), None);
+                assert_eq!(pipeline.file_region(), None);
                 bytes.clone()
             }
-            Some(Piece::External(external)) => {
-                assert_eq!(pipeline.external(), Some(*external));
+            Some(Piece::External(file_region)) => {
+                assert_eq!(pipeline.file_region(), Some(*file_region));
                 Vec::new()
             }
             None => {
-                assert_eq!(pipeline.external(), None);
+                assert_eq!(pipeline.file_region(), None);
                 Vec::new()
             }
         };
@@ -456,11 +458,11 @@ fn a_close_takes_effect_when_all_is_sent_and_nothing_more_is_taken() {
     pipeline.close();
     assert!(pipeline.is_closing() && !pipeline.is_finished());
 
-    let external = External { id: 1, offset: 0, len: 1 };
+    let file_region = FileRegion { id: 1, offset: 0, len: 1 };
     let large = Bytes::from_static(&[0; 5000]);
     assert_eq!(pipeline.push(b"more", &mut blocks), Err(Closed));
     assert_eq!(pipeline.push_bytes(large, &mut blocks), Err(Closed));
-    assert_eq!(pipeline.push_external(external), Err(Closed));
+    assert_eq!(pipeline.push_file_region(file_region), Err(Closed));
     assert_eq!(pipeline.append(&mut other, &mut blocks), Err(Closed));
     assert!(fmt::Write::write_str(&mut pipeline.writer(&mut blocks), "more").is_err());
     assert_eq!(Closed.to_string(), "the pipeline is closing and takes no more bytes");
@@ -477,16 +479,16 @@ fn a_close_takes_effect_when_all_is_sent_and_nothing_more_is_taken() {
 fn bytes_that_are_said_to_be_sent_beyond_what_is_queued_drop_no_region() {
     let mut blocks = Blocks::new();
     let mut pipeline = Pipeline::new();
-    let region = |id| External { id, offset: 0, len: 100 };
+    let region = |id| FileRegion { id, offset: 0, len: 100 };
     pipeline.push(b"head", &mut blocks).unwrap();
     pipeline.push_bytes(vec![b'x'; 5_000].into(), &mut blocks).unwrap();
-    pipeline.push_external(region(1)).unwrap();
-    pipeline.push_external(region(2)).unwrap();
+    pipeline.push_file_region(region(1)).unwrap();
+    pipeline.push_file_region(region(2)).unwrap();
     pipeline.push(b"tail", &mut blocks).unwrap();
     assert_eq!(pipeline.advance(6_000, &mut blocks), 5_004);
-    assert_eq!(pipeline.external(), Some(region(1)));
+    assert_eq!(pipeline.file_region(), Some(region(1)));
     assert_eq!(pipeline.advance(1_000, &mut blocks), 100);
-    assert_eq!(pipeline.external(), Some(region(2)));
+    assert_eq!(pipeline.file_region(), Some(region(2)));
     assert_eq!(pipeline.advance(100, &mut blocks), 100);
     assert_eq!((pipeline.len(), pipeline.sent()), (4, 5_204));
 }
@@ -499,7 +501,7 @@ fn what_is_cleared_is_gone_and_was_not_sent() {
         pipeline.push(&[b'x'; 100_000], &mut blocks).unwrap();
         pipeline.advance(7, &mut blocks);
         pipeline.push_bytes(vec![b'x'; 5_000].into(), &mut blocks).unwrap();
-        pipeline.push_external(External { id: 1, offset: 0, len: u64::MAX }).unwrap();
+        pipeline.push_file_region(FileRegion { id: 1, offset: 0, len: u64::MAX }).unwrap();
         pipeline.clear(&mut blocks);
         assert_eq!((pipeline.len(), pipeline.count(), pipeline.sent()), (0, 0, 7 * (n + 1)));
         assert!(pipeline.is_empty() && pipeline.queue.is_none());
@@ -514,11 +516,11 @@ fn more_than_a_u64_can_count_is_still_all_there() {
     let mut blocks = Blocks::new();
     let mut pipeline = Pipeline::new();
     for id in 0..2 {
-        pipeline.push_external(External { id, offset: u64::MAX - 1, len: u64::MAX }).unwrap();
+        pipeline.push_file_region(FileRegion { id, offset: u64::MAX - 1, len: u64::MAX }).unwrap();
     }
     pipeline.push(b"end", &mut blocks).unwrap();
     assert_eq!(pipeline.advance(u64::MAX, &mut blocks), u64::MAX);
-    assert_eq!(pipeline.external().map(|it| it.id), Some(1));
+    assert_eq!(pipeline.file_region().map(|it| it.id), Some(1));
     assert_eq!(pipeline.advance(u64::MAX, &mut blocks), u64::MAX);
     assert_eq!(pipeline.len(), 3);
     assert_eq!(pipeline.advance(u64::MAX, &mut blocks), 3);

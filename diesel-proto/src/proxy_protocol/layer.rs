@@ -16,7 +16,7 @@ use core::time::Duration;
 use super::read::HeaderReader;
 use super::{Header, HeaderConfig, HeaderError, Untrusted};
 use crate::{
-    Actions, Address, Cause, Inner, Input, Instant, Machine, Nested, Notice, Reason, Seat,
+    Actions, Address, Cause, Inner, Input, Instant, Machine, MachineCtx, Nested, Notice, Reason,
 };
 
 /// Reads a header, then lets the machine that `make` makes of it have the rest of the stream.
@@ -42,13 +42,13 @@ use crate::{
 /// assert_eq!(endpoint.take_outgoing(now), b"you said: hello\r\n");
 /// ```
 pub struct ProxyProtocol<M, F> {
-    state: State<M, F>,
+    state: HeaderState<M, F>,
     within: Duration,
     /// For the notice.
     peer: Address,
 }
 
-enum State<M, F> {
+enum HeaderState<M, F> {
     Header(HeaderReader, F),
     /// No header is to be read.
     Direct(F),
@@ -60,7 +60,7 @@ enum State<M, F> {
 
 /// The header in front of whatever serves the connections of a service, for
 /// [`Service::layer`](crate::Service::layer). What is inside has the client for its peer, if the
-/// header names one, and finds the header itself by [`Seat::learned`],
+/// header names one, and finds the header itself by [`MachineCtx::learned`],
 /// [`Conn::learned`](crate::Conn::learned) or [`Request::learned`](crate::http1::Request::learned).
 ///
 /// Where the stream below has a header as well, this one is trusted by the address in that.
@@ -79,15 +79,15 @@ enum State<M, F> {
 /// let config = HeaderConfig::default();
 /// Service::new(whoami).layer(move |seat, inner| proxy_protocol::layer(&config, seat, inner));
 /// ```
-pub fn layer(config: &HeaderConfig, seat: &Seat, inner: Inner) -> impl Machine + use<> {
-    let peer = seat.peer();
-    let seat = seat.clone();
+pub fn layer(config: &HeaderConfig, ctx: &MachineCtx, inner: Inner) -> impl Machine + use<> {
+    let peer = ctx.peer();
+    let ctx = ctx.clone();
     ProxyProtocol::with(config, peer, move |header: Option<Header>| {
         if let Some(header) = header {
             if let Some(source) = header.source() {
-                seat.set_peer(source);
+                ctx.set_peer(source);
             }
-            seat.learn(header);
+            ctx.learn(header);
         }
         inner
     })
@@ -105,17 +105,17 @@ impl<M: Machine, F: FnOnce(Option<Header>) -> M> ProxyProtocol<M, F> {
     /// served nevertheless: [`Untrusted::ServeDirectly`].
     pub fn with(config: &HeaderConfig, peer: Address, make: F) -> Self {
         let state = match (config.trusts(peer), config.untrusted) {
-            (true, _) => State::Header(HeaderReader::new(config), make),
-            (false, Untrusted::ServeDirectly) => State::Direct(make),
-            (false, Untrusted::Refuse) => State::Untrusted,
+            (true, _) => HeaderState::Header(HeaderReader::new(config), make),
+            (false, Untrusted::ServeDirectly) => HeaderState::Direct(make),
+            (false, Untrusted::Refuse) => HeaderState::Untrusted,
         };
         ProxyProtocol { state, within: config.within, peer }
     }
 
     fn start(&mut self, now: Instant, actions: &mut Actions<'_>) {
-        match core::mem::replace(&mut self.state, State::Over) {
-            State::Direct(make) => self.begin(now, make(None), actions),
-            State::Untrusted => {
+        match core::mem::replace(&mut self.state, HeaderState::Over) {
+            HeaderState::Direct(make) => self.begin(now, make(None), actions),
+            HeaderState::Untrusted => {
                 let notice = format!("{}: not trusted to send a PROXY header", self.peer);
                 actions.notice(Notice::Text(notice));
                 actions.abort(Cause::Untrusted);
@@ -129,7 +129,7 @@ impl<M: Machine, F: FnOnce(Option<Header>) -> M> ProxyProtocol<M, F> {
 
     /// Takes the bytes of the header, and of those behind it what the inner machine takes.
     fn header(&mut self, now: Instant, bytes: &[u8], actions: &mut Actions<'_>) -> usize {
-        let State::Header(reader, _) = &mut self.state else { return bytes.len() };
+        let HeaderState::Header(reader, _) = &mut self.state else { return bytes.len() };
         let (taken, header) = match reader.read(bytes, actions.blocks()) {
             Ok((taken, None)) => return taken,
             Ok((taken, Some(header))) => (taken, header),
@@ -139,7 +139,8 @@ impl<M: Machine, F: FnOnce(Option<Header>) -> M> ProxyProtocol<M, F> {
             }
         };
         reader.clear(actions.blocks());
-        let State::Header(_, make) = core::mem::replace(&mut self.state, State::Over) else {
+        let HeaderState::Header(_, make) = core::mem::replace(&mut self.state, HeaderState::Over)
+        else {
             return taken;
         };
         self.begin(now, make(Some(header)), actions);
@@ -151,7 +152,7 @@ impl<M: Machine, F: FnOnce(Option<Header>) -> M> ProxyProtocol<M, F> {
     }
 
     fn begin(&mut self, now: Instant, machine: M, actions: &mut Actions<'_>) {
-        self.state = State::Inner(Nested::sharing(machine));
+        self.state = HeaderState::Inner(Nested::sharing(machine));
         self.step(now, Input::Start, actions);
     }
 
@@ -163,16 +164,16 @@ impl<M: Machine, F: FnOnce(Option<Header>) -> M> ProxyProtocol<M, F> {
 
     /// No header is read any more: lets go of what is held.
     fn end(&mut self, actions: &mut Actions<'_>) {
-        if let State::Header(reader, _) = &mut self.state {
+        if let HeaderState::Header(reader, _) = &mut self.state {
             reader.clear(actions.blocks());
         }
-        self.state = State::Over;
+        self.state = HeaderState::Over;
     }
 }
 
 impl<M: Machine, F: FnOnce(Option<Header>) -> M> Machine for ProxyProtocol<M, F> {
     fn step(&mut self, now: Instant, input: Input<'_>, actions: &mut Actions<'_>) -> usize {
-        if let State::Inner(inner) = &mut self.state {
+        if let HeaderState::Inner(inner) = &mut self.state {
             let taken = inner.pass_on(now, input, actions);
             inner.settle(None, actions);
             return taken;
@@ -185,7 +186,7 @@ impl<M: Machine, F: FnOnce(Option<Header>) -> M> Machine for ProxyProtocol<M, F>
                 actions.abort(Cause::TimedOut(Reason::Head));
             }
             Input::Eof => {
-                if let State::Header(reader, _) = &self.state {
+                if let HeaderState::Header(reader, _) = &self.state {
                     let error = reader.ended();
                     self.refuse(error, actions);
                 }
@@ -204,16 +205,16 @@ impl<M: Machine, F: FnOnce(Option<Header>) -> M> Machine for ProxyProtocol<M, F>
 
     fn held(&self) -> usize {
         match &self.state {
-            State::Header(reader, _) => reader.held(),
-            State::Direct(_) | State::Untrusted | State::Over => 0,
-            State::Inner(inner) => inner.held(),
+            HeaderState::Header(reader, _) => reader.held(),
+            HeaderState::Direct(_) | HeaderState::Untrusted | HeaderState::Over => 0,
+            HeaderState::Inner(inner) => inner.held(),
         }
     }
 
     /// Of a header at most [`MAX_V1`](super::MAX_V1) bytes are searched, each once: not counted.
     fn scanned(&self) -> u64 {
         match &self.state {
-            State::Inner(inner) => inner.scanned(),
+            HeaderState::Inner(inner) => inner.scanned(),
             _ => 0,
         }
     }
@@ -222,11 +223,11 @@ impl<M: Machine, F: FnOnce(Option<Header>) -> M> Machine for ProxyProtocol<M, F>
 impl<M, F> fmt::Debug for ProxyProtocol<M, F> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self.state {
-            State::Header(..) => "ProxyProtocol(header)",
-            State::Direct(_) => "ProxyProtocol(direct)",
-            State::Untrusted => "ProxyProtocol(untrusted)",
-            State::Over => "ProxyProtocol(over)",
-            State::Inner(_) => "ProxyProtocol(inner)",
+            HeaderState::Header(..) => "ProxyProtocol(header)",
+            HeaderState::Direct(_) => "ProxyProtocol(direct)",
+            HeaderState::Untrusted => "ProxyProtocol(untrusted)",
+            HeaderState::Over => "ProxyProtocol(over)",
+            HeaderState::Inner(_) => "ProxyProtocol(inner)",
         })
     }
 }

@@ -24,10 +24,10 @@ use crate::Address;
 /// # Ok::<(), SourceError>(())
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct TrustedSource(Kind);
+pub struct TrustedSource(SourceKind);
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Kind {
+enum SourceKind {
     /// The first `prefix` bits of addresses of the same family; the others are zero here.
     Network {
         address: IpAddr,
@@ -50,12 +50,12 @@ pub enum SourceError {
 
 impl TrustedSource {
     /// Any peer without an address.
-    pub const UNIX: TrustedSource = TrustedSource(Kind::Unnamed);
+    pub const UNIX: TrustedSource = TrustedSource(SourceKind::Unnamed);
 
     /// One address. An IPv4 address in the form of an IPv6 one is the IPv4 address.
     pub fn address(address: IpAddr) -> Self {
         let address = address.to_canonical();
-        TrustedSource(Kind::Network { address, prefix: bits(address) })
+        TrustedSource(SourceKind::Network { address, prefix: bits(address) })
     }
 
     /// The addresses that begin with the first `prefix` bits of this one.
@@ -68,7 +68,7 @@ impl TrustedSource {
             return Err(SourceError::Prefix);
         }
         match first_bits(address, prefix) == number(address) {
-            true => Ok(TrustedSource(Kind::Network { address, prefix })),
+            true => Ok(TrustedSource(SourceKind::Network { address, prefix })),
             false => Err(SourceError::HostBits),
         }
     }
@@ -76,7 +76,7 @@ impl TrustedSource {
     /// Whether `peer` is one of them, at whatever port.
     pub fn contains(&self, peer: Address) -> bool {
         match (self.0, peer) {
-            (Kind::Network { address, prefix }, Address::Socket(peer)) => {
+            (SourceKind::Network { address, prefix }, Address::Socket(peer)) => {
                 // A socket that listens for both kinds writes IPv4 peers as IPv6 addresses.
                 let peers = [peer.ip(), peer.ip().to_canonical()];
                 let is_in = |peer: IpAddr| {
@@ -85,7 +85,7 @@ impl TrustedSource {
                 };
                 peers.into_iter().any(is_in)
             }
-            (Kind::Unnamed, Address::Unnamed) => true,
+            (SourceKind::Unnamed, Address::Unnamed) => true,
             _ => false,
         }
     }
@@ -131,8 +131,8 @@ impl FromStr for TrustedSource {
 impl fmt::Display for TrustedSource {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.0 {
-            Kind::Network { address, prefix } => write!(f, "{address}/{prefix}"),
-            Kind::Unnamed => f.write_str("unix"),
+            SourceKind::Network { address, prefix } => write!(f, "{address}/{prefix}"),
+            SourceKind::Unnamed => f.write_str("unix"),
         }
     }
 }

@@ -46,9 +46,9 @@ pub fn length(g: &mut Gen) -> usize {
 
 /// A line, its end included: LF, CR LF, or, now and then, none.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Line(pub Vec<u8>);
+pub struct TextLine(pub Vec<u8>);
 
-impl Arbitrary for Line {
+impl Arbitrary for TextLine {
     fn arbitrary(g: &mut Gen) -> Self {
         let len = length(g);
         let mut line: Vec<u8> = match u8::arbitrary(g) % 8 {
@@ -64,26 +64,26 @@ impl Arbitrary for Line {
             _ => b"\r\n",
         };
         line.extend_from_slice(end);
-        Line(line)
+        TextLine(line)
     }
 
     fn shrink(&self) -> Box<dyn Iterator<Item = Self>> {
-        Box::new(self.0.shrink().map(Line))
+        Box::new(self.0.shrink().map(TextLine))
     }
 }
 
 /// Many lines, joined.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Text(pub Vec<u8>);
+pub struct TextLines(pub Vec<u8>);
 
-impl Arbitrary for Text {
+impl Arbitrary for TextLines {
     fn arbitrary(g: &mut Gen) -> Self {
-        let lines: Vec<Line> = some(g);
-        Text(lines.into_iter().flat_map(|line| line.0).collect())
+        let lines: Vec<TextLine> = some(g);
+        TextLines(lines.into_iter().flat_map(|line| line.0).collect())
     }
 
     fn shrink(&self) -> Box<dyn Iterator<Item = Self>> {
-        Box::new(self.0.shrink().map(Text))
+        Box::new(self.0.shrink().map(TextLines))
     }
 }
 
@@ -126,8 +126,8 @@ impl Arbitrary for Stimulus {
             34 => Stimulus::Blocked,
             35 => Stimulus::Writable,
             7..=10 => Stimulus::Wait(Duration::from_millis(u16::arbitrary(g).into())),
-            11..=24 => Stimulus::Bytes(Line::arbitrary(g).0),
-            _ => Stimulus::Bytes(Text::arbitrary(g).0),
+            11..=24 => Stimulus::Bytes(TextLine::arbitrary(g).0),
+            _ => Stimulus::Bytes(TextLines::arbitrary(g).0),
         }
     }
 
@@ -180,13 +180,13 @@ mod tests {
 
     #[test]
     fn cuts_are_within_and_ascend() {
-        fn property(cuts: Cuts, text: Text) -> bool {
+        fn property(cuts: Cuts, text: TextLines) -> bool {
             let cut = cuts.of(text.0.len());
             cut.windows(2).all(|pair| pair[0] < pair[1])
                 && cut.iter().all(|&at| at > 0 && at < text.0.len())
                 && pieces(&text.0, &cut).collect::<Vec<_>>().concat() == text.0
         }
-        quickcheck::quickcheck(property as fn(Cuts, Text) -> bool);
+        quickcheck::quickcheck(property as fn(Cuts, TextLines) -> bool);
     }
 
     #[test]

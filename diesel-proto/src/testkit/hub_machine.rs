@@ -10,11 +10,11 @@
 use core::fmt;
 
 use crate::hub::embed::{
-    Budgets, Connecting, Interest, Lost, Read, Ready, Streams, Transport, Write,
+    Budgets, ConnectOutcome, Interest, Lost, ReadOutcome, Ready, Streams, Transport, WriteOutcome,
 };
 use crate::{
-    Actions, Address, Cause, ConnId, ConnectErrorKind, End, External, Hub, Input, Instant, Machine,
-    Notice, Reason, Refused, ServiceId,
+    Actions, Address, Cause, ConnId, ConnectErrorKind, End, FileRegion, Hub, Input, Instant,
+    Machine, Notice, Reason, Refused, ServiceId,
 };
 
 /// Turns in one step, before the rest is put off: a step is bounded.
@@ -196,12 +196,12 @@ impl Transport for Below<'_, '_> {
     type Stream = Interest;
     type Incoming = ();
 
-    fn read(&mut self, _: &mut Interest) -> Read<'_> {
+    fn read(&mut self, _: &mut Interest) -> ReadOutcome<'_> {
         // What arrives is handed over.
-        Read::Nothing
+        ReadOutcome::Nothing
     }
 
-    fn write(&mut self, _: &mut Interest, slices: &[&[u8]]) -> Write {
+    fn write(&mut self, _: &mut Interest, slices: &[&[u8]]) -> WriteOutcome {
         let room = self.room.saturating_sub(self.actions.queued());
         let room = usize::try_from(room).unwrap_or(usize::MAX);
         let mut left = room;
@@ -210,12 +210,12 @@ impl Transport for Below<'_, '_> {
             self.actions.send(now);
             left -= now.len();
         }
-        Write::Took(room - left)
+        WriteOutcome::Took(room - left)
     }
 
-    fn write_region(&mut self, _: &mut Interest, region: External) -> Option<Write> {
-        self.actions.send_external(region);
-        Some(Write::Took(usize::try_from(region.len).unwrap_or(usize::MAX)))
+    fn write_region(&mut self, _: &mut Interest, region: FileRegion) -> Option<WriteOutcome> {
+        self.actions.send_file_region(region);
+        Some(WriteOutcome::Took(usize::try_from(region.len).unwrap_or(usize::MAX)))
     }
 
     fn shut_down(&mut self, _: &mut Interest) -> Result<(), Lost> {
@@ -244,8 +244,8 @@ impl Transport for Below<'_, '_> {
         Err(ConnectErrorKind::Unsupported)
     }
 
-    fn connected(&mut self, _: &mut Interest, _: bool) -> Connecting {
-        Connecting::UnderWay
+    fn connected(&mut self, _: &mut Interest, _: bool) -> ConnectOutcome {
+        ConnectOutcome::UnderWay
     }
 
     fn unacked(&mut self, _: &mut Interest) -> Option<u64> {

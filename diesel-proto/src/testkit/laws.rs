@@ -22,7 +22,7 @@ use core::fmt::Write;
 
 use super::cuts::{self, Cut};
 pub use super::report::{Broken, Second};
-use super::run::{Decoder, Findings, Manner, Room, Transcript, run};
+use super::run::{Decoder, Findings, Room, RunOptions, Transcript, run};
 use super::stimulus::{self, Stimulus};
 use super::watch::Left;
 use super::{Random, shrink};
@@ -162,7 +162,12 @@ impl<M: Machine, F: Fn() -> M> Laws<F> {
             Err(broken) => return Some(broken),
         };
         let differs = |law, cut: &Cut, room, pester| {
-            self.differs(&whole, stimuli, law, &Manner { cut, room, pester, ..self.manner(cut) })
+            self.differs(
+                &whole,
+                stimuli,
+                law,
+                &RunOptions { cut, room, pester, ..self.manner(cut) },
+            )
         };
         let cuts = self.cuts(stimuli);
         let split = |cut: &Cut| differs(Law::SplitInvariance, cut, Room::Ample, false);
@@ -195,7 +200,7 @@ impl<M: Machine, F: Fn() -> M> Laws<F> {
         whole: &Transcript,
         stimuli: &[Stimulus],
         law: Law,
-        manner: &Manner<'_>,
+        manner: &RunOptions<'_>,
     ) -> Option<Box<Broken>> {
         let (got, findings) = self.run(stimuli, manner);
         let (law, detail) = match self.found(&findings) {
@@ -203,7 +208,7 @@ impl<M: Machine, F: Fn() -> M> Laws<F> {
             None if got.agrees_with(whole) => return None,
             None => (law, String::new()),
         };
-        let Manner { cut, room, pester, .. } = *manner;
+        let RunOptions { cut, room, pester, .. } = *manner;
         let second = Some(Second { cut: cut.clone(), room, pester });
         let (stimuli, expected) = (stimuli.to_vec(), whole.clone());
         Some(Box::new(Broken { law, stimuli, detail, second, expected, got }))
@@ -217,7 +222,7 @@ impl<M: Machine, F: Fn() -> M> Laws<F> {
             (Ok(whole), Some(second)) => {
                 cuts_like(broken, second, stimuli).iter().find_map(|cut| {
                     let (room, pester) = (second.room, second.pester);
-                    let manner = Manner { room, pester, ..self.manner(cut) };
+                    let manner = RunOptions { room, pester, ..self.manner(cut) };
                     self.differs(&whole, stimuli, broken.law, &manner)
                 })
             }
@@ -225,12 +230,12 @@ impl<M: Machine, F: Fn() -> M> Laws<F> {
         again.filter(|again| again.law == broken.law)
     }
 
-    fn manner<'a>(&self, cut: &'a Cut) -> Manner<'a> {
+    fn manner<'a>(&self, cut: &'a Cut) -> RunOptions<'a> {
         let (early_deadlines, decoder) = (self.early_deadlines, self.decoder.clone());
-        Manner { cut, room: Room::Ample, pester: false, early_deadlines, decoder }
+        RunOptions { cut, room: Room::Ample, pester: false, early_deadlines, decoder }
     }
 
-    fn run(&self, stimuli: &[Stimulus], manner: &Manner<'_>) -> (Transcript, Findings) {
+    fn run(&self, stimuli: &[Stimulus], manner: &RunOptions<'_>) -> (Transcript, Findings) {
         self.runs.set(self.runs.get() + 1);
         run((self.make)(), stimuli, manner)
     }

@@ -65,9 +65,9 @@ use alloc::vec::Vec;
 use core::time::Duration;
 
 pub use broken::{ALL, BrokenLayer, LayerLaw};
-use compare::{Difference, Manner, Unit, inside, outside};
+use compare::{Allowance, Difference, Unit, inside, outside};
 pub use probe::Probe;
-use scripts::Script;
+use scripts::SessionScript;
 
 use super::cuts::{self, Cut};
 use super::laws::{Broken, Laws};
@@ -86,12 +86,12 @@ const DEADLINES: Duration = Duration::from_secs(2);
 /// have deadlines of its own, and hold bytes back for a while: see
 /// [`own_deadlines`](Self::own_deadlines), [`delays`](Self::delays).
 pub struct LayerLaws<'a, M, L> {
-    make: Box<dyn Fn(Kind) -> M + 'a>,
+    make: Box<dyn Fn(ProbeKind) -> M + 'a>,
     wrap: Box<dyn Fn(M) -> L + 'a>,
     frames: Option<(Recode, Recode)>,
     preamble: Vec<u8>,
     goodbye: Vec<u8>,
-    manner: Manner,
+    manner: Allowance,
     slack: Duration,
     max_held: usize,
     few_cuts: bool,
@@ -101,12 +101,12 @@ pub struct LayerLaws<'a, M, L> {
 
 /// Which probe is wanted.
 #[derive(Clone, Copy)]
-struct Kind {
+struct ProbeKind {
     greets: bool,
     ignores_wakes: bool,
 }
 
-impl Kind {
+impl ProbeKind {
     fn probe(self) -> Probe {
         let probe = Probe::new().greets(self.greets);
         if self.ignores_wakes { probe.ignores_wakes() } else { probe }
@@ -116,7 +116,7 @@ impl Kind {
 impl<'a, L: Machine> LayerLaws<'a, Probe, L> {
     /// For the layer that `wrap` puts around a machine. It has to make the same one each time.
     pub fn of(wrap: impl Fn(Probe) -> L + 'a) -> Self {
-        LayerLaws::new(Box::new(Kind::probe), Box::new(wrap), true)
+        LayerLaws::new(Box::new(ProbeKind::probe), Box::new(wrap), true)
     }
 
     /// How many sessions are drawn, after those that are written. 200 if not given.
@@ -175,7 +175,7 @@ impl<'a, M: Machine, L: Machine> LayerLaws<'a, M, L> {
     }
 
     fn new(
-        make: Box<dyn Fn(Kind) -> M + 'a>,
+        make: Box<dyn Fn(ProbeKind) -> M + 'a>,
         wrap: Box<dyn Fn(M) -> L + 'a>,
         probes: bool,
     ) -> Self {
@@ -185,7 +185,7 @@ impl<'a, M: Machine, L: Machine> LayerLaws<'a, M, L> {
             frames: None,
             preamble: Vec::new(),
             goodbye: Vec::new(),
-            manner: Manner { own_deadlines: false, delays: false, probes },
+            manner: Allowance { own_deadlines: false, delays: false, probes },
             slack: Duration::ZERO,
             max_held: usize::MAX,
             few_cuts: false,
@@ -267,7 +267,7 @@ impl<'a, M: Machine, L: Machine> LayerLaws<'a, M, L> {
     /// [`LayerLaw::Together`] if the machine is not told the same as alone, or its peer does not hear
     /// the same; otherwise a law of all machines that is broken.
     pub fn check_on(&self, stimuli: &[Stimulus]) -> Result<(), Box<BrokenLayer>> {
-        let script = Script { greets: false, stimuli: stimulus::joined(stimuli) };
+        let script = SessionScript { greets: false, stimuli: stimulus::joined(stimuli) };
         self.passes_on(LayerLaw::Together, &script)?;
         self.is_lawful(&script, self.few_cuts)
     }
@@ -284,11 +284,11 @@ impl<'a, M: Machine, L: Machine> LayerLaws<'a, M, L> {
     }
 
     /// Compares the machine within the layer with the machine alone.
-    fn passes_on(&self, law: LayerLaw, script: &Script) -> Result<(), Box<BrokenLayer>> {
+    fn passes_on(&self, law: LayerLaw, script: &SessionScript) -> Result<(), Box<BrokenLayer>> {
         let Some(broken) = self.lost(law, script) else { return Ok(()) };
         let mut smallest = broken;
         shrink::smallest(script.stimuli.clone(), |stimuli| {
-            let script = Script { greets: script.greets, stimuli: stimuli.to_vec() };
+            let script = SessionScript { greets: script.greets, stimuli: stimuli.to_vec() };
             let again = self.lost(law, &script);
             let is_broken = again.is_some();
             if let Some(again) = again {
@@ -299,9 +299,9 @@ impl<'a, M: Machine, L: Machine> LayerLaws<'a, M, L> {
         Err(smallest)
     }
 
-    fn lost(&self, law: LayerLaw, script: &Script) -> Option<Box<BrokenLayer>> {
+    fn lost(&self, law: LayerLaw, script: &SessionScript) -> Option<Box<BrokenLayer>> {
         let units = self.units(&script.stimuli);
-        let kind = Kind { greets: script.greets, ignores_wakes: false };
+        let kind = ProbeKind { greets: script.greets, ignores_wakes: false };
         let uncut = Cut::new();
         let bare = alone(self.bare(kind), &inside(&units), &uncut, None);
         let layered = alone(self.layered(kind), &outside(&units), &uncut, self.decoder());
@@ -325,9 +325,9 @@ impl<'a, M: Machine, L: Machine> LayerLaws<'a, M, L> {
     }
 
     /// Checks the laws of all machines.
-    fn is_lawful(&self, script: &Script, few_cuts: bool) -> Result<(), Box<BrokenLayer>> {
+    fn is_lawful(&self, script: &SessionScript, few_cuts: bool) -> Result<(), Box<BrokenLayer>> {
         let units = self.units(&script.stimuli);
-        let kind = Kind { greets: script.greets, ignores_wakes: true };
+        let kind = ProbeKind { greets: script.greets, ignores_wakes: true };
         let session = inside(&units);
         let cuts = [Cut::new(), cuts::bytewise(stimulus::len(&session))];
         let held = cuts.map(|cut| alone(self.bare(kind), &session, &cut, None).1.most_held);
@@ -356,16 +356,16 @@ impl<'a, M: Machine, L: Machine> LayerLaws<'a, M, L> {
     }
 
     /// Whether the layer gives way to its machine, once it has done what it is for.
-    fn steps_aside(&self, kind: Kind) -> bool {
+    fn steps_aside(&self, kind: ProbeKind) -> bool {
         let units = self.units(&[]);
         alone(self.layered(kind), &outside(&units), &Cut::new(), None).1.gave_way
     }
 
-    fn bare(&self, kind: Kind) -> M {
+    fn bare(&self, kind: ProbeKind) -> M {
         (self.make)(kind)
     }
 
-    fn layered(&self, kind: Kind) -> L {
+    fn layered(&self, kind: ProbeKind) -> L {
         (self.wrap)((self.make)(kind))
     }
 
@@ -419,6 +419,6 @@ fn alone<M: Machine>(
 ) -> (Transcript, Findings) {
     let decoder = decode.map(run::Decoder);
     let room = Room::Ample;
-    let manner = run::Manner { cut, room, pester: false, early_deadlines: false, decoder };
+    let manner = run::RunOptions { cut, room, pester: false, early_deadlines: false, decoder };
     run::run(machine, stimuli, &manner)
 }

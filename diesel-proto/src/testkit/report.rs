@@ -7,7 +7,7 @@ use core::fmt;
 
 use super::cuts::Cut;
 use super::laws::Law;
-use super::run::{Entry, Room, Transcript};
+use super::run::{Room, Transcript, TranscriptEntry};
 use super::stimulus::Stimulus;
 
 /// Lines that are shown around the first difference.
@@ -69,7 +69,8 @@ impl fmt::Display for Broken {
             left_out(f, from)?;
             return got[from..].iter().try_for_each(|entry| writeln!(f, "    {entry:?}"));
         }
-        let agree = |(expected, got): (&Entry, &Entry)| expected.agrees_with(got);
+        let agree =
+            |(expected, got): (&TranscriptEntry, &TranscriptEntry)| expected.agrees_with(got);
         differences(f, ("whole", expected), ("second", got), agree)
     }
 }
@@ -77,9 +78,9 @@ impl fmt::Display for Broken {
 /// What two runs put out around the first entry in which they do not agree. Each has a name.
 pub(super) fn differences(
     f: &mut fmt::Formatter<'_>,
-    (expected_name, expected): (&str, &[Entry]),
-    (got_name, got): (&str, &[Entry]),
-    agree: impl Fn((&Entry, &Entry)) -> bool,
+    (expected_name, expected): (&str, &[TranscriptEntry]),
+    (got_name, got): (&str, &[TranscriptEntry]),
+    agree: impl Fn((&TranscriptEntry, &TranscriptEntry)) -> bool,
 ) -> fmt::Result {
     let first = expected.iter().zip(got).position(|pair| !agree(pair));
     let first = first.unwrap_or(expected.len().min(got.len()));

@@ -12,8 +12,8 @@ use core::fmt;
 
 use super::cuts::Cut;
 use super::stimulus::Stimulus;
-use super::watch::{Left, Watch};
-use crate::{Cause, Deadline, Endpoint, Instant, Machine, Notice, Slot};
+use super::watch::{Left, WatchedMachine};
+use crate::{Cause, Deadline, Endpoint, Instant, Machine, Notice, Upgradable};
 
 /// Deadlines that may fall due at one instant, one after the other, before we call it a hang.
 const EXPIRIES: usize = 1000;
@@ -38,12 +38,12 @@ pub enum Room {
 #[derive(Clone, Default, PartialEq, Eq)]
 pub struct Transcript {
     /// In order.
-    pub entries: Vec<Entry>,
+    pub entries: Vec<TranscriptEntry>,
 }
 
 /// What a machine put out after something had happened, and before the next thing did.
 #[derive(Clone, PartialEq, Eq)]
-pub struct Entry {
+pub struct TranscriptEntry {
     /// When.
     pub at: Instant,
     /// What had happened; bytes are only counted, for they are the same in both runs.
@@ -76,9 +76,9 @@ impl Transcript {
     }
 }
 
-impl Entry {
+impl TranscriptEntry {
     /// As [`Transcript::agrees_with`].
-    pub fn agrees_with(&self, other: &Entry) -> bool {
+    pub fn agrees_with(&self, other: &TranscriptEntry) -> bool {
         let cut = self.aborted && other.aborted;
         let output = self.output == other.output
             || cut && self.output.starts_with(&other.output)
@@ -142,7 +142,7 @@ impl fmt::Debug for Decoder {
 
 /// How a run is to be done.
 #[derive(Clone, Debug)]
-pub(super) struct Manner<'a> {
+pub(super) struct RunOptions<'a> {
     pub(super) cut: &'a Cut,
     pub(super) room: Room,
     /// Whether to call again and again with nothing new.
@@ -157,11 +157,11 @@ pub(super) struct Manner<'a> {
 pub(super) fn run<M: Machine>(
     machine: M,
     stimuli: &[Stimulus],
-    manner: &Manner<'_>,
+    manner: &RunOptions<'_>,
 ) -> (Transcript, Findings) {
     let now = Instant::ORIGIN;
-    let mut run = Run {
-        endpoint: Endpoint::new(Watch::new(machine), now),
+    let mut run = LawRun {
+        endpoint: Endpoint::new(WatchedMachine::new(machine), now),
         now,
         manner,
         transcript: Transcript::default(),
@@ -173,7 +173,7 @@ pub(super) fn run<M: Machine>(
         pieces: 0,
     };
     // What a machine does at the start goes out like anything else, however little room there is.
-    run.settle();
+    run.run_to_rest();
     run.entry(After::Start);
     run.mark();
     run.pieces = 0;
@@ -189,14 +189,14 @@ pub(super) fn run<M: Machine>(
     run.findings.scanned = run.endpoint.machine().scanned();
     run.findings.refused = run.endpoint.refused();
     run.findings.left = run.left();
-    run.findings.gave_way = matches!(run.endpoint.machine(), Slot::Successor(_));
+    run.findings.gave_way = matches!(run.endpoint.machine(), Upgradable::Successor(_));
     (run.transcript, run.findings)
 }
 
-struct Run<'a, M> {
-    endpoint: Endpoint<Watch<M>>,
+struct LawRun<'a, M> {
+    endpoint: Endpoint<WatchedMachine<M>>,
     now: Instant,
-    manner: &'a Manner<'a>,
+    manner: &'a RunOptions<'a>,
     transcript: Transcript,
     findings: Findings,
     /// What the machine has not taken yet.
@@ -214,7 +214,7 @@ enum Pending {
     Eof,
 }
 
-impl<M: Machine> Run<'_, M> {
+impl<M: Machine> LawRun<'_, M> {
     /// `position` counts the bytes of all stimuli: that is what cuts are positions in.
     fn happens(&mut self, stimulus: &Stimulus, position: &mut usize) {
         match stimulus {
@@ -228,7 +228,7 @@ impl<M: Machine> Run<'_, M> {
                     self.offer();
                 }
                 *position = end;
-                self.settle();
+                self.run_to_rest();
                 return self.entry(After::Bytes(bytes.len()));
             }
             Stimulus::Wait(duration) => return self.wait(self.now + *duration),
@@ -241,7 +241,7 @@ impl<M: Machine> Run<'_, M> {
             Stimulus::Wake => self.endpoint.wake(self.now),
             Stimulus::Shutdown => self.endpoint.shutdown(self.now),
         }
-        self.settle();
+        self.run_to_rest();
         self.entry(After::Other(stimulus.clone()));
     }
 
@@ -259,7 +259,7 @@ impl<M: Machine> Run<'_, M> {
             self.endpoint.expired(self.now);
             let still_due = self.endpoint.next_deadline().is_some_and(|it| it.at <= self.now);
             let silent = self.put_out() == before && self.endpoint.closed().is_none();
-            self.settle();
+            self.run_to_rest();
             self.entry(After::Deadline);
             if (still_due && silent) || expiries > EXPIRIES {
                 self.findings.stuck = Some(deadline);
@@ -267,7 +267,7 @@ impl<M: Machine> Run<'_, M> {
             }
         }
         self.now = until;
-        self.settle();
+        self.run_to_rest();
         self.entry(After::Other(Stimulus::Wait(until - Instant::ORIGIN)));
     }
 
@@ -281,7 +281,7 @@ impl<M: Machine> Run<'_, M> {
     }
 
     fn left_now(&self) -> Option<Left> {
-        let Slot::First(watch) = self.endpoint.machine() else { return None };
+        let Upgradable::First(watch) = self.endpoint.machine() else { return None };
         watch.left().filter(|_| self.endpoint.next_deadline().is_none())
     }
 
@@ -330,7 +330,7 @@ impl<M: Machine> Run<'_, M> {
     }
 
     /// Until nothing more follows: sends everything, offers everything.
-    fn settle(&mut self) {
+    fn run_to_rest(&mut self) {
         if self.manner.pester {
             self.pester();
         }
@@ -360,8 +360,8 @@ impl<M: Machine> Run<'_, M> {
             let mut slices: [&[u8]; 1] = [&[]];
             if self.endpoint.outgoing(&mut slices) == 0 {
                 // A region that someone else sends counts as sent.
-                let Some(external) = self.endpoint.external() else { return };
-                self.endpoint.sent(self.now, external.len);
+                let Some(file_region) = self.endpoint.file_region() else { return };
+                self.endpoint.sent(self.now, file_region.len);
                 continue;
             }
             let n = slices[0].len().min(left);
@@ -378,7 +378,7 @@ impl<M: Machine> Run<'_, M> {
             Some(Decoder(decode)) => decode(&output),
             None => output,
         };
-        let entry = Entry {
+        let entry = TranscriptEntry {
             at: self.now,
             after,
             output,
@@ -400,15 +400,16 @@ impl<M: Machine> Run<'_, M> {
         self.findings.marks.push(self.transcript.entries.len());
     }
 
-    fn is_nothing_new(&self, entry: &Entry) -> bool {
+    fn is_nothing_new(&self, entry: &TranscriptEntry) -> bool {
         let last = self.transcript.entries.last();
-        let as_before =
-            |last: &Entry| last.half_closed == entry.half_closed && last.closed == entry.closed;
+        let as_before = |last: &TranscriptEntry| {
+            last.half_closed == entry.half_closed && last.closed == entry.closed
+        };
         entry.output.is_empty() && entry.notices.is_empty() && last.is_some_and(as_before)
     }
 }
 
-impl fmt::Debug for Entry {
+impl fmt::Debug for TranscriptEntry {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{:?} {:?} -> ", self.at, self.after)?;
         // Of very much, the ends: nobody reads more.

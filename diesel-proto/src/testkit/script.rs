@@ -81,7 +81,7 @@ use core::time::Duration;
 pub use self::parse::{ParseError, Problem};
 pub use self::play::Mismatch;
 
-use self::play::Cut;
+use self::play::CutMode;
 use crate::Hub;
 
 #[cfg(doc)]
@@ -94,20 +94,20 @@ use crate::Cause;
 pub struct Script {
     /// As it was written.
     text: String,
-    lines: Vec<Line>,
+    lines: Vec<ScriptLine>,
     names: Vec<String>,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
-struct Line {
+struct ScriptLine {
     /// Counted from one.
     number: usize,
-    step: Step,
+    step: ScriptStep,
 }
 
 /// What a line says. Who does it is an index into the names.
 #[derive(Clone, Debug, PartialEq, Eq)]
-enum Step {
+enum ScriptStep {
     Connects(usize, Option<String>),
     Sends(usize, Vec<u8>),
     Sees(usize, Vec<u8>),
@@ -141,7 +141,7 @@ impl Script {
     ///
     /// The first line that does not come true.
     pub fn play(&self, make: impl FnOnce() -> Hub) -> Result<(), Mismatch> {
-        play::play(self, make(), Cut::None)
+        play::play(self, make(), CutMode::None)
     }
 
     /// Plays it again and again, each time with a new hub: with what is sent as it is; with all that
@@ -152,10 +152,10 @@ impl Script {
     ///
     /// The first line that does not come true, and with which cut.
     pub fn play_at_every_cut(&self, make: impl Fn() -> Hub) -> Result<usize, Mismatch> {
-        let cuts = [Cut::None].into_iter();
-        let cuts = cuts.chain((1..self.sent()).map(Cut::Before));
+        let cuts = [CutMode::None].into_iter();
+        let cuts = cuts.chain((1..self.sent()).map(CutMode::Before));
         let mut played = 0;
-        for cut in cuts.chain([Cut::Everywhere, Cut::Narrow]) {
+        for cut in cuts.chain([CutMode::Everywhere, CutMode::Narrow]) {
             play::play(self, make(), cut)?;
             played += 1;
         }
@@ -164,8 +164,8 @@ impl Script {
 
     /// Bytes sent by all together.
     fn sent(&self) -> usize {
-        let bytes = |line: &Line| match &line.step {
-            Step::Sends(_, bytes) => bytes.len(),
+        let bytes = |line: &ScriptLine| match &line.step {
+            ScriptStep::Sends(_, bytes) => bytes.len(),
             _ => 0,
         };
         self.lines.iter().map(bytes).sum()

@@ -10,7 +10,7 @@ use core::time::Duration;
 
 use super::Stimulus;
 use super::laws::{ALL, Broken, Law, Laws};
-use super::run::{Manner, Room, run};
+use super::run::{Room, RunOptions, run};
 use crate::{Actions, Buffer, Cause, Input, Instant, Machine, Notice, Reason};
 
 const SECOND: Duration = Duration::from_secs(1);
@@ -225,8 +225,13 @@ fn a_peer_that_does_not_read_and_one_that_reads_again() {
         Stimulus::Cut(Cause::Shed),
     ];
     for room in [Room::Ample, Room::None, Room::Scant] {
-        let manner =
-            Manner { cut: &Vec::new(), room, pester: false, early_deadlines: false, decoder: None };
+        let manner = RunOptions {
+            cut: &Vec::new(),
+            room,
+            pester: false,
+            early_deadlines: false,
+            decoder: None,
+        };
         let (transcript, findings) = run(Tells, &stimuli, &manner);
         let told: Vec<_> = transcript.entries.iter().map(|it| format!("{it:?}")).collect();
         let expected = [

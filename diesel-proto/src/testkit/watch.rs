@@ -7,7 +7,7 @@
 
 use crate::{Actions, Input, Instant, Machine};
 
-pub(super) struct Watch<M> {
+pub(super) struct WatchedMachine<M> {
     inner: M,
     left: Option<Left>,
 }
@@ -19,9 +19,9 @@ pub(super) struct Left {
     pub(super) taken: usize,
 }
 
-impl<M: Machine> Watch<M> {
+impl<M: Machine> WatchedMachine<M> {
     pub(super) fn new(inner: M) -> Self {
-        Watch { inner, left: None }
+        WatchedMachine { inner, left: None }
     }
 
     /// The last short take, if nothing has come of it yet.
@@ -30,7 +30,7 @@ impl<M: Machine> Watch<M> {
     }
 }
 
-impl<M: Machine> Machine for Watch<M> {
+impl<M: Machine> Machine for WatchedMachine<M> {
     fn step(&mut self, now: Instant, input: Input<'_>, actions: &mut Actions<'_>) -> usize {
         let taken = self.inner.step(now, input, actions);
         // The caller paused after a short take: if reading goes on now, the machine resumed it.

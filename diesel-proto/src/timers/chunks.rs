@@ -59,18 +59,18 @@ impl Chunks {
     }
 
     /// Takes a chunk out of `bag`: to be handed to [`Self::release`] when its items are read.
-    pub(super) fn detach(&mut self, bag: &mut Bag) -> Option<Chunk> {
-        let large = bag.large.take().map(Chunk::Large);
-        let mut chunk = large.or_else(|| bag.small.take().map(Chunk::Small))?;
+    pub(super) fn detach(&mut self, bag: &mut Bag) -> Option<LooseChunk> {
+        let large = bag.large.take().map(LooseChunk::Large);
+        let mut chunk = large.or_else(|| bag.small.take().map(LooseChunk::Small))?;
         self.items -= chunk.items().len();
         Some(chunk)
     }
 
     /// Takes back what [`Self::detach`] gave.
-    pub(super) fn release(&mut self, chunk: Chunk) {
+    pub(super) fn release(&mut self, chunk: LooseChunk) {
         match chunk {
-            Chunk::Small(chunk) => self.small.release(chunk),
-            Chunk::Large(chunk) => self.large.release(chunk),
+            LooseChunk::Small(chunk) => self.small.release(chunk),
+            LooseChunk::Large(chunk) => self.large.release(chunk),
         }
         // Items move between the sizes, so each release may leave too many of either.
         self.small.trim(self.items);
@@ -100,46 +100,46 @@ pub(super) const fn spare() -> usize {
 }
 
 /// A chunk that is in no bag.
-pub(super) enum Chunk {
-    Small(Box<Link<SMALL>>),
-    Large(Box<Link<LARGE>>),
+pub(super) enum LooseChunk {
+    Small(Box<ChunkNode<SMALL>>),
+    Large(Box<ChunkNode<LARGE>>),
 }
 
-impl Chunk {
+impl LooseChunk {
     pub(super) fn items(&mut self) -> &mut [Item] {
         match self {
-            Chunk::Small(chunk) => chunk.items(),
-            Chunk::Large(chunk) => chunk.items(),
+            LooseChunk::Small(chunk) => chunk.items(),
+            LooseChunk::Large(chunk) => chunk.items(),
         }
     }
 }
 
 /// One chunk of a chain.
-pub(super) struct Link<const N: usize> {
-    next: Option<Box<Link<N>>>,
+pub(super) struct ChunkNode<const N: usize> {
+    next: Option<Box<ChunkNode<N>>>,
     /// `len <= N`; the items beyond are leftovers.
     len: usize,
     items: [Item; N],
 }
 
-impl<const N: usize> Link<N> {
+impl<const N: usize> ChunkNode<N> {
     fn items(&mut self) -> &mut [Item] {
         self.items.get_mut(..self.len).unwrap_or_default()
     }
 }
 
 struct Chain<const N: usize> {
-    head: Option<Box<Link<N>>>,
+    head: Option<Box<ChunkNode<N>>>,
 }
 
 impl<const N: usize> Chain<N> {
-    fn take(&mut self) -> Option<Box<Link<N>>> {
+    fn take(&mut self) -> Option<Box<ChunkNode<N>>> {
         let mut link = self.head.take()?;
         self.head = link.next.take();
         Some(link)
     }
 
-    fn put(&mut self, mut link: Box<Link<N>>) {
+    fn put(&mut self, mut link: Box<ChunkNode<N>>) {
         link.next = self.head.take();
         self.head = Some(link);
     }
@@ -187,7 +187,7 @@ impl<const N: usize> Pool<N> {
     }
 
     /// An empty chunk. A new one is filled with `filler`: there has to be something.
-    fn provide(&mut self, filler: Item) -> Box<Link<N>> {
+    fn provide(&mut self, filler: Item) -> Box<ChunkNode<N>> {
         self.used += 1;
         if let Some(mut link) = self.spare.take() {
             self.spares -= 1;
@@ -198,10 +198,10 @@ impl<const N: usize> Pool<N> {
         {
             self.allocated += 1;
         }
-        Box::new(Link { next: None, len: 0, items: [filler; N] })
+        Box::new(ChunkNode { next: None, len: 0, items: [filler; N] })
     }
 
-    fn release(&mut self, link: Box<Link<N>>) {
+    fn release(&mut self, link: Box<ChunkNode<N>>) {
         self.used -= 1;
         self.spares += 1;
         self.spare.put(link);

@@ -29,7 +29,7 @@ mod wheel;
 use core::fmt;
 use core::num::NonZeroU64;
 
-use self::slots::Slots;
+use self::slots::TimerSlots;
 use self::wheel::Wheel;
 use crate::Instant;
 
@@ -77,7 +77,7 @@ const KEEP: usize = 32;
 /// assert!(timers.is_empty());
 /// ```
 pub struct Timers<T> {
-    slots: Slots<T>,
+    slots: TimerSlots<T>,
     /// For each timer in `slots` whose deadline is not `NEVER` there is one item; beside those
     /// there are `slots.stale` others.
     wheel: Wheel,
@@ -107,7 +107,7 @@ struct Item {
 impl<T> Timers<T> {
     /// No timers. Allocates nothing.
     pub const fn new() -> Self {
-        Timers { slots: Slots::new(), wheel: Wheel::new(), next: NonZeroU64::MIN }
+        Timers { slots: TimerSlots::new(), wheel: Wheel::new(), next: NonZeroU64::MIN }
     }
 
     /// Sets a timer: from `deadline` on, [`expire`](Self::expire) hands out `value`.

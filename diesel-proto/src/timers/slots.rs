@@ -18,7 +18,7 @@ use crate::Instant;
 const NONE: u64 = 0;
 
 /// A timer, and what the queue believes of it.
-struct Slot<T> {
+struct TimerSlot<T> {
     deadline: Instant,
     /// Drawn from a counter when the deadline was last set: the order among equal deadlines.
     order: u64,
@@ -34,7 +34,7 @@ struct Slot<T> {
     value: Option<T>,
 }
 
-impl<T> Slot<T> {
+impl<T> TimerSlot<T> {
     fn take(&mut self) -> Option<T> {
         self.queued_order = NONE;
         self.id = NONE;
@@ -42,8 +42,8 @@ impl<T> Slot<T> {
     }
 }
 
-pub(super) struct Slots<T> {
-    slots: Vec<Slot<T>>,
+pub(super) struct TimerSlots<T> {
+    slots: Vec<TimerSlot<T>>,
     free: Vec<usize>,
     live: usize,
     /// Items in the queue that belong to no timer any more.
@@ -53,9 +53,9 @@ pub(super) struct Slots<T> {
 /// The key names no timer.
 pub(super) struct Stale;
 
-impl<T> Slots<T> {
+impl<T> TimerSlots<T> {
     pub(super) const fn new() -> Self {
-        Slots { slots: Vec::new(), free: Vec::new(), live: 0, stale: 0 }
+        TimerSlots { slots: Vec::new(), free: Vec::new(), live: 0, stale: 0 }
     }
 
     /// How many timers there are.
@@ -67,7 +67,7 @@ impl<T> Slots<T> {
     pub(super) fn insert(&mut self, deadline: Instant, id: NonZeroU64, value: T) -> usize {
         self.live += 1;
         let id = id.get();
-        let slot = Slot {
+        let slot = TimerSlot {
             order: id,
             queued_order: id,
             queued_deadline: deadline,
@@ -76,7 +76,7 @@ impl<T> Slots<T> {
             value: Some(value),
         };
         while let Some(index) = self.free.pop() {
-            if let Some(free @ Slot { value: None, .. }) = self.slots.get_mut(index) {
+            if let Some(free @ TimerSlot { value: None, .. }) = self.slots.get_mut(index) {
                 *free = slot;
                 return index;
             }
@@ -181,7 +181,7 @@ impl<T> Slots<T> {
             self.free.push(index);
             return;
         }
-        while let Some(Slot { value: None, .. }) = self.slots.last() {
+        while let Some(TimerSlot { value: None, .. }) = self.slots.last() {
             self.slots.pop();
         }
         let len = self.slots.len();

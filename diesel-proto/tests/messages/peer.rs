@@ -1,7 +1,7 @@
 //! A stream of requests, read by us and by `http-net`, and where the two may differ.
 
 use diesel_proto::http1::{
-    Config, Event, Framing, Headers, Limits, Rule, ServerConnection, Status,
+    ConnectionConfig, Framing, Headers, Limits, RequestEvent, Rule, ServerConnection, Status,
 };
 use diesel_proto::testkit::cuts;
 use http_net::{BodyFraming, HttpError, Response, ServerConn, ServerEvent};
@@ -45,7 +45,7 @@ impl<E> Verdict<E> {
 
 /// Our connection.
 pub(crate) fn ours(bytes: &[u8], cut: &[usize], limits: &Limits) -> Outcome<Rule> {
-    let config = Config { limits: *limits, tunnels: true, ..Config::default() };
+    let config = ConnectionConfig { limits: *limits, tunnels: true, ..ConnectionConfig::default() };
     let mut connection = ServerConnection::new(config);
     let mut messages: Vec<Message> = Vec::new();
     for piece in cuts::pieces(bytes, cut) {
@@ -57,7 +57,7 @@ pub(crate) fn ours(bytes: &[u8], cut: &[usize], limits: &Limits) -> Outcome<Rule
                     return Outcome { messages, verdict: Verdict::Refused(wrong.rule) };
                 }
                 Ok(None) => break,
-                Ok(Some(Event::Request(head))) => {
+                Ok(Some(RequestEvent::Request(head))) => {
                     let head = head.view();
                     messages.push(Message {
                         method: head.method().into(),
@@ -73,12 +73,14 @@ pub(crate) fn ours(bytes: &[u8], cut: &[usize], limits: &Limits) -> Outcome<Rule
                     });
                     connection.ask_for_body();
                 }
-                Ok(Some(Event::Data(data))) => messages.last_mut().unwrap().body.extend(data),
-                Ok(Some(Event::End(trailers))) => {
+                Ok(Some(RequestEvent::Data(data))) => {
+                    messages.last_mut().unwrap().body.extend(data)
+                }
+                Ok(Some(RequestEvent::End(trailers))) => {
                     messages.last_mut().unwrap().end = Some(owned(trailers.iter()));
                     connection.respond_whole(Status::NOT_FOUND, &Headers::new(), b"").unwrap();
                 }
-                Ok(Some(Event::Closed)) => panic!("nobody said so"),
+                Ok(Some(RequestEvent::Closed)) => panic!("nobody said so"),
             }
         }
         if connection.must_close() {

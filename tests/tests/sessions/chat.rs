@@ -5,7 +5,7 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use diesel_driver::{Cause, Hub, Reason, Service};
-use diesel_proto::testkit::net::{LinkOptions, Network, PeerState, What};
+use diesel_proto::testkit::net::{Happened, LinkOptions, Network, PeerState};
 use diesel_proto::testkit::script::assert_plays;
 
 use crate::programs::chat::chat;
@@ -69,7 +69,7 @@ fn who_leaves_is_missed_by_nobody() {
         cat closed: the peer reset the connection
         ann> anybody?\n
         ann open
-        # What was said before he came he does not hear.
+        # Happened was said before he came he does not hear.
         dan> dan\nme\n
         ann< <dan> me\r\n
         ",
@@ -87,7 +87,7 @@ fn a_friend_who_does_not_read_is_cut_at_last_and_holds_up_nobody() {
     let closed = Rc::new(RefCell::new(Vec::new()));
     let causes = Rc::clone(&closed);
     network.watch(move |happening| {
-        if let What::Closed(cause) | What::Aborted(cause) = happening.what {
+        if let Happened::Closed(cause) | Happened::Aborted(cause) = happening.what {
             causes.borrow_mut().push((happening.conn, cause));
         }
     });

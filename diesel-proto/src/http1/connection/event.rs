@@ -11,7 +11,7 @@ use crate::http1::{FieldSpans, FieldsView, Headers, RequestHead};
 
 /// What a client did. A value: it borrows nothing.
 #[derive(Clone, Debug)]
-pub enum Event {
+pub enum RequestEvent {
     /// The head of a request.
     Request(OwnedRequestHead),
     /// A part of its body. While it is kept, so is the memory of what was received with it.

@@ -2,7 +2,7 @@
 
 use super::SharedServerConnection;
 use crate::Blocks;
-use crate::http1::state::State;
+use crate::http1::state::ConnectionState;
 
 /// What has to be remembered of a connection while nothing is under way on it.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -16,7 +16,7 @@ impl SharedServerConnection {
     /// If nothing is under way, and the connection is kept: lets go of all memory. From here on
     /// this one may [`resume`](Self::resume) any other that rests.
     pub(in crate::http1) fn rest(&mut self, blocks: &mut Blocks) -> Option<Resting> {
-        if self.state != State::new() || self.reader.has_partial() {
+        if self.state != ConnectionState::new() || self.reader.has_partial() {
             return None;
         }
         self.reader.let_go(blocks);

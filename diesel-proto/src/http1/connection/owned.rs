@@ -1,7 +1,7 @@
 //! A connection with all that it needs: what an embedder holds.
 //!
 //! ```text
-//!   received(bytes) ──▶ [ input ] ──▶ next_event() ──▶ Event, a value
+//!   received(bytes) ──▶ [ input ] ──▶ next_event() ──▶ RequestEvent, a value
 //!                                         │
 //!   sent(n) ◀── outgoing() ◀── [ output ] ◀── respond, data, end
 //! ```
@@ -21,9 +21,13 @@ use core::fmt;
 
 use bytes::{Bytes, BytesMut};
 
-use super::{Config, Event, Misuse, OwnedRequestHead, Received, SharedServerConnection};
+use super::{
+    ConnectionConfig, LocalProtocolError, OwnedRequestHead, Received, RequestEvent,
+    SharedServerConnection,
+};
 use crate::http1::{
-    BodyLength, FieldSpans, Headers, HttpDate, Output, Rejection, Server, State, Status,
+    BodyLength, ConnectionState, FieldSpans, Headers, HttpDate, MessageOutput, Rejection,
+    ServerState, Status,
 };
 use crate::{Blocks, Pipeline};
 
@@ -34,7 +38,7 @@ use crate::{Blocks, Pipeline};
 /// 1. Give what arrives to [`received`](Self::received) while
 ///    [`wants_input`](Self::wants_input); call [`eof`](Self::eof) when the client ends its side.
 /// 2. Take events with [`next_event`](Self::next_event) until there is none: a
-///    [`Request`](Event::Request), any number of [`Data`](Event::Data), an [`End`](Event::End).
+///    [`Request`](RequestEvent::Request), any number of [`Data`](RequestEvent::Data), an [`End`](RequestEvent::End).
 /// 3. Answer each request once, whenever you like after its head came, with
 ///    [`respond_whole`](Self::respond_whole), or with [`respond`](Self::respond),
 ///    [`data`](Self::data) and [`end`](Self::end). What the protocol forbids is an error, and sends
@@ -49,23 +53,23 @@ use crate::{Blocks, Pipeline};
 /// ```
 /// use std::io::{Read, Write};
 ///
-/// use diesel_proto::http1::{Config, Event, Headers, ServerConnection, Status};
+/// use diesel_proto::http1::{ConnectionConfig, RequestEvent, Headers, ServerConnection, Status};
 ///
 /// /// Sends back the content of each request, over any stream.
 /// fn serve(mut stream: impl Read + Write) -> std::io::Result<()> {
-///     let mut http = ServerConnection::new(Config::default());
+///     let mut http = ServerConnection::new(ConnectionConfig::default());
 ///     let mut content = Vec::new();
 ///     let mut scratch = [0; 4096];
 ///     loop {
 ///         match http.next_event() {
-///             Ok(Some(Event::Request(_))) => http.ask_for_body(),
-///             Ok(Some(Event::Data(data))) => content.extend_from_slice(&data),
-///             Ok(Some(Event::End(_))) => {
+///             Ok(Some(RequestEvent::Request(_))) => http.ask_for_body(),
+///             Ok(Some(RequestEvent::Data(data))) => content.extend_from_slice(&data),
+///             Ok(Some(RequestEvent::End(_))) => {
 ///                 http.respond_whole(Status::OK, &Headers::new(), &content)
 ///                     .map_err(std::io::Error::other)?;
 ///                 content.clear();
 ///             }
-///             Ok(Some(Event::Closed)) => {}
+///             Ok(Some(RequestEvent::Closed)) => {}
 ///             Ok(None) => {
 ///                 stream.write_all(&http.take_outgoing())?;
 ///                 if http.must_close() {
@@ -119,7 +123,7 @@ pub struct ServerConnection {
 
 impl ServerConnection {
     /// A connection on which nothing has happened.
-    pub fn new(config: impl Into<Arc<Config>>) -> Self {
+    pub fn new(config: impl Into<Arc<ConnectionConfig>>) -> Self {
         ServerConnection {
             shared: SharedServerConnection::new(config.into()),
             input: BytesMut::new(),
@@ -164,9 +168,9 @@ impl ServerConnection {
     /// # Errors
     ///
     /// The rule that the client broke, and where. The same comes again until it is answered.
-    pub fn next_event(&mut self) -> Result<Option<Event>, Rejection> {
+    pub fn next_event(&mut self) -> Result<Option<RequestEvent>, Rejection> {
         if core::mem::take(&mut self.end_is_due) && self.is_being_answered() {
-            return Ok(Some(Event::End(Headers::new())));
+            return Ok(Some(RequestEvent::End(Headers::new())));
         }
         if self.must_close() || (self.is_idle() && !self.eof_is_due) {
             self.let_go();
@@ -182,12 +186,12 @@ impl ServerConnection {
             Ok((taken, Some(Received::Request(_)))) => {
                 self.end_is_due = self.shared.request_is_complete();
                 let head = self.spans.clone().map(OwnedRequestHead);
-                (taken, 0, head.map(Event::Request))
+                (taken, 0, head.map(RequestEvent::Request))
             }
             // Data are the last of the bytes that were taken.
             Ok((taken, Some(Received::Data(data)))) => (taken, data.len(), None),
             Ok((taken, Some(Received::End(fields)))) => {
-                (taken, 0, Some(Event::End(Headers::from(fields))))
+                (taken, 0, Some(RequestEvent::End(Headers::from(fields))))
             }
             Err(rejection) => {
                 self.input = BytesMut::new();
@@ -196,14 +200,14 @@ impl ServerConnection {
         };
         let mut bytes = self.input.split_to(taken);
         if data > 0 {
-            return Ok(Some(Event::Data(bytes.split_off(taken - data).freeze())));
+            return Ok(Some(RequestEvent::Data(bytes.split_off(taken - data).freeze())));
         }
         if event.is_some() || !self.input.is_empty() {
             return Ok(event);
         }
         if core::mem::take(&mut self.eof_is_due) {
             self.shared.eof()?;
-            return Ok(Some(Event::Closed));
+            return Ok(Some(RequestEvent::Closed));
         }
         self.let_go();
         Ok(None)
@@ -225,7 +229,7 @@ impl ServerConnection {
 
     /// See [`SharedServerConnection::ask_for_body`].
     pub fn ask_for_body(&mut self) {
-        self.shared.ask_for_body(&mut Output::new(&mut self.output, &mut self.blocks));
+        self.shared.ask_for_body(&mut MessageOutput::new(&mut self.output, &mut self.blocks));
     }
 
     /// See [`SharedServerConnection::inform`].
@@ -233,8 +237,8 @@ impl ServerConnection {
     /// # Errors
     ///
     /// There.
-    pub fn inform(&mut self, status: Status, headers: &Headers) -> Result<(), Misuse> {
-        let out = &mut Output::new(&mut self.output, &mut self.blocks);
+    pub fn inform(&mut self, status: Status, headers: &Headers) -> Result<(), LocalProtocolError> {
+        let out = &mut MessageOutput::new(&mut self.output, &mut self.blocks);
         self.shared.inform(status, headers, out)
     }
 
@@ -248,8 +252,8 @@ impl ServerConnection {
         status: Status,
         headers: &Headers,
         length: BodyLength,
-    ) -> Result<(), Misuse> {
-        let out = &mut Output::new(&mut self.output, &mut self.blocks);
+    ) -> Result<(), LocalProtocolError> {
+        let out = &mut MessageOutput::new(&mut self.output, &mut self.blocks);
         self.shared.respond(status, headers, length, self.date.as_ref(), out)
     }
 
@@ -263,8 +267,8 @@ impl ServerConnection {
         status: Status,
         headers: &Headers,
         content: &[u8],
-    ) -> Result<(), Misuse> {
-        let out = &mut Output::new(&mut self.output, &mut self.blocks);
+    ) -> Result<(), LocalProtocolError> {
+        let out = &mut MessageOutput::new(&mut self.output, &mut self.blocks);
         self.shared.respond_whole(status, headers, content, self.date.as_ref(), out)
     }
 
@@ -273,8 +277,8 @@ impl ServerConnection {
     /// # Errors
     ///
     /// There.
-    pub fn data(&mut self, data: &[u8]) -> Result<(), Misuse> {
-        self.shared.data(data, &mut Output::new(&mut self.output, &mut self.blocks))
+    pub fn data(&mut self, data: &[u8]) -> Result<(), LocalProtocolError> {
+        self.shared.data(data, &mut MessageOutput::new(&mut self.output, &mut self.blocks))
     }
 
     /// As [`data`](Self::data), by reference if it is large.
@@ -282,8 +286,8 @@ impl ServerConnection {
     /// # Errors
     ///
     /// There.
-    pub fn data_bytes(&mut self, data: Bytes) -> Result<(), Misuse> {
-        self.shared.data_bytes(data, &mut Output::new(&mut self.output, &mut self.blocks))
+    pub fn data_bytes(&mut self, data: Bytes) -> Result<(), LocalProtocolError> {
+        self.shared.data_bytes(data, &mut MessageOutput::new(&mut self.output, &mut self.blocks))
     }
 
     /// Ends the response: see [`SharedServerConnection::end`].
@@ -291,8 +295,8 @@ impl ServerConnection {
     /// # Errors
     ///
     /// There.
-    pub fn end(&mut self, trailers: &Headers) -> Result<(), Misuse> {
-        self.shared.end(trailers, &mut Output::new(&mut self.output, &mut self.blocks))
+    pub fn end(&mut self, trailers: &Headers) -> Result<(), LocalProtocolError> {
+        self.shared.end(trailers, &mut MessageOutput::new(&mut self.output, &mut self.blocks))
     }
 
     /// Agrees to speak another protocol: see [`SharedServerConnection::switch`]. Then
@@ -301,14 +305,14 @@ impl ServerConnection {
     /// # Errors
     ///
     /// There.
-    pub fn switch(&mut self, headers: &Headers, protocol: &str) -> Result<(), Misuse> {
-        let out = &mut Output::new(&mut self.output, &mut self.blocks);
+    pub fn switch(&mut self, headers: &Headers, protocol: &str) -> Result<(), LocalProtocolError> {
+        let out = &mut MessageOutput::new(&mut self.output, &mut self.blocks);
         self.shared.switch(headers, protocol, self.date.as_ref(), out)
     }
 
     /// Answers what the client broke: see [`SharedServerConnection::reject`].
     pub fn reject(&mut self) {
-        let out = &mut Output::new(&mut self.output, &mut self.blocks);
+        let out = &mut MessageOutput::new(&mut self.output, &mut self.blocks);
         self.shared.reject(self.date.as_ref(), out);
     }
 
@@ -374,7 +378,7 @@ impl ServerConnection {
     }
 
     /// Where both peers are.
-    pub fn state(&self) -> State {
+    pub fn state(&self) -> ConnectionState {
         self.shared.state()
     }
 
@@ -389,7 +393,7 @@ impl ServerConnection {
     }
 
     fn is_being_answered(&self) -> bool {
-        matches!(self.state().server, Server::Owing | Server::Sending)
+        matches!(self.state().server, ServerState::SendResponse | ServerState::Sending)
     }
 
     /// Whether no further request is read.

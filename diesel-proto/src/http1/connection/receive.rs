@@ -6,10 +6,10 @@ use alloc::vec::Vec;
 use super::{Protocols, Received, SharedServerConnection, Traits};
 use crate::Blocks;
 use crate::http1::head::{HeadMap, HeadReader, Method};
-use crate::http1::message::{Part, ReadHead};
+use crate::http1::message::{BodyPart, ReadHead};
 use crate::http1::state::ClientEvent;
 use crate::http1::{
-    Client, FieldSpans, Framing, Limits, Rejection, RequestHead, Rule, Server, Version,
+    ClientState, FieldSpans, Framing, Limits, Rejection, RequestHead, Rule, ServerState, Version,
 };
 
 impl SharedServerConnection {
@@ -46,13 +46,13 @@ impl SharedServerConnection {
             if self.must_close() {
                 return Ok((taken, None));
             }
-            if self.state.client == Client::Idle && self.state.keep_alive {
+            if self.state.client == ClientState::Idle && self.state.keep_alive {
                 if rest.is_empty() {
                     return Ok((taken, None));
                 }
                 return self.head(rest, taken, spans, blocks);
             }
-            if self.state.client != Client::Sending {
+            if self.state.client != ClientState::Sending {
                 return Ok((taken, None));
             }
             let read = self.reader.body(rest, &self.config.limits, spans, blocks);
@@ -60,9 +60,9 @@ impl SharedServerConnection {
             taken += n;
             match part {
                 None => return Ok((taken, None)),
-                Some(Part::Data(data)) if self.drains(data.len()) => {}
-                Some(Part::Data(data)) => return Ok((taken, Some(Received::Data(data)))),
-                Some(Part::End(section)) => {
+                Some(BodyPart::Data(data)) if self.drains(data.len()) => {}
+                Some(BodyPart::Data(data)) => return Ok((taken, Some(Received::Data(data)))),
+                Some(BodyPart::End(section)) => {
                     let drained = self.drains(0);
                     let _ = self.state.client(ClientEvent::End);
                     if !drained {
@@ -85,14 +85,14 @@ impl SharedServerConnection {
             return Err(rejection);
         }
         match self.state.client {
-            Client::Idle if self.reader.has_partial() => {
+            ClientState::Idle if self.reader.has_partial() => {
                 Err(self.refuse_here(Rule::HeadIncomplete))
             }
-            Client::Idle => {
+            ClientState::Idle => {
                 let _ = self.state.client(ClientEvent::Eof);
                 Ok(())
             }
-            Client::Sending => Err(self.refuse_here(Rule::BodyIncomplete)),
+            ClientState::Sending => Err(self.refuse_here(Rule::BodyIncomplete)),
             _ => {
                 // It may still read our answer; there will be no other request.
                 self.state.give_up();
@@ -105,8 +105,10 @@ impl SharedServerConnection {
     /// connection was only waited on, and is to be closed.
     pub fn timed_out(&mut self) -> Option<Rejection> {
         match self.state.client {
-            Client::Idle if self.reader.has_partial() => Some(self.refuse_here(Rule::HeadTimeout)),
-            Client::Sending => Some(self.refuse_here(Rule::BodyTimeout)),
+            ClientState::Idle if self.reader.has_partial() => {
+                Some(self.refuse_here(Rule::HeadTimeout))
+            }
+            ClientState::Sending => Some(self.refuse_here(Rule::BodyTimeout)),
             _ => {
                 self.state.give_up();
                 None
@@ -122,7 +124,7 @@ impl SharedServerConnection {
     /// Whether so much of a body is read for the sake of the next request alone, because its answer
     /// is complete. Beyond the limit the connection is not kept for it.
     fn drains(&mut self, n: usize) -> bool {
-        if self.state.server != Server::Done {
+        if self.state.server != ServerState::Done {
             return false;
         }
         self.drained = self.drained.saturating_add(n as u64);

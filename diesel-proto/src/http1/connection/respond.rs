@@ -4,19 +4,20 @@ use core::fmt;
 
 use bytes::Bytes;
 
-use super::{Misuse, SharedServerConnection};
+use super::{LocalProtocolError, SharedServerConnection};
 use crate::Pipeline;
 use crate::http1::message::{
-    Heading, Output, ROOM, Terms, Wording, Writing, check_fields, put_status,
+    HeadCache, MessageFraming, MessageOutput, ROOM, ResponseHead, WriteStage, check_fields,
+    put_status,
 };
 use crate::http1::state::ServerEvent;
-use crate::http1::{BodyLength, ContentType, Headers, HttpDate, Server, Status};
+use crate::http1::{BodyLength, ContentType, Headers, HttpDate, ServerState, Status};
 
 impl SharedServerConnection {
     /// Sends `100 Continue` if the client waits for it and has not got it. To be called when the
     /// application first wants the body, whether or not bytes of it have come (RFC 9110, 10.1.1).
     /// Does nothing if the output is closed.
-    pub fn ask_for_body(&mut self, out: &mut Output<'_>) {
+    pub fn ask_for_body(&mut self, out: &mut MessageOutput<'_>) {
         if out.check_open().is_err() {
             return;
         }
@@ -25,7 +26,7 @@ impl SharedServerConnection {
         }
     }
 
-    pub(super) fn put_continue(&mut self, out: &mut Output<'_>) {
+    pub(super) fn put_continue(&mut self, out: &mut MessageOutput<'_>) {
         self.request.was_continued();
         out.put(b"HTTP/1.1 100 Continue\r\n\r\n");
     }
@@ -41,10 +42,10 @@ impl SharedServerConnection {
         &mut self,
         status: Status,
         headers: &Headers,
-        out: &mut Output<'_>,
-    ) -> Result<(), Misuse> {
+        out: &mut MessageOutput<'_>,
+    ) -> Result<(), LocalProtocolError> {
         if !status.is_informational() || status == Status::SWITCHING_PROTOCOLS {
-            return Err(Misuse::Status(status));
+            return Err(LocalProtocolError::Status(status));
         }
         check_fields(headers)?;
         out.check_open()?;
@@ -75,17 +76,17 @@ impl SharedServerConnection {
     /// Before a request, or twice; for 1xx; for a body where there can be none; for fields that are
     /// the connection's; if the output is closed. For 2xx to CONNECT: that opens a tunnel, and is
     /// [`switch`](Self::switch)'s to send. (No CONNECT comes through unless
-    /// [`Config::tunnels`](super::Config::tunnels) is set.)
+    /// [`ConnectionConfig::tunnels`](super::ConnectionConfig::tunnels) is set.)
     pub fn respond(
         &mut self,
         status: Status,
         headers: &Headers,
         length: BodyLength,
         date: Option<&HttpDate>,
-        out: &mut Output<'_>,
-    ) -> Result<(), Misuse> {
-        let heading = Heading { status, content_type: None, headers };
-        self.respond_with(&heading, length, date, out)
+        out: &mut MessageOutput<'_>,
+    ) -> Result<(), LocalProtocolError> {
+        let response_head = ResponseHead { status, content_type: None, headers };
+        self.respond_with(&response_head, length, date, out)
     }
 
     /// Sends a response whose content is all there: what [`respond`](Self::respond),
@@ -100,23 +101,23 @@ impl SharedServerConnection {
         headers: &Headers,
         content: &[u8],
         date: Option<&HttpDate>,
-        out: &mut Output<'_>,
-    ) -> Result<(), Misuse> {
-        let heading = Heading { status, content_type: None, headers };
-        self.respond_whole_with(&heading, content, date, out)
+        out: &mut MessageOutput<'_>,
+    ) -> Result<(), LocalProtocolError> {
+        let response_head = ResponseHead { status, content_type: None, headers };
+        self.respond_whole_with(&response_head, content, date, out)
     }
 
     fn respond_whole_with(
         &mut self,
-        heading: &Heading<'_>,
+        response_head: &ResponseHead<'_>,
         content: &[u8],
         date: Option<&HttpDate>,
-        out: &mut Output<'_>,
-    ) -> Result<(), Misuse> {
+        out: &mut MessageOutput<'_>,
+    ) -> Result<(), LocalProtocolError> {
         out.check_open()?;
-        let (terms, content) = self.whole_response(heading, content)?;
-        out.put_with(heading.expected_len() + content.len(), |out| {
-            heading.write(terms, date, out);
+        let (terms, content) = self.whole_response(response_head, content)?;
+        out.put_with(response_head.expected_len() + content.len(), |out| {
+            response_head.write(terms, date, out);
             out.extend_from_slice(content);
         });
         Ok(())
@@ -125,17 +126,17 @@ impl SharedServerConnection {
     /// As [`respond_whole`](Self::respond_whole), in memory that remembers the last head.
     pub(in crate::http1) fn respond_in_words(
         &mut self,
-        heading: &Heading<'_>,
+        response_head: &ResponseHead<'_>,
         content: &[u8],
-        wording: &mut Wording,
-        out: &mut Output<'_>,
-    ) -> Result<(), Misuse> {
-        if !heading.headers.is_empty() {
-            return self.respond_whole_with(heading, content, wording.date(), out);
+        head_cache: &mut HeadCache,
+        out: &mut MessageOutput<'_>,
+    ) -> Result<(), LocalProtocolError> {
+        if !response_head.headers.is_empty() {
+            return self.respond_whole_with(response_head, content, head_cache.date(), out);
         }
         out.check_open()?;
-        let (terms, content) = self.whole_response(heading, content)?;
-        let head = wording.head(heading, terms);
+        let (terms, content) = self.whole_response(response_head, content)?;
+        let head = head_cache.head(response_head, terms);
         out.put_with(head.len() + content.len(), |out| {
             out.extend_from_slice(head);
             out.extend_from_slice(content);
@@ -145,15 +146,15 @@ impl SharedServerConnection {
 
     pub(in crate::http1) fn respond_with(
         &mut self,
-        heading: &Heading<'_>,
+        response_head: &ResponseHead<'_>,
         length: BodyLength,
         date: Option<&HttpDate>,
-        out: &mut Output<'_>,
-    ) -> Result<(), Misuse> {
+        out: &mut MessageOutput<'_>,
+    ) -> Result<(), LocalProtocolError> {
         out.check_open()?;
-        let terms = self.begin_response(heading, length, ServerEvent::Response)?;
+        let terms = self.begin_response(response_head, length, ServerEvent::Response)?;
         let _ = self.state.server(ServerEvent::Response);
-        out.put_with(heading.expected_len(), |out| heading.write(terms, date, out));
+        out.put_with(response_head.expected_len(), |out| response_head.write(terms, date, out));
         Ok(())
     }
 
@@ -162,7 +163,11 @@ impl SharedServerConnection {
     /// # Errors
     ///
     /// Before the head, after the end, if it is more than was announced, or if the output is closed.
-    pub fn data(&mut self, data: &[u8], out: &mut Output<'_>) -> Result<(), Misuse> {
+    pub fn data(
+        &mut self,
+        data: &[u8],
+        out: &mut MessageOutput<'_>,
+    ) -> Result<(), LocalProtocolError> {
         self.may_send_data(out)?;
         Ok(self.writer.data(data, out)?)
     }
@@ -172,7 +177,11 @@ impl SharedServerConnection {
     /// # Errors
     ///
     /// As [`data`](Self::data).
-    pub fn data_bytes(&mut self, data: Bytes, out: &mut Output<'_>) -> Result<(), Misuse> {
+    pub fn data_bytes(
+        &mut self,
+        data: Bytes,
+        out: &mut MessageOutput<'_>,
+    ) -> Result<(), LocalProtocolError> {
         self.may_send_data(out)?;
         Ok(self.writer.data_bytes(data, out)?)
     }
@@ -182,8 +191,8 @@ impl SharedServerConnection {
         &mut self,
         data: &mut Pipeline,
         n: u64,
-        out: &mut Output<'_>,
-    ) -> Result<(), Misuse> {
+        out: &mut MessageOutput<'_>,
+    ) -> Result<(), LocalProtocolError> {
         self.may_send_data(out)?;
         Ok(self.writer.data_queued(data, n, out)?)
     }
@@ -195,7 +204,11 @@ impl SharedServerConnection {
     ///
     /// Before the head, or twice; if less data came than was announced; for trailers behind a body
     /// of known length; if the output is closed, and something would have to be written.
-    pub fn end(&mut self, trailers: &Headers, out: &mut Output<'_>) -> Result<(), Misuse> {
+    pub fn end(
+        &mut self,
+        trailers: &Headers,
+        out: &mut MessageOutput<'_>,
+    ) -> Result<(), LocalProtocolError> {
         check_fields(trailers)?;
         self.state.may(ServerEvent::End)?;
         self.writer.may_end(trailers, out)?;
@@ -207,32 +220,34 @@ impl SharedServerConnection {
     /// Answers what the client broke: the status that it deserves, and in words what was wrong.
     /// Does nothing if it broke nothing, a response is under way, or the output is closed; then
     /// nothing can tell it, but that the connection is closed.
-    pub fn reject(&mut self, date: Option<&HttpDate>, out: &mut Output<'_>) {
-        let Some(rejection) = self.rejection.filter(|_| self.state.server == Server::Owing) else {
+    pub fn reject(&mut self, date: Option<&HttpDate>, out: &mut MessageOutput<'_>) {
+        let Some(rejection) =
+            self.rejection.filter(|_| self.state.server == ServerState::SendResponse)
+        else {
             return;
         };
-        let mut text = Text::default();
+        let mut text = ReasonText::default();
         let _ = fmt::write(&mut text, format_args!("{rejection}\n"));
-        let heading = Heading {
+        let response_head = ResponseHead {
             status: rejection.status(),
             content_type: Some(ContentType::TEXT),
             headers: &Headers::new(),
         };
         // The status of an error is forbidden to no request.
-        let _ = self.respond_whole_with(&heading, text.as_bytes(), date, out);
+        let _ = self.respond_whole_with(&response_head, text.as_bytes(), date, out);
     }
 
     /// A response goes out, if it may: its terms, and what goes out of its content.
     #[inline(always)]
     fn whole_response<'a>(
         &mut self,
-        heading: &Heading<'_>,
+        response_head: &ResponseHead<'_>,
         content: &'a [u8],
-    ) -> Result<(Terms, &'a [u8]), Misuse> {
+    ) -> Result<(MessageFraming, &'a [u8]), LocalProtocolError> {
         let length = BodyLength::Exactly(content.len() as u64);
-        let terms = self.begin_response(heading, length, ServerEvent::WholeResponse)?;
+        let terms = self.begin_response(response_head, length, ServerEvent::WholeResponse)?;
         let _ = self.state.server(ServerEvent::WholeResponse);
-        Ok((terms, if self.writer.writing() == Writing::Discarded { &[] } else { content }))
+        Ok((terms, if self.writer.writing() == WriteStage::Discarded { &[] } else { content }))
     }
 
     /// The head of a response is about to go out, if it may: the last moment to say that the
@@ -240,16 +255,16 @@ impl SharedServerConnection {
     #[inline(always)]
     fn begin_response(
         &mut self,
-        heading: &Heading<'_>,
+        response_head: &ResponseHead<'_>,
         length: BodyLength,
         event: ServerEvent,
-    ) -> Result<Terms, Misuse> {
-        let Heading { status, headers, .. } = *heading;
+    ) -> Result<MessageFraming, LocalProtocolError> {
+        let ResponseHead { status, headers, .. } = *response_head;
         if status.is_informational() || (self.request.is_connect && status.is_success()) {
-            return Err(Misuse::Status(status));
+            return Err(LocalProtocolError::Status(status));
         }
         if headers.may_frame() && headers.framing_fields().any(|name| !is_upgrade(name)) {
-            return Err(Misuse::FramingField);
+            return Err(LocalProtocolError::FramingField);
         }
         let writing = self.writing(status, length)?;
         self.state.may(event)?;
@@ -257,7 +272,7 @@ impl SharedServerConnection {
         let unread = self.reader.left().unwrap_or(0);
         // A client that waits for 100 Continue sends the body, or does not: there is no telling
         // what its next bytes are. (If the body came already, there is; but that depends on the cuts.)
-        if writing == Writing::UntilClose
+        if writing == WriteStage::UntilClose
             || self.request.expects_continue
             || unread > self.config.limits.drain
         {
@@ -268,30 +283,34 @@ impl SharedServerConnection {
         // said how long that is.
         let is_bodiless = self.request.is_head || status == Status::NOT_MODIFIED;
         let length = Some(length).filter(|it| !is_bodiless || *it != BodyLength::Exactly(0));
-        Ok(Terms { length, keep_alive, is_http10: self.request.is_http10 })
+        Ok(MessageFraming { length, keep_alive, is_http10: self.request.is_http10 })
     }
 
     /// What may go out behind the head of such a response.
-    fn writing(&self, status: Status, length: BodyLength) -> Result<Writing, Misuse> {
+    fn writing(
+        &self,
+        status: Status,
+        length: BodyLength,
+    ) -> Result<WriteStage, LocalProtocolError> {
         let is_empty = length == BodyLength::Exactly(0);
         match status {
             // RFC 9110, 15.4.5: the length in a 304 is that of a 200.
-            Status::NOT_MODIFIED => return Ok(Writing::Discarded),
+            Status::NOT_MODIFIED => return Ok(WriteStage::Discarded),
             // RFC 9110, 15.3.5 and 15.3.6.
             Status::NO_CONTENT | Status::RESET_CONTENT if !is_empty => {
-                return Err(Misuse::ContentForbidden(status));
+                return Err(LocalProtocolError::ContentForbidden(status));
             }
             _ => {}
         }
         Ok(match length {
-            _ if self.request.is_head => Writing::Discarded,
-            BodyLength::Exactly(n) => Writing::Length(n),
-            BodyLength::Unknown if self.request.is_http10 => Writing::UntilClose,
-            BodyLength::Unknown => Writing::Chunked,
+            _ if self.request.is_head => WriteStage::Discarded,
+            BodyLength::Exactly(n) => WriteStage::Length(n),
+            BodyLength::Unknown if self.request.is_http10 => WriteStage::UntilClose,
+            BodyLength::Unknown => WriteStage::Chunked,
         })
     }
 
-    fn may_send_data(&mut self, out: &Output<'_>) -> Result<(), Misuse> {
+    fn may_send_data(&mut self, out: &MessageOutput<'_>) -> Result<(), LocalProtocolError> {
         out.check_open()?;
         Ok(self.state.server(ServerEvent::Data)?)
     }
@@ -302,24 +321,24 @@ fn is_upgrade(name: &str) -> bool {
 }
 
 /// A line of text, cut off where it would be too long: a rejection in words fits.
-struct Text {
+struct ReasonText {
     bytes: [u8; 160],
     len: usize,
 }
 
-impl Default for Text {
+impl Default for ReasonText {
     fn default() -> Self {
-        Text { bytes: [0; 160], len: 0 }
+        ReasonText { bytes: [0; 160], len: 0 }
     }
 }
 
-impl Text {
+impl ReasonText {
     fn as_bytes(&self) -> &[u8] {
         self.bytes.get(..self.len).unwrap_or_default()
     }
 }
 
-impl fmt::Write for Text {
+impl fmt::Write for ReasonText {
     fn write_str(&mut self, text: &str) -> fmt::Result {
         let room = self.bytes.get_mut(self.len..).unwrap_or_default();
         let n = text.len().min(room.len());

@@ -1,6 +1,6 @@
 //! Another protocol takes over: after an upgrade, or in a tunnel.
 
-use super::{Misuse, Output, SharedServerConnection};
+use super::{LocalProtocolError, MessageOutput, SharedServerConnection};
 use crate::http1::message::{ROOM, check_fields, put_status};
 use crate::http1::state::ServerEvent;
 use crate::http1::syntax::trim_blanks;
@@ -9,7 +9,7 @@ use crate::http1::{Headers, HttpDate, Status};
 impl SharedServerConnection {
     /// Agrees to speak another protocol: `101 Switching Protocols` if the client asked for an
     /// upgrade, `200 OK` if it asked for a tunnel with CONNECT (see
-    /// [`Config::tunnels`](super::Config::tunnels)); for that `protocol` does not matter.
+    /// [`ConnectionConfig::tunnels`](super::ConnectionConfig::tunnels)); for that `protocol` does not matter.
     /// Whatever was not taken by then is the first of the new protocol.
     ///
     /// Who asked for `100 Continue` gets it before that (RFC 9110, 7.8). The date goes out with a
@@ -24,14 +24,14 @@ impl SharedServerConnection {
         headers: &Headers,
         protocol: &str,
         date: Option<&HttpDate>,
-        out: &mut Output<'_>,
-    ) -> Result<(), Misuse> {
+        out: &mut MessageOutput<'_>,
+    ) -> Result<(), LocalProtocolError> {
         if !self.request.is_connect {
             let Some(wanted) = &self.upgrade else {
-                return Err(Misuse::Status(Status::SWITCHING_PROTOCOLS));
+                return Err(LocalProtocolError::Status(Status::SWITCHING_PROTOCOLS));
             };
             if !are_among(protocol.as_bytes(), &wanted.0) {
-                return Err(Misuse::Protocol);
+                return Err(LocalProtocolError::Protocol);
             }
         }
         check_fields(headers)?;

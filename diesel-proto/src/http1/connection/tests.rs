@@ -6,38 +6,38 @@ use alloc::string::{String, ToString};
 use alloc::vec::Vec;
 
 /// A connection, what it sent, and what it said, in words.
-struct Seat {
+struct MachineCtx {
     connection: SharedServerConnection,
     blocks: Blocks,
     pipeline: Pipeline,
     log: Vec<String>,
-    answer: fn(&mut Seat, &str),
+    answer: fn(&mut MachineCtx, &str),
     target: String,
 }
 
 /// Answers a request when it is complete, with its method and target.
-fn when_complete(seat: &mut Seat, what: &str) {
+fn when_complete(ctx: &mut MachineCtx, what: &str) {
     if what == "complete" {
-        let body = seat.target.clone();
-        seat.respond(Status::OK, BodyLength::Exactly(body.len() as u64)).unwrap();
-        seat.command(|connection, out| connection.data(body.as_bytes(), out)).unwrap();
-        seat.command(|connection, out| connection.end(&Headers::new(), out)).unwrap();
+        let body = ctx.target.clone();
+        ctx.respond(Status::OK, BodyLength::Exactly(body.len() as u64)).unwrap();
+        ctx.command(|connection, out| connection.data(body.as_bytes(), out)).unwrap();
+        ctx.command(|connection, out| connection.end(&Headers::new(), out)).unwrap();
     }
 }
 
 /// Answers as soon as the head is there, and reads no body.
-fn at_once(seat: &mut Seat, what: &str) {
+fn at_once(ctx: &mut MachineCtx, what: &str) {
     if what == "head" {
-        seat.respond(Status::OK, BodyLength::Exactly(0)).unwrap();
-        seat.command(|connection, out| connection.end(&Headers::new(), out)).unwrap();
+        ctx.respond(Status::OK, BodyLength::Exactly(0)).unwrap();
+        ctx.command(|connection, out| connection.end(&Headers::new(), out)).unwrap();
     }
 }
 
-fn never(_: &mut Seat, _: &str) {}
+fn never(_: &mut MachineCtx, _: &str) {}
 
-impl Seat {
-    fn new(config: Config, answer: fn(&mut Seat, &str)) -> Self {
-        Seat {
+impl MachineCtx {
+    fn new(config: ConnectionConfig, answer: fn(&mut MachineCtx, &str)) -> Self {
+        MachineCtx {
             connection: SharedServerConnection::new(Arc::new(config)),
             blocks: Blocks::new(),
             pipeline: Pipeline::new(),
@@ -49,12 +49,12 @@ impl Seat {
 
     fn command<R>(
         &mut self,
-        f: impl FnOnce(&mut SharedServerConnection, &mut Output<'_>) -> R,
+        f: impl FnOnce(&mut SharedServerConnection, &mut MessageOutput<'_>) -> R,
     ) -> R {
-        f(&mut self.connection, &mut Output::new(&mut self.pipeline, &mut self.blocks))
+        f(&mut self.connection, &mut MessageOutput::new(&mut self.pipeline, &mut self.blocks))
     }
 
-    fn respond(&mut self, status: Status, length: BodyLength) -> Result<(), Misuse> {
+    fn respond(&mut self, status: Status, length: BodyLength) -> Result<(), LocalProtocolError> {
         self.command(|connection, out| {
             connection.respond(status, &Headers::new(), length, None, out)
         })
@@ -125,16 +125,16 @@ impl Seat {
 #[track_caller]
 fn converse(
     input: &str,
-    config: &Config,
-    answer: fn(&mut Seat, &str),
+    config: &ConnectionConfig,
+    answer: fn(&mut MachineCtx, &str),
 ) -> (Vec<String>, String, bool) {
     let run = |cuts: &[usize]| {
-        let mut seat = Seat::new(config.clone(), answer);
-        let left = seat.feed(input.as_bytes(), cuts);
-        if left == 0 && seat.connection.rejection().is_none() {
-            seat.eof();
+        let mut ctx = MachineCtx::new(config.clone(), answer);
+        let left = ctx.feed(input.as_bytes(), cuts);
+        if left == 0 && ctx.connection.rejection().is_none() {
+            ctx.eof();
         }
-        (seat.log.clone(), seat.sent(), seat.connection.must_close())
+        (ctx.log.clone(), ctx.sent(), ctx.connection.must_close())
     };
     let whole = run(&[]);
     for at in 0..=input.len() {
@@ -145,8 +145,8 @@ fn converse(
     whole
 }
 
-fn plain(input: &str, answer: fn(&mut Seat, &str)) -> (Vec<String>, String) {
-    let (log, sent, _) = converse(input, &Config::default(), answer);
+fn plain(input: &str, answer: fn(&mut MachineCtx, &str)) -> (Vec<String>, String) {
+    let (log, sent, _) = converse(input, &ConnectionConfig::default(), answer);
     (log, sent)
 }
 
@@ -203,10 +203,10 @@ fn an_empty_body_of_a_stated_length_is_complete_with_the_head() {
 #[test]
 fn nothing_more_is_read_while_an_answer_is_owed() {
     let input = "GET /a HTTP/1.1\r\nHost: x\r\n\r\nGET /b HTTP/1.1\r\nHost: x\r\n\r\n";
-    let mut seat = Seat::new(Config::default(), never);
-    assert_eq!(seat.feed(input.as_bytes(), &[]), input.len() / 2);
-    assert_eq!(seat.log, ["GET /a"]);
-    assert!(!seat.connection.is_idle());
+    let mut ctx = MachineCtx::new(ConnectionConfig::default(), never);
+    assert_eq!(ctx.feed(input.as_bytes(), &[]), input.len() / 2);
+    assert_eq!(ctx.log, ["GET /a"]);
+    assert!(!ctx.connection.is_idle());
 }
 
 #[test]
@@ -214,7 +214,7 @@ fn whether_the_connection_is_kept_is_asked_by_the_client() {
     let keeps = |head: &str| {
         let (_, sent, closes) = converse(
             &format!("{head}\r\n\r\nGET /next HTTP/1.1\r\nHost: x\r\n\r\n"),
-            &Config::default(),
+            &ConnectionConfig::default(),
             when_complete,
         );
         // The end of the stream closes it in the end; what matters is whether the next was read.
@@ -233,8 +233,11 @@ fn whether_the_connection_is_kept_is_asked_by_the_client() {
 fn the_last_request_of_a_connection_is_told_so() {
     let limits = Limits { requests: 2, ..Limits::default() };
     let request = "GET /a HTTP/1.1\r\nHost: x\r\n\r\n";
-    let (log, sent, closes) =
-        converse(&request.repeat(3), &Config { limits, ..Config::default() }, when_complete);
+    let (log, sent, closes) = converse(
+        &request.repeat(3),
+        &ConnectionConfig { limits, ..ConnectionConfig::default() },
+        when_complete,
+    );
     assert_eq!(log, ["GET /a", "GET /a"]);
     assert_eq!(sent.matches("Connection: close").count(), 1);
     assert!(closes);
@@ -243,7 +246,7 @@ fn the_last_request_of_a_connection_is_told_so() {
 #[test]
 fn a_body_that_nobody_reads_is_drained_within_the_limit() {
     let limits = Limits { drain: 5, ..Limits::default() };
-    let config = Config { limits, ..Config::default() };
+    let config = ConnectionConfig { limits, ..ConnectionConfig::default() };
     let next = "GET /next HTTP/1.1\r\nHost: x\r\n\r\n";
     let length = |n: usize| {
         format!("POST /a HTTP/1.1\r\nHost: x\r\nContent-Length: {n}\r\n\r\n{}{next}", "x".repeat(n))
@@ -273,7 +276,7 @@ fn a_body_that_nobody_reads_is_drained_within_the_limit() {
 fn a_violation_is_answered_and_nothing_more_is_parsed() {
     let (log, sent, closes) = converse(
         "GET /a HTTP/1.1\r\nHost: x\r\n\r\nGET /b HTTP/1.1\r\n\r\nGET /c HTTP/1.1\r\nHost: x\r\n\r\n",
-        &Config::default(),
+        &ConnectionConfig::default(),
         when_complete,
     );
     let said = "at byte 47: no Host in a request of HTTP/1.1 (RFC 9112, 3.2)";
@@ -291,12 +294,13 @@ fn a_violation_is_answered_and_nothing_more_is_parsed() {
 #[test]
 fn a_violation_is_placed_in_bytes_since_the_stream_began() {
     let head = "POST /a HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n";
-    let (log, ..) = converse(&format!("{head}A: b\r\nC d\r\n"), &Config::default(), when_complete);
+    let (log, ..) =
+        converse(&format!("{head}A: b\r\nC d\r\n"), &ConnectionConfig::default(), when_complete);
     let said = format!("at byte {}: a field name that is not a token", head.len() + 7);
     assert!(log[1].starts_with(&said), "{log:?}");
     let (log, ..) = converse(
         &format!("{head}A: b\r\n\r\nGET /b HTTP/1.1\r\n\r\n"),
-        &Config::default(),
+        &ConnectionConfig::default(),
         when_complete,
     );
     let said = format!("at byte {}: no Host", head.len() + 27);
@@ -308,7 +312,7 @@ fn a_violation_is_placed_in_bytes_since_the_stream_began() {
 #[test]
 fn what_breaks_the_protocol_gets_its_status_and_the_connection_closes() {
     let limits = Limits { request_line: 60, header_bytes: 120, ..Limits::default() };
-    let config = Config { limits, ..Config::default() };
+    let config = ConnectionConfig { limits, ..ConnectionConfig::default() };
     let long = "a".repeat(120);
     for (head, status) in [
         ("\x16\x03\x01\x02", 400),
@@ -371,11 +375,11 @@ fn a_head_that_is_refused_is_answered_as_its_own_method_asks() {
         assert!(head.ends_with("\r\n\r\n") && head.contains("\r\nContent-Length: 6"), "{head}");
     }
     let late = |input: &[u8]| {
-        let mut seat = Seat::new(Config::default(), when_complete);
-        seat.feed(input, &[]);
-        assert!(seat.connection.timed_out().is_some());
-        seat.command(|connection, out| connection.reject(None, out));
-        seat.sent()
+        let mut ctx = MachineCtx::new(ConnectionConfig::default(), when_complete);
+        ctx.feed(input, &[]);
+        assert!(ctx.connection.timed_out().is_some());
+        ctx.command(|connection, out| connection.reject(None, out));
+        ctx.sent()
     };
     assert!(late(b"HEAD / HTTP/1.1\r\nHo").ends_with("\r\n\r\n"));
     assert!(late(format!("HEAD{good}GET /").as_bytes()).ends_with("\n"));
@@ -384,14 +388,14 @@ fn a_head_that_is_refused_is_answered_as_its_own_method_asks() {
 
 #[test]
 fn the_same_rejection_comes_again() {
-    let mut seat = Seat::new(Config::default(), never);
+    let mut ctx = MachineCtx::new(ConnectionConfig::default(), never);
     let mut spans = FieldSpans::new();
     let mut receive = |bytes: &[u8]| {
-        seat.connection.receive(bytes, &mut spans, &mut seat.blocks).map(|_| ()).unwrap_err()
+        ctx.connection.receive(bytes, &mut spans, &mut ctx.blocks).map(|_| ()).unwrap_err()
     };
     let first = receive(b"GET / HTTP/1.1\r\n\r\n");
     assert_eq!(receive(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n"), first);
-    assert_eq!(seat.connection.eof(), Err(first));
+    assert_eq!(ctx.connection.eof(), Err(first));
 }
 
 #[test]
@@ -407,20 +411,24 @@ fn the_end_of_the_stream_within_a_message_is_a_violation() {
             Some(Rule::BodyIncomplete),
         ),
     ] {
-        let mut seat = Seat::new(Config::default(), when_complete);
-        seat.feed(input.as_bytes(), &[]);
-        seat.eof();
-        let rejection = seat.connection.rejection();
+        let mut ctx = MachineCtx::new(ConnectionConfig::default(), when_complete);
+        ctx.feed(input.as_bytes(), &[]);
+        ctx.eof();
+        let rejection = ctx.connection.rejection();
         assert_eq!(rejection.map(|rejection| rejection.rule), rule, "{input:?}");
-        assert!(seat.connection.must_close(), "{input:?}");
-        let client = if rule.is_some() { Client::Failed } else { Client::Closed };
-        assert_eq!(seat.connection.state().client, client, "{input:?}");
+        assert!(ctx.connection.must_close(), "{input:?}");
+        let client = if rule.is_some() { ClientState::Failed } else { ClientState::Closed };
+        assert_eq!(ctx.connection.state().client, client, "{input:?}");
     }
 }
 
 #[test]
 fn what_a_service_asks_for_is_refused_without() {
-    let config = Config { require_http11: true, require_length: true, ..Config::default() };
+    let config = ConnectionConfig {
+        require_http11: true,
+        require_length: true,
+        ..ConnectionConfig::default()
+    };
     let refused = |input: &str| converse(input, &config, when_complete).1;
     let sent = refused("GET / HTTP/1.0\r\n\r\n");
     assert!(sent.starts_with(
@@ -435,7 +443,7 @@ fn what_a_service_asks_for_is_refused_without() {
 #[test]
 fn a_body_beyond_the_limit_is_refused_to_the_byte() {
     let limits = Limits { body: 5, ..Limits::default() };
-    let config = Config { limits, ..Config::default() };
+    let config = ConnectionConfig { limits, ..ConnectionConfig::default() };
     let length = |n| format!("POST / HTTP/1.1\r\nHost: x\r\nContent-Length: {n}\r\n\r\nhello!");
     assert!(converse(&length(5), &config, when_complete).1.starts_with("HTTP/1.1 200"));
     assert!(converse(&length(6), &config, when_complete).1.starts_with("HTTP/1.1 413"));
@@ -449,26 +457,26 @@ fn a_body_beyond_the_limit_is_refused_to_the_byte() {
 }
 
 /// Answers with whatever the target asks for: `/STATUS/LENGTH`, `/200/chunked`.
-fn as_asked(seat: &mut Seat, what: &str) {
+fn as_asked(ctx: &mut MachineCtx, what: &str) {
     if what != "complete" {
         return;
     }
-    let target = seat.target.clone();
+    let target = ctx.target.clone();
     let mut parts = target.split('/').skip(1);
     let status = Status::new(parts.next().unwrap().parse().unwrap()).unwrap();
     let length = match parts.next().unwrap().parse() {
         Ok(n) => BodyLength::Exactly(n),
         Err(_) => BodyLength::Unknown,
     };
-    seat.respond(status, length).unwrap();
-    seat.command(|connection, out| connection.data(b"hel", out)).ok();
-    seat.command(|connection, out| connection.data(b"", out)).ok();
-    seat.command(|connection, out| connection.data(b"lo", out)).ok();
+    ctx.respond(status, length).unwrap();
+    ctx.command(|connection, out| connection.data(b"hel", out)).ok();
+    ctx.command(|connection, out| connection.data(b"", out)).ok();
+    ctx.command(|connection, out| connection.data(b"lo", out)).ok();
     let mut trailers = Headers::new();
     if length == BodyLength::Unknown {
         trailers.add("Digest", "x").unwrap();
     }
-    seat.command(|connection, out| connection.end(&trailers, out)).unwrap();
+    ctx.command(|connection, out| connection.end(&trailers, out)).unwrap();
 }
 
 #[test]
@@ -487,8 +495,11 @@ fn a_response_is_delimited_in_one_way() {
         http11("HEAD", "/200/chunked"),
         "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"
     );
-    assert_eq!(http11("GET", "/204/0"), "HTTP/1.1 204 No Content\r\n\r\n");
-    assert_eq!(http11("GET", "/205/0"), "HTTP/1.1 205 Reset Content\r\nContent-Length: 0\r\n\r\n");
+    assert_eq!(http11("GET", "/204/0"), "HTTP/1.1 204 No ResponseContent\r\n\r\n");
+    assert_eq!(
+        http11("GET", "/205/0"),
+        "HTTP/1.1 205 Reset ResponseContent\r\nContent-Length: 0\r\n\r\n"
+    );
     assert_eq!(http11("GET", "/304/0"), "HTTP/1.1 304 Not Modified\r\n\r\n");
     assert_eq!(http11("GET", "/304/5"), "HTTP/1.1 304 Not Modified\r\nContent-Length: 5\r\n\r\n");
     assert_eq!(http11("GET", "/299/0"), "HTTP/1.1 299 \r\nContent-Length: 0\r\n\r\n");
@@ -500,66 +511,72 @@ fn a_response_is_delimited_in_one_way() {
 
 #[test]
 fn a_command_that_is_refused_changes_nothing() {
-    let mut seat = Seat::new(Config::default(), never);
-    seat.feed(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n", &[]);
+    let mut ctx = MachineCtx::new(ConnectionConfig::default(), never);
+    ctx.feed(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n", &[]);
     let mut framing = Headers::new();
     framing.add("Content-Length", "5").unwrap();
     let none = Headers::new();
-    let before = seat.connection.state();
+    let before = ctx.connection.state();
 
-    let respond = |seat: &mut Seat, status, headers: &Headers, n| {
+    let respond = |ctx: &mut MachineCtx, status, headers: &Headers, n| {
         let length = BodyLength::Exactly(n);
-        seat.command(|connection, out| connection.respond(status, headers, length, None, out))
+        ctx.command(|connection, out| connection.respond(status, headers, length, None, out))
     };
-    assert_eq!(respond(&mut seat, Status::OK, &framing, 0), Err(Misuse::FramingField));
+    assert_eq!(respond(&mut ctx, Status::OK, &framing, 0), Err(LocalProtocolError::FramingField));
     assert_eq!(
-        respond(&mut seat, Status::CONTINUE, &none, 0),
-        Err(Misuse::Status(Status::CONTINUE))
+        respond(&mut ctx, Status::CONTINUE, &none, 0),
+        Err(LocalProtocolError::Status(Status::CONTINUE))
     );
-    let refused = respond(&mut seat, Status::NO_CONTENT, &none, 1);
-    assert_eq!(refused, Err(Misuse::ContentForbidden(Status::NO_CONTENT)));
-    let refused = seat.command(|connection, out| connection.switch(&none, "x", None, out));
-    assert_eq!(refused, Err(Misuse::Status(Status::SWITCHING_PROTOCOLS)));
-    let refused = seat.command(|connection, out| connection.data(b"x", out));
-    assert!(matches!(refused, Err(Misuse::Order(_))));
-    let refused = seat.command(|connection, out| connection.end(&none, out));
-    assert!(matches!(refused, Err(Misuse::Order(_))));
-    assert_eq!(seat.connection.state(), before);
-    assert_eq!(seat.sent(), "");
+    let refused = respond(&mut ctx, Status::NO_CONTENT, &none, 1);
+    assert_eq!(refused, Err(LocalProtocolError::ContentForbidden(Status::NO_CONTENT)));
+    let refused = ctx.command(|connection, out| connection.switch(&none, "x", None, out));
+    assert_eq!(refused, Err(LocalProtocolError::Status(Status::SWITCHING_PROTOCOLS)));
+    let refused = ctx.command(|connection, out| connection.data(b"x", out));
+    assert!(matches!(refused, Err(LocalProtocolError::Order(_))));
+    let refused = ctx.command(|connection, out| connection.end(&none, out));
+    assert!(matches!(refused, Err(LocalProtocolError::Order(_))));
+    assert_eq!(ctx.connection.state(), before);
+    assert_eq!(ctx.sent(), "");
 
-    respond(&mut seat, Status::OK, &none, 3).unwrap();
-    let refused = seat.command(|connection, out| connection.data(b"four", out));
-    assert_eq!(refused, Err(Misuse::TooLong(3)));
-    let refused = seat.command(|connection, out| connection.end(&none, out));
-    assert_eq!(refused, Err(Misuse::TooShort(3)));
-    seat.command(|connection, out| connection.data(b"six", out)).unwrap();
+    respond(&mut ctx, Status::OK, &none, 3).unwrap();
+    let refused = ctx.command(|connection, out| connection.data(b"four", out));
+    assert_eq!(refused, Err(LocalProtocolError::TooLong(3)));
+    let refused = ctx.command(|connection, out| connection.end(&none, out));
+    assert_eq!(refused, Err(LocalProtocolError::TooShort(3)));
+    ctx.command(|connection, out| connection.data(b"six", out)).unwrap();
     let mut trailers = Headers::new();
     trailers.add("Digest", "x").unwrap();
-    let refused = seat.command(|connection, out| connection.end(&trailers, out));
-    assert_eq!(refused, Err(Misuse::TrailersForbidden));
-    seat.command(|connection, out| connection.end(&none, out)).unwrap();
-    assert!(seat.connection.is_idle());
-    assert!(respond(&mut seat, Status::OK, &none, 0).is_err());
+    let refused = ctx.command(|connection, out| connection.end(&trailers, out));
+    assert_eq!(refused, Err(LocalProtocolError::TrailersForbidden));
+    ctx.command(|connection, out| connection.end(&none, out)).unwrap();
+    assert!(ctx.connection.is_idle());
+    assert!(respond(&mut ctx, Status::OK, &none, 0).is_err());
     // What is left of the length of an answer that ended does not matter.
-    let refused = seat.command(|connection, out| connection.data(b"x", out));
-    assert!(matches!(refused, Err(Misuse::Order(_))));
-    let refused = seat.command(|connection, out| connection.end(&trailers, out));
-    assert!(matches!(refused, Err(Misuse::Order(_))));
-    assert_eq!(seat.sent(), format!("{OK}3\r\n\r\nsix"));
+    let refused = ctx.command(|connection, out| connection.data(b"x", out));
+    assert!(matches!(refused, Err(LocalProtocolError::Order(_))));
+    let refused = ctx.command(|connection, out| connection.end(&trailers, out));
+    assert!(matches!(refused, Err(LocalProtocolError::Order(_))));
+    assert_eq!(ctx.sent(), format!("{OK}3\r\n\r\nsix"));
 }
 
 #[test]
 fn a_misuse_says_what_is_wrong() {
-    for (misuse, text) in [
-        (Misuse::Status(Status::CONTINUE), "100 Continue cannot be sent by this command"),
-        (Misuse::ContentForbidden(Status::NO_CONTENT), "204 No Content has no body"),
-        (Misuse::TooLong(3), "more data than announced: 3 bytes are left of that"),
-        (Misuse::TrailersForbidden, "trailers need a chunked body"),
+    for (local_error, text) in [
+        (
+            LocalProtocolError::Status(Status::CONTINUE),
+            "100 Continue cannot be sent by this command",
+        ),
+        (
+            LocalProtocolError::ContentForbidden(Status::NO_CONTENT),
+            "204 No ResponseContent has no body",
+        ),
+        (LocalProtocolError::TooLong(3), "more data than announced: 3 bytes are left of that"),
+        (LocalProtocolError::TrailersForbidden, "trailers need a chunked body"),
     ] {
-        assert_eq!(misuse.to_string(), text);
+        assert_eq!(local_error.to_string(), text);
     }
-    let mut seat = Seat::new(Config::default(), never);
-    let early = seat.respond(Status::OK, BodyLength::Unknown).unwrap_err();
+    let mut ctx = MachineCtx::new(ConnectionConfig::default(), never);
+    let early = ctx.respond(Status::OK, BodyLength::Unknown).unwrap_err();
     assert_eq!(early.to_string(), "not now: the client is Idle, the server is Idle");
 }
 
@@ -570,35 +587,35 @@ fn framing_is_never_written_by_the_application() {
     for name in ["Content-Length", "transfer-encoding", "Connection", "Keep-Alive", "TE"] {
         let mut fields = Headers::new();
         fields.add(name, "5").unwrap();
-        let mut seat = Seat::new(Config::default(), never);
-        seat.feed(head, &[]);
-        let before = seat.connection.state();
+        let mut ctx = MachineCtx::new(ConnectionConfig::default(), never);
+        ctx.feed(head, &[]);
+        let before = ctx.connection.state();
         let refused = [
-            seat.command(|c, out| c.inform(Status::EARLY_HINTS, &fields, out)),
-            seat.command(|c, out| c.switch(&fields, "echo", None, out)),
-            seat.command(|c, out| c.respond(Status::OK, &fields, BodyLength::Unknown, None, out)),
+            ctx.command(|c, out| c.inform(Status::EARLY_HINTS, &fields, out)),
+            ctx.command(|c, out| c.switch(&fields, "echo", None, out)),
+            ctx.command(|c, out| c.respond(Status::OK, &fields, BodyLength::Unknown, None, out)),
         ];
-        assert_eq!(refused, [const { Err(Misuse::FramingField) }; 3], "{name}");
-        assert_eq!((seat.sent().as_str(), seat.connection.state()), ("", before));
-        seat.respond(Status::OK, BodyLength::Unknown).unwrap();
-        let refused = seat.command(|connection, out| connection.end(&fields, out));
-        assert_eq!(refused, Err(Misuse::FramingField), "{name}");
+        assert_eq!(refused, [const { Err(LocalProtocolError::FramingField) }; 3], "{name}");
+        assert_eq!((ctx.sent().as_str(), ctx.connection.state()), ("", before));
+        ctx.respond(Status::OK, BodyLength::Unknown).unwrap();
+        let refused = ctx.command(|connection, out| connection.end(&fields, out));
+        assert_eq!(refused, Err(LocalProtocolError::FramingField), "{name}");
     }
 }
 
 #[test]
 fn continue_is_sent_when_the_body_is_asked_for() {
     let head = b"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 2\r\nExpect: 100-continue\r\n\r\n";
-    let mut seat = Seat::new(Config::default(), never);
-    seat.feed(head, &[]);
-    seat.command(|connection, out| connection.ask_for_body(out));
-    seat.command(|connection, out| connection.ask_for_body(out));
-    assert_eq!(seat.sent(), "HTTP/1.1 100 Continue\r\n\r\n");
-    seat.feed(b"hi", &[]);
-    seat.respond(Status::OK, BodyLength::Exactly(0)).unwrap();
-    assert!(!seat.sent().contains("close"));
+    let mut ctx = MachineCtx::new(ConnectionConfig::default(), never);
+    ctx.feed(head, &[]);
+    ctx.command(|connection, out| connection.ask_for_body(out));
+    ctx.command(|connection, out| connection.ask_for_body(out));
+    assert_eq!(ctx.sent(), "HTTP/1.1 100 Continue\r\n\r\n");
+    ctx.feed(b"hi", &[]);
+    ctx.respond(Status::OK, BodyLength::Exactly(0)).unwrap();
+    assert!(!ctx.sent().contains("close"));
 
-    let mut refused = Seat::new(Config::default(), never);
+    let mut refused = MachineCtx::new(ConnectionConfig::default(), never);
     refused.feed(head, &[]);
     refused.respond(Status::FORBIDDEN, BodyLength::Exactly(0)).unwrap();
     refused.command(|connection, out| connection.ask_for_body(out));
@@ -608,28 +625,28 @@ fn continue_is_sent_when_the_body_is_asked_for() {
 
 #[test]
 fn interim_responses_come_before_the_final_one() {
-    let early = |seat: &mut Seat| {
+    let early = |ctx: &mut MachineCtx| {
         let mut links = Headers::new();
         links.add("Link", "</a.css>; rel=preload").unwrap();
-        seat.command(|connection, out| connection.inform(Status::EARLY_HINTS, &links, out))
+        ctx.command(|connection, out| connection.inform(Status::EARLY_HINTS, &links, out))
     };
-    let mut seat = Seat::new(Config::default(), never);
-    assert!(matches!(early(&mut seat), Err(Misuse::Order(_))));
-    seat.feed(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n", &[]);
-    early(&mut seat).unwrap();
-    seat.respond(Status::OK, BodyLength::Exactly(0)).unwrap();
-    assert!(early(&mut seat).is_err());
+    let mut ctx = MachineCtx::new(ConnectionConfig::default(), never);
+    assert!(matches!(early(&mut ctx), Err(LocalProtocolError::Order(_))));
+    ctx.feed(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n", &[]);
+    early(&mut ctx).unwrap();
+    ctx.respond(Status::OK, BodyLength::Exactly(0)).unwrap();
+    assert!(early(&mut ctx).is_err());
     assert_eq!(
-        seat.sent(),
+        ctx.sent(),
         format!("HTTP/1.1 103 Early Hints\r\nLink: </a.css>; rel=preload\r\n\r\n{OK}0\r\n\r\n")
     );
-    let mut old = Seat::new(Config::default(), never);
+    let mut old = MachineCtx::new(ConnectionConfig::default(), never);
     old.feed(b"GET / HTTP/1.0\r\n\r\n", &[]);
     early(&mut old).unwrap();
     assert_eq!(old.sent(), "", "RFC 9110, 15.2");
     for status in [Status::OK, Status::NOT_FOUND, Status::SWITCHING_PROTOCOLS] {
         let refused = old.command(|c, out| c.inform(status, &Headers::new(), out));
-        assert_eq!(refused, Err(Misuse::Status(status)));
+        assert_eq!(refused, Err(LocalProtocolError::Status(status)));
     }
 }
 
@@ -641,27 +658,27 @@ fn only_100_tells_the_client_to_go_on() {
         (Status::CONTINUE, "HTTP/1.1 100 Continue\r\n\r\n"),
         (Status::EARLY_HINTS, "HTTP/1.1 103 Early Hints\r\n\r\nHTTP/1.1 100 Continue\r\n\r\n"),
     ] {
-        let mut seat = Seat::new(Config::default(), never);
-        seat.feed(head, &[]);
-        seat.command(|connection, out| connection.inform(status, &Headers::new(), out)).unwrap();
-        seat.command(|connection, out| connection.ask_for_body(out));
-        assert_eq!(seat.sent(), sent);
+        let mut ctx = MachineCtx::new(ConnectionConfig::default(), never);
+        ctx.feed(head, &[]);
+        ctx.command(|connection, out| connection.inform(status, &Headers::new(), out)).unwrap();
+        ctx.command(|connection, out| connection.ask_for_body(out));
+        assert_eq!(ctx.sent(), sent);
     }
 }
 
 #[test]
 fn what_follows_an_upgrade_is_left_for_the_new_protocol() {
-    let mut seat = Seat::new(Config::default(), |seat, what| {
+    let mut ctx = MachineCtx::new(ConnectionConfig::default(), |ctx, what| {
         if what == "complete" {
-            seat.command(|c, out| c.switch(&Headers::new(), "echo", None, out)).unwrap();
+            ctx.command(|c, out| c.switch(&Headers::new(), "echo", None, out)).unwrap();
         }
     });
     let head =
         b"GET / HTTP/1.1\r\nHost: x\r\nConnection: upgrade\r\nUpgrade: echo\r\n\r\nnew words";
-    assert_eq!(seat.feed(head, &[]), b"new words".len());
-    assert!(seat.connection.is_switched());
+    assert_eq!(ctx.feed(head, &[]), b"new words".len());
+    assert!(ctx.connection.is_switched());
     assert_eq!(
-        seat.sent(),
+        ctx.sent(),
         "HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: echo\r\n\r\n"
     );
 }
@@ -669,15 +686,15 @@ fn what_follows_an_upgrade_is_left_for_the_new_protocol() {
 #[test]
 fn a_protocol_that_was_not_asked_for_is_not_spoken() {
     let switch = |protocol: &str| {
-        let mut seat = Seat::new(Config::default(), never);
+        let mut ctx = MachineCtx::new(ConnectionConfig::default(), never);
         let head = "GET / HTTP/1.1\r\nHost: x\r\nConnection: upgrade\r\n\
                     Upgrade: chat/2, IRC/6.9\r\nUpgrade: echo\r\n\r\n";
-        seat.feed(head.as_bytes(), &[]);
-        let switched = seat.command(|c, out| c.switch(&Headers::new(), protocol, None, out));
+        ctx.feed(head.as_bytes(), &[]);
+        let switched = ctx.command(|c, out| c.switch(&Headers::new(), protocol, None, out));
         match switched {
-            Ok(()) => Ok(seat.sent()),
+            Ok(()) => Ok(ctx.sent()),
             Err(refused) => {
-                assert_eq!((seat.sent().as_str(), seat.connection.is_switched()), ("", false));
+                assert_eq!((ctx.sent().as_str(), ctx.connection.is_switched()), ("", false));
                 Err(refused)
             }
         }
@@ -687,7 +704,7 @@ fn a_protocol_that_was_not_asked_for_is_not_spoken() {
         assert!(sent.contains(&format!("\r\nUpgrade: {protocol}\r\n")), "{sent}");
     }
     for protocol in ["", ",", "echo,", "chat", "chat/2/2", "h2c", "echo\r\nA: b", "echo, h2c"] {
-        assert_eq!(switch(protocol), Err(Misuse::Protocol), "{protocol:?}");
+        assert_eq!(switch(protocol), Err(LocalProtocolError::Protocol), "{protocol:?}");
     }
 }
 
@@ -696,24 +713,24 @@ fn a_protocol_that_was_not_asked_for_is_not_spoken() {
 fn each_answer_has_the_date_once() {
     let date = HttpDate::from_unix(784_111_777);
     let line = format!("Date: {date}\r\n");
-    let mut seat = Seat::new(Config::default(), never);
+    let mut ctx = MachineCtx::new(ConnectionConfig::default(), never);
     for own in ["", "Mon, 07 Nov 1994 08:49:37 GMT"] {
         let mut fields = Headers::new();
         if !own.is_empty() {
             fields.add("date", own).unwrap();
         }
-        seat.feed(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n", &[]);
+        ctx.feed(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n", &[]);
         let length = BodyLength::Exactly(0);
-        seat.command(|c, out| c.respond(Status::OK, &fields, length, Some(&date), out)).unwrap();
-        seat.command(|connection, out| connection.end(&Headers::new(), out)).unwrap();
+        ctx.command(|c, out| c.respond(Status::OK, &fields, length, Some(&date), out)).unwrap();
+        ctx.command(|connection, out| connection.end(&Headers::new(), out)).unwrap();
     }
-    let sent = seat.sent();
+    let sent = ctx.sent();
     let head = "HTTP/1.1 200 OK\r\n";
     let own = "date: Mon, 07 Nov 1994 08:49:37 GMT\r\n";
     let rest = "Content-Length: 0\r\n\r\n";
     assert_eq!(sent, format!("{head}{line}{rest}{head}{own}{rest}"));
 
-    let mut refused = Seat::new(Config::default(), never);
+    let mut refused = MachineCtx::new(ConnectionConfig::default(), never);
     let mut spans = FieldSpans::new();
     refused.connection.receive(b"GET\r\n", &mut spans, &mut refused.blocks).unwrap_err();
     refused.command(|connection, out| connection.reject(Some(&date), out));
@@ -724,13 +741,13 @@ fn each_answer_has_the_date_once() {
 #[test]
 fn what_else_is_spoken_may_be_said_and_426_says_it() {
     let respond = |request: &[u8], status, upgrade: Option<&str>| {
-        let mut seat = Seat::new(Config::default(), never);
-        seat.feed(request, &[]);
+        let mut ctx = MachineCtx::new(ConnectionConfig::default(), never);
+        ctx.feed(request, &[]);
         let mut fields = Headers::new();
         upgrade.into_iter().for_each(|protocol| fields.add("upgrade", protocol).unwrap());
         let length = BodyLength::Exactly(0);
-        seat.command(|c, out| c.respond(status, &fields, length, None, out)).unwrap();
-        let sent = seat.sent();
+        ctx.command(|c, out| c.respond(status, &fields, length, None, out)).unwrap();
+        let sent = ctx.sent();
         sent.split_once("\r\n").unwrap().1.trim_end().to_string()
     };
     let new = b"GET / HTTP/1.1\r\nHost: x\r\n\r\n";
@@ -763,15 +780,15 @@ fn what_else_is_spoken_may_be_said_and_426_says_it() {
 #[test]
 fn who_expects_to_go_on_is_told_so_before_the_protocol_changes() {
     let switched = |fields: &str, asks: bool| {
-        let mut seat = Seat::new(Config::default(), never);
+        let mut ctx = MachineCtx::new(ConnectionConfig::default(), never);
         let head = "POST / HTTP/1.1\r\nHost: x\r\nConnection: upgrade\r\nUpgrade: echo\r\n";
-        seat.feed(format!("{head}{fields}\r\n").as_bytes(), &[]);
+        ctx.feed(format!("{head}{fields}\r\n").as_bytes(), &[]);
         if asks {
-            seat.command(|connection, out| connection.ask_for_body(out));
+            ctx.command(|connection, out| connection.ask_for_body(out));
         }
-        seat.feed(b"hi", &[]);
-        seat.command(|c, out| c.switch(&Headers::new(), "echo", None, out)).unwrap();
-        let statuses = seat.sent();
+        ctx.feed(b"hi", &[]);
+        ctx.command(|c, out| c.switch(&Headers::new(), "echo", None, out)).unwrap();
+        let statuses = ctx.sent();
         statuses
             .lines()
             .filter_map(|line| line.strip_prefix("HTTP/1.1 "))
@@ -787,18 +804,18 @@ fn who_expects_to_go_on_is_told_so_before_the_protocol_changes() {
 
 #[test]
 fn a_tunnel_is_opened_with_200_and_no_length() {
-    let config = Config { tunnels: true, ..Config::default() };
-    let mut seat = Seat::new(config.clone(), |seat, what| {
+    let config = ConnectionConfig { tunnels: true, ..ConnectionConfig::default() };
+    let mut ctx = MachineCtx::new(config.clone(), |ctx, what| {
         if what == "complete" {
-            assert!(seat.respond(Status::OK, BodyLength::Exactly(0)).is_err());
-            seat.command(|c, out| c.switch(&Headers::new(), "", None, out)).unwrap();
+            assert!(ctx.respond(Status::OK, BodyLength::Exactly(0)).is_err());
+            ctx.command(|c, out| c.switch(&Headers::new(), "", None, out)).unwrap();
         }
     });
     let head = b"CONNECT example.org:443 HTTP/1.1\r\nHost: example.org\r\n\r\n\x16\x03";
-    assert_eq!(seat.feed(head, &[]), 2);
-    assert_eq!(seat.sent(), "HTTP/1.1 200 OK\r\n\r\n");
+    assert_eq!(ctx.feed(head, &[]), 2);
+    assert_eq!(ctx.sent(), "HTTP/1.1 200 OK\r\n\r\n");
 
-    let mut dated = Seat::new(config, never);
+    let mut dated = MachineCtx::new(config, never);
     dated.feed(head, &[]);
     let date = HttpDate::from_unix(0);
     dated.command(|c, out| c.switch(&Headers::new(), "", Some(&date), out)).unwrap();
@@ -808,11 +825,11 @@ fn a_tunnel_is_opened_with_200_and_no_length() {
 #[test]
 fn what_takes_too_long_is_told_apart() {
     let timed_out = |input: &[u8]| {
-        let mut seat = Seat::new(Config::default(), never);
-        seat.feed(input, &[]);
-        let rule = seat.connection.timed_out().map(|rejection| rejection.rule);
-        seat.command(|connection, out| connection.reject(None, out));
-        (rule, seat.sent().get(..12).map(String::from), seat.connection.must_close())
+        let mut ctx = MachineCtx::new(ConnectionConfig::default(), never);
+        ctx.feed(input, &[]);
+        let rule = ctx.connection.timed_out().map(|rejection| rejection.rule);
+        ctx.command(|connection, out| connection.reject(None, out));
+        (rule, ctx.sent().get(..12).map(String::from), ctx.connection.must_close())
     };
     let answered = Some(String::from("HTTP/1.1 408"));
     assert_eq!(timed_out(b"GET"), (Some(Rule::HeadTimeout), answered.clone(), true));
@@ -824,11 +841,11 @@ fn what_takes_too_long_is_told_apart() {
 
 #[test]
 fn giving_up_lets_what_has_begun_finish() {
-    let mut idle = Seat::new(Config::default(), when_complete);
+    let mut idle = MachineCtx::new(ConnectionConfig::default(), when_complete);
     idle.connection.give_up();
     assert!(idle.connection.must_close() && !idle.connection.is_idle());
 
-    let mut begun = Seat::new(Config::default(), when_complete);
+    let mut begun = MachineCtx::new(ConnectionConfig::default(), when_complete);
     begun.feed(b"GET /a HTTP/1.1\r\n", &[]);
     assert!(begun.connection.is_in_head() && !begun.connection.is_idle());
     begun.connection.give_up();
@@ -840,24 +857,24 @@ fn giving_up_lets_what_has_begun_finish() {
 
 #[test]
 fn what_is_shown_is_where_things_are_and_no_bytes() {
-    let mut seat = Seat::new(Config::default(), never);
-    seat.feed(b"GET /secret HTTP/1.1\r\n", &[]);
+    let mut ctx = MachineCtx::new(ConnectionConfig::default(), never);
+    ctx.feed(b"GET /secret HTTP/1.1\r\n", &[]);
     assert_eq!(
-        format!("{:?}", seat.connection),
-        "SharedServerConnection { state: State { client: Idle, server: Idle, keep_alive: true }, \
+        format!("{:?}", ctx.connection),
+        "SharedServerConnection { state: ConnectionState { client: Idle, server: Idle, keep_alive: true }, \
          taken: 22, rejection: None, .. }"
     );
 }
 
 #[test]
 fn what_is_held_is_let_go() {
-    let mut seat = Seat::new(Config::default(), never);
-    seat.feed(b"GET / HTTP/1.1\r\nHo", &[]);
-    assert_eq!(seat.connection.held(), 18);
-    seat.feed(b"st: x\r\n\r\n", &[]);
-    seat.respond(Status::OK, BodyLength::Exactly(0)).unwrap();
-    seat.feed(b"", &[]);
-    assert_eq!(seat.connection.held(), 0);
+    let mut ctx = MachineCtx::new(ConnectionConfig::default(), never);
+    ctx.feed(b"GET / HTTP/1.1\r\nHo", &[]);
+    assert_eq!(ctx.connection.held(), 18);
+    ctx.feed(b"st: x\r\n\r\n", &[]);
+    ctx.respond(Status::OK, BodyLength::Exactly(0)).unwrap();
+    ctx.feed(b"", &[]);
+    assert_eq!(ctx.connection.held(), 0);
 }
 
 #[test]
@@ -910,8 +927,10 @@ fn a_head_that_comes_again_is_held_to_the_limits_of_each_connection() {
     let head = b"GET /a HTTP/1.1\r\nHost: x\r\nA: b\r\n\r\n";
     let mut spans = FieldSpans::new();
     let mut refused = |limits: Limits| {
-        let mut connection =
-            SharedServerConnection::new(Arc::new(Config { limits, ..Config::default() }));
+        let mut connection = SharedServerConnection::new(Arc::new(ConnectionConfig {
+            limits,
+            ..ConnectionConfig::default()
+        }));
         connection.receive(head, &mut spans, &mut Blocks::new()).err().map(|refused| refused.rule)
     };
     let limits = Limits::default();
@@ -932,23 +951,23 @@ fn a_head_that_comes_again_is_held_to_the_limits_of_each_connection() {
 #[test]
 fn who_did_not_say_http11_gets_no_chunks_and_no_interim_response_if_the_head_is_refused() {
     fn in_chunks(input: &str, cuts: &[usize]) -> String {
-        let mut seat = Seat::new(Config::default(), never);
+        let mut ctx = MachineCtx::new(ConnectionConfig::default(), never);
         let mut spans = FieldSpans::new();
         let mut from = 0;
         for &end in cuts.iter().chain([&input.len()]) {
             let piece = &input.as_bytes()[from..end];
-            match seat.connection.receive(piece, &mut spans, &mut seat.blocks) {
+            match ctx.connection.receive(piece, &mut spans, &mut ctx.blocks) {
                 Ok((taken, _)) => from += taken,
                 Err(_) => break,
             }
         }
-        assert!(seat.connection.rejection().is_some());
+        assert!(ctx.connection.rejection().is_some());
         let headers = Headers::new();
-        seat.command(|it, out| it.inform(Status::EARLY_HINTS, &headers, out)).unwrap();
-        seat.respond(Status::BAD_REQUEST, BodyLength::Unknown).unwrap();
-        seat.command(|connection, out| connection.data(b"no", out)).unwrap();
-        seat.command(|connection, out| connection.end(&headers, out)).unwrap();
-        seat.sent()
+        ctx.command(|it, out| it.inform(Status::EARLY_HINTS, &headers, out)).unwrap();
+        ctx.respond(Status::BAD_REQUEST, BodyLength::Unknown).unwrap();
+        ctx.command(|connection, out| connection.data(b"no", out)).unwrap();
+        ctx.command(|connection, out| connection.end(&headers, out)).unwrap();
+        ctx.sent()
     }
     let hints = "HTTP/1.1 103 Early Hints\r\n\r\n";
     let head = "HTTP/1.1 400 Bad Request\r\nConnection: close\r\n";
@@ -973,13 +992,13 @@ fn who_did_not_say_http11_gets_no_chunks_and_no_interim_response_if_the_head_is_
 fn no_more_is_held_than_the_limits_and_nothing_of_what_is_refused() {
     let limits =
         Limits { request_line: 20, header_bytes: 20, trailer_bytes: 10, ..Limits::default() };
-    let config = Config { limits, ..Config::default() };
+    let config = ConnectionConfig { limits, ..ConnectionConfig::default() };
     let held = |input: &str, cut: usize| {
-        let mut seat = Seat::new(config.clone(), never);
-        seat.feed(&input.as_bytes()[..cut], &[]);
-        assert!(seat.connection.held() > 0);
-        seat.feed(&input.as_bytes()[cut..], &[]);
-        (seat.connection.held(), seat.connection.rejection().map(|rejection| rejection.rule))
+        let mut ctx = MachineCtx::new(config.clone(), never);
+        ctx.feed(&input.as_bytes()[..cut], &[]);
+        assert!(ctx.connection.held() > 0);
+        ctx.feed(&input.as_bytes()[cut..], &[]);
+        (ctx.connection.held(), ctx.connection.rejection().map(|rejection| rejection.rule))
     };
     let much = "x".repeat(1000);
     let long_line = format!("GET /{much}");
@@ -991,19 +1010,20 @@ fn no_more_is_held_than_the_limits_and_nothing_of_what_is_refused() {
     let right = format!("GET / HTTP/1.1\r\nHost: a\r\n\r\n{much}");
     assert_eq!(held(&right, 4), (0, None));
 
-    let mut seat = Seat::new(config, never);
-    seat.feed(b"GET / HT", &[]);
-    seat.eof();
-    assert_eq!(seat.connection.held(), 0);
+    let mut ctx = MachineCtx::new(config, never);
+    ctx.feed(b"GET / HT", &[]);
+    ctx.eof();
+    assert_eq!(ctx.connection.held(), 0);
 
     let limits = Limits { trailer_bytes: 10, ..Limits::default() };
-    let mut seat = Seat::new(Config { limits, ..Config::default() }, never);
-    seat.feed(b"POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n", &[]);
-    seat.feed(b"A: b", &[]);
-    assert_eq!(seat.connection.held(), 4);
-    seat.feed(much.as_bytes(), &[]);
-    assert_eq!(seat.connection.held(), 0);
-    assert_eq!(seat.connection.rejection().unwrap().rule, Rule::TrailersTooLarge);
+    let mut ctx =
+        MachineCtx::new(ConnectionConfig { limits, ..ConnectionConfig::default() }, never);
+    ctx.feed(b"POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n", &[]);
+    ctx.feed(b"A: b", &[]);
+    assert_eq!(ctx.connection.held(), 4);
+    ctx.feed(much.as_bytes(), &[]);
+    assert_eq!(ctx.connection.held(), 0);
+    assert_eq!(ctx.connection.rejection().unwrap().rule, Rule::TrailersTooLarge);
 }
 
 /// `respond`, `data` and `end` one after the other are what the two quicker ways are measured by.
@@ -1025,7 +1045,7 @@ fn a_whole_response_is_what_its_parts_are() {
     let statuses = [100, 200, 204, 304, 404, 426, 599].map(|code| Status::new(code).unwrap());
     let dates = [Some(HttpDate::from_unix(0)), None, Some(HttpDate::from_unix(1))];
     // One memory for all: what it remembers of another response must not show.
-    let mut wording = Wording::default();
+    let mut head_cache = HeadCache::default();
     let mut sent_in_all = 0;
     for (request, headers) in requests.iter().flat_map(|it| headers.iter().map(move |h| (it, h))) {
         for (status, date) in statuses.iter().flat_map(|it| dates.iter().map(move |d| (*it, d))) {
@@ -1035,27 +1055,28 @@ fn a_whole_response_is_what_its_parts_are() {
                 (Some(ContentType::TEXT), "hello"),
                 (None, "good day"),
             ] {
-                let heading = Heading { status, content_type, headers };
+                let response_head = ResponseHead { status, content_type, headers };
                 let (date, content) = (date.as_ref(), content.as_bytes());
                 let length = BodyLength::Exactly(content.len() as u64);
-                wording.refresh(date.map(HttpDate::unix));
+                head_cache.refresh(date.map(HttpDate::unix));
                 let run = |respond: &mut dyn FnMut(
                     &mut SharedServerConnection,
-                    &mut Output<'_>,
-                ) -> Result<(), Misuse>| {
-                    let mut seat = Seat::new(Config::default(), never);
-                    seat.feed(request, &[]);
-                    let result = seat.command(|connection, out| respond(connection, out));
-                    (result, seat.sent(), seat.connection.state())
+                    &mut MessageOutput<'_>,
+                )
+                    -> Result<(), LocalProtocolError>| {
+                    let mut ctx = MachineCtx::new(ConnectionConfig::default(), never);
+                    ctx.feed(request, &[]);
+                    let result = ctx.command(|connection, out| respond(connection, out));
+                    (result, ctx.sent(), ctx.connection.state())
                 };
                 let parts = run(&mut |connection, out| {
-                    connection.respond_with(&heading, length, date, out)?;
+                    connection.respond_with(&response_head, length, date, out)?;
                     connection.data(content, out)?;
                     connection.end(&Headers::new(), out)
                 });
                 for _ in 0..2 {
                     let words = run(&mut |connection, out| {
-                        connection.respond_in_words(&heading, content, &mut wording, out)
+                        connection.respond_in_words(&response_head, content, &mut head_cache, out)
                     });
                     assert_eq!(words, parts);
                 }
@@ -1076,13 +1097,16 @@ fn a_whole_response_is_what_its_parts_are() {
 #[test]
 fn who_is_refused_is_not_told_to_go_on() {
     let limits = Limits { body: 4, ..Limits::default() };
-    let mut seat = Seat::new(Config { limits, ..Config::default() }, never);
+    let mut ctx =
+        MachineCtx::new(ConnectionConfig { limits, ..ConnectionConfig::default() }, never);
     let head = b"PUT / HTTP/1.1\r\nHost: x\r\nExpect: 100-continue\r\nContent-Length: 5\r\n\r\n";
     let mut spans = FieldSpans::new();
-    let received = seat.connection.receive(head, &mut spans, &mut seat.blocks);
+    let received = ctx.connection.receive(head, &mut spans, &mut ctx.blocks);
     assert_eq!(received.unwrap_err().rule, Rule::BodyTooLarge);
-    seat.command(|connection, out| connection.ask_for_body(out));
-    assert_eq!(seat.sent(), "");
-    seat.command(|connection, out| connection.reject(None, out));
-    assert!(seat.sent().starts_with("HTTP/1.1 413 Content Too Large\r\nConnection: close\r\n"));
+    ctx.command(|connection, out| connection.ask_for_body(out));
+    assert_eq!(ctx.sent(), "");
+    ctx.command(|connection, out| connection.reject(None, out));
+    assert!(
+        ctx.sent().starts_with("HTTP/1.1 413 ResponseContent Too Large\r\nConnection: close\r\n")
+    );
 }

@@ -11,15 +11,15 @@ use crate::http1::{Limits, Target};
 /// What was found in a head.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(in crate::http1) struct HeadMap {
-    pub(super) lines: Lines,
+    pub(super) lines: HeadLines,
     pub(in crate::http1) framing: Framing,
-    pub(in crate::http1) options: Options,
+    pub(in crate::http1) options: ConnectionOptions,
 }
 
 /// Where the parts of a complete head are, the lines of which are right: in bytes since its
 /// beginning.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Lines {
+pub(super) struct HeadLines {
     /// Where the method begins.
     pub(super) start: u32,
     pub(super) method_len: u32,
@@ -44,7 +44,7 @@ pub(in crate::http1) enum Method {
 
 /// What the head asks of the connection.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(in crate::http1) struct Options {
+pub(in crate::http1) struct ConnectionOptions {
     /// `Connection: close`
     pub(in crate::http1) close: bool,
     /// `Connection: keep-alive`
@@ -76,7 +76,7 @@ impl Default for HeadMap {
 impl HeadMap {
     /// Of a head that is yet to be read.
     pub(in crate::http1) const NONE: HeadMap = HeadMap {
-        lines: Lines {
+        lines: HeadLines {
             start: 0,
             method_len: 0,
             target_end: 0,
@@ -86,7 +86,7 @@ impl HeadMap {
             method: Method::Other,
         },
         framing: Framing::Empty,
-        options: Options {
+        options: ConnectionOptions {
             close: false,
             keep_alive: false,
             upgrade: false,
@@ -97,7 +97,7 @@ impl HeadMap {
     /// Whether a head of so many fields keeps within the limits.
     #[inline]
     pub(in crate::http1) fn is_within(&self, limits: &Limits, fields: usize) -> bool {
-        let Lines { fields_start, len, .. } = self.lines;
+        let HeadLines { fields_start, len, .. } = self.lines;
         fields_start as usize <= limits.request_line
             && (len - fields_start) as usize <= limits.header_bytes
             && fields <= limits.header_count
@@ -117,7 +117,7 @@ impl HeadMap {
     }
 
     pub(in crate::http1) fn method(&self) -> Range<usize> {
-        let Lines { start, method_len, .. } = self.lines;
+        let HeadLines { start, method_len, .. } = self.lines;
         start as usize..(start + method_len) as usize
     }
 

@@ -3,21 +3,25 @@
 //! The lines are right already. Each field that must be understood is looked at once, in order;
 //! what only the whole head can break comes last.
 
-use super::{HeadMap, Lines, Options, Version};
+use super::{ConnectionOptions, HeadLines, HeadMap, Version};
 use crate::http1::authority::check_host;
 use crate::http1::framing::{Codings, Framing, content_length};
 use crate::http1::syntax::trim_blanks;
 use crate::http1::{FieldSpans, Rejection, Rule};
 
 /// What a judged head means: its fields are in `spans`.
-pub(super) fn read(bytes: &[u8], lines: Lines, spans: &FieldSpans) -> Result<HeadMap, Rejection> {
-    let mut said = Said::default();
+pub(super) fn read(
+    bytes: &[u8],
+    lines: HeadLines,
+    spans: &FieldSpans,
+) -> Result<HeadMap, Rejection> {
+    let mut said = FieldFacts::default();
     for span in spans.spans() {
         said.field(lines.version, span.name(bytes), span.value(bytes)).map_err(
             |(rule, place)| {
                 let at = match place {
-                    Place::Field => span.name as usize,
-                    Place::Value(at) => span.value as usize + at,
+                    FieldPlace::Field => span.name as usize,
+                    FieldPlace::Value(at) => span.value as usize + at,
                 };
                 Rejection::new(rule, at as u64)
             },
@@ -42,7 +46,7 @@ const FIRST_LETTER: [u8; 18] = {
 };
 
 /// Where in a field something is wrong.
-pub(super) enum Place {
+pub(super) enum FieldPlace {
     /// That it is there.
     Field,
     /// So many bytes into its value.
@@ -51,16 +55,16 @@ pub(super) enum Place {
 
 /// What the fields have said so far.
 #[derive(Default)]
-pub(super) struct Said {
+pub(super) struct FieldFacts {
     host: bool,
     length: Option<u64>,
     codings: Codings,
     /// There is an `Upgrade`.
     upgrade: bool,
-    options: Options,
+    options: ConnectionOptions,
 }
 
-impl Said {
+impl FieldFacts {
     /// One more field. Most are told by the length of their name and its first letter to be none
     /// that matters here.
     #[inline(always)]
@@ -69,7 +73,7 @@ impl Said {
         version: Version,
         name: &[u8],
         value: &[u8],
-    ) -> Result<(), (Rule, Place)> {
+    ) -> Result<(), (Rule, FieldPlace)> {
         match (FIRST_LETTER.get(name.len()), name.first()) {
             (Some(letter), Some(first)) if *letter == first | 0x20 => {
                 self.candidate(version, name, value)
@@ -84,41 +88,41 @@ impl Said {
         version: Version,
         name: &[u8],
         value: &[u8],
-    ) -> Result<(), (Rule, Place)> {
+    ) -> Result<(), (Rule, FieldPlace)> {
         let is = |usual: &[u8]| name == usual || name.eq_ignore_ascii_case(usual);
         match name.len() {
             4 if is(b"Host") => {
                 if core::mem::replace(&mut self.host, true) {
-                    return Err((Rule::HostRepeated, Place::Field));
+                    return Err((Rule::HostRepeated, FieldPlace::Field));
                 }
-                check_host(value).map_err(|(rule, at)| (rule, Place::Value(at)))?;
+                check_host(value).map_err(|(rule, at)| (rule, FieldPlace::Value(at)))?;
             }
             6 if is(b"Expect") && version == Version::Http11 => self.expect(value)?,
             7 if is(b"Upgrade") => self.upgrade = true,
             10 if is(b"Connection") => self.connection(value),
             14 if is(b"Content-Length") => {
                 if self.length.is_some() {
-                    return Err((Rule::LengthRepeated, Place::Field));
+                    return Err((Rule::LengthRepeated, FieldPlace::Field));
                 }
-                let length = content_length(value).map_err(|rule| (rule, Place::Value(0)))?;
+                let length = content_length(value).map_err(|rule| (rule, FieldPlace::Value(0)))?;
                 self.length = Some(length);
             }
             17 if is(b"Transfer-Encoding") => {
                 // RFC 9112, 6.1: such a message has faulty framing.
                 if version == Version::Http10 {
-                    return Err((Rule::CodingOnHttp10, Place::Field));
+                    return Err((Rule::CodingOnHttp10, FieldPlace::Field));
                 }
-                self.codings.field(value).map_err(|rule| (rule, Place::Value(0)))?;
+                self.codings.field(value).map_err(|rule| (rule, FieldPlace::Value(0)))?;
             }
             _ => {}
         }
         Ok(())
     }
 
-    fn expect(&mut self, value: &[u8]) -> Result<(), (Rule, Place)> {
+    fn expect(&mut self, value: &[u8]) -> Result<(), (Rule, FieldPlace)> {
         for expectation in list(value) {
             if !expectation.eq_ignore_ascii_case(b"100-continue") {
-                return Err((Rule::ExpectationUnknown, Place::Value(0)));
+                return Err((Rule::ExpectationUnknown, FieldPlace::Value(0)));
             }
             self.options.expects_continue = true;
         }
@@ -143,7 +147,7 @@ impl Said {
 
     /// After the last field.
     #[inline]
-    pub(super) fn whole(&self, version: Version) -> Result<(Framing, Options), Rule> {
+    pub(super) fn whole(&self, version: Version) -> Result<(Framing, ConnectionOptions), Rule> {
         if !self.host && version == Version::Http11 {
             return Err(Rule::HostMissing);
         }
@@ -157,7 +161,7 @@ impl Said {
         };
         // An upgrade from HTTP/1.0 is to be ignored (RFC 9110, 7.8).
         let upgrade = self.options.upgrade && self.upgrade && version == Version::Http11;
-        Ok((framing, Options { upgrade, ..self.options }))
+        Ok((framing, ConnectionOptions { upgrade, ..self.options }))
     }
 }
 

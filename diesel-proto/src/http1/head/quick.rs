@@ -7,8 +7,8 @@
 
 use core::mem::MaybeUninit;
 
-use super::meaning::Said;
-use super::{HeadMap, Lines, Method, Span, Version};
+use super::meaning::FieldFacts;
+use super::{FieldSpan, HeadLines, HeadMap, Method, Version};
 use crate::http1::target::is_target;
 use crate::http1::{FieldSpans, Limits};
 
@@ -55,13 +55,13 @@ pub(super) fn read(bytes: &[u8], limits: &Limits, spans: &mut FieldSpans) -> Opt
     }
 
     let origin = bytes.as_ptr() as usize;
-    spans.replace(request.headers.iter().map(move |header| Span::of(header, origin)));
+    spans.replace(request.headers.iter().map(move |header| FieldSpan::of(header, origin)));
     // In a whole head every line but the first begins where the one before it ends: what is left to
     // be checked is that it ends with CR LF, and not with LF alone.
     if bytes.get(len.wrapping_sub(4)..len) != Some(b"\r\n\r\n") {
         return None;
     }
-    let mut said = Said::default();
+    let mut said = FieldFacts::default();
     for header in request.headers.iter() {
         let name = place(header.name.as_bytes());
         if bytes.get(name.wrapping_sub(2)..name) != Some(b"\r\n") {
@@ -70,7 +70,7 @@ pub(super) fn read(bytes: &[u8], limits: &Limits, spans: &mut FieldSpans) -> Opt
         said.field(version, header.name.as_bytes(), header.value).ok()?;
     }
     let (framing, options) = said.whole(version).ok()?;
-    let lines = Lines {
+    let lines = HeadLines {
         start: start as u32,
         method_len: method.len() as u32,
         target_end: target_end as u32,
@@ -83,7 +83,7 @@ pub(super) fn read(bytes: &[u8], limits: &Limits, spans: &mut FieldSpans) -> Opt
     Some(())
 }
 
-impl Span {
+impl FieldSpan {
     /// Of a field of the bytes that are at `origin`.
     #[inline(always)]
     fn of(header: &httparse::Header<'_>, origin: usize) -> Self {
@@ -92,6 +92,6 @@ impl Span {
         let value_len = header.value.len() as u32;
         // An empty value is nowhere: it is looked for behind the colon.
         let value = if value_len == 0 { name + name_len + 1 } else { place(header.value) };
-        Span { name, name_len, value, value_len }
+        FieldSpan { name, name_len, value, value_len }
     }
 }

@@ -240,7 +240,7 @@ fn the_body_is_delimited_in_one_way() {
 fn options_of_the_connection_are_read_from_lists() {
     let options =
         |fields: &str| accepted(&format!("GET / HTTP/1.1\r\nHost:\r\n{fields}\r\n")).options;
-    assert_eq!(options(""), Options::default());
+    assert_eq!(options(""), ConnectionOptions::default());
     assert!(options("Connection: close\r\n").close);
     assert!(options("Connection: x, ,Close\t,y\r\n").close);
     assert!(options("connection: x\r\nCONNECTION: Keep-Alive\r\n").keep_alive);
@@ -252,7 +252,7 @@ fn options_of_the_connection_are_read_from_lists() {
     let old = accepted(
         "GET / HTTP/1.0\r\nExpect: 100-continue\r\nConnection: upgrade\r\nUpgrade: a\r\n\r\n",
     );
-    assert_eq!(old.options, Options::default(), "RFC 9110, 7.8 and 10.1.1");
+    assert_eq!(old.options, ConnectionOptions::default(), "RFC 9110, 7.8 and 10.1.1");
 }
 
 /// Of the same length, and with the same letter in front.
@@ -261,9 +261,9 @@ fn a_field_whose_name_is_only_like_another_says_nothing() {
     let head = "GET / HTTP/1.1\r\nHost:\r\nHash: a b\r\nExpert: tea\r\nConnectors: close\r\n\
         Content-Weight: x\r\nTransfer-Envelope: gzip\r\n";
     let map = accepted(&format!("{head}\r\n"));
-    assert_eq!((map.framing, map.options), (Framing::Empty, Options::default()));
+    assert_eq!((map.framing, map.options), (Framing::Empty, ConnectionOptions::default()));
     let map = accepted(&format!("{head}Connection: upgrade\r\nUrgency: a\r\n\r\n"));
-    assert_eq!(map.options, Options::default());
+    assert_eq!(map.options, ConnectionOptions::default());
 }
 
 #[test]

@@ -1,7 +1,7 @@
 //! Headers against a plain list of names and values.
 
 use super::*;
-use crate::http1::fields::{FieldSpans, Span};
+use crate::http1::fields::{FieldSpan, FieldSpans};
 use crate::http1::headers;
 use alloc::borrow::ToOwned;
 use alloc::boxed::Box;
@@ -174,8 +174,8 @@ fn literal_fields_are_checked_by_the_compiler() {
 fn the_fields_of_a_message_are_copied() {
     let bytes = b"Host:  a \r\nX:\r\n";
     let mut spans = FieldSpans::new();
-    spans.push(Span { name: 0, name_len: 4, value: 7, value_len: 1 });
-    spans.push(Span { name: 11, name_len: 1, value: 13, value_len: 0 });
+    spans.push(FieldSpan { name: 0, name_len: 4, value: 7, value_len: 1 });
+    spans.push(FieldSpan { name: 11, name_len: 1, value: 13, value_len: 0 });
     let mut headers = Headers::from(spans.view(bytes));
     assert_eq!(lines(&headers), "Host: a\r\nX: \r\n");
     headers.append(&headers.clone());

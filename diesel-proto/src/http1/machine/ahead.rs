@@ -16,14 +16,14 @@
 use alloc::boxed::Box;
 use core::mem;
 
-use super::{Active, Server, Task};
+use super::{Active, HttpMachine, RequestTask};
 use crate::http1::successor::MakeSuccessor;
 use crate::{Actions, Input, Instant, Nested};
 
-impl Server {
+impl HttpMachine {
     /// Whether what cannot be read yet is kept.
     pub(super) fn keeps(&self, active: &Active, actions: &Actions<'_>) -> bool {
-        matches!(active.task, Task::Work(_))
+        matches!(active.task, RequestTask::Work(_))
             && !active.connection.may_switch()
             && active.ahead.len() < self.shared.read_ahead
             && !self.shared.is_full()
@@ -92,7 +92,7 @@ impl Server {
         actions.clear_deadline();
         actions.notify_below(0);
         actions.resume();
-        let machine = make(&self.seat, &self.shared.connections);
+        let machine = make(&self.ctx, &self.shared.connections);
         let mut next = Box::new(Nested::sharing(machine));
         next.pass_on(now, Input::Start, actions);
         let ahead = active.ahead.peek(actions.blocks()).to_vec();

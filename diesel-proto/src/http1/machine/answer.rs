@@ -6,13 +6,15 @@ use core::mem;
 
 use bytes::Bytes;
 
-use super::{Active, Entry, Failure, Server, Task, output};
-use crate::http1::connection::{Heading, Misuse};
-use crate::http1::response::{Content, Upgrade};
-use crate::http1::{BodyLength, Headers, HttpDate, Rejection, Response, Server as Side, Status};
+use super::{AccessEntry, Active, Failure, HttpMachine, RequestTask, output};
+use crate::http1::connection::{LocalProtocolError, ResponseHead};
+use crate::http1::response::{ResponseContent, Upgrade};
+use crate::http1::{
+    BodyLength, Headers, HttpDate, Rejection, Response, ServerState as Side, Status,
+};
 use crate::{Actions, Cause, Error, Limit, Notice, Pipeline};
 
-impl Server {
+impl HttpMachine {
     /// Sends a response, or its head if the body is a stream. Returns whether there is something to
     /// [attend](Self::attend) to.
     #[inline]
@@ -22,9 +24,9 @@ impl Server {
         response: &mut Response,
         actions: &mut Actions<'_>,
     ) -> bool {
-        if let Content::Stream(..) = response.content {
-            let content = mem::replace(&mut response.content, Content::Empty);
-            if let Content::Stream(length, stream) = content {
+        if let ResponseContent::Stream(..) = response.content {
+            let content = mem::replace(&mut response.content, ResponseContent::Empty);
+            if let ResponseContent::Stream(length, stream) = content {
                 self.stream(active, response, (length, stream), actions);
             }
             return true;
@@ -40,8 +42,8 @@ impl Server {
     /// There is no room for the body that would be collected.
     #[cold]
     pub(super) fn no_room(&mut self, active: &mut Active, actions: &mut Actions<'_>) {
-        if let Task::Collecting(_) = &active.task {
-            active.task = Task::Nothing;
+        if let RequestTask::Collecting(_) = &active.task {
+            active.task = RequestTask::Nothing;
         }
         let limit = Limit::HeldBodies(self.shared.config.limits.held_bodies);
         actions.notice(Notice::LimitReached(limit));
@@ -74,7 +76,7 @@ impl Server {
                 (Status::INTERNAL_SERVER_ERROR, Cause::Panicked)
             }
         };
-        if active.connection.state().server != Side::Owing {
+        if active.connection.state().server != Side::SendResponse {
             return self.cut(active, cause, actions);
         }
         let mut response = Response::text(format!("{status}\n")).status(status);
@@ -90,7 +92,7 @@ impl Server {
     /// read yet. One that ends with the stream would be whole: it is reset.
     #[cold]
     pub(super) fn cut(&mut self, active: &mut Active, cause: Cause, actions: &mut Actions<'_>) {
-        active.task = Task::Nothing;
+        active.task = RequestTask::Nothing;
         let sent = actions.queued_in_all().saturating_sub(actions.queued());
         actions.take_back(active.complete);
         match sent > active.complete && active.connection.ends_with_stream() {
@@ -107,13 +109,15 @@ impl Server {
         actions: &mut Actions<'_>,
     ) {
         if let Some(answer) = &self.shared.on_rejection {
-            match self.seat.call(|| answer(&rejection)) {
+            match self.ctx.call(|| answer(&rejection)) {
                 Some(mut response) => {
                     if response.status == Status::OK {
                         response.status = rejection.status();
                     }
-                    let is_whole =
-                        !matches!(response.content, Content::Stream(..) | Content::Upgrade(..));
+                    let is_whole = !matches!(
+                        response.content,
+                        ResponseContent::Stream(..) | ResponseContent::Upgrade(..)
+                    );
                     if is_whole && self.send(active, &mut response, actions).is_ok() {
                         return;
                     }
@@ -121,8 +125,8 @@ impl Server {
                 None => self.panicked(actions),
             }
         }
-        let wording = self.shared.wording();
-        active.connection.reject(wording.date(), &mut output(actions));
+        let head_cache = self.shared.head_cache();
+        active.connection.reject(head_cache.date(), &mut output(actions));
     }
 
     /// The answer is complete.
@@ -140,7 +144,7 @@ impl Server {
     /// Tells how a request went, if somebody wants to know. The status is zero if nothing was
     /// answered.
     pub(super) fn log(&self, active: &mut Active, actions: &mut Actions<'_>) {
-        if let Some(Entry { mut access, queued }) = active.entry.take() {
+        if let Some(AccessEntry { mut access, queued }) = active.entry.take() {
             access.sent = actions.queued_in_all().saturating_sub(queued);
             actions.notice(Notice::Access(access));
         }
@@ -155,19 +159,22 @@ impl Server {
         actions: &mut Actions<'_>,
     ) -> Result<(), Error> {
         let Response { status, headers, content_type, content } = response;
-        let mut wording = self.shared.wording();
-        let heading = Heading { status: *status, content_type: *content_type, headers };
+        let mut head_cache = self.shared.head_cache();
+        let response_head = ResponseHead { status: *status, content_type: *content_type, headers };
         let whole: &[u8] = match content {
-            Content::Empty => &[],
-            Content::Static(bytes) if bytes.len() < Pipeline::BY_REFERENCE => bytes,
-            Content::Bytes(bytes) if bytes.len() < Pipeline::BY_REFERENCE => bytes,
+            ResponseContent::Empty => &[],
+            ResponseContent::Static(bytes) if bytes.len() < Pipeline::BY_REFERENCE => bytes,
+            ResponseContent::Bytes(bytes) if bytes.len() < Pipeline::BY_REFERENCE => bytes,
             _ => {
-                let content = mem::replace(content, Content::Empty);
-                return send_in_parts(active, &heading, content, wording.date(), actions);
+                let content = mem::replace(content, ResponseContent::Empty);
+                return send_in_parts(active, &response_head, content, head_cache.date(), actions);
             }
         };
         let out = &mut output(actions);
-        active.connection.respond_in_words(&heading, whole, &mut wording, out).map_err(error_of)
+        active
+            .connection
+            .respond_in_words(&response_head, whole, &mut head_cache, out)
+            .map_err(error_of)
     }
 
     /// Sends the head of a response whose body follows.
@@ -179,10 +186,13 @@ impl Server {
         actions: &mut Actions<'_>,
     ) -> Result<(), Error> {
         let Response { status, headers, content_type, .. } = response;
-        let heading = Heading { status: *status, content_type: *content_type, headers };
-        let wording = self.shared.wording();
+        let response_head = ResponseHead { status: *status, content_type: *content_type, headers };
+        let head_cache = self.shared.head_cache();
         let out = &mut output(actions);
-        active.connection.respond_with(&heading, length, wording.date(), out).map_err(error_of)?;
+        active
+            .connection
+            .respond_with(&response_head, length, head_cache.date(), out)
+            .map_err(error_of)?;
         if let Some(entry) = &mut active.entry {
             entry.access.status = status.code();
         }
@@ -191,21 +201,21 @@ impl Server {
 
     /// Tells of a handler's error. Its text is a stranger's as well.
     fn tell(&self, error: Error, actions: &mut Actions<'_>) {
-        let text: Option<String> = self.seat.call(|| {
+        let text: Option<String> = self.ctx.call(|| {
             let text = error.to_string();
             drop(error);
             text
         });
         match text {
             Some(error) => {
-                actions.notice(Notice::Failed { peer: Some(self.seat.peer()), error });
+                actions.notice(Notice::Failed { peer: Some(self.ctx.peer()), error });
             }
             None => self.panicked(actions),
         }
     }
 
     fn panicked(&self, actions: &mut Actions<'_>) {
-        actions.notice(Notice::Panicked { peer: Some(self.seat.peer()) });
+        actions.notice(Notice::Panicked { peer: Some(self.ctx.peer()) });
     }
 }
 
@@ -213,45 +223,47 @@ impl Server {
 #[inline(never)]
 fn send_in_parts(
     active: &mut Active,
-    heading: &Heading<'_>,
-    content: Content,
+    response_head: &ResponseHead<'_>,
+    content: ResponseContent,
     date: Option<&HttpDate>,
     actions: &mut Actions<'_>,
 ) -> Result<(), Error> {
     let connection = &mut active.connection;
     let out = &mut output(actions);
     let (length, bytes) = match content {
-        Content::Invalid(invalid) => return Err(Error::application(invalid)),
-        Content::Empty => (BodyLength::Exactly(0), Bytes::new()),
-        Content::Static(bytes) => {
+        ResponseContent::Invalid(invalid) => return Err(Error::application(invalid)),
+        ResponseContent::Empty => (BodyLength::Exactly(0), Bytes::new()),
+        ResponseContent::Static(bytes) => {
             (BodyLength::Exactly(bytes.len() as u64), Bytes::from_static(bytes))
         }
-        Content::Bytes(bytes) => (BodyLength::Exactly(bytes.len() as u64), bytes),
-        // It is sent as its head first: see `Server::answer`.
-        Content::Stream(..) => return Err(Error::application("a stream in place of content")),
+        ResponseContent::Bytes(bytes) => (BodyLength::Exactly(bytes.len() as u64), bytes),
+        // It is sent as its head first: see `HttpMachine::answer`.
+        ResponseContent::Stream(..) => {
+            return Err(Error::application("a stream in place of content"));
+        }
         #[cfg(feature = "http")]
-        Content::LeftOut(n) => {
-            let is_left_out = connection.is_head() || heading.status == Status::NOT_MODIFIED;
+        ResponseContent::LeftOut(n) => {
+            let is_left_out = connection.is_head() || response_head.status == Status::NOT_MODIFIED;
             (BodyLength::Exactly(if is_left_out { n } else { 0 }), Bytes::new())
         }
-        Content::Upgrade(upgrade) => {
+        ResponseContent::Upgrade(upgrade) => {
             let Upgrade { protocol, make } = *upgrade;
-            connection.switch(heading.headers, &protocol, date, out).map_err(error_of)?;
+            connection.switch(response_head.headers, &protocol, date, out).map_err(error_of)?;
             active.next = Some(make);
             return Ok(());
         }
     };
     connection
-        .respond_with(heading, length, date, out)
+        .respond_with(response_head, length, date, out)
         .and_then(|()| connection.data_bytes(bytes, out))
         .and_then(|()| connection.end(&Headers::new(), out))
         .map_err(error_of)
 }
 
-fn error_of(misuse: Misuse) -> Error {
-    Error::application(misuse)
+fn error_of(local_error: LocalProtocolError) -> Error {
+    Error::application(local_error)
 }
 
-pub(super) fn misused(misuse: Misuse) -> Failure {
-    Failure::Error(error_of(misuse))
+pub(super) fn misused(local_error: LocalProtocolError) -> Failure {
+    Failure::Error(error_of(local_error))
 }

@@ -3,31 +3,31 @@
 use alloc::boxed::Box;
 
 use crate::http1::request::Head;
-use crate::{Access, Actions, Instant, Seat};
+use crate::{Access, Actions, Instant, MachineCtx};
 
 /// An entry of the access log, to be completed.
-pub(super) struct Entry {
+pub(super) struct AccessEntry {
     pub(super) access: Box<Access>,
     pub(super) queued: u64,
 }
 
-impl Entry {
-    pub(super) fn new(head: &Head, seat: &Seat, now: Instant, actions: &Actions<'_>) -> Self {
+impl AccessEntry {
+    pub(super) fn new(head: &Head, ctx: &MachineCtx, now: Instant, actions: &Actions<'_>) -> Self {
         let view = head.spans.kept();
         let access = Access {
-            peer: seat.peer(),
+            peer: ctx.peer(),
             method: view.method().into(),
             target: view.target_text().into(),
             status: 0,
             sent: 0,
             began: now,
         };
-        Entry { access: Box::new(access), queued: actions.queued_in_all() }
+        AccessEntry { access: Box::new(access), queued: actions.queued_in_all() }
     }
 
     /// Of what was refused before it was a request.
-    pub(super) fn of_nothing(seat: &Seat, now: Instant, actions: &Actions<'_>) -> Self {
-        let mut entry = Entry::new(&Head::new(), seat, now, actions);
+    pub(super) fn of_nothing(ctx: &MachineCtx, now: Instant, actions: &Actions<'_>) -> Self {
+        let mut entry = AccessEntry::new(&Head::new(), ctx, now, actions);
         entry.access.method = "-".into();
         entry.access.target = "-".into();
         entry

@@ -4,14 +4,14 @@ use alloc::boxed::Box;
 use alloc::rc::Rc;
 use core::mem;
 
-use super::{Active, Entry, Failure, Server, Task, Work, output};
-use crate::http1::handler::{Answering, Kind};
+use super::{AccessEntry, Active, Failure, HttpMachine, RequestTask, Work, output};
+use crate::http1::handler::{Answering, HandlerVariant};
 use crate::http1::request::Head;
 use crate::http1::{Body, Headers, Received, Request};
 use crate::{Actions, Cause, Instant};
 
 /// How far the bytes of a step were read. It outlives a handler that panics.
-struct Reading<'a> {
+struct StepBytes<'a> {
     bytes: &'a [u8],
     taken: usize,
     /// How many requests have begun.
@@ -20,7 +20,7 @@ struct Reading<'a> {
     is_delivered: bool,
 }
 
-impl Server {
+impl HttpMachine {
     /// Reads what arrived, and has plain handlers answer. Returns how many bytes were taken.
     pub(super) fn received(
         &mut self,
@@ -29,10 +29,10 @@ impl Server {
         bytes: &[u8],
         actions: &mut Actions<'_>,
     ) -> usize {
-        let mut reading = Reading { bytes, taken: 0, begun: 0, is_delivered: false };
+        let mut reading = StepBytes { bytes, taken: 0, begun: 0, is_delivered: false };
         // All handlers of a step run behind one guard: it costs as much as a small request.
-        let seat = self.seat.clone();
-        while seat.call(|| while self.read(active, now, &mut reading, actions) {}).is_none() {
+        let ctx = self.ctx.clone();
+        while ctx.call(|| while self.read(active, now, &mut reading, actions) {}).is_none() {
             if !self.outlive(active, actions) {
                 break;
             }
@@ -42,10 +42,10 @@ impl Server {
 
     /// The machine was woken: by what answers, or to go on reading.
     pub(super) fn woken(&mut self, active: &mut Active, actions: &mut Actions<'_>) {
-        if let Task::Work(work) = &active.task {
+        if let RequestTask::Work(work) = &active.task {
             work.sent_below(actions.queued());
-            let seat = self.seat.clone();
-            if seat.call(|| self.attend(active, actions)).is_none() {
+            let ctx = self.ctx.clone();
+            if ctx.call(|| self.attend(active, actions)).is_none() {
                 self.outlive(active, actions);
             }
         }
@@ -68,14 +68,14 @@ impl Server {
         &mut self,
         active: &mut Active,
         now: Instant,
-        reading: &mut Reading<'_>,
+        reading: &mut StepBytes<'_>,
         actions: &mut Actions<'_>,
     ) -> bool {
         let mut spare = None;
         while self.has_room(active, actions) {
             if reading.begun >= self.shared.turn {
                 // Others have their turn; what is left is offered again after it.
-                self.seat.wake();
+                self.ctx.wake();
                 break;
             }
             let rest = reading.bytes.get(reading.taken..).unwrap_or_default();
@@ -118,20 +118,22 @@ impl Server {
                 }
                 Some(Received::Data(data)) => {
                     let (collected, n) = match task {
-                        Task::Collecting(request) => (request.content().len(), data.len()),
-                        Task::Work(work) if work.is_collecting() => (work.held_body(), data.len()),
+                        RequestTask::Collecting(request) => (request.content().len(), data.len()),
+                        RequestTask::Work(work) if work.is_collecting() => {
+                            (work.held_body(), data.len())
+                        }
                         _ => (0, 0),
                     };
                     let has_room = n == 0 || self.shared.has_room_for(collected + n, self.charged);
                     match task {
                         _ if !has_room => {}
-                        Task::Collecting(request) => request.collect(data),
-                        Task::Work(Work { duplex: Some(duplex), .. }) => {
+                        RequestTask::Collecting(request) => request.collect(data),
+                        RequestTask::Work(Work { duplex: Some(duplex), .. }) => {
                             duplex.received(data);
                             reading.is_delivered = true;
                         }
-                        Task::Work(_) => {}
-                        Task::Nothing => {}
+                        RequestTask::Work(_) => {}
+                        RequestTask::Nothing => {}
                     }
                     if !has_room {
                         self.no_room(active, actions);
@@ -140,13 +142,13 @@ impl Server {
                 Some(Received::End(fields)) => {
                     let trailers =
                         if fields.is_empty() { Headers::new() } else { Headers::from(fields) };
-                    match mem::replace(task, Task::Nothing) {
-                        Task::Collecting(mut request) => {
+                    match mem::replace(task, RequestTask::Nothing) {
+                        RequestTask::Collecting(mut request) => {
                             request.collected(trailers);
                             self.call(active, request, actions);
                         }
                         other => {
-                            if let Task::Work(work) = &other {
+                            if let RequestTask::Work(work) = &other {
                                 work.exchange.completed(trailers);
                                 work.duplex.iter().for_each(|duplex| duplex.eof());
                                 reading.is_delivered = true;
@@ -177,7 +179,7 @@ impl Server {
             return !actions.is_closing();
         }
         let body = match &active.task {
-            Task::Work(work) if active.connection.is_in_body() => {
+            RequestTask::Work(work) if active.connection.is_in_body() => {
                 work.has_room(self.shared.is_full())
             }
             _ => true,
@@ -194,26 +196,29 @@ impl Server {
         actions: &mut Actions<'_>,
     ) {
         if self.shared.access_notices {
-            active.entry = Some(Entry::new(&head, &self.seat, now, actions));
+            active.entry = Some(AccessEntry::new(&head, &self.ctx, now, actions));
         }
         let is_complete = active.connection.request_is_complete();
         if !is_complete {
             self.watch.begin_body();
         }
-        let (shared, seat) = (Rc::clone(&self.shared), self.seat.clone());
-        let request = Request::new(head, shared, seat);
+        let (shared, ctx) = (Rc::clone(&self.shared), self.ctx.clone());
+        let request = Request::new(head, shared, ctx);
         match &self.shared.handler {
-            Kind::Plain(_) if is_complete => self.call(active, request, actions),
-            Kind::Plain(_) => {
-                active.task = Task::Collecting(request);
+            HandlerVariant::Plain(_) if is_complete => self.call(active, request, actions),
+            HandlerVariant::Plain(_) => {
+                active.task = RequestTask::Collecting(request);
                 active.connection.ask_for_body(&mut output(actions));
             }
-            Kind::Fiber(make) => {
+            HandlerVariant::Fiber(make) => {
                 if let Err(failure) = self.lend_poller(active) {
                     return self.fail(active, failure, actions);
                 }
-                active.task =
-                    Task::Work(self.work(request, is_complete, self.shared.lend_handler(make)));
+                active.task = RequestTask::Work(self.work(
+                    request,
+                    is_complete,
+                    self.shared.lend_handler(make),
+                ));
                 self.attend(active, actions);
             }
         }
@@ -229,18 +234,18 @@ impl Server {
         let shared = &*self.shared;
         let exchange = shared.lend_exchange();
         let expects_continue = request.head().expects_continue();
-        exchange.begin(self.seat.clone(), expects_continue, self.has_ended);
-        let duplex = (!is_complete).then(|| shared.lend_duplex(&self.seat));
+        exchange.begin(self.ctx.clone(), expects_continue, self.has_ended);
+        let duplex = (!is_complete).then(|| shared.lend_duplex(&self.ctx));
         let reader = duplex.as_ref().map(|duplex| duplex.reader());
         *request.body() = Body::of(Rc::clone(&exchange), reader);
         handler.begin(request);
-        Work::of_handler(self.seat.clone(), exchange, duplex, handler)
+        Work::of_handler(self.ctx.clone(), exchange, duplex, handler)
     }
 
     /// Has a plain handler answer.
     #[inline]
     fn call(&mut self, active: &mut Active, request: Request, actions: &mut Actions<'_>) {
-        let Kind::Plain(handler) = &self.shared.handler else { return };
+        let HandlerVariant::Plain(handler) = &self.shared.handler else { return };
         self.is_calling = true;
         let mut answer = handler(request);
         self.is_calling = false;

@@ -9,8 +9,8 @@ use crate::{Actions, Instant, Reason};
 
 /// What is waited for. Another thing is waited for anew.
 #[derive(Clone, Copy, Default, PartialEq, Eq)]
-pub(super) struct Watch {
-    waiting: Waiting,
+pub(super) struct ClientWatch {
+    waiting: WaitingFor,
     since: Instant,
     /// How many bytes had been sent then, where that matters.
     sent: u64,
@@ -29,7 +29,7 @@ struct BodyClock {
 }
 
 #[derive(Clone, Copy, Default, PartialEq, Eq)]
-pub(super) enum Waiting {
+pub(super) enum WaitingFor {
     /// For nothing: it is our turn, or we do not read.
     #[default]
     No,
@@ -40,25 +40,25 @@ pub(super) enum Waiting {
     Answer,
 }
 
-impl Waiting {
+impl WaitingFor {
     pub(super) fn of(connection: &SharedServerConnection, is_read: bool, is_awaited: bool) -> Self {
         match connection {
-            _ if is_awaited => Waiting::Answer,
+            _ if is_awaited => WaitingFor::Answer,
             // Who is not read cannot be late.
-            _ if !is_read => Waiting::No,
-            connection if connection.is_in_head() => Waiting::Head,
-            connection if connection.is_in_body() => Waiting::Body,
-            connection if connection.is_idle() => Waiting::Request,
-            _ => Waiting::No,
+            _ if !is_read => WaitingFor::No,
+            connection if connection.is_in_head() => WaitingFor::Head,
+            connection if connection.is_in_body() => WaitingFor::Body,
+            connection if connection.is_idle() => WaitingFor::Request,
+            _ => WaitingFor::No,
         }
     }
 }
 
-impl Watch {
+impl ClientWatch {
     /// Something of it came. A head has to be complete in time, however steadily it dribbles.
     pub(super) fn heard(&mut self, now: Instant, n: usize) {
         self.body.bytes = self.body.bytes.saturating_add(n as u64);
-        if self.waiting == Waiting::Body {
+        if self.waiting == WaitingFor::Body {
             self.since = now;
         }
     }
@@ -70,7 +70,7 @@ impl Watch {
 
     /// What was waited for came: the next is waited for anew.
     pub(super) fn restart(&mut self) {
-        self.waiting = Waiting::No;
+        self.waiting = WaitingFor::No;
     }
 
     /// Whether the deadline that was set last is that of a body as a whole.
@@ -80,7 +80,7 @@ impl Watch {
 
     /// Whether a client that has ended its side waits for an answer.
     pub(super) fn is_for_answer(&self) -> bool {
-        self.waiting == Waiting::Answer
+        self.waiting == WaitingFor::Answer
     }
 
     /// Whether the client took something since this was last asked, or since the wait began: then it
@@ -93,30 +93,30 @@ impl Watch {
     }
 
     /// Sets the deadline for what is waited for now.
-    pub(super) fn settle(
+    pub(super) fn set_deadline(
         &mut self,
-        waiting: Waiting,
+        waiting: WaitingFor,
         now: Instant,
         deadlines: &Deadlines,
         actions: &mut Actions<'_>,
     ) {
-        if self.waiting == Waiting::Body {
+        if self.waiting == WaitingFor::Body {
             self.body.waited = self.body.waited.saturating_add(now - self.body.as_of);
         }
         self.body.as_of = now;
         if waiting != self.waiting {
-            let sent = if waiting == Waiting::Answer { sent(actions) } else { 0 };
+            let sent = if waiting == WaitingFor::Answer { sent(actions) } else { 0 };
             (self.waiting, self.since, self.sent) = (waiting, now, sent);
         }
         let (after, reason) = match waiting {
-            Waiting::No => (None, Reason::KeepAlive),
-            Waiting::Request => (Some(deadlines.keep_alive), Reason::KeepAlive),
-            Waiting::Head => (Some(deadlines.head), Reason::Head),
-            Waiting::Body => (Some(deadlines.body_idle), Reason::BodyIdle),
-            Waiting::Answer => (deadlines.half_close, Reason::HalfClose),
+            WaitingFor::No => (None, Reason::KeepAlive),
+            WaitingFor::Request => (Some(deadlines.keep_alive), Reason::KeepAlive),
+            WaitingFor::Head => (Some(deadlines.head), Reason::Head),
+            WaitingFor::Body => (Some(deadlines.body_idle), Reason::BodyIdle),
+            WaitingFor::Answer => (deadlines.half_close, Reason::HalfClose),
         };
         let mut deadline = after.map(|after| (self.since + after, reason));
-        if let (Waiting::Body, Some(left)) = (waiting, self.body.left(deadlines)) {
+        if let (WaitingFor::Body, Some(left)) = (waiting, self.body.left(deadlines)) {
             let whole = (now + left, Reason::BodyRate);
             deadline = deadline.filter(|&(at, _)| at <= whole.0).or(Some(whole));
         }

@@ -14,25 +14,25 @@ use core::mem;
 use core::task::Poll;
 
 use super::answer::misused;
-use super::{Active, Failure, Server, Task, output};
+use super::{Active, Failure, HttpMachine, RequestTask, output};
 use crate::http1::exchange::{Exchange, Interim};
 use crate::http1::handler::Answering;
-use crate::http1::response::{Stream, Writing};
+use crate::http1::response::{BodyFuture, BodyStream};
 use crate::http1::{BodyLength, BodyWriter, Headers, Response};
-use crate::{Actions, Cause, Duplex, Error, Poller, Seat};
+use crate::{Actions, Cause, Duplex, Error, MachineCtx, Poller};
 
 /// A handler or a stream that is under way. Dropped before its end, it is dropped through the seat.
 pub(super) struct Work {
-    seat: Seat,
+    ctx: MachineCtx,
     pub(super) exchange: Rc<Exchange>,
     /// The bytes of both bodies, if there is one.
     pub(super) duplex: Option<Duplex>,
-    run: Run,
+    run: WorkState,
 }
 
-enum Run {
+enum WorkState {
     Handler(Box<dyn Answering>),
-    Stream(Writing),
+    Stream(BodyFuture),
     /// It has ended, and its memory went back.
     Over,
 }
@@ -45,12 +45,12 @@ enum Ended {
 
 impl Work {
     pub(super) fn of_handler(
-        seat: Seat,
+        ctx: MachineCtx,
         exchange: Rc<Exchange>,
         duplex: Option<Duplex>,
         handler: Box<dyn Answering>,
     ) -> Self {
-        Work { seat, exchange, duplex, run: Run::Handler(handler) }
+        Work { ctx, exchange, duplex, run: WorkState::Handler(handler) }
     }
 
     /// Whether more of the request's body is read now. If not, the handler wakes the machine when it
@@ -87,7 +87,7 @@ impl Work {
     /// a writer waits for room.
     pub(super) fn sent_below(&self, queued: u64) -> Option<u64> {
         match (&self.run, &self.duplex) {
-            (Run::Stream(_), Some(duplex)) => Some(duplex.sent_below(queued)),
+            (WorkState::Stream(_), Some(duplex)) => Some(duplex.sent_below(queued)),
             _ => None,
         }
     }
@@ -98,9 +98,9 @@ impl Work {
             duplex.look_later();
         }
         let polled = match &mut self.run {
-            Run::Handler(handler) => handler.poll(poller).map(Ended::Handler),
-            Run::Stream(stream) => poller.poll(stream.as_mut()).map(Ended::Stream),
-            Run::Over => Poll::Pending,
+            WorkState::Handler(handler) => handler.poll(poller).map(Ended::Handler),
+            WorkState::Stream(stream) => poller.poll(stream.as_mut()).map(Ended::Stream),
+            WorkState::Over => Poll::Pending,
         };
         self.exchange.set_polled(false);
         polled
@@ -109,9 +109,9 @@ impl Work {
 
 impl Drop for Work {
     fn drop(&mut self) {
-        let run = mem::replace(&mut self.run, Run::Over);
-        if !matches!(run, Run::Over) {
-            self.seat.dispose(run);
+        let run = mem::replace(&mut self.run, WorkState::Over);
+        if !matches!(run, WorkState::Over) {
+            self.ctx.dispose(run);
         }
         self.exchange.finish();
         if let Some(duplex) = &self.duplex {
@@ -120,12 +120,12 @@ impl Drop for Work {
     }
 }
 
-impl Server {
+impl HttpMachine {
     /// Polls what answers, as far as it comes, and sends what it says.
     pub(super) fn attend(&mut self, active: &mut Active, actions: &mut Actions<'_>) {
         loop {
             let Active { task, poller, .. } = active;
-            let (Task::Work(work), Some(poller)) = (task, poller) else { return };
+            let (RequestTask::Work(work), Some(poller)) = (task, poller) else { return };
             self.is_calling = true;
             let polled = work.poll(poller);
             self.is_calling = false;
@@ -152,8 +152,10 @@ impl Server {
 
     /// Sends the interim responses and the pieces of the body that came up in a poll.
     fn hear(active: &mut Active, actions: &mut Actions<'_>) -> Result<(), Failure> {
-        let Active { connection, task: Task::Work(work), .. } = active else { return Ok(()) };
-        let is_answered = !matches!(work.run, Run::Handler(_));
+        let Active { connection, task: RequestTask::Work(work), .. } = active else {
+            return Ok(());
+        };
+        let is_answered = !matches!(work.run, WorkState::Handler(_));
         for interim in work.exchange.take_interim() {
             let out = &mut output(actions);
             match interim {
@@ -176,7 +178,7 @@ impl Server {
                 let status = active.entry.as_ref().map_or(0, |entry| entry.access.status);
                 self.answered(active, status, actions);
             }
-            Err(misuse) => self.fail(active, misused(misuse), actions),
+            Err(local_error) => self.fail(active, misused(local_error), actions),
         }
     }
 
@@ -186,10 +188,10 @@ impl Server {
         &mut self,
         active: &mut Active,
         response: &Response,
-        (length, stream): (BodyLength, Stream),
+        (length, stream): (BodyLength, BodyStream),
         actions: &mut Actions<'_>,
     ) {
-        if let Task::Work(work) = &active.task {
+        if let RequestTask::Work(work) = &active.task {
             // The stream may read the body, when it is too late to ask for it.
             let reads_on = work.duplex.as_ref().is_some_and(|duplex| !duplex.reader_is_gone());
             if reads_on {
@@ -198,11 +200,11 @@ impl Server {
         }
         let queued = actions.queued();
         if let Err(error) = self.send_head(active, response, length, actions) {
-            self.seat.dispose(stream);
+            self.ctx.dispose(stream);
             return self.fail(active, Failure::Error(error), actions);
         }
         if active.connection.is_head() {
-            self.seat.dispose(stream);
+            self.ctx.dispose(stream);
             return self.end(active, &Headers::new(), actions);
         }
         if let Err(failure) = self.begin_stream(active, stream, queued) {
@@ -215,29 +217,29 @@ impl Server {
     fn begin_stream(
         &mut self,
         active: &mut Active,
-        stream: Stream,
+        stream: BodyStream,
         queued: u64,
     ) -> Result<(), Failure> {
         self.lend_poller(active)?;
-        let mut work = match mem::replace(&mut active.task, Task::Nothing) {
-            Task::Work(work) => work,
-            Task::Nothing | Task::Collecting(_) => {
+        let mut work = match mem::replace(&mut active.task, RequestTask::Nothing) {
+            RequestTask::Work(work) => work,
+            RequestTask::Nothing | RequestTask::Collecting(_) => {
                 let exchange = self.shared.lend_exchange();
-                exchange.begin(self.seat.clone(), false, self.has_ended);
-                Work { seat: self.seat.clone(), exchange, duplex: None, run: Run::Over }
+                exchange.begin(self.ctx.clone(), false, self.has_ended);
+                Work { ctx: self.ctx.clone(), exchange, duplex: None, run: WorkState::Over }
             }
         };
-        let duplex = work.duplex.get_or_insert_with(|| self.shared.lend_duplex(&self.seat));
+        let duplex = work.duplex.get_or_insert_with(|| self.shared.lend_duplex(&self.ctx));
         duplex.keep_pieces();
         let writer = BodyWriter::new(duplex.writer(), Rc::clone(&work.exchange));
-        let run = mem::replace(&mut work.run, Run::Stream(stream(writer)));
-        if let Run::Handler(handler) = run {
+        let run = mem::replace(&mut work.run, WorkState::Stream(stream(writer)));
+        if let WorkState::Handler(handler) = run {
             self.shared.give_back_handler(handler);
         }
         // The head is there to be flushed, but does not count for the mark: whether an answer that
         // fails at once had begun to go out must not depend on the room.
         work.sent_below(queued.max(1));
-        active.task = Task::Work(work);
+        active.task = RequestTask::Work(work);
         Ok(())
     }
 
@@ -245,7 +247,7 @@ impl Server {
     pub(super) fn lend_poller(&self, active: &mut Active) -> Result<(), Failure> {
         if active.poller.is_none() {
             active.poller =
-                Some(self.seat.poller().map_err(|limit| Failure::Error(Error::Limit(limit)))?);
+                Some(self.ctx.poller().map_err(|limit| Failure::Error(Error::Limit(limit)))?);
         }
         Ok(())
     }
@@ -253,15 +255,15 @@ impl Server {
     /// The request is answered: what it needed goes back.
     #[inline(always)]
     pub(super) fn retire(&self, active: &mut Active) {
-        if let Task::Work(_) = active.task
-            && let Task::Work(work) = mem::replace(&mut active.task, Task::Nothing)
+        if let RequestTask::Work(_) = active.task
+            && let RequestTask::Work(work) = mem::replace(&mut active.task, RequestTask::Nothing)
         {
             self.give_back(work);
         }
     }
 
     fn give_back(&self, mut work: Work) {
-        if let Run::Handler(handler) = mem::replace(&mut work.run, Run::Over) {
+        if let WorkState::Handler(handler) = mem::replace(&mut work.run, WorkState::Over) {
             self.shared.give_back_handler(handler);
         }
         let (exchange, duplex) = (Rc::clone(&work.exchange), work.duplex.take());

@@ -2,7 +2,7 @@
 //!
 //! ```text
 //!   bytes ──▶ MessageReader ──▶ head, data .., end with trailers
-//!   head, data .., end with trailers ──▶ MessageWriter ──▶ Output
+//!   head, data .., end with trailers ──▶ MessageWriter ──▶ MessageOutput
 //! ```
 //!
 //! Rules of this folder:
@@ -12,11 +12,11 @@
 //!
 //! It must never know roles: which side of the connection this is, nor what goes the other way.
 
-mod heading;
 mod read;
+mod response_head;
 mod write;
 
-pub(super) use self::heading::{Heading, ROOM, Terms, Wording, put_status};
-pub(super) use self::read::{MessageReader, Part, ReadHead};
-pub use self::write::{BodyLength, Output};
-pub(super) use self::write::{MessageWriter, WriteError, Writing, check_fields};
+pub(super) use self::read::{BodyPart, MessageReader, ReadHead};
+pub(super) use self::response_head::{HeadCache, MessageFraming, ROOM, ResponseHead, put_status};
+pub use self::write::{BodyLength, MessageOutput};
+pub(super) use self::write::{MessageWriter, WriteError, WriteStage, check_fields};

@@ -25,7 +25,7 @@ pub(crate) trait ReadHead: Default {
 /// Reads one message after the other, with heads that `H` reads. Rejections are placed in bytes since
 /// the stream began.
 pub(crate) struct MessageReader<H> {
-    reading: Reading,
+    reading: ReadStage,
     /// A head, or a trailer section, that came in pieces.
     partial: Option<Box<Partial<H>>>,
     /// How many bytes were taken since the stream began.
@@ -33,7 +33,7 @@ pub(crate) struct MessageReader<H> {
 }
 
 /// What comes next.
-enum Reading {
+enum ReadStage {
     Head,
     /// So many bytes of a body.
     Length(u64),
@@ -44,18 +44,18 @@ enum Reading {
 /// Bytes that are held until a head, or a trailer section, is whole.
 struct Partial<H> {
     held: Buffer,
-    reader: Reader<H>,
+    reader: ReadState<H>,
     /// It was whole: it is let go before anything else is read.
     is_done: bool,
 }
 
-enum Reader<H> {
+enum ReadState<H> {
     Head(H),
     Trailers(TrailerReader),
 }
 
 /// A part of a body.
-pub(crate) enum Part<'a> {
+pub(crate) enum BodyPart<'a> {
     Data(&'a [u8]),
     /// The end. What begins with the trailers, if there may be any: for
     /// [`trailers`](MessageReader::trailers).
@@ -64,7 +64,7 @@ pub(crate) enum Part<'a> {
 
 impl<H: ReadHead> MessageReader<H> {
     pub(crate) fn new() -> Self {
-        MessageReader { reading: Reading::Head, partial: None, taken: 0 }
+        MessageReader { reading: ReadStage::Head, partial: None, taken: 0 }
     }
 
     /// How many bytes were taken since the stream began.
@@ -100,7 +100,7 @@ impl<H: ReadHead> MessageReader<H> {
     /// How much of a body of known length is still to come.
     pub(crate) fn left(&self) -> Option<u64> {
         match self.reading {
-            Reading::Length(left) => Some(left),
+            ReadStage::Length(left) => Some(left),
             _ => None,
         }
     }
@@ -137,8 +137,8 @@ impl<H: ReadHead> MessageReader<H> {
                 let most = limits.request_line.saturating_add(limits.header_bytes);
                 partial.held.push(within(rest, most, held), blocks);
                 match &mut partial.reader {
-                    Reader::Head(reader) => (partial.held.peek(blocks), reader),
-                    Reader::Trailers(_) => return Ok(None),
+                    ReadState::Head(reader) => (partial.held.peek(blocks), reader),
+                    ReadState::Trailers(_) => return Ok(None),
                 }
             }
         };
@@ -152,7 +152,7 @@ impl<H: ReadHead> MessageReader<H> {
         so_far(reader, bytes);
         found.map_err(|rejection| rejection.moved(self.taken - held as u64))?;
         if self.partial.is_none() {
-            self.hold(rest, Reader::Head(fresh), blocks);
+            self.hold(rest, ReadState::Head(fresh), blocks);
         }
         self.taken += rest.len() as u64;
         Ok(None)
@@ -163,11 +163,11 @@ impl<H: ReadHead> MessageReader<H> {
         // What came behind the head is not taken: it will be offered again.
         self.finish_partial();
         self.reading = match framing {
-            Framing::Empty | Framing::Length(0) => Reading::Head,
-            Framing::Length(length) => Reading::Length(length),
-            Framing::Chunked => Reading::Chunked(ChunkedDecoder::new(limits)),
+            Framing::Empty | Framing::Length(0) => ReadStage::Head,
+            Framing::Length(length) => ReadStage::Length(length),
+            Framing::Chunked => ReadStage::Chunked(ChunkedDecoder::new(limits)),
         };
-        !matches!(self.reading, Reading::Head)
+        !matches!(self.reading, ReadStage::Head)
     }
 
     /// Reads a part of the body: returns how many bytes it took, and the part, if there is one.
@@ -178,40 +178,40 @@ impl<H: ReadHead> MessageReader<H> {
         limits: &Limits,
         spans: &mut FieldSpans,
         blocks: &mut Blocks,
-    ) -> Result<(usize, Option<Part<'a>>), Rejection> {
+    ) -> Result<(usize, Option<BodyPart<'a>>), Rejection> {
         match &mut self.reading {
-            Reading::Head => Ok((0, None)),
-            Reading::Length(0) => {
-                self.reading = Reading::Head;
-                Ok((0, Some(Part::End(None))))
+            ReadStage::Head => Ok((0, None)),
+            ReadStage::Length(0) => {
+                self.reading = ReadStage::Head;
+                Ok((0, Some(BodyPart::End(None))))
             }
-            Reading::Length(left) => {
+            ReadStage::Length(left) => {
                 let n = usize::try_from(*left).unwrap_or(usize::MAX).min(rest.len());
                 *left -= n as u64;
                 self.taken += n as u64;
-                Ok((n, rest.get(..n).filter(|data| !data.is_empty()).map(Part::Data)))
+                Ok((n, rest.get(..n).filter(|data| !data.is_empty()).map(BodyPart::Data)))
             }
-            Reading::Chunked(decoder) => {
+            ReadStage::Chunked(decoder) => {
                 let start = self.taken - decoder.taken();
                 let decoded = decoder.decode(rest).map_err(|rejection| rejection.moved(start));
                 let (n, decoded) = decoded?;
                 self.taken += n as u64;
                 match decoded {
-                    Decoded::Data(data) => Ok((n, Some(Part::Data(data)))),
+                    Decoded::Data(data) => Ok((n, Some(BodyPart::Data(data)))),
                     Decoded::Incomplete => Ok((n, None)),
                     Decoded::End => {
-                        self.reading = Reading::Trailers;
+                        self.reading = ReadStage::Trailers;
                         let rest = rest.get(n..).unwrap_or_default();
                         let (more, end) = self.end(rest, limits, spans, blocks)?;
                         Ok((n + more, end))
                     }
                 }
             }
-            Reading::Trailers => self.end(rest, limits, spans, blocks),
+            ReadStage::Trailers => self.end(rest, limits, spans, blocks),
         }
     }
 
-    /// The trailers of a body that has just ended: see [`Part::End`].
+    /// The trailers of a body that has just ended: see [`BodyPart::End`].
     pub(crate) fn trailers<'a>(
         &'a self,
         section: Option<&'a [u8]>,
@@ -228,7 +228,7 @@ impl<H: ReadHead> MessageReader<H> {
         limits: &Limits,
         spans: &mut FieldSpans,
         blocks: &mut Blocks,
-    ) -> Result<(usize, Option<Part<'a>>), Rejection> {
+    ) -> Result<(usize, Option<BodyPart<'a>>), Rejection> {
         if rest.is_empty() {
             return Ok((0, None));
         }
@@ -239,8 +239,8 @@ impl<H: ReadHead> MessageReader<H> {
             Some(partial) => {
                 partial.held.push(within(rest, limits.trailer_bytes, held), blocks);
                 match &mut partial.reader {
-                    Reader::Trailers(reader) => (partial.held.peek(blocks), reader),
-                    Reader::Head(_) => return Ok((0, None)),
+                    ReadState::Trailers(reader) => (partial.held.peek(blocks), reader),
+                    ReadState::Head(_) => return Ok((0, None)),
                 }
             }
         };
@@ -248,16 +248,16 @@ impl<H: ReadHead> MessageReader<H> {
         let Some(len) = found.map_err(|rejection| rejection.moved(self.taken - held as u64))?
         else {
             if self.partial.is_none() {
-                self.hold(rest, Reader::Trailers(fresh), blocks);
+                self.hold(rest, ReadState::Trailers(fresh), blocks);
             }
             self.taken += rest.len() as u64;
             return Ok((rest.len(), None));
         };
         self.finish_partial();
-        self.reading = Reading::Head;
+        self.reading = ReadStage::Head;
         let taken = len - held;
         self.taken += taken as u64;
-        Ok((taken, Some(Part::End(Some(rest)))))
+        Ok((taken, Some(BodyPart::End(Some(rest)))))
     }
 
     fn finish_partial(&mut self) {
@@ -266,7 +266,7 @@ impl<H: ReadHead> MessageReader<H> {
         }
     }
 
-    fn hold(&mut self, bytes: &[u8], reader: Reader<H>, blocks: &mut Blocks) {
+    fn hold(&mut self, bytes: &[u8], reader: ReadState<H>, blocks: &mut Blocks) {
         let mut held = Buffer::new();
         held.push(bytes, blocks);
         self.partial = Some(Box::new(Partial { held, reader, is_done: false }));

@@ -18,15 +18,15 @@ pub enum BodyLength {
 
 /// Where commands write to: a queue, and the memory that it borrows.
 #[derive(Debug)]
-pub struct Output<'a> {
+pub struct MessageOutput<'a> {
     pipeline: &'a mut Pipeline,
     blocks: &'a mut Blocks,
 }
 
-impl<'a> Output<'a> {
+impl<'a> MessageOutput<'a> {
     /// Writes to the end of `pipeline`, in memory lent by `blocks`.
     pub fn new(pipeline: &'a mut Pipeline, blocks: &'a mut Blocks) -> Self {
-        Output { pipeline, blocks }
+        MessageOutput { pipeline, blocks }
     }
 
     /// Every command asks first: afterwards nothing that is put is lost.
@@ -63,7 +63,7 @@ pub(crate) enum WriteError {
 
 /// What the message that has begun may still hold.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Writing {
+pub(crate) enum WriteStage {
     /// So many bytes.
     Length(u64),
     Chunked,
@@ -75,28 +75,32 @@ pub(crate) enum Writing {
 
 /// Writes the body of one message after the other.
 pub(crate) struct MessageWriter {
-    writing: Writing,
+    writing: WriteStage,
 }
 
 impl MessageWriter {
     pub(crate) const fn new() -> Self {
-        MessageWriter { writing: Writing::Discarded }
+        MessageWriter { writing: WriteStage::Discarded }
     }
 
     /// A head goes out, and this may follow.
     #[inline]
-    pub(crate) fn begin(&mut self, writing: Writing) {
+    pub(crate) fn begin(&mut self, writing: WriteStage) {
         self.writing = writing;
     }
 
     /// What may still follow.
     #[inline]
-    pub(crate) fn writing(&self) -> Writing {
+    pub(crate) fn writing(&self) -> WriteStage {
         self.writing
     }
 
     /// Writes a part of the body. What is empty writes nothing.
-    pub(crate) fn data(&mut self, data: &[u8], out: &mut Output<'_>) -> Result<(), WriteError> {
+    pub(crate) fn data(
+        &mut self,
+        data: &[u8],
+        out: &mut MessageOutput<'_>,
+    ) -> Result<(), WriteError> {
         self.part(data.len() as u64, out, |out| out.put(data))
     }
 
@@ -104,7 +108,7 @@ impl MessageWriter {
     pub(crate) fn data_bytes(
         &mut self,
         data: Bytes,
-        out: &mut Output<'_>,
+        out: &mut MessageOutput<'_>,
     ) -> Result<(), WriteError> {
         self.part(data.len() as u64, out, |out| {
             let _ = out.pipeline.push_bytes(data, out.blocks);
@@ -117,7 +121,7 @@ impl MessageWriter {
         &mut self,
         data: &mut Pipeline,
         n: u64,
-        out: &mut Output<'_>,
+        out: &mut MessageOutput<'_>,
     ) -> Result<(), WriteError> {
         let keep = data.len().saturating_sub(n);
         self.part(n, out, |out| {
@@ -131,18 +135,18 @@ impl MessageWriter {
     fn part<'a>(
         &mut self,
         len: u64,
-        out: &mut Output<'a>,
-        put: impl FnOnce(&mut Output<'a>),
+        out: &mut MessageOutput<'a>,
+        put: impl FnOnce(&mut MessageOutput<'a>),
     ) -> Result<(), WriteError> {
-        if let Writing::Length(left) = &mut self.writing {
+        if let WriteStage::Length(left) = &mut self.writing {
             *left = left.checked_sub(len).ok_or(WriteError::TooLong(*left))?;
         }
         match self.writing {
             // An empty chunk would end the body.
             _ if len == 0 => {}
-            Writing::Discarded => {}
-            Writing::Length(_) | Writing::UntilClose => put(out),
-            Writing::Chunked => {
+            WriteStage::Discarded => {}
+            WriteStage::Length(_) | WriteStage::UntilClose => put(out),
+            WriteStage::Chunked => {
                 out.put(&chunk_head(len));
                 put(out);
                 out.put(CHUNK_END);
@@ -152,18 +156,22 @@ impl MessageWriter {
     }
 
     /// Whether the message may end here, with these trailers.
-    pub(crate) fn may_end(&self, trailers: &Headers, out: &Output<'_>) -> Result<(), WriteError> {
+    pub(crate) fn may_end(
+        &self,
+        trailers: &Headers,
+        out: &MessageOutput<'_>,
+    ) -> Result<(), WriteError> {
         match self.writing {
-            Writing::Length(left) if left > 0 => Err(WriteError::TooShort(left)),
-            Writing::Length(_) if !trailers.is_empty() => Err(WriteError::TrailersForbidden),
-            Writing::Chunked => out.check_open(),
+            WriteStage::Length(left) if left > 0 => Err(WriteError::TooShort(left)),
+            WriteStage::Length(_) if !trailers.is_empty() => Err(WriteError::TrailersForbidden),
+            WriteStage::Chunked => out.check_open(),
             _ => Ok(()),
         }
     }
 
     /// Ends the message: trailers go out behind a chunked body alone.
-    pub(crate) fn end(&mut self, trailers: &Headers, out: &mut Output<'_>) {
-        if self.writing == Writing::Chunked {
+    pub(crate) fn end(&mut self, trailers: &Headers, out: &mut MessageOutput<'_>) {
+        if self.writing == WriteStage::Chunked {
             out.put(LAST_CHUNK);
             out.put(trailers.lines());
             out.put(b"\r\n");

@@ -7,7 +7,7 @@ use alloc::vec::Vec;
 use super::Interest;
 use crate::ConnId;
 
-pub(super) struct Entry<S> {
+pub(super) struct StreamEntry<S> {
     pub(super) conn: ConnId,
     pub(super) stream: S,
     pub(super) connecting: bool,
@@ -28,9 +28,9 @@ pub(super) struct Entry<S> {
     received: usize,
 }
 
-impl<S> Entry<S> {
+impl<S> StreamEntry<S> {
     pub(super) fn new(conn: ConnId, stream: S, connecting: bool) -> Self {
-        Entry {
+        StreamEntry {
             conn,
             stream,
             connecting,

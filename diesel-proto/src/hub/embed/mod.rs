@@ -55,7 +55,7 @@ pub use self::budgets::Budgets;
 pub use self::streams::Streams;
 
 use crate::{
-    Address, ConnId, ConnectErrorKind, End, External, Hub, Instant, Notice, Refused, ServiceId,
+    Address, ConnId, ConnectErrorKind, End, FileRegion, Hub, Instant, Notice, Refused, ServiceId,
 };
 
 /// What an embedder's streams can do, one at a time. No call waits.
@@ -69,14 +69,18 @@ pub trait Transport {
     type Incoming;
 
     /// One read. The bytes may be anywhere: in a scratch buffer of the transport's.
-    fn read(&mut self, stream: &mut Self::Stream) -> Read<'_>;
+    fn read(&mut self, stream: &mut Self::Stream) -> ReadOutcome<'_>;
 
     /// One write of what the stream takes of these bytes: at most 16 slices, none of them empty.
-    fn write(&mut self, stream: &mut Self::Stream, slices: &[&[u8]]) -> Write;
+    fn write(&mut self, stream: &mut Self::Stream, slices: &[&[u8]]) -> WriteOutcome;
 
     /// One write of what the stream takes of a region, which is not empty. `None`: this transport
     /// cannot send regions, and the stream is broken. That is the default.
-    fn write_region(&mut self, stream: &mut Self::Stream, region: External) -> Option<Write> {
+    fn write_region(
+        &mut self,
+        stream: &mut Self::Stream,
+        region: FileRegion,
+    ) -> Option<WriteOutcome> {
         let _ = (stream, region);
         None
     }
@@ -102,9 +106,9 @@ pub trait Transport {
 
     /// A connection that waits to be accepted, if there is one. For [`Streams::accept`]; an embedder
     /// that accepts by itself, with [`Streams::accept_one`], can do with the default: none.
-    fn accept(&mut self, now: Instant, service: ServiceId) -> Accept<Self::Incoming> {
+    fn accept(&mut self, now: Instant, service: ServiceId) -> AcceptOutcome<Self::Incoming> {
         let _ = (now, service);
-        Accept::Nothing
+        AcceptOutcome::Nothing
     }
 
     /// The stream has this name from now on, and is watched for reading.
@@ -136,7 +140,7 @@ pub trait Transport {
     -> Result<Self::Stream, ConnectErrorKind>;
 
     /// What became of [`connect`](Self::connect). `hung_up`: see [`Ready`].
-    fn connected(&mut self, stream: &mut Self::Stream, hung_up: bool) -> Connecting;
+    fn connected(&mut self, stream: &mut Self::Stream, hung_up: bool) -> ConnectOutcome;
 
     /// How many bytes that the stream took its peer has not acknowledged, if that is known. See
     /// [`Action::ReportUnacked`](crate::Action::ReportUnacked). Not known, by default.
@@ -162,7 +166,7 @@ pub trait Transport {
 
 /// What a read brought.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Read<'a> {
+pub enum ReadOutcome<'a> {
     /// Bytes: at least one.
     Bytes {
         /// The bytes.
@@ -180,7 +184,7 @@ pub enum Read<'a> {
 
 /// What a write took.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Write {
+pub enum WriteOutcome {
     /// So many bytes. Fewer than were given: there is no room for more now.
     Took(usize),
     /// Nothing can be written any more. What the peer sent before can still be read.
@@ -193,7 +197,7 @@ pub enum Write {
 
 /// What came of looking for a connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Accept<I> {
+pub enum AcceptOutcome<I> {
     /// One is there, from this peer.
     One(I, Address),
     /// None is there, or none is wanted.
@@ -206,7 +210,7 @@ pub enum Accept<I> {
 
 /// What became of an attempt to connect.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Connecting {
+pub enum ConnectOutcome {
     /// The connection is there, and is watched for reading from now on.
     Done,
     /// There is no answer yet.

@@ -4,9 +4,12 @@ use alloc::vec::Vec;
 use core::fmt;
 
 use super::budgets::Round;
-use super::entry::Entry;
-use super::{Accept, Budgets, Connecting, Interest, Lost, Read, Ready, Transport, Write};
-use crate::{Action, Address, ConnId, End, External, Hub, Instant, Refused, ServiceId};
+use super::entry::StreamEntry;
+use super::{
+    AcceptOutcome, Budgets, ConnectOutcome, Interest, Lost, ReadOutcome, Ready, Transport,
+    WriteOutcome,
+};
+use crate::{Action, Address, ConnId, End, FileRegion, Hub, Instant, Refused, ServiceId};
 
 /// The streams of one hub, and the loop around it: see the [module](super).
 ///
@@ -15,7 +18,7 @@ use crate::{Action, Address, ConnId, End, External, Hub, Instant, Refused, Servi
 ///
 /// ```
 /// use std::collections::VecDeque;
-/// use diesel_proto::hub::embed::{Connecting, Interest, Lost, Read, Ready, Streams, Transport, Write};
+/// use diesel_proto::hub::embed::{ConnectOutcome, Interest, Lost, ReadOutcome, Ready, Streams, Transport, WriteOutcome};
 /// use diesel_proto::{Address, ConnId, ConnectErrorKind, End, Hub, Instant, LineEcho, Service, ServiceId};
 ///
 /// /// Pipes in memory: what comes in, what went out.
@@ -34,19 +37,19 @@ use crate::{Action, Address, ConnId, End, External, Hub, Instant, Refused, Servi
 ///     type Stream = Pipe;
 ///     type Incoming = Pipe;
 ///
-///     fn read(&mut self, pipe: &mut Pipe) -> Read<'_> {
+///     fn read(&mut self, pipe: &mut Pipe) -> ReadOutcome<'_> {
 ///         match pipe.arrived.pop_front() {
 ///             Some(bytes) => {
 ///                 self.scratch = bytes;
-///                 Read::Bytes { bytes: &self.scratch, filled: false }
+///                 ReadOutcome::Bytes { bytes: &self.scratch, filled: false }
 ///             }
-///             None => Read::Nothing,
+///             None => ReadOutcome::Nothing,
 ///         }
 ///     }
 ///
-///     fn write(&mut self, pipe: &mut Pipe, slices: &[&[u8]]) -> Write {
+///     fn write(&mut self, pipe: &mut Pipe, slices: &[&[u8]]) -> WriteOutcome {
 ///         pipe.written.extend(slices.concat());
-///         Write::Took(slices.concat().len())
+///         WriteOutcome::Took(slices.concat().len())
 ///     }
 ///
 ///     fn open(&mut self, _: ConnId, pipe: Pipe) -> Result<Pipe, Lost> {
@@ -57,8 +60,8 @@ use crate::{Action, Address, ConnId, End, External, Hub, Instant, Refused, Servi
 ///         Err(ConnectErrorKind::Unsupported)
 ///     }
 ///
-///     fn connected(&mut self, _: &mut Pipe, _: bool) -> Connecting {
-///         Connecting::Done
+///     fn connected(&mut self, _: &mut Pipe, _: bool) -> ConnectOutcome {
+///         ConnectOutcome::Done
 ///     }
 ///
 ///     fn shut_down(&mut self, _: &mut Pipe) -> Result<(), Lost> {
@@ -93,7 +96,7 @@ use crate::{Action, Address, ConnId, End, External, Hub, Instant, Refused, Servi
 /// # Ok::<(), diesel_proto::Refused>(())
 /// ```
 pub struct Streams<S> {
-    table: Vec<Option<Entry<S>>>,
+    table: Vec<Option<StreamEntry<S>>>,
     /// Those whose place another one has already, though their end was not told yet.
     displaced: Vec<(ConnId, S)>,
     /// Those whose last read filled the buffer.
@@ -180,15 +183,15 @@ impl<S> Streams<S> {
                 return;
             }
             match transport.accept(now, service) {
-                Accept::One(incoming, peer) => {
+                AcceptOutcome::One(incoming, peer) => {
                     // A refusal was told.
                     let _ = self.accept_one(hub, transport, now, service, peer, incoming);
                 }
-                Accept::Gone => {}
-                Accept::Nothing => return,
+                AcceptOutcome::Gone => {}
+                AcceptOutcome::Nothing => return,
                 // The connection that has been idle for longest makes room, if one is.
-                Accept::Exhausted if hub.make_room(now) => self.turn(hub, transport, now),
-                Accept::Exhausted => return,
+                AcceptOutcome::Exhausted if hub.make_room(now) => self.turn(hub, transport, now),
+                AcceptOutcome::Exhausted => return,
             }
         }
     }
@@ -293,7 +296,7 @@ impl<S> Streams<S> {
         let (round, budget) = (self.round.number, self.budgets.received);
         let Some(entry) = self.entry(conn).filter(|entry| entry.wants_read()) else { return };
         match transport.read(&mut entry.stream) {
-            Read::Bytes { bytes, filled } => {
+            ReadOutcome::Bytes { bytes, filled } => {
                 let n = bytes.len();
                 let goes_on = filled && entry.received_in(round, n) < budget;
                 let goes_on = self.round.count_received(n, &self.budgets) && goes_on;
@@ -306,8 +309,8 @@ impl<S> Streams<S> {
                     self.filled.push(conn);
                 }
             }
-            Read::Nothing => {}
-            Read::Eof => {
+            ReadOutcome::Nothing => {}
+            ReadOutcome::Eof => {
                 entry.ended = true;
                 let reset = entry.reset;
                 self.watch(hub, transport, now, conn);
@@ -316,7 +319,7 @@ impl<S> Streams<S> {
                     false => hub.eof(now, conn),
                 }
             }
-            Read::Reset => hub.reset(now, conn),
+            ReadOutcome::Reset => hub.reset(now, conn),
         }
     }
 
@@ -362,7 +365,7 @@ impl<S> Streams<S> {
             let Some(entry) = self.entry(conn) else { return };
             let room = budget.saturating_sub(entry.sent_in(round));
             if room == 0 {
-                let more = hub.outgoing(conn, |_| ()).is_some() || hub.external(conn).is_some();
+                let more = hub.outgoing(conn, |_| ()).is_some() || hub.file_region(conn).is_some();
                 if more {
                     // It may be that the stream takes no more: the hub has to know that it waits.
                     hub.sent(now, conn, 0);
@@ -373,11 +376,11 @@ impl<S> Streams<S> {
             let bytes = hub.outgoing(conn, |slices| write(transport, stream, slices, room));
             let written = match bytes {
                 Some(written) => written,
-                None => match hub.external(conn) {
+                None => match hub.file_region(conn) {
                     None => break false,
                     Some(region) => {
                         let len = region.len.min(room as u64);
-                        let region = External { len, ..region };
+                        let region = FileRegion { len, ..region };
                         match transport.write_region(stream, region) {
                             Some(written) => (written, len as usize),
                             None => return hub.reset(now, conn),
@@ -386,7 +389,7 @@ impl<S> Streams<S> {
                 },
             };
             match written {
-                (Write::Took(n), all) => {
+                (WriteOutcome::Took(n), all) => {
                     let before = entry.count_sent(n);
                     self.round.count_sent(before, n, &self.budgets);
                     let left = hub.sent(now, conn, n as u64);
@@ -397,7 +400,7 @@ impl<S> Streams<S> {
                         break false;
                     }
                 }
-                (Write::Failed { reset }, _) => {
+                (WriteOutcome::Failed { reset }, _) => {
                     entry.reset |= reset;
                     hub.write_failed(now, conn);
                     break false;
@@ -417,13 +420,13 @@ impl<S> Streams<S> {
     {
         let Some(entry) = self.entry(conn) else { return };
         match t.connected(&mut entry.stream, hung_up) {
-            Connecting::Done => {
+            ConnectOutcome::Done => {
                 (entry.connecting, entry.writing) = (false, false);
                 entry.watched = Interest::READABLE;
                 hub.connected(now, conn);
             }
-            Connecting::UnderWay => {}
-            Connecting::Failed(why) => hub.connect_failed(now, conn, why),
+            ConnectOutcome::UnderWay => {}
+            ConnectOutcome::Failed(why) => hub.connect_failed(now, conn, why),
         }
     }
 
@@ -447,7 +450,7 @@ impl<S> Streams<S> {
         if self.table.len() <= conn.index() {
             self.table.resize_with(conn.index() + 1, || None);
         }
-        let before = self.table[conn.index()].replace(Entry::new(conn, stream, connecting));
+        let before = self.table[conn.index()].replace(StreamEntry::new(conn, stream, connecting));
         self.displaced.extend(before.map(|entry| (entry.conn, entry.stream)));
     }
 
@@ -466,7 +469,7 @@ impl<S> Streams<S> {
         transport.close(now, conn, stream, end);
     }
 
-    pub(super) fn entry(&mut self, conn: ConnId) -> Option<&mut Entry<S>> {
+    pub(super) fn entry(&mut self, conn: ConnId) -> Option<&mut StreamEntry<S>> {
         self.table.get_mut(conn.index())?.as_mut().filter(|entry| entry.conn == conn)
     }
 }
@@ -477,7 +480,7 @@ fn write<T: Transport>(
     stream: &mut T::Stream,
     slices: &[&[u8]],
     room: usize,
-) -> (Write, usize) {
+) -> (WriteOutcome, usize) {
     let all = slices.iter().map(|slice| slice.len()).sum();
     if all <= room {
         return (transport.write(stream, slices), all);

@@ -19,7 +19,7 @@ const BOTH: Ready = Ready { readable: true, writable: true, hung_up: false };
 struct Fake {
     log: Vec<String>,
     /// What is to be accepted.
-    backlog: VecDeque<Accept<Wire>>,
+    backlog: VecDeque<AcceptOutcome<Wire>>,
     scratch: Vec<u8>,
     connects: VecDeque<Result<(), ConnectErrorKind>>,
     sends_regions: bool,
@@ -30,7 +30,7 @@ struct Fake {
 struct Wire {
     name: &'static str,
     reads: VecDeque<Seen>,
-    writes: VecDeque<Write>,
+    writes: VecDeque<WriteOutcome>,
     lost: bool,
 }
 
@@ -58,30 +58,30 @@ impl Transport for Fake {
     type Stream = Wire;
     type Incoming = Wire;
 
-    fn read(&mut self, wire: &mut Wire) -> Read<'_> {
+    fn read(&mut self, wire: &mut Wire) -> ReadOutcome<'_> {
         let read = wire.reads.pop_front();
         self.note(wire, "read");
         let (bytes, filled) = match read {
             Some(Seen::Bytes(bytes)) => (bytes.as_bytes().to_vec(), false),
             Some(Seen::Full(n)) => (vec![b'\n'; n], true),
-            Some(Seen::Eof) => return Read::Eof,
-            Some(Seen::Reset) => return Read::Reset,
-            None => return Read::Nothing,
+            Some(Seen::Eof) => return ReadOutcome::Eof,
+            Some(Seen::Reset) => return ReadOutcome::Reset,
+            None => return ReadOutcome::Nothing,
         };
         self.scratch = bytes;
-        Read::Bytes { bytes: &self.scratch, filled }
+        ReadOutcome::Bytes { bytes: &self.scratch, filled }
     }
 
-    fn write(&mut self, wire: &mut Wire, slices: &[&[u8]]) -> Write {
+    fn write(&mut self, wire: &mut Wire, slices: &[&[u8]]) -> WriteOutcome {
         let all = slices.iter().map(|slice| slice.len()).sum();
         self.note(wire, format_args!("write {all}"));
-        wire.writes.pop_front().unwrap_or(Write::Took(all))
+        wire.writes.pop_front().unwrap_or(WriteOutcome::Took(all))
     }
 
-    fn write_region(&mut self, wire: &mut Wire, region: External) -> Option<Write> {
-        let External { id, offset, len } = region;
+    fn write_region(&mut self, wire: &mut Wire, region: FileRegion) -> Option<WriteOutcome> {
+        let FileRegion { id, offset, len } = region;
         self.note(wire, format_args!("region {id}: {len} at {offset}"));
-        self.sends_regions.then_some(Write::Took(len as usize))
+        self.sends_regions.then_some(WriteOutcome::Took(len as usize))
     }
 
     fn shut_down(&mut self, wire: &mut Wire) -> Result<(), Lost> {
@@ -104,9 +104,9 @@ impl Transport for Fake {
         self.log.push(format!("{name} {end:?}"));
     }
 
-    fn accept(&mut self, _: Instant, _: ServiceId) -> Accept<Wire> {
+    fn accept(&mut self, _: Instant, _: ServiceId) -> AcceptOutcome<Wire> {
         self.log.push("accept".to_string());
-        self.backlog.pop_front().unwrap_or(Accept::Nothing)
+        self.backlog.pop_front().unwrap_or(AcceptOutcome::Nothing)
     }
 
     fn open(&mut self, _: ConnId, wire: Wire) -> Result<Wire, Lost> {
@@ -119,9 +119,9 @@ impl Transport for Fake {
         Ok(wire("out", []))
     }
 
-    fn connected(&mut self, wire: &mut Wire, _: bool) -> Connecting {
+    fn connected(&mut self, wire: &mut Wire, _: bool) -> ConnectOutcome {
         self.note(wire, "connected");
-        Connecting::Done
+        ConnectOutcome::Done
     }
 
     fn accepts(&mut self, _: Instant, _: ServiceId, accepts: bool) {
@@ -227,7 +227,7 @@ fn sends(n: usize) -> Service {
 fn a_stream_that_is_ready_for_both_is_written_first() {
     let mut world = World::new(echo);
     let mut wire = wire("a", [Seen::Bytes("one\n"), Seen::Bytes("two\n")]);
-    wire.writes.push_back(Write::Took(1));
+    wire.writes.push_back(WriteOutcome::Took(1));
     let conn = world.accept(wire);
     assert_eq!(world.round(&[conn]), ["a read", "a write 4", "a watch rw"]);
     let expected = ["a write 3", "a watch r-", "a read", "a write 4"];
@@ -367,7 +367,7 @@ fn what_was_sent_before_a_write_failed_is_still_read_and_then_it_is_a_reset() {
     for (reset, told) in [(true, "Cut(Reset)"), (false, "Eof")] {
         let mut world = World::new(Service::machine(|_| Reads));
         let mut wire = wire("a", [Seen::Bytes("last words"), Seen::Eof]);
-        wire.writes.push_back(Write::Failed { reset });
+        wire.writes.push_back(WriteOutcome::Failed { reset });
         let conn = world.accept(wire);
         assert_eq!(world.fake.log(), ["a write 5", "told WriteFailed"]);
         assert_eq!(world.round(&[conn]), ["a read", "told last words"]);
@@ -430,7 +430,7 @@ impl Machine for Region {
     fn step(&mut self, _: Instant, input: Input<'_>, actions: &mut Actions<'_>) -> usize {
         if input == Input::Start {
             actions.send(b"head");
-            actions.send_external(External { id: 7, offset: 100, len: 150_000 });
+            actions.send_file_region(FileRegion { id: 7, offset: 100, len: 150_000 });
             actions.send(b"tail");
         }
         0
@@ -457,9 +457,9 @@ fn nothing_is_accepted_that_the_hub_would_refuse() {
     let config = Config { max_connections: 2, ..Config::default() };
     let mut world = World::with(config, Service::new(sink).shed(Shed::Never));
     for name in ["a", "b", "c"] {
-        world.fake.backlog.push_back(Accept::One(wire(name, []), Address::Unnamed));
+        world.fake.backlog.push_back(AcceptOutcome::One(wire(name, []), Address::Unnamed));
     }
-    world.fake.backlog.insert(1, Accept::Gone);
+    world.fake.backlog.insert(1, AcceptOutcome::Gone);
     assert_eq!(world.accept_all(), ["accept", "accept", "accept", "accepts false"]);
     assert_eq!(world.accept_all(), [""; 0]);
     assert_eq!(world.fake.backlog.len(), 1);
@@ -472,7 +472,8 @@ fn where_the_system_lacks_something_one_that_is_idle_makes_room() {
     let idle = world.accept(wire("idle", [Seen::Bytes("hello")]));
     world.round(&[idle]);
     let later = NOW + Duration::from_secs(5);
-    world.fake.backlog = [Accept::Exhausted, Accept::One(wire("new", []), Address::Unnamed)].into();
+    world.fake.backlog =
+        [AcceptOutcome::Exhausted, AcceptOutcome::One(wire("new", []), Address::Unnamed)].into();
     let World { hub, fake, streams, service } = &mut world;
     hub.run(later, &mut Vec::new());
     streams.accept(hub, fake, later, *service);

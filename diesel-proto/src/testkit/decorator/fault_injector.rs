@@ -14,7 +14,7 @@ use crate::{Actions, Cause, Input, Instant, Machine};
 /// What happens behind so many bytes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
-pub enum Fault {
+pub enum InjectedFault {
     /// The bytes are cut there.
     Cut,
     /// Nothing goes on for so long.
@@ -29,7 +29,7 @@ pub enum Fault {
 pub struct FaultInjector<M> {
     gate: Gate<M>,
     /// By position, the next one last.
-    faults: Vec<(u64, Fault)>,
+    faults: Vec<(u64, InjectedFault)>,
     /// Bytes that went in.
     position: u64,
     over: bool,
@@ -47,22 +47,22 @@ impl<M: Machine> FaultInjector<M> {
             faults.push((
                 position,
                 match random.below(3) {
-                    0 => Fault::Stall(Duration::from_millis(random.between(1, 2000))),
-                    _ => Fault::Cut,
+                    0 => InjectedFault::Stall(Duration::from_millis(random.between(1, 2000))),
+                    _ => InjectedFault::Cut,
                 },
             ));
         }
         position += random.below(40);
         match random.below(4) {
-            0 => faults.push((position, Fault::Eof)),
-            1 => faults.push((position, Fault::Reset)),
+            0 => faults.push((position, InjectedFault::Eof)),
+            1 => faults.push((position, InjectedFault::Reset)),
             _ => {}
         }
         FaultInjector::with(inner, faults)
     }
 
     /// These faults, each behind so many bytes.
-    pub fn with(inner: M, faults: impl IntoIterator<Item = (u64, Fault)>) -> Self {
+    pub fn with(inner: M, faults: impl IntoIterator<Item = (u64, InjectedFault)>) -> Self {
         let mut faults: Vec<_> = faults.into_iter().collect();
         faults.sort_by_key(|(position, _)| *position);
         faults.reverse();
@@ -91,15 +91,15 @@ impl<M: Machine> FaultInjector<M> {
         if self.over { bytes.len() } else { taken }
     }
 
-    fn happens(&mut self, now: Instant, fault: Fault, actions: &mut Actions<'_>) {
+    fn happens(&mut self, now: Instant, fault: InjectedFault, actions: &mut Actions<'_>) {
         match fault {
-            Fault::Cut => {}
-            Fault::Stall(duration) => self.gate.shut(now + duration, "stall", actions),
-            Fault::Eof => {
+            InjectedFault::Cut => {}
+            InjectedFault::Stall(duration) => self.gate.shut(now + duration, "stall", actions),
+            InjectedFault::Eof => {
                 self.over = true;
                 self.gate.step(now, Input::Eof, actions);
             }
-            Fault::Reset => {
+            InjectedFault::Reset => {
                 self.over = true;
                 self.gate.cut(now, Cause::Reset, actions);
             }

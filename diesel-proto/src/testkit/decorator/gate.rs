@@ -21,7 +21,7 @@ impl<M: Machine> Gate<M> {
     /// No bytes go in until then.
     pub(super) fn shut(&mut self, until: Instant, reason: &'static str, actions: &mut Actions<'_>) {
         self.shut = Some(Deadline { at: until, reason: Reason::Application(reason) });
-        self.settle(actions);
+        self.finish(actions);
     }
 
     /// A step of the machine inside. When a deadline passed it may be ours, its own, or both.
@@ -35,21 +35,21 @@ impl<M: Machine> Gate<M> {
             self.shut.take_if(|shut| shut.at <= now);
         }
         let taken = self.inner.pass_on(now, input, actions);
-        self.settle(actions);
+        self.finish(actions);
         taken
     }
 
     /// The stream is broken, for the machine inside as for the caller.
     pub(super) fn cut(&mut self, now: Instant, cause: Cause, actions: &mut Actions<'_>) {
         self.inner.cut(now, cause, actions);
-        self.settle(actions);
+        self.finish(actions);
     }
 
     pub(super) fn inner(&self) -> &Nested<M> {
         &self.inner
     }
 
-    fn settle(&mut self, actions: &mut Actions<'_>) {
+    fn finish(&mut self, actions: &mut Actions<'_>) {
         self.inner.settle(self.shut, actions);
         if self.shut.is_some() {
             actions.pause();

@@ -29,6 +29,6 @@ mod tests;
 mod throttle;
 mod tracer;
 
-pub use fault_injector::{Fault, FaultInjector};
+pub use fault_injector::{FaultInjector, InjectedFault};
 pub use throttle::Throttle;
 pub use tracer::Tracer;

@@ -85,12 +85,12 @@ fn faults_happen_at_their_byte() {
         (String::from_utf8(endpoint.take_outgoing(START)).unwrap(), endpoint.closed())
     };
     let line = || "you said: a\n".to_string();
-    assert_eq!(closed(Fault::Eof, b"a\nb"), (line(), Some(Cause::PeerClosed)));
-    assert_eq!(closed(Fault::Eof, b"a\n"), (line(), None));
-    assert_eq!(closed(Fault::Reset, b"a\nb\n"), (String::new(), Some(Cause::Reset)));
-    assert_eq!(closed(Fault::Cut, b"a\nb\n").1, None);
+    assert_eq!(closed(InjectedFault::Eof, b"a\nb"), (line(), Some(Cause::PeerClosed)));
+    assert_eq!(closed(InjectedFault::Eof, b"a\n"), (line(), None));
+    assert_eq!(closed(InjectedFault::Reset, b"a\nb\n"), (String::new(), Some(Cause::Reset)));
+    assert_eq!(closed(InjectedFault::Cut, b"a\nb\n").1, None);
 
-    let machine = FaultInjector::with(LineEcho::default(), [(1, Fault::Stall(SECOND))]);
+    let machine = FaultInjector::with(LineEcho::default(), [(1, InjectedFault::Stall(SECOND))]);
     let mut endpoint = Endpoint::new(machine, START);
     assert_eq!(endpoint.received(START, b"a\n"), 2);
     assert_eq!(endpoint.take_outgoing(START), b"");
@@ -124,9 +124,9 @@ fn they_keep_the_laws_of_layers() {
         let laws = LayerLaws::of(|inner| Throttle::new(inner, bytes, period)).max_held(0);
         laws.delays(period).sessions(60).assert();
     }
-    let cuts = [1, 2, 5, 6].map(|at| (at, Fault::Cut));
+    let cuts = [1, 2, 5, 6].map(|at| (at, InjectedFault::Cut));
     LayerLaws::of(|inner| FaultInjector::with(inner, cuts)).max_held(0).assert();
-    let stalls = [0, 1, 3, 4, 60].map(|at| (at, Fault::Stall(SECOND)));
+    let stalls = [0, 1, 3, 4, 60].map(|at| (at, InjectedFault::Stall(SECOND)));
     let stalling = LayerLaws::of(|inner| FaultInjector::with(inner, stalls)).max_held(0);
     stalling.delays(SECOND).sessions(60).assert();
 }
@@ -137,9 +137,9 @@ fn what_a_fault_loses_is_no_secret() {
         let laws = LayerLaws::of(|inner| FaultInjector::with(inner, [(4, fault)]));
         laws.check().map_err(|broken| broken.law)
     };
-    assert_eq!(lost(Fault::Eof), Err(LayerLaw::Input));
-    assert_eq!(lost(Fault::Reset), Err(LayerLaw::Input));
-    assert_eq!(lost(Fault::Stall(SECOND)), Err(LayerLaw::Input));
+    assert_eq!(lost(InjectedFault::Eof), Err(LayerLaw::Input));
+    assert_eq!(lost(InjectedFault::Reset), Err(LayerLaw::Input));
+    assert_eq!(lost(InjectedFault::Stall(SECOND)), Err(LayerLaw::Input));
 }
 
 #[test]

@@ -10,7 +10,7 @@
 
 use core::fmt;
 
-use crate::{Actions, Deadline, Flow, Input, Instant, Machine, Nested};
+use crate::{Actions, Deadline, Input, Instant, Machine, Nested, StreamControl};
 
 /// Bytes that are shown of an input.
 const SHOWN: usize = 64;
@@ -30,11 +30,11 @@ impl<M: Machine, S: FnMut(Instant, fmt::Arguments<'_>)> Tracer<M, S> {
 
 impl<M: Machine, S: FnMut(Instant, fmt::Arguments<'_>)> Machine for Tracer<M, S> {
     fn step(&mut self, now: Instant, input: Input<'_>, actions: &mut Actions<'_>) -> usize {
-        let before = State::of(actions.flow());
+        let before = TraceState::of(actions.flow());
         let taken = self.inner.pass_on(now, input, actions);
         self.inner.settle(None, actions);
-        let after = State::of(actions.flow());
-        let step = Step { input, taken, before, after };
+        let after = TraceState::of(actions.flow());
+        let step = TraceStep { input, taken, before, after };
         (self.sink)(now, format_args!("{now:?} {step}"));
         taken
     }
@@ -49,7 +49,7 @@ impl<M: Machine, S: FnMut(Instant, fmt::Arguments<'_>)> Machine for Tracer<M, S>
 }
 
 /// What can change in a step.
-struct State {
+struct TraceState {
     queued: u64,
     deadline: Option<Deadline>,
     paused: bool,
@@ -57,9 +57,9 @@ struct State {
     closing: Option<crate::Cause>,
 }
 
-impl State {
-    fn of(flow: &Flow) -> State {
-        State {
+impl TraceState {
+    fn of(flow: &StreamControl) -> TraceState {
+        TraceState {
             queued: flow.output().len(),
             deadline: flow.deadline(),
             paused: flow.is_paused(),
@@ -69,16 +69,16 @@ impl State {
     }
 }
 
-struct Step<'a> {
+struct TraceStep<'a> {
     input: Input<'a>,
     taken: usize,
-    before: State,
-    after: State,
+    before: TraceState,
+    after: TraceState,
 }
 
-impl fmt::Display for Step<'_> {
+impl fmt::Display for TraceStep<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Step { input, taken, before, after } = self;
+        let TraceStep { input, taken, before, after } = self;
         match input {
             Input::Bytes(bytes) => {
                 let shown = &bytes[..bytes.len().min(SHOWN)];

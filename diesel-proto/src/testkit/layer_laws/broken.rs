@@ -6,9 +6,9 @@ use core::fmt;
 
 use super::super::laws::Law;
 use super::super::report::differences;
-use super::super::run::Entry;
+use super::super::run::TranscriptEntry;
 use super::super::stimulus::Stimulus;
-use super::compare::Manner;
+use super::compare::Allowance;
 
 /// A law that every layer is to keep: something that it passes on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -114,10 +114,10 @@ pub struct BrokenLayer {
     /// In numbers, or what the machine's laws have to say.
     pub detail: String,
     /// What the machine did alone.
-    pub bare: Vec<Entry>,
+    pub bare: Vec<TranscriptEntry>,
     /// What it did within the layer.
-    pub layered: Vec<Entry>,
-    pub(super) manner: Manner,
+    pub layered: Vec<TranscriptEntry>,
+    pub(super) manner: Allowance,
 }
 
 impl fmt::Display for BrokenLayer {

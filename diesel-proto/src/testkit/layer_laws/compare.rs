@@ -8,7 +8,7 @@ use alloc::vec;
 use alloc::vec::Vec;
 
 use super::super::Stimulus;
-use super::super::run::{Entry, Findings, Transcript};
+use super::super::run::{Findings, Transcript, TranscriptEntry};
 use super::Probe;
 use crate::Notice;
 
@@ -22,7 +22,7 @@ pub(super) struct Unit {
 
 /// How far the layer may differ.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Manner {
+pub(super) struct Allowance {
     /// The layer has deadlines of its own. So what comes of a deadline is compared, not how many
     /// passed; and one that is sooner than the machine's is the layer's.
     pub(super) own_deadlines: bool,
@@ -34,11 +34,11 @@ pub(super) struct Manner {
 
 /// Where the runs differ.
 pub(super) struct Difference {
-    pub(super) bare: Vec<Entry>,
-    pub(super) layered: Vec<Entry>,
+    pub(super) bare: Vec<TranscriptEntry>,
+    pub(super) layered: Vec<TranscriptEntry>,
 }
 
-impl Manner {
+impl Allowance {
     /// The entries of both runs that are to be compared, and whether each pair agrees.
     pub(super) fn difference(
         self,
@@ -59,7 +59,10 @@ impl Manner {
 
     /// A layer that says something at the end is not at its end before that is sent. If it never is,
     /// because the stream was cut or a write failed, that is the cause; nothing is to be compared then.
-    fn all_agree<'a>(self, mut pairs: impl Iterator<Item = (&'a Entry, &'a Entry)>) -> bool {
+    fn all_agree<'a>(
+        self,
+        mut pairs: impl Iterator<Item = (&'a TranscriptEntry, &'a TranscriptEntry)>,
+    ) -> bool {
         let mut ends_later = false;
         pairs.all(|(bare, layered)| {
             let is_lost = ends_later && layered.aborted;
@@ -69,7 +72,7 @@ impl Manner {
     }
 
     /// Without what the layer itself has to tell, as far as that can be known.
-    fn own(self, mut layered: Entry) -> Entry {
+    fn own(self, mut layered: TranscriptEntry) -> TranscriptEntry {
         if self.probes {
             layered.notices.retain(Probe::told);
         }
@@ -77,7 +80,7 @@ impl Manner {
     }
 
     /// Whether the machine alone and that within the layer did the same.
-    pub(super) fn agrees(self, (bare, layered): (&Entry, &Entry)) -> bool {
+    pub(super) fn agrees(self, (bare, layered): (&TranscriptEntry, &TranscriptEntry)) -> bool {
         bare.output == layered.output
             && self.tells_the_same(&bare.notices, &layered.notices)
             && self.deadlines_agree(bare, layered)
@@ -97,7 +100,7 @@ impl Manner {
         bare.iter().all(|told| layered.any(|it| it == told))
     }
 
-    fn deadlines_agree(self, bare: &Entry, layered: &Entry) -> bool {
+    fn deadlines_agree(self, bare: &TranscriptEntry, layered: &TranscriptEntry) -> bool {
         let is_sooner = match (layered.deadline, bare.deadline) {
             (Some(layered), Some(bare)) => layered.at < bare.at,
             (Some(_), None) => true,
@@ -109,7 +112,7 @@ impl Manner {
 
 /// Whether the machine is done, and the layer has something to say yet to a peer that does not read.
 /// An abort is not put off.
-fn has_more_to_say(bare: &Entry, layered: &Entry) -> bool {
+fn has_more_to_say(bare: &TranscriptEntry, layered: &TranscriptEntry) -> bool {
     let waits = bare.queued == 0 && layered.queued > 0;
     waits && !bare.aborted && !layered.half_closed && layered.closed.is_none()
 }
@@ -119,7 +122,7 @@ fn has_more_to_say(bare: &Entry, layered: &Entry) -> bool {
 fn entries(
     (transcript, findings): &(Transcript, Findings),
     units: impl Iterator<Item = (usize, bool)>,
-) -> Vec<Entry> {
+) -> Vec<TranscriptEntry> {
     let mut entries = Vec::new();
     let mut from = 0;
     // The start is an input, too, and is part of the first unit.
@@ -137,7 +140,7 @@ fn entries(
     entries
 }
 
-fn merged(entries: &[Entry]) -> Option<Entry> {
+fn merged(entries: &[TranscriptEntry]) -> Option<TranscriptEntry> {
     let mut merged = entries.last()?.clone();
     merged.output = entries.iter().flat_map(|it| it.output.iter().copied()).collect();
     merged.notices = entries.iter().flat_map(|it| it.notices.iter().cloned()).collect();

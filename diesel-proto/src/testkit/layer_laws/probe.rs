@@ -49,7 +49,7 @@ pub struct Probe {
     seen: u64,
     checksum: u64,
     kept: usize,
-    waits: Option<Until>,
+    waits: Option<TakeUntil>,
     deadline: Option<Instant>,
     /// The next byte says what to do later.
     is_escaped: bool,
@@ -58,7 +58,7 @@ pub struct Probe {
 
 /// What it takes no bytes until.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Until {
+enum TakeUntil {
     Woken,
     Drained,
 }
@@ -109,7 +109,7 @@ impl Probe {
         }
     }
 
-    fn waits(&mut self, until: Until, actions: &mut Actions<'_>) {
+    fn waits(&mut self, until: TakeUntil, actions: &mut Actions<'_>) {
         self.waits = Some(until);
         actions.pause();
     }
@@ -163,9 +163,9 @@ impl Probe {
             b'n' if !actions.is_half_closed() => {
                 actions.send(&[b'n'; 100]);
                 actions.notify_below(50);
-                self.waits(Until::Drained, actions);
+                self.waits(TakeUntil::Drained, actions);
             }
-            b'p' => self.waits(Until::Woken, actions),
+            b'p' => self.waits(TakeUntil::Woken, actions),
             b'q' => actions.close(Probe::CLOSED),
             b'u' => {
                 let Probe { generation, greets, ignores_wakes, muted, .. } = *self;
@@ -188,8 +188,8 @@ impl Probe {
     /// What it waits for has come, if this is it.
     fn goes_on_after(&mut self, input: Input<'_>, actions: &mut Actions<'_>) {
         let goes_on = match self.waits {
-            Some(Until::Woken) => matches!(input, Input::Wake | Input::Deadline),
-            Some(Until::Drained) => input == Input::Drained,
+            Some(TakeUntil::Woken) => matches!(input, Input::Wake | Input::Deadline),
+            Some(TakeUntil::Drained) => input == Input::Drained,
             None => false,
         };
         // After a failed write there is nothing to wait for.

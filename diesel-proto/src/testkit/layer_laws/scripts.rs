@@ -12,13 +12,13 @@ use super::{LayerLaw, Probe};
 use crate::{Cause, Reason};
 
 /// A session, and whether the probe speaks first.
-pub(super) struct Script {
+pub(super) struct SessionScript {
     pub(super) greets: bool,
     pub(super) stimuli: Vec<Stimulus>,
 }
 
 /// The scripts of one law.
-pub(super) fn of(law: LayerLaw) -> Vec<Script> {
+pub(super) fn of(law: LayerLaw) -> Vec<SessionScript> {
     use Stimulus::{Blocked, Cut, Eof, Reset, Shutdown, Wake, Writable, WriteFailed};
     let sessions = match law {
         LayerLaw::Start => vec![vec![]],
@@ -36,7 +36,7 @@ pub(super) fn of(law: LayerLaw) -> Vec<Script> {
             return [vec![], vec![says("?")], vec![says("lots of it."), says("?b?")]]
                 .into_iter()
                 .flat_map(|stimuli| {
-                    [true, false].map(|greets| Script { greets, stimuli: stimuli.clone() })
+                    [true, false].map(|greets| SessionScript { greets, stimuli: stimuli.clone() })
                 })
                 .collect();
         }
@@ -129,12 +129,12 @@ pub(super) fn of(law: LayerLaw) -> Vec<Script> {
         LayerLaw::Held => vec![vec![says("kk?"), says("?")]],
         LayerLaw::Together | LayerLaw::OfMachines(_) => vec![],
     };
-    sessions.into_iter().map(|stimuli| Script { greets: false, stimuli }).collect()
+    sessions.into_iter().map(|stimuli| SessionScript { greets: false, stimuli }).collect()
 }
 
 /// A session in which anything may happen; but no deadline, if the layer delays bytes: which of
 /// several bytes are there when it passes is no one's promise then.
-pub(super) fn drawn(random: &mut Random, delays: bool) -> Script {
+pub(super) fn drawn(random: &mut Random, delays: bool) -> SessionScript {
     let greets = random.chance(30);
     let mut stimuli: Vec<_> = (0..random.between(2, 20)).map(|_| happening(random)).collect();
     for stimulus in &mut stimuli {
@@ -142,7 +142,7 @@ pub(super) fn drawn(random: &mut Random, delays: bool) -> Script {
             bytes.retain(|&byte| byte != b'd');
         }
     }
-    Script { greets, stimuli }
+    SessionScript { greets, stimuli }
 }
 
 fn happening(random: &mut Random) -> Stimulus {

@@ -13,7 +13,7 @@ use core::time::Duration;
 use super::{ALL, BrokenLayer, LayerLaw, LayerLaws, Probe};
 use crate::machine::Ending;
 use crate::testkit::Stimulus;
-use crate::{Actions, Cause, Deadline, Flow, Input, Instant, Machine, Nested, Reason};
+use crate::{Actions, Cause, Deadline, Input, Instant, Machine, Nested, Reason, StreamControl};
 
 /// What a layer loses or changes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -169,9 +169,9 @@ impl<M: Machine> Loses<M> {
     }
 
     /// What the inner machine wants, and what it sent.
-    fn wants(&mut self, actions: &mut Actions<'_>) -> (Flow, Vec<u8>) {
+    fn wants(&mut self, actions: &mut Actions<'_>) -> (StreamControl, Vec<u8>) {
         let (flow, workspace) = actions.parts();
-        let mut wanted = Flow::new();
+        let mut wanted = StreamControl::new();
         wanted.write_failed = flow.write_failed;
         let mut sent = Vec::new();
         self.inner.settle_framed(None, &mut Actions::new(&mut wanted, workspace), |bytes, _| {

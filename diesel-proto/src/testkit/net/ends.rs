@@ -4,9 +4,9 @@
 
 use super::Network;
 use super::pipe::Mark;
-use super::transcript::What;
-use super::wire::{End, Target};
-use crate::hub::embed::{Connecting, Interest, Lost, Read, Transport, Write};
+use super::transcript::Happened;
+use super::wire::{WireEnd, WireTarget};
+use crate::hub::embed::{ConnectOutcome, Interest, Lost, ReadOutcome, Transport, WriteOutcome};
 use crate::{Address, ConnId, ConnectErrorKind, Hub, Instant, Notice, Refused, ServiceId};
 
 /// The network, as one host sees it.
@@ -16,7 +16,7 @@ pub(super) struct Ends<'a> {
 }
 
 impl Ends<'_> {
-    fn tell(&mut self, conn: impl Into<Option<ConnId>>, what: What<'_>) {
+    fn tell(&mut self, conn: impl Into<Option<ConnId>>, what: Happened<'_>) {
         let Network { transcript, now, .. } = &mut *self.network;
         transcript.add(*now, self.host, conn.into(), what);
     }
@@ -29,10 +29,10 @@ impl Ends<'_> {
 
 impl Transport for Ends<'_> {
     type Stream = ConnId;
-    type Incoming = (End, ServiceId, Address);
+    type Incoming = (WireEnd, ServiceId, Address);
 
-    fn read(&mut self, &mut conn: &mut ConnId) -> Read<'_> {
-        let Some((wire, side)) = self.wire(conn) else { return Read::Nothing };
+    fn read(&mut self, &mut conn: &mut ConnId) -> ReadOutcome<'_> {
+        let Some((wire, side)) = self.wire(conn) else { return ReadOutcome::Nothing };
         let Network { wires, bytes, transcript, traffic, now, .. } = &mut *self.network;
         let pipe = &mut wires[wire].pipes[1 - side];
         if pipe.has_arrived() {
@@ -41,9 +41,9 @@ impl Transport for Ends<'_> {
             pipe.consume(bytes.len());
             traffic.reads += 1;
             traffic.bytes += bytes.len() as u64;
-            transcript.add(*now, self.host, Some(conn), What::Received(bytes));
+            transcript.add(*now, self.host, Some(conn), Happened::Received(bytes));
             self.network.made_room(wire, 1 - side);
-            return Read::Bytes { bytes: &self.network.bytes, filled: false };
+            return ReadOutcome::Bytes { bytes: &self.network.bytes, filled: false };
         }
         match pipe.mark() {
             Some(Mark::End) => {
@@ -51,26 +51,26 @@ impl Transport for Ends<'_> {
                 if let Some(socket) = self.network.hosts[self.host].socket(conn) {
                     socket.ended = true;
                 }
-                self.tell(conn, What::Eof);
-                Read::Eof
+                self.tell(conn, Happened::Eof);
+                ReadOutcome::Eof
             }
             Some(Mark::Reset) => {
                 pipe.take_mark();
-                self.tell(conn, What::Reset);
-                Read::Reset
+                self.tell(conn, Happened::Reset);
+                ReadOutcome::Reset
             }
-            Some(Mark::Connected) | None => Read::Nothing,
+            Some(Mark::Connected) | None => ReadOutcome::Nothing,
         }
     }
 
-    fn write(&mut self, &mut conn: &mut ConnId, slices: &[&[u8]]) -> Write {
-        let Some((wire, side)) = self.wire(conn) else { return Write::Took(0) };
+    fn write(&mut self, &mut conn: &mut ConnId, slices: &[&[u8]]) -> WriteOutcome {
+        let Some((wire, side)) = self.wire(conn) else { return WriteOutcome::Took(0) };
         let Network { wires, bytes, transcript, traffic, now, .. } = &mut *self.network;
         if wires[wire].pipes[1 - side].mark() == Some(Mark::Reset) {
             // As sockets do it: writing fails, and what arrived before is still to be read.
-            self.tell(conn, What::WriteFailed);
+            self.tell(conn, Happened::WriteFailed);
             self.network.make_ready(self.host, conn);
-            return Write::Failed { reset: false };
+            return WriteOutcome::Failed { reset: false };
         }
         let pipe = &mut wires[wire].pipes[side];
         let room = pipe.next_write();
@@ -81,7 +81,7 @@ impl Transport for Ends<'_> {
         let n = bytes.len();
         if n > 0 {
             traffic.writes += 1;
-            transcript.add(*now, self.host, Some(conn), What::Sent(bytes));
+            transcript.add(*now, self.host, Some(conn), Happened::Sent(bytes));
         }
         let wrote = pipe.write(*now, bytes);
         let all = slices.iter().map(|slice| slice.len()).sum::<usize>();
@@ -90,11 +90,11 @@ impl Transport for Ends<'_> {
             self.network.make_ready(self.host, conn);
         }
         self.network.wrote(wire, side, wrote);
-        Write::Took(n)
+        WriteOutcome::Took(n)
     }
 
     fn shut_down(&mut self, &mut conn: &mut ConnId) -> Result<(), Lost> {
-        self.tell(conn, What::HalfClosed);
+        self.tell(conn, Happened::HalfClosed);
         if let Some((wire, side)) = self.wire(conn) {
             self.network.wires[wire].pipes[side].put(self.network.now, Mark::End);
             self.network.get_on(wire, side);
@@ -117,8 +117,8 @@ impl Transport for Ends<'_> {
         self.tell(
             conn,
             match end {
-                crate::End::Close(cause) => What::Closed(cause),
-                crate::End::Abort(cause) => What::Aborted(cause),
+                crate::End::Close(cause) => Happened::Closed(cause),
+                crate::End::Abort(cause) => Happened::Aborted(cause),
             },
         );
         let removed = self.network.hosts[self.host].remove_socket(conn);
@@ -132,8 +132,8 @@ impl Transport for Ends<'_> {
 
     fn open(&mut self, conn: ConnId, incoming: Self::Incoming) -> Result<ConnId, Lost> {
         let (end, service, from) = incoming;
-        self.tell(conn, What::Accepted(service, from));
-        let wire = self.network.join(end, Some(End::Host(self.host, conn)));
+        self.tell(conn, Happened::Accepted(service, from));
+        let wire = self.network.join(end, Some(WireEnd::Host(self.host, conn)));
         self.network.vacate(self.host, conn);
         self.network.hosts[self.host].add_socket(conn, Some((wire, 1)));
         self.network.begin(wire);
@@ -141,7 +141,7 @@ impl Transport for Ends<'_> {
     }
 
     fn refuse(&mut self, service: ServiceId, from: Address, incoming: Self::Incoming, _: Refused) {
-        self.tell(None, What::Refused(service, from));
+        self.tell(None, Happened::Refused(service, from));
         // As a system does it: the connection is made, and then closed.
         let wire = self.network.join(incoming.0, None);
         self.network.wires[wire].pipes[1].put(self.network.now, Mark::End);
@@ -149,31 +149,31 @@ impl Transport for Ends<'_> {
     }
 
     fn connect(&mut self, conn: ConnId, address: Address) -> Result<ConnId, ConnectErrorKind> {
-        self.tell(conn, What::Connects(address));
+        self.tell(conn, Happened::Connects(address));
         self.network.vacate(self.host, conn);
         let Address::Socket(address) = address else {
             let why = ConnectErrorKind::Unsupported;
-            self.tell(conn, What::ConnectFailed(why));
+            self.tell(conn, Happened::ConnectFailed(why));
             return Err(why);
         };
         self.network.hosts[self.host].add_socket(conn, None);
-        self.network.reach(End::Host(self.host, conn), Target::Address(address));
+        self.network.reach(WireEnd::Host(self.host, conn), WireTarget::Address(address));
         Ok(conn)
     }
 
-    fn connected(&mut self, &mut conn: &mut ConnId, _: bool) -> Connecting {
-        let Some((wire, side)) = self.wire(conn) else { return Connecting::UnderWay };
+    fn connected(&mut self, &mut conn: &mut ConnId, _: bool) -> ConnectOutcome {
+        let Some((wire, side)) = self.wire(conn) else { return ConnectOutcome::UnderWay };
         let pipe = &mut self.network.wires[wire].pipes[1 - side];
         if pipe.mark() != Some(Mark::Connected) {
-            return Connecting::UnderWay;
+            return ConnectOutcome::UnderWay;
         }
         pipe.take_mark();
-        self.tell(conn, What::Connected);
+        self.tell(conn, Happened::Connected);
         if let Some(socket) = self.network.hosts[self.host].socket(conn) {
             socket.interest = Interest::READABLE;
         }
         self.network.get_on(wire, 1 - side);
-        Connecting::Done
+        ConnectOutcome::Done
     }
 
     fn unacked(&mut self, &mut conn: &mut ConnId) -> Option<u64> {
@@ -187,7 +187,7 @@ impl Transport for Ends<'_> {
     }
 
     fn notice(&mut self, _: &Hub, _: Option<ServiceId>, notice: Notice) {
-        self.tell(None, What::Notice(&notice));
+        self.tell(None, Happened::Notice(&notice));
     }
 
     fn now(&mut self) -> Instant {

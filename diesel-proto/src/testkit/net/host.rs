@@ -12,9 +12,9 @@ use core::net::{IpAddr, Ipv4Addr, SocketAddr};
 
 use super::ends::Ends;
 use super::pipe::{Mark, Pipe};
-use super::transcript::What;
-use super::wire::Due;
-use super::{Network, Options};
+use super::transcript::Happened;
+use super::wire::WireEvent;
+use super::{Network, SharedLink};
 use crate::hub::embed::{Budgets, Interest, Ready, Streams};
 use crate::{ConnId, ConnectErrorKind, Hub, Instant, TimerKey};
 
@@ -35,11 +35,11 @@ const BUDGETS: Budgets = Budgets {
 pub(super) struct Host {
     /// Out of its place while it has its turn.
     pub(super) app: Option<Box<App>>,
-    pub(super) link: Option<Rc<Options>>,
+    pub(super) link: Option<Rc<SharedLink>>,
     pub(super) halted: bool,
     /// On the network's list.
     pub(super) busy: bool,
-    sockets: Vec<Option<Socket>>,
+    sockets: Vec<Option<HostSocket>>,
     /// Sockets to be read or written, each once.
     ready: VecDeque<ConnId>,
     /// When the hub wants to be woken.
@@ -55,7 +55,7 @@ pub(super) struct App {
 }
 
 /// What the network knows of a stream.
-pub(super) struct Socket {
+pub(super) struct HostSocket {
     conn: ConnId,
     /// The wire, and which end of it this is; none while it connects.
     pub(super) wire: Option<(usize, usize)>,
@@ -89,7 +89,7 @@ impl Host {
         SocketAddr::new(self.ip, port)
     }
 
-    pub(super) fn socket(&mut self, conn: ConnId) -> Option<&mut Socket> {
+    pub(super) fn socket(&mut self, conn: ConnId) -> Option<&mut HostSocket> {
         self.sockets.get_mut(conn.index())?.as_mut().filter(|socket| socket.conn == conn)
     }
 
@@ -99,7 +99,7 @@ impl Host {
         }
         let interest = if wire.is_some() { Interest::READABLE } else { Interest::WRITABLE };
         self.sockets[conn.index()] =
-            Some(Socket { conn, wire, interest, ended: false, ready: false });
+            Some(HostSocket { conn, wire, interest, ended: false, ready: false });
     }
 
     /// Takes a socket away, if it is still there. Returns its wire, if it has one.
@@ -164,7 +164,7 @@ impl Network {
         if ended && pipe.mark() == Some(Mark::Reset) {
             // Nobody reads it any more, but a poller tells of it all the same.
             pipe.take_mark();
-            self.transcript.add(now, host, Some(conn), What::Reset);
+            self.transcript.add(now, host, Some(conn), Happened::Reset);
             return hub.reset(now, conn);
         }
         let readable = pipe.is_readable();
@@ -185,7 +185,7 @@ impl Network {
         match (*key, at) {
             _ if due == at => {}
             (Some(key), Some(at)) if due.is_some() => _ = self.due.set(key, at),
-            (_, Some(at)) => *key = Some(self.due.insert(at, Due::Wake(host))),
+            (_, Some(at)) => *key = Some(self.due.insert(at, WireEvent::Wake(host))),
             (Some(old), None) => {
                 self.due.cancel(old);
                 *key = None;
@@ -206,7 +206,7 @@ impl Network {
         let now = self.now;
         let at = &mut self.hosts[host];
         if at.socket(conn).is_some() {
-            self.transcript.add(now, host, Some(conn), What::ConnectFailed(why));
+            self.transcript.add(now, host, Some(conn), Happened::ConnectFailed(why));
             if let Some(app) = &mut at.app {
                 app.hub.connect_failed(now, conn, why);
             }
@@ -216,7 +216,7 @@ impl Network {
 
     /// Its process ends: whatever it has left is closed.
     fn halt(&mut self, host: usize) {
-        self.transcript.add(self.now, host, None, What::Halted);
+        self.transcript.add(self.now, host, None, Happened::Halted);
         self.hosts[host].halted = true;
         self.wake_at(host, None);
         let wires: Vec<_> = self.hosts[host].sockets.drain(..).flatten().collect();

@@ -76,14 +76,14 @@ use core::time::Duration;
 use slab::Slab;
 
 pub use self::explore::{Found, Smallest, explore, explore_sizes};
-pub use self::options::{Fault, Link, LinkOptions, Stalls};
+pub use self::options::{Link, LinkFault, LinkOptions, Stalls};
 pub use self::peer::{Peer, PeerState};
-pub use self::transcript::{Happening, What};
+pub use self::transcript::{Happened, Happening};
 
 use self::host::Host;
 use self::peer::PeerEnd;
-use self::transcript::Transcript;
-use self::wire::{Due, Listener, Wire};
+use self::transcript::NetTranscript;
+use self::wire::{Wire, WireEvent, WireListener};
 use crate::hub::Seed;
 use crate::testkit::Random;
 use crate::{Hub, Instant, ServiceId, Timers};
@@ -97,16 +97,16 @@ pub struct Network {
     random: Random,
     /// What it began with.
     seed: u64,
-    link: Rc<Options>,
+    link: Rc<SharedLink>,
     hosts: Vec<Host>,
     peers: Vec<PeerEnd>,
-    listeners: BTreeMap<SocketAddr, Listener>,
+    listeners: BTreeMap<SocketAddr, WireListener>,
     listens_everywhere: bool,
     wires: Slab<Wire>,
-    due: Timers<Due>,
+    due: Timers<WireEvent>,
     /// Hosts that have something to do, each once.
     busy: VecDeque<usize>,
-    transcript: Transcript,
+    transcript: NetTranscript,
     traffic: Traffic,
     patience: u64,
     /// What is read or written: one buffer for all.
@@ -114,14 +114,14 @@ pub struct Network {
 }
 
 /// A [`Link`], shared by all pipes that are made of it.
-struct Options {
+struct SharedLink {
     there: Rc<LinkOptions>,
     back: Rc<LinkOptions>,
 }
 
-impl From<Link> for Options {
+impl From<Link> for SharedLink {
     fn from(link: Link) -> Self {
-        Options { there: Rc::new(link.there), back: Rc::new(link.back) }
+        SharedLink { there: Rc::new(link.there), back: Rc::new(link.back) }
     }
 }
 
@@ -204,7 +204,7 @@ impl Network {
             wires: Slab::new(),
             due: Timers::new(),
             busy: VecDeque::new(),
-            transcript: Transcript::new(),
+            transcript: NetTranscript::new(),
             traffic: Traffic::default(),
             patience: PATIENCE,
             bytes: Vec::new(),
@@ -240,7 +240,7 @@ impl Network {
         }
         let id = self.hosts.len();
         for (service, address) in listens {
-            self.listeners.insert(*address, Listener::new(id, *service));
+            self.listeners.insert(*address, WireListener::new(id, *service));
         }
         Ok(self.lone_host(hub))
     }

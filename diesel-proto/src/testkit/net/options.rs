@@ -12,12 +12,12 @@ use crate::testkit::Random;
 ///
 /// ```
 /// use core::time::Duration;
-/// use diesel_proto::testkit::net::{Fault, LinkOptions};
+/// use diesel_proto::testkit::net::{LinkFault, LinkOptions};
 ///
 /// let bad = LinkOptions {
 ///     latency: Duration::from_millis(20)..=Duration::from_millis(200),
 ///     reads: 1..=7,
-///     resets: Fault::likely(10, 0..=5000),
+///     resets: LinkFault::likely(10, 0..=5000),
 ///     ..LinkOptions::default()
 /// };
 /// ```
@@ -43,9 +43,9 @@ pub struct LinkOptions {
     /// The direction ends: the reader sees the end of the stream, and what is written from there
     /// on goes nowhere. (A peer that ends its side by itself is
     /// [`Network::end`](super::Network::end).)
-    pub half_closes: Fault,
+    pub half_closes: LinkFault,
     /// The connection breaks, both ways; both ends are told.
-    pub resets: Fault,
+    pub resets: LinkFault,
 }
 
 impl Default for LinkOptions {
@@ -58,8 +58,8 @@ impl Default for LinkOptions {
             coalesce: Duration::ZERO,
             capacity: 256 << 10,
             stalls: Stalls::default(),
-            half_closes: Fault::NEVER,
-            resets: Fault::NEVER,
+            half_closes: LinkFault::NEVER,
+            resets: LinkFault::NEVER,
         }
     }
 }
@@ -81,25 +81,25 @@ impl Default for Stalls {
 
 /// How likely one direction of a connection fails, and after how many of its bytes.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Fault {
+pub struct LinkFault {
     /// How many connections in a hundred.
     pub percent: u64,
     /// After how many bytes: drawn. One that carries fewer does not fail.
     pub after: RangeInclusive<u64>,
 }
 
-impl Fault {
+impl LinkFault {
     /// It never fails.
-    pub const NEVER: Fault = Fault { percent: 0, after: 0..=0 };
+    pub const NEVER: LinkFault = LinkFault { percent: 0, after: 0..=0 };
 
     /// It fails after exactly this many bytes.
-    pub const fn at(byte: u64) -> Fault {
-        Fault { percent: 100, after: byte..=byte }
+    pub const fn at(byte: u64) -> LinkFault {
+        LinkFault { percent: 100, after: byte..=byte }
     }
 
     /// Of a hundred connections so many fail, each after a number of bytes drawn from `after`.
-    pub const fn likely(percent: u64, after: RangeInclusive<u64>) -> Fault {
-        Fault { percent, after }
+    pub const fn likely(percent: u64, after: RangeInclusive<u64>) -> LinkFault {
+        LinkFault { percent, after }
     }
 
     pub(super) fn draw(&self, random: &mut Random) -> Option<u64> {

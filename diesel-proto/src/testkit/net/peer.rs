@@ -6,7 +6,7 @@ use alloc::vec::Vec;
 use core::net::{Ipv4Addr, SocketAddr};
 
 use super::pipe::Mark;
-use super::wire::{End, Listener, Target};
+use super::wire::{WireEnd, WireListener, WireTarget};
 use super::{AddressInUse, HostId, Network};
 use crate::{ConnId, ServiceId};
 
@@ -37,7 +37,7 @@ pub enum PeerState {
 pub(super) struct PeerEnd {
     state: PeerState,
     wire: Option<(usize, usize)>,
-    far: Option<End>,
+    far: Option<WireEnd>,
     /// To be sent, as far as there is room.
     outbox: Vec<u8>,
     /// Where it is: one of its own, or where it was connected to.
@@ -75,12 +75,12 @@ impl Network {
     /// # Ok::<(), Box<dyn core::error::Error>>(())
     /// ```
     pub fn connect(&mut self, address: SocketAddr) -> Peer {
-        self.add_peer(Target::Address(address))
+        self.add_peer(WireTarget::Address(address))
     }
 
     /// A peer connects to a service, wherever it listens.
     pub fn connect_to(&mut self, host: HostId, service: ServiceId) -> Peer {
-        self.add_peer(Target::Service(host.0, service))
+        self.add_peer(WireTarget::Service(host.0, service))
     }
 
     /// The test itself listens at `address`: connections wait there until it
@@ -93,7 +93,7 @@ impl Network {
         if self.listeners.contains_key(&address) {
             return Err(AddressInUse(address));
         }
-        self.listeners.insert(address, Listener::of_test());
+        self.listeners.insert(address, WireListener::of_test());
         Ok(())
     }
 
@@ -109,7 +109,7 @@ impl Network {
         let end = self.next_waiting(address)?;
         let peer = self.push_peer();
         self.peers[peer].address = address;
-        let wire = self.join(end, Some(End::Peer(peer)));
+        let wire = self.join(end, Some(WireEnd::Peer(peer)));
         self.peer_joins(peer, wire, 1);
         self.peers[peer].state = PeerState::Open;
         self.begin(wire);
@@ -125,7 +125,7 @@ impl Network {
         end.is_some()
     }
 
-    fn next_waiting(&mut self, address: SocketAddr) -> Option<End> {
+    fn next_waiting(&mut self, address: SocketAddr) -> Option<WireEnd> {
         loop {
             let listener = self.listeners.get_mut(&address)?;
             if listener.host().is_some() {
@@ -250,14 +250,14 @@ impl Network {
     /// never accepted.
     pub fn far_end(&self, peer: Peer) -> Option<(HostId, ConnId)> {
         match self.peers.get(peer.0)?.far? {
-            End::Host(host, conn) => Some((HostId(host), conn)),
-            End::Peer(_) => None,
+            WireEnd::Host(host, conn) => Some((HostId(host), conn)),
+            WireEnd::Peer(_) => None,
         }
     }
 
-    fn add_peer(&mut self, target: Target) -> Peer {
+    fn add_peer(&mut self, target: WireTarget) -> Peer {
         let peer = self.push_peer();
-        self.reach(End::Peer(peer), target);
+        self.reach(WireEnd::Peer(peer), target);
         Peer(peer)
     }
 

@@ -28,7 +28,7 @@ pub(super) struct Pipe {
     /// Bytes from `head` on that have arrived.
     arrived: usize,
     /// None arrives before those in front of it, whatever its own time.
-    parts: VecDeque<Part>,
+    parts: VecDeque<PipePart>,
     /// What came after all bytes that have arrived.
     mark: Option<Mark>,
     /// All bytes that were written.
@@ -46,13 +46,13 @@ pub(super) struct Pipe {
 }
 
 #[derive(Clone, Copy)]
-struct Part {
+struct PipePart {
     at: Instant,
-    what: What,
+    what: PipeEvent,
 }
 
 #[derive(Clone, Copy)]
-enum What {
+enum PipeEvent {
     Bytes(usize),
     Mark(Mark),
 }
@@ -130,7 +130,7 @@ impl Pipe {
                     false => Duration::ZERO,
                 };
                 let at = self.arrival(now, n, stall);
-                self.parts.push_back(Part { at, what: What::Bytes(n) });
+                self.parts.push_back(PipePart { at, what: PipeEvent::Bytes(n) });
             }
         }
         wrote.failed = self.fail(now);
@@ -156,7 +156,7 @@ impl Pipe {
         if self.ended < Some(mark) {
             self.ended = Some(mark);
             let at = self.arrival(now, 0, Duration::ZERO);
-            self.parts.push_back(Part { at, what: What::Mark(mark) });
+            self.parts.push_back(PipePart { at, what: PipeEvent::Mark(mark) });
         }
     }
 
@@ -190,8 +190,8 @@ impl Pipe {
                 break;
             }
             match part.what {
-                What::Bytes(n) => self.arrived += n,
-                What::Mark(mark) => self.mark = Some(mark),
+                PipeEvent::Bytes(n) => self.arrived += n,
+                PipeEvent::Mark(mark) => self.mark = Some(mark),
             }
             self.parts.pop_front();
             any = true;

@@ -132,7 +132,7 @@ fn the_same_seed_is_the_same_run() {
         let options = LinkOptions {
             latency: ms(1)..=ms(50),
             reads: 1..=9,
-            resets: Fault::likely(50, 0..=200),
+            resets: LinkFault::likely(50, 0..=200),
             ..LinkOptions::default()
         };
         let (mut network, _) = echoing(seed, options);
@@ -151,7 +151,7 @@ fn the_same_seed_is_the_same_run() {
 #[test]
 fn a_link_breaks_at_the_byte_that_it_is_told() {
     for byte in 0..10 {
-        let there = LinkOptions { resets: Fault::at(byte), ..LinkOptions::default() };
+        let there = LinkOptions { resets: LinkFault::at(byte), ..LinkOptions::default() };
         let (mut network, _) = echoing(1, LinkOptions::default());
         network.link(Link { there, back: LinkOptions::default() });
         let lines = watched(&mut network);
@@ -171,7 +171,7 @@ fn a_link_breaks_at_the_byte_that_it_is_told() {
 
 #[test]
 fn a_link_ends_one_way_and_the_other_goes_on() {
-    let there = LinkOptions { half_closes: Fault::at(4), ..LinkOptions::default() };
+    let there = LinkOptions { half_closes: LinkFault::at(4), ..LinkOptions::default() };
     let mut hub = Hub::default();
     let service = hub.add_service(async |mut conn: Conn| {
         let all = conn.to_end(100).await?;
@@ -342,7 +342,7 @@ fn a_peer_that_resets_is_gone() {
     let closes = Rc::new(RefCell::new(vec![]));
     let seen = Rc::clone(&closes);
     network.watch(move |happening| {
-        if let What::Closed(cause) = happening.what {
+        if let Happened::Closed(cause) = happening.what {
             seen.borrow_mut().push(cause);
         }
     });

@@ -18,13 +18,13 @@ pub struct Happening<'a> {
     /// Which of its connections, if it was about one.
     pub conn: Option<ConnId>,
     /// What.
-    pub what: What<'a>,
+    pub what: Happened<'a>,
 }
 
 /// What a hub was told (the first eight), or did.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
-pub enum What<'a> {
+pub enum Happened<'a> {
     /// A service has a new connection, from there.
     Accepted(ServiceId, Address),
     /// A connection was not accepted.
@@ -57,24 +57,24 @@ pub enum What<'a> {
     Halted,
 }
 
-impl What<'_> {
+impl Happened<'_> {
     fn tag(&self) -> u8 {
         match self {
-            What::Accepted(..) => 1,
-            What::Refused(..) => 2,
-            What::Connected => 3,
-            What::ConnectFailed(_) => 4,
-            What::Received(_) => 5,
-            What::Eof => 6,
-            What::Reset => 7,
-            What::Connects(_) => 8,
-            What::Sent(_) => 9,
-            What::HalfClosed => 10,
-            What::Closed(_) => 11,
-            What::Notice(_) => 12,
-            What::Halted => 13,
-            What::Aborted(_) => 14,
-            What::WriteFailed => 15,
+            Happened::Accepted(..) => 1,
+            Happened::Refused(..) => 2,
+            Happened::Connected => 3,
+            Happened::ConnectFailed(_) => 4,
+            Happened::Received(_) => 5,
+            Happened::Eof => 6,
+            Happened::Reset => 7,
+            Happened::Connects(_) => 8,
+            Happened::Sent(_) => 9,
+            Happened::HalfClosed => 10,
+            Happened::Closed(_) => 11,
+            Happened::Notice(_) => 12,
+            Happened::Halted => 13,
+            Happened::Aborted(_) => 14,
+            Happened::WriteFailed => 15,
         }
     }
 }
@@ -87,42 +87,48 @@ impl fmt::Display for Happening<'_> {
             write!(f, "/{}", conn.index())?;
         }
         match &self.what {
-            What::Accepted(_, peer) => write!(f, " accepted {peer}"),
-            What::Refused(_, peer) => write!(f, " refused {peer}"),
-            What::Connected => f.write_str(" connected"),
-            What::ConnectFailed(why) => write!(f, " not connected: {why}"),
-            What::Received(bytes) => write!(f, " < \"{}\"", bytes.escape_ascii()),
-            What::Eof => f.write_str(" peer ended"),
-            What::Reset => f.write_str(" reset"),
-            What::WriteFailed => f.write_str(" cannot write"),
-            What::Connects(address) => write!(f, " connects to {address}"),
-            What::Sent(bytes) => write!(f, " > \"{}\"", bytes.escape_ascii()),
-            What::HalfClosed => f.write_str(" ends"),
-            What::Closed(cause) => write!(f, " closed: {cause}"),
-            What::Aborted(cause) => write!(f, " aborted: {cause}"),
-            What::Notice(notice) => write!(f, " says: {notice}"),
-            What::Halted => f.write_str(" halted"),
+            Happened::Accepted(_, peer) => write!(f, " accepted {peer}"),
+            Happened::Refused(_, peer) => write!(f, " refused {peer}"),
+            Happened::Connected => f.write_str(" connected"),
+            Happened::ConnectFailed(why) => write!(f, " not connected: {why}"),
+            Happened::Received(bytes) => write!(f, " < \"{}\"", bytes.escape_ascii()),
+            Happened::Eof => f.write_str(" peer ended"),
+            Happened::Reset => f.write_str(" reset"),
+            Happened::WriteFailed => f.write_str(" cannot write"),
+            Happened::Connects(address) => write!(f, " connects to {address}"),
+            Happened::Sent(bytes) => write!(f, " > \"{}\"", bytes.escape_ascii()),
+            Happened::HalfClosed => f.write_str(" ends"),
+            Happened::Closed(cause) => write!(f, " closed: {cause}"),
+            Happened::Aborted(cause) => write!(f, " aborted: {cause}"),
+            Happened::Notice(notice) => write!(f, " says: {notice}"),
+            Happened::Halted => f.write_str(" halted"),
         }
     }
 }
 
 pub(super) type Watcher = Box<dyn FnMut(&Happening<'_>)>;
 
-pub(super) struct Transcript {
+pub(super) struct NetTranscript {
     hash: Fnv,
     pub(super) watcher: Option<Watcher>,
 }
 
-impl Transcript {
+impl NetTranscript {
     pub(super) fn new() -> Self {
-        Transcript { hash: Fnv::new(), watcher: None }
+        NetTranscript { hash: Fnv::new(), watcher: None }
     }
 
     pub(super) fn hash(&self) -> u64 {
         self.hash.0
     }
 
-    pub(super) fn add(&mut self, at: Instant, host: usize, conn: Option<ConnId>, what: What<'_>) {
+    pub(super) fn add(
+        &mut self,
+        at: Instant,
+        host: usize,
+        conn: Option<ConnId>,
+        what: Happened<'_>,
+    ) {
         let hash = &mut self.hash;
         hash.add(&at.as_nanos().to_le_bytes());
         hash.add(&(host as u32).to_le_bytes());
@@ -132,23 +138,23 @@ impl Transcript {
         hash.add(&generation.to_le_bytes());
         hash.add(&[what.tag()]);
         match &what {
-            What::Received(bytes) | What::Sent(bytes) => {
+            Happened::Received(bytes) | Happened::Sent(bytes) => {
                 hash.add(&(bytes.len() as u32).to_le_bytes());
                 hash.add(bytes);
             }
             // The rest is rare, and its words say all. (Writing to a hash cannot fail.)
-            What::Accepted(_, peer) | What::Refused(_, peer) | What::Connects(peer) => {
+            Happened::Accepted(_, peer) | Happened::Refused(_, peer) | Happened::Connects(peer) => {
                 _ = write!(hash, "{peer}");
             }
-            What::ConnectFailed(why) => _ = write!(hash, "{why}"),
-            What::Closed(cause) | What::Aborted(cause) => _ = write!(hash, "{cause}"),
-            What::Notice(notice) => _ = write!(hash, "{notice}"),
-            What::Connected
-            | What::Eof
-            | What::Reset
-            | What::WriteFailed
-            | What::HalfClosed
-            | What::Halted => {}
+            Happened::ConnectFailed(why) => _ = write!(hash, "{why}"),
+            Happened::Closed(cause) | Happened::Aborted(cause) => _ = write!(hash, "{cause}"),
+            Happened::Notice(notice) => _ = write!(hash, "{notice}"),
+            Happened::Connected
+            | Happened::Eof
+            | Happened::Reset
+            | Happened::WriteFailed
+            | Happened::HalfClosed
+            | Happened::Halted => {}
         }
         if let Some(watcher) = &mut self.watcher {
             watcher(&Happening { at, host: HostId(host), conn, what });

@@ -10,7 +10,7 @@ use core::net::SocketAddr;
 use super::ends::Ends;
 use super::host::App;
 use super::pipe::{Mark, Pipe, Wrote};
-use super::{Network, Options};
+use super::{Network, SharedLink};
 use crate::{Address, ConnId, ConnectErrorKind, ServiceId};
 
 /// Connections that wait to be accepted, for one listener. Further ones get no answer.
@@ -19,40 +19,40 @@ const BACKLOG: usize = 1024;
 /// A connection: `pipes[0]` leads from `ends[0]`, which connected, to `ends[1]`, which was
 /// listening; `pipes[1]` leads back.
 pub(super) struct Wire {
-    pub(super) ends: [Option<End>; 2],
+    pub(super) ends: [Option<WireEnd>; 2],
     pub(super) pipes: [Pipe; 2],
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum End {
+pub(super) enum WireEnd {
     Host(usize, ConnId),
     Peer(usize),
 }
 
 /// What a connection is made to.
 #[derive(Clone, Copy)]
-pub(super) enum Target {
+pub(super) enum WireTarget {
     Address(SocketAddr),
     Service(usize, ServiceId),
 }
 
 /// What falls due.
-pub(super) enum Due {
+pub(super) enum WireEvent {
     /// A hub wants to run.
     Wake(usize),
     /// Something arrives at the end of a pipe.
     Arrival { wire: usize, side: usize },
     /// Who connects reaches what it connects to.
-    Reached(End, Target),
+    Reached(WireEnd, WireTarget),
     /// It hears that nobody listens there.
-    Refused(End),
+    Refused(WireEnd),
 }
 
 /// Whoever listens at an address.
-pub(super) struct Listener {
+pub(super) struct WireListener {
     owner: Owner,
     stopped: bool,
-    backlog: VecDeque<End>,
+    backlog: VecDeque<WireEnd>,
 }
 
 #[derive(Clone, Copy)]
@@ -62,15 +62,15 @@ enum Owner {
     Test,
 }
 
-impl Listener {
+impl WireListener {
     pub(super) fn new(host: usize, service: ServiceId) -> Self {
         let owner = Owner::Service(host, service);
-        Listener { owner, stopped: false, backlog: VecDeque::new() }
+        WireListener { owner, stopped: false, backlog: VecDeque::new() }
     }
 
     /// Its connections wait for the test to accept them.
     pub(super) fn of_test() -> Self {
-        Listener { owner: Owner::Test, stopped: true, backlog: VecDeque::new() }
+        WireListener { owner: Owner::Test, stopped: true, backlog: VecDeque::new() }
     }
 
     pub(super) fn host(&self) -> Option<usize> {
@@ -80,56 +80,56 @@ impl Listener {
         }
     }
 
-    pub(super) fn next_in_backlog(&mut self) -> Option<End> {
+    pub(super) fn next_in_backlog(&mut self) -> Option<WireEnd> {
         self.backlog.pop_front()
     }
 }
 
 impl Network {
-    pub(super) fn fall_due(&mut self, due: Due) {
+    pub(super) fn fall_due(&mut self, due: WireEvent) {
         match due {
-            Due::Wake(host) => self.make_busy(host),
-            Due::Arrival { wire, side } => {
+            WireEvent::Wake(host) => self.make_busy(host),
+            WireEvent::Arrival { wire, side } => {
                 if let Some(at) = self.wires.get_mut(wire) {
                     at.pipes[side].timer = None;
                     self.get_on(wire, side);
                 }
             }
-            Due::Reached(end, target) => self.reached(end, target),
-            Due::Refused(end) => self.refused(end),
+            WireEvent::Reached(end, target) => self.reached(end, target),
+            WireEvent::Refused(end) => self.refused(end),
         }
     }
 
     /// Someone connects.
-    pub(super) fn reach(&mut self, end: End, target: Target) {
+    pub(super) fn reach(&mut self, end: WireEnd, target: WireTarget) {
         let there = self.options_of(end).there.clone();
         let latency = super::options::draw_duration(&there.latency, &mut self.random);
-        self.due.insert(self.now + latency, Due::Reached(end, target));
+        self.due.insert(self.now + latency, WireEvent::Reached(end, target));
     }
 
-    fn options_of(&self, end: End) -> Rc<Options> {
+    fn options_of(&self, end: WireEnd) -> Rc<SharedLink> {
         match end {
-            End::Host(host, _) => self.hosts[host].link.as_ref().unwrap_or(&self.link).clone(),
-            End::Peer(_) => self.link.clone(),
+            WireEnd::Host(host, _) => self.hosts[host].link.as_ref().unwrap_or(&self.link).clone(),
+            WireEnd::Peer(_) => self.link.clone(),
         }
     }
 
-    fn reached(&mut self, end: End, target: Target) {
+    fn reached(&mut self, end: WireEnd, target: WireTarget) {
         if !self.still_connects(end) {
             return;
         }
         let address = match target {
-            Target::Service(host, service) => return self.let_in(end, host, service),
-            Target::Address(address) => address,
+            WireTarget::Service(host, service) => return self.let_in(end, host, service),
+            WireTarget::Address(address) => address,
         };
         if self.listens_everywhere {
-            self.listeners.entry(address).or_insert_with(Listener::of_test);
+            self.listeners.entry(address).or_insert_with(WireListener::of_test);
         }
         match self.listeners.get_mut(&address) {
             None => {
                 let back = self.options_of(end).back.clone();
                 let latency = super::options::draw_duration(&back.latency, &mut self.random);
-                self.due.insert(self.now + latency, Due::Refused(end));
+                self.due.insert(self.now + latency, WireEvent::Refused(end));
             }
             Some(listener) if listener.stopped => {
                 if listener.backlog.len() < BACKLOG {
@@ -144,28 +144,28 @@ impl Network {
         }
     }
 
-    pub(super) fn refused(&mut self, end: End) {
+    pub(super) fn refused(&mut self, end: WireEnd) {
         self.traffic.refused += 1;
         match end {
-            End::Host(host, conn) => self.connect_failed(host, conn, ConnectErrorKind::Refused),
-            End::Peer(peer) => self.peer_refused(peer),
+            WireEnd::Host(host, conn) => self.connect_failed(host, conn, ConnectErrorKind::Refused),
+            WireEnd::Peer(peer) => self.peer_refused(peer),
         }
     }
 
     /// Whether an end that connects has not given up.
-    pub(super) fn still_connects(&mut self, end: End) -> bool {
+    pub(super) fn still_connects(&mut self, end: WireEnd) -> bool {
         match end {
-            End::Host(host, conn) => {
+            WireEnd::Host(host, conn) => {
                 self.hosts[host].socket(conn).is_some_and(|socket| socket.wire.is_none())
             }
-            End::Peer(peer) => self.peer_connects(peer),
+            WireEnd::Peer(peer) => self.peer_connects(peer),
         }
     }
 
-    fn let_in(&mut self, end: End, host: usize, service: ServiceId) {
+    fn let_in(&mut self, end: WireEnd, host: usize, service: ServiceId) {
         let from = match end {
-            End::Host(host, _) => Address::Socket(self.hosts[host].next_address()),
-            End::Peer(peer) => Address::Socket(self.peer_address(peer)),
+            WireEnd::Host(host, _) => Address::Socket(self.hosts[host].next_address()),
+            WireEnd::Peer(peer) => Address::Socket(self.peer_address(peer)),
         };
         let app = self.hosts.get_mut(host).filter(|at| !at.halted).and_then(|at| at.app.take());
         let Some(mut app) = app else { return self.refused(end) };
@@ -178,7 +178,7 @@ impl Network {
     }
 
     /// Makes a connection from `end`, which is told.
-    pub(super) fn join(&mut self, end: End, accepted: Option<End>) -> usize {
+    pub(super) fn join(&mut self, end: WireEnd, accepted: Option<WireEnd>) -> usize {
         self.traffic.connections += 1;
         let options = self.options_of(end);
         let there = Pipe::new(options.there.clone(), self.random.fork());
@@ -186,12 +186,12 @@ impl Network {
         back.put(self.now, Mark::Connected);
         let wire = self.wires.insert(Wire { ends: [Some(end), accepted], pipes: [there, back] });
         match end {
-            End::Host(host, conn) => {
+            WireEnd::Host(host, conn) => {
                 if let Some(socket) = self.hosts[host].socket(conn) {
                     socket.wire = Some((wire, 0));
                 }
             }
-            End::Peer(peer) => self.peer_joins(peer, wire, 0),
+            WireEnd::Peer(peer) => self.peer_joins(peer, wire, 0),
         }
         wire
     }
@@ -229,14 +229,14 @@ impl Network {
         if let Some(next) = pipe.next_arrival().filter(|next| *next > now)
             && pipe.timer.is_none()
         {
-            pipe.timer = Some(self.due.insert(next, Due::Arrival { wire, side }));
+            pipe.timer = Some(self.due.insert(next, WireEvent::Arrival { wire, side }));
         }
         if !arrived {
             return;
         }
         match at.ends[1 - side] {
-            Some(End::Host(host, conn)) => self.make_ready(host, conn),
-            Some(End::Peer(peer)) => self.peer_reads(peer),
+            Some(WireEnd::Host(host, conn)) => self.make_ready(host, conn),
+            Some(WireEnd::Peer(peer)) => self.peer_reads(peer),
             None => {
                 pipe.take_mark();
                 if pipe.discard() {
@@ -257,8 +257,8 @@ impl Network {
             return;
         }
         match ends[side] {
-            Some(End::Host(host, conn)) => self.make_ready(host, conn),
-            Some(End::Peer(peer)) => self.peer_writes(peer),
+            Some(WireEnd::Host(host, conn)) => self.make_ready(host, conn),
+            Some(WireEnd::Peer(peer)) => self.peer_writes(peer),
             None => {}
         }
     }
@@ -285,7 +285,7 @@ impl Network {
     }
 
     pub(super) fn stop_accepting(&mut self, host: usize, service: ServiceId, stop: bool) {
-        let owned = |listener: &Listener| matches!(listener.owner, Owner::Service(h, s) if h == host && s == service);
+        let owned = |listener: &WireListener| matches!(listener.owner, Owner::Service(h, s) if h == host && s == service);
         let mut waiting = VecDeque::new();
         for listener in self.listeners.values_mut().filter(|listener| owned(listener)) {
             listener.stopped = stop;
@@ -297,7 +297,7 @@ impl Network {
         let address = self.listeners.iter().find(|(_, listener)| owned(listener));
         let Some(address) = address.map(|(address, _)| *address) else { return };
         for end in waiting {
-            self.due.insert(self.now, Due::Reached(end, Target::Address(address)));
+            self.due.insert(self.now, WireEvent::Reached(end, WireTarget::Address(address)));
         }
     }
 }

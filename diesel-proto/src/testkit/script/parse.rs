@@ -6,7 +6,7 @@ use alloc::vec::Vec;
 use core::fmt;
 use core::time::Duration;
 
-use super::{Line, Script, Step};
+use super::{Script, ScriptLine, ScriptStep};
 
 /// A line that is none of a script's.
 ///
@@ -76,20 +76,20 @@ pub(super) fn script(text: &str) -> Result<Script, ParseError> {
             text: line.to_owned(),
             problem,
         })?;
-        script.lines.push(Line { number, step });
+        script.lines.push(ScriptLine { number, step });
     }
     Ok(script)
 }
 
-fn step(line: &str, names: &mut Vec<String>) -> Result<Step, Problem> {
+fn step(line: &str, names: &mut Vec<String>) -> Result<ScriptStep, Problem> {
     if let Some(time) = line.strip_prefix('+') {
-        return Ok(Step::Passes(duration(time)?));
+        return Ok(ScriptStep::Passes(duration(time)?));
     }
     if let Some(time) = line.strip_prefix("shut down within ") {
-        return Ok(Step::ShutDown(duration(time)?));
+        return Ok(ScriptStep::ShutDown(duration(time)?));
     }
     if line == "halted" {
-        return Ok(Step::Halted);
+        return Ok(ScriptStep::Halted);
     }
     let (name, rest) = match line.find(is_no_letter) {
         Some(end) => line.split_at(end),
@@ -99,39 +99,39 @@ fn step(line: &str, names: &mut Vec<String>) -> Result<Step, Problem> {
         return Err(Problem::NotAName);
     }
     let rest = rest.trim_start();
-    let step: fn(usize) -> Step = match rest {
-        "connects" => |who| Step::Connects(who, None),
-        "ends" => Step::Ends,
-        "closes" => Step::Closes,
-        "resets" => Step::Resets,
-        "stops reading" => Step::StopsReading,
-        "reads again" => Step::ReadsAgain,
-        "closed" => |who| Step::Closed(who, None),
-        "open" => Step::Open,
+    let step: fn(usize) -> ScriptStep = match rest {
+        "connects" => |who| ScriptStep::Connects(who, None),
+        "ends" => ScriptStep::Ends,
+        "closes" => ScriptStep::Closes,
+        "resets" => ScriptStep::Resets,
+        "stops reading" => ScriptStep::StopsReading,
+        "reads again" => ScriptStep::ReadsAgain,
+        "closed" => |who| ScriptStep::Closed(who, None),
+        "open" => ScriptStep::Open,
         _ => return step_with_text(who(name, names), rest),
     };
     Ok(step(who(name, names)))
 }
 
-fn step_with_text(who: usize, rest: &str) -> Result<Step, Problem> {
+fn step_with_text(who: usize, rest: &str) -> Result<ScriptStep, Problem> {
     if let Some(text) = rest.strip_prefix('>') {
-        return Ok(Step::Sends(who, bytes(text)?));
+        return Ok(ScriptStep::Sends(who, bytes(text)?));
     }
     if let Some(text) = rest.strip_prefix('<') {
-        return Ok(Step::Sees(who, bytes(text)?));
+        return Ok(ScriptStep::Sees(who, bytes(text)?));
     }
     if let Some(service) = rest.strip_prefix("connects to ") {
-        return Ok(Step::Connects(who, Some(service.trim().to_string())));
+        return Ok(ScriptStep::Connects(who, Some(service.trim().to_string())));
     }
     let address = |text: &str| text.trim().parse().map_err(|_| Problem::NotAnAddress);
     if let Some(text) = rest.strip_prefix("accepts ") {
-        return Ok(Step::Accepts(who, address(text)?));
+        return Ok(ScriptStep::Accepts(who, address(text)?));
     }
     if let Some(text) = rest.strip_prefix("refuses ") {
-        return Ok(Step::Refuses(who, address(text)?));
+        return Ok(ScriptStep::Refuses(who, address(text)?));
     }
     if let Some(cause) = rest.strip_prefix("closed:") {
-        return Ok(Step::Closed(who, Some(cause.trim().to_string())));
+        return Ok(ScriptStep::Closed(who, Some(cause.trim().to_string())));
     }
     Err(Problem::NotALine)
 }

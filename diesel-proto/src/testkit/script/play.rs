@@ -10,13 +10,13 @@ use core::fmt;
 use core::net::SocketAddr;
 use core::time::Duration;
 
-use super::{Script, Step};
-use crate::testkit::net::{HostId, LinkOptions, Network, Peer, PeerState, Restless, What};
+use super::{Script, ScriptStep};
+use crate::testkit::net::{Happened, HostId, LinkOptions, Network, Peer, PeerState, Restless};
 use crate::{ConnId, Hub, Instant, ServiceId};
 
 /// How what is sent is cut.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Cut {
+pub(super) enum CutMode {
     /// Not at all.
     None,
     /// In two, before this byte of all that is sent.
@@ -27,13 +27,13 @@ pub(super) enum Cut {
     Narrow,
 }
 
-impl fmt::Display for Cut {
+impl fmt::Display for CutMode {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Cut::None => f.write_str("with nothing cut"),
-            Cut::Before(byte) => write!(f, "with what is sent cut in two before byte {byte}"),
-            Cut::Everywhere => f.write_str("with what is sent coming a byte at a time"),
-            Cut::Narrow => f.write_str("with what is answered taken a byte at a time"),
+            CutMode::None => f.write_str("with nothing cut"),
+            CutMode::Before(byte) => write!(f, "with what is sent cut in two before byte {byte}"),
+            CutMode::Everywhere => f.write_str("with what is sent coming a byte at a time"),
+            CutMode::Narrow => f.write_str("with what is answered taken a byte at a time"),
         }
     }
 }
@@ -50,7 +50,7 @@ pub struct Mismatch {
     /// What came instead.
     pub instead: String,
     script: String,
-    cut: Cut,
+    cut: CutMode,
 }
 
 impl fmt::Display for Mismatch {
@@ -81,11 +81,11 @@ impl fmt::Debug for Mismatch {
 impl core::error::Error for Mismatch {}
 
 /// What a step has instead of coming true.
-type Outcome = Result<(), String>;
+type StepResult = Result<(), String>;
 
-pub(super) fn play(script: &Script, hub: Hub, cut: Cut) -> Result<(), Mismatch> {
-    let mut stage = Stage::new(script, hub, cut);
-    let mismatch = |stage: &Stage<'_>, line, instead| Mismatch {
+pub(super) fn play(script: &Script, hub: Hub, cut: CutMode) -> Result<(), Mismatch> {
+    let mut stage = ScriptStage::new(script, hub, cut);
+    let mismatch = |stage: &ScriptStage<'_>, line, instead| Mismatch {
         line,
         at: stage.network.now(),
         instead,
@@ -99,11 +99,11 @@ pub(super) fn play(script: &Script, hub: Hub, cut: Cut) -> Result<(), Mismatch> 
     stage.all_is_seen().map_err(|instead| mismatch(&stage, end, instead))
 }
 
-struct Stage<'a> {
+struct ScriptStage<'a> {
     script: &'a Script,
     network: Network,
     host: HostId,
-    cut: Cut,
+    cut: CutMode,
     /// For each name, once it is there.
     peers: Vec<Option<Peer>>,
     /// Bytes sent so far.
@@ -112,10 +112,10 @@ struct Stage<'a> {
     causes: Rc<RefCell<BTreeMap<ConnId, String>>>,
 }
 
-impl<'a> Stage<'a> {
-    fn new(script: &'a Script, hub: Hub, cut: Cut) -> Self {
+impl<'a> ScriptStage<'a> {
+    fn new(script: &'a Script, hub: Hub, cut: CutMode) -> Self {
         let mut network = Network::new(0);
-        if cut == Cut::Narrow {
+        if cut == CutMode::Narrow {
             network.link(LinkOptions { writes: 1..=1, ..LinkOptions::default() });
         }
         network.listen_everywhere();
@@ -123,20 +123,20 @@ impl<'a> Stage<'a> {
         let seen = Rc::clone(&causes);
         network.watch(move |happening| {
             let (Some(conn), what) = (happening.conn, &happening.what) else { return };
-            if let What::Closed(cause) | What::Aborted(cause) = what {
+            if let Happened::Closed(cause) | Happened::Aborted(cause) = what {
                 seen.borrow_mut().insert(conn, cause.to_string());
             }
         });
         let host = network.lone_host(hub);
         let peers = vec![None; script.names.len()];
-        Stage { script, network, host, cut, peers, sent: 0, causes }
+        ScriptStage { script, network, host, cut, peers, sent: 0, causes }
     }
 
-    fn act(&mut self, step: &Step) -> Outcome {
+    fn act(&mut self, step: &ScriptStep) -> StepResult {
         match step {
-            Step::Sees(who, bytes) => return self.sees(*who, bytes),
-            Step::Closed(who, cause) => return self.closed(*who, cause.as_deref()),
-            Step::Open(who) => {
+            ScriptStep::Sees(who, bytes) => return self.sees(*who, bytes),
+            ScriptStep::Closed(who, cause) => return self.closed(*who, cause.as_deref()),
+            ScriptStep::Open(who) => {
                 let peer = self.peer(*who)?;
                 let state = self.network.peer_state(peer);
                 return match state == PeerState::Open {
@@ -144,48 +144,51 @@ impl<'a> Stage<'a> {
                     false => Err(self.says(*who, state)),
                 };
             }
-            Step::Halted if self.network.has_halted(self.host) => return Ok(()),
-            Step::Halted => return Err("it goes on".to_string()),
+            ScriptStep::Halted if self.network.has_halted(self.host) => return Ok(()),
+            ScriptStep::Halted => return Err("it goes on".to_string()),
             _ => self.all_is_seen()?,
         }
         match step {
-            Step::Connects(who, service) => self.connect(*who, service.as_deref())?,
-            Step::Sends(who, bytes) => return self.sends(*who, bytes),
-            Step::Passes(time) => return self.run(*time),
-            Step::ShutDown(grace) => self.network.drain(self.host, *grace),
-            Step::Accepts(who, address) => self.accepts(*who, *address)?,
-            Step::Refuses(_, address) => {
+            ScriptStep::Connects(who, service) => self.connect(*who, service.as_deref())?,
+            ScriptStep::Sends(who, bytes) => return self.sends(*who, bytes),
+            ScriptStep::Passes(time) => return self.run(*time),
+            ScriptStep::ShutDown(grace) => self.network.drain(self.host, *grace),
+            ScriptStep::Accepts(who, address) => self.accepts(*who, *address)?,
+            ScriptStep::Refuses(_, address) => {
                 self.run(Duration::ZERO)?;
                 if !self.network.refuse(*address) {
                     return Err(alloc::format!("nobody connects to {address}"));
                 }
             }
-            Step::Ends(who) => {
+            ScriptStep::Ends(who) => {
                 let peer = self.peer(*who)?;
                 self.network.end(peer);
             }
-            Step::Closes(who) => {
+            ScriptStep::Closes(who) => {
                 let peer = self.peer(*who)?;
                 self.network.close(peer);
             }
-            Step::Resets(who) => {
+            ScriptStep::Resets(who) => {
                 let peer = self.peer(*who)?;
                 self.network.reset(peer);
             }
-            Step::StopsReading(who) => {
+            ScriptStep::StopsReading(who) => {
                 let peer = self.peer(*who)?;
                 self.network.stop_reading(peer);
             }
-            Step::ReadsAgain(who) => {
+            ScriptStep::ReadsAgain(who) => {
                 let peer = self.peer(*who)?;
                 self.network.read_again(peer);
             }
-            Step::Sees(..) | Step::Closed(..) | Step::Open(_) | Step::Halted => {}
+            ScriptStep::Sees(..)
+            | ScriptStep::Closed(..)
+            | ScriptStep::Open(_)
+            | ScriptStep::Halted => {}
         }
         self.run(Duration::ZERO)
     }
 
-    fn run(&mut self, time: Duration) -> Outcome {
+    fn run(&mut self, time: Duration) -> StepResult {
         self.network.run_for(time).map_err(|restless: Restless| restless.to_string())
     }
 
@@ -198,7 +201,7 @@ impl<'a> Stage<'a> {
         self.peers[who].ok_or_else(|| "nobody is there".to_string())
     }
 
-    fn connect(&mut self, who: usize, service: Option<&str>) -> Outcome {
+    fn connect(&mut self, who: usize, service: Option<&str>) -> StepResult {
         if self.peers[who].is_some() {
             return Err(self.name(who) + " is connected already");
         }
@@ -212,7 +215,7 @@ impl<'a> Stage<'a> {
         }
     }
 
-    fn accepts(&mut self, who: usize, address: SocketAddr) -> Outcome {
+    fn accepts(&mut self, who: usize, address: SocketAddr) -> StepResult {
         if self.peers[who].is_some() {
             return Err(self.name(who) + " is connected already");
         }
@@ -235,28 +238,28 @@ impl<'a> Stage<'a> {
         found.ok_or_else(|| "there is no such service".to_string())
     }
 
-    fn sends(&mut self, who: usize, bytes: &[u8]) -> Outcome {
+    fn sends(&mut self, who: usize, bytes: &[u8]) -> StepResult {
         let peer = self.peer(who)?;
         let before = self.sent;
         self.sent += bytes.len();
         match self.cut {
-            Cut::Before(at) if before < at && at < self.sent => {
+            CutMode::Before(at) if before < at && at < self.sent => {
                 let (first, second) = bytes.split_at(at - before);
                 self.deliver(peer, first)?;
                 self.deliver(peer, second)
             }
-            Cut::Everywhere => bytes.iter().try_for_each(|byte| self.deliver(peer, &[*byte])),
+            CutMode::Everywhere => bytes.iter().try_for_each(|byte| self.deliver(peer, &[*byte])),
             _ => self.deliver(peer, bytes),
         }
     }
 
     /// What came before the next cut is dealt with first.
-    fn deliver(&mut self, peer: Peer, bytes: &[u8]) -> Outcome {
+    fn deliver(&mut self, peer: Peer, bytes: &[u8]) -> StepResult {
         self.network.send(peer, bytes);
         self.run(Duration::ZERO)
     }
 
-    fn sees(&mut self, who: usize, bytes: &[u8]) -> Outcome {
+    fn sees(&mut self, who: usize, bytes: &[u8]) -> StepResult {
         let peer = self.peer(who)?;
         let got = self.network.got(peer);
         if got.starts_with(bytes) && (!bytes.is_empty() || got.is_empty()) {
@@ -270,7 +273,7 @@ impl<'a> Stage<'a> {
     }
 
     /// The other side has ended, and nothing is left to be seen. Then this one ends as well.
-    fn closed(&mut self, who: usize, cause: Option<&str>) -> Outcome {
+    fn closed(&mut self, who: usize, cause: Option<&str>) -> StepResult {
         let peer = self.peer(who)?;
         self.nothing_left(who, peer)?;
         let state = self.network.peer_state(peer);
@@ -289,7 +292,7 @@ impl<'a> Stage<'a> {
         }
     }
 
-    fn all_is_seen(&mut self) -> Outcome {
+    fn all_is_seen(&mut self) -> StepResult {
         for who in 0..self.peers.len() {
             if let Some(peer) = self.peers[who] {
                 self.nothing_left(who, peer)?;
@@ -298,7 +301,7 @@ impl<'a> Stage<'a> {
         Ok(())
     }
 
-    fn nothing_left(&self, who: usize, peer: Peer) -> Outcome {
+    fn nothing_left(&self, who: usize, peer: Peer) -> StepResult {
         let got = self.network.got(peer);
         match got.is_empty() {
             true => Ok(()),

@@ -224,7 +224,7 @@ fn times_are_exact() {
         .map(|line| Script::parse(line).unwrap().lines.remove(0).step)
         .into();
     let nanos = [1_500_000_000, 250_000_000, 120_000_000_000, 3_600_000_000_000, 1];
-    assert_eq!(times, nanos.map(|nanos| Step::Passes(Duration::from_nanos(nanos))));
+    assert_eq!(times, nanos.map(|nanos| ScriptStep::Passes(Duration::from_nanos(nanos))));
 }
 
 #[test]

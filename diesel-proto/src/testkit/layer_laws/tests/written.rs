@@ -10,7 +10,7 @@ use super::super::{LayerLaw, LayerLaws, Probe};
 use super::{Loses, Loss};
 use crate::testkit::Stimulus;
 use crate::testkit::laws::Law;
-use crate::{Actions, Cause, Deadline, Flow, Input, Instant, Machine, Nested, Reason};
+use crate::{Actions, Cause, Deadline, Input, Instant, Machine, Nested, Reason, StreamControl};
 
 /// Gives its machine the caller's actions, as a layer might that knows nothing of [`Nested`], and
 /// sees to successors itself, or does not.
@@ -103,7 +103,7 @@ struct CountsNothingBelow<M>(Nested<M>);
 impl<M: Machine> Machine for CountsNothingBelow<M> {
     fn step(&mut self, now: Instant, input: Input<'_>, actions: &mut Actions<'_>) -> usize {
         let (outer, workspace) = actions.parts();
-        let mut own = Flow::new();
+        let mut own = StreamControl::new();
         own.write_failed = outer.write_failed;
         own.shutting_down = outer.shutting_down;
         let inner = &mut Actions::new(&mut own, workspace);

@@ -21,7 +21,7 @@ use crate::http1::{ContentType, Headers, HttpDate, Status};
 
 /// What the application says in the head of a response.
 #[derive(Clone, Copy)]
-pub(crate) struct Heading<'a> {
+pub(crate) struct ResponseHead<'a> {
     pub(crate) status: Status,
     /// Besides `headers`.
     pub(crate) content_type: Option<ContentType>,
@@ -30,7 +30,7 @@ pub(crate) struct Heading<'a> {
 
 /// What the connection says in it.
 #[derive(Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Terms {
+pub(crate) struct MessageFraming {
     /// What is announced of the body. `None`: nothing.
     pub(crate) length: Option<BodyLength>,
     pub(crate) keep_alive: bool,
@@ -39,21 +39,21 @@ pub(crate) struct Terms {
 
 /// The head that was written last, and the date: memory for all connections of a service.
 #[derive(Default)]
-pub(crate) struct Wording {
+pub(crate) struct HeadCache {
     date: Option<HttpDate>,
-    said: Option<Said>,
+    said: Option<HeadDetails>,
     head: Vec<u8>,
 }
 
 /// What a head says that has no fields of its own.
 #[derive(PartialEq, Eq)]
-struct Said {
+struct HeadDetails {
     status: Status,
     content_type: Option<ContentType>,
-    terms: Terms,
+    terms: MessageFraming,
 }
 
-impl Wording {
+impl HeadCache {
     /// Goes on to this second. `None`: nobody knows the time.
     #[inline]
     pub(crate) fn refresh(&mut self, unix_seconds: Option<u64>) {
@@ -70,12 +70,16 @@ impl Wording {
 
     /// The bytes of a head without fields of its own: those of the last one, if it says the same.
     #[inline]
-    pub(crate) fn head(&mut self, heading: &Heading<'_>, terms: Terms) -> &[u8] {
-        let Heading { status, content_type, .. } = *heading;
-        let said = Some(Said { status, content_type, terms });
+    pub(crate) fn head(
+        &mut self,
+        response_head: &ResponseHead<'_>,
+        terms: MessageFraming,
+    ) -> &[u8] {
+        let ResponseHead { status, content_type, .. } = *response_head;
+        let said = Some(HeadDetails { status, content_type, terms });
         if self.said != said {
             self.head.clear();
-            heading.write(terms, self.date.as_ref(), &mut Tail::from(&mut self.head));
+            response_head.write(terms, self.date.as_ref(), &mut Tail::from(&mut self.head));
             self.said = said;
         }
         &self.head
@@ -85,7 +89,7 @@ impl Wording {
 /// Room for what the connection writes into a head by itself.
 pub(crate) const ROOM: usize = 192;
 
-impl Heading<'_> {
+impl ResponseHead<'_> {
     /// Bytes that are enough for this head, as good as always.
     pub(crate) fn expected_len(&self) -> usize {
         let content_type = self.content_type.map_or(0, |content_type| content_type.as_str().len());
@@ -93,9 +97,9 @@ impl Heading<'_> {
     }
 
     /// Writes it to the end of `out`, with the fields that are the connection's.
-    pub(crate) fn write(&self, terms: Terms, date: Option<&HttpDate>, out: &mut Tail<'_>) {
-        let Heading { status, content_type, headers } = *self;
-        let Terms { length, keep_alive, is_http10 } = terms;
+    pub(crate) fn write(&self, terms: MessageFraming, date: Option<&HttpDate>, out: &mut Tail<'_>) {
+        let ResponseHead { status, content_type, headers } = *self;
+        let MessageFraming { length, keep_alive, is_http10 } = terms;
         put_status(status, out);
         if let Some(date) = date.filter(|_| !headers.has_date()) {
             out.extend_from_slice(date.line());

@@ -9,7 +9,7 @@ use crate::http1::state::OutOfOrder;
 /// A command that the protocol forbids. Nothing was changed, nothing was sent.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
-pub enum Misuse {
+pub enum LocalProtocolError {
     /// Not now.
     Order(OutOfOrder),
     /// This status cannot be sent by this command.
@@ -27,55 +27,59 @@ pub enum Misuse {
     TrailersForbidden,
     /// A protocol that the client did not ask for, or none (RFC 9110, 7.8).
     Protocol,
-    /// The [`Output`](super::Output) is closed: what the command sends would be lost.
+    /// The [`MessageOutput`](super::MessageOutput) is closed: what the command sends would be lost.
     Closed,
 }
 
-impl From<OutOfOrder> for Misuse {
+impl From<OutOfOrder> for LocalProtocolError {
     fn from(error: OutOfOrder) -> Self {
-        Misuse::Order(error)
+        LocalProtocolError::Order(error)
     }
 }
 
-impl From<WriteError> for Misuse {
+impl From<WriteError> for LocalProtocolError {
     fn from(error: WriteError) -> Self {
         match error {
-            WriteError::Closed => Misuse::Closed,
-            WriteError::TooLong(left) => Misuse::TooLong(left),
-            WriteError::TooShort(left) => Misuse::TooShort(left),
-            WriteError::TrailersForbidden => Misuse::TrailersForbidden,
-            WriteError::FramingField => Misuse::FramingField,
+            WriteError::Closed => LocalProtocolError::Closed,
+            WriteError::TooLong(left) => LocalProtocolError::TooLong(left),
+            WriteError::TooShort(left) => LocalProtocolError::TooShort(left),
+            WriteError::TrailersForbidden => LocalProtocolError::TrailersForbidden,
+            WriteError::FramingField => LocalProtocolError::FramingField,
         }
     }
 }
 
-impl fmt::Display for Misuse {
+impl fmt::Display for LocalProtocolError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Misuse::Order(error) => error.fmt(f),
-            Misuse::Status(status) => write!(f, "{status} cannot be sent by this command"),
-            Misuse::FramingField => {
+            LocalProtocolError::Order(error) => error.fmt(f),
+            LocalProtocolError::Status(status) => {
+                write!(f, "{status} cannot be sent by this command")
+            }
+            LocalProtocolError::FramingField => {
                 f.write_str("fields for framing and for the connection are not the application's")
             }
-            Misuse::ContentForbidden(status) => write!(f, "{status} has no body"),
-            Misuse::TooLong(left) => {
+            LocalProtocolError::ContentForbidden(status) => write!(f, "{status} has no body"),
+            LocalProtocolError::TooLong(left) => {
                 write!(f, "more data than announced: {left} bytes are left of that")
             }
-            Misuse::TooShort(left) => {
+            LocalProtocolError::TooShort(left) => {
                 write!(f, "the end, but {left} bytes that were announced are missing")
             }
-            Misuse::TrailersForbidden => f.write_str("trailers need a chunked body"),
-            Misuse::Protocol => f.write_str("the client did not ask for this protocol"),
-            Misuse::Closed => f.write_str("the output is closed and takes no more bytes"),
+            LocalProtocolError::TrailersForbidden => f.write_str("trailers need a chunked body"),
+            LocalProtocolError::Protocol => f.write_str("the client did not ask for this protocol"),
+            LocalProtocolError::Closed => {
+                f.write_str("the output is closed and takes no more bytes")
+            }
         }
     }
 }
 
-impl core::error::Error for Misuse {}
+impl core::error::Error for LocalProtocolError {}
 
 /// A handler passes it on with `?`.
-impl From<Misuse> for crate::Error {
-    fn from(error: Misuse) -> Self {
+impl From<LocalProtocolError> for crate::Error {
+    fn from(error: LocalProtocolError) -> Self {
         crate::Error::application(error)
     }
 }
