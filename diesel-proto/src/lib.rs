@@ -21,37 +21,18 @@
 
 extern crate alloc;
 
-mod address;
-mod block;
-mod buffer;
-mod chunk;
-mod endpoint;
-mod error;
+pub mod buf;
 pub mod fiber;
 pub mod guide;
 pub mod http1;
 pub mod hub;
-mod line_echo;
-mod linger;
-mod link;
-mod machine;
-mod nested;
-mod notice;
-mod pipeline;
+pub mod machine;
 pub mod proxy_protocol;
-mod reason;
-mod slot;
 #[cfg(feature = "testkit")]
 pub mod testkit;
-mod time;
-mod timers;
+pub mod time;
 
-pub use address::{Address, ConnectError, ConnectErrorKind};
-pub use block::{Block, Blocks};
-pub use buffer::{Buffer, TooLong};
-pub use chunk::{Chunk, Line};
-pub use endpoint::{Endpoint, SharedEndpoint};
-pub use error::Error;
+pub use buf::{Block, Blocks, Buffer, Chunk, Closed, FileRegion, Line, Pipeline, Tail, TooLong};
 pub use fiber::{
     Client, ClientBuilder, Conn, Ctx, Duplex, Event, First2, First3, First4, First5, First6,
     First7, First8, Group, JoinHandle, Payload, Reader, Subscription, Writer, first,
@@ -60,14 +41,10 @@ pub use hub::{
     Action, Config, ConnHandler, ConnId, Counters, FiberId, Hub, Inner, IntoService, LoopBody,
     MachineCtx, NoHub, PollHook, Poller, Refused, Service, ServiceConfig, ServiceId, Shed, Task,
 };
-pub use line_echo::LineEcho;
-pub use linger::Linger;
-pub use machine::{Actions, Input, Machine, StreamControl, Workspace};
-pub use nested::Nested;
-pub use notice::{Access, Notice};
-pub use pipeline::{Closed, FileRegion, Pipeline, Tail};
+pub use machine::{
+    Access, Actions, Address, Cause, ConnectError, ConnectErrorKind, Deadline, End, Endpoint,
+    Error, Input, Limit, LineEcho, Linger, Machine, Nested, Notice, Reason, SharedEndpoint,
+    StreamControl, Upgradable, Workspace,
+};
 pub use proxy_protocol::ProxyProtocol;
-pub use reason::{Cause, Deadline, End, Limit, Reason};
-pub use slot::Upgradable;
-pub use time::Instant;
-pub use timers::{TimerKey, Timers};
+pub use time::{Instant, TimerKey, Timers};

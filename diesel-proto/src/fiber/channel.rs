@@ -19,11 +19,10 @@ use core::task::Waker;
 
 use super::waiting::WaitingWaker;
 
+use crate::buf::{Buffer, Pipeline};
+use crate::hub::{ConnId, ServiceConfig, ServiceId};
 use crate::hub::{Core, Key, Learned};
-use crate::{
-    Address, Buffer, Cause, ConnId, ConnectErrorKind, Error, Machine, Pipeline, ServiceConfig,
-    ServiceId,
-};
+use crate::machine::{Address, Cause, ConnectErrorKind, Error, Machine};
 
 /// One connection, as its handles hold it.
 pub(crate) struct ConnShared {

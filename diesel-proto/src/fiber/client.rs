@@ -24,7 +24,8 @@ use super::channel::{ByteCounts, ConnShared};
 use super::waiting::{SpareWaker, WaitingWaker};
 use super::{Conn, Ctx};
 use crate::hub::Called;
-use crate::{Address, Cause, Error, Inner, Limit, Machine, MachineCtx};
+use crate::hub::{Inner, MachineCtx};
+use crate::machine::{Address, Cause, Error, Limit, Machine};
 
 /// A connection to a server, and the queue of calls on it. A cheap clone: all clones are the same
 /// client. The connection closes when the last one is dropped.

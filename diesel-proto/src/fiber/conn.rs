@@ -8,7 +8,8 @@ use super::Ctx;
 use super::channel::{ConnShared, Holder};
 use super::read::{Count, Peek, Read, Some as SomeBytes, ToEnd, Until, UntilEol};
 use super::write::{Flush, Payload, Write};
-use crate::{Address, Cause, ConnId, Machine};
+use crate::hub::ConnId;
+use crate::machine::{Address, Cause, Machine};
 
 /// One connection: what a handler is given, and what `connect` gives.
 ///
@@ -21,15 +22,15 @@ use crate::{Address, Cause, ConnId, Machine};
 ///
 /// The cause of that close is the error that the handler returned, if it returned one. Where the
 /// handle was dropped before the handler returned, the close waits for it, but no longer than a
-/// millisecond, or than the service's [`linger`](crate::ServiceConfig::linger) while the peer has
+/// millisecond, or than the service's [`linger`](crate::hub::ServiceConfig::linger) while the peer has
 /// not ended its side: after that the cause is [`Cause::Done`] or [`Cause::PeerClosed`].
 ///
 /// # Errors
 ///
-/// Any token fails with [`Error::Reset`](crate::Error::Reset) when the connection broke (after a
+/// Any token fails with [`Error::Reset`](crate::machine::Error::Reset) when the connection broke (after a
 /// write that failed, `write` and `flush` do at once, and reading goes on to the end), with
-/// [`Error::TimedOut`](crate::Error::TimedOut) when one of the service's deadlines closed it, and
-/// with [`Error::Shutdown`](crate::Error::Shutdown) if it would have to wait while the hub shuts
+/// [`Error::TimedOut`](crate::machine::Error::TimedOut) when one of the service's deadlines closed it, and
+/// with [`Error::Shutdown`](crate::machine::Error::Shutdown) if it would have to wait while the hub shuts
 /// down (`write` and `flush` may wait until the grace period ends). The others are named at each
 /// method.
 pub struct Conn {
@@ -165,7 +166,7 @@ impl Conn {
 
     /// Says that this connection is in step: everything that this client call asked for was read, so
     /// that the next call may have the connection, although this one fails, is dropped, or sent
-    /// something that has no answer. See [`Client::call`](crate::Client::call).
+    /// something that has no answer. See [`Client::call`](super::client::Client::call).
     ///
     /// It holds until more is sent or taken. It does nothing for a connection that is not a client's.
     ///
@@ -207,15 +208,15 @@ impl Reader {
 
     /// Waits for everything up to and including `sentinel`, and takes it.
     ///
-    /// At most the service's [`read_limit`](crate::ServiceConfig::read_limit) of bytes, the
+    /// At most the service's [`read_limit`](crate::hub::ServiceConfig::read_limit) of bytes, the
     /// sentinel included; [`limit`](Read::limit) changes that for one call. An empty sentinel is
     /// there at once, and takes nothing.
     ///
     /// # Errors
     ///
-    /// [`Error::Limit`](crate::Error::Limit) if the first `limit` bytes hold no whole sentinel,
+    /// [`Error::Limit`](crate::machine::Error::Limit) if the first `limit` bytes hold no whole sentinel,
     /// however they were cut; with a limit of zero, at once.
-    /// [`Error::Closed`](crate::Error::Closed) if the peer ended its side before. Either way what
+    /// [`Error::Closed`](crate::machine::Error::Closed) if the peer ended its side before. Either way what
     /// arrived is still there to be taken.
     ///
     /// # Cost
@@ -227,7 +228,7 @@ impl Reader {
     }
 
     /// Waits for a line, and takes it with its end: LF, or CR LF. As
-    /// [`until`](Self::until)`(b"\n")`, but as a [`Line`](crate::Line).
+    /// [`until`](Self::until)`(b"\n")`, but as a [`Line`](crate::buf::Line).
     pub fn until_eol(&mut self) -> Read<'_, UntilEol> {
         Read::until_eol(&self.socket)
     }
@@ -236,9 +237,9 @@ impl Reader {
     ///
     /// # Errors
     ///
-    /// [`Error::Limit`](crate::Error::Limit), at once, if `n` is beyond the service's
-    /// [`read_limit`](crate::ServiceConfig::read_limit) (or the call's).
-    /// [`Error::Closed`](crate::Error::Closed) if the peer ended its side before.
+    /// [`Error::Limit`](crate::machine::Error::Limit), at once, if `n` is beyond the service's
+    /// [`read_limit`](crate::hub::ServiceConfig::read_limit) (or the call's).
+    /// [`Error::Closed`](crate::machine::Error::Closed) if the peer ended its side before.
     pub fn bytes(&mut self, n: usize) -> Read<'_, Count> {
         Read::bytes(&self.socket, n)
     }
@@ -247,7 +248,7 @@ impl Reader {
     ///
     /// # Errors
     ///
-    /// [`Error::Closed`](crate::Error::Closed) at the end of the stream.
+    /// [`Error::Closed`](crate::machine::Error::Closed) at the end of the stream.
     pub fn some(&mut self) -> Read<'_, SomeBytes> {
         Read::some(&self.socket)
     }
@@ -256,7 +257,7 @@ impl Reader {
     ///
     /// # Errors
     ///
-    /// [`Error::Limit`](crate::Error::Limit) if that is more than `limit` bytes.
+    /// [`Error::Limit`](crate::machine::Error::Limit) if that is more than `limit` bytes.
     pub fn to_end(&mut self, limit: usize) -> Read<'_, ToEnd> {
         Read::to_end(&self.socket, limit)
     }
@@ -277,12 +278,12 @@ impl Writer {
     /// `format_args!(..)`, or a tuple of these.
     ///
     /// Done when they are queued. Waits only while at least
-    /// [`high_water`](crate::ServiceConfig::high_water) bytes are queued, until no more than
-    /// [`low_water`](crate::ServiceConfig::low_water) are. Dropped before that, it queues nothing.
+    /// [`high_water`](crate::hub::ServiceConfig::high_water) bytes are queued, until no more than
+    /// [`low_water`](crate::hub::ServiceConfig::low_water) are. Dropped before that, it queues nothing.
     ///
     /// # Errors
     ///
-    /// [`Error::Closed`](crate::Error::Closed) after [`half_close`](Self::half_close).
+    /// [`Error::Closed`](crate::machine::Error::Closed) after [`half_close`](Self::half_close).
     pub fn write<P: Payload>(&mut self, payload: P) -> Write<'_, P> {
         Write::new(&self.socket, payload)
     }

@@ -15,10 +15,12 @@ use super::{Conn, Event, First2, first};
 use crate::hub::begun::Begun;
 use crate::hub::fibers::Role;
 use crate::hub::{Core, HubTimer, WrapClient};
-use crate::{Address, ConnectError, Error, Inner, Instant, Machine, MachineCtx, Reason, TimerKey};
+use crate::hub::{Inner, MachineCtx};
+use crate::machine::{Address, ConnectError, Error, Machine, Reason};
+use crate::time::{Instant, TimerKey};
 
 /// A fiber's way to its hub. A cheap clone, so that it fits beside a socket token in
-/// [`first`](crate::first).
+/// [`first`](crate::fiber::first).
 ///
 /// ```
 /// # use core::time::Duration;
@@ -82,7 +84,7 @@ impl Ctx {
     }
 
     /// Random bytes, fit for masks, nonces and cookies: as many as the caller's array has. They
-    /// follow from the [seed](crate::Hub::seed) of the hub and from how much was drawn before, so
+    /// follow from the [seed](crate::hub::Hub::seed) of the hub and from how much was drawn before, so
     /// a session can be replayed.
     ///
     /// ```
@@ -307,7 +309,7 @@ pub struct Connect {
 }
 
 impl Connect {
-    /// Puts a layer around the handle, as [`Service::layer`](crate::Service::layer) does for those
+    /// Puts a layer around the handle, as [`Service::layer`](crate::hub::Service::layer) does for those
     /// that are accepted. The connection is there once the layer lets its inner side start. The last
     /// one that is added is the outermost.
     pub fn layer<L: Machine + 'static>(
@@ -398,7 +400,7 @@ impl Core {
     pub(crate) fn spawn(
         &self,
         future: impl Future<Output = Result<(), Error>> + 'static,
-    ) -> Result<crate::FiberId, Error> {
+    ) -> Result<crate::hub::FiberId, Error> {
         self.add_fiber(Role::Spawned, future).map_err(Error::Limit)
     }
 }

@@ -12,7 +12,7 @@
 //! Rules of this file:
 //!
 //! - No user code runs here: wakers are put off until the step is over.
-//! - Bytes are welcome while fewer than [`read_ahead`](crate::ServiceConfig::read_ahead) are held,
+//! - Bytes are welcome while fewer than [`read_ahead`](crate::hub::ServiceConfig::read_ahead) are held,
 //!   and while a token waits for more than there is.
 //!
 //! It must never know what the bytes are, nor what carries them.
@@ -23,12 +23,14 @@ use core::fmt;
 
 use super::channel::{Channel, ConnShared, ConnectState, Holder};
 use super::{Reader, Writer};
-use crate::{Actions, Cause, MachineCtx, Pipeline, ServiceConfig, ServiceId};
+use crate::buf::Pipeline;
+use crate::hub::{MachineCtx, ServiceConfig, ServiceId};
+use crate::machine::{Actions, Cause};
 
 /// The machine's end of a two-way stream of bytes to a fiber, whose ends are a [`Reader`] and a
 /// [`Writer`]. Made by [`MachineCtx::duplex`].
 ///
-/// What a fiber does with its handles wakes the machine ([`Input::Wake`](crate::Input::Wake)): bytes
+/// What a fiber does with its handles wakes the machine ([`Input::Wake`](crate::machine::Input::Wake)): bytes
 /// were queued, or taken, or a handle was dropped. The machine then looks: it takes what was queued,
 /// and asks whether bytes are welcome.
 ///
@@ -198,7 +200,7 @@ impl Duplex {
     }
 
     /// The machine looks later: until then what the handles do does not wake it. For one that
-    /// [polls](crate::Poller) the fiber itself, and looks afterwards, with
+    /// [polls](crate::hub::Poller) the fiber itself, and looks afterwards, with
     /// [`move_output`](Self::move_output), [`take_pieces`](Self::take_pieces) or
     /// [`wants_input`](Self::wants_input).
     pub fn look_later(&self) {

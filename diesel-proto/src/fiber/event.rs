@@ -23,11 +23,11 @@ use core::task::{Context, Poll, Waker, ready};
 use slab::Slab;
 
 use super::waiting::{SpareWaker, WaitingWaker};
-use crate::Error;
 use crate::hub::Core;
+use crate::machine::Error;
 
 /// Something that happens again and again, with a value each time. A cheap clone: all clones are
-/// the same event. Made by [`Ctx::event`](crate::Ctx::event).
+/// the same event. Made by [`Ctx::event`](super::ctx::Ctx::event).
 ///
 /// ```
 /// # use diesel_proto::*;
@@ -112,7 +112,7 @@ impl<T: Clone + 'static> Event<T> {
     ///
     /// Fired without an await in between, more messages than the capacity push out those that were
     /// not read; with one, subscribers have their turns first. (Firing costs one of the
-    /// [`tokens_per_pass`](crate::Config::tokens_per_pass); while more than half of the capacity is
+    /// [`tokens_per_pass`](crate::hub::Config::tokens_per_pass); while more than half of the capacity is
     /// unread, all that are left.) Cost: one wake-up for each that waits, first come, first served.
     pub fn fire(&self, value: T) {
         self.shared.fire(value, None);
@@ -388,7 +388,7 @@ mod tests {
     use std::sync::Mutex;
 
     use super::*;
-    use crate::Hub;
+    use crate::hub::Hub;
 
     /// Notes which subscriber was woken.
     struct Noting(usize, Arc<Mutex<Vec<usize>>>);

@@ -8,7 +8,7 @@ use core::task::Poll;
 ///
 /// They are polled in the order written: of several that are ready, the one written first wins.
 /// Tokens lose nothing when they are dropped. At most one of them can wait for the same socket:
-/// each borrows its [`Conn`](crate::Conn).
+/// each borrows its [`Conn`](super::conn::Conn).
 ///
 /// ```
 /// # use core::time::Duration;

@@ -10,10 +10,11 @@ use core::task::{Context, Poll, ready};
 
 use super::waiting::{SpareWaker, WaitingWaker};
 use crate::hub::Core;
-use crate::{Error, FiberId};
+use crate::hub::FiberId;
+use crate::machine::Error;
 
 /// Waits for a spawned fiber: a future that gives what the fiber returned. Made by
-/// [`Ctx::spawn`](crate::Ctx::spawn). Dropping it leaves the fiber to itself.
+/// [`Ctx::spawn`](super::ctx::Ctx::spawn). Dropping it leaves the fiber to itself.
 ///
 /// # Errors
 ///

@@ -22,9 +22,11 @@ use alloc::rc::Rc;
 use core::fmt;
 
 use super::channel::{Channel, ConnShared, ConnectState};
+use super::conn::Conn;
 use super::duplex::Duplex;
 use crate::hub::{Core, HandlerFuture, Making, Role};
-use crate::{Actions, Cause, Conn, Input, Instant, Machine, Nested};
+use crate::machine::{Actions, Cause, Input, Machine, Nested};
+use crate::time::Instant;
 
 /// Makes the future of a handler.
 pub(crate) type StartHandler = Rc<dyn Fn(Conn) -> HandlerFuture>;

@@ -1,6 +1,6 @@
 //! Handlers in plain, blocking style: `async fn`s whose tokens are futures.
 //!
-//! A fiber is one such function, run by a [`Hub`](crate::Hub). Its tokens are made by the handles
+//! A fiber is one such function, run by a [`Hub`](crate::hub::Hub). Its tokens are made by the handles
 //! it is given: those that concern one stream by its [`Conn`], all others by its [`Ctx`]. There is
 //! no ambient state: any number of hubs live in one thread.
 //!
@@ -9,7 +9,7 @@
 //! - A token either gives all that was asked for, or has taken nothing: dropping it is harmless.
 //! - A token never runs another fiber; it wakes it, and that one's turn comes.
 //! - A fiber belongs to its hub's thread. What it awaits may come from anywhere; but a token of another
-//!   hub fails at once, with [`Error::OtherHub`](crate::Error::OtherHub).
+//!   hub fails at once, with [`Error::OtherHub`](crate::machine::Error::OtherHub).
 //!
 //! A fiber must never know what carries its bytes, nor look at a clock: the time, of day as well, is
 //! what its hub was told.

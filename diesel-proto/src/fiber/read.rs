@@ -12,12 +12,13 @@ use core::task::{Context, Poll, ready};
 
 use super::channel::ConnShared;
 use super::waiting::SpareWaker;
+use crate::buf::{Blocks, Buffer, Chunk, Line};
 use crate::hub::Core;
-use crate::{Blocks, Buffer, Chunk, Error, Limit, Line};
+use crate::machine::{Error, Limit};
 
 /// Waits for bytes of one connection. Polled again after it gave some, it waits for as much again.
-/// Made by the methods of [`Conn`](crate::Conn) and
-/// [`Reader`](crate::Reader).
+/// Made by the methods of [`Conn`](super::conn::Conn) and
+/// [`Reader`](super::conn::Reader).
 #[derive(Debug)]
 #[must_use = "futures do nothing unless awaited"]
 pub struct Read<'a, W> {
@@ -69,7 +70,7 @@ impl<'a> Read<'a, ToEnd> {
 
 impl<W: Want> Read<'_, W> {
     /// At most `bytes` for this call, instead of the service's
-    /// [`read_limit`](crate::ServiceConfig::read_limit).
+    /// [`read_limit`](crate::hub::ServiceConfig::read_limit).
     pub fn limit(mut self, bytes: usize) -> Self {
         self.want.set_limit(bytes);
         self
@@ -154,40 +155,40 @@ mod sealed {
     pub trait Sealed {}
 }
 
-/// See [`Reader::until`](crate::Reader::until).
+/// See [`Reader::until`](super::conn::Reader::until).
 #[derive(Debug)]
 pub struct Until<'a> {
     pub(crate) sentinel: &'a [u8],
     pub(crate) limit: usize,
 }
 
-/// See [`Reader::until_eol`](crate::Reader::until_eol).
+/// See [`Reader::until_eol`](super::conn::Reader::until_eol).
 #[derive(Debug)]
 pub struct UntilEol {
     pub(crate) limit: usize,
 }
 
-/// See [`Reader::bytes`](crate::Reader::bytes).
+/// See [`Reader::bytes`](super::conn::Reader::bytes).
 #[derive(Debug)]
 pub struct Count {
     pub(crate) n: usize,
     pub(crate) limit: usize,
 }
 
-/// See [`Reader::peek`](crate::Reader::peek).
+/// See [`Reader::peek`](super::conn::Reader::peek).
 #[derive(Debug)]
 pub struct Peek {
     pub(crate) n: usize,
     pub(crate) limit: usize,
 }
 
-/// See [`Reader::some`](crate::Reader::some).
+/// See [`Reader::some`](super::conn::Reader::some).
 #[derive(Debug)]
 pub struct Some {
     pub(crate) limit: usize,
 }
 
-/// See [`Reader::to_end`](crate::Reader::to_end).
+/// See [`Reader::to_end`](super::conn::Reader::to_end).
 #[derive(Debug)]
 pub struct ToEnd {
     pub(crate) limit: usize,

@@ -12,10 +12,11 @@ use bytes::Bytes;
 
 use super::channel::{ConnShared, Outgoing, error_of};
 use super::waiting::SpareWaker;
-use crate::{Blocks, Chunk, Closed, Error, Line, Pipeline};
+use crate::buf::{Blocks, Chunk, Closed, Line, Pipeline};
+use crate::machine::Error;
 
 /// Waits for room, then queues, once: polled again after that, it fails with
-/// [`Error::AlreadyDone`]. Made by [`Writer::write`](crate::Writer::write).
+/// [`Error::AlreadyDone`]. Made by [`Writer::write`](super::conn::Writer::write).
 #[must_use = "futures do nothing unless awaited"]
 pub struct Write<'a, P> {
     socket: &'a ConnShared,
@@ -131,7 +132,7 @@ impl<P> fmt::Debug for Write<'_, P> {
     }
 }
 
-/// Waits until everything queued is sent. Made by [`Writer::flush`](crate::Writer::flush).
+/// Waits until everything queued is sent. Made by [`Writer::flush`](super::conn::Writer::flush).
 #[derive(Debug)]
 #[must_use = "futures do nothing unless awaited"]
 pub struct Flush<'a> {

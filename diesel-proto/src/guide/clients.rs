@@ -59,4 +59,6 @@
 //! that finds the connection gone makes another.
 
 #[cfg(doc)]
-use crate::{Client, Error};
+use crate::fiber::Client;
+#[cfg(doc)]
+use crate::machine::Error;

@@ -20,15 +20,17 @@
 //! # Back-pressure
 //!
 //! While a handler does not read, its stream is not read either, beyond
-//! [`read_ahead`](crate::ServiceConfig::read_ahead): the peer's sending stops. While the peer does not
-//! read, [`write`](Conn::write) waits, once [`high_water`](crate::ServiceConfig::high_water) bytes are
+//! [`read_ahead`](crate::hub::ServiceConfig::read_ahead): the peer's sending stops. While the peer does not
+//! read, [`write`](Conn::write) waits, once [`high_water`](crate::hub::ServiceConfig::high_water) bytes are
 //! queued.
 //!
 //! # Half-close, split, upgrade
 //!
 //! [`half_close`](Conn::half_close) ends our side alone, and reading goes on. [`split`](Conn::split) gives
 //! a reader and a writer, for two fibers. [`upgrade`](Conn::upgrade) hands the connection to a
-//! [`Machine`](crate::Machine), with the bytes that have arrived and were not taken.
+//! [`Machine`](crate::machine::Machine), with the bytes that have arrived and were not taken.
 
 #[cfg(doc)]
-use crate::{Chunk, Conn, Line};
+use crate::buf::{Chunk, Line};
+#[cfg(doc)]
+use crate::fiber::Conn;

@@ -9,8 +9,8 @@
 //!
 //! | you have | use | your part |
 //! | --- | --- | --- |
-//! | one protocol, as a [`Machine`](crate::Machine) | [`Endpoint`](crate::Endpoint), one for each stream | read, write, close, wait for a deadline |
-//! | handlers, services, clients, events | [`Hub`](crate::Hub) | the same for many streams, and accept and connect |
+//! | one protocol, as a [`Machine`](crate::machine::Machine) | [`Endpoint`](crate::machine::Endpoint), one for each stream | read, write, close, wait for a deadline |
+//! | handlers, services, clients, events | [`Hub`](crate::hub::Hub) | the same for many streams, and accept and connect |
 //! | a `Hub`, and streams like sockets | [`hub::embed`](crate::hub::embed) | the trait [`Transport`](crate::hub::embed::Transport), for one stream at a time |
 //!
 //! HTTP works with each: [`http1::Standalone`](crate::http1::Standalone) makes machines for endpoints
@@ -19,7 +19,7 @@
 //!
 //! # One stream: an endpoint
 //!
-//! The numbered list at [`Endpoint`](crate::Endpoint) is the contract. Here it is as code, for a
+//! The numbered list at [`Endpoint`](crate::machine::Endpoint) is the contract. Here it is as code, for a
 //! non-blocking socket. Call `proceed` when the socket is readable or writable, and when the deadline
 //! has passed:
 //!
@@ -117,19 +117,19 @@
 //!
 //! Between two calls, wait for these:
 //!
-//! - the socket to be readable, while [`wants_input`](crate::Endpoint::wants_input);
-//! - the socket to be writable, while [`queued`](crate::Endpoint::queued) is not 0;
-//! - the time of [`next_deadline`](crate::Endpoint::next_deadline).
+//! - the socket to be readable, while [`wants_input`](crate::machine::Endpoint::wants_input);
+//! - the socket to be writable, while [`queued`](crate::machine::Endpoint::queued) is not 0;
+//! - the time of [`next_deadline`](crate::machine::Endpoint::next_deadline).
 //!
-//! An [`End::Abort`](crate::End::Abort) has to reach the peer as a reset (`SO_LINGER` of zero, then
+//! An [`End::Abort`](crate::machine::End::Abort) has to reach the peer as a reset (`SO_LINGER` of zero, then
 //! close): otherwise the peer takes what was cut off for the whole. The repository's README has a
 //! complete loop for blocking sockets, which does this.
 //!
 //! # Many streams: a hub
 //!
-//! A [`Hub`](crate::Hub) is told about all streams, by their [`ConnId`](crate::ConnId), and returns
-//! [`Action`](crate::Action)s. Calls like [`received`](crate::Hub::received) note what happened;
-//! [`run`](crate::Hub::run) runs handlers and timers:
+//! A [`Hub`](crate::hub::Hub) is told about all streams, by their [`ConnId`](crate::hub::ConnId), and returns
+//! [`Action`](crate::hub::Action)s. Calls like [`received`](crate::hub::Hub::received) note what happened;
+//! [`run`](crate::hub::Hub::run) runs handlers and timers:
 //!
 //! ```
 //! use diesel_proto::{Action, Address, Cause, Conn, Error, Hub, Instant};
@@ -184,14 +184,14 @@
 //!
 //! # What else an embedder supplies
 //!
-//! - **A monotonic clock**, as [`Instant`](crate::Instant)s. [`needs_time`](crate::Hub::needs_time)
+//! - **A monotonic clock**, as [`Instant`](crate::time::Instant)s. [`needs_time`](crate::hub::Hub::needs_time)
 //!   says when a fresh reading matters.
 //! - **The time of day**, every few seconds, for the `Date` field of HTTP responses:
-//!   [`Hub::time_of_day`](crate::Hub::time_of_day).
-//! - **Randomness**, once: [`Hub::seed`](crate::Hub::seed), from the system's generator. Without it
+//!   [`Hub::time_of_day`](crate::hub::Hub::time_of_day).
+//! - **Randomness**, once: [`Hub::seed`](crate::hub::Hub::seed), from the system's generator. Without it
 //!   random numbers are predictable, and a notice says so.
 //! - **Wake-ups from other threads**, if handlers await futures that are completed there:
-//!   [`Hub::with_alarm`](crate::Hub::with_alarm).
+//!   [`Hub::with_alarm`](crate::hub::Hub::with_alarm).
 //! - **Panics.** To go on after a panic in user code, catch it in a
-//!   [`PollHook`](crate::PollHook): the crate is `no_std` and cannot.
+//!   [`PollHook`](crate::hub::PollHook): the crate is `no_std` and cannot.
 //! - **Logging**: see [where errors and logs go](super::errors#where-errors-and-logs-go).

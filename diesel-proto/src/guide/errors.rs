@@ -32,8 +32,8 @@
 //! # Where errors and logs go
 //!
 //! `diesel-proto` has no logger. What a person may want to know is a value, a [`Notice`]: the hub returns
-//! it in an [`Action::Notice`](crate::Action::Notice), an endpoint from
-//! [`drain_notices`](crate::Endpoint::drain_notices), and the embedder logs it.
+//! it in an [`Action::Notice`](crate::hub::Action::Notice), an endpoint from
+//! [`drain_notices`](crate::machine::Endpoint::drain_notices), and the embedder logs it.
 //!
 //! | what happened | notice |
 //! | --- | --- |
@@ -48,19 +48,19 @@
 //!
 //! `diesel-driver` logs notices through the [`log`](https://docs.rs/log) facade: failures and panics as
 //! `error`, limits as `warn`, misbehaviour of peers and access lines as `info`. The target is the name of
-//! the service ([`Service::named`](crate::Service::named)), or `diesel`. What repeats is logged once a
+//! the service ([`Service::named`](crate::hub::Service::named)), or `diesel`. What repeats is logged once a
 //! second, with its count. A program that installs no logger gets warnings and errors on standard error.
 //!
 //! If you embed a hub or an endpoint, use `Display` of [`Notice`], which is one line, whatever the peer
-//! sent. [`Access::took`](crate::Access::took) says how long a request took, given a fresh reading of the
+//! sent. [`Access::took`](crate::machine::Access::took) says how long a request took, given a fresh reading of the
 //! clock.
 //!
 //! # How connections end
 //!
 //! A connection closes when its handler returns, after everything queued was sent. Why it ended is the
-//! [`Cause`](crate::Cause) in [`Action::Close`](crate::Action::Close) or
-//! [`Action::Abort`](crate::Action::Abort); the second resets the stream, so that the peer can tell that
+//! [`Cause`](crate::machine::Cause) in [`Action::Close`](crate::hub::Action::Close) or
+//! [`Action::Abort`](crate::hub::Action::Abort); the second resets the stream, so that the peer can tell that
 //! it was cut.
 
 #[cfg(doc)]
-use crate::{Error, Notice};
+use crate::machine::{Error, Notice};

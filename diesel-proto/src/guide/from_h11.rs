@@ -60,11 +60,11 @@
 //! does to a request. These are state machines as well, and the layers above have them, still without
 //! I/O:
 //!
-//! - [`http1::Standalone`](crate::http1::Standalone) makes a [`Machine`](crate::Machine) of a plain
+//! - [`http1::Standalone`](crate::http1::Standalone) makes a [`Machine`](crate::machine::Machine) of a plain
 //!   function from request to response, with limits, deadlines, keep-alive, draining and lingering. An
-//!   [`Endpoint`](crate::Endpoint) runs it in your event loop.
+//!   [`Endpoint`](crate::machine::Endpoint) runs it in your event loop.
 //! - [`http1::Service`](crate::http1::Service) has `async` handlers too, and runs in a
-//!   [`Hub`](crate::Hub).
+//!   [`Hub`](crate::hub::Hub).
 //!
 //! ```
 //! use diesel_proto::http1::{Request, Service, Standalone};

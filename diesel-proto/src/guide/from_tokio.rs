@@ -2,29 +2,29 @@
 //!
 //! Handlers look the same: `async fn`s that read and write. What is different follows from one
 //! decision: there is no runtime. A future of this crate does not register with a reactor; it waits
-//! for its [`Hub`](crate::Hub), which an embedder runs.
+//! for its [`Hub`](crate::hub::Hub), which an embedder runs.
 //!
 //! | tokio | here |
 //! | --- | --- |
-//! | `Runtime`, `#[tokio::main]` | `Application` of `diesel-driver`; in a test a [`Hub`](crate::Hub) |
+//! | `Runtime`, `#[tokio::main]` | `Application` of `diesel-driver`; in a test a [`Hub`](crate::hub::Hub) |
 //! | `TcpListener::accept` in a loop, then `spawn` | `app.add_service(handler, address)` |
-//! | `TcpStream` | [`Conn`](crate::Conn) |
-//! | `TcpStream::connect` | [`Ctx::connect`](crate::Ctx::connect) (addresses, no host names yet) |
-//! | `BufReader::read_line`, `Framed` with a codec | [`Conn::until_eol`](crate::Conn::until_eol), [`until`](crate::Conn::until), [`bytes`](crate::Conn::bytes) |
-//! | `write_all` | [`Conn::write`](crate::Conn::write): done when queued; waits above the high-water mark |
-//! | `flush` | [`Conn::flush`](crate::Conn::flush): done when the operating system has taken all bytes |
-//! | `shutdown` of the stream | [`Conn::half_close`](crate::Conn::half_close) |
-//! | `into_split` | [`Conn::split`](crate::Conn::split) |
-//! | `select!` | [`first`](crate::first()) |
-//! | `time::sleep`, `time::timeout` | [`Ctx::sleep`](crate::Ctx::sleep), [`Ctx::timeout`](crate::Ctx::timeout) |
-//! | `task::spawn`, `JoinHandle::abort` | [`Ctx::spawn`](crate::Ctx::spawn), [`JoinHandle::abort`](crate::JoinHandle::abort): no `Send` needed |
+//! | `TcpStream` | [`Conn`](crate::fiber::Conn) |
+//! | `TcpStream::connect` | [`Ctx::connect`](crate::fiber::Ctx::connect) (addresses, no host names yet) |
+//! | `BufReader::read_line`, `Framed` with a codec | [`Conn::until_eol`](crate::fiber::Conn::until_eol), [`until`](crate::fiber::Conn::until), [`bytes`](crate::fiber::Conn::bytes) |
+//! | `write_all` | [`Conn::write`](crate::fiber::Conn::write): done when queued; waits above the high-water mark |
+//! | `flush` | [`Conn::flush`](crate::fiber::Conn::flush): done when the operating system has taken all bytes |
+//! | `shutdown` of the stream | [`Conn::half_close`](crate::fiber::Conn::half_close) |
+//! | `into_split` | [`Conn::split`](crate::fiber::Conn::split) |
+//! | `select!` | [`first`](crate::fiber::first()) |
+//! | `time::sleep`, `time::timeout` | [`Ctx::sleep`](crate::fiber::Ctx::sleep), [`Ctx::timeout`](crate::fiber::Ctx::timeout) |
+//! | `task::spawn`, `JoinHandle::abort` | [`Ctx::spawn`](crate::fiber::Ctx::spawn), [`JoinHandle::abort`](crate::fiber::JoinHandle::abort): no `Send` needed |
 //! | `task::yield_now` | `ctx.sleep(Duration::ZERO)` |
-//! | `sync::broadcast` | [`Event`](crate::Event) |
+//! | `sync::broadcast` | [`Event`](crate::fiber::Event) |
 //! | `sync::Mutex`, `Arc` | `RefCell`, `Rc`: all handlers of a hub run on one thread |
-//! | cooperative budget | [`Config::tokens_per_pass`](crate::Config::tokens_per_pass) |
+//! | cooperative budget | [`Config::tokens_per_pass`](crate::hub::Config::tokens_per_pass) |
 //! | `time::pause`, `advance` | every test: time is an argument |
 //! | `signal::ctrl_c` and a `CancellationToken` | graceful shutdown is built in: see [production](super::production#shutdown) |
-//! | `tower::Layer` | [`Service::layer`](crate::Service::layer): around the byte stream, not the request |
+//! | `tower::Layer` | [`Service::layer`](crate::hub::Service::layer): around the byte stream, not the request |
 //!
 //! # A server, side by side
 //!
@@ -75,8 +75,8 @@
 //! # What to know
 //!
 //! - **Cancel safety.** Every future of this crate can be dropped before it is ready without losing a
-//!   byte or a message, so every one may stand in [`first`](crate::first()). (A
-//!   [`Client`](crate::Client) call that is dropped after it was sent closes its connection: its answer
+//!   byte or a message, so every one may stand in [`first`](crate::fiber::first()). (A
+//!   [`Client`](crate::fiber::Client) call that is dropped after it was sent closes its connection: its answer
 //!   must not reach the next caller.)
 //! - **One thread.** A hub and its handlers are not `Send`. To use more cores, run an application in
 //!   each thread or process, with `ListenOptions::reuse_port` of `diesel-driver`. For an expensive
@@ -94,5 +94,5 @@
 //!
 //! you need several threads for one application, HTTP/2, TLS in the process, an HTTP client, or crates
 //! that are built on tokio. You can still use
-//! [`http1::ServerConnection`](crate::http1::ServerConnection), or an [`Endpoint`](crate::Endpoint) with
+//! [`http1::ServerConnection`](crate::http1::ServerConnection), or an [`Endpoint`](crate::machine::Endpoint) with
 //! a machine that is `Send`, inside a tokio task: [embedding](super::embedding) shows the loop.

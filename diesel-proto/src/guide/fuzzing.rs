@@ -7,10 +7,10 @@
 //!
 //! | to fuzz | call |
 //! | --- | --- |
-//! | a [`Machine`](crate::Machine) | [`Laws::of`](crate::testkit::laws::Laws::of) |
+//! | a [`Machine`](crate::machine::Machine) | [`Laws::of`](crate::testkit::laws::Laws::of) |
 //! | a layer | [`LayerLaws::around`](crate::testkit::layer_laws::LayerLaws::around) |
 //! | a handler, a service | `Laws::of` a [`HubMachine`](crate::testkit::HubMachine) |
-//! | a whole application | [`Hub::handle`](crate::Hub::handle), with inputs made of the fuzzer's bytes |
+//! | a whole application | [`Hub::handle`](crate::hub::Hub::handle), with inputs made of the fuzzer's bytes |
 //! | a parser | the parser itself, at every cut, against another implementation |
 //!
 //! # A target for a machine

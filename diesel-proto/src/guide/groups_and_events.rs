@@ -53,4 +53,6 @@
 //! ```
 
 #[cfg(doc)]
-use crate::{Error, Event, Subscription, first};
+use crate::fiber::{Event, Subscription, first};
+#[cfg(doc)]
+use crate::machine::Error;

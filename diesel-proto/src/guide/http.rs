@@ -64,7 +64,7 @@
 //! A graceful shutdown closes idle connections. Requests that were begun are answered, with
 //! `Connection: close`: their handlers may go on waiting for what can come within the grace period. A
 //! handler that sleeps for longer, or waits for an event, gets
-//! [`Error::Shutdown`](crate::Error::Shutdown); if it returns that error, the answer is 503.
+//! [`Error::Shutdown`](crate::machine::Error::Shutdown); if it returns that error, the answer is 503.
 //!
 //! [`Response::upgrade`](crate::http1::Response::upgrade) hands the connection to another
 //! [machine](super::machines), with the bytes that came behind the request. For your own

@@ -59,7 +59,7 @@
 //! std::thread::spawn(move || drop(hub));
 //! ```
 //!
-//! An [`Endpoint`](crate::Endpoint) is `Send`, if its machine is:
+//! An [`Endpoint`](crate::machine::Endpoint) is `Send`, if its machine is:
 //!
 //! ```
 //! # use diesel_proto::{Endpoint, Instant, LineEcho};
@@ -68,4 +68,6 @@
 //! ```
 
 #[cfg(doc)]
-use crate::{Config, Ctx};
+use crate::fiber::Ctx;
+#[cfg(doc)]
+use crate::hub::Config;

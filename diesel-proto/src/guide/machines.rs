@@ -1,18 +1,18 @@
 //! Machines and layers.
 //!
-//! Below the handlers there is one trait, [`Machine`](crate::Machine): a transition function over one
-//! byte stream. Something happened (an [`Input`](crate::Input)), and what follows from it is written to
-//! [`Actions`](crate::Actions): bytes, a deadline, a pause, a close. A handler runs inside a machine, an
+//! Below the handlers there is one trait, [`Machine`](crate::machine::Machine): a transition function over one
+//! byte stream. Something happened (an [`Input`](crate::machine::Input)), and what follows from it is written to
+//! [`Actions`](crate::machine::Actions): bytes, a deadline, a pause, a close. A handler runs inside a machine, an
 //! HTTP service makes machines, and you can write your own: the
 //! [chapter on tests](super#chapters) builds one from an empty file.
 //!
 //! | to run a machine | use |
 //! | --- | --- |
-//! | alone, in your event loop | [`Endpoint`](crate::Endpoint), which has the embedding contract |
-//! | for each connection of a service | [`Service::machine`](crate::Service::machine) |
-//! | with access to the hub around it (to spawn, to wake itself) | [`Service::machine_with`](crate::Service::machine_with) |
-//! | in place of a handler that is done | [`Conn::upgrade`](crate::Conn::upgrade) |
-//! | in place of another machine | [`Actions::upgrade`](crate::Actions::upgrade) |
+//! | alone, in your event loop | [`Endpoint`](crate::machine::Endpoint), which has the embedding contract |
+//! | for each connection of a service | [`Service::machine`](crate::hub::Service::machine) |
+//! | with access to the hub around it (to spawn, to wake itself) | [`Service::machine_with`](crate::hub::Service::machine_with) |
+//! | in place of a handler that is done | [`Conn::upgrade`](crate::fiber::Conn::upgrade) |
+//! | in place of another machine | [`Actions::upgrade`](crate::machine::Actions::upgrade) |
 //! | after an HTTP upgrade | [`Response::upgrade`](crate::http1::Response::upgrade) |
 //!
 //! # Layers
@@ -23,7 +23,7 @@
 //!   socket ⇄ Hub or Endpoint ⇄ outer layer ⇄ inner layer ⇄ HTTP service, handler or machine
 //! ```
 //!
-//! [`Service::layer`](crate::Service::layer), and the methods of the same name of
+//! [`Service::layer`](crate::hub::Service::layer), and the methods of the same name of
 //! [`http1::Service`](crate::http1::Service::layer) and of [`Connect`](crate::fiber::Connect::layer),
 //! put a layer around whatever serves a connection. The layer that is added last is the outermost.
 //!
@@ -43,13 +43,13 @@
 //! Hub::default().add_service(service);
 //! ```
 //!
-//! To write a layer, hold the inner machine in a [`Nested`](crate::Nested): it keeps the inner stream's
+//! To write a layer, hold the inner machine in a [`Nested`](crate::machine::Nested): it keeps the inner stream's
 //! state, passes on what happens, and tells the stream below what the inner machine wants. A layer of
 //! your own has everything that ours have. `testkit::layer_laws` checks it with one call.
 //!
 //! # TLS
 //!
-//! There is no TLS layer yet. It will be a framing layer ([`Nested::framing`](crate::Nested::framing)):
+//! There is no TLS layer yet. It will be a framing layer ([`Nested::framing`](crate::machine::Nested::framing)):
 //! records of the network on the outside, plain bytes on the inside, so that
 //! `service.layer(..)` puts it under any service, HTTP included. Until then, terminate TLS in a proxy in
 //! front: see [production](super::production#tls-and-proxies-in-front).

@@ -77,4 +77,4 @@ pub mod production;
 pub mod testing;
 
 #[cfg(doc)]
-use crate::Hub;
+use crate::hub::Hub;

@@ -55,7 +55,7 @@
 //!
 //! # A handler, by hand
 //!
-//! A [`Hub`](crate::Hub) can be called directly as well, to look at single actions:
+//! A [`Hub`](crate::hub::Hub) can be called directly as well, to look at single actions:
 //!
 //! ```
 //! use diesel_proto::{Action, Address, Conn, Hub, Instant};
@@ -102,7 +102,7 @@
 //!   it stopped.
 //! - Everything that could grow has a limit: the line, and the queued output. While a client sends
 //!   prices and does not read the totals, the till takes no bytes, until
-//!   [`Drained`](crate::Input::Drained) says that there is room again.
+//!   [`Drained`](crate::machine::Input::Drained) says that there is room again.
 //! - [`held`](Machine::held) and [`scanned`](Machine::scanned) report memory and work, for the laws.
 //!
 //! ## The laws
@@ -246,9 +246,11 @@
 //!   the same way, it gives the same actions.
 
 #[cfg(doc)]
-use crate::testkit::laws::Laws;
+use crate::buf::Buffer;
 #[cfg(doc)]
-use crate::{Buffer, Machine};
+use crate::machine::Machine;
+#[cfg(doc)]
+use crate::testkit::laws::Laws;
 
 #[cfg(test)]
 mod tests {

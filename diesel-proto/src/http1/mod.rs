@@ -73,64 +73,29 @@
 //!
 //! [`conformance`] has a row for each sentence, with the tests that show it.
 
-mod authority;
-mod body;
-mod chunked;
 pub mod conformance;
 mod connection;
-mod date;
-mod exchange;
-mod field;
-mod fields;
-mod framing;
-mod handler;
-mod head;
-mod headers;
-#[cfg(feature = "http")]
-mod http_types;
-mod limits;
-mod machine;
 mod message;
-mod request;
-mod response;
-mod rule;
 mod service;
-mod standalone;
-mod state;
-mod status;
-mod successor;
 mod syntax;
-mod target;
-mod trailers;
 
 #[doc(inline)]
 pub use crate::__http1_headers as headers;
-pub use authority::Authority;
-pub use body::{Body, BodyWriter, ClientClosed};
-pub use chunked::{CHUNK_END, ChunkHead, ChunkedDecoder, Decoded, LAST_CHUNK, chunk_head};
 pub use connection::{
-    ConnectionConfig, LocalProtocolError, OwnedRequestHead, Received, RequestEvent,
-    ServerConnection, SharedServerConnection,
+    ClientEvent, ClientState, ConnectionConfig, ConnectionState, LocalProtocolError, OutOfOrder,
+    OwnedRequestHead, Received, RequestEvent, ServerConnection, ServerEvent, ServerState,
+    SharedServerConnection,
 };
-pub use date::HttpDate;
-pub use field::{Field, InvalidField};
-pub use fields::{FieldSpans, FieldsView};
-pub use framing::Framing;
-pub use handler::{AsyncKind, Handler, PlainKind};
-pub use head::{RequestHead, Version, parse_request};
-pub use headers::{Headers, HeadersIter};
-#[cfg(feature = "http")]
-pub use http_types::InvalidStatus;
-pub use limits::{Deadlines, Limits};
 pub use message::{BodyLength, MessageOutput};
-pub use request::Request;
-use response::ContentType;
-pub use response::{IntoResponse, Response};
-pub use rule::{Rejection, Rule};
-pub use service::Service;
-pub use standalone::Standalone;
-pub use state::{ClientEvent, ClientState, ConnectionState, OutOfOrder, ServerEvent, ServerState};
-pub use status::Status;
-pub use successor::{ByHandler, ByMachine, Successor};
-pub use target::{Scheme, Target};
-pub use trailers::TrailerReader;
+#[cfg(feature = "http")]
+pub use service::InvalidStatus;
+pub use service::{
+    AsyncKind, Body, BodyWriter, ByHandler, ByMachine, ClientClosed, Handler, IntoResponse,
+    PlainKind, Request, Response, Service, Standalone, Successor,
+};
+pub use syntax::{
+    Authority, CHUNK_END, ChunkHead, ChunkedDecoder, Deadlines, Decoded, Field, FieldSpans,
+    FieldsView, Framing, Headers, HeadersIter, HttpDate, InvalidField, LAST_CHUNK, Limits,
+    Rejection, RequestHead, Rule, Scheme, Status, Target, TrailerReader, Version, chunk_head,
+    parse_request,
+};

@@ -1,16 +1,17 @@
 //! What a hub asks of its embedder, and what it counts.
 
-use crate::{Address, Cause, ConnId, Notice, ServiceId};
+use super::id::{ConnId, ServiceId};
+use crate::machine::{Address, Cause, Notice};
 
 /// Something that the embedder is to do. A list of them is to be obeyed in order.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Action {
     /// Bytes are queued: write what the stream takes of
-    /// [`outgoing`](crate::Hub::outgoing) and say so with [`sent`](crate::Hub::sent), now and
+    /// [`outgoing`](super::Hub::outgoing) and say so with [`sent`](super::Hub::sent), now and
     /// whenever the stream is writable, until nothing is outgoing, and no
-    /// [`file_region`](crate::Hub::file_region) is next. It is not said again before. If a write fails, say
-    /// [`write_failed`](crate::Hub::write_failed), and read on.
+    /// [`file_region`](super::Hub::file_region) is next. It is not said again before. If a write fails, say
+    /// [`write_failed`](super::Hub::write_failed), and read on.
     Send(ConnId),
     /// Do not read this stream.
     Pause(ConnId),
@@ -23,13 +24,13 @@ pub enum Action {
     /// Reset the stream at once (on a socket: `SO_LINGER` of zero, then close), so that the peer
     /// does not take what was cut off for all there was. The name is stale from here on.
     Abort(ConnId, Cause),
-    /// Say with [`unacked`](crate::Hub::unacked), before the next run, how many of the bytes that
+    /// Say with [`unacked`](super::Hub::unacked), before the next run, how many of the bytes that
     /// the stream took its peer has not acknowledged: on Linux, `SIOCOUTQ`. An embedder whose
-    /// [`sent`](crate::Hub::sent) counts what the peer took need not answer: then only that counts
-    /// for the least rate of [`write_rate`](crate::ServiceConfig::write_rate).
+    /// [`sent`](super::Hub::sent) counts what the peer took need not answer: then only that counts
+    /// for the least rate of [`write_rate`](super::config::ServiceConfig::write_rate).
     ReportUnacked(ConnId),
-    /// Connect to this address, and say [`connected`](crate::Hub::connected) or
-    /// [`connect_failed`](crate::Hub::connect_failed).
+    /// Connect to this address, and say [`connected`](super::Hub::connected) or
+    /// [`connect_failed`](super::Hub::connect_failed).
     Connect(ConnId, Address),
     /// Accept no more connections of this service.
     StopAccepting(ServiceId),

@@ -9,8 +9,9 @@
 
 use core::time::Duration;
 
+use super::id::ConnId;
 use super::{Core, Hub};
-use crate::{ConnId, Instant, TimerKey};
+use crate::time::{Instant, TimerKey};
 
 /// A wait that counts from the next run.
 #[derive(Clone, Copy)]

@@ -25,7 +25,7 @@ pub struct Config {
     pub max_spawned: usize,
     /// Tokens that a fiber may be given before the others have their turn. 128 by default.
     pub tokens_per_pass: u32,
-    /// Polls of fibers, and steps of machines that were woken, in one [`run`](crate::Hub::run)
+    /// Polls of fibers, and steps of machines that were woken, in one [`run`](super::Hub::run)
     /// before the embedder has its turn. 256 by default.
     pub polls_per_run: u32,
     /// How long an orderly shutdown may take. 5 s by default.
@@ -83,7 +83,7 @@ pub struct ServiceConfig {
     pub low_water: u64,
     /// While more is queued than could be sent, the peer has to take
     /// [`write_rate`](Self::write_rate) bytes a second, averaged over this time; else the connection
-    /// is cut, with [`Reason::WriteStall`](crate::Reason::WriteStall). Zero cuts at once. 60 s by
+    /// is cut, with [`Reason::WriteStall`](crate::machine::Reason::WriteStall). Zero cuts at once. 60 s by
     /// default.
     pub write_stall: Duration,
     /// The least rate, in bytes a second, at which a peer has to take what is queued for it: reading
@@ -99,20 +99,20 @@ pub struct ServiceConfig {
     /// How long a connection may take to be made. 30 s by default.
     pub connect: Duration,
     /// Which connections may be closed, where they are idle, to make room for a new one: at a limit
-    /// on connections, or when the embedder [needs](crate::Hub::make_room) what they hold. Those
+    /// on connections, or when the embedder [needs](super::Hub::make_room) what they hold. Those
     /// that are kept alive by HTTP by default.
     pub shed: Shed,
 }
 
 /// Which idle connections may be closed to make room for others: the longest idle first, with
-/// [`Cause::Shed`](crate::Cause::Shed). None with anything queued or unread is.
+/// [`Cause::Shed`](crate::machine::Cause::Shed). None with anything queued or unread is.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Shed {
     /// None.
     Never,
     /// Those whose machine waits for a deadline with
-    /// [`Reason::KeepAlive`](crate::Reason::KeepAlive): of HTTP, those that wait for a request. No
+    /// [`Reason::KeepAlive`](crate::machine::Reason::KeepAlive): of HTTP, those that wait for a request. No
     /// connection of a handler.
     #[default]
     KeepAlive,

@@ -16,22 +16,23 @@ use bytes::Bytes;
 
 use super::begun::Begun;
 use super::called::Expected;
+use super::config::ServiceConfig;
 use super::doomed::Doomed;
 use super::fibers::{Fiber, Hook, Role};
+use super::id::{ConnId, FiberId, ServiceId};
 use super::id::{HubTag, Key, KeyedTable};
 use super::idle::IdleQueue;
+use super::machine_ctx::MachineCtx;
 use super::random::{HubRandom, Seed};
-use super::seat::MachineCtx;
 use super::service::Making;
 use super::stream::{MachineStream, Stream, StreamState, Top};
 use super::wake::ReadyQueue;
 use super::{Action, Config, Counters, Inner};
+use crate::buf::{Blocks, Pipeline};
 use crate::fiber::{Channel, Conn, ConnShared, FiberMachine, Outgoing};
-use crate::link::Attached;
-use crate::{
-    Address, Blocks, ConnId, Error, FiberId, Instant, Limit, Machine, Notice, Pipeline,
-    ServiceConfig, ServiceId, TimerKey, Timers, Workspace,
-};
+use crate::machine::Attached;
+use crate::machine::{Address, Error, Limit, Machine, Notice, Workspace};
+use crate::time::{Instant, TimerKey, Timers};
 
 /// Puts a layer around the handle of a connection that is being made.
 pub(crate) type WrapClient = Box<dyn FnOnce(&MachineCtx, Inner) -> Box<dyn Machine>>;

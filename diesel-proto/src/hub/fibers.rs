@@ -8,9 +8,10 @@ use alloc::string::ToString;
 
 use super::core::Core;
 use super::id::Key;
+use super::id::{ConnId, FiberId, ServiceId};
 use super::service::HandlerFuture;
 use crate::fiber::{ConnShared, cause_of};
-use crate::{Address, Cause, ConnId, Error, FiberId, Notice, ServiceId};
+use crate::machine::{Address, Cause, Error, Notice};
 
 /// Wraps each run of the application's code: it must call what it is given, once. Here an embedder
 /// catches panics (a run that did not come to its end is one) and measures hogs.
@@ -319,7 +320,8 @@ mod tests {
     use alloc::rc::Rc;
     use alloc::vec::Vec;
 
-    use crate::{Hub, Instant};
+    use super::super::Hub;
+    use crate::time::Instant;
 
     /// By the places of the table that are looked at: each once or twice.
     #[test]

@@ -28,7 +28,7 @@ impl HubTag {
 }
 
 /// A connection of a hub. A hub refuses the names of another's: a call with one does nothing, as with
-/// a stale one, and is told by [`Notice::OtherHub`](crate::Notice::OtherHub).
+/// a stale one, and is told by [`Notice::OtherHub`](crate::machine::Notice::OtherHub).
 ///
 /// Comparing, ordering and hashing leave the hub out, so that what two hubs did can be compared.
 #[derive(Clone, Copy)]

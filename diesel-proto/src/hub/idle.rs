@@ -16,9 +16,10 @@ use alloc::vec::Vec;
 use core::time::Duration;
 
 use super::id::Key;
+use super::id::{ConnId, ServiceId};
 use super::stream::Idle;
 use super::{Core, HubTimer};
-use crate::{ConnId, Instant, ServiceId};
+use crate::time::Instant;
 
 /// How long after a scan that found next to nothing there is no other.
 const RESCAN: Duration = Duration::from_millis(100);
@@ -125,8 +126,10 @@ impl Core {
 
 #[cfg(test)]
 mod tests {
+    use super::super::Hub;
+    use super::super::service::Service;
     use super::*;
-    use crate::{Actions, Address, Hub, Input, Machine, Reason, Service};
+    use crate::machine::{Actions, Address, Input, Machine, Reason};
 
     /// Waits for a request, or is busy, by turns: it changes with each byte.
     struct Kept {

@@ -10,8 +10,11 @@ use alloc::vec::Vec;
 
 use bytes::Bytes;
 
+use super::action::Action;
+use super::id::{ConnId, ServiceId};
 use super::{Hub, Refused, Seed};
-use crate::{Action, Address, ConnId, ConnectErrorKind, Instant, ServiceId};
+use crate::machine::{Address, ConnectErrorKind};
+use crate::time::Instant;
 
 /// One input of a hub, for [`Hub::handle`]. Each stands for the method that its documentation names.
 ///

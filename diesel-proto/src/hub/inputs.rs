@@ -9,7 +9,7 @@ use super::*;
 
 impl Hub {
     /// A service has a new connection, from `peer`. At a limit on connections, one that is idle
-    /// [makes room](crate::ServiceConfig::shed) for it: the longest idle is closed.
+    /// [makes room](super::config::ServiceConfig::shed) for it: the longest idle is closed.
     ///
     /// # Errors
     ///
@@ -55,7 +55,7 @@ impl Hub {
 
     /// The embedder lacks what a connection holds, such as a descriptor: the connection that has been
     /// idle for longest is closed, with [`Cause::Shed`], if there is one that
-    /// [may be](crate::ServiceConfig::shed). Returns whether; [`Action::Close`] comes with the next
+    /// [may be](super::config::ServiceConfig::shed). Returns whether; [`Action::Close`] comes with the next
     /// run.
     ///
     /// # Cost
@@ -166,7 +166,7 @@ impl Hub {
     /// came since:
     ///
     /// - bytes of the same connection: they may have filled what it reads ahead
-    ///   ([`ServiceConfig::read_ahead`](crate::ServiceConfig::read_ahead)), or paused its machine;
+    ///   ([`ServiceConfig::read_ahead`](super::config::ServiceConfig::read_ahead)), or paused its machine;
     /// - [`accept`](Self::accept) of this connection, [`sent`](Self::sent), [`wake`](Self::wake) or
     ///   [`drain`](Self::drain): each may step its machine, which may pause;
     /// - an input of another connection, if what that steps shares something with this one.
@@ -229,7 +229,7 @@ impl Hub {
     /// it closed is still there, and is delivered.
     ///
     /// A connection that gets no more bytes for the
-    /// [`write_stall`](crate::ServiceConfig::write_stall) of its service is closed, though.
+    /// [`write_stall`](super::config::ServiceConfig::write_stall) of its service is closed, though.
     pub fn write_failed(&mut self, now: Instant, conn: ConnId) {
         self.advance(now);
         if self.refuses(conn) {
@@ -268,7 +268,7 @@ impl Hub {
             return;
         }
         self.step(conn, |link, now, workspace| link.cut(now, Cause::Reset, workspace));
-        let settled = |flow: &mut crate::StreamControl| {
+        let settled = |flow: &mut crate::machine::StreamControl| {
             flow.closing().filter(|_| !flow.is_destroyed_by_reset())
         };
         // Without a flow: its machine panicked, now or earlier.
@@ -284,7 +284,7 @@ impl Hub {
     /// `f` only writes the bytes: the hub is borrowed meanwhile, so it must not use any handle of
     /// the hub.
     pub fn outgoing<R>(&mut self, conn: ConnId, f: impl FnOnce(&[&[u8]]) -> R) -> Option<R> {
-        let offer = |flow: &mut crate::StreamControl| {
+        let offer = |flow: &mut crate::machine::StreamControl| {
             let mut slices: [&[u8]; 16] = [&[]; 16];
             let n = flow.output.slices(&mut slices);
             (n > 0).then(|| f(&slices[..n]))
@@ -301,10 +301,10 @@ impl Hub {
     /// Takes up to `most` of the bytes that are to be sent next as segments that own their memory, and
     /// puts them behind those in `into`; returns how many bytes that is. Say later how much was
     /// [`sent`](Self::sent): until then it counts as queued, for back-pressure, for `flush`, and for
-    /// closing. See [`Endpoint::take_segments`](crate::Endpoint::take_segments).
+    /// closing. See [`Endpoint::take_segments`](crate::machine::Endpoint::take_segments).
     ///
     /// From here on the stream has to take bytes at its
-    /// [least rate](crate::ServiceConfig::write_rate), as it has to after a `sent` that leaves some.
+    /// [least rate](super::config::ServiceConfig::write_rate), as it has to after a `sent` that leaves some.
     /// Once the connection is closed or aborted, or a write [failed](Self::write_failed), a report of
     /// what was out does nothing.
     ///
@@ -369,7 +369,7 @@ impl Hub {
         if drained {
             // Only a machine that asked to be told is stepped.
             self.step_in_place(conn, |link, now, workspace| {
-                link.input(now, crate::Input::Drained, workspace);
+                link.input(now, crate::machine::Input::Drained, workspace);
             });
         }
         let core = &self.core;
@@ -424,12 +424,12 @@ impl Hub {
     }
 
     /// What the machine of this connection shares with others changed: it is stepped with
-    /// [`Input::Wake`](crate::Input::Wake).
+    /// [`Input::Wake`](crate::machine::Input::Wake).
     pub fn wake(&mut self, now: Instant, conn: ConnId) {
         self.advance(now);
         if !self.refuses(conn) {
             self.step_in_place(conn, |link, now, workspace| {
-                link.input(now, crate::Input::Wake, workspace);
+                link.input(now, crate::machine::Input::Wake, workspace);
             });
         }
     }
@@ -475,7 +475,7 @@ impl Hub {
         let streams: Vec<_> = self.core.streams.borrow().keys().collect();
         for key in streams {
             self.step_in_place(self.core.conn_id(key), |link, now, workspace| {
-                link.input(now, crate::Input::Shutdown, workspace)
+                link.input(now, crate::machine::Input::Shutdown, workspace)
             });
         }
     }

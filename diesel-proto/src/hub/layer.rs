@@ -1,17 +1,18 @@
 //! What a layer of a hub goes around: a machine that is made when it starts.
 //!
 //! A layer may let its inner side start late: after a header, or a handshake. What it learns until
-//! then (see [`MachineCtx::set_peer`](crate::MachineCtx::set_peer)) is there when the inner machine is made.
+//! then (see [`MachineCtx::set_peer`](super::machine_ctx::MachineCtx::set_peer)) is there when the inner machine is made.
 
 use alloc::boxed::Box;
 use core::fmt;
 
 use super::stream::Top;
-use crate::{Actions, Input, Instant, Machine};
+use crate::machine::{Actions, Input, Machine};
+use crate::time::Instant;
 
 /// The inner side of a layer: whatever serves the connections of a service, or the handle that
-/// [`Ctx::connect`](crate::Ctx::connect) gives. A machine like any other, for a
-/// [`Nested`](crate::Nested) to hold. See [`Service::layer`](crate::Service::layer).
+/// [`Ctx::connect`](crate::fiber::Ctx::connect) gives. A machine like any other, for a
+/// [`Nested`](crate::machine::Nested) to hold. See [`Service::layer`](super::service::Service::layer).
 pub struct Inner(InnerState);
 
 enum InnerState {

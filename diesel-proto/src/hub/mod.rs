@@ -60,12 +60,12 @@ mod idle;
 mod input;
 mod inputs;
 mod layer;
+mod machine_ctx;
 mod no_hub;
 mod poller;
 mod progress;
 mod random;
 mod run;
-mod seat;
 mod service;
 mod shapes;
 mod step;
@@ -86,30 +86,32 @@ pub use self::fibers::{PollHook, Task};
 pub use self::id::{ConnId, FiberId, ServiceId};
 pub use self::input::{Input, Outcome};
 pub use self::layer::Inner;
+pub use self::machine_ctx::MachineCtx;
 pub use self::no_hub::NoHub;
 pub use self::poller::Poller;
 pub use self::random::Seed;
-pub use self::seat::MachineCtx;
 pub use self::service::Service;
 pub use self::shapes::{ConnHandler, IntoService, LoopBody};
 
 pub(crate) use self::called::Called;
 pub(crate) use self::core::{Core, HubTimer, WrapClient};
 pub(crate) use self::fibers::Role;
-pub(crate) use self::seat::Learned;
+pub(crate) use self::machine_ctx::Learned;
 pub(crate) use self::service::{HandlerFuture, Making};
 
 pub(crate) use self::id::Key;
 use self::idle::IdleQueue;
 use self::stream::{MachineStream, StreamDue, StreamState, Top};
-#[cfg(doc)]
-use crate::Error;
+use crate::buf::FileRegion;
 use crate::fiber::{Ctx, Event};
-use crate::link::Attached;
-use crate::{
-    Address, Cause, ConnectErrorKind, Deadline, End, FileRegion, Instant, Limit, Notice, Reason,
-    StreamControl, Workspace,
+use crate::machine::Attached;
+#[cfg(doc)]
+use crate::machine::Error;
+use crate::machine::{
+    Address, Cause, ConnectErrorKind, Deadline, End, Limit, Notice, Reason, StreamControl,
+    Workspace,
 };
+use crate::time::Instant;
 
 /// A whole application: see the [module](self).
 ///
@@ -283,7 +285,7 @@ impl Hub {
         };
         let counted = match &taken {
             StreamState::Machine(stream) => {
-                Some((stream.link.held(), crate::Machine::scanned(stream.link.machine())))
+                Some((stream.link.held(), crate::machine::Machine::scanned(stream.link.machine())))
             }
             _ => None,
         };
@@ -294,7 +296,7 @@ impl Hub {
     fn with_flow<R>(
         &self,
         conn: ConnId,
-        f: impl FnOnce(&mut crate::StreamControl) -> R,
+        f: impl FnOnce(&mut crate::machine::StreamControl) -> R,
     ) -> Option<R> {
         if conn.hub != self.core.tag {
             return None;

@@ -1,4 +1,4 @@
-//! Seats for machines that are made for a hub, where there is none: in an [`Endpoint`](crate::Endpoint).
+//! Seats for machines that are made for a hub, where there is none: in an [`Endpoint`](crate::machine::Endpoint).
 //!
 //! It must never know what the machines do.
 
@@ -6,14 +6,15 @@ use alloc::rc::Rc;
 use core::task::Waker;
 
 use super::{Config, Core, MachineCtx};
-use crate::{Address, Instant};
+use crate::machine::Address;
+use crate::time::Instant;
 
 /// Makes [`MachineCtx`]s that belong to no hub, for a machine that has a use for one but does not depend on
 /// fibers: its [`peer`](MachineCtx::peer), the time of day, [`call`](MachineCtx::call) (which runs what it is given,
 /// and catches nothing).
 ///
 /// What is spawned or connected there fails, and so does every token that would have to wait for
-/// something else than its stream ([`Error::Shutdown`](crate::Error::Shutdown)). Waking does nothing: a
+/// something else than its stream ([`Error::Shutdown`](crate::machine::Error::Shutdown)). Waking does nothing: a
 /// machine that [polls](MachineCtx::poller) does so in each of its steps.
 ///
 /// ```

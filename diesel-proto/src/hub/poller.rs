@@ -1,7 +1,7 @@
 //! How a machine polls futures within its own steps.
 //!
 //! A machine that has user code wait for something (a handler of requests) polls it where it needs
-//! the outcome, and is stepped with [`Input::Wake`](crate::Input::Wake) when there is reason to poll
+//! the outcome, and is stepped with [`Input::Wake`](crate::machine::Input::Wake) when there is reason to poll
 //! again. So a future that is ready at once costs no turn of its own.
 //!
 //! ```text
@@ -18,14 +18,16 @@ use core::pin::Pin;
 use core::task::{Context, Poll, Waker};
 
 use super::fibers::Role;
+use super::id::FiberId;
+use super::machine_ctx::MachineCtx;
 use super::{Core, Key};
-use crate::{FiberId, Limit, MachineCtx};
+use crate::machine::Limit;
 
 /// A machine's place among the fibers of its hub: what it polls futures with. The place is free again
 /// when this is dropped. Made by [`MachineCtx::poller`].
 ///
 /// What is polled is a fiber in all but name: it may use every token of the hub, and counts for
-/// [`Config::max_fibers`](crate::Config::max_fibers). During a shutdown it may go on waiting until the
+/// [`Config::max_fibers`](super::config::Config::max_fibers). During a shutdown it may go on waiting until the
 /// grace period ends, as what is begun is to be finished.
 ///
 /// Several futures may be polled with one poller: a wake of any wakes the machine.
@@ -141,9 +143,15 @@ mod tests {
     use core::future::pending;
     use std::panic::{AssertUnwindSafe, catch_unwind};
 
+    use super::super::Hub;
+    use super::super::action::Action;
+    use super::super::config::Config;
+    use super::super::id::ConnId;
+    use super::super::service::Service;
     use super::*;
-    use crate::{Action, Actions, Address, Config, ConnId, Error, Hub, Input, Instant, Machine};
-    use crate::{Notice, Service};
+    use crate::machine::Notice;
+    use crate::machine::{Actions, Address, Error, Input, Machine};
+    use crate::time::Instant;
 
     type Answer = Pin<Box<dyn Future<Output = Result<(), Error>>>>;
 

@@ -20,7 +20,8 @@
 use alloc::boxed::Box;
 use core::time::Duration;
 
-use crate::{Instant, ServiceConfig};
+use super::config::ServiceConfig;
+use crate::time::Instant;
 
 /// The first sample is taken when this part of `write_stall` has passed: most streams that are stuck
 /// are not stuck for so long, and cost nothing.

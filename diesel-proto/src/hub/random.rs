@@ -57,12 +57,12 @@ impl HubRandom {
 }
 
 impl Hub {
-    /// Random numbers follow from this seed from here on: see [`Ctx::random`](crate::Ctx::random).
+    /// Random numbers follow from this seed from here on: see [`Ctx::random`](crate::fiber::Ctx::random).
     /// To be said before the first [`run`](Self::run), with bytes of the system's own generator.
     ///
     /// A hub that was never told one draws as if from [`Seed::from_number`] of zero, the same in
     /// every process: fit for tests only. It says so by
-    /// [`Notice::Unseeded`](crate::Notice::Unseeded), once, when something is drawn.
+    /// [`Notice::Unseeded`](crate::machine::Notice::Unseeded), once, when something is drawn.
     ///
     /// ```
     /// use diesel_proto::Hub;

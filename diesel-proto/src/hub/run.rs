@@ -182,7 +182,7 @@ impl Hub {
             None => return false,
         };
         self.step_in_place(conn, |link, now, workspace| {
-            link.input(now, crate::Input::Wake, workspace)
+            link.input(now, crate::machine::Input::Wake, workspace)
         });
         !is_own
     }

@@ -7,10 +7,13 @@ use core::future::Future;
 use core::pin::Pin;
 use core::time::Duration;
 
+use super::config::{ServiceConfig, Shed};
+use super::id::ServiceId;
+use super::shapes::ConnHandler;
 use super::stream::Top;
 use super::{Inner, MachineCtx};
 use crate::fiber::{FiberMachine, StartHandler};
-use crate::{Address, ConnHandler, Error, Machine, ServiceConfig, ServiceId, Shed};
+use crate::machine::{Address, Error, Machine};
 
 /// A handler or a maker of machines, with its settings.
 ///

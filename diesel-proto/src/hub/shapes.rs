@@ -8,7 +8,8 @@
 //! [`ConnHandler`] and [`LoopBody`] fits nothing.
 
 use super::Service;
-use crate::{Conn, Ctx, Error};
+use crate::fiber::{Conn, Ctx};
+use crate::machine::Error;
 
 /// A handler of connections: `async fn(Conn) -> Result<(), Error>`, or an async closure that owns or
 /// borrows what it captured. `Kind` is inferred.
@@ -85,7 +86,8 @@ impl<S: Into<Service>> IntoService<kind::Service> for S {
 
 /// Which implementation of a trait is meant.
 mod kind {
-    use crate::{Conn, Ctx, Error};
+    use crate::fiber::{Conn, Ctx};
+    use crate::machine::Error;
 
     #[derive(Debug)]
     pub enum Handler {}

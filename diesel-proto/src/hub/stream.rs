@@ -17,14 +17,16 @@ use core::time::Duration;
 
 use super::Action;
 use super::begun::{Begun, put_off};
+use super::config::{ServiceConfig, Shed};
 use super::core::{Core, HubTimer};
+use super::id::{ConnId, ServiceId};
 use super::progress::{Progress, StallDue};
 use crate::fiber::FiberMachine;
-use crate::link::Attached;
-use crate::{
-    Actions, Address, Cause, ConnId, End, Input, Instant, Machine, Notice, Reason, ServiceConfig,
-    ServiceId, Shed, StreamControl, TimerKey, Upgradable,
+use crate::machine::Attached;
+use crate::machine::{
+    Actions, Address, Cause, End, Input, Machine, Notice, Reason, StreamControl, Upgradable,
 };
+use crate::time::{Instant, TimerKey};
 
 /// How long a stream that is over waits for its handler to end, so that the handler's error is the
 /// cause of the close: long enough for what follows without any time passing.

@@ -4,7 +4,7 @@ use alloc::vec::Vec;
 use core::time::Duration;
 
 use super::TrustedSource;
-use crate::Address;
+use crate::machine::Address;
 
 /// What is accepted. What is not named has its default:
 ///
@@ -23,14 +23,14 @@ use crate::Address;
 #[derive(Clone, Debug)]
 pub struct HeaderConfig {
     /// The header has to be complete this long after the connection was accepted; else it is aborted
-    /// with [`Cause::TimedOut`](crate::Cause::TimedOut)`(`[`Reason::Head`](crate::Reason::Head)`)`.
+    /// with [`Cause::TimedOut`](crate::machine::Cause::TimedOut)`(`[`Reason::Head`](crate::machine::Reason::Head)`)`.
     /// 5 s by default; at least 3 s survive the loss of a packet (section 2).
     pub within: Duration,
     /// The versions that are accepted. Both by default.
     pub versions: Versions,
     /// Bytes of a header of version 2, its first 16 included: 4 KiB by default, of 65,551 that there
     /// could be. Addresses and names take less than 536; a client's certificate takes more.
-    /// [`Limit::ProxyHeader`](crate::Limit::ProxyHeader).
+    /// [`Limit::ProxyHeader`](crate::machine::Limit::ProxyHeader).
     pub max_v2: usize,
     /// The sources that may send a header. `None`, the default, is all: right where nothing but the
     /// proxy can reach the address that is listened on. Everything else could claim any address.
@@ -55,7 +55,7 @@ pub enum Versions {
 /// before a byte is read, never by the bytes.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Untrusted {
-    /// It is aborted at once, with [`Cause::Untrusted`](crate::Cause::Untrusted).
+    /// It is aborted at once, with [`Cause::Untrusted`](crate::machine::Cause::Untrusted).
     #[default]
     Refuse,
     /// It is served as if there were no proxy: no header is read, its peer is its own. For a service

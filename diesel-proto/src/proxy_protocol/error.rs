@@ -3,7 +3,7 @@
 use core::fmt;
 
 use super::MAX_V1;
-use crate::{Cause, Limit};
+use crate::machine::{Cause, Limit};
 
 /// Why the stream does not begin with a header that is accepted, and the byte that shows it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

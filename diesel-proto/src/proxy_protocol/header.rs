@@ -5,7 +5,7 @@ use core::fmt;
 use core::net::SocketAddr;
 
 use super::v2;
-use crate::Address;
+use crate::machine::Address;
 
 /// A header that was read: for whom the proxy connects, and what else it tells.
 ///

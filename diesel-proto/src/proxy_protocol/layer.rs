@@ -15,9 +15,9 @@ use core::time::Duration;
 
 use super::read::HeaderReader;
 use super::{Header, HeaderConfig, HeaderError, Untrusted};
-use crate::{
-    Actions, Address, Cause, Inner, Input, Instant, Machine, MachineCtx, Nested, Notice, Reason,
-};
+use crate::hub::{Inner, MachineCtx};
+use crate::machine::{Actions, Address, Cause, Input, Machine, Nested, Notice, Reason};
+use crate::time::Instant;
 
 /// Reads a header, then lets the machine that `make` makes of it have the rest of the stream.
 ///
@@ -59,9 +59,9 @@ enum HeaderState<M, F> {
 }
 
 /// The header in front of whatever serves the connections of a service, for
-/// [`Service::layer`](crate::Service::layer). What is inside has the client for its peer, if the
+/// [`Service::layer`](crate::hub::Service::layer). What is inside has the client for its peer, if the
 /// header names one, and finds the header itself by [`MachineCtx::learned`],
-/// [`Conn::learned`](crate::Conn::learned) or [`Request::learned`](crate::http1::Request::learned).
+/// [`Conn::learned`](crate::fiber::Conn::learned) or [`Request::learned`](crate::http1::Request::learned).
 ///
 /// Where the stream below has a header as well, this one is trusted by the address in that.
 ///

@@ -14,7 +14,7 @@
 //! ```
 //!
 //! [`layer`] puts it around whatever serves the connections of a service: a machine, a handler, an
-//! HTTP service. [`ProxyProtocol`] is the machine itself, for an [`Endpoint`](crate::Endpoint), and
+//! HTTP service. [`ProxyProtocol`] is the machine itself, for an [`Endpoint`](crate::machine::Endpoint), and
 //! [`parse`] reads a header alone.
 //!
 //! Rules of this folder:

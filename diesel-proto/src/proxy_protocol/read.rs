@@ -1,7 +1,7 @@
 //! Reads a header, however its bytes arrive.
 
 use super::{Header, HeaderConfig, HeaderError, HeaderErrorKind, MAX_V1, Versions, v1, v2};
-use crate::{Blocks, Buffer};
+use crate::buf::{Blocks, Buffer};
 
 /// Reads a header at the beginning of `bytes`: what it says, and its length. `None`: `bytes` end
 /// before it does, and are fine so far.

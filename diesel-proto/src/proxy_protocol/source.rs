@@ -4,7 +4,7 @@ use core::fmt;
 use core::net::IpAddr;
 use core::str::FromStr;
 
-use crate::Address;
+use crate::machine::Address;
 
 /// Addresses that are trusted to say for whom they connect.
 ///

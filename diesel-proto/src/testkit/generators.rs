@@ -26,7 +26,7 @@ use quickcheck::{Arbitrary, Gen};
 use super::Stimulus;
 use super::cuts::Cut;
 use super::stimulus;
-use crate::{Cause, Reason};
+use crate::machine::{Cause, Reason};
 
 /// Lengths next to which something may change: blocks, references, usual limits.
 const EDGES: [usize; 9] = [0, 1, 13, 64, 107, 1024, 4096, 16 << 10, 64 << 10];
@@ -175,8 +175,8 @@ fn some<T: Arbitrary>(g: &mut Gen) -> Vec<T> {
 
 #[cfg(test)]
 mod tests {
+    use super::super::cuts::pieces;
     use super::*;
-    use crate::testkit::cuts::pieces;
 
     #[test]
     fn cuts_are_within_and_ascend() {

@@ -9,13 +9,15 @@
 
 use core::fmt;
 
+use crate::buf::FileRegion;
 use crate::hub::embed::{
     Budgets, ConnectOutcome, Interest, Lost, ReadOutcome, Ready, Streams, Transport, WriteOutcome,
 };
-use crate::{
-    Actions, Address, Cause, ConnId, ConnectErrorKind, End, FileRegion, Hub, Input, Instant,
-    Machine, Notice, Reason, Refused, ServiceId,
+use crate::hub::{ConnId, Hub, Refused, ServiceId};
+use crate::machine::{
+    Actions, Address, Cause, ConnectErrorKind, End, Input, Machine, Notice, Reason,
 };
+use crate::time::Instant;
 
 /// Turns in one step, before the rest is put off: a step is bounded.
 const TURNS: usize = 10_000;
@@ -32,7 +34,7 @@ const BUDGETS: Budgets = Budgets {
 
 /// A hub and the one connection that its service is given.
 ///
-/// What the handler makes of [`connect`](crate::Ctx::connect) fails: there is no network here.
+/// What the handler makes of [`connect`](crate::fiber::Ctx::connect) fails: there is no network here.
 ///
 /// A handler whose output follows its reads, such as an HTTP response that streams each piece of the
 /// request as a chunk, frames its output differently for each cut. Compare what a peer makes of it:
@@ -167,7 +169,7 @@ impl Machine for HubMachine {
             (Input::WriteFailed, Some(conn)) => self.hub.write_failed(now, conn),
             (Input::Wake, Some(conn)) => self.hub.wake(now, conn),
             (Input::Shutdown, _) => {
-                let grace = crate::Config::default().grace;
+                let grace = crate::hub::Config::default().grace;
                 self.hub.drain(now, now + grace);
             }
             _ => {}

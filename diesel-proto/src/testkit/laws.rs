@@ -26,7 +26,7 @@ use super::run::{Decoder, Findings, Room, RunOptions, Transcript, run};
 use super::stimulus::{self, Stimulus};
 use super::watch::Left;
 use super::{Random, shrink};
-use crate::Machine;
+use crate::machine::Machine;
 
 /// A law that every machine is to keep.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -41,8 +41,8 @@ pub enum Law {
     SilenceAfterClose,
     /// A deadline that is met makes progress: bytes, a close, or another deadline. What follows
     /// from one thing that happens comes to an end. And a machine that leaves bytes knows that this
-    /// pauses reading: it calls [`pause`](crate::Actions::pause) as well, or
-    /// [`resume`](crate::Actions::resume) later.
+    /// pauses reading: it calls [`pause`](crate::machine::Actions::pause) as well, or
+    /// [`resume`](crate::machine::Actions::resume) later.
     Progress,
     /// How much room there is for output does not change the output.
     RoomInvariance,

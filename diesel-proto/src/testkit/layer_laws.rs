@@ -74,7 +74,7 @@ use super::laws::{Broken, Laws};
 use super::run::{self, Findings, Recode, Room, Transcript};
 use super::stimulus::{self, Stimulus};
 use super::{Random, shrink};
-use crate::Machine;
+use crate::machine::Machine;
 
 /// Time in which a deadline of the probe passes, and nothing more comes of it.
 const DEADLINES: Duration = Duration::from_secs(2);

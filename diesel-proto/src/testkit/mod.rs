@@ -1,7 +1,7 @@
 //! Tools for testing what is built with this crate: your machines, your handlers, your application.
 //! The guide builds something with [all of them](crate::guide::testing), from an empty file on.
 //!
-//! - [`laws`]: what holds for every [`Machine`](crate::Machine), checked by one call from a unit
+//! - [`laws`]: what holds for every [`Machine`](crate::machine::Machine), checked by one call from a unit
 //!   test, a property or a fuzz target.
 //! - [`layer_laws`]: what holds for every layer, checked by one call around a machine of the kit's own.
 //! - [`HubMachine`]: a whole hub with one connection, as a machine: so that the laws apply to

@@ -13,7 +13,8 @@ use core::fmt;
 use super::cuts::Cut;
 use super::stimulus::Stimulus;
 use super::watch::{Left, WatchedMachine};
-use crate::{Cause, Deadline, Endpoint, Instant, Machine, Notice, Upgradable};
+use crate::machine::{Cause, Deadline, Endpoint, Machine, Notice, Upgradable};
+use crate::time::Instant;
 
 /// Deadlines that may fall due at one instant, one after the other, before we call it a hang.
 const EXPIRIES: usize = 1000;

@@ -82,12 +82,12 @@ pub use self::parse::{ParseError, Problem};
 pub use self::play::Mismatch;
 
 use self::play::CutMode;
-use crate::Hub;
+use crate::hub::Hub;
 
 #[cfg(doc)]
 use super::net::Network;
 #[cfg(doc)]
-use crate::Cause;
+use crate::machine::Cause;
 
 /// A script that was read: see the [module](self).
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -4,7 +4,7 @@ use alloc::vec::Vec;
 use core::fmt;
 use core::time::Duration;
 
-use crate::Cause;
+use crate::machine::Cause;
 
 /// One thing that happens to a stream.
 #[derive(Clone, PartialEq, Eq)]

@@ -11,7 +11,9 @@ use core::time::Duration;
 use super::Stimulus;
 use super::laws::{ALL, Broken, Law, Laws};
 use super::run::{Room, RunOptions, run};
-use crate::{Actions, Buffer, Cause, Input, Instant, Machine, Notice, Reason};
+use crate::buf::Buffer;
+use crate::machine::{Actions, Cause, Input, Machine, Notice, Reason};
+use crate::time::Instant;
 
 const SECOND: Duration = Duration::from_secs(1);
 

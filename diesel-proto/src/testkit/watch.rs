@@ -1,11 +1,12 @@
 //! What a run sees of each step of a machine, beside what comes out: whether bytes were left by a
 //! machine that does not know what that means.
 //!
-//! The caller takes a short take for a pause (see [`machine`](crate::machine)). A machine that knows
+//! The caller takes a short take for a pause (see [`machine`](crate::machine::contract)). A machine that knows
 //! this either pauses itself, or resumes later. One that does neither waits for bytes that never
 //! come.
 
-use crate::{Actions, Input, Instant, Machine};
+use crate::machine::{Actions, Input, Machine};
+use crate::time::Instant;
 
 pub(super) struct WatchedMachine<M> {
     inner: M,

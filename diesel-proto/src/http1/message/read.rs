@@ -5,10 +5,10 @@
 
 use alloc::boxed::Box;
 
-use crate::http1::chunked::{ChunkedDecoder, Decoded};
-use crate::http1::trailers::TrailerReader;
-use crate::http1::{FieldSpans, FieldsView, Framing, Limits, Rejection};
-use crate::{Blocks, Buffer};
+use crate::buf::{Blocks, Buffer};
+use crate::http1::syntax::TrailerReader;
+use crate::http1::syntax::{ChunkedDecoder, Decoded};
+use crate::http1::syntax::{FieldSpans, FieldsView, Framing, Limits, Rejection};
 
 /// Reads the first line and the fields of a message.
 pub(crate) trait ReadHead: Default {

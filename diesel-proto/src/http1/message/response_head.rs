@@ -16,8 +16,9 @@
 use alloc::vec::Vec;
 
 use super::BodyLength;
-use crate::Tail;
-use crate::http1::{ContentType, Headers, HttpDate, Status};
+use crate::buf::Tail;
+use crate::http1::syntax::ContentType;
+use crate::http1::syntax::{Headers, HttpDate, Status};
 
 /// What the application says in the head of a response.
 #[derive(Clone, Copy)]

@@ -2,9 +2,9 @@
 
 use bytes::Bytes;
 
-use crate::http1::Headers;
-use crate::http1::chunked::{CHUNK_END, LAST_CHUNK, chunk_head};
-use crate::{Blocks, Pipeline, Tail};
+use crate::buf::{Blocks, Pipeline, Tail};
+use crate::http1::syntax::Headers;
+use crate::http1::syntax::{CHUNK_END, LAST_CHUNK, chunk_head};
 
 /// How long the body of a message is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]

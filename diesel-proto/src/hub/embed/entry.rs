@@ -4,8 +4,8 @@
 
 use alloc::vec::Vec;
 
+use super::super::id::ConnId;
 use super::Interest;
-use crate::ConnId;
 
 pub(super) struct StreamEntry<S> {
     pub(super) conn: ConnId,

@@ -37,7 +37,7 @@
 //! - A failed write does not end reading: what the peer sent before is still delivered. If the write
 //!   failed because the peer had reset the stream, its end is a reset.
 //! - What a stream cannot be watched for, or half-closed, is that stream's end, and no other's.
-//! - Nothing is accepted while the hub [would not](crate::Hub::may_accept) take it.
+//! - Nothing is accepted while the hub [would not](super::Hub::may_accept) take it.
 //! - In one [round](Streams::begin_round) a stream is written and read up to a [budget](Budgets), so
 //!   that others have their turn, and so are all together, so that a round is short however many have
 //!   much to send. One whose read filled the buffer is read again in the same round.
@@ -54,9 +54,11 @@ mod turn;
 pub use self::budgets::Budgets;
 pub use self::streams::Streams;
 
-use crate::{
-    Address, ConnId, ConnectErrorKind, End, FileRegion, Hub, Instant, Notice, Refused, ServiceId,
-};
+use super::id::{ConnId, ServiceId};
+use super::{Hub, Refused};
+use crate::buf::FileRegion;
+use crate::machine::{Address, ConnectErrorKind, End, Notice};
+use crate::time::Instant;
 
 /// What an embedder's streams can do, one at a time. No call waits.
 ///
@@ -143,7 +145,7 @@ pub trait Transport {
     fn connected(&mut self, stream: &mut Self::Stream, hung_up: bool) -> ConnectOutcome;
 
     /// How many bytes that the stream took its peer has not acknowledged, if that is known. See
-    /// [`Action::ReportUnacked`](crate::Action::ReportUnacked). Not known, by default.
+    /// [`Action::ReportUnacked`](super::action::Action::ReportUnacked). Not known, by default.
     fn unacked(&mut self, stream: &mut Self::Stream) -> Option<u64> {
         let _ = stream;
         None
@@ -160,7 +162,7 @@ pub trait Transport {
         let _ = (hub, service, notice);
     }
 
-    /// A fresh reading of the clock, for waits that [count from it](crate::Hub::needs_time).
+    /// A fresh reading of the clock, for waits that [count from it](super::Hub::needs_time).
     fn now(&mut self) -> Instant;
 }
 

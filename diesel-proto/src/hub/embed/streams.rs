@@ -3,13 +3,18 @@
 use alloc::vec::Vec;
 use core::fmt;
 
+use super::super::action::Action;
+use super::super::id::{ConnId, ServiceId};
+use super::super::{Hub, Refused};
 use super::budgets::Round;
 use super::entry::StreamEntry;
 use super::{
     AcceptOutcome, Budgets, ConnectOutcome, Interest, Lost, ReadOutcome, Ready, Transport,
     WriteOutcome,
 };
-use crate::{Action, Address, ConnId, End, FileRegion, Hub, Instant, Refused, ServiceId};
+use crate::buf::FileRegion;
+use crate::machine::{Address, End};
+use crate::time::Instant;
 
 /// The streams of one hub, and the loop around it: see the [module](super).
 ///
@@ -145,7 +150,7 @@ impl<S> Streams<S> {
         self.filled.clear();
     }
 
-    /// Whether the hub has [halted](crate::Action::Halt): there is nothing to do any more.
+    /// Whether the hub has [halted](super::super::action::Action::Halt): there is nothing to do any more.
     pub fn has_halted(&self) -> bool {
         self.halted
     }

@@ -8,9 +8,10 @@ use alloc::vec;
 use alloc::vec::Vec;
 use core::time::Duration;
 
-use crate::{
-    Actions, Cause, Config, Conn, Error, Input, LineEcho, Machine, Service, ServiceConfig, Shed,
-};
+use super::super::config::{Config, ServiceConfig, Shed};
+use super::super::service::Service;
+use crate::fiber::Conn;
+use crate::machine::{Actions, Cause, Error, Input, LineEcho, Machine};
 
 const NOW: Instant = Instant::ORIGIN;
 const BOTH: Ready = Ready { readable: true, writable: true, hung_up: false };
@@ -151,11 +152,11 @@ struct World {
 }
 
 impl World {
-    fn new<Kind>(service: impl crate::IntoService<Kind>) -> World {
+    fn new<Kind>(service: impl super::super::shapes::IntoService<Kind>) -> World {
         World::with(Config::default(), service)
     }
 
-    fn with<Kind>(config: Config, service: impl crate::IntoService<Kind>) -> World {
+    fn with<Kind>(config: Config, service: impl super::super::shapes::IntoService<Kind>) -> World {
         let mut hub = Hub::new(config);
         let service = hub.add_service(service);
         let streams =
@@ -491,7 +492,7 @@ fn a_connection_for_which_something_lacked_is_begun_again_once_another_one_is_cl
     world.fake.connects = [lacking].into();
     world
         .hub
-        .add_loop(async |ctx: crate::Ctx| {
+        .add_loop(async |ctx: crate::fiber::Ctx| {
             ctx.sleep(Duration::from_secs(5)).await?;
             let address: core::net::SocketAddr = "192.0.2.1:7".parse().unwrap();
             ctx.connect(address).await?.write("hello").await

@@ -1,8 +1,11 @@
 //! A turn: the hub runs, and its actions are obeyed, until there is nothing to do.
 
+use super::super::Hub;
+use super::super::action::Action;
 use super::streams::Again;
 use super::{Lost, Streams, Transport};
-use crate::{Action, ConnectErrorKind, End, Hub, Instant};
+use crate::machine::{ConnectErrorKind, End};
+use crate::time::Instant;
 
 impl<S> Streams<S> {
     /// Runs the hub and obeys its actions, until there is nothing to do, or the

@@ -9,7 +9,8 @@ use core::time::Duration;
 
 use super::super::Random;
 use super::gate::Gate;
-use crate::{Actions, Cause, Input, Instant, Machine};
+use crate::machine::{Actions, Cause, Input, Machine};
+use crate::time::Instant;
 
 /// What happens behind so many bytes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -1,6 +1,7 @@
 //! What two layers share that each would have for itself: no bytes go in until some time.
 
-use crate::{Actions, Cause, Deadline, Input, Instant, Machine, Nested, Reason};
+use crate::machine::{Actions, Cause, Deadline, Input, Machine, Nested, Reason};
+use crate::time::Instant;
 
 pub(super) struct Gate<M> {
     inner: Nested<M>,

@@ -5,7 +5,7 @@
 //! - [`FaultInjector`]: odd cuts, stalls, an early end, a reset, from a seed.
 //!
 //! Rules: they keep the length of what goes through, so they share the caller's
-//! [`Actions`](crate::Actions) and copy nothing; they keep the laws if the machine inside does; and
+//! [`Actions`](crate::machine::Actions) and copy nothing; they keep the laws if the machine inside does; and
 //! a machine inside that gives way to another does so inside.
 //!
 //! They must never know what the machine inside does, nor what the bytes mean.

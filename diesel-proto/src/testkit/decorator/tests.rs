@@ -4,11 +4,14 @@ use alloc::vec::Vec;
 use core::cell::RefCell;
 use core::time::Duration;
 
+use super::super::laws::Laws;
+use super::super::layer_laws::LayerLaws;
+use super::super::stimulus::Stimulus;
 use super::*;
-use crate::testkit::Stimulus;
-use crate::testkit::laws::Laws;
-use crate::testkit::layer_laws::{LayerLaw, LayerLaws};
-use crate::{Cause, Endpoint, Instant, LineEcho, ProxyProtocol, Reason};
+use crate::machine::{Cause, Endpoint, LineEcho, Reason};
+use crate::proxy_protocol::ProxyProtocol;
+use crate::testkit::layer_laws::LayerLaw;
+use crate::time::Instant;
 
 const START: Instant = Instant::ORIGIN;
 const SECOND: Duration = Duration::from_secs(1);
@@ -27,7 +30,7 @@ fn session() -> [Stimulus; 9] {
     ]
 }
 
-fn stack() -> impl crate::Machine {
+fn stack() -> impl crate::machine::Machine {
     ProxyProtocol::new(3 * SECOND, |_| {
         LineEcho::default().on_upgrade(|actions| actions.upgrade(LineEcho::default().max_line(12)))
     })

@@ -8,7 +8,8 @@ use core::fmt;
 use core::time::Duration;
 
 use super::gate::Gate;
-use crate::{Actions, Input, Instant, Machine};
+use crate::machine::{Actions, Input, Machine};
+use crate::time::Instant;
 
 /// Lets at most `n` bytes through in each period.
 pub struct Throttle<M> {

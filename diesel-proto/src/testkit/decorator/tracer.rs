@@ -10,7 +10,8 @@
 
 use core::fmt;
 
-use crate::{Actions, Deadline, Input, Instant, Machine, Nested, StreamControl};
+use crate::machine::{Actions, Deadline, Input, Machine, Nested, StreamControl};
+use crate::time::Instant;
 
 /// Bytes that are shown of an input.
 const SHOWN: usize = 64;
@@ -54,7 +55,7 @@ struct TraceState {
     deadline: Option<Deadline>,
     paused: bool,
     half_closed: bool,
-    closing: Option<crate::Cause>,
+    closing: Option<crate::machine::Cause>,
 }
 
 impl TraceState {

@@ -10,7 +10,7 @@ use alloc::vec::Vec;
 use super::super::Stimulus;
 use super::super::run::{Findings, Transcript, TranscriptEntry};
 use super::Probe;
-use crate::Notice;
+use crate::machine::Notice;
 
 /// One thing that happens.
 pub(super) struct Unit {

@@ -13,7 +13,8 @@ use core::time::Duration;
 
 use bytes::Bytes;
 
-use crate::{Actions, Cause, Input, Instant, Machine, Notice, Reason};
+use crate::machine::{Actions, Cause, Input, Machine, Notice, Reason};
+use crate::time::Instant;
 
 /// It tells what it saw in notices that begin like this.
 const MARK: &str = "probe";

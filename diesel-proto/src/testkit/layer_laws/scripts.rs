@@ -9,7 +9,7 @@ use core::time::Duration;
 
 use super::super::{Random, Stimulus};
 use super::{LayerLaw, Probe};
-use crate::{Cause, Reason};
+use crate::machine::{Cause, Reason};
 
 /// A session, and whether the probe speaks first.
 pub(super) struct SessionScript {

@@ -10,10 +10,11 @@ use alloc::vec;
 use alloc::vec::Vec;
 use core::time::Duration;
 
+use super::super::stimulus::Stimulus;
 use super::{ALL, BrokenLayer, LayerLaw, LayerLaws, Probe};
 use crate::machine::Ending;
-use crate::testkit::Stimulus;
-use crate::{Actions, Cause, Deadline, Input, Instant, Machine, Nested, Reason, StreamControl};
+use crate::machine::{Actions, Cause, Deadline, Input, Machine, Nested, Reason, StreamControl};
+use crate::time::Instant;
 
 /// What a layer loses or changes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

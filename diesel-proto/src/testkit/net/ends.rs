@@ -7,7 +7,9 @@ use super::pipe::Mark;
 use super::transcript::Happened;
 use super::wire::{WireEnd, WireTarget};
 use crate::hub::embed::{ConnectOutcome, Interest, Lost, ReadOutcome, Transport, WriteOutcome};
-use crate::{Address, ConnId, ConnectErrorKind, Hub, Instant, Notice, Refused, ServiceId};
+use crate::hub::{ConnId, Hub, Refused, ServiceId};
+use crate::machine::{Address, ConnectErrorKind, Notice};
+use crate::time::Instant;
 
 /// The network, as one host sees it.
 pub(super) struct Ends<'a> {
@@ -113,12 +115,12 @@ impl Transport for Ends<'_> {
         Ok(())
     }
 
-    fn close(&mut self, _: Instant, conn: ConnId, _: Option<ConnId>, end: crate::End) {
+    fn close(&mut self, _: Instant, conn: ConnId, _: Option<ConnId>, end: crate::machine::End) {
         self.tell(
             conn,
             match end {
-                crate::End::Close(cause) => Happened::Closed(cause),
-                crate::End::Abort(cause) => Happened::Aborted(cause),
+                crate::machine::End::Close(cause) => Happened::Closed(cause),
+                crate::machine::End::Abort(cause) => Happened::Aborted(cause),
             },
         );
         let removed = self.network.hosts[self.host].remove_socket(conn);

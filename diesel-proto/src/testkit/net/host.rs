@@ -16,7 +16,9 @@ use super::transcript::Happened;
 use super::wire::WireEvent;
 use super::{Network, SharedLink};
 use crate::hub::embed::{Budgets, Interest, Ready, Streams};
-use crate::{ConnId, ConnectErrorKind, Hub, Instant, TimerKey};
+use crate::hub::{ConnId, Hub};
+use crate::machine::ConnectErrorKind;
+use crate::time::{Instant, TimerKey};
 
 /// The first of the ports that connections are made from.
 const FIRST_PORT: u16 = 49_152;

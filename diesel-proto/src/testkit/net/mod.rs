@@ -43,7 +43,7 @@
 //!
 //! - The same seed, hubs and calls give the same [`hash`](Network::hash), in any process, on any
 //!   machine, in any build. (Futures that wait on something else than their hub are not in it.)
-//! - The [seed](crate::Hub::seed) of each hub follows from that of the network.
+//! - The [seed](crate::hub::Hub::seed) of each hub follows from that of the network.
 //! - Hubs are driven by their contract in [`hub`](crate::hub), and by nothing else. What happens at
 //!   one instant happens in the order in which it was caused.
 //! - A connection is two pipes, each with its own [`LinkOptions`] and its own chance. A pipe keeps
@@ -84,9 +84,10 @@ use self::host::Host;
 use self::peer::PeerEnd;
 use self::transcript::NetTranscript;
 use self::wire::{Wire, WireEvent, WireListener};
+use super::random::Random;
 use crate::hub::Seed;
-use crate::testkit::Random;
-use crate::{Hub, Instant, ServiceId, Timers};
+use crate::hub::{Hub, ServiceId};
+use crate::time::{Instant, Timers};
 
 /// More turns than this without time passing: it will never come to rest.
 const PATIENCE: u64 = 10_000_000;

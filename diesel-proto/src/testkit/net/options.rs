@@ -5,7 +5,7 @@
 use core::ops::RangeInclusive;
 use core::time::Duration;
 
-use crate::testkit::Random;
+use super::super::random::Random;
 
 /// One direction of a link. The default is a perfect one: no time passes, nothing is cut, nothing
 /// fails.

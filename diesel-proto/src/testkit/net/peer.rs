@@ -8,7 +8,7 @@ use core::net::{Ipv4Addr, SocketAddr};
 use super::pipe::Mark;
 use super::wire::{WireEnd, WireListener, WireTarget};
 use super::{AddressInUse, HostId, Network};
-use crate::{ConnId, ServiceId};
+use crate::hub::{ConnId, ServiceId};
 
 /// A far end that the test holds. Made by [`Network::connect`] or [`Network::accept`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]

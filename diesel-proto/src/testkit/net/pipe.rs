@@ -12,9 +12,9 @@ use alloc::rc::Rc;
 use alloc::vec::Vec;
 use core::time::Duration;
 
+use super::super::random::Random;
 use super::options::{LinkOptions, draw_count, draw_duration};
-use crate::testkit::Random;
-use crate::{Instant, TimerKey};
+use crate::time::{Instant, TimerKey};
 
 /// An idle pipe holds no more than this.
 const KEEP: usize = 1024;

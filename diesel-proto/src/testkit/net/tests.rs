@@ -8,7 +8,9 @@ use core::net::SocketAddr;
 use core::time::Duration;
 
 use super::*;
-use crate::{Cause, Config, Conn, Ctx, Error, Service};
+use crate::fiber::{Conn, Ctx};
+use crate::hub::{Config, Service};
+use crate::machine::{Cause, Error};
 
 const fn ms(n: u64) -> Duration {
     Duration::from_millis(n)

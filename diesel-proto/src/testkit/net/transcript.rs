@@ -6,7 +6,9 @@ use alloc::boxed::Box;
 use core::fmt::{self, Write};
 
 use super::HostId;
-use crate::{Address, Cause, ConnId, ConnectErrorKind, Instant, Notice, ServiceId};
+use crate::hub::{ConnId, ServiceId};
+use crate::machine::{Address, Cause, ConnectErrorKind, Notice};
+use crate::time::Instant;
 
 /// One thing that a hub was told, or did.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -11,7 +11,8 @@ use super::ends::Ends;
 use super::host::App;
 use super::pipe::{Mark, Pipe, Wrote};
 use super::{Network, SharedLink};
-use crate::{Address, ConnId, ConnectErrorKind, ServiceId};
+use crate::hub::{ConnId, ServiceId};
+use crate::machine::{Address, ConnectErrorKind};
 
 /// Connections that wait to be accepted, for one listener. Further ones get no answer.
 const BACKLOG: usize = 1024;

@@ -10,9 +10,11 @@ use core::fmt;
 use core::net::SocketAddr;
 use core::time::Duration;
 
+use super::super::net::{HostId, Network, Restless};
 use super::{Script, ScriptStep};
-use crate::testkit::net::{Happened, HostId, LinkOptions, Network, Peer, PeerState, Restless};
-use crate::{ConnId, Hub, Instant, ServiceId};
+use crate::hub::{ConnId, Hub, ServiceId};
+use crate::testkit::net::{Happened, LinkOptions, Peer, PeerState};
+use crate::time::Instant;
 
 /// How what is sent is cut.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -4,7 +4,9 @@ use alloc::vec::Vec;
 use core::time::Duration;
 
 use super::*;
-use crate::{Conn, Ctx, Error, Service};
+use crate::fiber::{Conn, Ctx};
+use crate::hub::Service;
+use crate::machine::Error;
 
 fn echo() -> Hub {
     let mut hub = Hub::default();

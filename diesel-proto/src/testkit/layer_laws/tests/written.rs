@@ -8,9 +8,10 @@ use core::time::Duration;
 
 use super::super::{LayerLaw, LayerLaws, Probe};
 use super::{Loses, Loss};
+use crate::machine::{Actions, Cause, Deadline, Input, Machine, Nested, Reason, StreamControl};
 use crate::testkit::Stimulus;
 use crate::testkit::laws::Law;
-use crate::{Actions, Cause, Deadline, Input, Instant, Machine, Nested, Reason, StreamControl};
+use crate::time::Instant;
 
 /// Gives its machine the caller's actions, as a layer might that knows nothing of [`Nested`], and
 /// sees to successors itself, or does not.

@@ -1,0 +1,135 @@
+//! What is queued in one pipeline, moved to the end of another: for layers, whose inner side has a
+//! queue of its own.
+
+use core::mem;
+
+use super::super::block::Blocks;
+use super::queue::{SegmentContent, SegmentQueue};
+use super::{Closed, Pipeline};
+use alloc::vec::Vec;
+
+impl Pipeline {
+    /// Moves everything that is queued in `other` to the end of this one: by reference where it is
+    /// large, as a copy where it is small. Whether `other` is closing stays its own affair, as does
+    /// what was [taken](Self::take_segments) from it.
+    ///
+    /// # Errors
+    ///
+    /// [`Closed`] after [`close`](Self::close); `other` is as it was then.
+    pub fn append(&mut self, other: &mut Pipeline, blocks: &mut Blocks) -> Result<(), Closed> {
+        self.check_open()?;
+        if other.taken() > 0 {
+            return self.beside_taken(other, |own, other| own.append(other, blocks));
+        }
+        if self.is_empty() {
+            mem::swap(&mut self.tail, &mut other.tail);
+            mem::swap(&mut self.queue, &mut other.queue);
+            self.start = mem::take(&mut other.start);
+            self.len = mem::take(&mut other.len);
+            return Ok(());
+        }
+        let len = self.len.saturating_add(mem::take(&mut other.len));
+        let own_trailing = self.trailing();
+        let mut start = mem::take(&mut other.start);
+        let tail = mem::take(&mut other.tail);
+        let SegmentQueue { older, mut segments, trailing, taken: _ } =
+            other.queue.take().map(|queue| *queue).unwrap_or_default();
+        for block in older.into_iter().chain([tail]) {
+            self.adopt(block, mem::take(&mut start), blocks);
+        }
+        if let Some(first) = segments.front_mut() {
+            first.before += own_trailing;
+            let queue = self.queue();
+            queue.segments.append(&mut segments);
+            queue.trailing = trailing;
+        }
+        self.len = len;
+        Ok(())
+    }
+
+    /// Moves the first `n` bytes that are queued in `other` to the end of this one, or all if there are
+    /// fewer: as [`append`](Self::append), but bytes that were copied are copied once more.
+    ///
+    /// # Errors
+    ///
+    /// [`Closed`] after [`close`](Self::close); `other` is as it was then.
+    pub fn append_first(
+        &mut self,
+        n: u64,
+        other: &mut Pipeline,
+        blocks: &mut Blocks,
+    ) -> Result<(), Closed> {
+        self.check_open()?;
+        if other.taken() > 0 {
+            return self.beside_taken(other, |own, other| own.append_first(n, other, blocks));
+        }
+        if n >= other.len {
+            return self.append(other, blocks);
+        }
+        let sent = other.sent;
+        let mut left = n;
+        while left > 0 {
+            let content = other.queue.as_deref().and_then(|queue| queue.first(left));
+            let moved = match content {
+                Some(content) => {
+                    let moved = content.len();
+                    match content {
+                        SegmentContent::Shared(bytes) => self.push_bytes(bytes, blocks)?,
+                        SegmentContent::FileRegion(file_region) => {
+                            self.push_file_region(file_region)?
+                        }
+                    }
+                    moved
+                }
+                None => {
+                    let mut slices: [&[u8]; 1] = [&[]];
+                    other.slices(&mut slices);
+                    let [slice] = slices;
+                    let most = usize::try_from(left).unwrap_or(usize::MAX).min(slice.len());
+                    self.copy(&slice[..most], blocks);
+                    most as u64
+                }
+            };
+            left -= other.advance(moved, blocks);
+        }
+        other.sent = sent;
+        Ok(())
+    }
+
+    /// Does `f` while what was taken from `other` does not count as queued there.
+    #[cold]
+    #[inline(never)]
+    fn beside_taken(
+        &mut self,
+        other: &mut Pipeline,
+        f: impl FnOnce(&mut Self, &mut Pipeline) -> Result<(), Closed>,
+    ) -> Result<(), Closed> {
+        let taken = mem::take(&mut other.queue().taken);
+        other.len = other.count();
+        other.queue.take_if(|queue| queue.is_needless());
+        let done = f(self, other);
+        other.len = other.len.saturating_add(taken);
+        other.queue().taken = taken;
+        done
+    }
+
+    /// Takes over a block of copied bytes of another pipeline, of which `start` were sent.
+    fn adopt(&mut self, mut block: Vec<u8>, start: usize, blocks: &mut Blocks) {
+        let unsent = block.len() - start;
+        if unsent < Self::BY_REFERENCE {
+            self.copy(&block[start..], blocks);
+            return blocks.give_back(block);
+        }
+        // `start` is about the oldest block only, and this one will not be the oldest.
+        block.copy_within(start.., 0);
+        block.truncate(unsent);
+        if self.tail.is_empty() {
+            self.tail = block;
+        } else {
+            self.seal(block);
+        }
+        if let Some(queue) = &mut self.queue {
+            queue.trailing += unsent;
+        }
+    }
+}

@@ -1,0 +1,85 @@
+//! What an application may not have a connection do.
+
+use core::fmt;
+
+use super::super::state::OutOfOrder;
+use crate::http1::message::WriteError;
+use crate::http1::syntax::Status;
+
+/// A command that the protocol forbids. Nothing was changed, nothing was sent.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum LocalProtocolError {
+    /// Not now.
+    Order(OutOfOrder),
+    /// This status cannot be sent by this command.
+    Status(Status),
+    /// A field that says how the message is delimited, or how the connection is used: that is
+    /// written by the connection itself.
+    FramingField,
+    /// A response of this status has no body (RFC 9112, 6.3).
+    ContentForbidden(Status),
+    /// More data than the length that was announced; so many bytes are left of it.
+    TooLong(u64),
+    /// The end before so many bytes that were announced.
+    TooShort(u64),
+    /// Trailers behind a body that is not chunked.
+    TrailersForbidden,
+    /// A protocol that the client did not ask for, or none (RFC 9110, 7.8).
+    Protocol,
+    /// The [`MessageOutput`](crate::http1::MessageOutput) is closed: what the command sends would be lost.
+    Closed,
+}
+
+impl From<OutOfOrder> for LocalProtocolError {
+    fn from(error: OutOfOrder) -> Self {
+        LocalProtocolError::Order(error)
+    }
+}
+
+impl From<WriteError> for LocalProtocolError {
+    fn from(error: WriteError) -> Self {
+        match error {
+            WriteError::Closed => LocalProtocolError::Closed,
+            WriteError::TooLong(left) => LocalProtocolError::TooLong(left),
+            WriteError::TooShort(left) => LocalProtocolError::TooShort(left),
+            WriteError::TrailersForbidden => LocalProtocolError::TrailersForbidden,
+            WriteError::FramingField => LocalProtocolError::FramingField,
+        }
+    }
+}
+
+impl fmt::Display for LocalProtocolError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            LocalProtocolError::Order(error) => error.fmt(f),
+            LocalProtocolError::Status(status) => {
+                write!(f, "{status} cannot be sent by this command")
+            }
+            LocalProtocolError::FramingField => {
+                f.write_str("fields for framing and for the connection are not the application's")
+            }
+            LocalProtocolError::ContentForbidden(status) => write!(f, "{status} has no body"),
+            LocalProtocolError::TooLong(left) => {
+                write!(f, "more data than announced: {left} bytes are left of that")
+            }
+            LocalProtocolError::TooShort(left) => {
+                write!(f, "the end, but {left} bytes that were announced are missing")
+            }
+            LocalProtocolError::TrailersForbidden => f.write_str("trailers need a chunked body"),
+            LocalProtocolError::Protocol => f.write_str("the client did not ask for this protocol"),
+            LocalProtocolError::Closed => {
+                f.write_str("the output is closed and takes no more bytes")
+            }
+        }
+    }
+}
+
+impl core::error::Error for LocalProtocolError {}
+
+/// A handler passes it on with `?`.
+impl From<LocalProtocolError> for crate::machine::Error {
+    fn from(error: LocalProtocolError) -> Self {
+        crate::machine::Error::application(error)
+    }
+}

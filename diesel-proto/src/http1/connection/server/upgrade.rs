@@ -1,0 +1,70 @@
+//! Another protocol takes over: after an upgrade, or in a tunnel.
+
+use super::super::state::ServerEvent;
+use super::SharedServerConnection;
+use super::local_error::LocalProtocolError;
+use crate::http1::message::MessageOutput;
+use crate::http1::message::{ROOM, check_fields, put_status};
+use crate::http1::syntax::trim_blanks;
+use crate::http1::syntax::{Headers, HttpDate, Status};
+
+impl SharedServerConnection {
+    /// Agrees to speak another protocol: `101 Switching Protocols` if the client asked for an
+    /// upgrade, `200 OK` if it asked for a tunnel with CONNECT (see
+    /// [`ConnectionConfig::tunnels`](super::ConnectionConfig::tunnels)); for that `protocol` does not matter.
+    /// Whatever was not taken by then is the first of the new protocol.
+    ///
+    /// Who asked for `100 Continue` gets it before that (RFC 9110, 7.8). The date goes out with a
+    /// 200.
+    ///
+    /// # Errors
+    ///
+    /// If neither was asked for, or not this protocol, or the request is not complete, or the output
+    /// is closed.
+    pub fn switch(
+        &mut self,
+        headers: &Headers,
+        protocol: &str,
+        date: Option<&HttpDate>,
+        out: &mut MessageOutput<'_>,
+    ) -> Result<(), LocalProtocolError> {
+        if !self.request.is_connect {
+            let Some(wanted) = &self.upgrade else {
+                return Err(LocalProtocolError::Status(Status::SWITCHING_PROTOCOLS));
+            };
+            if !are_among(protocol.as_bytes(), &wanted.0) {
+                return Err(LocalProtocolError::Protocol);
+            }
+        }
+        check_fields(headers)?;
+        out.check_open()?;
+        self.state.server(ServerEvent::Switch)?;
+        if self.request.owes_continue && !self.request.is_connect {
+            self.put_continue(out);
+        }
+        let date = date.filter(|_| self.request.is_connect && !headers.has_date());
+        let room = protocol.len() + headers.lines().len() + ROOM;
+        out.put_with(room, |out| {
+            if self.request.is_connect {
+                put_status(Status::OK, out);
+            } else {
+                put_status(Status::SWITCHING_PROTOCOLS, out);
+                out.extend_from_slice(b"Connection: Upgrade\r\nUpgrade: ");
+                out.extend_from_slice(protocol.as_bytes());
+                out.extend_from_slice(b"\r\n");
+            }
+            out.extend_from_slice(date.map_or(b"", |date| date.line()));
+            out.extend_from_slice(headers.lines());
+            out.extend_from_slice(b"\r\n");
+        });
+        Ok(())
+    }
+}
+
+/// Whether each of these protocols is among those that are wanted, and there is one. As those came
+/// in a field, no other can hold what may not stand in one.
+fn are_among(protocols: &[u8], wanted: &[u8]) -> bool {
+    let members = |list| <[u8]>::split(list, |&byte| byte == b',').map(trim_blanks);
+    let is_wanted = |name: &[u8]| members(wanted).any(|other| name.eq_ignore_ascii_case(other));
+    members(protocols).all(|name| !name.is_empty() && is_wanted(name))
+}

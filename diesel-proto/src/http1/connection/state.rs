@@ -1,0 +1,396 @@
+//! The legal order of things, for both peers: everything that decides it is in this file.
+//!
+//! A connection is two small state machines, the client's and ours. Each moves by its own events
+//! ([`ClientState::after`], [`ServerState::after`]); and there are moves of both at once, which depend on both
+//! ([`ConnectionState::advance`]): a client that has begun a request makes it our turn, and when both are done
+//! with an exchange the next one begins, or none does.
+//!
+//! Rules of this file:
+//!
+//! - Whoever wants to know whether something may happen now asks here, and nowhere else.
+//! - An event that is not in the table is refused, and changes nothing.
+//! - It must never know bytes, fields or lengths: only that a message begins, goes on and ends.
+//!
+//! The diagram in the documentation of [`http1`](super) is made from these tables by a test.
+
+use core::fmt;
+
+/// Where the client is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum ClientState {
+    /// Between requests.
+    Idle,
+    /// Its request has begun: the body comes, if there is one.
+    Sending,
+    /// Its request is complete.
+    Done,
+    /// It broke a rule: nothing more of it is read.
+    Failed,
+    /// It has ended its side, and owes nothing.
+    Closed,
+    /// It speaks another protocol.
+    Switched,
+}
+
+/// Where we are.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum ServerState {
+    /// There is no request to answer.
+    Idle,
+    /// We owe a response.
+    SendResponse,
+    /// Its head is sent; the body goes out.
+    Sending,
+    /// It is complete.
+    Done,
+    /// This was the last response: the connection is to be closed.
+    MustClose,
+    /// We speak another protocol.
+    Switched,
+}
+
+/// What a client does.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum ClientEvent {
+    /// The head of a request.
+    Request,
+    /// A request that is complete with its head.
+    WholeRequest,
+    /// A part of its body.
+    Data,
+    /// The request is complete.
+    End,
+    /// The end of its side of the stream.
+    Eof,
+    /// It broke a rule.
+    Violation,
+}
+
+/// What we do.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum ServerEvent {
+    /// An interim response.
+    Informational,
+    /// The head of the final response.
+    Response,
+    /// The final response, head and body.
+    WholeResponse,
+    /// A part of its body.
+    Data,
+    /// The response is complete.
+    End,
+    /// The answer after which both sides speak another protocol.
+    Switch,
+}
+
+impl ClientState {
+    /// Every state.
+    pub const ALL: [ClientState; 6] = [
+        ClientState::Idle,
+        ClientState::Sending,
+        ClientState::Done,
+        ClientState::Failed,
+        ClientState::Closed,
+        ClientState::Switched,
+    ];
+
+    /// Where an event takes the client. `None`: it may not happen now.
+    #[inline]
+    pub const fn after(self, event: ClientEvent) -> Option<ClientState> {
+        use ClientEvent::{Data, End, Eof, Request, Violation, WholeRequest};
+        Some(match (self, event) {
+            (ClientState::Idle, Request) => ClientState::Sending,
+            (ClientState::Idle, WholeRequest) => ClientState::Done,
+            (ClientState::Idle, Eof) => ClientState::Closed,
+            (ClientState::Idle, Violation) => ClientState::Failed,
+            (ClientState::Sending, Data) => ClientState::Sending,
+            (ClientState::Sending, End) => ClientState::Done,
+            (ClientState::Sending, Violation) => ClientState::Failed,
+            _ => return None,
+        })
+    }
+}
+
+impl ServerState {
+    /// Every state.
+    pub const ALL: [ServerState; 6] = [
+        ServerState::Idle,
+        ServerState::SendResponse,
+        ServerState::Sending,
+        ServerState::Done,
+        ServerState::MustClose,
+        ServerState::Switched,
+    ];
+
+    /// Where an event takes us. `None`: it may not happen now.
+    #[inline]
+    pub const fn after(self, event: ServerEvent) -> Option<ServerState> {
+        use ServerEvent::{Data, End, Informational, Response, Switch, WholeResponse};
+        Some(match (self, event) {
+            (ServerState::SendResponse, Informational) => ServerState::SendResponse,
+            (ServerState::SendResponse, Response) => ServerState::Sending,
+            (ServerState::SendResponse, WholeResponse) => ServerState::Done,
+            (ServerState::SendResponse, Switch) => ServerState::Switched,
+            (ServerState::Sending, Data) => ServerState::Sending,
+            (ServerState::Sending, End) => ServerState::Done,
+            _ => return None,
+        })
+    }
+}
+
+impl ClientEvent {
+    /// Every event.
+    pub const ALL: [ClientEvent; 6] = [
+        ClientEvent::Request,
+        ClientEvent::WholeRequest,
+        ClientEvent::Data,
+        ClientEvent::End,
+        ClientEvent::Eof,
+        ClientEvent::Violation,
+    ];
+}
+
+impl ServerEvent {
+    /// Every event.
+    pub const ALL: [ServerEvent; 6] = [
+        ServerEvent::Informational,
+        ServerEvent::Response,
+        ServerEvent::WholeResponse,
+        ServerEvent::Data,
+        ServerEvent::End,
+        ServerEvent::Switch,
+    ];
+}
+
+/// Where both are, and whether there will be another exchange.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct ConnectionState {
+    /// The client.
+    pub client: ClientState,
+    /// We.
+    pub server: ServerState,
+    /// Whether the connection is kept when this exchange is over. Once false, it stays so until
+    /// the connection is closed.
+    pub keep_alive: bool,
+}
+
+impl ConnectionState {
+    /// A connection on which nothing has happened.
+    pub const fn new() -> Self {
+        ConnectionState { client: ClientState::Idle, server: ServerState::Idle, keep_alive: true }
+    }
+
+    /// The client did something.
+    ///
+    /// # Errors
+    ///
+    /// It may not happen now; nothing has changed.
+    #[inline]
+    pub fn client(&mut self, event: ClientEvent) -> Result<(), OutOfOrder> {
+        let next = self.client.after(event).ok_or(OutOfOrder { state: *self })?;
+        self.client = next;
+        self.advance();
+        Ok(())
+    }
+
+    /// We did something.
+    ///
+    /// # Errors
+    ///
+    /// It may not happen now; nothing has changed. To switch, the request must be complete.
+    #[inline]
+    pub fn server(&mut self, event: ServerEvent) -> Result<(), OutOfOrder> {
+        self.server = self.may(event)?;
+        self.advance();
+        Ok(())
+    }
+
+    /// Where it would take us.
+    ///
+    /// # Errors
+    ///
+    /// As [`server`](Self::server).
+    #[inline]
+    pub fn may(&self, event: ServerEvent) -> Result<ServerState, OutOfOrder> {
+        match self.server.after(event) {
+            Some(ServerState::Switched) if self.client != ClientState::Done => {}
+            Some(next) => return Ok(next),
+            None => {}
+        }
+        Err(OutOfOrder { state: *self })
+    }
+
+    /// The connection is not kept beyond this exchange; between exchanges, it is to be closed.
+    pub fn give_up(&mut self) {
+        self.keep_alive = false;
+        self.advance();
+    }
+
+    /// The moves that depend on both. Each is made at most once after an event, but for the last
+    /// two, of which one may follow the first.
+    #[inline]
+    fn advance(&mut self) {
+        // A request that begins, or fails to, is owed an answer.
+        if let (ClientState::Sending | ClientState::Done | ClientState::Failed, ServerState::Idle) =
+            (self.client, self.server)
+        {
+            self.server = ServerState::SendResponse;
+        }
+        if self.client == ClientState::Failed {
+            self.keep_alive = false;
+        }
+        (self.client, self.server) = match (self.client, self.server, self.keep_alive) {
+            (ClientState::Done, ServerState::Done, true) => (ClientState::Idle, ServerState::Idle),
+            (ClientState::Closed, ServerState::Idle, _) => {
+                (ClientState::Closed, ServerState::MustClose)
+            }
+            (client, ServerState::Done, false) => (client, ServerState::MustClose),
+            (ClientState::Idle, ServerState::Idle, false) => {
+                (ClientState::Idle, ServerState::MustClose)
+            }
+            (ClientState::Done, ServerState::Switched, _) => {
+                (ClientState::Switched, ServerState::Switched)
+            }
+            (client, server, _) => (client, server),
+        };
+    }
+}
+
+impl Default for ConnectionState {
+    fn default() -> Self {
+        ConnectionState::new()
+    }
+}
+
+/// Something that may not happen in this state. Nothing was changed, nothing was sent.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct OutOfOrder {
+    /// Where both were.
+    pub state: ConnectionState,
+}
+
+impl fmt::Display for OutOfOrder {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let ConnectionState { client, server, .. } = self.state;
+        write!(f, "not now: the client is {client:?}, the server is {server:?}")
+    }
+}
+
+impl core::error::Error for OutOfOrder {}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use alloc::format;
+    use alloc::string::{String, ToString};
+    use alloc::vec::Vec;
+
+    /// A row for every state, with the events that leave it.
+    fn table<S: fmt::Debug + Copy, E: fmt::Debug + Copy>(
+        states: &[S],
+        events: &[E],
+        after: impl Fn(S, E) -> Option<S>,
+    ) -> String {
+        let mut text = String::new();
+        for &state in states {
+            let moves: Vec<String> = events
+                .iter()
+                .filter_map(|&event| after(state, event).map(|to| format!("{event:?} → {to:?}")))
+                .collect();
+            text += &format!("//! | {state:?} | {} |\n", moves.join(", "));
+        }
+        text
+    }
+
+    #[test]
+    fn the_diagram_in_the_documentation_is_made_from_the_tables() {
+        let documentation = include_str!("../mod.rs");
+        for table in [
+            table(&ClientState::ALL, &ClientEvent::ALL, ClientState::after),
+            table(&ServerState::ALL, &ServerEvent::ALL, ServerState::after),
+        ] {
+            assert!(documentation.contains(&table), "put this into mod.rs:\n{table}");
+        }
+    }
+
+    #[test]
+    fn an_event_that_may_not_happen_changes_nothing() {
+        for client in ClientState::ALL {
+            for server in ServerState::ALL {
+                for keep_alive in [false, true] {
+                    let state = ConnectionState { client, server, keep_alive };
+                    for event in ServerEvent::ALL {
+                        let mut after = state;
+                        if after.server(event).is_err() {
+                            assert_eq!(after, state);
+                        }
+                    }
+                    for event in ClientEvent::ALL {
+                        let mut after = state;
+                        assert_eq!(after.client(event).is_err(), client.after(event).is_none());
+                        if client.after(event).is_none() {
+                            assert_eq!(after, state);
+                        }
+                    }
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn an_exchange_ends_when_both_are_done_in_either_order() {
+        let mut state = ConnectionState::new();
+        for _ in 0..2 {
+            state.client(ClientEvent::Request).unwrap();
+            assert_eq!(state.server, ServerState::SendResponse);
+            state.client(ClientEvent::End).unwrap();
+            state.server(ServerEvent::Response).unwrap();
+            state.server(ServerEvent::End).unwrap();
+            assert_eq!(state, ConnectionState::new());
+        }
+        state.client(ClientEvent::Request).unwrap();
+        state.server(ServerEvent::Response).unwrap();
+        state.server(ServerEvent::End).unwrap();
+        assert_eq!((state.client, state.server), (ClientState::Sending, ServerState::Done));
+        state.client(ClientEvent::End).unwrap();
+        assert_eq!(state, ConnectionState::new());
+    }
+
+    #[test]
+    fn once_given_up_the_connection_closes_after_the_answer() {
+        let mut state = ConnectionState::new();
+        state.client(ClientEvent::Request).unwrap();
+        state.give_up();
+        state.client(ClientEvent::End).unwrap();
+        state.server(ServerEvent::Response).unwrap();
+        state.server(ServerEvent::End).unwrap();
+        assert_eq!(state.server, ServerState::MustClose);
+        assert!(state.client(ClientEvent::Request).is_err());
+
+        let mut idle = ConnectionState::new();
+        idle.give_up();
+        assert_eq!(idle.server, ServerState::MustClose);
+        let error = idle.server(ServerEvent::Response).unwrap_err();
+        assert_eq!(error.to_string(), "not now: the client is Idle, the server is MustClose");
+    }
+
+    #[test]
+    fn who_breaks_a_rule_is_owed_an_answer_and_nothing_more() {
+        let mut state = ConnectionState::new();
+        state.client(ClientEvent::Violation).unwrap();
+        assert_eq!(state.server, ServerState::SendResponse);
+        state.server(ServerEvent::Response).unwrap();
+        state.server(ServerEvent::End).unwrap();
+        assert_eq!(state.server, ServerState::MustClose);
+    }
+
+    #[test]
+    fn switching_needs_the_whole_request() {
+        let mut state = ConnectionState::new();
+        state.client(ClientEvent::Request).unwrap();
+        assert!(state.server(ServerEvent::Switch).is_err());
+        state.client(ClientEvent::End).unwrap();
+        state.server(ServerEvent::Switch).unwrap();
+        assert_eq!((state.client, state.server), (ClientState::Switched, ServerState::Switched));
+    }
+}

@@ -1,0 +1,167 @@
+//! What answers requests: plain functions and `async` ones, behind one face.
+//!
+//! Which kind a function is shows in what it returns: a plain one a response, an `async` one a
+//! future of it. The parameter `HandlerVariant` of [`Handler`] tells the two apart, and is inferred.
+//!
+//! It must never know what a connection is.
+
+use alloc::boxed::Box;
+use alloc::rc::Rc;
+use core::future::Future;
+use core::pin::Pin;
+use core::task::Poll;
+
+use super::request::Request;
+use super::response::{IntoResponse, Response};
+use crate::hub::Poller;
+use crate::machine::Error;
+
+/// A function from a request to a response.
+///
+/// - `fn(Request) -> R`, where `R` is an [`IntoResponse`]: a plain handler. It is called when the
+///   request is complete, its body of up to [`Limits::plain_body`](crate::http1::syntax::Limits::plain_body) included,
+///   within the step of its connection: it costs no allocation, and nothing else runs until it
+///   returns.
+/// - `async fn(Request) -> R`, or an async closure: a fiber for each request, from its head on. It
+///   runs within the steps of its connection: one that need not wait is answered at once. It may
+///   wait for anything a fiber may, its body included. When the connection breaks, it is dropped;
+///   when the client ends its side, it is told ([`Request::closed`]), and dropped if it goes on for
+///   longer than [`Deadlines::half_close`](crate::http1::syntax::Deadlines::half_close).
+///
+/// A closure has to say what it takes: `|request: Request| ..`.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` is not a handler of requests",
+    label = "neither a `fn(Request) -> R` nor an `async fn(Request) -> R` where `R` is a response",
+    note = "a handler takes the `Request` itself and nothing else; what it captures it shares or owns",
+    note = "a response is a `Response`, a text, a `Status`, a pair of a `Status` and one of these, or a \
+            `Result` of one whose error is an `Error` or converts to it: see `IntoResponse`"
+)]
+pub trait Handler<HandlerVariant>: sealed::Sealed<HandlerVariant> {
+    #[doc(hidden)]
+    fn into_answers(self) -> Answers;
+}
+
+mod sealed {
+    pub trait Sealed<HandlerVariant> {}
+}
+
+/// Marks plain handlers.
+#[derive(Debug)]
+pub enum PlainKind {}
+
+/// Marks `async` ones.
+#[derive(Debug)]
+pub enum AsyncKind {}
+
+/// A handler of either kind, whatever it returns.
+#[doc(hidden)]
+pub struct Answers(pub(in crate::http1) HandlerVariant);
+
+pub(in crate::http1) type PlainHandler = dyn Fn(Request) -> Result<Response, Error>;
+
+pub(in crate::http1) enum HandlerVariant {
+    Plain(Box<PlainHandler>),
+    /// Makes memory for one request at a time.
+    Fiber(Box<dyn Fn() -> Box<dyn Answering>>),
+}
+
+/// An `async` handler that answers one request at a time, in memory that is used again.
+pub(in crate::http1) trait Answering {
+    fn begin(&mut self, request: Request);
+
+    /// Polls, while it answers. Once it is ready, its future is dropped.
+    fn poll(&mut self, poller: &Poller) -> Poll<Result<Response, Error>>;
+
+    /// Drops its future, if it has one.
+    fn clear(&mut self);
+
+    /// Bytes of memory for its future.
+    fn memory(&self) -> usize;
+}
+
+/// Where the future of a handler lives.
+struct FuturePlace<B, F> {
+    begin: B,
+    future: Pin<Box<Option<F>>>,
+}
+
+impl<B, F> FuturePlace<B, F>
+where
+    B: Fn(Request) -> F + 'static,
+    F: Future<Output = Result<Response, Error>> + 'static,
+{
+    fn boxed(begin: B) -> Box<dyn Answering> {
+        Box::new(FuturePlace { begin, future: Box::pin(None) })
+    }
+}
+
+impl<B, F> Answering for FuturePlace<B, F>
+where
+    B: Fn(Request) -> F,
+    F: Future<Output = Result<Response, Error>>,
+{
+    #[inline]
+    fn begin(&mut self, request: Request) {
+        let future = (self.begin)(request);
+        self.future.set(Some(future));
+    }
+
+    #[inline]
+    fn poll(&mut self, poller: &Poller) -> Poll<Result<Response, Error>> {
+        let Some(future) = self.future.as_mut().as_pin_mut() else { return Poll::Pending };
+        let polled = poller.poll(future);
+        if polled.is_ready() {
+            self.clear();
+        }
+        polled
+    }
+
+    fn clear(&mut self) {
+        self.future.set(None);
+    }
+
+    fn memory(&self) -> usize {
+        size_of::<F>()
+    }
+}
+
+impl<H, R> sealed::Sealed<PlainKind> for H
+where
+    H: Fn(Request) -> R + 'static,
+    R: IntoResponse,
+{
+}
+
+impl<H, R> Handler<PlainKind> for H
+where
+    H: Fn(Request) -> R + 'static,
+    R: IntoResponse,
+{
+    fn into_answers(self) -> Answers {
+        Answers(HandlerVariant::Plain(Box::new(move |request| self(request).into_response())))
+    }
+}
+
+impl<H, R> sealed::Sealed<AsyncKind> for H
+where
+    H: AsyncFn(Request) -> R + 'static,
+    R: IntoResponse,
+{
+}
+
+impl<H, R> Handler<AsyncKind> for H
+where
+    H: AsyncFn(Request) -> R + 'static,
+    R: IntoResponse,
+{
+    fn into_answers(self) -> Answers {
+        let handler = Rc::new(self);
+        Answers(HandlerVariant::Fiber(Box::new(move || {
+            let handler = Rc::clone(&handler);
+            FuturePlace::boxed(move |request| {
+                let handler = Rc::clone(&handler);
+                async move { handler(request).await.into_response() }
+            })
+        })))
+    }
+}

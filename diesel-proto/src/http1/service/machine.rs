@@ -1,0 +1,384 @@
+//! The machine of a connection: joins what arrives, the handler, and what goes out.
+//!
+//! ```text
+//!   bytes ──▶ ServerConnection ──▶ Request ──▶ handler ─┬─ plain: answers at once
+//!                    ▲                                  └─ async: polled now, and when it is woken
+//!                    └──────────────── Response ◀────────────────────┘
+//! ```
+//!
+//! Rules of this file:
+//!
+//! - Whatever is idle holds nothing: connection, heads and exchanges are lent by the service for as
+//!   long as something is under way.
+//! - One request is answered at a time, in the order they came. In one step no more than
+//!   [`Limits::pipelined`](crate::http1::Limits) are; then others have their turn.
+//! - Every request is answered, once: by its handler; with a 500 if that failed; by what it broke.
+//!   If an answer has begun and the rest cannot follow, it is cut ([`HttpMachine::cut`]), and those before
+//!   it are not: `complete <= position of the answer that is under way`.
+//! - A handler runs through the seat, which outlives its panic.
+//!
+//! It must never know syntax or framing: that is the connection's.
+
+mod access;
+mod ahead;
+mod answer;
+mod read;
+mod watch;
+mod work;
+
+use alloc::boxed::Box;
+use alloc::rc::Rc;
+use alloc::sync::Arc;
+
+use self::access::AccessEntry;
+use self::watch::{ClientWatch, WaitingFor};
+use self::work::Work;
+use super::builder::ServiceShared;
+use super::request::Request;
+use super::successor::MakeSuccessor;
+use crate::buf::Buffer;
+use crate::http1::connection::ConnectionConfig;
+use crate::http1::connection::Resting;
+use crate::http1::connection::{ServerState as Side, SharedServerConnection};
+use crate::http1::message::MessageOutput;
+use crate::http1::syntax::{Rejection, Rule};
+use crate::hub::{MachineCtx, Poller};
+use crate::machine::{Actions, Cause, Error, Input, Machine, Nested, Reason};
+use crate::time::Instant;
+
+pub(in crate::http1) struct HttpMachine {
+    ctx: MachineCtx,
+    shared: Rc<ServiceShared>,
+    /// Nothing while the connection is idle.
+    active: Option<Box<Active>>,
+    resting: Resting,
+    /// It outlives what is active: an empty line on an idle connection renews no deadline.
+    watch: ClientWatch,
+    is_draining: bool,
+    /// The client has ended its side: whether or not all that came before was read.
+    has_ended: bool,
+    /// How many bytes of bodies are counted as held for this connection.
+    charged: usize,
+    /// And that was.
+    end_is_read: bool,
+    /// User code runs: should it panic, the request fails, and not the connection.
+    is_calling: bool,
+    /// What speaks the protocol that was agreed on instead.
+    next: Option<Box<Nested<Box<dyn Machine>>>>,
+}
+
+/// What a connection needs while something is under way on it.
+pub(in crate::http1) struct Active {
+    connection: SharedServerConnection,
+    task: RequestTask,
+    entry: Option<AccessEntry>,
+    /// Where in the queue the last complete answer ends.
+    complete: u64,
+    /// What came, and cannot be read yet.
+    ahead: Buffer,
+    /// What is to have the stream after this step.
+    next: Option<MakeSuccessor>,
+    /// For what is polled.
+    poller: Option<Poller>,
+}
+
+/// What becomes of the request that is under way.
+enum RequestTask {
+    Nothing,
+    /// Its body is collected, for a plain handler.
+    Collecting(Request),
+    /// An `async` handler answers, or a stream writes a body.
+    Work(Work),
+}
+
+/// Why there is no answer of the handler's.
+enum Failure {
+    /// It, or what it answered.
+    Error(Error),
+    /// It panicked.
+    Panicked,
+}
+
+impl HttpMachine {
+    pub(in crate::http1) fn new(ctx: MachineCtx, shared: Rc<ServiceShared>) -> Self {
+        HttpMachine {
+            ctx,
+            shared,
+            active: None,
+            resting: Resting::default(),
+            watch: ClientWatch::default(),
+            is_draining: false,
+            has_ended: false,
+            end_is_read: false,
+            is_calling: false,
+            next: None,
+            charged: 0,
+        }
+    }
+
+    /// Takes what is under way, or begins.
+    fn begin(&mut self) -> Box<Active> {
+        self.active.take().unwrap_or_else(|| {
+            let mut active = self.shared.lend_active();
+            active.connection.resume(self.resting);
+            active
+        })
+    }
+
+    /// The client broke a rule: it is told which, if it can be told.
+    fn refuse(
+        &mut self,
+        active: &mut Active,
+        now: Instant,
+        rejection: Rejection,
+        actions: &mut Actions<'_>,
+    ) {
+        // Nobody answers any more.
+        active.task = RequestTask::Nothing;
+        match active.connection.state().server {
+            Side::SendResponse => {
+                if active.entry.is_none() && self.shared.access_notices {
+                    active.entry = Some(AccessEntry::of_nothing(&self.ctx, now, actions));
+                }
+                self.reject(active, rejection, actions);
+                self.answered(active, rejection.status().code(), actions);
+            }
+            // Its answer is out already, or the end of it.
+            Side::Done | Side::MustClose => {}
+            _ => self.cut(active, cause_of(rejection), actions),
+        }
+    }
+
+    /// Counts the bytes of bodies that are held now for this connection.
+    fn charge(&mut self, held: usize) {
+        if held != self.charged {
+            self.shared.charge(self.charged, held);
+            self.charged = held;
+        }
+    }
+
+    /// A deadline has passed.
+    fn late(&mut self, active: &mut Active, now: Instant, actions: &mut Actions<'_>) {
+        if self.watch.is_for_answer() {
+            // A client that takes some of the answer waits for the rest of it.
+            if !self.watch.has_progressed(now, actions) {
+                self.cut(active, Cause::TimedOut(Reason::HalfClose), actions);
+            }
+            return;
+        }
+        let rejection = match self.watch.is_for_rate() {
+            true => active.connection.too_slow(),
+            false => active.connection.timed_out(),
+        };
+        match rejection {
+            Some(rejection) => self.refuse(active, now, rejection, actions),
+            None => actions.close(Cause::TimedOut(Reason::KeepAlive)),
+        }
+    }
+
+    /// Closes, pauses, waits, rests: whatever follows from where things are after a step.
+    fn finish_step(&mut self, mut active: Box<Active>, now: Instant, actions: &mut Actions<'_>) {
+        if actions.is_closing() || active.connection.is_switched() {
+            // Whatever was under way ends here.
+            active.task = RequestTask::Nothing;
+            active.poller = None;
+            self.log(&mut active, actions);
+            match active.next.take() {
+                Some(next) => self.give_way(next, &mut active, now, actions),
+                None => {
+                    active.ahead.clear(actions.blocks());
+                    self.active = Some(active);
+                }
+            }
+            return;
+        }
+        if !matches!(active.task, RequestTask::Work(_)) {
+            active.poller = None;
+        }
+        if active.connection.must_close() {
+            active.ahead.clear(actions.blocks());
+            actions.close(match active.connection.rejection() {
+                Some(rejection) => cause_of(rejection),
+                None if self.is_draining => Cause::Shutdown,
+                None if self.has_ended => Cause::PeerClosed,
+                None => Cause::Done,
+            });
+            self.active = Some(active);
+            return;
+        }
+        let queued = actions.queued();
+        let asked = match &active.task {
+            RequestTask::Work(work) => work.sent_below(queued),
+            _ => None,
+        };
+        actions.notify_below(match asked {
+            Some(below) => below,
+            None if queued >= self.shared.high_water.max(1) => self.shared.low_water + 1,
+            None => 0,
+        });
+        let has_room = self.has_room(&active, actions);
+        match &active.task {
+            _ if self.keeps(&active, actions) => actions.resume(),
+            _ if !has_room => actions.pause(),
+            // What comes now is the next request: it waits if it comes, but nobody stops it.
+            RequestTask::Work(_) if active.connection.request_is_complete() => {}
+            _ => actions.resume(),
+        }
+        let is_awaited = self.has_ended && matches!(active.task, RequestTask::Work(_));
+        let waiting = WaitingFor::of(&active.connection, has_room, is_awaited);
+        self.watch.set_deadline(waiting, now, &self.shared.deadlines, actions);
+        match &active.task {
+            RequestTask::Nothing if has_room && active.ahead.is_empty() => {
+                match active.connection.rest(actions.blocks()) {
+                    Some(resting) => {
+                        self.resting = resting;
+                        self.shared.give_back_active(active);
+                    }
+                    None => self.active = Some(active),
+                }
+            }
+            _ => self.active = Some(active),
+        }
+    }
+}
+
+impl Machine for HttpMachine {
+    fn step(&mut self, now: Instant, input: Input<'_>, actions: &mut Actions<'_>) -> usize {
+        if self.next.is_some() {
+            return self.pass_on(now, input, actions);
+        }
+        let is_idle = self.active.is_none();
+        match input {
+            Input::Eof if is_idle => actions.close(Cause::PeerClosed),
+            Input::Shutdown if is_idle => actions.close(Cause::Shutdown),
+            Input::Deadline if is_idle => actions.close(Cause::TimedOut(Reason::KeepAlive)),
+            // Nothing but that what was left may be offered again: time goes on as it did.
+            Input::Wake | Input::Drained if is_idle => {
+                actions.resume();
+                return 0;
+            }
+            _ => {}
+        }
+        if actions.is_closing() {
+            return 0;
+        }
+        self.shared.refresh(&self.ctx);
+        let mut active = self.begin();
+        if is_idle {
+            active.complete = actions.queued_in_all();
+        }
+        let mut taken = 0;
+        match input {
+            Input::Bytes(bytes) => {
+                if active.ahead.is_empty() {
+                    taken = self.received(&mut active, now, bytes, actions);
+                }
+                let rest = bytes.get(taken..).unwrap_or_default();
+                taken += self.keep(&mut active, rest, actions);
+            }
+            Input::Eof => {
+                self.has_ended = true;
+                if let RequestTask::Work(work) = &active.task {
+                    work.exchange.peer_ended();
+                }
+            }
+            Input::Deadline => self.late(&mut active, now, actions),
+            Input::Shutdown => {
+                self.is_draining = true;
+                active.connection.give_up();
+            }
+            Input::Cut(_) => {
+                active.task = RequestTask::Nothing;
+                self.log(&mut active, actions);
+            }
+            // What comes now are at best requests whose answers nobody gets.
+            Input::WriteFailed => actions.abort(Cause::Reset),
+            // What follows from a start, a wake, room, and whatever else comes is seen below.
+            _ => {}
+        }
+        // Without a hub nothing wakes the machine: any step may be the one that is waited for.
+        if matches!(input, Input::Wake | Input::Drained) || self.shared.is_standalone {
+            self.woken(&mut active, actions);
+        }
+        if !active.ahead.is_empty() && !matches!(input, Input::Bytes(_) | Input::Cut(_)) {
+            self.read_kept(&mut active, now, actions);
+        }
+        self.read_end(&mut active, now, actions);
+        self.finish_step(active, now, actions);
+        let held = self.active.as_ref().map_or(0, |active| active.held_bodies());
+        self.charge(held);
+        match input {
+            // What is behind the request is the successor's.
+            Input::Bytes(bytes) if self.next.is_some() => {
+                let rest = bytes.get(taken..).unwrap_or_default();
+                taken + self.pass_on(now, Input::Bytes(rest), actions)
+            }
+            _ => taken,
+        }
+    }
+
+    fn held(&self) -> usize {
+        if let Some(next) = &self.next {
+            return next.held();
+        }
+        self.active.as_ref().map_or(0, |active| {
+            let task = match &active.task {
+                RequestTask::Nothing => 0,
+                RequestTask::Collecting(request) => request.content().len(),
+                RequestTask::Work(work) => work.held(),
+            };
+            active.connection.held().saturating_add(task).saturating_add(active.ahead.len())
+        })
+    }
+
+    fn scanned(&self) -> u64 {
+        self.next.as_ref().map_or(0, |next| next.scanned())
+    }
+}
+
+impl Active {
+    pub(in crate::http1) fn new(config: Arc<ConnectionConfig>) -> Self {
+        let connection = SharedServerConnection::new(config);
+        Active {
+            connection,
+            task: RequestTask::Nothing,
+            entry: None,
+            complete: 0,
+            ahead: Buffer::new(),
+            next: None,
+            poller: None,
+        }
+    }
+
+    /// Bytes of bodies that are held, and what came that may be of one.
+    fn held_bodies(&self) -> usize {
+        let body = match &self.task {
+            RequestTask::Nothing => 0,
+            RequestTask::Collecting(request) => request.content().len(),
+            RequestTask::Work(work) => work.held_body(),
+        };
+        body.saturating_add(self.ahead.len())
+    }
+}
+
+impl Drop for HttpMachine {
+    fn drop(&mut self) {
+        self.charge(0);
+    }
+}
+
+/// Where commands of the connection write to.
+fn output<'a>(actions: &'a mut Actions<'_>) -> MessageOutput<'a> {
+    let (pipeline, blocks) = actions.queue();
+    MessageOutput::new(pipeline, blocks)
+}
+
+/// Why a connection is closed whose client broke this rule.
+fn cause_of(rejection: Rejection) -> Cause {
+    match rejection.rule {
+        Rule::HeadTimeout => Cause::TimedOut(Reason::Head),
+        Rule::BodyTimeout => Cause::TimedOut(Reason::BodyIdle),
+        Rule::BodyTooSlow => Cause::TimedOut(Reason::BodyRate),
+        rule => Cause::Protocol(rule.text()),
+    }
+}

@@ -1,0 +1,273 @@
+//! How a request is answered: by a response, or for want of one.
+
+use alloc::format;
+use alloc::string::{String, ToString};
+use core::mem;
+
+use bytes::Bytes;
+
+use super::super::response::Response;
+use super::super::response::{ResponseContent, Upgrade};
+use super::access::AccessEntry;
+use super::{Active, Failure, HttpMachine, RequestTask, output};
+use crate::buf::Pipeline;
+use crate::http1::connection::LocalProtocolError;
+use crate::http1::connection::ServerState as Side;
+use crate::http1::message::BodyLength;
+use crate::http1::message::ResponseHead;
+use crate::http1::syntax::{Headers, HttpDate, Rejection, Status};
+use crate::machine::{Actions, Cause, Error, Limit, Notice};
+
+impl HttpMachine {
+    /// Sends a response, or its head if the body is a stream. Returns whether there is something to
+    /// [attend](Self::attend) to.
+    #[inline]
+    pub(super) fn answer(
+        &mut self,
+        active: &mut Active,
+        response: &mut Response,
+        actions: &mut Actions<'_>,
+    ) -> bool {
+        if let ResponseContent::Stream(..) = response.content {
+            let content = mem::replace(&mut response.content, ResponseContent::Empty);
+            if let ResponseContent::Stream(length, stream) = content {
+                self.stream(active, response, (length, stream), actions);
+            }
+            return true;
+        }
+        let status = response.status;
+        match self.send(active, response, actions) {
+            Ok(()) => self.answered(active, status.code(), actions),
+            Err(error) => self.fail(active, Failure::Error(error), actions),
+        }
+        false
+    }
+
+    /// There is no room for the body that would be collected.
+    #[cold]
+    pub(super) fn no_room(&mut self, active: &mut Active, actions: &mut Actions<'_>) {
+        if let RequestTask::Collecting(_) = &active.task {
+            active.task = RequestTask::Nothing;
+        }
+        let limit = Limit::HeldBodies(self.shared.config.limits.held_bodies);
+        actions.notice(Notice::LimitReached(limit));
+        self.fail(active, Failure::Error(Error::Limit(limit)), actions);
+    }
+
+    /// The handler gave no answer that can be sent.
+    #[cold]
+    pub(super) fn fail(
+        &mut self,
+        active: &mut Active,
+        failure: Failure,
+        actions: &mut Actions<'_>,
+    ) {
+        let (status, cause) = match failure {
+            Failure::Error(Error::Shutdown) => (Status::SERVICE_UNAVAILABLE, Cause::Shutdown),
+            // Said already.
+            Failure::Error(Error::Limit(limit @ (Limit::Fibers(_) | Limit::HeldBodies(_)))) => {
+                (Status::SERVICE_UNAVAILABLE, Cause::Limit(limit))
+            }
+            Failure::Error(Error::Limit(limit @ Limit::Body(_))) => {
+                (Status::CONTENT_TOO_LARGE, Cause::Limit(limit))
+            }
+            Failure::Error(error) => {
+                self.tell(error, actions);
+                (Status::INTERNAL_SERVER_ERROR, Cause::Failed)
+            }
+            Failure::Panicked => {
+                self.panicked(actions);
+                (Status::INTERNAL_SERVER_ERROR, Cause::Panicked)
+            }
+        };
+        if active.connection.state().server != Side::SendResponse {
+            return self.cut(active, cause, actions);
+        }
+        let mut response = Response::text(format!("{status}\n")).status(status);
+        match self.send(active, &mut response, actions) {
+            Ok(()) => self.answered(active, status.code(), actions),
+            Err(_) => self.cut(active, cause, actions),
+        }
+    }
+
+    /// The answer that is under way cannot be completed. Those before it go out; what is left of this
+    /// one is dropped, and the stream ends so that the client can tell (RFC 9112, 8): a body with a
+    /// length, or in chunks, is short when the stream is closed, which keeps what the client has not
+    /// read yet. One that ends with the stream would be whole: it is reset.
+    #[cold]
+    pub(super) fn cut(&mut self, active: &mut Active, cause: Cause, actions: &mut Actions<'_>) {
+        active.task = RequestTask::Nothing;
+        let sent = actions.queued_in_all().saturating_sub(actions.queued());
+        actions.take_back(active.complete);
+        match sent > active.complete && active.connection.ends_with_stream() {
+            true => actions.cut(cause),
+            false => actions.close(cause),
+        }
+    }
+
+    /// Answers what broke a rule.
+    pub(super) fn reject(
+        &mut self,
+        active: &mut Active,
+        rejection: Rejection,
+        actions: &mut Actions<'_>,
+    ) {
+        if let Some(answer) = &self.shared.on_rejection {
+            match self.ctx.call(|| answer(&rejection)) {
+                Some(mut response) => {
+                    if response.status == Status::OK {
+                        response.status = rejection.status();
+                    }
+                    let is_whole = !matches!(
+                        response.content,
+                        ResponseContent::Stream(..) | ResponseContent::Upgrade(..)
+                    );
+                    if is_whole && self.send(active, &mut response, actions).is_ok() {
+                        return;
+                    }
+                }
+                None => self.panicked(actions),
+            }
+        }
+        let head_cache = self.shared.head_cache();
+        active.connection.reject(head_cache.date(), &mut output(actions));
+    }
+
+    /// The answer is complete.
+    #[inline(always)]
+    pub(super) fn answered(&mut self, active: &mut Active, status: u16, actions: &mut Actions<'_>) {
+        self.watch.restart();
+        active.complete = actions.queued_in_all();
+        self.retire(active);
+        if let Some(entry) = &mut active.entry {
+            entry.access.status = status;
+        }
+        self.log(active, actions);
+    }
+
+    /// Tells how a request went, if somebody wants to know. The status is zero if nothing was
+    /// answered.
+    pub(super) fn log(&self, active: &mut Active, actions: &mut Actions<'_>) {
+        if let Some(AccessEntry { mut access, queued }) = active.entry.take() {
+            access.sent = actions.queued_in_all().saturating_sub(queued);
+            actions.notice(Notice::Access(access));
+        }
+    }
+
+    /// Sends what is there of a response.
+    #[inline]
+    fn send(
+        &mut self,
+        active: &mut Active,
+        response: &mut Response,
+        actions: &mut Actions<'_>,
+    ) -> Result<(), Error> {
+        let Response { status, headers, content_type, content } = response;
+        let mut head_cache = self.shared.head_cache();
+        let response_head = ResponseHead { status: *status, content_type: *content_type, headers };
+        let whole: &[u8] = match content {
+            ResponseContent::Empty => &[],
+            ResponseContent::Static(bytes) if bytes.len() < Pipeline::BY_REFERENCE => bytes,
+            ResponseContent::Bytes(bytes) if bytes.len() < Pipeline::BY_REFERENCE => bytes,
+            _ => {
+                let content = mem::replace(content, ResponseContent::Empty);
+                return send_in_parts(active, &response_head, content, head_cache.date(), actions);
+            }
+        };
+        let out = &mut output(actions);
+        active
+            .connection
+            .respond_in_words(&response_head, whole, &mut head_cache, out)
+            .map_err(error_of)
+    }
+
+    /// Sends the head of a response whose body follows.
+    pub(super) fn send_head(
+        &self,
+        active: &mut Active,
+        response: &Response,
+        length: BodyLength,
+        actions: &mut Actions<'_>,
+    ) -> Result<(), Error> {
+        let Response { status, headers, content_type, .. } = response;
+        let response_head = ResponseHead { status: *status, content_type: *content_type, headers };
+        let head_cache = self.shared.head_cache();
+        let out = &mut output(actions);
+        active
+            .connection
+            .respond_with(&response_head, length, head_cache.date(), out)
+            .map_err(error_of)?;
+        if let Some(entry) = &mut active.entry {
+            entry.access.status = status.code();
+        }
+        Ok(())
+    }
+
+    /// Tells of a handler's error. Its text is a stranger's as well.
+    fn tell(&self, error: Error, actions: &mut Actions<'_>) {
+        let text: Option<String> = self.ctx.call(|| {
+            let text = error.to_string();
+            drop(error);
+            text
+        });
+        match text {
+            Some(error) => {
+                actions.notice(Notice::Failed { peer: Some(self.ctx.peer()), error });
+            }
+            None => self.panicked(actions),
+        }
+    }
+
+    fn panicked(&self, actions: &mut Actions<'_>) {
+        actions.notice(Notice::Panicked { peer: Some(self.ctx.peer()) });
+    }
+}
+
+/// Sends a response that is not small, or not all there, or another protocol.
+#[inline(never)]
+fn send_in_parts(
+    active: &mut Active,
+    response_head: &ResponseHead<'_>,
+    content: ResponseContent,
+    date: Option<&HttpDate>,
+    actions: &mut Actions<'_>,
+) -> Result<(), Error> {
+    let connection = &mut active.connection;
+    let out = &mut output(actions);
+    let (length, bytes) = match content {
+        ResponseContent::Invalid(invalid) => return Err(Error::application(invalid)),
+        ResponseContent::Empty => (BodyLength::Exactly(0), Bytes::new()),
+        ResponseContent::Static(bytes) => {
+            (BodyLength::Exactly(bytes.len() as u64), Bytes::from_static(bytes))
+        }
+        ResponseContent::Bytes(bytes) => (BodyLength::Exactly(bytes.len() as u64), bytes),
+        // It is sent as its head first: see `HttpMachine::answer`.
+        ResponseContent::Stream(..) => {
+            return Err(Error::application("a stream in place of content"));
+        }
+        #[cfg(feature = "http")]
+        ResponseContent::LeftOut(n) => {
+            let is_left_out = connection.is_head() || response_head.status == Status::NOT_MODIFIED;
+            (BodyLength::Exactly(if is_left_out { n } else { 0 }), Bytes::new())
+        }
+        ResponseContent::Upgrade(upgrade) => {
+            let Upgrade { protocol, make } = *upgrade;
+            connection.switch(response_head.headers, &protocol, date, out).map_err(error_of)?;
+            active.next = Some(make);
+            return Ok(());
+        }
+    };
+    connection
+        .respond_with(response_head, length, date, out)
+        .and_then(|()| connection.data_bytes(bytes, out))
+        .and_then(|()| connection.end(&Headers::new(), out))
+        .map_err(error_of)
+}
+
+fn error_of(local_error: LocalProtocolError) -> Error {
+    Error::application(local_error)
+}
+
+pub(super) fn misused(local_error: LocalProtocolError) -> Failure {
+    Failure::Error(error_of(local_error))
+}

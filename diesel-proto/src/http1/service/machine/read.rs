@@ -1,0 +1,267 @@
+//! What arrives: requests and their bodies, and the handlers that begin with them.
+
+use alloc::boxed::Box;
+use alloc::rc::Rc;
+use core::mem;
+
+use super::super::body::Body;
+use super::super::handler::{Answering, HandlerVariant};
+use super::super::request::Head;
+use super::super::request::Request;
+use super::access::AccessEntry;
+use super::work::Work;
+use super::{Active, Failure, HttpMachine, RequestTask, output};
+use crate::http1::connection::Received;
+use crate::http1::syntax::Headers;
+use crate::machine::{Actions, Cause};
+use crate::time::Instant;
+
+/// How far the bytes of a step were read. It outlives a handler that panics.
+struct StepBytes<'a> {
+    bytes: &'a [u8],
+    taken: usize,
+    /// How many requests have begun.
+    begun: usize,
+    /// Something of a body was handed to a handler that is under way.
+    is_delivered: bool,
+}
+
+impl HttpMachine {
+    /// Reads what arrived, and has plain handlers answer. Returns how many bytes were taken.
+    pub(super) fn received(
+        &mut self,
+        active: &mut Active,
+        now: Instant,
+        bytes: &[u8],
+        actions: &mut Actions<'_>,
+    ) -> usize {
+        let mut reading = StepBytes { bytes, taken: 0, begun: 0, is_delivered: false };
+        // All handlers of a step run behind one guard: it costs as much as a small request.
+        let ctx = self.ctx.clone();
+        while ctx.call(|| while self.read(active, now, &mut reading, actions) {}).is_none() {
+            if !self.outlive(active, actions) {
+                break;
+            }
+        }
+        reading.taken
+    }
+
+    /// The machine was woken: by what answers, or to go on reading.
+    pub(super) fn woken(&mut self, active: &mut Active, actions: &mut Actions<'_>) {
+        if let RequestTask::Work(work) = &active.task {
+            work.sent_below(actions.queued());
+            let ctx = self.ctx.clone();
+            if ctx.call(|| self.attend(active, actions)).is_none() {
+                self.outlive(active, actions);
+            }
+        }
+    }
+
+    /// Something panicked. Returns whether that was user code, so that the connection goes on.
+    #[cold]
+    fn outlive(&mut self, active: &mut Active, actions: &mut Actions<'_>) -> bool {
+        let is_handlers = mem::take(&mut self.is_calling);
+        self.fail(active, Failure::Panicked, actions);
+        if !is_handlers {
+            // There is no telling how far this step came.
+            self.cut(active, Cause::Panicked, actions);
+        }
+        is_handlers
+    }
+
+    /// Reads as far as it can be read. Returns whether to go on, now that a request is answered.
+    fn read(
+        &mut self,
+        active: &mut Active,
+        now: Instant,
+        reading: &mut StepBytes<'_>,
+        actions: &mut Actions<'_>,
+    ) -> bool {
+        let mut spare = None;
+        while self.has_room(active, actions) {
+            if reading.begun >= self.shared.turn {
+                // Others have their turn; what is left is offered again after it.
+                self.ctx.wake();
+                break;
+            }
+            let rest = reading.bytes.get(reading.taken..).unwrap_or_default();
+            let mut head = spare.take().unwrap_or_else(|| self.shared.lend_head());
+            let Active { connection, task, .. } = active;
+            let is_in_body = connection.is_in_body();
+            // A handler gets no more of its body at once than is read ahead.
+            let part = match is_in_body {
+                true => rest.get(..self.shared.read_ahead.max(1)).unwrap_or(rest),
+                false => rest,
+            };
+            let (n, event) = match connection.receive(part, &mut head.spans, actions.blocks()) {
+                Ok(received) => received,
+                Err(rejection) => {
+                    spare = Some(head);
+                    self.refuse(active, now, rejection, actions);
+                    break;
+                }
+            };
+            reading.taken += n;
+            if is_in_body && n > 0 {
+                // Whatever it was of the body, and whether or not it is only drained.
+                self.watch.heard(now, n);
+            }
+            match event {
+                None => {
+                    spare = Some(head);
+                    if n == part.len() && n < rest.len() {
+                        continue;
+                    }
+                    break;
+                }
+                Some(Received::Request(_)) => {
+                    reading.begun += 1;
+                    self.asked(active, now, head, actions);
+                    if reading.taken >= reading.bytes.len() && active.connection.is_idle() {
+                        break;
+                    }
+                    continue;
+                }
+                Some(Received::Data(data)) => {
+                    let (collected, n) = match task {
+                        RequestTask::Collecting(request) => (request.content().len(), data.len()),
+                        RequestTask::Work(work) if work.is_collecting() => {
+                            (work.held_body(), data.len())
+                        }
+                        _ => (0, 0),
+                    };
+                    let has_room = n == 0 || self.shared.has_room_for(collected + n, self.charged);
+                    match task {
+                        _ if !has_room => {}
+                        RequestTask::Collecting(request) => request.collect(data),
+                        RequestTask::Work(Work { duplex: Some(duplex), .. }) => {
+                            duplex.received(data);
+                            reading.is_delivered = true;
+                        }
+                        RequestTask::Work(_) => {}
+                        RequestTask::Nothing => {}
+                    }
+                    if !has_room {
+                        self.no_room(active, actions);
+                    }
+                }
+                Some(Received::End(fields)) => {
+                    let trailers =
+                        if fields.is_empty() { Headers::new() } else { Headers::from(fields) };
+                    match mem::replace(task, RequestTask::Nothing) {
+                        RequestTask::Collecting(mut request) => {
+                            request.collected(trailers);
+                            self.call(active, request, actions);
+                        }
+                        other => {
+                            if let RequestTask::Work(work) = &other {
+                                work.exchange.completed(trailers);
+                                work.duplex.iter().for_each(|duplex| duplex.eof());
+                                reading.is_delivered = true;
+                            }
+                            *task = other;
+                        }
+                    }
+                }
+            }
+            spare = Some(head);
+        }
+        if let Some(head) = spare {
+            self.shared.give_back_head(head);
+        }
+        if !mem::take(&mut reading.is_delivered) {
+            return false;
+        }
+        // The handler has it while it is in the cache, and its memory serves the next connection.
+        self.attend(active, actions);
+        reading.taken < reading.bytes.len() && self.has_room(active, actions)
+    }
+
+    /// Whether more is read now. What is left waits.
+    #[inline(always)]
+    pub(super) fn has_room(&self, active: &Active, actions: &Actions<'_>) -> bool {
+        // The end of a body takes no room, and there may be no more bytes to come with it.
+        if active.connection.body_is_over() {
+            return !actions.is_closing();
+        }
+        let body = match &active.task {
+            RequestTask::Work(work) if active.connection.is_in_body() => {
+                work.has_room(self.shared.is_full())
+            }
+            _ => true,
+        };
+        body && actions.queued() < self.shared.high_water.max(1) && !actions.is_closing()
+    }
+
+    /// A request came: its head is complete.
+    fn asked(
+        &mut self,
+        active: &mut Active,
+        now: Instant,
+        head: Box<Head>,
+        actions: &mut Actions<'_>,
+    ) {
+        if self.shared.access_notices {
+            active.entry = Some(AccessEntry::new(&head, &self.ctx, now, actions));
+        }
+        let is_complete = active.connection.request_is_complete();
+        if !is_complete {
+            self.watch.begin_body();
+        }
+        let (shared, ctx) = (Rc::clone(&self.shared), self.ctx.clone());
+        let request = Request::new(head, shared, ctx);
+        match &self.shared.handler {
+            HandlerVariant::Plain(_) if is_complete => self.call(active, request, actions),
+            HandlerVariant::Plain(_) => {
+                active.task = RequestTask::Collecting(request);
+                active.connection.ask_for_body(&mut output(actions));
+            }
+            HandlerVariant::Fiber(make) => {
+                if let Err(failure) = self.lend_poller(active) {
+                    return self.fail(active, failure, actions);
+                }
+                active.task = RequestTask::Work(self.work(
+                    request,
+                    is_complete,
+                    self.shared.lend_handler(make),
+                ));
+                self.attend(active, actions);
+            }
+        }
+    }
+
+    /// Gives a request to an `async` handler, which is polled next.
+    fn work(
+        &self,
+        mut request: Request,
+        is_complete: bool,
+        mut handler: Box<dyn Answering>,
+    ) -> Work {
+        let shared = &*self.shared;
+        let exchange = shared.lend_exchange();
+        let expects_continue = request.head().expects_continue();
+        exchange.begin(self.ctx.clone(), expects_continue, self.has_ended);
+        let duplex = (!is_complete).then(|| shared.lend_duplex(&self.ctx));
+        let reader = duplex.as_ref().map(|duplex| duplex.reader());
+        *request.body() = Body::of(Rc::clone(&exchange), reader);
+        handler.begin(request);
+        Work::of_handler(self.ctx.clone(), exchange, duplex, handler)
+    }
+
+    /// Has a plain handler answer.
+    #[inline]
+    fn call(&mut self, active: &mut Active, request: Request, actions: &mut Actions<'_>) {
+        let HandlerVariant::Plain(handler) = &self.shared.handler else { return };
+        self.is_calling = true;
+        let mut answer = handler(request);
+        self.is_calling = false;
+        match answer {
+            Ok(ref mut response) => {
+                if self.answer(active, response, actions) {
+                    self.attend(active, actions);
+                }
+            }
+            Err(error) => self.fail(active, Failure::Error(error), actions),
+        }
+    }
+}

@@ -1,0 +1,282 @@
+//! What answers a request in the steps of its connection: an `async` handler, then perhaps the stream of
+//! a body.
+//!
+//! ```text
+//!   poll ──▶ interim responses, pieces of the body ──▶ connection
+//!     └────▶ ready: the answer, or the end of the body
+//! ```
+//!
+//! It must never know how a message is framed.
+
+use alloc::boxed::Box;
+use alloc::rc::Rc;
+use core::mem;
+use core::task::Poll;
+
+use super::super::body::BodyWriter;
+use super::super::exchange::{Exchange, Interim};
+use super::super::handler::Answering;
+use super::super::response::Response;
+use super::super::response::{BodyFuture, BodyStream};
+use super::answer::misused;
+use super::{Active, Failure, HttpMachine, RequestTask, output};
+use crate::fiber::Duplex;
+use crate::http1::message::BodyLength;
+use crate::http1::syntax::Headers;
+use crate::hub::{MachineCtx, Poller};
+use crate::machine::{Actions, Cause, Error};
+
+/// A handler or a stream that is under way. Dropped before its end, it is dropped through the seat.
+pub(super) struct Work {
+    ctx: MachineCtx,
+    pub(super) exchange: Rc<Exchange>,
+    /// The bytes of both bodies, if there is one.
+    pub(super) duplex: Option<Duplex>,
+    run: WorkState,
+}
+
+enum WorkState {
+    Handler(Box<dyn Answering>),
+    Stream(BodyFuture),
+    /// It has ended, and its memory went back.
+    Over,
+}
+
+/// How far it came.
+enum Ended {
+    Handler(Result<Response, Error>),
+    Stream(Result<Headers, Error>),
+}
+
+impl Work {
+    pub(super) fn of_handler(
+        ctx: MachineCtx,
+        exchange: Rc<Exchange>,
+        duplex: Option<Duplex>,
+        handler: Box<dyn Answering>,
+    ) -> Self {
+        Work { ctx, exchange, duplex, run: WorkState::Handler(handler) }
+    }
+
+    /// Whether more of the request's body is read now. If not, the handler wakes the machine when it
+    /// makes room.
+    ///
+    /// `is_full`: the service holds as much of bodies as it may. Then a handler that takes its body
+    /// piece by piece gets one piece at a time.
+    pub(super) fn has_room(&self, is_full: bool) -> bool {
+        let Some(duplex) = &self.duplex else { return false };
+        let fits = !is_full || self.exchange.wants_all() || duplex.unread() == 0;
+        let has_room = duplex.wants_input() && fits && self.exchange.wants_body();
+        if !has_room {
+            duplex.hold_back();
+        }
+        has_room
+    }
+
+    /// Whether the whole body is collected, and somebody still wants it.
+    pub(super) fn is_collecting(&self) -> bool {
+        self.exchange.wants_all() && self.duplex.as_ref().is_some_and(|it| !it.reader_is_gone())
+    }
+
+    /// Bytes of the request's body that are held.
+    pub(super) fn held_body(&self) -> usize {
+        self.duplex.as_ref().map_or(0, |duplex| duplex.unread())
+    }
+
+    /// Bytes that are held, in and out.
+    pub(super) fn held(&self) -> usize {
+        self.duplex.as_ref().map_or(0, |duplex| duplex.held())
+    }
+
+    /// So much is queued in the connection. Returns below how much the machine is to look again, if
+    /// a writer waits for room.
+    pub(super) fn sent_below(&self, queued: u64) -> Option<u64> {
+        match (&self.run, &self.duplex) {
+            (WorkState::Stream(_), Some(duplex)) => Some(duplex.sent_below(queued)),
+            _ => None,
+        }
+    }
+
+    fn poll(&mut self, poller: &Poller) -> Poll<Ended> {
+        self.exchange.set_polled(true);
+        if let Some(duplex) = &self.duplex {
+            duplex.look_later();
+        }
+        let polled = match &mut self.run {
+            WorkState::Handler(handler) => handler.poll(poller).map(Ended::Handler),
+            WorkState::Stream(stream) => poller.poll(stream.as_mut()).map(Ended::Stream),
+            WorkState::Over => Poll::Pending,
+        };
+        self.exchange.set_polled(false);
+        polled
+    }
+}
+
+impl Drop for Work {
+    fn drop(&mut self) {
+        let run = mem::replace(&mut self.run, WorkState::Over);
+        if !matches!(run, WorkState::Over) {
+            self.ctx.dispose(run);
+        }
+        self.exchange.finish();
+        if let Some(duplex) = &self.duplex {
+            duplex.break_off(Cause::Done);
+        }
+    }
+}
+
+impl HttpMachine {
+    /// Polls what answers, as far as it comes, and sends what it says.
+    pub(super) fn attend(&mut self, active: &mut Active, actions: &mut Actions<'_>) {
+        loop {
+            let Active { task, poller, .. } = active;
+            let (RequestTask::Work(work), Some(poller)) = (task, poller) else { return };
+            self.is_calling = true;
+            let polled = work.poll(poller);
+            self.is_calling = false;
+            if let Err(failure) = Self::hear(active, actions) {
+                return self.fail(active, failure, actions);
+            }
+            let Poll::Ready(ended) = polled else { return };
+            match ended {
+                Ended::Handler(Ok(mut response)) => {
+                    if !self.answer(active, &mut response, actions) {
+                        return;
+                    }
+                }
+                Ended::Handler(Err(error)) => {
+                    return self.fail(active, Failure::Error(error), actions);
+                }
+                Ended::Stream(Ok(trailers)) => return self.end(active, &trailers, actions),
+                Ended::Stream(Err(error)) => {
+                    return self.fail(active, Failure::Error(error), actions);
+                }
+            }
+        }
+    }
+
+    /// Sends the interim responses and the pieces of the body that came up in a poll.
+    fn hear(active: &mut Active, actions: &mut Actions<'_>) -> Result<(), Failure> {
+        let Active { connection, task: RequestTask::Work(work), .. } = active else {
+            return Ok(());
+        };
+        let is_answered = !matches!(work.run, WorkState::Handler(_));
+        for interim in work.exchange.take_interim() {
+            let out = &mut output(actions);
+            match interim {
+                _ if is_answered => {}
+                Interim::GoOn => connection.ask_for_body(out),
+                Interim::Inform(status, headers) => {
+                    connection.inform(status, &headers, out).map_err(misused)?;
+                }
+            }
+        }
+        let Some(duplex) = &work.duplex else { return Ok(()) };
+        let out = &mut output(actions);
+        duplex.take_pieces(|pipeline, n| connection.data_queued(pipeline, n, out).map_err(misused))
+    }
+
+    /// The body of the answer is complete.
+    fn end(&mut self, active: &mut Active, trailers: &Headers, actions: &mut Actions<'_>) {
+        match active.connection.end(trailers, &mut output(actions)) {
+            Ok(()) => {
+                let status = active.entry.as_ref().map_or(0, |entry| entry.access.status);
+                self.answered(active, status, actions);
+            }
+            Err(local_error) => self.fail(active, misused(local_error), actions),
+        }
+    }
+
+    /// Sends the head of a response whose body is a stream, which is polled from now on.
+    #[inline(never)]
+    pub(super) fn stream(
+        &mut self,
+        active: &mut Active,
+        response: &Response,
+        (length, stream): (BodyLength, BodyStream),
+        actions: &mut Actions<'_>,
+    ) {
+        if let RequestTask::Work(work) = &active.task {
+            // The stream may read the body, when it is too late to ask for it.
+            let reads_on = work.duplex.as_ref().is_some_and(|duplex| !duplex.reader_is_gone());
+            if reads_on {
+                active.connection.ask_for_body(&mut output(actions));
+            }
+        }
+        let queued = actions.queued();
+        if let Err(error) = self.send_head(active, response, length, actions) {
+            self.ctx.dispose(stream);
+            return self.fail(active, Failure::Error(error), actions);
+        }
+        if active.connection.is_head() {
+            self.ctx.dispose(stream);
+            return self.end(active, &Headers::new(), actions);
+        }
+        if let Err(failure) = self.begin_stream(active, stream, queued) {
+            self.fail(active, failure, actions);
+        }
+    }
+
+    /// The stream takes the place of the handler. That of a plain one had none. `queued` was queued
+    /// before the head.
+    fn begin_stream(
+        &mut self,
+        active: &mut Active,
+        stream: BodyStream,
+        queued: u64,
+    ) -> Result<(), Failure> {
+        self.lend_poller(active)?;
+        let mut work = match mem::replace(&mut active.task, RequestTask::Nothing) {
+            RequestTask::Work(work) => work,
+            RequestTask::Nothing | RequestTask::Collecting(_) => {
+                let exchange = self.shared.lend_exchange();
+                exchange.begin(self.ctx.clone(), false, self.has_ended);
+                Work { ctx: self.ctx.clone(), exchange, duplex: None, run: WorkState::Over }
+            }
+        };
+        let duplex = work.duplex.get_or_insert_with(|| self.shared.lend_duplex(&self.ctx));
+        duplex.keep_pieces();
+        let writer = BodyWriter::new(duplex.writer(), Rc::clone(&work.exchange));
+        let run = mem::replace(&mut work.run, WorkState::Stream(stream(writer)));
+        if let WorkState::Handler(handler) = run {
+            self.shared.give_back_handler(handler);
+        }
+        // The head is there to be flushed, but does not count for the mark: whether an answer that
+        // fails at once had begun to go out must not depend on the room.
+        work.sent_below(queued.max(1));
+        active.task = RequestTask::Work(work);
+        Ok(())
+    }
+
+    /// A place among the fibers of the hub, for as long as something is polled.
+    pub(super) fn lend_poller(&self, active: &mut Active) -> Result<(), Failure> {
+        if active.poller.is_none() {
+            active.poller =
+                Some(self.ctx.poller().map_err(|limit| Failure::Error(Error::Limit(limit)))?);
+        }
+        Ok(())
+    }
+
+    /// The request is answered: what it needed goes back.
+    #[inline(always)]
+    pub(super) fn retire(&self, active: &mut Active) {
+        if let RequestTask::Work(_) = active.task
+            && let RequestTask::Work(work) = mem::replace(&mut active.task, RequestTask::Nothing)
+        {
+            self.give_back(work);
+        }
+    }
+
+    fn give_back(&self, mut work: Work) {
+        if let WorkState::Handler(handler) = mem::replace(&mut work.run, WorkState::Over) {
+            self.shared.give_back_handler(handler);
+        }
+        let (exchange, duplex) = (Rc::clone(&work.exchange), work.duplex.take());
+        drop(work);
+        self.shared.give_back_exchange(exchange);
+        if let Some(duplex) = duplex {
+            duplex.break_off(Cause::Done);
+            self.shared.give_back_duplex(duplex);
+        }
+    }
+}

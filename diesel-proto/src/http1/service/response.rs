@@ -1,0 +1,436 @@
+//! What a handler answers.
+//!
+//! Rules of this file:
+//!
+//! - A response of static text, without fields of its own, has no memory.
+//! - What may not go on the wire is found when the response is sent, not when it is made: an
+//!   invalid field is kept in mind, and makes the answer a 500 and a notice. So a chain of calls
+//!   needs no `?`, and no mistake passes.
+//!
+//! It must never know which request it answers, nor how it is framed.
+
+use alloc::borrow::Cow;
+use alloc::boxed::Box;
+use alloc::string::String;
+use alloc::vec::Vec;
+use core::fmt;
+use core::future::Future;
+use core::pin::Pin;
+
+use bytes::Bytes;
+
+use super::body::BodyWriter;
+use super::successor::{MakeSuccessor, Successor};
+use crate::http1::message::BodyLength;
+use crate::http1::syntax::ContentType;
+use crate::http1::syntax::{Field, Headers, InvalidField, Status};
+use crate::machine::Error;
+
+/// The answer to a request: a status, fields, and content.
+///
+/// ```
+/// use diesel_proto::http1::{Response, Status};
+///
+/// let response = Response::text("no such room\n")
+///     .status(Status::NOT_FOUND)
+///     .header("Retry-After", "120");
+/// assert_eq!(response.status_code(), Status::NOT_FOUND);
+/// assert_eq!(response.fields().get_str("retry-after"), Some("120"));
+/// ```
+///
+/// How it is delimited, and what becomes of the connection, is none of its business:
+/// `Content-Length`, `Transfer-Encoding`, `Connection` and the like are refused. `Upgrade` may say
+/// what else is spoken; to agree to that, see [`upgrade`](Self::upgrade).
+pub struct Response {
+    pub(in crate::http1) status: Status,
+    pub(in crate::http1) headers: Headers,
+    /// Besides `headers`: the usual types need no memory.
+    pub(in crate::http1) content_type: Option<ContentType>,
+    pub(in crate::http1) content: ResponseContent,
+}
+
+/// What follows the head.
+pub(in crate::http1) enum ResponseContent {
+    Empty,
+    Static(&'static [u8]),
+    Bytes(Bytes),
+    Stream(BodyLength, BodyStream),
+    Upgrade(Box<Upgrade>),
+    /// Nothing: so many bytes is what there would be where content is not left out.
+    #[cfg(feature = "http")]
+    LeftOut(u64),
+    /// None: a field may not go on the wire. The first such counts.
+    Invalid(InvalidField),
+}
+
+/// Another protocol, by its name, and what speaks it.
+pub(in crate::http1) struct Upgrade {
+    pub(in crate::http1) protocol: Cow<'static, str>,
+    pub(in crate::http1) make: MakeSuccessor,
+}
+
+/// Writes a body.
+pub(in crate::http1) type BodyStream = Box<dyn FnOnce(BodyWriter) -> BodyFuture>;
+
+pub(in crate::http1) type BodyFuture = Pin<Box<dyn Future<Output = Result<Headers, Error>>>>;
+
+impl Response {
+    /// A response without content.
+    pub const fn new(status: Status) -> Self {
+        Response {
+            status,
+            headers: Headers::new(),
+            content_type: None,
+            content: ResponseContent::Empty,
+        }
+    }
+
+    /// 204: it went well, and there is nothing to show.
+    pub const fn empty() -> Self {
+        Response::new(Status::NO_CONTENT)
+    }
+
+    /// 200, with plain text.
+    pub fn text(text: impl Into<Cow<'static, str>>) -> Self {
+        Response::of_text(ContentType::TEXT, text.into())
+    }
+
+    /// 200, with a page.
+    pub fn html(text: impl Into<Cow<'static, str>>) -> Self {
+        Response::of_text(ContentType::HTML, text.into())
+    }
+
+    /// 200, with bytes of whatever type: say so with [`content_type`](Self::content_type).
+    pub fn bytes(bytes: impl Into<Bytes>) -> Self {
+        Response::of(None, ResponseContent::Bytes(bytes.into()))
+    }
+
+    /// 200, with a body that is written piece by piece while it goes out. It goes out in chunks; to
+    /// a client of HTTP/1.0, until the connection is closed.
+    ///
+    /// An error that `write` returns cuts the answer, so that the client can tell; answers before it
+    /// on the same connection still go out. It is not called where no body may go out, for HEAD.
+    ///
+    /// ```
+    /// use diesel_proto::http1::{BodyWriter, Response};
+    ///
+    /// let response = Response::stream(async |out: &mut BodyWriter| {
+    ///     for n in 0..1_000_000 {
+    ///         // Waits while the client does not keep up.
+    ///         out.write(format_args!("{n}\n")).await?;
+    ///     }
+    ///     Ok(())
+    /// });
+    /// ```
+    pub fn stream<F>(write: F) -> Self
+    where
+        F: AsyncFnOnce(&mut BodyWriter) -> Result<(), Error> + 'static,
+    {
+        Response::streaming(BodyLength::Unknown, write)
+    }
+
+    /// As [`stream`](Self::stream), of a length that is known: so it is announced, and goes out as
+    /// it is. To write more, or less, cuts the connection.
+    pub fn stream_exactly<F>(length: u64, write: F) -> Self
+    where
+        F: AsyncFnOnce(&mut BodyWriter) -> Result<(), Error> + 'static,
+    {
+        Response::streaming(BodyLength::Exactly(length), write)
+    }
+
+    /// Agrees to go on in another protocol: 101 to a client that asked for an upgrade, 200 to one that
+    /// asked for a tunnel with CONNECT (`protocol` is not named then). What speaks it is a machine, or
+    /// a handler of connections; see [`Successor`]. The bytes behind the request are the first that
+    /// it gets.
+    ///
+    /// To a client that asked for neither it is a mistake of the handler's: 500.
+    ///
+    /// ```
+    /// use diesel_proto::http1::{Request, Response, Service};
+    /// use diesel_proto::{Conn, LineEcho};
+    ///
+    /// fn answer(request: Request) -> Response {
+    ///     match request.upgrade() {
+    ///         Some(b"shout") => Response::upgrade("shout", async |mut conn: Conn| {
+    ///             loop {
+    ///                 let line = conn.until_eol().await?;
+    ///                 conn.write(line.to_ascii_uppercase()).await?;
+    ///             }
+    ///         }),
+    ///         Some(b"echo") => Response::upgrade("echo", LineEcho::default()),
+    ///         _ => Response::text("ask for an upgrade to echo or shout\n"),
+    ///     }
+    /// }
+    /// # diesel_proto::Hub::default().add_service(Service::new(answer));
+    /// ```
+    pub fn upgrade<HandlerVariant>(
+        protocol: impl Into<Cow<'static, str>>,
+        successor: impl Successor<HandlerVariant>,
+    ) -> Self {
+        let upgrade = Upgrade { protocol: protocol.into(), make: successor.into_make() };
+        Response::of(None, ResponseContent::Upgrade(Box::new(upgrade)))
+            .status(Status::SWITCHING_PROTOCOLS)
+    }
+
+    /// With another status.
+    pub fn status(mut self, status: Status) -> Self {
+        self.status = status;
+        self
+    }
+
+    /// With one more field.
+    ///
+    /// Name and value may come from anywhere. One that may not go on the wire makes the answer a
+    /// 500, and a notice that says why.
+    pub fn header(mut self, name: impl AsRef<str>, value: impl AsRef<[u8]>) -> Self {
+        match Field::new(name.as_ref(), value.as_ref()) {
+            Ok(field) => self.push(field),
+            Err(_) if matches!(self.content, ResponseContent::Invalid(_)) => {}
+            Err(invalid) => self.content = ResponseContent::Invalid(invalid),
+        }
+        self
+    }
+
+    /// With all of these fields instead of the ones it has.
+    pub fn headers(mut self, headers: Headers) -> Self {
+        if headers.get("content-type").is_some() {
+            self.content_type = None;
+        }
+        self.headers = headers;
+        self
+    }
+
+    /// With another `Content-Type`.
+    pub fn content_type(mut self, value: impl Into<Cow<'static, str>>) -> Self {
+        self.headers.remove("content-type");
+        match value.into() {
+            Cow::Borrowed(value) if Field::new("Content-Type", value.as_bytes()).is_ok() => {
+                self.content_type = Some(ContentType::new(value));
+                self
+            }
+            value => self.header("Content-Type", value.as_bytes()),
+        }
+    }
+
+    /// The status.
+    pub fn status_code(&self) -> Status {
+        self.status
+    }
+
+    /// The fields, but those that the connection writes, and the type of what is text.
+    pub fn fields(&self) -> &Headers {
+        &self.headers
+    }
+
+    /// The fields, to be changed.
+    pub fn fields_mut(&mut self) -> &mut Headers {
+        &mut self.headers
+    }
+
+    /// 200, with this content.
+    #[inline]
+    const fn of(content_type: Option<ContentType>, content: ResponseContent) -> Self {
+        let headers = Headers::new();
+        Response { status: Status::OK, headers, content_type, content }
+    }
+
+    fn push(&mut self, field: Field<'_>) {
+        if field.name().eq_ignore_ascii_case("content-type") {
+            self.content_type = None;
+        }
+        self.headers.push(field);
+    }
+
+    fn of_text(content_type: ContentType, text: Cow<'static, str>) -> Self {
+        let content = match text {
+            Cow::Borrowed(text) => ResponseContent::Static(text.as_bytes()),
+            Cow::Owned(text) => ResponseContent::Bytes(text.into()),
+        };
+        Response::of(Some(content_type), content)
+    }
+
+    fn streaming<F>(length: BodyLength, write: F) -> Self
+    where
+        F: AsyncFnOnce(&mut BodyWriter) -> Result<(), Error> + 'static,
+    {
+        let stream = |mut out: BodyWriter| -> BodyFuture {
+            Box::pin(async move {
+                write(&mut out).await?;
+                Ok(out.into_trailers())
+            })
+        };
+        Response::of(None, ResponseContent::Stream(length, Box::new(stream)))
+    }
+}
+
+impl fmt::Debug for Response {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Response")
+            .field("status", &self.status)
+            .field("headers", &self.headers)
+            .field("content", &self.content)
+            .finish_non_exhaustive()
+    }
+}
+
+impl fmt::Debug for ResponseContent {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            ResponseContent::Empty => f.write_str("empty"),
+            ResponseContent::Static(bytes) => write!(f, "{} bytes", bytes.len()),
+            ResponseContent::Bytes(bytes) => write!(f, "{} bytes", bytes.len()),
+            ResponseContent::Stream(length, _) => match length {
+                BodyLength::Exactly(n) => write!(f, "a stream of {n} bytes"),
+                BodyLength::Unknown => f.write_str("a stream"),
+            },
+            #[cfg(feature = "http")]
+            ResponseContent::LeftOut(n) => write!(f, "empty, in place of {n} bytes"),
+            ResponseContent::Upgrade(upgrade) => write!(f, "an upgrade to {}", upgrade.protocol),
+            ResponseContent::Invalid(invalid) => write!(f, "none: {invalid}"),
+        }
+    }
+}
+
+/// What a handler may return: a [`Response`], or what is one by itself; and a `Result` of it.
+///
+/// An error is answered with 500, and told in a notice; but [`Error::Shutdown`] with 503, and a
+/// body that is larger than the handler's limit with 413.
+///
+/// ```
+/// use diesel_proto::http1::{IntoResponse, Status};
+/// use diesel_proto::Error;
+///
+/// fn status(answer: impl IntoResponse) -> Status {
+///     answer.into_response().unwrap().status_code()
+/// }
+///
+/// assert_eq!(status("hello"), Status::OK);
+/// assert_eq!(status((Status::NOT_FOUND, "no such room")), Status::NOT_FOUND);
+/// assert_eq!(status(Status::NO_CONTENT), Status::NO_CONTENT);
+/// assert_eq!(status(Ok::<_, Error>(format!("{} rooms", 3))), Status::OK);
+/// ```
+pub trait IntoResponse {
+    /// The response, or why there is none.
+    ///
+    /// # Errors
+    ///
+    /// The handler's own.
+    fn into_response(self) -> Result<Response, Error>;
+}
+
+impl IntoResponse for Response {
+    #[inline]
+    fn into_response(self) -> Result<Response, Error> {
+        Ok(self)
+    }
+}
+
+impl<T: IntoResponse, E: Into<Error>> IntoResponse for Result<T, E> {
+    #[inline]
+    fn into_response(self) -> Result<Response, Error> {
+        match self {
+            Ok(answer) => answer.into_response(),
+            Err(error) => Err(error.into()),
+        }
+    }
+}
+
+impl<T: IntoResponse> IntoResponse for (Status, T) {
+    fn into_response(self) -> Result<Response, Error> {
+        Ok(self.1.into_response()?.status(self.0))
+    }
+}
+
+macro_rules! into_response {
+    ($($(#[$doc:meta])* $type:ty => |$value:ident| $response:expr;)*) => {
+        $(
+            $(#[$doc])*
+            impl IntoResponse for $type {
+                fn into_response(self) -> Result<Response, Error> {
+                    let $value = self;
+                    Ok($response)
+                }
+            }
+        )*
+    };
+}
+
+into_response! {
+    /// Plain text.
+    &'static str => |text| Response::text(text);
+    /// Plain text.
+    String => |text| Response::text(text);
+    /// Bytes, without a type.
+    &'static [u8] => |bytes| Response::bytes(bytes);
+    /// Bytes, without a type.
+    Vec<u8> => |bytes| Response::bytes(bytes);
+    /// Bytes, without a type.
+    Bytes => |bytes| Response::bytes(bytes);
+    /// Without content.
+    Status => |status| Response::new(status);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use alloc::format;
+    use alloc::string::ToString;
+
+    #[test]
+    fn a_field_that_may_not_go_on_the_wire_is_kept_in_mind() {
+        let response = Response::empty().header("X-Name", "Ada\r\nX-Admin: yes");
+        let first = InvalidField::Value { byte: b'\r', at: 3 };
+        assert!(matches!(response.content, ResponseContent::Invalid(invalid) if invalid == first));
+        assert!(response.headers.is_empty());
+        // The first counts.
+        let response = response.header("", "").header("X-Fine", "yes");
+        assert!(matches!(response.content, ResponseContent::Invalid(invalid) if invalid == first));
+    }
+
+    #[test]
+    fn there_is_one_content_type_the_one_that_was_said_last() {
+        let html = Response::text("<p>").content_type("text/html");
+        assert_eq!(
+            (html.content_type, html.headers.len()),
+            (Some(ContentType::new("text/html")), 0)
+        );
+        let own = Response::text("{}").header("content-type", "application/json");
+        assert_eq!((own.content_type, own.headers.len()), (None, 1));
+        let made = own.content_type(format!("multipart/mixed; boundary={}", 7));
+        assert_eq!(made.headers.get_str("Content-Type"), Some("multipart/mixed; boundary=7"));
+        assert_eq!(made.headers.len(), 1);
+        let bad = Response::empty().content_type("text/\r\n");
+        assert!(matches!(bad.content, ResponseContent::Invalid(_)));
+    }
+
+    #[test]
+    fn the_fields_of_a_response_may_be_changed() {
+        let mut response = Response::empty().header("A", "b");
+        response.fields_mut().add("C", "d").unwrap();
+        assert_eq!(*response.fields(), crate::http1::headers! { "A" => "b", "C" => "d" });
+    }
+
+    #[test]
+    fn content_is_shown_by_its_kind_and_length() {
+        let stream = async |_: &mut BodyWriter| Ok(());
+        for (response, shown) in [
+            (Response::new(Status::OK), "empty"),
+            (Response::text("four"), "4 bytes"),
+            (Response::bytes("five!"), "5 bytes"),
+            (Response::stream(stream), "a stream"),
+            (Response::stream_exactly(6, stream), "a stream of 6 bytes"),
+        ] {
+            let shown =
+                format!("Response {{ status: Status(200), headers: {{}}, content: {shown}, .. }}");
+            assert_eq!(format!("{response:?}"), shown);
+        }
+    }
+
+    #[test]
+    fn an_error_is_passed_on() {
+        let error = Err::<Response, _>("no answer").into_response().unwrap_err();
+        assert_eq!(error.to_string(), "no answer");
+        let error = (Status::OK, Err::<&str, _>("no answer")).into_response().unwrap_err();
+        assert_eq!(error.to_string(), "no answer");
+    }
+}

@@ -1,0 +1,57 @@
+//! What takes over a connection when HTTP gives way to another protocol.
+//!
+//! It must never know how that was agreed on.
+
+use alloc::boxed::Box;
+use alloc::rc::Rc;
+
+use crate::hub::{ConnHandler, MachineCtx, ServiceConfig};
+use crate::machine::Machine;
+
+/// What speaks another protocol behind HTTP: a [`Machine`], or a
+/// [handler of connections](crate::hub::ConnHandler), `async |conn: Conn| ..`. `HandlerVariant` is inferred.
+///
+/// See [`Response::upgrade`](super::response::Response::upgrade).
+pub trait Successor<HandlerVariant>: sealed::Sealed<HandlerVariant> {
+    #[doc(hidden)]
+    fn into_make(self) -> MakeSuccessor;
+}
+
+/// Makes the machine that takes over the connection of a seat.
+#[doc(hidden)]
+pub struct MakeSuccessor(pub(in crate::http1) Box<Make>);
+
+type Make = dyn FnOnce(&MachineCtx, &Rc<ServiceConfig>) -> Box<dyn Machine>;
+
+mod sealed {
+    pub trait Sealed<HandlerVariant> {}
+}
+
+/// Marks machines.
+#[derive(Debug)]
+pub enum ByMachine {}
+
+/// Marks handlers of connections, of whatever kind.
+#[derive(Debug)]
+pub struct ByHandler<HandlerVariant>(HandlerVariant);
+
+impl<M: Machine + 'static> sealed::Sealed<ByMachine> for M {}
+
+impl<M: Machine + 'static> Successor<ByMachine> for M {
+    fn into_make(self) -> MakeSuccessor {
+        MakeSuccessor(Box::new(move |_, _| Box::new(self)))
+    }
+}
+
+impl<H: ConnHandler<HandlerVariant> + 'static, HandlerVariant: 'static>
+    sealed::Sealed<ByHandler<HandlerVariant>> for H
+{
+}
+
+impl<H: ConnHandler<HandlerVariant> + 'static, HandlerVariant: 'static>
+    Successor<ByHandler<HandlerVariant>> for H
+{
+    fn into_make(self) -> MakeSuccessor {
+        MakeSuccessor(Box::new(move |ctx, config| Box::new(ctx.serve(self, config))))
+    }
+}

@@ -1,0 +1,28 @@
+//! The value of `Content-Type` that an answer says by itself.
+
+use core::ptr;
+
+/// A `Content-Type` that needs no memory: its value, which was checked.
+#[derive(Clone, Copy, Debug, Eq)]
+pub(in crate::http1) struct ContentType(&'static str);
+
+impl ContentType {
+    pub(in crate::http1) const fn new(value: &'static str) -> Self {
+        ContentType(value)
+    }
+
+    pub(in crate::http1) const TEXT: ContentType = ContentType("text/plain; charset=utf-8");
+    pub(in crate::http1) const HTML: ContentType = ContentType("text/html; charset=utf-8");
+
+    pub(in crate::http1) const fn as_str(self) -> &'static str {
+        self.0
+    }
+}
+
+impl PartialEq for ContentType {
+    #[inline]
+    fn eq(&self, other: &Self) -> bool {
+        // Nearly always they are the same constant.
+        ptr::eq(self.0, other.0) || self.0 == other.0
+    }
+}

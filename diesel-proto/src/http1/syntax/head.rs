@@ -1,0 +1,388 @@
+//! The head of a request: from bytes to a request that can be relied on.
+//!
+//! ```text
+//!   \r\n  GET /a HTTP/1.1\r\n  Host: a\r\n  ..  \r\n      the body, or the next head
+//!   |---| |-----------------|  |----------------|        (empty lines before it are skipped)
+//!         start                fields_start     len
+//! ```
+//!
+//! Rules of this file:
+//!
+//! - A head that is all there is read once, by `httparse`, and what it found is checked: that is
+//!   the quick way. Whatever it does not accept is read line by line by [`syntax`](crate::http1::syntax::token),
+//!   which says what is wrong and where: that is the reference. The two agree (a property). One
+//!   thing is right that `httparse` refuses: a minor version beyond 1.1.
+//! - A head that comes in pieces is judged line by line as its lines come, each once; a wrong one is
+//!   refused at once. What is wrong with a line is found in the order of the bytes, limits included,
+//!   and before what is wrong with the head as a whole: so the verdict does not depend on the cuts.
+//! - Nothing is copied. What was found are places in the bytes, and a few flags.
+//!
+//! It must never know who holds the bytes, nor what comes after a head.
+
+mod fast_path;
+mod map;
+mod semantics;
+#[cfg(test)]
+mod tests;
+
+use core::fmt;
+use core::ops::Range;
+
+use memchr::memchr;
+
+use self::map::HeadLines;
+pub(in crate::http1) use self::map::{HeadMap, Method};
+use super::authority::{Authority, parse_host};
+use super::fields::FieldSpan;
+use super::fields::{FieldSpans, FieldsView};
+use super::framing::Framing;
+use super::limits::Limits;
+use super::rule::{Rejection, Rule};
+use super::target::{Target, effective_host};
+use super::token::{field_line, is_tchar};
+
+/// A version of HTTP that is spoken here. A higher minor version of HTTP/1 is read, and answered, as
+/// HTTP/1.1, the highest that is known (RFC 9110, 2.5 and 6.2).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Version {
+    /// HTTP/1.0
+    Http10,
+    /// HTTP/1.1
+    Http11,
+}
+
+/// Reads the head of a request that is at the beginning of `bytes`. `None`: it is not all there,
+/// and nothing is wrong so far.
+///
+/// For bytes that come in pieces a [`ServerConnection`](crate::http1::ServerConnection) does this, and
+/// looks at no line twice.
+///
+/// # Errors
+///
+/// The first rule that is broken, with its place in `bytes`.
+///
+/// # Cost
+///
+/// Linear. Allocates only if `spans` has to grow.
+///
+/// ```
+/// use diesel_proto::http1::{FieldSpans, Limits, parse_request};
+///
+/// let mut spans = FieldSpans::new();
+/// let bytes = b"GET /a?b HTTP/1.1\r\nHost: example.org\r\n\r\n";
+/// let head = parse_request(bytes, &Limits::default(), &mut spans)?.expect("it is all there");
+/// assert_eq!(head.method(), "GET");
+/// assert_eq!(head.target_text(), "/a?b");
+/// assert_eq!(head.fields().get("host"), Some(&b"example.org"[..]));
+/// assert_eq!(head.len(), bytes.len());
+/// # Ok::<(), diesel_proto::http1::Rejection>(())
+/// ```
+pub fn parse_request<'a>(
+    bytes: &'a [u8],
+    limits: &Limits,
+    spans: &'a mut FieldSpans,
+) -> Result<Option<RequestHead<'a>>, Rejection> {
+    let is_complete = HeadReader::default().read(bytes, limits, spans)?;
+    Ok(is_complete.then_some(RequestHead { bytes, spans }))
+}
+
+/// The head of a request, where it lies in the bytes that arrived. Everything in it was checked.
+#[derive(Clone, Copy)]
+pub struct RequestHead<'a> {
+    pub(in crate::http1) bytes: &'a [u8],
+    /// With its map.
+    pub(in crate::http1) spans: &'a FieldSpans,
+}
+
+impl<'a> RequestHead<'a> {
+    /// The method: a token, in the case that it was written in.
+    pub fn method(&self) -> &'a str {
+        self.text(self.map().method())
+    }
+
+    /// The request target, as it was written.
+    #[doc(alias = "uri")]
+    pub fn target_text(&self) -> &'a str {
+        self.text(self.map().target())
+    }
+
+    /// The request target.
+    pub fn target(&self) -> Target<'a> {
+        self.map().parse_target(self.bytes)
+    }
+
+    /// Whom the request is for: what the target names itself, if it does, whatever `Host` says;
+    /// else what `Host` says (RFC 9112, 3.2.2 and 3.3). `None`, if neither names any: then the
+    /// address that the connection was made to has to do.
+    pub fn host(&self) -> Option<Authority<'a>> {
+        let field = self.fields().get("host").and_then(|value| parse_host(value).ok().flatten());
+        effective_host(self.target(), field)
+    }
+
+    /// The version that the client speaks.
+    pub fn version(&self) -> Version {
+        self.map().version()
+    }
+
+    /// The fields, in order.
+    #[doc(alias = "headers")]
+    pub fn fields(&self) -> FieldsView<'a> {
+        self.spans.view(self.bytes)
+    }
+
+    /// How the body is delimited.
+    pub fn framing(&self) -> Framing {
+        self.map().framing
+    }
+
+    /// Whether the client waits for `100 Continue` before it sends the body (RFC 9110, 10.1.1).
+    pub fn expects_continue(&self) -> bool {
+        self.map().options.expects_continue
+    }
+
+    /// What the client would like to speak instead, if it does (RFC 9110, 7.8).
+    pub fn upgrade(&self) -> Option<&'a [u8]> {
+        self.fields().get("upgrade").filter(|_| self.map().options.upgrade)
+    }
+
+    /// How many bytes the head is long.
+    #[expect(clippy::len_without_is_empty, reason = "a head is never empty")]
+    pub fn len(&self) -> usize {
+        self.map().len()
+    }
+
+    pub(in crate::http1) fn map(&self) -> &'a HeadMap {
+        self.spans.map()
+    }
+
+    fn text(&self, range: Range<usize>) -> &'a str {
+        // It was checked to be ASCII.
+        core::str::from_utf8(self.bytes.get(range).unwrap_or_default()).unwrap_or_default()
+    }
+}
+
+impl fmt::Debug for RequestHead<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("RequestHead")
+            .field("method", &self.method())
+            .field("target", &self.target_text())
+            .field("version", &self.version())
+            .field("fields", &self.fields())
+            .finish_non_exhaustive()
+    }
+}
+
+/// How far a head was judged.
+///
+/// `request line end or 0 <= judged <= searched`; all in bytes since its first byte.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(in crate::http1) struct HeadReader {
+    /// The lines up to here are complete, and right.
+    judged: u32,
+    /// There is no LF between `judged` and here.
+    searched: u32,
+    /// Where the field lines begin; zero while the request line is not complete.
+    fields_start: u32,
+    fields: u32,
+    start: u32,
+}
+
+impl HeadReader {
+    /// Whether the method is HEAD, be the rest right or wrong.
+    pub(in crate::http1) fn is_of_head(&self, bytes: &[u8]) -> bool {
+        bytes.get(self.start as usize..).is_some_and(|line| line.starts_with(b"HEAD "))
+    }
+
+    /// Whether the request line is there, is right, and says HTTP/1.1 or later, be the rest right or
+    /// wrong.
+    pub(in crate::http1) fn is_of_http11(&self, bytes: &[u8]) -> bool {
+        let line = bytes.get(..self.fields_start as usize).unwrap_or_default();
+        !line.is_empty() && !line.ends_with(b" HTTP/1.0\r\n")
+    }
+
+    /// Goes on. `bytes` is everything since the first byte of this head; what was there before has
+    /// not changed. Whether it is complete: then `spans` hold where its parts are, and what it means.
+    pub(in crate::http1) fn read(
+        &mut self,
+        bytes: &[u8],
+        limits: &Limits,
+        spans: &mut FieldSpans,
+    ) -> Result<bool, Rejection> {
+        if *self == HeadReader::default() && fast_path::read(bytes, limits, spans).is_some() {
+            return Ok(true);
+        }
+        let Some(lines) = self.judge(bytes, limits)? else { return Ok(false) };
+        collect(bytes, &lines, spans);
+        let map = semantics::read(bytes, lines, spans)?;
+        spans.set_map(map);
+        Ok(true)
+    }
+
+    /// Judges the lines that have come, up to the empty one.
+    fn judge(&mut self, bytes: &[u8], limits: &Limits) -> Result<Option<HeadLines>, Rejection> {
+        loop {
+            let in_fields = self.fields_start > 0;
+            let (end, too_long) = match in_fields {
+                true => (
+                    (self.fields_start as usize).saturating_add(limits.header_bytes),
+                    Rule::HeaderTooLarge,
+                ),
+                false => (limits.request_line, Rule::RequestLineTooLong),
+            };
+            // A head is a few KiB; beyond 4 GiB its places could not be told.
+            let end = end.min(u32::MAX as usize);
+            let within = bytes.get(..end).unwrap_or(bytes);
+            let line_start = self.judged as usize;
+            // What begins with no method is no HTTP, and may never come to the end of a line.
+            let wrong_start = match within.get(line_start..).unwrap_or_default() {
+                _ if in_fields => None,
+                [] | [b'\r'] | [b'\r', b'\n', ..] => None,
+                [b'\r', ..] => Some(Rule::BareCr),
+                [b'\n', ..] => Some(Rule::BareLf),
+                [byte, ..] if !is_tchar(*byte) => Some(Rule::MethodSyntax),
+                _ => None,
+            };
+            if let Some(rule) = wrong_start {
+                return Err(Rejection::new(rule, line_start as u64));
+            }
+            let from = self.searched as usize;
+            let Some(lf) = memchr(b'\n', within.get(from..).unwrap_or_default()) else {
+                self.searched = within.len() as u32;
+                return match within.len() < end {
+                    true => Ok(None),
+                    false => Err(Rejection::new(too_long, end as u64)),
+                };
+            };
+            let next = from + lf + 1;
+            let line = bytes.get(line_start..next).unwrap_or_default();
+            let wrong = |(rule, at): (Rule, usize)| Rejection::new(rule, (line_start + at) as u64);
+            match (line, in_fields) {
+                (b"\n", _) => return Err(wrong((Rule::BareLf, 0))),
+                (b"\r\n", true) => {
+                    let line = bytes.get(self.start as usize..self.fields_start as usize);
+                    let line = line.unwrap_or_default();
+                    let parts = request_line(line).map_err(wrong)?;
+                    return Ok(Some(HeadLines {
+                        start: self.start,
+                        method_len: parts.method_len as u32,
+                        target_end: self.start + parts.target_end as u32,
+                        version: parts.version,
+                        method: Method::of(line.get(..parts.method_len).unwrap_or_default()),
+                        fields_start: self.fields_start,
+                        len: next as u32,
+                    }));
+                }
+                // Some clients send one behind a body (RFC 9112, 2.2).
+                (b"\r\n", false) => self.start = next as u32,
+                (_, false) => {
+                    request_line(line).map_err(wrong)?;
+                    self.fields_start = next as u32;
+                }
+                (_, true) => {
+                    if self.fields as usize >= limits.header_count {
+                        return Err(wrong((Rule::TooManyFields, 0)));
+                    }
+                    field_line(line).map_err(|(rule, at)| match rule {
+                        Rule::ObsFold if self.fields == 0 => wrong((Rule::BlankBeforeFields, at)),
+                        _ => wrong((rule, at)),
+                    })?;
+                    self.fields += 1;
+                }
+            }
+            self.judged = next as u32;
+            self.searched = next as u32;
+        }
+    }
+}
+
+/// The parts of a request line, in bytes since its start.
+struct RequestLine {
+    method_len: usize,
+    target_end: usize,
+    version: Version,
+}
+
+/// Method, target and version, with one space between (RFC 9112, 3). `line` ends with its LF, the
+/// only one, and is not empty.
+fn request_line(line: &[u8]) -> Result<RequestLine, (Rule, usize)> {
+    if line == b"PRI * HTTP/2.0\r\n" {
+        return Err((Rule::Http2Preface, 0));
+    }
+    let method_len = line.iter().take_while(|&&byte| is_tchar(byte)).count();
+    match line.get(method_len..).unwrap_or_default() {
+        [b' ', ..] if method_len > 0 => {}
+        [b'\r', b'\n', ..] => return Err((Rule::RequestLineSyntax, method_len)),
+        rest => return Err((line_end_or(rest, Rule::MethodSyntax), method_len)),
+    }
+    let start = method_len + 1;
+    let is_target = |byte: &&u8| !matches!(**byte, b' ' | b'\r' | b'\n');
+    let rest = line.get(start..).unwrap_or_default();
+    let target_end = start + rest.iter().take_while(is_target).count();
+    let (method, target) = (&line[..method_len], &line[start..target_end]);
+    if target.is_empty() {
+        let rest = line.get(start..).unwrap_or_default();
+        return Err((line_end_or(rest, Rule::RequestLineSyntax), start));
+    }
+    Target::parse(target, method).map_err(|(rule, at)| (rule, start + at))?;
+    let version = match line.get(target_end..).unwrap_or_default() {
+        b" HTTP/1.1\r\n" => Version::Http11,
+        b" HTTP/1.0\r\n" => Version::Http10,
+        [b' ', b'H', b'T', b'T', b'P', b'/', b'1', b'.', b'2'..=b'9', b'\r', b'\n'] => {
+            Version::Http11
+        }
+        rest => return Err(wrong_version(rest, target_end)),
+    };
+    Ok(RequestLine { method_len, target_end, version })
+}
+
+/// What is wrong with what follows a target, which is at `at`.
+fn wrong_version(rest: &[u8], at: usize) -> (Rule, usize) {
+    let Some(version) = rest.strip_prefix(b" ") else {
+        // No version: what HTTP/0.9 sent.
+        return (line_end_or(rest, Rule::RequestLineSyntax), at);
+    };
+    let at = at + 1;
+    let shape: [fn(&u8) -> bool; 8] = [
+        |b| *b == b'H',
+        |b| *b == b'T',
+        |b| *b == b'T',
+        |b| *b == b'P',
+        |b| *b == b'/',
+        u8::is_ascii_digit,
+        |b| *b == b'.',
+        u8::is_ascii_digit,
+    ];
+    let right = version.iter().zip(shape).take_while(|(byte, is_right)| is_right(byte)).count();
+    match (right, version.get(right..).unwrap_or_default()) {
+        (8, b"\r\n") => (Rule::VersionUnsupported, at),
+        (8, rest) => (line_end_or(rest, Rule::RequestLineSyntax), at + right),
+        (_, rest) => (line_end_or(rest, Rule::VersionSyntax), at + right),
+    }
+}
+
+/// A CR or an LF that is alone is what is wrong; otherwise `rule` is.
+fn line_end_or(rest: &[u8], rule: Rule) -> Rule {
+    match rest {
+        [b'\r', b'\n', ..] => rule,
+        [b'\r', ..] => Rule::BareCr,
+        [b'\n', ..] => Rule::BareLf,
+        _ => rule,
+    }
+}
+
+/// Notes where the fields of a judged head are.
+fn collect(bytes: &[u8], lines: &HeadLines, spans: &mut FieldSpans) {
+    spans.clear();
+    let mut at = lines.fields_start as usize;
+    let end = (lines.len as usize).saturating_sub(2);
+    while let Some(lf) = memchr(b'\n', bytes.get(at..end).unwrap_or_default()) {
+        let Ok((name_len, value)) = field_line(&bytes[at..=at + lf]) else { return };
+        spans.push(FieldSpan {
+            name: at as u32,
+            name_len: name_len as u32,
+            value: (at + value.start) as u32,
+            value_len: value.len() as u32,
+        });
+        at += lf + 1;
+    }
+}

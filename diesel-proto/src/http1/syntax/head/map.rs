@@ -1,0 +1,134 @@
+//! What was found in a head: places in its bytes, and what they mean.
+//!
+//! It must never know how that was found.
+
+use core::ops::Range;
+
+use super::super::framing::Framing;
+use super::super::limits::Limits;
+use super::super::target::Target;
+use super::Version;
+
+/// What was found in a head.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(in crate::http1) struct HeadMap {
+    pub(super) lines: HeadLines,
+    pub(in crate::http1) framing: Framing,
+    pub(in crate::http1) options: ConnectionOptions,
+}
+
+/// Where the parts of a complete head are, the lines of which are right: in bytes since its
+/// beginning.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct HeadLines {
+    /// Where the method begins.
+    pub(super) start: u32,
+    pub(super) method_len: u32,
+    /// Where the target ends; it begins one byte behind the method.
+    pub(super) target_end: u32,
+    pub(super) fields_start: u32,
+    /// Bytes of the whole head, empty lines before it included.
+    pub(super) len: u32,
+    pub(super) version: Version,
+    pub(super) method: Method,
+}
+
+/// What a method means to the connection.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(in crate::http1) enum Method {
+    Head,
+    Connect,
+    /// POST, PUT or PATCH: what they are for is to send content (RFC 9110, 8.6).
+    Sends,
+    Other,
+}
+
+/// What the head asks of the connection.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(in crate::http1) struct ConnectionOptions {
+    /// `Connection: close`
+    pub(in crate::http1) close: bool,
+    /// `Connection: keep-alive`
+    pub(in crate::http1) keep_alive: bool,
+    /// `Connection: upgrade`, and there is an `Upgrade`.
+    pub(in crate::http1) upgrade: bool,
+    /// `Expect: 100-continue`
+    pub(in crate::http1) expects_continue: bool,
+}
+
+impl Method {
+    #[inline]
+    pub(super) fn of(name: &[u8]) -> Self {
+        match name {
+            b"HEAD" => Method::Head,
+            b"CONNECT" => Method::Connect,
+            b"POST" | b"PUT" | b"PATCH" => Method::Sends,
+            _ => Method::Other,
+        }
+    }
+}
+
+impl Default for HeadMap {
+    fn default() -> Self {
+        HeadMap::NONE
+    }
+}
+
+impl HeadMap {
+    /// Of a head that is yet to be read.
+    pub(in crate::http1) const NONE: HeadMap = HeadMap {
+        lines: HeadLines {
+            start: 0,
+            method_len: 0,
+            target_end: 0,
+            fields_start: 0,
+            len: 0,
+            version: Version::Http11,
+            method: Method::Other,
+        },
+        framing: Framing::Empty,
+        options: ConnectionOptions {
+            close: false,
+            keep_alive: false,
+            upgrade: false,
+            expects_continue: false,
+        },
+    };
+
+    /// Whether a head of so many fields keeps within the limits.
+    #[inline]
+    pub(in crate::http1) fn is_within(&self, limits: &Limits, fields: usize) -> bool {
+        let HeadLines { fields_start, len, .. } = self.lines;
+        fields_start as usize <= limits.request_line
+            && (len - fields_start) as usize <= limits.header_bytes
+            && fields <= limits.header_count
+    }
+
+    /// Bytes of the whole head.
+    pub(in crate::http1) fn len(&self) -> usize {
+        self.lines.len as usize
+    }
+
+    pub(in crate::http1) fn version(&self) -> Version {
+        self.lines.version
+    }
+
+    pub(in crate::http1) fn kind(&self) -> Method {
+        self.lines.method
+    }
+
+    pub(in crate::http1) fn method(&self) -> Range<usize> {
+        let HeadLines { start, method_len, .. } = self.lines;
+        start as usize..(start + method_len) as usize
+    }
+
+    pub(in crate::http1) fn target(&self) -> Range<usize> {
+        self.method().end + 1..self.lines.target_end as usize
+    }
+
+    pub(in crate::http1) fn parse_target<'a>(&self, bytes: &'a [u8]) -> Target<'a> {
+        let part = |range| bytes.get(range).unwrap_or_default();
+        // It was parsed before: this is the same again.
+        Target::parse(part(self.target()), part(self.method())).unwrap_or(Target::Asterisk)
+    }
+}

@@ -1,0 +1,190 @@
+//! What a peer can break: every rule by name, with the status it deserves and where it stands.
+//!
+//! A [`Rejection`] is a [`Rule`] and the place where it was broken. Rules of this file:
+//!
+//! - Each way of breaking the protocol has a rule of its own: a test, a log or a metric can tell
+//!   them apart without reading text.
+//! - The first violation decides, in the order of the bytes: what is wrong with a line comes before
+//!   what is wrong with the head as a whole. So the answer does not depend on how the bytes were
+//!   cut.
+//!
+//! It must never know how a rule is checked.
+
+use core::fmt;
+
+use super::status::Status;
+
+/// A request that was refused: which rule it broke, and where.
+///
+/// ```
+/// use diesel_proto::http1::{Rule, Status};
+/// use diesel_proto::http1::Rejection;
+///
+/// let rejection = Rejection::new(Rule::BareCr, 7);
+/// assert_eq!(rejection.status(), Status::BAD_REQUEST);
+/// assert_eq!(
+///     rejection.to_string(),
+///     "at byte 7: a CR without LF behind it (RFC 9112, 2.2)"
+/// );
+/// ```
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Rejection {
+    /// Which rule.
+    pub rule: Rule,
+    /// Where: how many bytes came before the one that broke it, since the stream began (or, of a
+    /// parser that is used alone, since the first byte that it was given).
+    pub offset: u64,
+}
+
+impl Rejection {
+    /// `rule` was broken at `offset`.
+    pub const fn new(rule: Rule, offset: u64) -> Self {
+        Rejection { rule, offset }
+    }
+
+    /// The status that it deserves.
+    pub const fn status(self) -> Status {
+        self.rule.status()
+    }
+
+    /// The same, `by` bytes further on.
+    pub(crate) fn moved(self, by: u64) -> Self {
+        Rejection { offset: self.offset.saturating_add(by), ..self }
+    }
+}
+
+impl fmt::Display for Rejection {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "at byte {}: {} ({})", self.offset, self.rule, self.rule.section())
+    }
+}
+
+impl core::error::Error for Rejection {}
+
+impl fmt::Display for Rule {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.text())
+    }
+}
+
+macro_rules! rules {
+    ($($name:ident $status:ident $section:literal $text:literal;)*) => {
+        /// A rule that a request can break.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+        #[non_exhaustive]
+        pub enum Rule {
+            $(#[doc = concat!("Refused: ", $text, ". ", $section, ".")] $name,)*
+        }
+
+        impl Rule {
+            /// All of them, in the order in which a request is read.
+            pub const ALL: &'static [Rule] = &[$(Rule::$name),*];
+
+            /// The status that a request deserves which breaks it.
+            pub const fn status(self) -> Status {
+                match self { $(Rule::$name => Status::$status,)* }
+            }
+
+            /// Where it stands: the document and the section.
+            pub const fn section(self) -> &'static str {
+                match self { $(Rule::$name => $section,)* }
+            }
+
+            /// What was wrong, in words.
+            pub const fn text(self) -> &'static str {
+                match self { $(Rule::$name => $text,)* }
+            }
+        }
+    };
+}
+
+rules! {
+    // Lines.
+    BareLf BAD_REQUEST "RFC 9112, 2.2" "an LF without CR before it";
+    BareCr BAD_REQUEST "RFC 9112, 2.2" "a CR without LF behind it";
+
+    // The request line.
+    MethodSyntax BAD_REQUEST "RFC 9110, 9.1" "a method that is not a token";
+    RequestLineSyntax BAD_REQUEST "RFC 9112, 3" "a request line that is not method, target and version with one space between";
+    TargetSyntax BAD_REQUEST "RFC 9112, 3.2" "a request target of none of the four forms";
+    TargetForMethod BAD_REQUEST "RFC 9112, 3.2" "a form of request target that its method does not have";
+    VersionSyntax BAD_REQUEST "RFC 9112, 2.3" "a version that is not HTTP/ and two digits";
+    VersionUnsupported HTTP_VERSION_NOT_SUPPORTED "RFC 9110, 15.6.6" "a major version other than that of HTTP/1.1";
+    Http2Preface HTTP_VERSION_NOT_SUPPORTED "RFC 9113, 3.4" "the preface of HTTP/2, where HTTP/1.1 is spoken";
+    Http11Required UPGRADE_REQUIRED "RFC 9110, 15.5.22" "HTTP/1.0 where this service asks for HTTP/1.1";
+    RequestLineTooLong URI_TOO_LONG "RFC 9112, 3" "a request line longer than the limit";
+
+    // Field lines.
+    BlankBeforeFields BAD_REQUEST "RFC 9112, 2.2" "a blank between the request line and the first field";
+    ObsFold BAD_REQUEST "RFC 9112, 5.2" "a field that is folded over several lines";
+    FieldWithoutColon BAD_REQUEST "RFC 9112, 5" "a field line without a colon";
+    FieldNameSyntax BAD_REQUEST "RFC 9110, 5.1" "a field name that is not a token";
+    BlankBeforeColon BAD_REQUEST "RFC 9112, 5.1" "a blank between a field name and its colon";
+    FieldValueSyntax BAD_REQUEST "RFC 9110, 5.5" "a control character in a field value";
+    HeaderTooLarge REQUEST_HEADER_FIELDS_TOO_LARGE "RFC 9110, 5.4" "more bytes of fields than the limit";
+    TooManyFields REQUEST_HEADER_FIELDS_TOO_LARGE "RFC 9110, 5.4" "more fields than the limit";
+
+    // What the head says as a whole.
+    TunnelUnsupported NOT_IMPLEMENTED "RFC 9110, 9.3.6" "CONNECT, where no tunnels are opened";
+    HostMissing BAD_REQUEST "RFC 9112, 3.2" "no Host in a request of HTTP/1.1";
+    HostRepeated BAD_REQUEST "RFC 9112, 3.2" "more than one Host";
+    HostSyntax BAD_REQUEST "RFC 9112, 3.2" "a Host that is no host and port";
+    LengthSyntax BAD_REQUEST "RFC 9112, 6.3" "a Content-Length that is not digits alone";
+    LengthOverflow BAD_REQUEST "RFC 9110, 8.6" "a Content-Length too large to count";
+    LengthRepeated BAD_REQUEST "RFC 9112, 6.3" "more than one Content-Length";
+    LengthAndCoding BAD_REQUEST "RFC 9112, 6.1" "both Content-Length and Transfer-Encoding";
+    CodingOnHttp10 BAD_REQUEST "RFC 9112, 6.1" "Transfer-Encoding in a request of HTTP/1.0";
+    CodingSyntax BAD_REQUEST "RFC 9112, 7" "a Transfer-Encoding that is no list of codings";
+    CodingNotFinal BAD_REQUEST "RFC 9112, 6.3" "a Transfer-Encoding that does not end with chunked";
+    CodingRepeated BAD_REQUEST "RFC 9112, 7" "chunked applied more than once";
+    CodingUnknown NOT_IMPLEMENTED "RFC 9112, 6.1" "a transfer coding other than chunked";
+    LengthRequired LENGTH_REQUIRED "RFC 9112, 6.3" "no length where this service asks for one";
+    ExpectationUnknown EXPECTATION_FAILED "RFC 9110, 10.1.1" "an expectation other than 100-continue";
+    BodyTooLarge CONTENT_TOO_LARGE "RFC 9110, 15.5.14" "a body larger than the limit";
+
+    // Chunks and trailers.
+    ChunkSizeSyntax BAD_REQUEST "RFC 9112, 7.1" "a chunk size that is not hexadecimal digits alone";
+    ChunkSizeOverflow BAD_REQUEST "RFC 9112, 7.1" "a chunk size too large to count";
+    ChunkExtensionSyntax BAD_REQUEST "RFC 9112, 7.1.1" "a chunk extension that is none";
+    ChunkExtensionsTooLarge BAD_REQUEST "RFC 9112, 7.1.1" "more bytes of chunk extensions than the limit";
+    ChunkLineEnd BAD_REQUEST "RFC 9112, 7.1" "a chunk's line that does not end with CR LF";
+    ChunkDataEnd BAD_REQUEST "RFC 9112, 7.1" "chunk data without CR LF behind it";
+    TrailersTooLarge REQUEST_HEADER_FIELDS_TOO_LARGE "RFC 9112, 7.1.2" "more bytes of trailers than the limit";
+
+    // What did not come.
+    HeadIncomplete BAD_REQUEST "RFC 9112, 8" "the end of the stream within a head";
+    BodyIncomplete BAD_REQUEST "RFC 9112, 8" "the end of the stream within a body";
+    HeadTimeout REQUEST_TIMEOUT "RFC 9110, 15.5.9" "a head that did not arrive in time";
+    BodyTimeout REQUEST_TIMEOUT "RFC 9110, 15.5.9" "a body that stopped arriving";
+    BodyTooSlow REQUEST_TIMEOUT "RFC 9110, 15.5.9" "a body that arrived too slowly";
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_rule_says_why_in_words_of_its_own() {
+        for (n, rule) in Rule::ALL.iter().enumerate() {
+            assert!(rule.section().starts_with("RFC 9"), "{rule:?}");
+            assert!(rule.status().code() >= 400, "{rule:?}");
+            assert!(Rule::ALL[..n].iter().all(|other| other.text() != rule.text()), "{rule:?}");
+        }
+    }
+
+    /// RFC 9110, 15.6.6.
+    #[test]
+    fn who_speaks_another_version_is_told_which_are_spoken() {
+        let is_505 = |rule: &&Rule| rule.status() == Status::HTTP_VERSION_NOT_SUPPORTED;
+        for rule in Rule::ALL.iter().filter(is_505) {
+            assert!(rule.text().contains("HTTP/1.1"), "{rule:?}");
+        }
+    }
+
+    #[test]
+    fn every_status_that_a_peer_can_deserve_is_given_by_some_rule() {
+        for code in [400, 408, 411, 413, 414, 417, 426, 431, 501, 505] {
+            assert!(Rule::ALL.iter().any(|rule| rule.status().code() == code), "{code}");
+        }
+    }
+}

@@ -1,0 +1,190 @@
+//! The bytes that HTTP is made of: classes of bytes, field lines, numbers.
+//!
+//! Rules of this file:
+//!
+//! - A function here takes a whole line, with the LF that ends it, and names the first byte that is
+//!   wrong. It is the reference: quicker ways to read the same bytes must agree with it.
+//! - Nothing is lenient: what a recipient MAY accept, we refuse.
+//!
+//! It must never know what a field means.
+
+use core::ops::Range;
+
+use super::rule::Rule;
+
+/// What is wrong with a line, and how many of its bytes come before that.
+pub(in crate::http1) type Wrong = (Rule, usize);
+
+/// A character of a token (RFC 9110, 5.6.2).
+pub(in crate::http1) const fn is_tchar(byte: u8) -> bool {
+    matches!(byte,
+        b'!' | b'#' | b'$' | b'%' | b'&' | b'\'' | b'*' | b'+' | b'-' | b'.' | b'^' | b'_' | b'`'
+        | b'|' | b'~' | b'0'..=b'9' | b'A'..=b'Z' | b'a'..=b'z')
+}
+
+/// A byte that a field value may hold (RFC 9110, 5.5): visible, blank, or beyond ASCII.
+pub(in crate::http1) const fn is_field_byte(byte: u8) -> bool {
+    matches!(byte, b'\t' | b' '..=b'~' | 0x80..)
+}
+
+/// OWS (RFC 9110, 5.6.3).
+pub(in crate::http1) const fn is_blank(byte: u8) -> bool {
+    matches!(byte, b' ' | b'\t')
+}
+
+/// For each byte, a bit for each class that it is in.
+pub(in crate::http1) type Classes = [u8; 256];
+
+/// Whether each of these bytes is in this class.
+///
+/// By eights, for a branch on each byte costs more than looking it up. The last eight are those that
+/// end with the last byte, so that there is no rest of single ones.
+#[inline]
+pub(in crate::http1) fn are_all(bytes: &[u8], classes: &Classes, class: u8) -> bool {
+    let are = |eight: &[u8; 8]| {
+        eight.iter().fold(class, |all, &byte| all & classes[usize::from(byte)]) != 0
+    };
+    let Some(last) = bytes.last_chunk() else {
+        return bytes.iter().all(|&byte| classes[usize::from(byte)] & class != 0);
+    };
+    let mut rest = bytes;
+    while let Some((eight, behind)) = rest.split_first_chunk() {
+        if !are(eight) {
+            return false;
+        }
+        rest = behind;
+    }
+    are(last)
+}
+
+/// Without the blanks at either end.
+pub(in crate::http1) const fn trim_blanks(mut bytes: &[u8]) -> &[u8] {
+    while let [first, rest @ ..] = bytes {
+        if !is_blank(*first) {
+            break;
+        }
+        bytes = rest;
+    }
+    while let [rest @ .., last] = bytes {
+        if !is_blank(*last) {
+            break;
+        }
+        bytes = rest;
+    }
+    bytes
+}
+
+/// A field line: how long its name is, and where its value is, without the blanks around it. `line`
+/// ends with its LF, the only one.
+pub(in crate::http1) fn field_line(line: &[u8]) -> Result<(usize, Range<usize>), Wrong> {
+    let colon = name_end(line)?;
+    let start = colon + 1;
+    let mut end = start;
+    loop {
+        match line.get(end..) {
+            Some([b'\r', b'\n', ..]) => break,
+            Some([b'\r', ..]) => return Err((Rule::BareCr, end)),
+            Some([b'\n', ..]) => return Err((Rule::BareLf, end)),
+            Some([byte, ..]) if is_field_byte(*byte) => end += 1,
+            _ => return Err((Rule::FieldValueSyntax, end)),
+        }
+    }
+    let value = line.get(start..end).unwrap_or_default();
+    let leading = value.iter().take_while(|&&byte| is_blank(byte)).count();
+    let trimmed = trim_blanks(value).len();
+    Ok((colon, start + leading..start + leading + trimmed))
+}
+
+/// Where the name of a field line ends, and its colon is.
+fn name_end(line: &[u8]) -> Result<usize, Wrong> {
+    let end = line.iter().take_while(|&&byte| is_tchar(byte)).count();
+    let rule = match line.get(end..).unwrap_or_default() {
+        [b':', ..] if end > 0 => return Ok(end),
+        [b'\r', b'\n', ..] => Rule::FieldWithoutColon,
+        [b'\r', ..] => Rule::BareCr,
+        [b'\n', ..] => Rule::BareLf,
+        [b' ' | b'\t', ..] if end == 0 => Rule::ObsFold,
+        [b' ' | b'\t', rest @ ..] if trim_blanks(rest).first() == Some(&b':') => {
+            Rule::BlankBeforeColon
+        }
+        _ => Rule::FieldNameSyntax,
+    };
+    Err((rule, end))
+}
+
+/// Why digits are not a number.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(in crate::http1) enum NoNumber {
+    /// There are none, or something else is among them.
+    Syntax,
+    /// It does not fit into 64 bits.
+    Overflow,
+}
+
+/// A number in decimal digits, and nothing else: no sign, no blank.
+pub(in crate::http1) fn decimal(digits: &[u8]) -> Result<u64, NoNumber> {
+    if digits.is_empty() || !digits.iter().all(u8::is_ascii_digit) {
+        return Err(NoNumber::Syntax);
+    }
+    digits
+        .iter()
+        .try_fold(0u64, |n, digit| n.checked_mul(10)?.checked_add(u64::from(digit - b'0')))
+        .ok_or(NoNumber::Overflow)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn split(line: &str) -> Result<(&str, &str), Wrong> {
+        field_line(line.as_bytes()).map(|(name_len, value)| (&line[..name_len], &line[value]))
+    }
+
+    #[test]
+    fn a_field_is_a_name_a_colon_and_a_value_without_the_blanks_around_it() {
+        assert_eq!(split("Host: a\r\n"), Ok(("Host", "a")));
+        assert_eq!(split("a:\r\n"), Ok(("a", "")));
+        assert_eq!(split("a: \t\r\n"), Ok(("a", "")));
+        assert_eq!(split("a:\t b  c \t\r\n"), Ok(("a", "b  c")));
+        assert_eq!(split("a::b:\r\n"), Ok(("a", ":b:")));
+        assert_eq!(split("!#$%&'*+-.^_`|~09: \u{e9}~\r\n"), Ok(("!#$%&'*+-.^_`|~09", "\u{e9}~")));
+    }
+
+    #[test]
+    fn the_first_wrong_byte_is_named() {
+        let cases = [
+            (" a: b\r\n", Rule::ObsFold, 0),
+            ("\ta: b\r\n", Rule::ObsFold, 0),
+            (": b\r\n", Rule::FieldNameSyntax, 0),
+            ("a : b\r\n", Rule::BlankBeforeColon, 1),
+            ("a\t : b\r\n", Rule::BlankBeforeColon, 1),
+            ("a b: c\r\n", Rule::FieldNameSyntax, 1),
+            ("a(: c\r\n", Rule::FieldNameSyntax, 1),
+            ("\u{e9}: c\r\n", Rule::FieldNameSyntax, 0),
+            ("abc\r\n", Rule::FieldWithoutColon, 3),
+            ("abc\n", Rule::BareLf, 3),
+            ("a\rb: c\r\n", Rule::BareCr, 1),
+            ("a: b\n", Rule::BareLf, 4),
+            ("a: b\rc\r\n", Rule::BareCr, 4),
+            ("a: b\r\r\n", Rule::BareCr, 4),
+            ("a: b\0c\rd\r\n", Rule::FieldValueSyntax, 4),
+            ("a: \x7f\r\n", Rule::FieldValueSyntax, 3),
+            ("a:\x0b\r\n", Rule::FieldValueSyntax, 2),
+        ];
+        for (line, rule, at) in cases {
+            assert_eq!(split(line), Err((rule, at)), "{line:?}");
+        }
+    }
+
+    #[test]
+    fn a_number_is_digits_alone_and_fits() {
+        assert_eq!(decimal(b"0"), Ok(0));
+        assert_eq!(decimal(b"007"), Ok(7));
+        assert_eq!(decimal(b"18446744073709551615"), Ok(u64::MAX));
+        assert_eq!(decimal(b"18446744073709551616"), Err(NoNumber::Overflow));
+        assert_eq!(decimal(b"99999999999999999999"), Err(NoNumber::Overflow));
+        for digits in ["", "+1", "-1", " 1", "1 ", "1,1", "0x1", "1.0", "1_0", "\u{0661}"] {
+            assert_eq!(decimal(digits.as_bytes()), Err(NoNumber::Syntax), "{digits:?}");
+        }
+    }
+}

@@ -1,0 +1,278 @@
+//! What a token can fail with, told apart by who is to blame.
+
+use alloc::boxed::Box;
+use alloc::string::String;
+use core::fmt;
+
+use super::address::ConnectError;
+use super::reason::{Limit, Reason};
+use crate::buf::TooLong;
+use crate::hub::Refused;
+
+/// Why a token did not give what it promises. `?` passes it on; a handler that returns it closes
+/// its connection.
+///
+/// `?` also converts common errors of core, texts, boxed errors and, with the feature `std`, those of
+/// `std::io`, to [`Error::Application`]. For any other error there is
+/// [`map_err(Error::application)`](Error::application).
+///
+/// ```
+/// use diesel_proto::{Conn, Error};
+///
+/// async fn motd(mut conn: Conn) -> Result<(), Error> {
+/// # #[cfg(feature = "std")] {
+///     let text = std::fs::read_to_string("/etc/motd")?;
+///     conn.write(text).await?;
+/// # }
+///     conn.flush().await
+/// }
+/// # diesel_proto::Hub::default().add_service(motd);
+/// ```
+#[derive(Debug)]
+#[non_exhaustive]
+pub enum Error {
+    /// The peer ended its side (or ours is closed already) and what was awaited cannot come.
+    /// What arrived before is still readable.
+    Closed,
+    /// The connection broke: RST, EPIPE, an abort of our own.
+    Reset,
+    /// A deadline passed.
+    TimedOut(Reason),
+    /// A limit was reached.
+    Limit(Limit),
+    /// This subscription fell behind and missed this many messages; the next wait goes on with
+    /// the oldest that is left.
+    Lagged(u64),
+    /// A connection could not be made. (Boxed: errors travel through every token, and are small.)
+    Connect(Box<ConnectError>),
+    /// The hub is shutting down, and this would have had to wait.
+    Shutdown,
+    /// The future was polled again after it had given its result.
+    AlreadyDone,
+    /// What is awaited belongs to another hub than the fiber that awaits it, or no fiber awaits it.
+    OtherHub,
+    /// The fiber that was to give the answer was aborted.
+    Aborted,
+    /// The fiber that was to give the answer panicked.
+    Panicked,
+    /// An earlier call on this client ended before its answer was read, so its connection cannot be
+    /// used.
+    CallAbandoned,
+    /// The application's own.
+    Application(Box<dyn core::error::Error>),
+}
+
+impl Error {
+    /// Wraps an error of the application's own: any error, or a text.
+    ///
+    /// ```
+    /// use diesel_proto::Error;
+    ///
+    /// let error = Error::application("no such room");
+    /// assert_eq!(error.to_string(), "no such room");
+    /// ```
+    pub fn application(error: impl Into<Box<dyn core::error::Error>>) -> Self {
+        Error::Application(error.into())
+    }
+
+    /// Whether the peer of a connection is to blame: it took too long, or sent more than it may. A
+    /// handler that returns such an error did not fail; its connection was cut, and that is what is
+    /// told ([`Notice::Cut`](super::notice::Notice::Cut)).
+    ///
+    /// What is asked for by count ([`Limit::Count`]) is asked for by the application.
+    ///
+    /// ```
+    /// use diesel_proto::{Error, Limit, Reason};
+    ///
+    /// assert!(Error::TimedOut(Reason::Idle).is_of_peer());
+    /// assert!(Error::Limit(Limit::Line(80)).is_of_peer());
+    /// assert!(!Error::Limit(Limit::Calls(10)).is_of_peer());
+    /// assert!(!Error::application("no such room").is_of_peer());
+    /// ```
+    pub fn is_of_peer(&self) -> bool {
+        match self {
+            Error::TimedOut(_) => true,
+            Error::Limit(limit) => {
+                matches!(limit, Limit::Line(_) | Limit::ToEnd(_) | Limit::Body(_))
+            }
+            _ => false,
+        }
+    }
+
+    /// Whether this is how a connection ordinarily ends: nobody has to be told.
+    pub fn is_ordinary(&self) -> bool {
+        matches!(self, Error::Closed | Error::Reset | Error::Shutdown)
+    }
+}
+
+impl fmt::Display for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Error::Closed => f.write_str("the connection is closed"),
+            Error::Reset => f.write_str("the connection was reset"),
+            Error::TimedOut(reason) => write!(f, "timed out: {reason}"),
+            Error::Limit(limit) => limit.fmt(f),
+            Error::Lagged(n) => write!(f, "fell behind and missed {n} messages"),
+            Error::Connect(error) => error.fmt(f),
+            Error::Shutdown => f.write_str("shutting down"),
+            Error::AlreadyDone => f.write_str("polled again after it had given its result"),
+            Error::OtherHub => f.write_str("awaited outside of the fibers of its hub"),
+            Error::Aborted => f.write_str("the fiber was aborted"),
+            Error::Panicked => f.write_str("the fiber panicked"),
+            Error::CallAbandoned => f.write_str("an earlier call ended before its answer was read"),
+            Error::Application(error) => error.fmt(f),
+        }
+    }
+}
+
+impl core::error::Error for Error {
+    fn source(&self) -> Option<&(dyn core::error::Error + 'static)> {
+        match self {
+            Error::Connect(error) => Some(&**error),
+            Error::Application(error) => Some(&**error),
+            _ => None,
+        }
+    }
+}
+
+impl From<TooLong> for Error {
+    fn from(error: TooLong) -> Self {
+        Error::Limit(Limit::Line(error.limit))
+    }
+}
+
+impl From<ConnectError> for Error {
+    fn from(error: ConnectError) -> Self {
+        Error::Connect(Box::new(error))
+    }
+}
+
+impl From<Limit> for Error {
+    fn from(limit: Limit) -> Self {
+        Error::Limit(limit)
+    }
+}
+
+impl From<Refused> for Error {
+    fn from(error: Refused) -> Self {
+        match error {
+            Refused::Limit(limit) => Error::Limit(limit),
+            Refused::Shutdown => Error::Shutdown,
+            other => Error::application(other),
+        }
+    }
+}
+
+impl From<Box<dyn core::error::Error>> for Error {
+    fn from(error: Box<dyn core::error::Error>) -> Self {
+        Error::Application(error)
+    }
+}
+
+impl From<Box<dyn core::error::Error + Send + Sync>> for Error {
+    fn from(error: Box<dyn core::error::Error + Send + Sync>) -> Self {
+        Error::Application(error)
+    }
+}
+
+impl From<&str> for Error {
+    fn from(text: &str) -> Self {
+        Error::application(text)
+    }
+}
+
+impl From<String> for Error {
+    fn from(text: String) -> Self {
+        Error::application(text)
+    }
+}
+
+macro_rules! from_errors {
+    ($($error:ty),*) => {
+        $(impl From<$error> for Error {
+            fn from(error: $error) -> Self {
+                Error::application(error)
+            }
+        })*
+    };
+}
+
+from_errors!(
+    core::str::Utf8Error,
+    alloc::string::FromUtf8Error,
+    core::num::ParseIntError,
+    core::num::ParseFloatError,
+    core::num::TryFromIntError,
+    core::net::AddrParseError,
+    core::str::ParseBoolError,
+    core::char::ParseCharError,
+    core::array::TryFromSliceError,
+    fmt::Error
+);
+
+/// Errors of std. The name `std` is known in this module only, so that the rest of the crate does
+/// without it whatever the features are.
+#[cfg(feature = "std")]
+mod of_std {
+    extern crate std;
+
+    use super::Error;
+
+    from_errors!(
+        std::io::Error,
+        std::env::VarError,
+        std::time::SystemTimeError,
+        std::sync::mpsc::RecvError
+    );
+}
+
+#[cfg(test)]
+mod tests {
+    use alloc::string::ToString;
+
+    use super::*;
+
+    /// What `?` makes of it.
+    fn passed_on<E>(error: E) -> Error
+    where
+        Error: From<E>,
+    {
+        Error::from(error)
+    }
+
+    #[test]
+    fn a_limit_stays_a_limit() {
+        let limit = Limit::Connections(10);
+        assert!(matches!(passed_on(limit), Error::Limit(it) if it == limit));
+        assert!(matches!(passed_on(Refused::Limit(limit)), Error::Limit(it) if it == limit));
+        assert!(matches!(passed_on(Refused::Shutdown), Error::Shutdown));
+        assert_eq!(passed_on(Refused::NoSuchService).to_string(), "no such service");
+    }
+
+    #[test]
+    fn errors_of_others_are_of_the_application() {
+        let boxed: Box<dyn core::error::Error + Send + Sync> = "boxed".into();
+        let address = "7050".parse::<core::net::SocketAddr>().unwrap_err();
+        let number = u8::try_from(256).unwrap_err();
+        for error in [passed_on(boxed), passed_on(address), passed_on(number)] {
+            assert!(matches!(error, Error::Application(_)), "{error:?}");
+            assert!(!error.is_ordinary() && !error.is_of_peer());
+        }
+    }
+
+    #[cfg(feature = "std")]
+    #[test]
+    fn an_io_error_keeps_its_text_and_its_type() {
+        extern crate std;
+        use core::error::Error as _;
+
+        let error = passed_on(std::io::Error::other("disk on fire"));
+        assert_eq!(error.to_string(), "disk on fire");
+        assert!(error.source().is_some_and(|error| error.is::<std::io::Error>()));
+    }
+
+    #[test]
+    fn it_is_small_enough_to_pass_through_every_token() {
+        assert!(size_of::<Error>() <= 24);
+    }
+}

@@ -1,0 +1,333 @@
+//! What a layer holds: an inner machine, with the state of its stream.
+//!
+//! A layer is a machine around another one. It passes on what happens, changes what goes through,
+//! and may have a deadline and a pause of its own. [`Nested`] does the rest: it keeps the state of
+//! the inner stream apart from that of the stream below, so that neither side can overwrite what
+//! the other wants, and it brings both together again.
+//!
+//! ```text
+//!             ┌────────────────── layer ──────────────────┐
+//!   below ──▶ │ decode ──▶ [ rest ] ──▶ inner machine     │
+//!   below ◀── │ encode ◀── [ its queue ] ◀───┘            │   a framing layer
+//!             └───────────────────────────────────────────┘
+//!
+//!   below ◀──▶ one queue, lent for the step ◀──▶ inner machine    a sharing layer
+//! ```
+//!
+//! Rules of this file:
+//!
+//! - The successor of an inner machine takes the inner machine's place, never the layer's.
+//! - What is queued below counts as queued for the inner machine.
+//! - An abort stays an abort, a cut stays a cut, and each keeps its cause.
+//! - A machine that starts after a shutdown began is told of it.
+//!
+//! It must never know what the layer does to the bytes.
+
+#[cfg(test)]
+mod tests;
+
+use core::fmt;
+
+use super::attached::Attached;
+use super::contract::Ending;
+use super::contract::{Actions, Input, Machine, Workspace};
+use super::notice::Notice;
+use super::reason::{Cause, Deadline, End};
+use crate::time::Instant;
+
+/// An inner machine and the state of its stream, for a layer to hold.
+///
+/// There are two kinds of layers. One that keeps the length of what goes through (a tracer, a
+/// throttle, a header that is read first) *shares* the queue of the stream below and copies
+/// nothing: [`sharing`](Self::sharing), [`settle`](Self::settle). One that *frames* has its inner
+/// machine write to a queue of its own, and takes all that is in it after each step:
+/// [`framing`](Self::framing), [`settle_framed`](Self::settle_framed).
+///
+/// In each of its steps a layer
+///
+/// 1. passes on what happened with [`pass_on`](Self::pass_on), or hands over what it decoded with
+///    [`received`](Self::received),
+/// 2. then settles, which says to the stream below what the inner machine wants: the pause, the
+///    sooner of both deadlines, [`Input::Drained`], half-close, close, cut or abort.
+///
+/// ```
+/// use diesel_proto::{Actions, Endpoint, Input, Instant, LineEcho, Machine, Nested};
+///
+/// /// Turns all that comes in to capitals.
+/// struct Shout<M>(Nested<M>);
+///
+/// impl<M: Machine> Machine for Shout<M> {
+///     fn step(&mut self, now: Instant, input: Input<'_>, actions: &mut Actions<'_>) -> usize {
+///         let taken = match input {
+///             Input::Bytes(bytes) => {
+///                 let loud = bytes.to_ascii_uppercase();
+///                 self.0.pass_on(now, Input::Bytes(&loud), actions)
+///             }
+///             other => self.0.pass_on(now, other, actions),
+///         };
+///         self.0.settle(None, actions);
+///         taken
+///     }
+/// }
+///
+/// let layer = Shout(Nested::sharing(LineEcho::default()));
+/// let mut endpoint = Endpoint::new(layer, Instant::ORIGIN);
+/// assert_eq!(endpoint.received(Instant::ORIGIN, b"hello\r\n"), 7);
+/// assert_eq!(endpoint.take_outgoing(Instant::ORIGIN), b"you said: HELLO\r\n");
+/// ```
+pub struct Nested<M> {
+    link: Attached<M>,
+    frames: bool,
+}
+
+impl<M: Machine> Nested<M> {
+    /// For a layer that keeps the length of what goes through: the inner machine writes to the
+    /// queue of the stream below.
+    pub fn sharing(machine: M) -> Self {
+        Nested { link: Attached::new(machine), frames: false }
+    }
+
+    /// For a layer that frames: the inner machine writes to a queue of its own.
+    pub fn framing(machine: M) -> Self {
+        Nested { link: Attached::new(machine), frames: true }
+    }
+
+    /// Passes on what happened to the stream below. Returns how many of the bytes of
+    /// [`Input::Bytes`] the inner machine took: if fewer than given, it paused, and the caller
+    /// offers the rest again.
+    ///
+    /// [`Input::Deadline`] reaches the inner machine only if its own deadline is due, and
+    /// [`Input::Drained`] only if it asked for that: a layer may pass on every one.
+    /// [`Input::Eof`] waits until reading goes on, as everywhere.
+    pub fn pass_on(&mut self, now: Instant, input: Input<'_>, actions: &mut Actions<'_>) -> usize {
+        if input == Input::Start {
+            self.link.flow.write_failed |= actions.has_write_failed();
+        }
+        self.run(actions, |link, workspace| link.pass_on(now, input, workspace))
+    }
+
+    /// Hands over what the layer decoded. Returns how many bytes were taken: all, or none while
+    /// [`wants_input`](Self::wants_input) is false. What the inner machine leaves is kept here (at
+    /// most the bytes of one call) and offered again when it goes on.
+    #[must_use = "bytes that were not taken must be offered again"]
+    pub fn received(&mut self, now: Instant, bytes: &[u8], actions: &mut Actions<'_>) -> usize {
+        self.run(actions, |link, workspace| link.received(now, bytes, workspace))
+    }
+
+    /// Hands over what arrived before the inner machine took over a stream: what it leaves is kept
+    /// here, and offered again when it goes on. To be called once, behind [`Input::Start`].
+    pub fn adopt(&mut self, now: Instant, bytes: &[u8], actions: &mut Actions<'_>) {
+        self.run(actions, |link, workspace| link.adopt(now, bytes, workspace));
+    }
+
+    /// Ends the stream for a reason that the layer has itself: the inner machine is told
+    /// ([`Input::Cut`]) with this cause, what is queued is dropped, and the stream below is aborted.
+    /// A layer that only [aborts](Actions::abort) leaves its inner machine without a word.
+    ///
+    /// An inner machine that had ended the stream before is not told, and one that aborts when it is
+    /// told may say a better cause: the first one stands. One that was not started yet is told as
+    /// well, as it is of a connection that could not be made; it is not to be started any more.
+    ///
+    /// A framing layer that has last words for its peer (an alert) must not abort, for that would drop
+    /// them. It [passes on](Self::pass_on) the cut, says them, closes, and does not settle: it is told
+    /// nothing more then.
+    ///
+    /// ```
+    /// use core::time::Duration;
+    /// use diesel_proto::{
+    ///     Actions, Cause, Deadline, End, Endpoint, Input, Instant, LineEcho, Machine, Nested, Reason,
+    /// };
+    ///
+    /// const MINUTE: Duration = Duration::from_secs(60);
+    /// const REASON: Reason = Reason::Application("a minute is over");
+    ///
+    /// /// Lets a connection last for a minute.
+    /// struct Minute<M> {
+    ///     inner: Nested<M>,
+    ///     ends: Instant,
+    /// }
+    ///
+    /// impl<M: Machine> Machine for Minute<M> {
+    ///     fn step(&mut self, now: Instant, input: Input<'_>, actions: &mut Actions<'_>) -> usize {
+    ///         let mut taken = 0;
+    ///         match input {
+    ///             Input::Deadline if now >= self.ends => {
+    ///                 self.inner.cut(now, Cause::TimedOut(REASON), actions);
+    ///             }
+    ///             _ => taken = self.inner.pass_on(now, input, actions),
+    ///         }
+    ///         self.inner.settle(Some(Deadline { at: self.ends, reason: REASON }), actions);
+    ///         taken
+    ///     }
+    /// }
+    ///
+    /// let start = Instant::ORIGIN;
+    /// let layer = Minute { inner: Nested::sharing(LineEcho::default()), ends: start + MINUTE };
+    /// let mut endpoint = Endpoint::new(layer, start);
+    /// endpoint.expired(start + MINUTE);
+    /// assert_eq!(endpoint.end(), Some(End::Abort(Cause::TimedOut(REASON))));
+    /// ```
+    pub fn cut(&mut self, now: Instant, cause: Cause, actions: &mut Actions<'_>) {
+        self.pass_on(now, Input::Cut(cause), actions);
+        actions.abort(self.end().map_or(cause, End::cause));
+    }
+
+    /// Whether the inner machine takes bytes now.
+    pub fn wants_input(&self) -> bool {
+        self.link.wants_input()
+    }
+
+    /// Says to the stream below what the inner machine of a sharing layer wants. The deadline is
+    /// the sooner of its own and that of the layer. A layer that wants reading paused, or
+    /// [`Input::Drained`] for itself, asks for it afterwards.
+    pub fn settle(&mut self, layer: Option<Deadline>, actions: &mut Actions<'_>) {
+        if self.frames && !self.link.flow.output().is_empty() {
+            actions.notice(Notice::Text("a framing layer settled without its frame".into()));
+            return actions.abort(Cause::Failed);
+        }
+        self.say(layer, actions);
+    }
+
+    /// As [`settle`](Self::settle), for a framing layer: `frame` gets everything that the inner
+    /// machine queued, in order, and sends it on in the layer's own form. Where the slices are cut
+    /// depends on what the inner machine queued, never on the speed of the reader.
+    pub fn settle_framed(
+        &mut self,
+        layer: Option<Deadline>,
+        actions: &mut Actions<'_>,
+        frame: impl FnMut(&[u8], &mut Actions<'_>),
+    ) {
+        self.frame_output(actions, frame);
+        self.say(layer, actions);
+    }
+
+    /// The first half of [`settle_framed`](Self::settle_framed): everything that the inner machine
+    /// queued goes out in the layer's own form. For a layer that has something to say behind that and
+    /// before the end, such as a closing record: it says so now, and then [`settle`](Self::settle)s.
+    ///
+    /// ```
+    /// use diesel_proto::{
+    ///     Actions, Cause, End, Endpoint, Input, Instant, LineEcho, Machine, Nested,
+    /// };
+    ///
+    /// /// Ends with a full stop, unless it is cut off.
+    /// struct Dot<M>(Nested<M>);
+    ///
+    /// impl<M: Machine> Machine for Dot<M> {
+    ///     fn step(&mut self, now: Instant, input: Input<'_>, actions: &mut Actions<'_>) -> usize {
+    ///         let taken = self.0.pass_on(now, input, actions);
+    ///         self.0.frame_output(actions, |bytes, actions| actions.send(bytes));
+    ///         if let Some(End::Close(_)) = self.0.end() {
+    ///             actions.send(b".");
+    ///         }
+    ///         self.0.settle(None, actions);
+    ///         taken
+    ///     }
+    /// }
+    ///
+    /// let now = Instant::ORIGIN;
+    /// let mut endpoint = Endpoint::new(Dot(Nested::framing(LineEcho::default())), now);
+    /// assert_eq!(endpoint.received(now, b"hello\nquit\n"), 11);
+    /// assert_eq!(endpoint.take_outgoing(now), b"you said: hello\n.");
+    /// assert_eq!(endpoint.end(), Some(End::Close(Cause::Done)));
+    /// ```
+    pub fn frame_output(
+        &mut self,
+        actions: &mut Actions<'_>,
+        mut frame: impl FnMut(&[u8], &mut Actions<'_>),
+    ) {
+        while self.frames && !self.link.flow.output.is_empty() {
+            let mut slices: [&[u8]; 8] = [&[]; 8];
+            let n = self.link.flow.output.slices(&mut slices);
+            if n == 0 {
+                // Bytes that a file holds cannot go through here.
+                actions.notice(Notice::Text("a region was queued inside a framing layer".into()));
+                return self.link.flow.abort_with(Cause::Failed, actions.blocks());
+            }
+            let mut framed = 0;
+            for slice in &slices[..n] {
+                frame(slice, actions);
+                framed += slice.len() as u64;
+            }
+            self.link.flow.output.advance(framed, actions.blocks());
+        }
+    }
+
+    /// Whether the inner machine ended its sending side: nothing more will be queued.
+    pub fn half_closed(&self) -> bool {
+        self.link.flow.is_half_closed()
+    }
+
+    /// How the inner machine ended the stream, if it did. A layer that says goodbye itself (a
+    /// closing record) does so for an [`End::Close`] only, behind the
+    /// [output](Self::frame_output) and before it settles.
+    pub fn end(&self) -> Option<End> {
+        self.link.flow.end()
+    }
+
+    /// The deadline of the inner machine.
+    pub fn deadline(&self) -> Option<Deadline> {
+        self.link.flow.deadline()
+    }
+
+    /// Bytes held for the inner stream, in and out, that are not queued below.
+    pub fn held(&self) -> usize {
+        self.link.held()
+    }
+
+    /// Bytes that the inner machine has scanned: see [`Machine::scanned`].
+    pub fn scanned(&self) -> u64 {
+        self.link.machine().scanned()
+    }
+
+    /// Runs `f` on the inner stream, with the queue lent and the outer successor out of reach.
+    fn run<R>(
+        &mut self,
+        actions: &mut Actions<'_>,
+        f: impl FnOnce(&mut Attached<M>, &mut Workspace) -> R,
+    ) -> R {
+        let (outer, workspace) = actions.parts();
+        let successor = workspace.successor.take();
+        let inner = &mut self.link.flow;
+        inner.shutting_down |= outer.shutting_down;
+        inner.below = match self.frames {
+            true => outer.queued(),
+            false => outer.below,
+        };
+        if !self.frames {
+            core::mem::swap(&mut self.link.flow.output, &mut outer.output);
+        }
+        let result = f(&mut self.link, workspace);
+        if !self.frames {
+            core::mem::swap(&mut self.link.flow.output, &mut outer.output);
+        }
+        workspace.successor = successor;
+        result
+    }
+
+    fn say(&mut self, layer: Option<Deadline>, actions: &mut Actions<'_>) {
+        let inner = &self.link.flow;
+        match self.link.is_blocked() && !inner.is_closing() {
+            true => actions.pause(),
+            false => actions.resume(),
+        }
+        actions.notify_below(inner.notify_below);
+        match [inner.deadline(), layer].into_iter().flatten().min_by_key(|it| it.at) {
+            Some(Deadline { at, reason }) => actions.set_deadline(at, reason),
+            None => actions.clear_deadline(),
+        }
+        match inner.ending() {
+            None if inner.is_half_closed() => actions.half_close(),
+            None => {}
+            Some(Ending::Close(cause)) => actions.close_and_amend(cause, inner.awaits_cause),
+            Some(Ending::Cut(cause)) => actions.cut(cause),
+            Some(Ending::Abort(cause)) => actions.abort(cause),
+        }
+    }
+}
+
+impl<M: fmt::Debug> fmt::Debug for Nested<M> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.link.fmt(f)
+    }
+}

@@ -1,0 +1,221 @@
+//! Why things end: deadlines, limits and closes, told apart by who is to blame.
+//!
+//! Every value here is small, comparable and free of text that had to be allocated: it travels in
+//! actions, counters and logs, and a test compares it with `==`.
+
+use core::fmt;
+
+use super::address::ConnectErrorKind;
+use crate::time::Instant;
+
+/// What a deadline is for, so that a log, a metric or a test can say why something timed out.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Reason {
+    /// The head of a message (or a preamble before it) did not arrive in time.
+    Head,
+    /// The body of a message stopped arriving.
+    BodyIdle,
+    /// The body of a message arrived too slowly as a whole.
+    BodyRate,
+    /// No further request arrived on a connection kept alive.
+    KeepAlive,
+    /// The peer had ended its side, and what it asked for was not answered in time.
+    HalfClose,
+    /// The peer sent nothing for as long as the service allows.
+    Idle,
+    /// The peer stopped taking what we send.
+    WriteStall,
+    /// The peer did not close its side after we closed ours.
+    Linger,
+    /// The grace period of an orderly shutdown ended.
+    Drain,
+    /// The application's own, by the name it chose.
+    Application(&'static str),
+}
+
+impl fmt::Display for Reason {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Reason::Head => "the head did not arrive in time",
+            Reason::BodyIdle => "the body stopped arriving",
+            Reason::BodyRate => "the body arrived too slowly",
+            Reason::KeepAlive => "no further request arrived",
+            Reason::HalfClose => {
+                "the peer had ended its side, and its answer was not there in time"
+            }
+            Reason::Idle => "the peer sent nothing",
+            Reason::WriteStall => "the peer stopped taking what was sent",
+            Reason::Linger => "the peer did not close its side",
+            Reason::Drain => "the grace period of the shutdown ended",
+            Reason::Application(name) => name,
+        })
+    }
+}
+
+/// A point in time and what it is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Deadline {
+    /// When.
+    pub at: Instant,
+    /// What for.
+    pub reason: Reason,
+}
+
+/// A limit that was reached, by name, with its value.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Limit {
+    /// Bytes up to and including a sentinel.
+    Line(usize),
+    /// Bytes asked for by count.
+    Count(usize),
+    /// Bytes up to the end of the stream.
+    ToEnd(usize),
+    /// Bytes of a request's body.
+    Body(usize),
+    /// Bytes of all bodies that an HTTP service holds.
+    HeldBodies(usize),
+    /// Connections of the whole hub.
+    Connections(usize),
+    /// Connections of one service.
+    ServiceConnections(usize),
+    /// Fibers of the whole hub: handlers, loops and what they spawned.
+    Fibers(usize),
+    /// Fibers that were spawned by others.
+    Spawned(usize),
+    /// Calls that wait for their turn on one client.
+    Calls(usize),
+    /// Bytes of a PROXY header of version 2:
+    /// [`HeaderConfig::max_v2`](crate::proxy_protocol::HeaderConfig::max_v2).
+    ProxyHeader(usize),
+}
+
+impl fmt::Display for Limit {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Limit::Line(n) => write!(f, "no sentinel within the line limit of {n} bytes"),
+            Limit::Count(n) => write!(f, "more bytes asked for than the limit of {n}"),
+            Limit::ToEnd(n) => write!(f, "the stream is longer than the limit of {n} bytes"),
+            Limit::Body(n) => write!(f, "the body is longer than the limit of {n} bytes"),
+            Limit::HeldBodies(n) => {
+                write!(f, "the bodies held exceed the service's limit of {n} bytes")
+            }
+            Limit::Connections(n) => write!(f, "at the limit of {n} connections"),
+            Limit::ServiceConnections(n) => {
+                write!(f, "at the service's limit of {n} connections")
+            }
+            Limit::Fibers(n) => write!(f, "at the limit of {n} fibers"),
+            Limit::Spawned(n) => write!(f, "at the limit of {n} spawned fibers"),
+            Limit::ProxyHeader(n) => {
+                write!(f, "the PROXY header is longer than the limit of {n} bytes")
+            }
+            Limit::Calls(n) => write!(f, "at the limit of {n} calls waiting on one client"),
+        }
+    }
+}
+
+impl core::error::Error for Limit {}
+
+/// Why a connection was closed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Cause {
+    /// The application was done with it.
+    Done,
+    /// The peer closed first, and nothing was left to do.
+    PeerClosed,
+    /// The peer reset the connection.
+    Reset,
+    /// A deadline passed.
+    TimedOut(Reason),
+    /// A limit was reached.
+    Limit(Limit),
+    /// The peer broke the protocol; the text names the rule.
+    Protocol(&'static str),
+    /// The peer's address is not among those that are trusted to send a PROXY header.
+    Untrusted,
+    /// The handler returned an error.
+    Failed,
+    /// The handler panicked.
+    Panicked,
+    /// A client call ended before its answer was read: it was dropped, it failed, or it left
+    /// something unread. That must not reach the next call.
+    CallAbandoned,
+    /// Bytes came on a client's connection that no call had asked for: the next one would take them
+    /// for its answer.
+    Unasked,
+    /// The connection could not be made.
+    Connect(ConnectErrorKind),
+    /// It was idle, and closed to make room for another connection:
+    /// [`ServiceConfig::shed`](crate::hub::ServiceConfig::shed).
+    Shed,
+    /// The hub shut down.
+    Shutdown,
+}
+
+impl fmt::Display for Cause {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Cause::Done => f.write_str("done"),
+            Cause::PeerClosed => f.write_str("the peer closed"),
+            Cause::Reset => f.write_str("the peer reset the connection"),
+            Cause::TimedOut(reason) => write!(f, "timed out: {reason}"),
+            Cause::Limit(limit) => limit.fmt(f),
+            Cause::Protocol(rule) => write!(f, "the peer broke the protocol: {rule}"),
+            Cause::Untrusted => f.write_str("not trusted to send a PROXY header"),
+            Cause::Failed => f.write_str("the handler failed"),
+            Cause::Panicked => f.write_str("the handler panicked"),
+            Cause::CallAbandoned => f.write_str("a call ended before its answer was read"),
+            Cause::Unasked => f.write_str("bytes came that no call had asked for"),
+            Cause::Connect(kind) => write!(f, "could not connect: {kind}"),
+            Cause::Shed => f.write_str("idle, and closed to make room"),
+            Cause::Shutdown => f.write_str("shut down"),
+        }
+    }
+}
+
+/// How a stream ends, and why.
+///
+/// The difference is for the peer: one that reads until the end of the stream takes a close for
+/// the end of what was sent. What was cut off must not look like that.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum End {
+    /// In order: everything that was queued was sent, and our side ends with FIN.
+    Close(Cause),
+    /// Cut off: the peer sees a reset (RST; `SO_LINGER` of zero on a socket).
+    Abort(Cause),
+}
+
+impl End {
+    /// Why.
+    pub const fn cause(self) -> Cause {
+        match self {
+            End::Close(cause) | End::Abort(cause) => cause,
+        }
+    }
+
+    /// Whether the peer is to see a reset.
+    pub const fn is_abort(self) -> bool {
+        matches!(self, End::Abort(_))
+    }
+}
+
+impl fmt::Display for End {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.cause().fmt(f)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use alloc::boxed::Box;
+    use alloc::string::ToString;
+
+    #[test]
+    fn a_limit_is_an_error_like_any_other() {
+        let error: Box<dyn core::error::Error> = Limit::Fibers(3).into();
+        assert_eq!(error.to_string(), "at the limit of 3 fibers");
+    }
+}
