@@ -142,7 +142,7 @@ impl From<InvalidField> for crate::machine::Error {
 /// ```
 ///
 /// ```compile_fail,E0080
-/// let headers = diesel_proto::http1::headers! { "ResponseContent Type" => "text/html" };
+/// let headers = diesel_proto::http1::headers! { "Content Type" => "text/html" };
 /// ```
 #[doc(hidden)]
 #[macro_export]

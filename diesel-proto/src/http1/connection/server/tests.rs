@@ -498,11 +498,8 @@ fn a_response_is_delimited_in_one_way() {
         http11("HEAD", "/200/chunked"),
         "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"
     );
-    assert_eq!(http11("GET", "/204/0"), "HTTP/1.1 204 No ResponseContent\r\n\r\n");
-    assert_eq!(
-        http11("GET", "/205/0"),
-        "HTTP/1.1 205 Reset ResponseContent\r\nContent-Length: 0\r\n\r\n"
-    );
+    assert_eq!(http11("GET", "/204/0"), "HTTP/1.1 204 No Content\r\n\r\n");
+    assert_eq!(http11("GET", "/205/0"), "HTTP/1.1 205 Reset Content\r\nContent-Length: 0\r\n\r\n");
     assert_eq!(http11("GET", "/304/0"), "HTTP/1.1 304 Not Modified\r\n\r\n");
     assert_eq!(http11("GET", "/304/5"), "HTTP/1.1 304 Not Modified\r\nContent-Length: 5\r\n\r\n");
     assert_eq!(http11("GET", "/299/0"), "HTTP/1.1 299 \r\nContent-Length: 0\r\n\r\n");
@@ -569,10 +566,7 @@ fn a_misuse_says_what_is_wrong() {
             LocalProtocolError::Status(Status::CONTINUE),
             "100 Continue cannot be sent by this command",
         ),
-        (
-            LocalProtocolError::ContentForbidden(Status::NO_CONTENT),
-            "204 No ResponseContent has no body",
-        ),
+        (LocalProtocolError::ContentForbidden(Status::NO_CONTENT), "204 No Content has no body"),
         (LocalProtocolError::TooLong(3), "more data than announced: 3 bytes are left of that"),
         (LocalProtocolError::TrailersForbidden, "trailers need a chunked body"),
     ] {
@@ -1109,7 +1103,5 @@ fn who_is_refused_is_not_told_to_go_on() {
     ctx.command(|connection, out| connection.ask_for_body(out));
     assert_eq!(ctx.sent(), "");
     ctx.command(|connection, out| connection.reject(None, out));
-    assert!(
-        ctx.sent().starts_with("HTTP/1.1 413 ResponseContent Too Large\r\nConnection: close\r\n")
-    );
+    assert!(ctx.sent().starts_with("HTTP/1.1 413 Content Too Large\r\nConnection: close\r\n"));
 }
