@@ -1,5 +1,5 @@
-//! What the handles of a fiber and a machine share: two queues, their marks, the wakers of those that
-//! wait, and who is gone.
+//! What the handles of a fiber and a machine share: two queues, their marks, the wakers of waiting
+//! tokens, and which halves were dropped.
 //!
 //! ```text
 //!               ┌─▶ input  ──▶ tokens that read       (`read`)
@@ -7,8 +7,9 @@
 //!   (`duplex`)  └── output ◀── tokens that write      (`write`)
 //! ```
 //!
-//! Each side tells the other through wakers, and by waking the machine, never by a call: data flows
-//! one way. It must never know whether the bytes are those of a connection, or of a message on one.
+//! The machine notifies tokens by wakers, and tokens notify the machine by waking it; neither calls
+//! the other. This file must never know whether the bytes are those of a connection, or of a
+//! message on one.
 
 use alloc::boxed::Box;
 use alloc::rc::Rc;
@@ -24,7 +25,7 @@ use crate::hub::{ConnId, ServiceConfig, ServiceId};
 use crate::hub::{Core, Key, Learned};
 use crate::machine::{Address, Cause, ConnectErrorKind, Error, Machine};
 
-/// One connection, as its handles hold it.
+/// The part of one connection that its handles and its machine share.
 pub(crate) struct ConnShared {
     pub(crate) core: Rc<Core>,
     pub(crate) key: Key,
@@ -34,7 +35,7 @@ pub(crate) struct ConnShared {
     pub(crate) learned: Option<Rc<Learned>>,
     pub(crate) config: Rc<ServiceConfig>,
     pub(crate) channel: RefCell<Channel>,
-    /// Its machine was woken, and has not looked yet.
+    /// The machine was woken, and has not been stepped since.
     pub(crate) dirty: Cell<bool>,
 }
 
@@ -52,36 +53,37 @@ impl ConnShared {
 
 pub(crate) struct Channel {
     pub(crate) input: Buffer<Rc<Vec<u8>>>,
-    /// What tokens queued and the machine has not taken. Boxed, and out of a pool: between two turns
+    /// What tokens queued and the machine has not taken. Boxed, and from a pool: between two turns
     /// there is none.
     pub(crate) output: Option<Box<Outgoing>>,
-    /// Bytes that the machine took.
+    /// Bytes that the machine took from `output` so far.
     pub(crate) moved: u64,
-    /// Bytes that were queued in the stream when the machine last looked.
+    /// Bytes that were queued in the stream below when the machine last looked.
     pub(crate) below: u64,
-    /// The writer waits until fewer bytes are queued; zero: it does not wait.
+    /// The writer waits until fewer bytes than this are queued. Zero: it does not wait.
     pub(crate) notify_below: u64,
     pub(crate) reader: WaitingWaker,
     pub(crate) writer: WaitingWaker,
-    /// Boxed: of ten thousand connections hardly one is watched, and each is this much smaller.
+    /// Boxed, because hardly any connection is watched: this keeps the others small.
     pub(crate) watched: Option<Box<Watched>>,
-    /// Why our side closes, or why nothing goes any more.
+    /// Why our side closes, or why the connection broke.
     pub(crate) closing: Option<Cause>,
-    /// When closing: at once, and what is queued is dropped.
+    /// When closing: close at once, and drop what is queued.
     pub(crate) aborts: bool,
-    /// When closing: with a reset, once everything queued is sent.
+    /// When closing: reset once everything queued is sent.
     pub(crate) cuts: bool,
-    /// Nothing more is queued.
+    /// Our side ended (half-close): nothing more can be queued.
     pub(crate) half_closed: bool,
-    /// A write failed: nothing that is sent arrives.
+    /// A write failed: nothing more reaches the peer.
     pub(crate) write_failed: bool,
     /// The peer has ended its side.
     pub(crate) eof: bool,
-    /// Nothing goes any more, either way: why is in `closing`.
+    /// The connection broke, both ways; the cause is in `closing`.
     pub(crate) is_broken: bool,
-    /// The machine wants no bytes for now.
+    /// The machine paused reading.
     pub(crate) paused: bool,
-    /// The handler that it was accepted for goes on. Its handle may be elsewhere, or dropped.
+    /// The connection was accepted for a handler that has not returned. The handle may have been
+    /// moved elsewhere, or dropped.
     pub(crate) handled: bool,
     pub(crate) connecting: ConnectState,
     pub(crate) holder: Holder,
@@ -95,11 +97,11 @@ pub(crate) struct Channel {
 #[derive(Default)]
 pub(crate) struct Outgoing {
     pub(crate) pipeline: Pipeline,
-    /// The length of each write, if the machine needs to know. None is zero.
+    /// The length of each write, none of them zero, if the machine needs them.
     pieces: Vec<u64>,
 }
 
-/// Writes that are kept apart, at most. Each costs the 8 bytes of its length.
+/// At most this many writes are kept apart. Each costs 8 bytes for its length.
 const PIECES: usize = 1024;
 
 impl Outgoing {
@@ -108,7 +110,7 @@ impl Outgoing {
         self.pieces.len() < PIECES
     }
 
-    /// All that was queued beyond `before` bytes is one write.
+    /// Records all bytes that were queued beyond the first `before` as one write.
     pub(crate) fn end_piece(&mut self, before: u64) {
         let len = self.pipeline.len().saturating_sub(before);
         if len > 0 {
@@ -116,7 +118,7 @@ impl Outgoing {
         }
     }
 
-    /// The lengths of the writes, in order. They are forgotten.
+    /// Removes and returns the lengths of the writes, in order, with the queue.
     pub(crate) fn drain_pieces(&mut self) -> (&mut Pipeline, alloc::vec::Drain<'_, u64>) {
         (&mut self.pipeline, self.pieces.drain(..))
     }
@@ -126,28 +128,29 @@ impl Outgoing {
     }
 }
 
-/// What hardly any connection has: a client's, or one that is about to be handed to a machine.
+/// State that few connections need: those of a client, and those that a machine is about to take
+/// over.
 #[derive(Default)]
 pub(crate) struct Watched {
     pub(crate) watcher: WaitingWaker,
-    /// Its call said that it was in step, after this much.
+    /// The traffic at which the call last marked the connection as in step.
     pub(crate) in_step: ByteCounts,
-    /// The machine that is to take over.
+    /// The machine that takes over next.
     successor: Option<Box<dyn Machine>>,
 }
 
-/// Bytes that the handles of a connection moved.
+/// Numbers of bytes that went through the handles of a connection.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct ByteCounts {
     pub(crate) queued: u64,
     pub(crate) taken: u64,
 }
 
-/// Whose drop closes the connection.
+/// What closes the connection when it is dropped.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Holder {
     Conn,
-    /// A `Reader` and a `Writer`: the last one.
+    /// A `Reader` and a `Writer`: the one that is dropped last.
     Halves,
     Machine,
 }
@@ -198,24 +201,24 @@ impl Channel {
         self.input.len().saturating_add(unmoved)
     }
 
-    /// All that was queued and not taken.
+    /// Takes all that was queued.
     pub(crate) fn take_output(&mut self) -> Option<Box<Outgoing>> {
         let output = self.output.take()?;
         self.moved = self.moved.saturating_add(output.pipeline.len());
         Some(output)
     }
 
-    /// Why a token that waits for bytes waits in vain, if it does.
+    /// The error of a token that waits for bytes, if none can arrive any more.
     pub(crate) fn read_error(&self) -> Option<Error> {
         match self.broken() {
-            // The peer ended its side in order: what became of ours later changes nothing.
+            // The peer ended its side in order: a later reset does not change that.
             Some(Cause::Reset) if self.eof => Some(Error::Closed),
             Some(cause) => Some(error_of(cause)),
             None => self.eof.then_some(Error::Closed),
         }
     }
 
-    /// Why nothing more can be queued, if nothing can.
+    /// The error of a write, if nothing more can be queued.
     pub(crate) fn write_error(&self) -> Option<Error> {
         match self.broken() {
             Some(cause) => Some(error_of(cause)),
@@ -224,7 +227,7 @@ impl Channel {
         }
     }
 
-    /// Bytes that tokens queued and that are not sent, as far as is known.
+    /// Bytes that tokens queued and that are not sent, as far as the machine has reported.
     pub(crate) fn queued(&self) -> u64 {
         self.unmoved().saturating_add(self.below)
     }
@@ -234,7 +237,7 @@ impl Channel {
         self.watched.as_mut()?.watcher.take()
     }
 
-    /// How much was queued, and how much taken, since the connection was made.
+    /// How many bytes were queued, and how many taken, since the connection was made.
     pub(crate) fn traffic(&self) -> ByteCounts {
         ByteCounts {
             queued: self.moved.saturating_add(self.unmoved()),
@@ -255,18 +258,18 @@ impl Channel {
         self.watched.as_mut()?.successor.take()
     }
 
-    /// Why nothing goes any more, if that is so.
+    /// Why the connection broke, if it did.
     pub(crate) fn broken(&self) -> Option<Cause> {
         self.closing.filter(|_| self.is_broken)
     }
 
-    /// Our side closes. The first cause stands.
+    /// Closes our side. The first cause stands.
     pub(crate) fn close_with(&mut self, cause: Cause) {
         self.closing.get_or_insert(cause);
         self.half_closed = true;
     }
 
-    /// Nothing goes any more. Returns the wakers of those that wait.
+    /// Marks the connection as broken. Returns the wakers of all waiting tokens.
     #[must_use = "wake them when nothing is borrowed"]
     pub(crate) fn break_off(&mut self, cause: Cause) -> [Option<Waker>; 3] {
         self.is_broken = true;
@@ -275,7 +278,7 @@ impl Channel {
     }
 }
 
-/// What a handle is told of a connection that the hub closed for this cause.
+/// The error of the tokens of a connection that the hub closed for this cause.
 pub(crate) fn error_of(cause: Cause) -> Error {
     match cause {
         Cause::Reset => Error::Reset,
@@ -287,7 +290,7 @@ pub(crate) fn error_of(cause: Cause) -> Error {
     }
 }
 
-/// Why a connection is closed whose handler ended with this error.
+/// The cause with which a connection closes whose handler returned this error.
 pub(crate) fn cause_of(error: &Error) -> Cause {
     match error {
         Error::Closed => Cause::PeerClosed,

@@ -2,14 +2,14 @@
 //!
 //! Rules:
 //!
-//! - Calls have their turns in the order in which they were made; a call has the connection to
-//!   itself. One that is not there when its turn comes is passed over.
-//! - An answer never reaches another call than the one that asked, and nothing that came unasked
-//!   reaches any: a call that finds such bytes closes the connection. So a call takes its connection
-//!   with it unless it left no trace, or came to a good end: with nothing unread, and something read
-//!   if anything was sent. Only the call itself can know better, and says so.
-//! - What happens to the connection between calls is noticed when it happens, by a fiber that
-//!   watches it.
+//! - Calls get their turns in the order in which they were made; a call has the connection to
+//!   itself. A call that is not polled when its turn comes is passed over.
+//! - An answer reaches only the call that asked for it, and bytes that no call asked for reach
+//!   none: a call that finds such bytes closes the connection. So the connection is closed after a
+//!   call, unless the call sent and took nothing, or succeeded with nothing left unread, and with
+//!   something read if anything was sent. Only the call itself can know better: see
+//!   [`Conn::mark_in_step`].
+//! - A fiber watches the connection, so a close between two calls is noticed when it happens.
 
 use alloc::boxed::Box;
 use alloc::collections::VecDeque;
@@ -27,8 +27,8 @@ use crate::hub::Called;
 use crate::hub::{Inner, MachineCtx};
 use crate::machine::{Address, Cause, Error, Limit, Machine};
 
-/// A connection to a server, and the queue of calls on it. A cheap clone: all clones are the same
-/// client. The connection closes when the last one is dropped.
+/// A connection to a server, and the queue of calls on it. Cheap to clone: all clones are the same
+/// client. The connection closes when the last clone is dropped.
 ///
 /// ```
 /// # use core::net::SocketAddr;
@@ -70,20 +70,20 @@ pub struct ClientBuilder {
     max_waiting: usize,
 }
 
-/// Puts a layer around one connection after the other.
+/// Puts a layer around each new connection.
 type Wrap = dyn Fn(&MachineCtx, Inner) -> Box<dyn Machine>;
 
 struct ClientShared {
     settings: ClientBuilder,
-    /// There while no call has it, and before it is closed.
+    /// The open connection, while no call uses it.
     conn: RefCell<Option<Conn>>,
-    /// A call has its turn.
+    /// A call uses the connection, or is making it.
     busy: Cell<bool>,
     was_connected: Cell<bool>,
     closed: Cell<bool>,
-    /// Why the last connection cannot be used, if that is worth telling.
+    /// The last connection was closed because a call was abandoned: later calls report that.
     abandoned: Cell<bool>,
-    /// By ascending tickets.
+    /// Calls that wait for their turn, by ascending tickets.
     waiting: RefCell<VecDeque<Queued>>,
     next_ticket: Cell<u64>,
 }
@@ -98,7 +98,7 @@ impl Client {
         Client::builder(ctx, address).connect().await
     }
 
-    /// A client with settings of its own.
+    /// Starts building a client with other settings.
     pub fn builder(ctx: &Ctx, address: impl Into<Address>) -> ClientBuilder {
         ClientBuilder {
             ctx: ctx.clone(),
@@ -111,32 +111,34 @@ impl Client {
         }
     }
 
-    /// Waits for its turn, then runs `call` on the connection and gives what that gives.
+    /// Waits for its turn, then runs `call` on the connection and returns its result.
     ///
-    /// Dropped while it waits for its turn, it leaves no trace; nor does a `call` that sent and took
-    /// nothing, however it ends. Otherwise the connection is closed
+    /// # Cancel safety
     ///
-    /// - with [`Cause::CallAbandoned`], if `call` fails, with any error; if it is dropped; if it sent
-    ///   something, and returns without having read anything; if it ended our side;
-    /// - with [`Cause::Unasked`], if it returns and leaves bytes unread.
+    /// A call that is dropped while it waits for its turn has no effect. Nor does a `call` that
+    /// sent and took nothing, however it ends. Otherwise the connection is closed
+    ///
+    /// - with [`Cause::CallAbandoned`] if `call` fails with any error, is dropped, returns without
+    ///   having read anything although it sent something, or ended our side by a half-close;
+    /// - with [`Cause::Unasked`] if `call` returns and leaves bytes unread.
     ///
     /// A call that is not polled when its turn comes loses its place to the next one, and queues up
-    /// again when it is polled: so one that is forgotten ([`core::mem::forget`]) keeps nobody
-    /// waiting. One that is forgotten after it had its turn keeps the connection for ever.
+    /// again when it is polled: so a call that is forgotten ([`core::mem::forget`]) does not block
+    /// the others. A call that is forgotten after its turn has begun keeps the connection for ever.
     ///
-    /// A call that knows that nothing more will come says so, after all that it sends and takes, by
-    /// [`Conn::mark_in_step`]: then the connection is kept, however the call ends. An answer that is
-    /// still under way when a call returns, behind another one that it read, cannot be told from the
-    /// next call's: a call has to read all that it asks for.
+    /// If a call knows that nothing more will arrive, it can call [`Conn::mark_in_step`] after all
+    /// that it sends and takes: then the connection is kept, however the call ends. A call must
+    /// read every answer that it asks for: if it returns after the first of two, the client cannot
+    /// distinguish the second from the next call's answer.
     ///
-    /// If bytes came between two calls that neither asked for, the next one closes the connection with
-    /// [`Cause::Unasked`], and makes another if the client reconnects.
+    /// If bytes that no call asked for arrive between two calls, the next call closes the
+    /// connection with [`Cause::Unasked`], and makes a new one if the client reconnects.
     ///
     /// # Errors
     ///
-    /// What `call` fails with. [`Error::Closed`] or [`Error::CallAbandoned`] if the connection is
-    /// gone and the client does not reconnect; if it does, what connecting fails with.
-    /// [`Error::Limit`] if too many calls wait already.
+    /// The error of `call`. [`Error::Closed`] or [`Error::CallAbandoned`] if the connection is gone
+    /// and the client does not reconnect; if it does, the error of connecting. [`Error::Limit`] if
+    /// [`max_waiting`](ClientBuilder::max_waiting) calls wait already.
     pub async fn call<T, F>(&self, call: F) -> Result<T, Error>
     where
         F: AsyncFnOnce(&mut Conn) -> Result<T, Error>,
@@ -149,7 +151,7 @@ impl Client {
         result
     }
 
-    /// Whether there is no connection that could be used: never made, closed by either side, or
+    /// Whether there is no usable connection: it was never made, was closed by either side, or was
     /// abandoned.
     pub fn is_closed(&self) -> bool {
         if self.shared.busy.get() {
@@ -158,8 +160,8 @@ impl Client {
         self.shared.conn.borrow().as_ref().is_none_or(Conn::is_closed)
     }
 
-    /// Closes the connection once everything queued is sent; a call that has its turn comes to its
-    /// end first. Later calls fail, reconnecting or not.
+    /// Closes the connection once everything queued is sent; a call that has its turn runs to its
+    /// end first. Later calls fail, even if the client reconnects.
     pub fn close(&self) {
         self.shared.closed.set(true);
         let conn = self.shared.conn.borrow_mut().take();
@@ -168,7 +170,7 @@ impl Client {
 }
 
 impl ClientBuilder {
-    /// Runs on each new connection before any call: a greeting, a login.
+    /// Sets a hook that runs on each new connection before any call: for a greeting or a login.
     pub fn on_connect<F>(mut self, hook: F) -> Self
     where
         F: AsyncFn(&mut Conn) -> Result<(), Error> + 'static,
@@ -178,7 +180,7 @@ impl ClientBuilder {
     }
 
     /// Puts a layer around each new connection, as [`Connect::layer`](super::Connect::layer) does.
-    /// The last one that is added is the outermost.
+    /// The layer added last is the outermost.
     pub fn layer<L: Machine + 'static>(
         mut self,
         wrap: impl Fn(&MachineCtx, Inner) -> L + 'static,
@@ -194,14 +196,15 @@ impl ClientBuilder {
         self
     }
 
-    /// Runs when a connection is gone, with the cause, on a fiber of its own.
+    /// Sets a hook that runs when a connection is gone, with the cause, on a separate fiber.
     pub fn on_close(mut self, hook: impl Fn(Cause) + 'static) -> Self {
         self.on_close = Some(Rc::new(hook));
         self
     }
 
-    /// Whether a call that finds the connection gone makes another. Off by default. A call that
-    /// was under way when it went still fails: what the server did of it, nobody knows.
+    /// Whether a call makes a new connection if the last one is gone. Off by default. A call that
+    /// was running when the connection broke still fails: it is unknown how much of it the server
+    /// did.
     pub fn reconnect(mut self, reconnect: bool) -> Self {
         self.reconnect = reconnect;
         self
@@ -213,7 +216,7 @@ impl ClientBuilder {
         self
     }
 
-    /// A client that connects at its first call.
+    /// Builds a client that connects at its first call.
     pub fn build(self) -> Client {
         Client {
             shared: Rc::new(ClientShared {
@@ -229,11 +232,11 @@ impl ClientBuilder {
         }
     }
 
-    /// A client that is connected.
+    /// Builds a client and connects it.
     ///
     /// # Errors
     ///
-    /// As [`Ctx::connect`], or what `on_connect` fails with.
+    /// As [`Ctx::connect`], or the error of `on_connect`.
     pub async fn connect(self) -> Result<Client, Error> {
         let client = self.build();
         client.call(async |_: &mut Conn| Ok(())).await?;
@@ -245,18 +248,18 @@ impl ClientBuilder {
 struct Queued {
     ticket: u64,
     waiting: WaitingWaker,
-    /// Its turn has come, and it was woken for it.
+    /// Its turn came, and it was woken for it.
     called: bool,
 }
 
-/// The right to the connection. Dropping it is the next call's turn.
+/// The right to use the connection. Dropping it gives the next call its turn.
 struct CallTurn {
     shared: Rc<ClientShared>,
 }
 
 impl CallTurn {
     async fn wait(shared: &Rc<ClientShared>) -> Result<CallTurn, Error> {
-        // A call may fail without ever waiting: it has its price, as any token does.
+        // A call may fail without ever waiting, so it costs a token of the budget here.
         let core = shared.settings.ctx.core();
         poll_fn(|cx| {
             ready!(core.may_go_on(cx))?;
@@ -286,14 +289,14 @@ impl Drop for CallTurn {
     }
 }
 
-/// A place in the queue.
+/// A call's place in the queue. Dropping it leaves the queue.
 struct QueuePlace {
     shared: Rc<ClientShared>,
     ticket: u64,
 }
 
 impl QueuePlace {
-    /// Where it is in the queue, whose tickets ascend.
+    /// Its index in the queue, whose tickets ascend.
     fn position(&self, waiting: &VecDeque<Queued>) -> Option<usize> {
         waiting.binary_search_by_key(&self.ticket, |queued| queued.ticket).ok()
     }
@@ -304,7 +307,7 @@ impl QueuePlace {
         loop {
             let mut waiting = shared.waiting.borrow_mut();
             if self.position(&waiting).is_none() {
-                // It was passed over.
+                // It was passed over: it queues up again.
                 self.ticket = shared.queue_up(&mut waiting);
             }
             let first = waiting.front().is_some_and(|queued| queued.ticket == self.ticket);
@@ -342,11 +345,11 @@ impl Drop for QueuePlace {
     }
 }
 
-/// The connection, while a call has it.
+/// The connection, while a call uses it.
 struct Lease {
     turn: CallTurn,
     conn: Option<Conn>,
-    /// What was moved before the call began.
+    /// The traffic before the call began.
     before: ByteCounts,
 }
 
@@ -359,7 +362,7 @@ impl Lease {
         let conn = shared.conn.borrow_mut().take();
         if let Some(conn) = conn {
             if conn.has_unread() {
-                // This call would take it for its answer.
+                // This call would mistake these bytes for its answer.
                 conn.close_with(Cause::Unasked, true);
             } else if !conn.is_closed() {
                 let before = begin(&conn);
@@ -393,8 +396,8 @@ impl Lease {
         Ok(Lease { turn, conn: Some(conn), before })
     }
 
-    /// The call came to its end: the connection goes back, unless the next call might get what this
-    /// one left. What this one queued is still sent.
+    /// Ends the call: gives the connection back, unless the next call might read what this one
+    /// left. What this one queued is still sent.
     fn finish(&mut self, is_answered: bool) {
         let Some(conn) = self.conn.take() else { return };
         let shared = &self.turn.shared;
@@ -421,7 +424,7 @@ impl Drop for Lease {
     }
 }
 
-/// A call begins: in step, until something is queued or taken.
+/// Begins a call: the connection is in step until something is queued or taken.
 fn begin(conn: &Conn) -> ByteCounts {
     let channel = &mut *conn.socket().channel.borrow_mut();
     let traffic = channel.traffic();
@@ -429,7 +432,7 @@ fn begin(conn: &Conn) -> ByteCounts {
     traffic
 }
 
-/// Whether the next call may have the connection.
+/// Whether the next call may use the connection.
 fn is_in_step(conn: &Conn, before: ByteCounts, is_answered: bool) -> bool {
     let channel = conn.socket().channel.borrow();
     if !channel.input.is_empty() || channel.half_closed {
@@ -442,7 +445,7 @@ fn is_in_step(conn: &Conn, before: ByteCounts, is_answered: bool) -> bool {
 }
 
 impl ClientShared {
-    /// Keeps a connection for the next call, if there may be one.
+    /// Keeps a connection for the next call, unless the client or the hub is closing.
     fn give_back(&self, conn: Conn) {
         if !self.closed.get() && !self.settings.ctx.draining() {
             let former = self.conn.replace(Some(conn));
@@ -458,7 +461,7 @@ impl ClientShared {
         ticket
     }
 
-    /// It is the turn of the call that has waited for longest.
+    /// Gives the call that has waited longest its turn.
     fn call_next(self: &Rc<Self>) {
         let waker = {
             let mut waiting = self.waiting.borrow_mut();
@@ -475,8 +478,8 @@ impl ClientShared {
 }
 
 impl Called for ClientShared {
-    /// The call whose turn has come was polled since, if it is ever polled: it was forgotten, or
-    /// its fiber awaits something else. It loses its place.
+    /// Called after every woken fiber was polled. If the call whose turn has come did not take it,
+    /// the call was forgotten, or its fiber awaits something else: it loses its place.
     fn pass_over(self: Rc<Self>) {
         let passed = {
             let mut waiting = self.waiting.borrow_mut();
@@ -496,7 +499,7 @@ fn watch(shared: &Rc<ClientShared>, socket: &Rc<ConnShared>) -> Result<(), Error
     let on_close = shared.upgrade().and_then(|shared| shared.settings.on_close.clone());
     socket.core.clone().spawn(async move {
         let cause = poll_fn(|cx| poll_gone(&shared, &socket, cx)).await;
-        // An idle connection that the other side closed is of no more use.
+        // Drops an idle connection that the peer closed.
         if let Some(shared) = shared.upgrade() {
             let mut kept = shared.conn.borrow_mut();
             let conn = kept.take_if(|conn| Rc::ptr_eq(conn.socket(), &socket));

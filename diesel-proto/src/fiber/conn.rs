@@ -11,38 +11,46 @@ use super::write::{Flush, Payload, Write};
 use crate::hub::ConnId;
 use crate::machine::{Address, Cause, Machine};
 
-/// One connection: what a handler is given, and what `connect` gives.
+/// One connection: the handle that a handler receives, and that `connect` returns.
 ///
 /// Its methods make tokens: futures that borrow the handle, so that one fiber cannot wait twice
-/// for the same bytes. Dropping a token before it is done loses nothing: what it waited for is
-/// still there for the next one.
+/// for the same bytes.
 ///
-/// A connection closes, once everything queued is sent, when its handle is dropped; so a handler
-/// that returns closes its own. The handle may go to any other fiber of its hub.
+/// # Cancel safety
 ///
-/// The cause of that close is the error that the handler returned, if it returned one. Where the
-/// handle was dropped before the handler returned, the close waits for it, but no longer than a
-/// millisecond, or than the service's [`linger`](crate::hub::ServiceConfig::linger) while the peer has
-/// not ended its side: after that the cause is [`Cause::Done`] or [`Cause::PeerClosed`].
+/// Dropping a token before it is done loses nothing: the bytes that it waited for remain for the
+/// next token. A `write` that is dropped early has queued nothing.
+///
+/// # Closing
+///
+/// When the handle is dropped, the connection closes once everything queued is sent; so it closes
+/// when its handler returns. The handle can be moved to any other fiber of its hub.
+///
+/// If the handler returned an error, that error is the cause of the close. If the handle is dropped
+/// before the handler returns, the close waits for the handler, but at most for one millisecond,
+/// or, while the peer has not ended its side, for the service's
+/// [`linger`](crate::hub::ServiceConfig::linger). After that the cause is [`Cause::Done`] or
+/// [`Cause::PeerClosed`].
 ///
 /// # Errors
 ///
-/// Any token fails with [`Error::Reset`](crate::machine::Error::Reset) when the connection broke (after a
-/// write that failed, `write` and `flush` do at once, and reading goes on to the end), with
-/// [`Error::TimedOut`](crate::machine::Error::TimedOut) when one of the service's deadlines closed it, and
-/// with [`Error::Shutdown`](crate::machine::Error::Shutdown) if it would have to wait while the hub shuts
-/// down (`write` and `flush` may wait until the grace period ends). The others are named at each
-/// method.
+/// Any token fails with [`Error::Reset`](crate::machine::Error::Reset) if the connection broke
+/// (after a failed write, `write` and `flush` fail at once, and reading continues to the end of the
+/// stream), with [`Error::TimedOut`](crate::machine::Error::TimedOut) if one of the service's
+/// deadlines closed it, and with [`Error::Shutdown`](crate::machine::Error::Shutdown) if it would
+/// have to wait during a graceful shutdown (`write` and `flush` may wait until the grace period
+/// ends). Each method lists its other errors.
 pub struct Conn {
     socket: Rc<ConnShared>,
 }
 
-/// The half of a connection that receives. Dropping it drops what still arrives.
+/// The receiving half of a connection. After it is dropped, bytes that arrive are discarded.
 pub struct Reader {
     socket: Rc<ConnShared>,
 }
 
-/// The half of a connection that sends. Dropping it ends our side once everything queued is sent.
+/// The sending half of a connection. Dropping it is a half-close: our side ends once everything
+/// queued is sent.
 pub struct Writer {
     socket: Rc<ConnShared>,
 }
@@ -77,7 +85,7 @@ impl Conn {
         Read::to_end(&self.socket, limit)
     }
 
-    /// Waits for `n` bytes, and leaves them. See [`Reader::peek`].
+    /// Waits for `n` bytes without taking them. See [`Reader::peek`].
     pub fn peek(&mut self, n: usize) -> Read<'_, Peek> {
         Read::peek(&self.socket, n)
     }
@@ -97,7 +105,7 @@ impl Conn {
         self.socket.half_close();
     }
 
-    /// Closes the connection once everything queued is sent. What dropping the handle does, too.
+    /// Closes the connection once everything queued is sent. Dropping the handle does the same.
     pub fn close(self) {}
 
     /// Resets the connection at once; what is queued is dropped.
@@ -105,44 +113,45 @@ impl Conn {
         self.socket().close(Cause::Done, true);
     }
 
-    /// Closes with a cause of the caller's; at once, or when everything queued is sent.
+    /// Closes with the given cause: at once if `abort`, otherwise once everything queued is sent.
     pub(crate) fn close_with(self, cause: Cause, abort: bool) {
         self.socket().close(cause, abort);
     }
 
-    /// Hands the connection to `machine`, in place: the bytes that arrived and were not taken are
-    /// the first that it gets, and what is queued is sent before what it sends.
+    /// Lets `machine` take over the connection in place. It first gets the bytes that arrived and
+    /// were not taken; what is queued is sent before its own output.
     pub fn upgrade(self, machine: impl Machine + 'static) {
-        // Were it dropped as usual, it would close the stream under the machine.
+        // Dropping the handle must not close the stream that the machine takes over.
         self.socket.channel.borrow_mut().holder = Holder::Machine;
         self.socket.core.upgrade(&self.socket, Box::new(machine));
     }
 
-    /// Both halves, each to be held by a fiber of its own. The connection closes when both are
-    /// dropped.
+    /// Splits the connection into halves that two fibers can hold. The connection closes when both
+    /// are dropped.
     pub fn split(self) -> (Reader, Writer) {
         self.socket.channel.borrow_mut().holder = Holder::Halves;
         (Reader::new(Rc::clone(&self.socket)), Writer::new(Rc::clone(&self.socket)))
     }
 
-    /// What belongs to no connection: `sleep`, `spawn`, `connect`. A cheap clone.
+    /// The context of the fiber, for what belongs to no connection: `sleep`, `spawn`, `connect`.
+    /// Cheap to clone.
     pub fn ctx(&self) -> Ctx {
         Ctx::new(Rc::clone(&self.socket().core))
     }
 
-    /// The other side's address.
+    /// The peer's address.
     pub fn peer(&self) -> Address {
         self.socket().peer
     }
 
-    /// What a layer below learned of the connection, by its type: the latest value, if there is one.
-    /// So [`proxy_protocol::layer`](crate::proxy_protocol::layer) leaves its
+    /// The latest value of type `T` that a layer below learned about the connection, if any. For
+    /// example, [`proxy_protocol::layer`](crate::proxy_protocol::layer) provides its
     /// [`Header`](crate::proxy_protocol::Header).
     pub fn learned<T: 'static>(&self) -> Option<Rc<T>> {
         self.socket().learned.as_ref()?.find()
     }
 
-    /// Its name in the hub.
+    /// The id of the connection in its hub.
     pub fn id(&self) -> ConnId {
         self.socket().id()
     }
@@ -152,23 +161,24 @@ impl Conn {
         self.socket().core.is_draining()
     }
 
-    /// Whether the other side has ended its, or the connection broke. Bytes that arrived before
-    /// may still be there to be taken.
+    /// Whether the peer ended its side, or the connection broke. Bytes that arrived before may
+    /// still be there to be taken.
     pub fn is_closed(&self) -> bool {
         let channel = self.socket().channel.borrow();
         channel.eof || channel.is_broken
     }
 
-    /// Whether bytes arrived that nobody took.
+    /// Whether bytes arrived that no token took.
     pub(crate) fn has_unread(&self) -> bool {
         !self.socket.channel.borrow().input.is_empty()
     }
 
-    /// Says that this connection is in step: everything that this client call asked for was read, so
-    /// that the next call may have the connection, although this one fails, is dropped, or sent
+    /// Marks this connection as in step: this client call has read every answer that it asked for.
+    /// So the next call may use the connection even if this one fails, is dropped, or sent
     /// something that has no answer. See [`Client::call`](super::client::Client::call).
     ///
-    /// It holds until more is sent or taken. It does nothing for a connection that is not a client's.
+    /// The mark holds until more is sent or taken. It does nothing for a connection that is not a
+    /// client's.
     ///
     /// ```
     /// # use diesel_proto::*;
@@ -200,7 +210,7 @@ impl Reader {
         Reader { socket }
     }
 
-    /// Whether the end of the stream was reached: everything before it was taken.
+    /// Whether the end of the stream was reached and everything before it was taken.
     pub fn is_at_end(&self) -> bool {
         let channel = self.socket.channel.borrow();
         channel.eof && channel.input.is_empty() && !channel.is_broken
@@ -208,43 +218,43 @@ impl Reader {
 
     /// Waits for everything up to and including `sentinel`, and takes it.
     ///
-    /// At most the service's [`read_limit`](crate::hub::ServiceConfig::read_limit) of bytes, the
-    /// sentinel included; [`limit`](Read::limit) changes that for one call. An empty sentinel is
-    /// there at once, and takes nothing.
+    /// It takes at most the service's [`read_limit`](crate::hub::ServiceConfig::read_limit) of
+    /// bytes, the sentinel included; [`limit`](Read::limit) changes that for one call. An empty
+    /// sentinel matches at once and takes nothing.
     ///
     /// # Errors
     ///
-    /// [`Error::Limit`](crate::machine::Error::Limit) if the first `limit` bytes hold no whole sentinel,
-    /// however they were cut; with a limit of zero, at once.
-    /// [`Error::Closed`](crate::machine::Error::Closed) if the peer ended its side before. Either way what
-    /// arrived is still there to be taken.
+    /// [`Error::Limit`](crate::machine::Error::Limit) if the first `limit` bytes hold no whole
+    /// sentinel, whatever the reads that delivered them; with a limit of zero, at once.
+    /// [`Error::Closed`](crate::machine::Error::Closed) if the peer ended its side before the
+    /// sentinel. Either way, the bytes that arrived can still be taken.
     ///
     /// # Cost
     ///
-    /// A search goes on where the last one for the same sentinel ended: each byte is looked at no
-    /// more than twice. What is taken is not copied, except a line that was cut across reads.
+    /// A search continues where the last one for the same sentinel ended: each byte is examined at
+    /// most twice. Bytes are not copied, except those of a line that arrived in several reads.
     pub fn until<'a>(&'a mut self, sentinel: &'a [u8]) -> Read<'a, Until<'a>> {
         Read::until(&self.socket, sentinel)
     }
 
-    /// Waits for a line, and takes it with its end: LF, or CR LF. As
-    /// [`until`](Self::until)`(b"\n")`, but as a [`Line`](crate::buf::Line).
+    /// Waits for a line, and takes it with its line end, LF or CR LF. Like
+    /// [`until`](Self::until)`(b"\n")`, but returns a [`Line`](crate::buf::Line).
     pub fn until_eol(&mut self) -> Read<'_, UntilEol> {
         Read::until_eol(&self.socket)
     }
 
-    /// Waits for `n` bytes, and takes them. Zero is there at once.
+    /// Waits for `n` bytes, and takes them. With zero, it returns at once.
     ///
     /// # Errors
     ///
     /// [`Error::Limit`](crate::machine::Error::Limit), at once, if `n` is beyond the service's
-    /// [`read_limit`](crate::hub::ServiceConfig::read_limit) (or the call's).
-    /// [`Error::Closed`](crate::machine::Error::Closed) if the peer ended its side before.
+    /// [`read_limit`](crate::hub::ServiceConfig::read_limit) (or the [`limit`](Read::limit) of the
+    /// call). [`Error::Closed`](crate::machine::Error::Closed) if the peer ended its side before.
     pub fn bytes(&mut self, n: usize) -> Read<'_, Count> {
         Read::bytes(&self.socket, n)
     }
 
-    /// Waits until something is there, and takes it: at least one byte, as they lie.
+    /// Waits until bytes are there, and takes some: at least one, without copying.
     ///
     /// # Errors
     ///
@@ -257,13 +267,14 @@ impl Reader {
     ///
     /// # Errors
     ///
-    /// [`Error::Limit`](crate::machine::Error::Limit) if that is more than `limit` bytes.
+    /// [`Error::Limit`](crate::machine::Error::Limit) if more than `limit` bytes arrive before the
+    /// end.
     pub fn to_end(&mut self, limit: usize) -> Read<'_, ToEnd> {
         Read::to_end(&self.socket, limit)
     }
 
-    /// Waits for `n` bytes, hands them out, and leaves them for the next token. As
-    /// [`bytes`](Self::bytes) otherwise.
+    /// Waits for `n` bytes and returns them, but leaves them for the next token. Otherwise like
+    /// [`bytes`](Self::bytes).
     pub fn peek(&mut self, n: usize) -> Read<'_, Peek> {
         Read::peek(&self.socket, n)
     }
@@ -274,12 +285,13 @@ impl Writer {
         Writer { socket }
     }
 
-    /// Queues bytes to be sent: text, slices, [`Bytes`](bytes::Bytes), what a token took,
+    /// Queues bytes to be sent: text, slices, [`Bytes`](bytes::Bytes), what a token returned,
     /// `format_args!(..)`, or a tuple of these.
     ///
-    /// Done when they are queued. Waits only while at least
-    /// [`high_water`](crate::hub::ServiceConfig::high_water) bytes are queued, until no more than
-    /// [`low_water`](crate::hub::ServiceConfig::low_water) are. Dropped before that, it queues nothing.
+    /// It completes when the bytes are queued. Back-pressure: if at least
+    /// [`high_water`](crate::hub::ServiceConfig::high_water) bytes are queued already, it waits
+    /// until at most [`low_water`](crate::hub::ServiceConfig::low_water) are. If it is dropped
+    /// before that, it queues nothing.
     ///
     /// # Errors
     ///
@@ -288,7 +300,7 @@ impl Writer {
         Write::new(&self.socket, payload)
     }
 
-    /// Waits until everything queued was taken by whatever carries the stream (the kernel).
+    /// Waits until the transport (for a socket, the kernel) has taken everything queued.
     pub fn flush(&mut self) -> Flush<'_> {
         Flush::new(&self.socket)
     }
@@ -298,8 +310,9 @@ impl Writer {
         self.socket.half_close();
     }
 
-    /// Resets the connection, both ways, once everything queued is sent: so that the peer does not
-    /// take what was cut off for all there was. For a handler that passes on what it cannot complete.
+    /// Resets the connection, both ways, once everything queued is sent, so that the peer does not
+    /// mistake a truncated message for a complete one. For a handler that forwards something and
+    /// cannot complete it.
     pub fn cut(self) {
         {
             let channel = &mut *self.socket.channel.borrow_mut();
@@ -328,8 +341,8 @@ impl ConnShared {
         self.core.need_run();
     }
 
-    /// Nobody holds the reading half any more, or the writing one: then our side ends. If nobody
-    /// holds either, the connection closes.
+    /// The reading or the writing half was dropped. Without a writing half our side ends; without
+    /// either, the connection closes.
     fn released(&self, reader: bool, writer: bool) {
         {
             let channel = &mut *self.channel.borrow_mut();

@@ -1,4 +1,4 @@
-//! What a fiber can do beside its sockets: sleep, spawn, connect, make events, halt.
+//! What a fiber can do apart from its connections: sleep, spawn, connect, make events, halt.
 
 use alloc::boxed::Box;
 use alloc::rc::Rc;
@@ -19,8 +19,8 @@ use crate::hub::{Inner, MachineCtx};
 use crate::machine::{Address, ConnectError, Error, Machine, Reason};
 use crate::time::{Instant, TimerKey};
 
-/// A fiber's way to its hub. A cheap clone, so that it fits beside a socket token in
-/// [`first`](crate::fiber::first).
+/// A fiber's access to its hub. Cheap to clone, so that a clone can be used next to a token of a
+/// [`Conn`] in [`first`](crate::fiber::first).
 ///
 /// ```
 /// # use core::time::Duration;
@@ -34,7 +34,7 @@ use crate::time::{Instant, TimerKey};
 /// # Hub::default().add_loop(clock).unwrap();
 /// ```
 ///
-/// There is no socket here, so a loop that asks for bytes does not compile:
+/// A `Ctx` has no connection, so a loop that asks for bytes does not compile:
 ///
 /// ```compile_fail,E0599
 /// # use core::time::Duration;
@@ -61,13 +61,13 @@ impl Ctx {
         &self.core
     }
 
-    /// The hub's time: what the last call to it said.
+    /// The hub's time: the `now` of the last call to the hub.
     pub fn now(&self) -> Instant {
         self.core.now.get()
     }
 
-    /// The time of day, in seconds since 1970 (UTC), as the embedder last told it, counted on from
-    /// there. `None` if it never did.
+    /// The time of day, in seconds since 1970 (UTC): the value that the embedder last set, plus the
+    /// time that has passed since. `None` if the embedder never set it.
     ///
     /// ```
     /// use core::time::Duration;
@@ -83,9 +83,9 @@ impl Ctx {
         self.core.unix_seconds()
     }
 
-    /// Random bytes, fit for masks, nonces and cookies: as many as the caller's array has. They
-    /// follow from the [seed](crate::hub::Hub::seed) of the hub and from how much was drawn before, so
-    /// a session can be replayed.
+    /// Random bytes, suitable for masks, nonces and cookies: as many as the array has. They depend
+    /// only on the [seed](crate::hub::Hub::seed) of the hub and on how many bytes were drawn
+    /// before, so a session can be replayed.
     ///
     /// ```
     /// # use diesel_proto::{Hub, hub::Seed};
@@ -99,28 +99,30 @@ impl Ctx {
         self.core.random()
     }
 
-    /// Waits for at least `duration`, from when it is first awaited: never less, however long the
-    /// fiber computed before. It counts from the first clock reading that the hub is told after
-    /// that. Zero lets every fiber that is ready have its turn, once.
+    /// Waits for at least `duration`, counted from when it is first awaited: never less, even if
+    /// the fiber computed for long before. The duration starts at the first clock reading that the
+    /// hub receives after that. A duration of zero yields once: every fiber that is ready gets its
+    /// turn.
     ///
     /// # Errors
     ///
     /// [`Error::Shutdown`] if the hub shuts down meanwhile; in the handler of an HTTP request, only
-    /// if the grace period ends before this does.
+    /// if the grace period ends before the sleep does.
     pub fn sleep(&self, duration: Duration) -> Sleep {
         Sleep { core: Rc::clone(&self.core), state: SleepState::New(duration) }
     }
 
-    /// Waits until `at`. As [`sleep`](Self::sleep) otherwise.
+    /// Waits until `at`. Otherwise like [`sleep`](Self::sleep).
     pub fn sleep_until(&self, at: Instant) -> Sleep {
         Sleep { core: Rc::clone(&self.core), state: SleepState::Until(at, None) }
     }
 
-    /// Waits for `future`, but no longer than `duration`.
+    /// Waits for `future` with a timeout: no longer than `duration`.
     ///
     /// # Errors
     ///
-    /// [`Error::TimedOut`] with the application's reason `"timeout"`; `future` is dropped then.
+    /// [`Error::TimedOut`] with the reason [`Reason::Application`]`("timeout")` if `duration`
+    /// passes first; `future` is dropped then. [`Error::Shutdown`] as for [`sleep`](Self::sleep).
     pub async fn timeout<F: Future>(
         &self,
         duration: Duration,
@@ -135,9 +137,10 @@ impl Ctx {
         }
     }
 
-    /// Runs `future` as a fiber of its own, from its next turn on.
+    /// Spawns `future` as a new fiber. It is first polled at its turn, not in this call.
     ///
-    /// It runs whether or not the handle is kept. What it returns, an error too, is the handle's.
+    /// It runs whether or not the handle is kept. The handle yields its result, including its
+    /// error.
     ///
     /// # Errors
     ///
@@ -157,7 +160,8 @@ impl Ctx {
     ///
     /// # Errors
     ///
-    /// [`Error::Connect`] with the reason; [`Error::Limit`] at the limit on connections.
+    /// [`Error::Connect`] with the reason if the attempt fails; [`Error::Limit`] at the limit on
+    /// connections.
     pub fn connect(&self, address: impl Into<Address>) -> Connect {
         Connect {
             core: Rc::clone(&self.core),
@@ -168,13 +172,15 @@ impl Ctx {
         }
     }
 
-    /// A new event, of this hub: every subscription gets all that is fired after it was made. One
-    /// that falls behind by more than 1024 messages is told how many it missed.
+    /// Makes an event of this hub: every subscription gets all messages that are fired after it was
+    /// made. A subscription that falls behind by more than 1024 messages gets an error with the
+    /// number that it missed.
     pub fn event<T: Clone + 'static>(&self) -> Event<T> {
         self.event_with_capacity(1024)
     }
 
-    /// As [`event`](Self::event), for another number of messages (at least one).
+    /// Like [`event`](Self::event), with another capacity: the number of unread messages that are
+    /// kept (at least one).
     pub fn event_with_capacity<T: Clone + 'static>(&self, capacity: usize) -> Event<T> {
         Event::new(Rc::clone(&self.core), capacity)
     }
@@ -184,7 +190,7 @@ impl Ctx {
         self.core.is_draining()
     }
 
-    /// Shuts the application down in order, within its grace period.
+    /// Begins a graceful shutdown of the application, within its grace period.
     pub fn halt(&self) {
         self.core.halt_asked.set(true);
         self.core.need_run();
@@ -197,7 +203,8 @@ impl fmt::Debug for Ctx {
     }
 }
 
-/// Waits for time to pass. Made by [`Ctx::sleep`]. Polled again after it is over, it is over.
+/// Waits for time to pass. Made by [`Ctx::sleep`]. Polled again after it is over, it completes at
+/// once.
 #[must_use = "futures do nothing unless awaited"]
 pub struct Sleep {
     core: Rc<Core>,
@@ -206,7 +213,7 @@ pub struct Sleep {
 
 enum SleepState {
     New(Duration),
-    /// Was put at the end of the queue, once.
+    /// A sleep of zero that has yielded once.
     Yielded,
     Until(Instant, Option<TimerKey>),
     /// Until this timer has fired.
@@ -222,7 +229,7 @@ impl Future for Sleep {
         let now = core.now.get();
         let waits = match *state {
             SleepState::New(duration) if duration.is_zero() => {
-                // Or else a loop that does nothing but give way would outlast every shutdown.
+                // Otherwise a loop that only yields would never end at a shutdown.
                 if core.forbids_waiting(now) {
                     core.spend_token();
                     return Poll::Ready(Err(Error::Shutdown));
@@ -233,7 +240,7 @@ impl Future for Sleep {
             }
             SleepState::Yielded => None,
             SleepState::New(duration) => Some((now + duration, None)),
-            // As for timers: `NEVER` does not come, whatever the clock says.
+            // As for timers: `NEVER` is never reached, whatever the clock reads.
             SleepState::Until(at, _) if now >= at && at < Instant::NEVER => None,
             SleepState::Until(at, key) => Some((at, key)),
             SleepState::For(key) => core.timers.borrow().deadline(key).map(|at| (at, Some(key))),
@@ -246,7 +253,8 @@ impl Future for Sleep {
             core.spend_token();
             return Poll::Ready(Err(Error::Shutdown));
         }
-        // A sleep may move from one fiber to another between two polls: the last one is woken.
+        // A sleep may move from one fiber to another between two polls: the fiber that polled it
+        // last is woken.
         let is_set = key.is_some_and(|key| match core.timers.borrow_mut().value_mut(key) {
             Some(HubTimer::Wake(waker)) => waker.will_wake(cx.waker()),
             _ => false,
@@ -262,7 +270,7 @@ impl Future for Sleep {
                         drop(timers);
                         *state = match *state {
                             SleepState::New(duration) => {
-                                // What never comes does not come later either.
+                                // The duration of a sleep that never ends needs no correction.
                                 if at < Instant::NEVER {
                                     core.begin(Begun::Sleep(key, duration));
                                 }
@@ -296,9 +304,9 @@ impl fmt::Debug for Sleep {
     }
 }
 
-/// Waits for a connection to be made. Made by [`Ctx::connect`]; dropped before it is done, it gives
-/// up. It makes one connection, or none: polled again after it was done, it fails with
-/// [`Error::AlreadyDone`].
+/// Waits for a connection to be made. Made by [`Ctx::connect`]. Dropping it before it is done
+/// abandons the attempt. It makes at most one connection: polled again after it is done, it fails
+/// with [`Error::AlreadyDone`].
 #[must_use = "futures do nothing unless awaited"]
 pub struct Connect {
     core: Rc<Core>,
@@ -309,9 +317,9 @@ pub struct Connect {
 }
 
 impl Connect {
-    /// Puts a layer around the handle, as [`Service::layer`](crate::hub::Service::layer) does for those
-    /// that are accepted. The connection is there once the layer lets its inner side start. The last
-    /// one that is added is the outermost.
+    /// Puts a layer around the connection, as [`Service::layer`](crate::hub::Service::layer) does
+    /// for accepted ones. The token completes when the layer starts its inner machine. The layer
+    /// added last is the outermost.
     pub fn layer<L: Machine + 'static>(
         mut self,
         wrap: impl FnOnce(&MachineCtx, Inner) -> L + 'static,

@@ -3,17 +3,17 @@
 //! ```text
 //!   machine ──received, eof──▶ [ input ] ──▶ Reader      fiber
 //!           ◀──take_pieces──── [ output ] ◀── Writer
-//!           ──sent_below─────▶ marks: the writer waits, or goes on
+//!           ──sent_below─────▶ marks: the writer waits, or proceeds (back-pressure)
 //! ```
 //!
-//! The connection of a blocking-style handler is one of these, and so are the bodies of an HTTP
-//! message, or the stream of whatever else a protocol hands to a fiber.
+//! The connection of a blocking-style handler is a duplex, and so are the bodies of an HTTP
+//! message, or any other stream that a protocol passes to a fiber.
 //!
 //! Rules of this file:
 //!
-//! - No user code runs here: wakers are put off until the step is over.
-//! - Bytes are welcome while fewer than [`read_ahead`](crate::hub::ServiceConfig::read_ahead) are held,
-//!   and while a token waits for more than there is.
+//! - No user code runs here: wakers are deferred until the step is over.
+//! - Input is wanted while fewer than [`read_ahead`](crate::hub::ServiceConfig::read_ahead) bytes
+//!   are held, and while a token waits for more than are held.
 //!
 //! It must never know what the bytes are, nor what carries them.
 
@@ -30,16 +30,17 @@ use crate::machine::{Actions, Cause};
 /// The machine's end of a two-way stream of bytes to a fiber, whose ends are a [`Reader`] and a
 /// [`Writer`]. Made by [`MachineCtx::duplex`].
 ///
-/// What a fiber does with its handles wakes the machine ([`Input::Wake`](crate::machine::Input::Wake)): bytes
-/// were queued, or taken, or a handle was dropped. The machine then looks: it takes what was queued,
-/// and asks whether bytes are welcome.
+/// When the fiber queues or takes bytes, or drops a handle, the machine is woken
+/// ([`Input::Wake`](crate::machine::Input::Wake)). It should then move what was queued
+/// ([`move_output`](Self::move_output)) and check whether input is wanted
+/// ([`wants_input`](Self::wants_input)).
 ///
 /// ```
 /// use diesel_proto::*;
 ///
-/// /// Sends the length of what comes as lines, which a fiber reads.
+/// /// Answers each line with its length, by a fiber.
 /// struct Lengths {
-///     seat: MachineCtx,
+///     ctx: MachineCtx,
 ///     duplex: Duplex,
 /// }
 ///
@@ -49,7 +50,7 @@ use crate::machine::{Actions, Cause};
 ///         match input {
 ///             Input::Start => {
 ///                 let (mut reader, mut writer) = (self.duplex.reader(), self.duplex.writer());
-///                 let spawned = self.seat.ctx().spawn(async move {
+///                 let spawned = self.ctx.ctx().spawn(async move {
 ///                     loop {
 ///                         let line = reader.until_eol().await?;
 ///                         writer.write(format_args!("{}\r\n", line.trimmed().len())).await?;
@@ -78,9 +79,9 @@ use crate::machine::{Actions, Cause};
 /// }
 ///
 /// let mut hub = Hub::default();
-/// let service = hub.add_service(Service::machine_with(|seat| {
-///     let duplex = seat.duplex(&ServiceConfig::default().into());
-///     Lengths { seat, duplex }
+/// let service = hub.add_service(Service::machine_with(|ctx| {
+///     let duplex = ctx.duplex(&ServiceConfig::default().into());
+///     Lengths { ctx, duplex }
 /// }));
 /// # let now = Instant::ORIGIN;
 /// # let conn = hub.accept(now, service, Address::Unnamed).unwrap();
@@ -119,8 +120,8 @@ impl Duplex {
         &self.socket
     }
 
-    /// A stream for another machine, or another message, in the memory of this one: nothing of before
-    /// is left. Returns `false`, and changes nothing, while a handle of before is held.
+    /// Reuses this duplex for another machine, or another message: it becomes as new. Returns
+    /// `false`, and changes nothing, while a handle that it made before still exists.
     pub fn renew(&mut self, machine_ctx: &MachineCtx) -> bool {
         let Some(socket) = Rc::get_mut(&mut self.socket) else { return false };
         if !Rc::ptr_eq(&socket.core, machine_ctx.core()) {
@@ -136,37 +137,37 @@ impl Duplex {
         true
     }
 
-    /// The fiber's end for what the machine [receives](Self::received). There is to be one: a second
-    /// one shares its place, and one that is dropped drops what is not read.
+    /// The fiber's end for what the machine [receives](Self::received). Make only one: a second one
+    /// shares its position, and when either is dropped, unread bytes are dropped.
     pub fn reader(&self) -> Reader {
         self.socket.channel.borrow_mut().holder = Holder::Halves;
         Reader::new(Rc::clone(&self.socket))
     }
 
-    /// The fiber's end for what is to be sent. There is to be one.
+    /// The fiber's end for output. Make only one.
     pub fn writer(&self) -> Writer {
         self.socket.channel.borrow_mut().holder = Holder::Halves;
         Writer::new(Rc::clone(&self.socket))
     }
 
-    /// Hands bytes to the reader. They are kept, however many, until it takes them, and dropped if it
-    /// is gone: ask first whether they are [welcome](Self::wants_input).
+    /// Passes bytes to the reader. All of them are kept until it takes them, without a limit, so
+    /// check [`wants_input`](Self::wants_input) first. If the reader was dropped, they are dropped.
     pub fn received(&self, bytes: &[u8]) {
         self.socket.receive(&mut self.socket.channel.borrow_mut(), bytes);
     }
 
-    /// Nothing more will be received.
+    /// Signals the end of the input to the reader.
     pub fn eof(&self) {
         self.socket.end(&mut self.socket.channel.borrow_mut());
     }
 
-    /// The stream is over, both ways, for this cause: what is held is dropped, and tokens fail.
+    /// Ends the stream, both ways, for this cause: what was queued is dropped, and tokens fail.
     pub fn break_off(&self, cause: Cause) {
         self.socket.break_off(&mut self.socket.channel.borrow_mut(), cause);
     }
 
-    /// Whether bytes are welcome. While they are not, the machine is woken once they are. For a reader
-    /// that is gone they are not.
+    /// Whether the machine should pass on more bytes. If this returns `false`, the machine is woken
+    /// once more are wanted. After the reader was dropped, none are.
     pub fn wants_input(&self) -> bool {
         self.look();
         let channel = &mut *self.socket.channel.borrow_mut();
@@ -178,54 +179,55 @@ impl Duplex {
         wants
     }
 
-    /// Bytes are held back, whether or not they are [welcome](Self::wants_input): the machine is woken
-    /// when some are taken, or asked for.
+    /// Call this when the machine holds bytes back although they are [wanted](Self::wants_input):
+    /// it is then woken when the reader takes bytes, or waits for more.
     pub fn hold_back(&self) {
         self.socket.channel.borrow_mut().paused = true;
     }
 
-    /// Bytes that were received and not taken.
+    /// The number of bytes that were received and not taken.
     pub fn unread(&self) -> usize {
         self.socket.channel.borrow().input.len()
     }
 
-    /// Whether the reader is gone: nothing will be read.
+    /// Whether the reader was dropped: nothing more will be read.
     pub fn reader_is_gone(&self) -> bool {
         self.socket.channel.borrow().reader_dropped
     }
 
-    /// Bytes that are held here, in and out.
+    /// The number of bytes that are held here, in and out.
     pub fn held(&self) -> usize {
         self.socket.channel.borrow().held()
     }
 
-    /// The machine looks later: until then what the handles do does not wake it. For one that
-    /// [polls](crate::hub::Poller) the fiber itself, and looks afterwards, with
+    /// Suppresses wake-ups by the handles until the machine next calls
     /// [`move_output`](Self::move_output), [`take_pieces`](Self::take_pieces) or
-    /// [`wants_input`](Self::wants_input).
+    /// [`wants_input`](Self::wants_input). For a machine that [polls](crate::hub::Poller) the fiber
+    /// itself, and calls one of these afterwards.
     pub fn look_later(&self) {
         self.socket.dirty.set(true);
     }
 
-    /// From the next write on, each write is a [piece](Self::take_pieces).
+    /// From the next write on, keeps writes apart, as [pieces](Self::take_pieces).
     pub fn keep_pieces(&self) {
         self.socket.channel.borrow_mut().keeps_pieces = true;
     }
 
-    /// Moves all that was queued to the stream of the machine, and minds its marks: see
-    /// [`sent_below`](Self::sent_below).
+    /// Moves all that was queued to the stream of the machine, and applies the marks of
+    /// back-pressure: see [`sent_below`](Self::sent_below).
     pub fn move_output(&self, actions: &mut Actions<'_>) {
         self.look();
         let channel = &mut *self.socket.channel.borrow_mut();
         self.socket.move_output(channel, actions);
     }
 
-    /// Calls `piece` with each write since the last time, in order: the queue in which it is, and its
-    /// length there. It must take that much out of the queue. See [`keep_pieces`](Self::keep_pieces).
+    /// Calls `piece` for each write since the last time, in order, with the queue that starts with
+    /// it and its length. `piece` must take exactly that many bytes out of the queue. See
+    /// [`keep_pieces`](Self::keep_pieces).
     ///
     /// # Errors
     ///
-    /// The first one of `piece`; what comes behind it is dropped.
+    /// The first error that `piece` returns; the writes after that are dropped.
     pub fn take_pieces<E>(
         &self,
         mut piece: impl FnMut(&mut Pipeline, u64) -> Result<(), E>,
@@ -241,15 +243,15 @@ impl Duplex {
         result
     }
 
-    /// So many bytes are queued in the stream below, of what was taken from here: they count for the
-    /// [`high_water`](ServiceConfig::high_water) mark of the writer, and for its
-    /// [`flush`](Writer::flush). Returns below how many this is to be called again (see
-    /// [`Actions::notify_below`]), or zero.
+    /// Reports how many of the bytes that were taken from here are still queued in the stream
+    /// below. They count for the [`high_water`](ServiceConfig::high_water) mark of the writer, and
+    /// for its [`flush`](Writer::flush). Returns the number below which this must be called again
+    /// (see [`Actions::notify_below`]), or zero.
     pub fn sent_below(&self, queued: u64) -> u64 {
         self.socket.sent_below(&mut self.socket.channel.borrow_mut(), queued)
     }
 
-    /// The machine looks now: what the handles do after this wakes it again.
+    /// The machine looks at the channel now: later changes by the handles wake it again.
     fn look(&self) {
         self.socket.dirty.set(false);
     }
@@ -292,7 +294,7 @@ impl ConnShared {
         }
     }
 
-    /// Whether bytes are welcome to a reader that is there.
+    /// Whether a reader that exists wants more bytes.
     pub(super) fn has_room(&self, channel: &Channel) -> bool {
         channel.input.len() < self.config.read_ahead || channel.reader.is_waiting()
     }
@@ -300,7 +302,7 @@ impl ConnShared {
     pub(super) fn move_output(&self, channel: &mut Channel, actions: &mut Actions<'_>) {
         if let Some(mut output) = channel.take_output() {
             let (queue, blocks) = actions.queue();
-            // It fails only after a close, when tokens fail as well.
+            // This fails only after a close, when tokens fail as well.
             let _ = queue.append(&mut output.pipeline, blocks);
             self.core.give_back_output(output, Some(blocks));
         }
@@ -314,7 +316,7 @@ impl ConnShared {
             channel.notify_below = 0;
             self.core.put_off(channel.writer.take());
         }
-        // Even if no writer waits: one that comes later must not find an old number above the mark.
+        // Even if no writer waits: a later write must not see an outdated number above the mark.
         let low = self.config.low_water.min(self.config.high_water.saturating_sub(1));
         match channel.notify_below {
             0 if queued > low => low.saturating_add(1),

@@ -1,16 +1,18 @@
-//! Messages from fibers to fibers: fired by one, awaited by many.
+//! Broadcast messages between fibers: one fires, many wait.
 //!
 //! Rules:
 //!
-//! - `fire` only queues, and wakes; no subscriber runs before its turn.
-//! - Firing costs a token; while more than half of the capacity is unread, all that the fiber has
-//!   left in this pass. So a fiber that fires without end gives way, at its next await, to those
-//!   that read, before they fall behind.
-//! - A subscription owns its place in the stream of messages: nothing is missed between two waits.
-//! - Memory is bounded: beyond the capacity the oldest message goes, and whoever had not read it
-//!   is told. A message that everyone has read goes at once.
-//! - `fire` costs what those cost that wait at that time: they are in a list, by their places in the
-//!   slab, in the order in which they began to wait.
+//! - `fire` only queues the message and wakes; no subscriber runs before its turn.
+//! - Firing costs one token of the fiber's budget; while more than half of the capacity is unread,
+//!   it costs all tokens that the fiber has left in this pass. So a fiber that fires without end
+//!   yields, at its next await, to the subscribers before they fall behind.
+//! - A subscription keeps its position in the stream of messages: it misses nothing between two
+//!   waits.
+//! - Memory is bounded: beyond the capacity the oldest message is dropped, and each subscription
+//!   that had not read it gets an error. A message that every subscription has read is dropped at
+//!   once.
+//! - The cost of `fire` is linear in the number of subscribers that wait at that time: they form a
+//!   linked list, by their indices in the slab, in the order in which they began to wait.
 
 use alloc::collections::VecDeque;
 use alloc::rc::Rc;
@@ -26,8 +28,8 @@ use super::waiting::{SpareWaker, WaitingWaker};
 use crate::hub::Core;
 use crate::machine::Error;
 
-/// Something that happens again and again, with a value each time. A cheap clone: all clones are
-/// the same event. Made by [`Ctx::event`](super::ctx::Ctx::event).
+/// A broadcast channel: each [`fire`](Self::fire) sends a value to every subscription. Cheap to
+/// clone: all clones are the same event. Made by [`Ctx::event`](super::ctx::Ctx::event).
 ///
 /// ```
 /// # use diesel_proto::*;
@@ -48,39 +50,39 @@ struct EventShared<T> {
 }
 
 struct EventQueue<T> {
-    /// The messages that someone has not read, oldest first. `len() <= capacity`.
+    /// The messages that some subscriber has not read, oldest first. `len() <= capacity`.
     messages: VecDeque<Message<T>>,
-    /// The number of the oldest one.
+    /// The number of the oldest message.
     first: u64,
     subscribers: Slab<Subscriber>,
-    /// The list of those whose `waiting` holds a waker: its ends, and its length.
+    /// The list of the subscribers whose `waiting` holds a waker: its ends, and its length.
     head: u32,
     tail: u32,
     waiting: usize,
-    /// How many subscribers were looked at in order to wake them.
+    /// How many subscribers `fire` visited in order to wake them.
     #[cfg(test)]
     visited: usize,
 }
 
 struct Message<T> {
-    /// Shared, so that a value is cloned while nothing is borrowed.
+    /// Shared, so that the value can be cloned (user code) while nothing is borrowed.
     value: Rc<T>,
-    /// Fired through this subscription, which does not get it.
+    /// The subscription that fired the message, if one did; it does not get it.
     sender: Option<usize>,
     unread: usize,
 }
 
 struct Subscriber {
-    /// The number of the next message to be read. `first - next`, if that is more than zero, is
-    /// how many it missed.
+    /// The number of the next message to be read. If `next < first`, the subscriber missed
+    /// `first - next` messages.
     next: u64,
     waiting: WaitingWaker,
-    /// Its neighbours in the list of those that wait.
+    /// Its neighbours in the list of waiting subscribers.
     before: u32,
     after: u32,
 }
 
-/// Where a subscriber of the list has no neighbour. (A slab of that many is beyond any memory.)
+/// The index that means "no neighbour". (No slab can grow to that many entries.)
 const NONE: u32 = u32::MAX;
 
 impl<T: Clone + 'static> Event<T> {
@@ -99,7 +101,7 @@ impl<T: Clone + 'static> Event<T> {
         Event { shared: Rc::new(EventShared { core, capacity, queue: RefCell::new(queue) }) }
     }
 
-    /// From here on, gets everything that is fired.
+    /// Makes a subscription, which gets every message that is fired from now on.
     pub fn subscribe(&self) -> Subscription<T> {
         let queue = &mut *self.shared.queue.borrow_mut();
         let next = queue.first + queue.messages.len() as u64;
@@ -108,12 +110,17 @@ impl<T: Clone + 'static> Event<T> {
         Subscription { shared: Rc::clone(&self.shared), id }
     }
 
-    /// Sends `value` to every subscription. Only queues: no subscriber runs meanwhile.
+    /// Sends `value` to every subscription. The message is only queued: no subscriber runs
+    /// meanwhile.
     ///
-    /// Fired without an await in between, more messages than the capacity push out those that were
-    /// not read; with one, subscribers have their turns first. (Firing costs one of the
-    /// [`tokens_per_pass`](crate::hub::Config::tokens_per_pass); while more than half of the capacity is
-    /// unread, all that are left.) Cost: one wake-up for each that waits, first come, first served.
+    /// A fiber that fires more messages than the capacity without an await in between pushes out
+    /// unread ones; if it awaits something in between, subscribers get their turns first. (Firing
+    /// costs one of the [`tokens_per_pass`](crate::hub::Config::tokens_per_pass); while more than
+    /// half of the capacity is unread, it costs all that are left.)
+    ///
+    /// # Cost
+    ///
+    /// One wake-up for each subscriber that waits, in the order in which they began to wait.
     pub fn fire(&self, value: T) {
         self.shared.fire(value, None);
     }
@@ -142,7 +149,8 @@ impl<T> EventShared<T> {
             false => self.core.spend_token(),
         }
         drop(dropped);
-        // Those that wait again meanwhile, because a waker polls them, wait for the next message.
+        // A subscriber that waits again meanwhile, because a waker polled it, waits for the next
+        // message.
         for _ in 0..waiting {
             let waker = self.queue.borrow_mut().take_waiting();
             if let Some(waker) = waker {
@@ -153,7 +161,8 @@ impl<T> EventShared<T> {
 }
 
 impl<T> EventQueue<T> {
-    /// Registers the waker of subscriber `id`, at the end of the list if it did not wait before.
+    /// Registers the waker of subscriber `id`, which goes to the end of the list if it did not wait
+    /// already.
     fn register(&mut self, id: usize, cx: &Context<'_>, spare: &mut SpareWaker) -> bool {
         let tail = self.tail;
         let Some(subscriber) = self.subscribers.get_mut(id) else { return true };
@@ -169,7 +178,7 @@ impl<T> EventQueue<T> {
         true
     }
 
-    /// Takes the one that has waited for longest off the list.
+    /// Removes the subscriber that has waited longest from the list, and returns its waker.
     fn take_waiting(&mut self) -> Option<Waker> {
         #[cfg(test)]
         {
@@ -189,7 +198,7 @@ impl<T> EventQueue<T> {
         }
     }
 
-    /// Makes two of the list neighbours. `NONE` is what lies beyond its ends.
+    /// Makes two subscribers neighbours in the list. `NONE` stands for either end.
     fn link(&mut self, before: u32, after: u32) {
         match self.subscribers.get_mut(before as usize) {
             Some(it) => it.after = after,
@@ -203,7 +212,7 @@ impl<T> EventQueue<T> {
 
     fn pop_oldest(&mut self) -> Option<Message<T>> {
         let oldest = self.messages.pop_front()?;
-        // Its sender was never to read it, so it has not missed it either.
+        // The sender does not get its own message, so it has not missed it.
         if let Some(sender) = oldest.sender.and_then(|id| self.subscribers.get_mut(id))
             && sender.next <= self.first
         {
@@ -213,8 +222,8 @@ impl<T> EventQueue<T> {
         Some(oldest)
     }
 
-    /// The next message for subscriber `id`, and whether it was the last to read it; how many it
-    /// missed; or nothing yet.
+    /// The next message for subscriber `id`, or `None` if there is none yet. The error is the
+    /// number of messages that it missed.
     fn next(&mut self, id: usize) -> Result<Option<Rc<T>>, u64> {
         let Some(subscriber) = self.subscribers.get_mut(id) else { return Ok(None) };
         if subscriber.next < self.first {
@@ -234,7 +243,7 @@ impl<T> EventQueue<T> {
         }
     }
 
-    /// Takes one message that everyone has read off the front.
+    /// Removes the oldest message if every subscriber has read it.
     fn pop_read(&mut self) -> Option<Message<T>> {
         if self.messages.front()?.unread > 0 {
             return None;
@@ -243,20 +252,21 @@ impl<T> EventQueue<T> {
     }
 }
 
-/// A place in the stream of an event's messages. Made by [`Event::subscribe`].
+/// A position in the stream of an event's messages. Made by [`Event::subscribe`].
 pub struct Subscription<T> {
     shared: Rc<EventShared<T>>,
     id: usize,
 }
 
 impl<T: Clone + 'static> Subscription<T> {
-    /// Waits for the next message. Dropped before it is done, it has taken none.
+    /// Waits for the next message. A wait that is dropped before it is done has taken none (cancel
+    /// safety).
     ///
     /// # Errors
     ///
-    /// [`Error::Lagged`] if messages were lost since the last one: how many. The next wait goes on
-    /// with the oldest that is left. [`Error::Shutdown`] if the hub shuts down while it waits.
-    /// [`Error::OtherHub`] at once, in a fiber of another hub than the event's.
+    /// [`Error::Lagged`], with their number, if messages were lost since the last one. The next
+    /// wait continues with the oldest that is left. [`Error::Shutdown`] if the hub shuts down while
+    /// it waits. [`Error::OtherHub`] at once, in a fiber of another hub than the event's.
     pub fn wait(&mut self) -> Wait<'_, T> {
         Wait { subscription: self }
     }
@@ -265,7 +275,7 @@ impl<T: Clone + 'static> Subscription<T> {
     ///
     /// # Errors
     ///
-    /// As [`wait`](Self::wait).
+    /// [`Error::Lagged`], as for [`wait`](Self::wait).
     pub fn try_next(&mut self) -> Result<Option<T>, Error> {
         let next = self.shared.queue.borrow_mut().next(self.id);
         loop {
@@ -282,14 +292,14 @@ impl<T: Clone + 'static> Subscription<T> {
         }
     }
 
-    /// Sends `value` to every other subscription of this event. As [`Event::fire`] otherwise.
+    /// Sends `value` to every other subscription of this event. Otherwise like [`Event::fire`].
     pub fn fire(&self, value: T) {
         self.shared.fire(value, Some(self.id));
     }
 }
 
-/// Waits for a message. Made by [`Subscription::wait`]. Polled again after it gave one, it waits for
-/// the next.
+/// Waits for a message. Made by [`Subscription::wait`]. Polled again after it returned one, it
+/// waits for the next.
 #[must_use = "futures do nothing unless awaited"]
 #[derive(Debug)]
 pub struct Wait<'a, T> {
@@ -330,22 +340,22 @@ impl<T> Drop for Subscription<T> {
             queue.unlist(self.id);
             let gone = queue.subscribers.try_remove(self.id);
             if queue.subscribers.is_empty() {
-                // Were there many once, their room is not needed any more.
+                // Releases the memory of subscribers that are gone.
                 queue.subscribers = Slab::new();
             }
             if let Some(subscriber) = &gone {
-                // What it has not read is one reader nearer to its end.
+                // One reader fewer for each message that it has not read.
                 let unread = subscriber.next.saturating_sub(queue.first) as usize;
                 for message in queue.messages.iter_mut().skip(unread) {
                     if message.sender != Some(self.id) {
                         message.unread -= 1;
                     }
                 }
-                // Its place may be given to another, who is not the sender of these.
+                // Its index may be reused by a subscriber that is not the sender of these.
                 for message in &mut queue.messages {
                     if message.sender == Some(self.id) {
                         message.sender = None;
-                        // Nobody who comes later reads it: places begin at the end.
+                        // No later subscriber reads them: each starts at the end of the queue.
                     }
                 }
                 while let Some(message) = queue.pop_read() {
@@ -390,7 +400,7 @@ mod tests {
     use super::*;
     use crate::hub::Hub;
 
-    /// Notes which subscriber was woken.
+    /// Records which subscriber was woken.
     struct Noting(usize, Arc<Mutex<Vec<usize>>>);
 
     impl Wake for Noting {
@@ -419,12 +429,12 @@ mod tests {
             waits(subscription, name);
             waits(subscription, name);
         }
-        // The peak is past: gone from the middle, from both ends, and in any order.
+        // Most of them are dropped: from the middle, and from both ends.
         let mut left: Vec<_> = all.drain(..).enumerate().filter(|(n, _)| n % 400 == 10).collect();
         event.fire(1);
         assert_eq!(visited(&event), 3);
         assert_eq!(core::mem::take(&mut *woken.lock().unwrap()), [10, 410, 810]);
-        // Nobody waits, then one does.
+        // No subscriber waits, then one does.
         event.fire(2);
         assert_eq!(visited(&event), 0);
         hub.ctx().core().refill_tokens();
@@ -442,7 +452,8 @@ mod tests {
         assert_eq!(event.shared.queue.borrow().subscribers.capacity(), 0);
     }
 
-    /// A waker that waits anew when it is woken: for the next message, or `fire` would not end.
+    /// A waker that polls the wait again when it is woken. It must wait for the next message, or
+    /// `fire` would not end.
     #[test]
     fn one_that_waits_again_while_it_is_woken_waits_for_the_next_message() {
         std::thread_local! {

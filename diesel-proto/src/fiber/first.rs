@@ -1,4 +1,4 @@
-//! diesel's yield group: several tokens, and the first to be satisfied.
+//! Waits for the first of several tokens.
 
 use core::future::{Future, poll_fn};
 use core::pin::pin;
@@ -6,9 +6,9 @@ use core::task::Poll;
 
 /// Waits for the first of two to eight futures, given as a tuple; the others are dropped.
 ///
-/// They are polled in the order written: of several that are ready, the one written first wins.
-/// Tokens lose nothing when they are dropped. At most one of them can wait for the same socket:
-/// each borrows its [`Conn`](super::conn::Conn).
+/// They are polled in the order written: if several are ready, the one written first wins. Tokens
+/// are cancel-safe: they lose nothing when they are dropped. At most one of them can wait for the
+/// same connection: each borrows its [`Conn`](super::conn::Conn).
 ///
 /// ```
 /// # use core::time::Duration;
@@ -25,7 +25,7 @@ use core::task::Poll;
 /// # Hub::default().add_service(patient);
 /// ```
 ///
-/// Two waits for one socket do not compile:
+/// Two waits for one connection do not compile:
 ///
 /// ```compile_fail,E0499
 /// # use diesel_proto::*;
@@ -36,7 +36,7 @@ use core::task::Poll;
 /// # Hub::default().add_service(greedy);
 /// ```
 ///
-/// One after the other, they do:
+/// One wait after the other does:
 ///
 /// ```
 /// # use diesel_proto::*;
@@ -52,7 +52,7 @@ pub async fn first<G: Group>(group: G) -> G::Output {
 
 /// A tuple of two to eight futures.
 pub trait Group: sealed::Sealed {
-    /// Which one was first, and what it gave.
+    /// Which future was first, with its output.
     type Output;
 
     #[doc(hidden)]
@@ -65,7 +65,7 @@ mod sealed {
 
 macro_rules! group {
     ($name:ident: $($future:ident $variable:ident $ordinal:literal),+) => {
-        /// The first of a group, and what it gave.
+        /// Which future of a group was first, with its output.
         #[derive(Clone, Copy, Debug, PartialEq, Eq)]
         pub enum $name<$($future),+> {
             $(

@@ -13,19 +13,19 @@ use crate::hub::Core;
 use crate::hub::FiberId;
 use crate::machine::Error;
 
-/// Waits for a spawned fiber: a future that gives what the fiber returned. Made by
-/// [`Ctx::spawn`](super::ctx::Ctx::spawn). Dropping it leaves the fiber to itself.
+/// Waits for a spawned fiber: a future that yields what the fiber returned. Made by
+/// [`Ctx::spawn`](super::ctx::Ctx::spawn). Dropping the handle detaches the fiber, which goes on.
 ///
 /// # Errors
 ///
-/// [`Error::Aborted`] or [`Error::Panicked`] if the fiber did not come to its end;
-/// [`Error::Shutdown`] if it goes on while the hub shuts down. [`Error::AlreadyDone`] if it is polled
-/// again after it gave what the fiber returned.
+/// [`Error::Aborted`] or [`Error::Panicked`] if the fiber did not run to its end;
+/// [`Error::Shutdown`] if it still runs while the hub shuts down. [`Error::AlreadyDone`] if the
+/// handle is polled again after it yielded the result.
 pub struct JoinHandle<T> {
     core: Rc<Core>,
     fiber: FiberId,
     outcome: Weak<JoinOutcome<T>>,
-    /// What keeps that. The hub drops it, whatever it is, if nobody reads it.
+    /// Keeps `outcome` alive. If the handle is dropped unread, the hub drops it later.
     kept: Option<Rc<dyn Any>>,
 }
 
@@ -35,7 +35,7 @@ struct JoinOutcome<T> {
     fiber: Cell<Option<FiberId>>,
 }
 
-/// Says that the fiber did not come to its end, unless it did.
+/// On drop, stores an error as the outcome, unless the fiber ran to its end.
 struct UnfinishedGuard<T> {
     core: Rc<Core>,
     outcome: Rc<JoinOutcome<T>>,
@@ -64,10 +64,10 @@ where
 }
 
 impl<T> JoinHandle<T> {
-    /// Ends the fiber: it is dropped at its await, now, or at its next one if it is the caller. From
-    /// within the drop of a fiber that is aborted itself, it is dropped after that one. Does nothing
-    /// to one that has ended. If its drop panics, and the embedder's hook catches that, nobody else
-    /// is affected.
+    /// Ends the fiber: it is dropped at its await, now, or at its next one if it is the caller.
+    /// From within the drop of a fiber that is aborted itself, it is dropped after that one. Does
+    /// nothing to one that has ended. If its drop panics, and the embedder's hook catches that,
+    /// nobody else is affected.
     pub fn abort(&self) {
         self.core.abort(self.fiber);
     }
@@ -77,7 +77,7 @@ impl<T> JoinHandle<T> {
         self.outcome.strong_count() < 2
     }
 
-    /// The fiber's name in its hub.
+    /// The fiber's id in its hub.
     pub fn id(&self) -> FiberId {
         self.fiber
     }
@@ -95,7 +95,7 @@ impl<T> Future for JoinHandle<T> {
         let mut spare = SpareWaker::default();
         let outcome = loop {
             if let Some(outcome) = shared.value.take() {
-                // There is no other: whoever asks again is told so.
+                // There is one result: polling again fails with `AlreadyDone`.
                 let kept = self.kept.take();
                 drop(kept);
                 break outcome;
@@ -115,7 +115,8 @@ impl<T> Future for JoinHandle<T> {
 
 impl<T> Drop for JoinHandle<T> {
     fn drop(&mut self) {
-        // What it returned may hold the handle of a fiber that returned another, and so on.
+        // The result may hold the handle of a fiber whose result holds another handle, and so on:
+        // dropped here, a long chain would recurse.
         let Some(outcome) = self.outcome.upgrade() else { return };
         let value = outcome.value.take();
         let is_unread = value.is_some();
@@ -131,7 +132,7 @@ impl<T> Drop for UnfinishedGuard<T> {
     fn drop(&mut self) {
         let value = self.outcome.value.take();
         self.outcome.value.set(Some(value.unwrap_or_else(|| {
-            // Dropped in the midst of its own poll: a panic unwinds through it.
+            // If it is dropped during its own poll, a panic is unwinding through it.
             let fiber = self.outcome.fiber.get();
             let unwinding = fiber.is_some() && self.core.polling.get() == fiber;
             Err(if unwinding { Error::Panicked } else { Error::Aborted })

@@ -1,7 +1,7 @@
-//! The connection of a fiber, as a machine.
+//! The machine of a connection whose handler is a fiber.
 //!
-//! It moves bytes between its stream and what the fiber's handle looks at (its
-//! [`Channel`](super::channel::Channel)), and does nothing else: the fiber has its own turns.
+//! It moves bytes between its stream and the [`Channel`](super::channel::Channel) that it shares
+//! with the fiber's handle. It does not poll the fiber: the hub does.
 //!
 //! ```text
 //!   stream ──Bytes──▶ channel.input ──▶ tokens that read
@@ -10,12 +10,14 @@
 //!
 //! Rules of this file:
 //!
-//! - No user code runs in a step, but for that of a machine that took over: wakers are put off, and
-//!   what was queued by reference is dropped later. So a hub may step it in place.
-//! - Bytes are welcome while few are held, while a token waits for more, and when nothing will look
-//!   at them any more, so that the end of the stream is seen.
+//! - No user code runs in a step, except that of a machine that took over the connection: wakers
+//!   are deferred until the step is over, and buffers queued by reference are dropped later. So a
+//!   hub may step it in place.
+//! - Reading is not paused while fewer than `read_ahead` bytes are held, while a token waits for
+//!   more, or once no handle will read: then bytes are dropped, so that the end of the stream is
+//!   noticed.
 //!
-//! It must never know what carries the stream, nor what layers are around it.
+//! It must never know what carries the stream, nor which layers wrap it.
 
 use alloc::boxed::Box;
 use alloc::rc::Rc;
@@ -28,17 +30,17 @@ use crate::hub::{Core, HandlerFuture, Making, Role};
 use crate::machine::{Actions, Cause, Input, Machine, Nested};
 use crate::time::Instant;
 
-/// Makes the future of a handler.
+/// Calls a handler with its connection and returns its future.
 pub(crate) type StartHandler = Rc<dyn Fn(Conn) -> HandlerFuture>;
 
-/// Between a stream and the handle of a fiber.
+/// Moves bytes between a stream and the handle of a fiber.
 pub(crate) struct FiberMachine {
     duplex: Duplex,
     stage: FiberStage,
 }
 
 enum FiberStage {
-    /// The handler begins once the stream is there.
+    /// The handler is started when the stream starts.
     New(StartHandler),
     Running,
     /// The handler handed its connection over.
@@ -46,13 +48,14 @@ enum FiberStage {
 }
 
 impl FiberMachine {
-    /// For a connection that a service accepted: a fiber of `handler` begins with the stream.
+    /// For a connection that a service accepted: `handler` starts as a fiber when the stream
+    /// starts.
     pub(crate) fn accepted(making: &Making, handler: StartHandler) -> Self {
         let duplex = duplex(making, ConnectState::No);
         FiberMachine { duplex, stage: FiberStage::New(handler) }
     }
 
-    /// For a connection that a fiber asked for, and that fiber's handle of it.
+    /// For a connection that a fiber requested. Also returns that fiber's handle.
     pub(crate) fn connecting(making: &Making) -> (Self, Conn) {
         let duplex = duplex(making, ConnectState::Yes);
         let conn = Conn::new(Rc::clone(duplex.socket()));
@@ -65,7 +68,7 @@ impl FiberMachine {
             && !self.socket().channel.borrow().has_successor()
     }
 
-    /// Whether the handler waits for bytes of its peer, and for nothing else of this connection.
+    /// Whether the handler only waits for bytes from the peer: all that it wrote was moved on.
     pub(crate) fn waits_for_bytes(&self) -> bool {
         let channel = self.socket().channel.borrow();
         matches!(self.stage, FiberStage::Running)
@@ -109,7 +112,7 @@ impl FiberMachine {
         }
     }
 
-    /// What the handle asked for since the last look.
+    /// Applies what the handle requested since the last call: writes, closing, half-close.
     fn look(&mut self, actions: &mut Actions<'_>) {
         let socket = &**self.duplex.socket();
         socket.dirty.set(false);
@@ -141,7 +144,8 @@ impl FiberMachine {
         socket.break_off(channel, cause);
     }
 
-    /// The handler named a machine to take over: it gets what arrived and was not taken.
+    /// Lets the machine that the handler passed to `upgrade` take over. It first gets the bytes
+    /// that arrived and were not taken.
     fn hand_over(&mut self, now: Instant, machine: Box<dyn Machine>, actions: &mut Actions<'_>) {
         actions.resume();
         actions.notify_below(0);
@@ -149,7 +153,7 @@ impl FiberMachine {
         next.pass_on(now, Input::Start, actions);
         let (left_over, ended) = {
             let channel = &mut *self.socket().channel.borrow_mut();
-            // What becomes of the handler is none of the machine's business.
+            // From now on the result of the handler does not affect the connection.
             channel.handled = false;
             let mut slices = self.socket().core.slices.borrow_mut();
             let left_over = channel.input.peek(&mut slices).to_vec();
@@ -190,7 +194,8 @@ impl Machine for FiberMachine {
                 socket.end(&mut socket.channel.borrow_mut());
             }
             Input::Cut(cause) => {
-                // An abort that was not looked at yet came first.
+                // If the handle aborted before the cut and no step applied that yet, its cause
+                // stands.
                 let aborted = {
                     let channel = self.socket().channel.borrow();
                     channel.closing.filter(|_| channel.aborts)
@@ -202,7 +207,7 @@ impl Machine for FiberMachine {
                 let socket = self.socket();
                 socket.fail_writing(&mut socket.channel.borrow_mut());
             }
-            // The hub tells fibers of a shutdown itself.
+            // The hub itself wakes fibers at a shutdown.
             Input::Shutdown | Input::Deadline => {}
         }
         0
@@ -224,7 +229,7 @@ impl Machine for FiberMachine {
 }
 
 impl Drop for FiberMachine {
-    /// The stream is gone. The handle may live on, and learns it.
+    /// The stream is gone. The handle may still exist; its tokens fail from now on.
     fn drop(&mut self) {
         let closing = self.socket().channel.borrow().closing;
         self.break_off(closing.unwrap_or(Cause::Done));

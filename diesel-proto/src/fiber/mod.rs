@@ -1,18 +1,31 @@
 //! Handlers in plain, blocking style: `async fn`s whose tokens are futures.
 //!
-//! A fiber is one such function, run by a [`Hub`](crate::hub::Hub). Its tokens are made by the handles
-//! it is given: those that concern one stream by its [`Conn`], all others by its [`Ctx`]. There is
-//! no ambient state: any number of hubs live in one thread.
+//! A fiber is one such function, which a [`Hub`](crate::hub::Hub) polls. The fiber's handles make
+//! its tokens: its [`Conn`] makes those of one stream, its [`Ctx`] all others. There is no ambient
+//! state: any number of hubs can live in one thread.
+//!
+//! ```text
+//!                machine's side                                      fiber's side
+//!
+//!   stream ◀──▶ `machine`, `duplex` ──▶ [ input ] ──▶ `read`  ─┐
+//!                  (FiberMachine)   ◀── [ output ] ◀── `write` ─┴─ `conn` ◀── `client`
+//!                                       `channel`                    │
+//!                                                                 `first`: waits for several tokens
+//!   hub ◀──▶ `ctx`: sleep, connect, spawn (`join`), `event` ─────────┘
+//! ```
+//!
+//! `waiting` holds the wakers that every token registers.
 //!
 //! Rules:
 //!
-//! - A token either gives all that was asked for, or has taken nothing: dropping it is harmless.
-//! - A token never runs another fiber; it wakes it, and that one's turn comes.
-//! - A fiber belongs to its hub's thread. What it awaits may come from anywhere; but a token of another
-//!   hub fails at once, with [`Error::OtherHub`](crate::machine::Error::OtherHub).
+//! - Cancel safety: a token either returns all that was asked for, or takes nothing. Dropping a
+//!   token loses no bytes.
+//! - A token never runs another fiber. It wakes the fiber, which runs at its next turn.
+//! - A fiber belongs to its hub's thread. It may await any future; but a token of another hub fails
+//!   at once, with [`Error::OtherHub`](crate::machine::Error::OtherHub).
 //!
-//! A fiber must never know what carries its bytes, nor look at a clock: the time, of day as well, is
-//! what its hub was told.
+//! A fiber must never know what carries its bytes, nor read a clock: the embedder passes the time,
+//! and the time of day, to the hub.
 
 mod channel;
 mod client;

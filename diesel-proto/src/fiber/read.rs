@@ -1,8 +1,8 @@
 //! Tokens that wait for bytes.
 //!
-//! There is one future, [`Read`], and a [`Want`] for each thing that can be waited for. A want
-//! looks at the input and either takes all that it wants, or nothing: so a token that is dropped
-//! has lost nothing.
+//! There is one future, [`Read`], and one [`Want`] for each thing that can be waited for. A want
+//! either takes all that it asks for from the input, or nothing. Hence cancel safety: dropping a
+//! token loses no bytes.
 
 use alloc::rc::Rc;
 use alloc::vec::Vec;
@@ -16,9 +16,8 @@ use crate::buf::{Blocks, Buffer, Chunk, Line};
 use crate::hub::Core;
 use crate::machine::{Error, Limit};
 
-/// Waits for bytes of one connection. Polled again after it gave some, it waits for as much again.
-/// Made by the methods of [`Conn`](super::conn::Conn) and
-/// [`Reader`](super::conn::Reader).
+/// Waits for bytes of one connection. Made by the methods of [`Conn`](super::conn::Conn) and
+/// [`Reader`](super::conn::Reader). Polled again after it is done, it waits for the same again.
 #[derive(Debug)]
 #[must_use = "futures do nothing unless awaited"]
 pub struct Read<'a, W> {
@@ -69,7 +68,7 @@ impl<'a> Read<'a, ToEnd> {
 }
 
 impl<W: Want> Read<'_, W> {
-    /// At most `bytes` for this call, instead of the service's
+    /// Limits this call to `bytes`, instead of the service's
     /// [`read_limit`](crate::hub::ServiceConfig::read_limit).
     pub fn limit(mut self, bytes: usize) -> Self {
         self.want.set_limit(bytes);
@@ -89,7 +88,8 @@ impl<W: Want + Unpin> Future for Read<'_, W> {
             let mut borrowed = socket.channel.borrow_mut();
             let channel = &mut *borrowed;
             let taken = want.take(&mut channel.input, &mut core.slices.borrow_mut(), channel.eof);
-            // What was taken is returned from where it was made: it is not moved once more.
+            // Returned in the match arm itself: going through `error`'s binding would move it
+            // again.
             let error = match taken {
                 Ok(Some(taken)) => {
                     token_done(core, socket, channel.paused);
@@ -103,7 +103,7 @@ impl<W: Want + Unpin> Future for Read<'_, W> {
                     Some(error) => error,
                     None if core.forbids_waiting(core.now.get()) => Error::Shutdown,
                     None if channel.reader.register(cx, &mut spare) => {
-                        // Waiting for more than is there: reading must not stay paused.
+                        // The token waits for more than is held: reading must not stay paused.
                         if channel.paused || channel.input.len() >= socket.config.read_ahead {
                             core.look_at(socket);
                         }
@@ -122,7 +122,7 @@ impl<W: Want + Unpin> Future for Read<'_, W> {
     }
 }
 
-/// A token was satisfied, or failed. There may be room to read on.
+/// A token completed or failed. If reading is paused, the machine checks whether to resume it.
 fn token_done(core: &Core, socket: &ConnShared, paused: bool) {
     core.spend_token();
     if paused {
@@ -133,15 +133,15 @@ fn token_done(core: &Core, socket: &ConnShared, paused: bool) {
 type InputBuffer = Buffer<Rc<Vec<u8>>>;
 type LentBlocks = Blocks<Rc<Vec<u8>>>;
 
-/// One thing that can be waited for.
+/// What a [`Read`] waits for.
 pub trait Want: sealed::Sealed {
-    /// What a token gives.
+    /// What the token returns.
     type Output;
 
     #[doc(hidden)]
     fn set_limit(&mut self, limit: usize);
 
-    /// All that is wanted, or nothing yet.
+    /// Takes all that is wanted, or nothing yet.
     #[doc(hidden)]
     fn take(
         &mut self,

@@ -1,7 +1,8 @@
-//! Wakers of fibers that wait for something of a handle.
+//! Wakers of fibers that wait on a handle.
 //!
 //! Cloning, waking and dropping a waker may run user code, and no borrow may be held across that.
-//! So a waker is cloned into a [`SpareWaker`] before it is registered, and taken out before it is woken.
+//! So a waker is cloned into a [`SpareWaker`] before it is registered, and taken out before it is
+//! woken.
 
 use core::task::{Context, Waker};
 
@@ -9,21 +10,22 @@ use core::task::{Context, Waker};
 #[derive(Default)]
 pub(crate) struct WaitingWaker(Option<Waker>);
 
-/// A waker that was cloned while nothing was borrowed; later the one that it replaced. Declared
-/// before the borrows under which it is used, it is dropped after they have ended.
+/// A waker that was cloned while nothing was borrowed; after `register`, the waker that it
+/// replaced. It must be declared before the borrows under which it is used, so that it is dropped
+/// after them.
 ///
 /// ```text
 /// let mut spare = SpareWaker::default();
 /// loop {
 ///     borrow, look, return what there is
 ///     if waiting.register(cx, &mut spare) { return Poll::Pending }
-///     let go of what is borrowed
+///     release what is borrowed
 ///     spare.fill(cx);
 /// }
 /// ```
 ///
-/// A second look is needed because the clone may have changed what the first one saw. There is no
-/// third: with a waker in the spare, `register` succeeds.
+/// The loop looks a second time because the clone may have run user code that changed the state. It
+/// never looks a third time: with a waker in the spare, `register` succeeds.
 #[derive(Default)]
 pub(crate) struct SpareWaker(Option<Waker>);
 
@@ -35,8 +37,8 @@ impl SpareWaker {
 }
 
 impl WaitingWaker {
-    /// Registers the waker of `cx`, from the spare unless it is registered already. Returns whether
-    /// it could: if not, the caller is to fill the spare and look again.
+    /// Registers the waker of `cx`, unless it is registered already, by taking it from the spare.
+    /// Returns `false` if the spare is empty: the caller must fill it and look again.
     #[must_use = "fill the spare, and look again"]
     pub(crate) fn register(&mut self, cx: &Context<'_>, spare: &mut SpareWaker) -> bool {
         if self.0.as_ref().is_some_and(|waker| waker.will_wake(cx.waker())) {

@@ -1,4 +1,4 @@
-//! Tokens that wait for room, and what can be written.
+//! Tokens that queue bytes once there is room (back-pressure), and the types that can be written.
 
 use alloc::boxed::Box;
 use alloc::string::String;
@@ -15,8 +15,8 @@ use super::waiting::SpareWaker;
 use crate::buf::{Blocks, Chunk, Closed, Line, Pipeline};
 use crate::machine::Error;
 
-/// Waits for room, then queues, once: polled again after that, it fails with
-/// [`Error::AlreadyDone`]. Made by [`Writer::write`](super::conn::Writer::write).
+/// Waits for room, then queues its payload. Made by [`Writer::write`](super::conn::Writer::write).
+/// Polled again after it is done, it fails with [`Error::AlreadyDone`].
 #[must_use = "futures do nothing unless awaited"]
 pub struct Write<'a, P> {
     socket: &'a ConnShared,
@@ -51,7 +51,8 @@ impl<P: Payload> Future for Write<'_, P> {
                 core.spend_token();
                 return Poll::Ready(Err(error));
             }
-            // Between the marks only those go on that were not waiting: hence `notify_below` too.
+            // Between the low and the high mark, a write proceeds only if none was waiting: hence
+            // the check of `notify_below`.
             let queued = channel.queued();
             let waits = channel.notify_below > 1 && queued >= channel.notify_below;
             let fits = channel.output.as_ref().is_none_or(|output| output.has_room());
@@ -92,13 +93,13 @@ impl<P: Payload> Future for Write<'_, P> {
     }
 }
 
-/// The queue of a connection, taken out for as long as something is pushed: what formats itself, or
-/// is dropped once it was copied, may be user code, and nothing of the hub is borrowed meanwhile.
-/// Goes back however that ends.
+/// The queue of a connection, taken out while a payload is pushed: formatting a value, or dropping
+/// one that was copied, may run user code, and nothing of the hub may be borrowed meanwhile. The
+/// queue is put back on drop, also after a panic.
 struct BorrowedQueue<'a> {
     socket: &'a ConnShared,
     output: Box<Outgoing>,
-    /// Bytes that were in it.
+    /// The length of the queue before the push.
     before: u64,
     blocks: Blocks,
 }
@@ -116,7 +117,7 @@ impl<'a> BorrowedQueue<'a> {
 impl Drop for BorrowedQueue<'_> {
     fn drop(&mut self) {
         self.socket.core.workspace.borrow_mut().blocks = core::mem::take(&mut self.blocks);
-        // No other writer can have queued meanwhile: the one that there is was borrowed.
+        // No other writer can have queued meanwhile: the token borrows the only one.
         let channel = &mut *self.socket.channel.borrow_mut();
         let mut output = core::mem::take(&mut self.output);
         if channel.keeps_pieces {
@@ -177,16 +178,17 @@ impl Future for Flush<'_> {
     }
 }
 
-/// What can be written: text, bytes, what a token took, `format_args!(..)`, and tuples of these.
+/// What can be written: text, bytes, what a token returned, `format_args!(..)`, and tuples of
+/// these.
 ///
-/// Small pieces are copied to what is queued already; large [`Bytes`] are queued by reference.
+/// Small pieces are copied behind what is queued already; large [`Bytes`] are queued by reference.
 pub trait Payload: sealed::Sealed {
-    /// Whether pushing it may run code that is not ours.
+    /// Whether pushing it may run user code.
     #[doc(hidden)]
     const RUNS_FOREIGN_CODE: bool = false;
 
-    /// Queues it. Called once; what is owned may be taken. (Not `push`: it would hide `Vec::push`
-    /// from everyone who imports this trait.)
+    /// Queues the payload. Called once; it may take what `self` owns. (Not named `push`: that would
+    /// hide `Vec::push` where this trait is imported.)
     #[doc(hidden)]
     fn queue_in(&mut self, pipeline: &mut Pipeline, blocks: &mut Blocks) -> Result<(), Closed>;
 }
@@ -233,7 +235,7 @@ payload! {
 
 impl sealed::Sealed for Bytes {}
 impl Payload for Bytes {
-    /// What was copied is dropped, and the owner of these bytes may be a user's type.
+    /// Bytes that were copied are dropped, and their owner may be a user's type.
     const RUNS_FOREIGN_CODE: bool = true;
 
     fn queue_in(&mut self, pipeline: &mut Pipeline, blocks: &mut Blocks) -> Result<(), Closed> {
@@ -249,8 +251,8 @@ impl Payload for fmt::Arguments<'_> {
         if pipeline.is_closing() {
             return Err(Closed);
         }
-        // A queue that is open never fails; an error is one of the value's own, and what it wrote
-        // before stands.
+        // An open queue never fails. An error comes from the value's own `fmt`; what it wrote
+        // before that stays queued.
         let _ = fmt::write(&mut pipeline.writer(blocks), *self);
         Ok(())
     }
