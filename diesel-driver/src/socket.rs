@@ -4,7 +4,6 @@ use std::io::{self, IoSlice, Read};
 use std::net::Shutdown;
 use std::time::Duration;
 
-use diesel_proto::ConnId;
 use diesel_proto::hub::embed::{Interest, WriteOutcome};
 use socket2::Socket;
 
@@ -17,17 +16,12 @@ const FLAGS: i32 = libc::MSG_NOSIGNAL;
 
 #[derive(Debug)]
 pub(crate) struct SocketStream {
-    conn: ConnId,
     registered: Registered<Socket>,
 }
 
 impl SocketStream {
-    pub(crate) fn new(conn: ConnId, registered: Registered<Socket>) -> Self {
-        SocketStream { conn, registered }
-    }
-
-    pub(crate) fn conn(&self) -> ConnId {
-        self.conn
+    pub(crate) fn new(registered: Registered<Socket>) -> Self {
+        SocketStream { registered }
     }
 
     pub(crate) fn key(&self) -> PollKey {

@@ -112,7 +112,7 @@ impl Sockets {
         let registered = registered.inspect_err(|error| {
             self.journal.own(Level::Warn, "watch", format_args!("cannot watch a socket: {error}"));
         });
-        Ok(SocketStream::new(conn, registered?))
+        Ok(SocketStream::new(registered?))
     }
 
     /// If the system does not let a stream be served, that connection is lost: no other.
@@ -143,24 +143,28 @@ impl Transport for Sockets {
         stream.send(slices)
     }
 
-    fn write_region(&mut self, stream: &mut SocketStream, _: FileRegion) -> Option<WriteOutcome> {
-        let conn = stream.conn();
-        let journal = &mut self.journal;
-        journal.own(
-            Level::Error,
-            "region",
-            format_args!("this driver cannot send regions: {conn:?} is cut"),
-        );
+    fn write_region(
+        &mut self,
+        conn: ConnId,
+        _: &mut SocketStream,
+        _: FileRegion,
+    ) -> Option<WriteOutcome> {
+        let words = format_args!("this driver cannot send regions: {conn:?} is cut");
+        self.journal.own(Level::Error, "region", words);
         None
     }
 
-    fn shut_down(&mut self, stream: &mut SocketStream) -> Result<(), Lost> {
-        self.lost(stream.conn(), stream.half_close())
+    fn shut_down(&mut self, conn: ConnId, stream: &mut SocketStream) -> Result<(), Lost> {
+        self.lost(conn, stream.half_close())
     }
 
-    fn watch(&mut self, stream: &mut SocketStream, interest: Interest) -> Result<(), Lost> {
-        let watched = stream.watch(interest);
-        self.lost(stream.conn(), watched)
+    fn watch(
+        &mut self,
+        conn: ConnId,
+        stream: &mut SocketStream,
+        interest: Interest,
+    ) -> Result<(), Lost> {
+        self.lost(conn, stream.watch(interest))
     }
 
     fn close(&mut self, now: Instant, _: ConnId, stream: Option<SocketStream>, end: End) {

@@ -4,8 +4,12 @@
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::cell::Cell;
 
+use diesel_proto::hub::embed::{
+    ConnectOutcome, Interest, Lost, Read, Ready, Streams, Transport, Write,
+};
 use diesel_proto::{
-    Actions, Cause, Endpoint, Input, Instant, LineEcho, Machine, Notice, SharedEndpoint, Workspace,
+    Actions, Address, Cause, Conn, ConnId, ConnectErrorKind, End, Endpoint, Error, Hub, Input,
+    Instant, LineEcho, Machine, Notice, Service, ServiceId, SharedEndpoint, Workspace, http1,
 };
 
 /// Counts what each thread allocates, and what of that is not freed.
@@ -53,6 +57,10 @@ fn live() -> isize {
 
 const NOW: Instant = Instant::ORIGIN;
 const BURST: usize = 600_000;
+
+/// What an idle connection may cost, table entries included: of an echo that is a fiber, and of HTTP.
+const ECHO: isize = 736;
+const HTTP: isize = 480;
 
 /// Echoes what comes; takes a part of it, and the rest when it is woken; has something to tell.
 struct Echo;
@@ -164,4 +172,102 @@ fn an_endpoint_keeps_what_has_to_be_told_until_it_is_read() {
     endpoint.wake(NOW);
     assert_eq!(endpoint.drain_notices().count(), 1);
     assert_eq!(endpoint.drain_notices().count(), 0);
+}
+
+/// Streams as large as a socket with its registration, which bring the same bytes once.
+struct Once(&'static [u8]);
+
+type Stream = [u64; 3];
+
+impl Transport for Once {
+    type Stream = Stream;
+    type Incoming = Stream;
+
+    fn read(&mut self, stream: &mut Stream) -> Read<'_> {
+        match std::mem::replace(&mut stream[0], 0) {
+            0 => Read::Nothing,
+            _ => Read::Bytes { bytes: self.0, filled: false },
+        }
+    }
+
+    fn write(&mut self, stream: &mut Stream, slices: &[&[u8]]) -> Write {
+        let n = slices.concat().len();
+        stream[1] += n as u64;
+        Write::Took(n)
+    }
+
+    fn open(&mut self, _: ConnId, stream: Stream) -> Result<Stream, Lost> {
+        Ok(stream)
+    }
+
+    fn connect(&mut self, _: ConnId, _: Address) -> Result<Stream, ConnectErrorKind> {
+        Err(ConnectErrorKind::Unsupported)
+    }
+
+    fn connected(&mut self, _: &mut Stream, _: bool) -> ConnectOutcome {
+        ConnectOutcome::Done
+    }
+
+    fn shut_down(&mut self, _: ConnId, _: &mut Stream) -> Result<(), Lost> {
+        Ok(())
+    }
+
+    fn watch(&mut self, _: ConnId, _: &mut Stream, _: Interest) -> Result<(), Lost> {
+        Ok(())
+    }
+
+    fn close(&mut self, _: Instant, _: ConnId, _: Option<Stream>, _: End) {}
+
+    fn accepts(&mut self, _: Instant, _: ServiceId, _: bool) {}
+
+    fn now(&mut self) -> Instant {
+        NOW
+    }
+}
+
+/// Bytes of the heap for each connection that is idle after one exchange: of the hub, and of the
+/// loop around it.
+fn of_each_idle_connection(service: impl Into<Service>, request: &'static [u8]) -> isize {
+    // All tables have doubled in between, and are full both times.
+    const FEW: usize = 1024;
+    let (mut hub, mut transport, mut streams) = (Hub::default(), Once(request), Streams::default());
+    let service = hub.add_service(service.into());
+    let mut exchange = || {
+        let incoming = [1, 0, 0];
+        let peer = Address::from(std::net::SocketAddr::from(([127, 0, 0, 1], 7)));
+        let conn = streams.accept_one(&mut hub, &mut transport, NOW, service, peer, incoming);
+        let conn = conn.unwrap();
+        let ready = Ready { readable: true, ..Ready::default() };
+        streams.begin_round();
+        streams.ready(&mut hub, &mut transport, NOW, conn, ready);
+        streams.turn(&mut hub, &mut transport, NOW);
+        assert!(streams.stream(conn).unwrap()[1] > 0);
+    };
+    (0..FEW).for_each(|_| exchange());
+    let before = live();
+    (0..FEW).for_each(|_| exchange());
+    (live() - before) / FEW as isize
+}
+
+#[test]
+fn an_idle_connection_of_a_fiber_is_small() {
+    async fn echo(mut conn: Conn) -> Result<(), Error> {
+        loop {
+            let line = conn.until_eol().await?;
+            conn.write(("you said: ", line)).await?;
+        }
+    }
+    let each = of_each_idle_connection(Service::new(echo), b"a line of thirty-two characters\r\n");
+    assert!(each <= ECHO, "{each} bytes each");
+}
+
+#[test]
+fn an_idle_connection_of_http_is_small() {
+    let request = b"GET /plaintext HTTP/1.1\r\nHost: x\r\n\r\n";
+    let hello = |_: http1::Request| http1::Response::text("Hello, World!");
+    let each = of_each_idle_connection(http1::Service::new(hello), request);
+    assert!(each <= HTTP, "{each} bytes each");
+    let hello = async |_: http1::Request| Ok::<_, Error>(http1::Response::text("Hello, World!"));
+    let each = of_each_idle_connection(http1::Service::new(hello), request);
+    assert!(each <= HTTP, "{each} bytes each");
 }

@@ -13,6 +13,7 @@
 //!
 //! It must never know what the bytes are, nor who borrows the blocks.
 
+use alloc::boxed::Box;
 use alloc::collections::VecDeque;
 use alloc::rc::Rc;
 use alloc::vec::Vec;
@@ -25,7 +26,7 @@ mod tests;
 ///
 /// There are two kinds, and the trait is sealed: `Vec<u8>` is [`Send`], for protocol cores;
 /// `Rc<Vec<u8>>` belongs to one thread, and can be sliced without copying, for fibers.
-pub trait Block: sealed::Sealed + Sized {
+pub trait Block: Sealed + Sized {
     /// An empty block with room for `capacity` bytes.
     fn with_capacity(capacity: usize) -> Self;
 
@@ -40,10 +41,16 @@ pub trait Block: sealed::Sealed + Sized {
 }
 
 mod sealed {
-    pub trait Sealed {}
-    impl Sealed for alloc::vec::Vec<u8> {}
-    impl Sealed for alloc::rc::Rc<alloc::vec::Vec<u8>> {}
+    pub trait Sealed {
+        /// What borrowers of such blocks keep beside them, and lend and give back likewise.
+        type Keeper: Default;
+    }
+    impl Sealed for alloc::rc::Rc<alloc::vec::Vec<u8>> {
+        type Keeper = ();
+    }
 }
+
+pub(crate) use sealed::Sealed;
 
 impl Block for Vec<u8> {
     fn with_capacity(capacity: usize) -> Self {
@@ -90,7 +97,8 @@ impl Block for Rc<Vec<u8>> {
 ///
 /// A new one owns nothing. At most [`KEEP_SMALL`](Self::KEEP_SMALL) small,
 /// [`KEEP_LARGE`](Self::KEEP_LARGE) large and [`KEEP_PINNED`](Self::KEEP_PINNED) pinned blocks of
-/// either size are kept for later: 256 KiB + 1 MiB + at the very most 4 MiB.
+/// either size are kept for later: 256 KiB + 1 MiB + at the very most 4 MiB. Pipelines give their
+/// small blocks back together with what else they need, as many again at most: 256 KiB more.
 ///
 /// # Examples
 ///
@@ -110,6 +118,10 @@ pub struct Blocks<B: Block = Vec<u8>> {
     large: Vec<B>,
     /// Given back while a chunk of them still lived; the longest waiting in front.
     pinned: VecDeque<B>,
+    /// Given back without anything in them, but for a small block each.
+    // The boxes are what is spared.
+    #[allow(clippy::vec_box)]
+    keepers: Vec<Box<B::Keeper>>,
 }
 
 impl Blocks {
@@ -138,7 +150,12 @@ impl Blocks {
 impl<B: Block> Blocks<B> {
     /// An empty free list. Allocates nothing.
     pub const fn new() -> Self {
-        Blocks { small: Vec::new(), large: Vec::new(), pinned: VecDeque::new() }
+        Blocks {
+            small: Vec::new(),
+            large: Vec::new(),
+            pinned: VecDeque::new(),
+            keepers: Vec::new(),
+        }
     }
 
     /// Lends an empty block with room for `at_least` bytes.
@@ -185,6 +202,20 @@ impl<B: Block> Blocks<B> {
             self.keep(oldest);
         }
         self.pinned.push_back(block);
+    }
+
+    /// Lends one that is as its last borrower left it.
+    #[inline]
+    pub(crate) fn lend_keeper(&mut self) -> Box<B::Keeper> {
+        self.keepers.pop().unwrap_or_default()
+    }
+
+    /// Takes one back. It may have a block, small and empty.
+    #[inline]
+    pub(crate) fn give_back_keeper(&mut self, keeper: Box<B::Keeper>) {
+        if self.keepers.len() < Blocks::KEEP_SMALL {
+            self.keepers.push(keeper);
+        }
     }
 
     /// Lets go of all blocks that are kept.

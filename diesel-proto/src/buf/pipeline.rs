@@ -15,16 +15,19 @@
 //!
 //! - A byte is copied once; twice at most, on average, where a block is compacted or another
 //!   pipeline appended.
-//! - `queue` is `None` unless there are segments, or copied bytes beyond one block. So an echoed
-//!   line allocates nothing, and a pipeline that is empty owns no memory.
+//! - What is queued is in a box, which is lent by the caller's [`Blocks`] as well, and given back as
+//!   soon as nothing is queued, with a small block if it has one. So an echoed line allocates nothing,
+//!   and a pipeline that is empty owns no memory and is small: every idle connection has one.
 //! - Nothing is queued after `close`.
 //!
-//! It must never know what the bytes mean, how they are sent, nor how much is too much: the marks
-//! for high and low water are the caller's, over [`len`](Pipeline::len).
+//! It must never know how what is queued is stored, what the bytes mean, how they are sent, nor how
+//! much is too much: the marks for high and low water are the caller's, over
+//! [`len`](Pipeline::len).
 
 mod append;
 mod offer;
 mod queue;
+mod stored;
 mod tail;
 mod taken;
 #[cfg(test)]
@@ -32,11 +35,10 @@ mod tests;
 
 use super::block::Blocks;
 use alloc::boxed::Box;
-use alloc::vec::Vec;
 use bytes::Bytes;
-use core::{fmt, mem};
-use offer::{Copied, Offer};
-use queue::{Segment, SegmentContent, SegmentQueue};
+use core::fmt;
+use queue::SegmentContent;
+use stored::Stored;
 pub use tail::Tail;
 
 /// A region of a file, or of anything else, that someone else sends.
@@ -52,7 +54,7 @@ pub struct FileRegion {
 
 /// A queue of outgoing bytes, offered as several slices for a vectored write.
 ///
-/// It is [`Send`]. While it is empty it owns no memory; it is 64 bytes itself.
+/// It is [`Send`]. While it is empty it owns no memory; it is 24 bytes itself.
 ///
 /// # Examples
 ///
@@ -76,12 +78,8 @@ pub struct FileRegion {
 /// ```
 #[derive(Default)]
 pub struct Pipeline {
-    /// The newest block of copied bytes. Without a capacity if there are none.
-    tail: Vec<u8>,
-    /// How many bytes of the oldest block of copied bytes were sent.
-    start: usize,
-    queue: Option<Box<SegmentQueue>>,
-    len: u64,
+    /// What is queued. `None` if nothing is.
+    stored: Option<Box<Stored>>,
     sent: u64,
     is_closing: bool,
 }
@@ -94,7 +92,7 @@ impl Pipeline {
 
     /// An empty pipeline. Allocates nothing.
     pub const fn new() -> Self {
-        Pipeline { tail: Vec::new(), start: 0, queue: None, len: 0, sent: 0, is_closing: false }
+        Pipeline { stored: None, sent: 0, is_closing: false }
     }
 
     /// Queues a copy of `bytes`.
@@ -102,9 +100,12 @@ impl Pipeline {
     /// # Errors
     ///
     /// [`Closed`] after [`close`](Self::close).
+    #[inline]
     pub fn push(&mut self, bytes: &[u8], blocks: &mut Blocks) -> Result<(), Closed> {
         self.check_open()?;
-        self.copy(bytes, blocks);
+        if !bytes.is_empty() {
+            self.stored(blocks).copy(bytes, blocks);
+        }
         Ok(())
     }
 
@@ -119,8 +120,7 @@ impl Pipeline {
             return self.push(&bytes, blocks);
         }
         self.check_open()?;
-        self.len = self.len.saturating_add(bytes.len() as u64);
-        self.queue().push(SegmentContent::Shared(bytes));
+        self.stored(blocks).push(bytes.len() as u64, SegmentContent::Shared(bytes));
         Ok(())
     }
 
@@ -132,8 +132,8 @@ impl Pipeline {
     pub fn push_file_region(&mut self, file_region: FileRegion) -> Result<(), Closed> {
         self.check_open()?;
         if file_region.len > 0 {
-            self.len = self.len.saturating_add(file_region.len);
-            self.queue().push(SegmentContent::FileRegion(file_region));
+            let stored = self.stored.get_or_insert_default();
+            stored.push(file_region.len, SegmentContent::FileRegion(file_region));
         }
         Ok(())
     }
@@ -172,30 +172,22 @@ impl Pipeline {
         write: impl FnOnce(&mut Tail<'_>),
     ) -> Result<(), Closed> {
         self.check_open()?;
-        if self.tail.capacity() - self.tail.len() < expected {
-            self.make_room(expected, blocks);
-        }
-        let before = self.tail.len();
-        write(&mut Tail::from(&mut self.tail));
-        let written = self.tail.len() - before;
-        self.len = self.len.saturating_add(written as u64);
-        if let Some(queue) = &mut self.queue {
-            queue.trailing += written;
-        }
-        if self.tail.is_empty() {
-            blocks.give_back(mem::take(&mut self.tail));
+        let stored = self.stored(blocks);
+        stored.push_with(expected, blocks, write);
+        if stored.len == 0 {
+            self.give_back(blocks);
         }
         Ok(())
     }
 
     /// How many bytes are queued, externals included. `u64::MAX` if there are even more.
     pub fn len(&self) -> u64 {
-        self.len
+        self.stored.as_ref().map_or(0, |stored| stored.len)
     }
 
     /// Whether nothing is queued.
     pub fn is_empty(&self) -> bool {
-        self.len == 0
+        self.len() == 0
     }
 
     /// Fills `into` with what comes next, up to the first external, and returns how many slices
@@ -208,37 +200,12 @@ impl Pipeline {
     ///
     /// Linear in the number of slices.
     pub fn slices<'a>(&'a self, into: &mut [&'a [u8]]) -> usize {
-        let mut offer = Offer { into, filled: 0 };
-        let Some(queue) = self.queue.as_deref() else {
-            if !self.is_empty() {
-                offer.add(&self.tail[self.start..]);
-            }
-            return offer.filled;
-        };
-        let blocks = queue.older.iter().chain([&self.tail]);
-        let mut copied = Copied { blocks, rest: &[], skip: self.start };
-        for segment in &queue.segments {
-            if !offer.copied(&mut copied, segment.before) {
-                return offer.filled;
-            }
-            match &segment.content {
-                SegmentContent::Shared(bytes) if offer.add(bytes) => {}
-                _ => return offer.filled,
-            }
-        }
-        offer.copied(&mut copied, queue.trailing);
-        offer.filled
+        self.stored.as_ref().map_or(0, |stored| stored.slices(into))
     }
 
     /// The external that comes next, or what is left of it; `None` if bytes come next, or nothing.
     pub fn file_region(&self) -> Option<FileRegion> {
-        let queue = self.queue.as_ref().filter(|queue| queue.taken == 0)?;
-        match queue.segments.front()? {
-            Segment { before: 0, content: SegmentContent::FileRegion(file_region) } => {
-                Some(*file_region)
-            }
-            _ => None,
-        }
+        self.stored.as_ref()?.file_region()
     }
 
     /// Drops the first `n` bytes, which were sent. Returns how many it dropped: fewer if there are
@@ -262,65 +229,14 @@ impl Pipeline {
         &mut self,
         n: u64,
         blocks: &mut Blocks,
-        mut done: impl FnMut(Bytes),
+        done: impl FnMut(Bytes),
     ) -> u64 {
-        if self.queue.is_none() && n >= self.len {
-            // Everything was sent, and it was one block.
-            let n = mem::take(&mut self.len);
-            self.sent = self.sent.saturating_add(n);
-            self.start = 0;
-            blocks.give_back(mem::take(&mut self.tail));
-            return n;
-        }
-        let n = n.min(self.len);
-        let mut left = n;
-        if let Some(queue) = &mut self.queue {
-            let taken = queue.taken.min(left);
-            queue.taken -= taken;
-            left -= taken;
-        }
-        while left > 0 {
-            let most = usize::try_from(left).unwrap_or(usize::MAX);
-            let Some(queue) = self.queue.as_deref_mut() else {
-                self.drop_copied(most, blocks);
-                left = 0;
-                break;
-            };
-            let Some(segment) = queue.segments.front_mut() else {
-                queue.trailing = queue.trailing.saturating_sub(most);
-                self.drop_copied(most, blocks);
-                left = 0;
-                break;
-            };
-            if segment.before > 0 {
-                let n = most.min(segment.before);
-                segment.before -= n;
-                left -= n as u64;
-                self.drop_copied(n, blocks);
-                continue;
-            }
-            let is_file_region = matches!(segment.content, SegmentContent::FileRegion(_));
-            if is_file_region && left < n {
-                // Bytes were sent; this was not among them.
-                break;
-            }
-            let (count, is_done) = segment.content.advance(left);
-            left -= count;
-            if is_done {
-                let sent = queue.segments.pop_front();
-                if let Some(Segment { content: SegmentContent::Shared(bytes), .. }) = sent {
-                    done(bytes);
-                }
-            }
-            if is_file_region {
-                break;
-            }
-        }
-        let n = n - left;
+        let Some(stored) = &mut self.stored else { return 0 };
+        let n = stored.advance(n, blocks, done);
         self.sent = self.sent.saturating_add(n);
-        // If there is more than a u64 can count, we have to count again.
-        self.len = if self.len == u64::MAX { self.count() } else { self.len - n };
-        self.queue.take_if(|queue| queue.is_needless());
+        if stored.len == 0 {
+            self.give_back(blocks);
+        }
         n
     }
 
@@ -331,18 +247,11 @@ impl Pipeline {
     }
 
     /// As [`clear`](Self::clear), but hands what was queued by reference to `done`.
-    pub(crate) fn clear_with(&mut self, blocks: &mut Blocks, mut done: impl FnMut(Bytes)) {
-        if let Some(queue) = self.queue.take() {
-            queue.older.into_iter().for_each(|block| blocks.give_back(block));
-            for segment in queue.segments {
-                if let SegmentContent::Shared(bytes) = segment.content {
-                    done(bytes);
-                }
-            }
+    pub(crate) fn clear_with(&mut self, blocks: &mut Blocks, done: impl FnMut(Bytes)) {
+        if let Some(stored) = &mut self.stored {
+            stored.clear(blocks, done);
+            self.give_back(blocks);
         }
-        blocks.give_back(mem::take(&mut self.tail));
-        self.start = 0;
-        self.len = 0;
     }
 
     /// Drops what was queued last, down to `keep` bytes, but nothing that was
@@ -352,32 +261,11 @@ impl Pipeline {
     ///
     /// Linear in the number of blocks, slices and externals that are dropped.
     pub fn truncate(&mut self, keep: u64, blocks: &mut Blocks) -> u64 {
-        let mut excess = self.len.saturating_sub(keep.max(self.taken()));
-        let dropped = excess;
-        while excess > 0 {
-            let most = usize::try_from(excess).unwrap_or(usize::MAX);
-            let trailing = self.trailing().min(most);
-            if trailing > 0 {
-                self.drop_newest(trailing, blocks);
-                excess -= trailing as u64;
-                continue;
-            }
-            let Some(queue) = self.queue.as_deref_mut() else { break };
-            let Some(mut segment) = queue.segments.pop_back() else { break };
-            let n = segment.content.truncate(excess);
-            excess -= n;
-            match segment.content.len() {
-                0 => queue.trailing = segment.before,
-                _ => queue.segments.push_back(segment),
-            }
+        let Some(stored) = &mut self.stored else { return 0 };
+        let dropped = stored.truncate(keep, blocks);
+        if stored.len == 0 {
+            self.give_back(blocks);
         }
-        self.len = if self.len == u64::MAX { self.count() } else { self.len - dropped };
-        let has_older = self.queue.as_ref().is_some_and(|queue| !queue.older.is_empty());
-        if !has_older && self.tail.len() == self.start {
-            self.start = 0;
-            blocks.give_back(mem::take(&mut self.tail));
-        }
-        self.queue.take_if(|queue| queue.is_needless());
         dropped
     }
 
@@ -405,128 +293,22 @@ impl Pipeline {
         if self.is_closing { Err(Closed) } else { Ok(()) }
     }
 
-    /// The queue, which from now on counts the trailing bytes.
-    fn queue(&mut self) -> &mut SegmentQueue {
-        self.queue.get_or_insert_with(|| {
-            let trailing = self.tail.len() - self.start;
-            Box::new(SegmentQueue { trailing, ..SegmentQueue::default() })
-        })
-    }
-
-    /// How many copied bytes come after the last segment.
-    fn trailing(&self) -> usize {
-        match &self.queue {
-            Some(queue) => queue.trailing,
-            None => self.tail.len() - self.start,
-        }
-    }
-
-    /// Copies bytes behind those that were copied before. The first block is small if that is
-    /// enough; if it is not, what follows is written into large ones.
-    // Every write comes through here: what usually happens is inlined, the rest is not.
+    /// Where to queue something: it is to be [given back](Self::give_back) if nothing is.
     #[inline(always)]
-    fn copy(&mut self, bytes: &[u8], blocks: &mut Blocks) {
-        self.len = self.len.saturating_add(bytes.len() as u64);
-        if self.queue.is_none() && self.tail.capacity() - self.tail.len() >= bytes.len() {
-            self.tail.extend_from_slice(bytes);
-        } else {
-            self.copy_in_blocks(bytes, blocks);
+    fn stored(&mut self, blocks: &mut Blocks) -> &mut Stored {
+        if self.stored.is_none() {
+            self.stored = Some(blocks.lend_keeper());
         }
+        self.stored.get_or_insert_default()
     }
 
-    #[inline(never)]
-    fn copy_in_blocks(&mut self, mut bytes: &[u8], blocks: &mut Blocks) {
-        self.compact(bytes.len());
-        while !bytes.is_empty() {
-            if self.tail.len() == self.tail.capacity() {
-                if self.tail.is_empty() {
-                    self.tail = blocks.lend(bytes.len().min(Blocks::LARGE));
-                } else {
-                    self.seal(blocks.lend(Blocks::LARGE));
-                }
-            }
-            let (now, later) =
-                bytes.split_at(bytes.len().min(self.tail.capacity() - self.tail.len()));
-            self.tail.extend_from_slice(now);
-            if let Some(queue) = &mut self.queue {
-                queue.trailing += now.len();
-            }
-            bytes = later;
+    /// Nothing is queued any more.
+    #[inline]
+    fn give_back(&mut self, blocks: &mut Blocks) {
+        if let Some(stored) = self.stored.take() {
+            debug_assert!(stored.is_as_new());
+            blocks.give_back_keeper(stored);
         }
-    }
-
-    /// Room for `n` bytes in one piece, behind those that were copied before.
-    #[inline(never)]
-    fn make_room(&mut self, n: usize, blocks: &mut Blocks) {
-        self.compact(n);
-        if self.tail.capacity() - self.tail.len() >= n {
-            return;
-        }
-        if self.tail.is_empty() {
-            self.tail = blocks.lend(n);
-        } else {
-            self.seal(blocks.lend(n.max(Blocks::LARGE)));
-        }
-    }
-
-    /// Makes room for `n` bytes at the end of the only block of copied bytes, if at least half of
-    /// what is in it was sent. Moves fewer bytes than were sent since it was last done.
-    fn compact(&mut self, n: usize) {
-        let is_only = self.queue.as_ref().is_none_or(|queue| queue.older.is_empty());
-        let unsent = self.tail.len() - if is_only { self.start } else { 0 };
-        let fits_behind = |len: usize| self.tail.capacity() - len >= n;
-        if is_only && !fits_behind(self.tail.len()) && fits_behind(unsent) && self.start >= unsent {
-            self.tail.copy_within(self.start.., 0);
-            self.tail.truncate(unsent);
-            self.start = 0;
-        }
-    }
-
-    /// Puts `next` in the place of the newest block, which becomes an older one.
-    fn seal(&mut self, next: Vec<u8>) {
-        self.queue();
-        let full = mem::replace(&mut self.tail, next);
-        self.queue().older.push_back(full);
-    }
-
-    /// Drops the last `n` copied bytes, all of which come after the last segment, and gives back the
-    /// blocks that held nothing else.
-    fn drop_newest(&mut self, mut n: usize, blocks: &mut Blocks) {
-        if let Some(queue) = &mut self.queue {
-            queue.trailing -= n;
-        }
-        while n >= self.tail.len() {
-            let Some(older) = self.queue.as_mut().and_then(|queue| queue.older.pop_back()) else {
-                break;
-            };
-            n -= self.tail.len();
-            blocks.give_back(mem::replace(&mut self.tail, older));
-        }
-        self.tail.truncate(self.tail.len() - n);
-    }
-
-    /// Gives back the blocks of copied bytes that `n` more sent bytes complete.
-    fn drop_copied(&mut self, mut n: usize, blocks: &mut Blocks) {
-        loop {
-            let oldest = self.queue.as_ref().and_then(|queue| queue.older.front());
-            let unsent = oldest.unwrap_or(&self.tail).len() - self.start;
-            if n < unsent {
-                self.start += n;
-                return;
-            }
-            n -= unsent;
-            self.start = 0;
-            match self.queue.as_mut().and_then(|queue| queue.older.pop_front()) {
-                Some(block) => blocks.give_back(block),
-                None => return blocks.give_back(mem::take(&mut self.tail)),
-            }
-        }
-    }
-
-    fn count(&self) -> u64 {
-        let segments = self.queue.iter().flat_map(|queue| &queue.segments);
-        let copied = self.taken().saturating_add(self.trailing() as u64);
-        segments.map(Segment::len).fold(copied, u64::saturating_add)
     }
 }
 
@@ -544,7 +326,7 @@ impl fmt::Write for PipelineWriter<'_> {
 impl fmt::Debug for Pipeline {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Pipeline")
-            .field("len", &self.len)
+            .field("len", &self.len())
             .field("sent", &self.sent)
             .field("is_closing", &self.is_closing)
             .finish_non_exhaustive()

@@ -60,14 +60,16 @@ pub(crate) struct Channel {
     pub(crate) moved: u64,
     /// Bytes that were queued in the stream below when the machine last looked.
     pub(crate) below: u64,
-    /// The writer waits until fewer bytes than this are queued. Zero: it does not wait.
-    pub(crate) notify_below: u64,
     pub(crate) reader: WaitingWaker,
-    pub(crate) writer: WaitingWaker,
+    /// Boxed, because most writers never wait. Kept once one has, so that the next wait allocates
+    /// nothing.
+    blocked: Option<Box<Blocked>>,
     /// Boxed, because hardly any connection is watched: this keeps the others small.
     pub(crate) watched: Option<Box<Watched>>,
-    /// Why our side closes, or why the connection broke.
-    pub(crate) closing: Option<Cause>,
+    /// Why our side closes, or why the connection broke, if `is_closing`. Boxed, because it is set
+    /// once.
+    cause: Option<Box<Cause>>,
+    is_closing: bool,
     /// When closing: close at once, and drop what is queued.
     pub(crate) aborts: bool,
     /// When closing: reset once everything queued is sent.
@@ -135,8 +137,18 @@ pub(crate) struct Watched {
     pub(crate) watcher: WaitingWaker,
     /// The traffic at which the call last marked the connection as in step.
     pub(crate) in_step: ByteCounts,
+    /// Why the connection could not be made.
+    connect_error: Option<ConnectErrorKind>,
     /// The machine that takes over next.
     successor: Option<Box<dyn Machine>>,
+}
+
+/// What the writer waits for.
+#[derive(Default)]
+pub(crate) struct Blocked {
+    /// The writer waits until fewer bytes than this are queued. Zero: it does not wait.
+    pub(crate) notify_below: u64,
+    pub(crate) writer: WaitingWaker,
 }
 
 /// Numbers of bytes that went through the handles of a connection.
@@ -159,7 +171,8 @@ pub(crate) enum Holder {
 pub(crate) enum ConnectState {
     No,
     Yes,
-    Failed(ConnectErrorKind),
+    /// Why is in `watched`.
+    Failed,
 }
 
 impl Channel {
@@ -169,12 +182,12 @@ impl Channel {
             output: None,
             moved: 0,
             below: 0,
-            notify_below: 0,
             reader: WaitingWaker::default(),
-            writer: WaitingWaker::default(),
+            blocked: None,
             watched: None,
             write_failed: false,
-            closing: None,
+            cause: None,
+            is_closing: false,
             aborts: false,
             cuts: false,
             half_closed: false,
@@ -187,6 +200,15 @@ impl Channel {
             reader_dropped: false,
             writer_dropped: false,
             keeps_pieces: false,
+        }
+    }
+
+    /// As new, in the memory of this one.
+    pub(crate) fn renew(&mut self) {
+        let former = core::mem::replace(self, Channel::new(ConnectState::No));
+        (self.cause, self.blocked) = (former.cause, former.blocked);
+        if let Some(blocked) = &mut self.blocked {
+            **blocked = Blocked::default();
         }
     }
 
@@ -232,6 +254,33 @@ impl Channel {
         self.unmoved().saturating_add(self.below)
     }
 
+    /// The writer waits until fewer bytes are queued; zero: it does not wait for that.
+    #[inline]
+    pub(crate) fn notify_below(&self) -> u64 {
+        self.blocked.as_ref().map_or(0, |blocked| blocked.notify_below)
+    }
+
+    /// How the writer waits, to be changed.
+    pub(crate) fn blocked(&mut self) -> &mut Blocked {
+        self.blocked.get_or_insert_default()
+    }
+
+    #[must_use = "wake it when nothing is borrowed"]
+    pub(crate) fn take_writer(&mut self) -> Option<Waker> {
+        self.blocked.as_mut()?.writer.take()
+    }
+
+    /// The connection could not be made.
+    pub(crate) fn fail_to_connect(&mut self, kind: ConnectErrorKind) {
+        self.connecting = ConnectState::Failed;
+        self.watched.get_or_insert_default().connect_error = Some(kind);
+    }
+
+    /// Why the connection could not be made, if that is so.
+    pub(crate) fn connect_error(&self) -> Option<ConnectErrorKind> {
+        self.watched.as_ref().filter(|_| self.connecting == ConnectState::Failed)?.connect_error
+    }
+
     #[must_use = "wake it when nothing is borrowed"]
     pub(crate) fn take_watcher(&mut self) -> Option<Waker> {
         self.watched.as_mut()?.watcher.take()
@@ -260,12 +309,35 @@ impl Channel {
 
     /// Why the connection broke, if it did.
     pub(crate) fn broken(&self) -> Option<Cause> {
-        self.closing.filter(|_| self.is_broken)
+        self.closing().filter(|_| self.is_broken)
+    }
+
+    /// Whether our side closes, or nothing goes any more.
+    #[inline]
+    pub(crate) fn is_closing(&self) -> bool {
+        self.is_closing
+    }
+
+    /// Why our side closes, or why nothing goes any more.
+    #[inline]
+    pub(crate) fn closing(&self) -> Option<Cause> {
+        self.cause.as_deref().copied().filter(|_| self.is_closing)
+    }
+
+    /// Another cause than the one before.
+    pub(crate) fn set_closing(&mut self, cause: Cause) {
+        match &mut self.cause {
+            Some(former) => **former = cause,
+            None => self.cause = Some(Box::new(cause)),
+        }
+        self.is_closing = true;
     }
 
     /// Closes our side. The first cause stands.
     pub(crate) fn close_with(&mut self, cause: Cause) {
-        self.closing.get_or_insert(cause);
+        if !self.is_closing {
+            self.set_closing(cause);
+        }
         self.half_closed = true;
     }
 
@@ -274,7 +346,7 @@ impl Channel {
     pub(crate) fn break_off(&mut self, cause: Cause) -> [Option<Waker>; 3] {
         self.is_broken = true;
         self.close_with(cause);
-        [self.reader.take(), self.writer.take(), self.take_watcher()]
+        [self.reader.take(), self.take_writer(), self.take_watcher()]
     }
 }
 

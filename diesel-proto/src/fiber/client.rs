@@ -522,7 +522,7 @@ fn poll_gone(
     let mut spare = SpareWaker::default();
     loop {
         let mut channel = socket.channel.borrow_mut();
-        let closing = channel.closing;
+        let closing = channel.closing();
         if let Some(cause) = closing.or(channel.eof.then_some(Cause::PeerClosed)) {
             return Poll::Ready(cause);
         }

@@ -372,12 +372,12 @@ impl Future for Connect {
         let mut spare = SpareWaker::default();
         let outcome = loop {
             let mut channel = connecting.socket().channel.borrow_mut();
+            if let Some(kind) = channel.connect_error() {
+                break Err(ConnectError { address: *address, kind }.into());
+            }
             let (state, broken) = (channel.connecting, channel.broken());
             break match (state, broken) {
-                (ConnectState::Failed(kind), _) => {
-                    Err(ConnectError { address: *address, kind }.into())
-                }
-                (ConnectState::No, _) => {
+                (ConnectState::No | ConnectState::Failed, _) => {
                     drop(channel);
                     Ok(connecting)
                 }
@@ -385,7 +385,7 @@ impl Future for Connect {
                 (ConnectState::Yes, None) if core.forbids_waiting(core.now.get()) => {
                     Err(Error::Shutdown)
                 }
-                (ConnectState::Yes, None) if channel.writer.register(cx, &mut spare) => {
+                (ConnectState::Yes, None) if channel.blocked().writer.register(cx, &mut spare) => {
                     drop(channel);
                     *conn = Some(connecting);
                     return Poll::Pending;
@@ -409,6 +409,6 @@ impl Core {
         &self,
         future: impl Future<Output = Result<(), Error>> + 'static,
     ) -> Result<crate::hub::FiberId, Error> {
-        self.add_fiber(Role::Spawned, future).map_err(Error::Limit)
+        self.add_fiber(Role::Spawned, Box::pin(future)).map_err(Error::Limit)
     }
 }

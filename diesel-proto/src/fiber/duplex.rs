@@ -132,7 +132,7 @@ impl Duplex {
         let channel = socket.channel.get_mut();
         channel.input.clear(&mut socket.core.slices.borrow_mut());
         socket.core.drop_output(channel, None);
-        *channel = Channel::new(ConnectState::No);
+        channel.renew();
         *socket.dirty.get_mut() = false;
         true
     }
@@ -267,7 +267,7 @@ impl fmt::Debug for Duplex {
 impl ConnShared {
     #[inline]
     pub(super) fn receive(&self, channel: &mut Channel, bytes: &[u8]) {
-        if channel.reader_dropped || channel.closing.is_some() {
+        if channel.reader_dropped || channel.is_closing() {
             return;
         }
         channel.input.push(bytes, &mut self.core.slices.borrow_mut());
@@ -284,7 +284,7 @@ impl ConnShared {
     pub(super) fn fail_writing(&self, channel: &mut Channel) {
         channel.write_failed = true;
         self.core.drop_output(channel, None);
-        self.core.put_off(channel.writer.take());
+        self.core.put_off(channel.take_writer());
     }
 
     pub(super) fn break_off(&self, channel: &mut Channel, cause: Cause) {
@@ -312,13 +312,13 @@ impl ConnShared {
 
     pub(super) fn sent_below(&self, channel: &mut Channel, queued: u64) -> u64 {
         channel.below = queued;
-        if channel.notify_below > queued {
-            channel.notify_below = 0;
-            self.core.put_off(channel.writer.take());
+        if channel.notify_below() > queued {
+            channel.blocked().notify_below = 0;
+            self.core.put_off(channel.take_writer());
         }
         // Even if no writer waits: a later write must not see an outdated number above the mark.
         let low = self.config.low_water.min(self.config.high_water.saturating_sub(1));
-        match channel.notify_below {
+        match channel.notify_below() {
             0 if queued > low => low.saturating_add(1),
             asked => asked,
         }

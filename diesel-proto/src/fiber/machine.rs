@@ -30,8 +30,9 @@ use crate::hub::{Core, HandlerFuture, Making, Role};
 use crate::machine::{Actions, Cause, Input, Machine, Nested};
 use crate::time::Instant;
 
-/// Calls a handler with its connection and returns its future.
-pub(crate) type StartHandler = Rc<dyn Fn(Conn) -> HandlerFuture>;
+/// Calls a handler with its connection and returns its future. One word, because every connection
+/// has room for it.
+pub(crate) type StartHandler = Rc<Box<dyn Fn(Conn) -> HandlerFuture>>;
 
 /// Moves bytes between a stream and the handle of a fiber.
 pub(crate) struct FiberMachine {
@@ -91,7 +92,7 @@ impl FiberMachine {
             let writer = {
                 let channel = &mut *self.socket().channel.borrow_mut();
                 channel.connecting = ConnectState::No;
-                channel.writer.take()
+                channel.take_writer()
             };
             return self.core().put_off(writer);
         };
@@ -117,14 +118,14 @@ impl FiberMachine {
         let socket = &**self.duplex.socket();
         socket.dirty.set(false);
         let channel = &mut *socket.channel.borrow_mut();
-        if let (true, Some(cause)) = (channel.aborts, channel.closing) {
+        if let (true, Some(cause)) = (channel.aborts, channel.closing()) {
             let (queue, blocks) = actions.queue();
             socket.core.clear_into(queue, blocks);
             socket.core.drop_output(channel, Some(blocks));
             return actions.abort(cause);
         }
         socket.move_output(channel, actions);
-        if let Some(cause) = channel.closing {
+        if let Some(cause) = channel.closing() {
             match channel.cuts {
                 true => actions.cut(cause),
                 false => actions.close_and_amend(cause, channel.handled),
@@ -139,7 +140,7 @@ impl FiberMachine {
         let socket = &**self.duplex.socket();
         let channel = &mut *socket.channel.borrow_mut();
         if let (ConnectState::Yes, Cause::Connect(kind)) = (channel.connecting, cause) {
-            channel.connecting = ConnectState::Failed(kind);
+            channel.fail_to_connect(kind);
         }
         socket.break_off(channel, cause);
     }
@@ -198,7 +199,7 @@ impl Machine for FiberMachine {
                 // stands.
                 let aborted = {
                     let channel = self.socket().channel.borrow();
-                    channel.closing.filter(|_| channel.aborts)
+                    channel.closing().filter(|_| channel.aborts)
                 };
                 aborted.into_iter().for_each(|cause| actions.abort(cause));
                 self.break_off(cause);
@@ -231,7 +232,7 @@ impl Machine for FiberMachine {
 impl Drop for FiberMachine {
     /// The stream is gone. The handle may still exist; its tokens fail from now on.
     fn drop(&mut self) {
-        let closing = self.socket().channel.borrow().closing;
+        let closing = self.socket().channel.borrow().closing();
         self.break_off(closing.unwrap_or(Cause::Done));
         let successor = self.socket().channel.borrow_mut().take_successor();
         drop(successor);
@@ -249,7 +250,7 @@ fn duplex(making: &Making, connecting: ConnectState) -> Duplex {
 }
 
 fn pause_or_not(socket: &ConnShared, channel: &mut Channel, actions: &mut Actions<'_>) {
-    let dropped = channel.reader_dropped || channel.closing.is_some();
+    let dropped = channel.reader_dropped || channel.is_closing();
     if dropped && !channel.input.is_empty() {
         channel.input.clear(&mut socket.core.slices.borrow_mut());
     }

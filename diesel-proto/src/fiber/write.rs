@@ -54,14 +54,14 @@ impl<P: Payload> Future for Write<'_, P> {
             // Between the low and the high mark, a write proceeds only if none was waiting: hence
             // the check of `notify_below`.
             let queued = channel.queued();
-            let waits = channel.notify_below > 1 && queued >= channel.notify_below;
+            let waits = channel.notify_below() > 1 && queued >= channel.notify_below();
             let fits = channel.output.as_ref().is_none_or(|output| output.has_room());
             if queued == 0 || (queued < socket.config.high_water && !waits && fits) {
                 break channel;
             }
             let low = socket.config.low_water.min(socket.config.high_water.saturating_sub(1));
-            channel.notify_below = low.saturating_add(1);
-            if channel.writer.register(cx, &mut spare) {
+            channel.blocked().notify_below = low.saturating_add(1);
+            if channel.blocked().writer.register(cx, &mut spare) {
                 drop(channel);
                 core.look_at(socket);
                 return Poll::Pending;
@@ -164,8 +164,8 @@ impl Future for Flush<'_> {
             if channel.queued() == 0 {
                 break Ok(());
             }
-            channel.notify_below = 1;
-            if channel.writer.register(cx, &mut spare) {
+            channel.blocked().notify_below = 1;
+            if channel.blocked().writer.register(cx, &mut spare) {
                 drop(channel);
                 core.look_at(self.socket);
                 return Poll::Pending;

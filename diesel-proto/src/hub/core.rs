@@ -9,7 +9,6 @@ use alloc::collections::VecDeque;
 use alloc::rc::Rc;
 use alloc::vec::Vec;
 use core::cell::{Cell, RefCell};
-use core::future::Future;
 use core::task::{Context, Poll, Waker};
 
 use bytes::Bytes;
@@ -24,7 +23,7 @@ use super::id::{HubTag, Key, KeyedTable};
 use super::idle::IdleQueue;
 use super::machine_ctx::MachineCtx;
 use super::random::{HubRandom, Seed};
-use super::service::Making;
+use super::service::{HandlerFuture, Making};
 use super::stream::{MachineStream, Stream, StreamState, Top};
 use super::wake::ReadyQueue;
 use super::{Action, Config, Counters, Inner};
@@ -388,13 +387,9 @@ impl Core {
     }
 
     /// Adds a fiber and makes it ready.
-    pub(crate) fn add_fiber(
-        &self,
-        role: Role,
-        future: impl Future<Output = Result<(), Error>> + 'static,
-    ) -> Result<FiberId, Limit> {
+    pub(crate) fn add_fiber(&self, role: Role, future: HandlerFuture) -> Result<FiberId, Limit> {
         self.check_fibers(&role)?;
-        let key = self.insert_fiber(Fiber::new(role, Box::pin(future)));
+        let key = self.insert_fiber(Fiber::new(role, future));
         self.wake_fiber(key.index);
         Ok(key.into())
     }

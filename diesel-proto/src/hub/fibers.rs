@@ -275,11 +275,11 @@ impl Core {
             let channel = &mut *socket.channel.borrow_mut();
             channel.handled = false;
             if let (Some(Cause::Done | Cause::PeerClosed), false, Some(cause)) =
-                (channel.closing, channel.aborts, cause)
+                (channel.closing(), channel.aborts, cause)
             {
-                channel.closing = Some(cause);
+                channel.set_closing(cause);
             }
-            tells_cause = channel.closing.is_some() && channel.closing == cause;
+            tells_cause = channel.closing().is_some() && channel.closing() == cause;
         }
         // The close may have waited for this.
         self.look_at(socket);

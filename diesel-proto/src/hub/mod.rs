@@ -232,7 +232,7 @@ impl Hub {
         F: LoopBody<Kind> + 'static,
     {
         let ctx = self.ctx();
-        self.core.add_fiber(Role::Loop, async move { body(ctx).await })
+        self.core.add_fiber(Role::Loop, Box::pin(async move { body(ctx).await }))
     }
 
     /// What belongs to no connection, for use by fibers of this hub.

@@ -156,10 +156,10 @@ where
     H: ConnHandler<Kind> + 'static,
 {
     let handler = Rc::new(handler);
-    Rc::new(move |conn| {
+    Rc::new(Box::new(move |conn| {
         let handler = Rc::clone(&handler);
         Box::pin(async move { handler(conn).await })
-    })
+    }))
 }
 
 impl fmt::Debug for Service {

@@ -493,6 +493,6 @@ mod tests {
     #[cfg(target_pointer_width = "64")]
     fn a_stream_of_a_machine_is_small() {
         assert!(size_of::<(u32, Stream)>() <= 80);
-        assert!(size_of::<MachineStream>() <= 208);
+        assert!(size_of::<MachineStream>() <= 136);
     }
 }

@@ -11,8 +11,8 @@
 
 use alloc::boxed::Box;
 
-use super::contract::Fate;
 use super::contract::{Actions, Input, Machine, StreamControl, Workspace};
+use super::contract::{Fate, Inbound};
 use super::reason::Cause;
 use super::upgradable::Upgradable;
 use crate::buf::Buffer;
@@ -25,26 +25,11 @@ pub(crate) struct Attached<M> {
     /// Boxed: of ten thousand connections few leave bytes, and each is this much smaller. Never
     /// empty.
     rest: Option<Box<Buffer>>,
-    inbound: Inbound,
-}
-
-/// The state of the peer's side.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Inbound {
-    Open,
-    /// It ended, but bytes before the end are not taken yet, or reading is paused.
-    Ending,
-    Ended,
 }
 
 impl<M: Machine> Attached<M> {
     pub(crate) fn new(machine: M) -> Self {
-        Attached {
-            machine: Upgradable::First(machine),
-            flow: StreamControl::new(),
-            rest: None,
-            inbound: Inbound::Open,
-        }
+        Attached { machine: Upgradable::First(machine), flow: StreamControl::new(), rest: None }
     }
 
     /// Offers what arrived before this machine took over, and keeps what it does not take.
@@ -75,7 +60,7 @@ impl<M: Machine> Attached<M> {
         workspace: &mut Workspace,
     ) -> usize {
         match input {
-            Input::Bytes(bytes) if self.flow.is_closing() || self.inbound != Inbound::Open => {
+            Input::Bytes(bytes) if self.flow.is_closing() || self.flow.inbound != Inbound::Open => {
                 return bytes.len();
             }
             Input::Bytes(_) if !self.wants_input() => {}
@@ -97,7 +82,7 @@ impl<M: Machine> Attached<M> {
 
     /// Whether bytes are welcome.
     pub(crate) fn wants_input(&self) -> bool {
-        self.inbound == Inbound::Open
+        self.flow.inbound == Inbound::Open
             && !self.flow.is_closing()
             && !self.flow.paused
             && self.rest.is_none()
@@ -116,7 +101,7 @@ impl<M: Machine> Attached<M> {
         bytes: &[u8],
         workspace: &mut Workspace,
     ) -> usize {
-        if self.flow.is_closing() || self.inbound != Inbound::Open {
+        if self.flow.is_closing() || self.flow.inbound != Inbound::Open {
             return bytes.len();
         }
         if !self.wants_input() {
@@ -134,20 +119,20 @@ impl<M: Machine> Attached<M> {
     }
 
     pub(crate) fn eof(&mut self, now: Instant, workspace: &mut Workspace) {
-        if self.inbound == Inbound::Open {
-            self.inbound = Inbound::Ending;
+        if self.flow.inbound == Inbound::Open {
+            self.flow.inbound = Inbound::Ending;
             self.offer_rest(now, workspace);
         }
     }
 
     /// The stream is gone, both ways, for this cause.
     pub(crate) fn cut(&mut self, now: Instant, cause: Cause, workspace: &mut Workspace) {
-        self.inbound = Inbound::Ended;
+        self.flow.inbound = Inbound::Ended;
         self.drop_rest(workspace);
         if !self.flow.is_closing() {
             self.step(now, Input::Cut(cause), workspace);
         } else if self.flow.is_destroyed_by_reset() {
-            self.flow.fate = Fate::Closing(cause);
+            self.flow.fate = Fate::Closing(Box::new(cause));
         }
         self.flow.abort_with(cause, &mut workspace.blocks);
         self.offer_rest(now, workspace);
@@ -167,7 +152,7 @@ impl<M: Machine> Attached<M> {
         if self.flow.write_failed {
             return;
         }
-        if self.flow.is_closing() || self.inbound == Inbound::Ended {
+        if self.flow.is_closing() || self.flow.inbound == Inbound::Ended {
             // Nothing goes any more, either way.
             return self.cut(now, Cause::Reset, workspace);
         }
@@ -181,7 +166,7 @@ impl<M: Machine> Attached<M> {
 
     /// Whether nothing goes any more, either way: a write failed, and the peer has ended its side.
     pub(crate) fn is_dead(&self) -> bool {
-        self.flow.write_failed && self.inbound == Inbound::Ended
+        self.flow.write_failed && self.flow.inbound == Inbound::Ended
     }
 
     pub(crate) fn sent(&mut self, now: Instant, n: u64, workspace: &mut Workspace) {
@@ -269,8 +254,8 @@ impl<M: Machine> Attached<M> {
             }
         }
         let open = !self.flow.paused && !self.flow.is_closing();
-        if open && self.rest.is_none() && self.inbound == Inbound::Ending {
-            self.inbound = Inbound::Ended;
+        if open && self.rest.is_none() && self.flow.inbound == Inbound::Ending {
+            self.flow.inbound = Inbound::Ended;
             self.step(now, Input::Eof, workspace);
         }
         if self.flow.is_closing() {

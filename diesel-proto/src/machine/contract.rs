@@ -25,6 +25,7 @@ use core::fmt;
 use bytes::Bytes;
 
 use super::notice::Notice;
+use super::reason::CommonReason;
 use super::reason::{Cause, Deadline, End, Reason};
 use crate::buf::{Blocks, Buffer, Closed, FileRegion, Pipeline};
 use crate::time::Instant;
@@ -144,10 +145,22 @@ pub struct StreamControl {
     pub(crate) fate: Fate,
     /// How it closes, when it does.
     manner: CloseManner,
+    /// Its machine's caller keeps account of this here, where it takes no room of its own.
+    pub(crate) inbound: Inbound,
     /// When closing: the machine may still say a better cause.
     pub(crate) awaits_cause: bool,
     /// Bytes that are queued below, if this is the stream of an inner machine.
     pub(crate) below: u64,
+}
+
+/// The state of the peer's side.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) enum Inbound {
+    #[default]
+    Open,
+    /// It ended, but bytes before the end are not taken yet, or reading is paused.
+    Ending,
+    Ended,
 }
 
 /// How a stream closes. A later one is more than an earlier one.
@@ -171,17 +184,17 @@ pub(crate) enum Ending {
 }
 
 /// A stream has a deadline until it has an end.
-#[derive(Debug)]
+///
+/// Every idle stream has one of these, so it is 16 bytes: what is rare, or comes once, is boxed.
+#[derive(Debug, Default)]
 pub(crate) enum Fate {
-    Open(Option<Deadline>),
+    #[default]
+    Open,
+    Deadline(Instant, CommonReason),
+    /// Of the application's.
+    NamedDeadline(Box<Deadline>),
     /// `output` is closing.
-    Closing(Cause),
-}
-
-impl Default for Fate {
-    fn default() -> Self {
-        Fate::Open(None)
-    }
+    Closing(Box<Cause>),
 }
 
 impl StreamControl {
@@ -193,8 +206,9 @@ impl StreamControl {
             paused: false,
             shutting_down: false,
             write_failed: false,
-            fate: Fate::Open(None),
+            fate: Fate::Open,
             manner: CloseManner::InOrder,
+            inbound: Inbound::Open,
             awaits_cause: false,
             below: 0,
         }
@@ -207,9 +221,10 @@ impl StreamControl {
 
     /// The deadline that is set. None once the stream is to be closed.
     pub fn deadline(&self) -> Option<Deadline> {
-        match self.fate {
-            Fate::Open(deadline) => deadline,
-            Fate::Closing(_) => None,
+        match &self.fate {
+            Fate::Open | Fate::Closing(_) => None,
+            Fate::Deadline(at, reason) => Some(Deadline { at: *at, reason: (*reason).into() }),
+            Fate::NamedDeadline(deadline) => Some(**deadline),
         }
     }
 
@@ -225,9 +240,9 @@ impl StreamControl {
 
     /// Why the stream is to be closed, if it is, once everything queued is sent.
     pub fn closing(&self) -> Option<Cause> {
-        match self.fate {
-            Fate::Open(_) => None,
-            Fate::Closing(cause) => Some(cause),
+        match &self.fate {
+            Fate::Closing(cause) => Some(**cause),
+            _ => None,
         }
     }
 
@@ -267,15 +282,22 @@ impl StreamControl {
     }
 
     pub(crate) fn set_deadline(&mut self, deadline: Option<Deadline>) {
-        if let Fate::Open(former) = &mut self.fate {
-            *former = deadline;
+        if self.is_closing() {
+            return;
         }
+        self.fate = match deadline {
+            None => Fate::Open,
+            Some(deadline) => match CommonReason::of(deadline.reason) {
+                Some(reason) => Fate::Deadline(deadline.at, reason),
+                None => Fate::NamedDeadline(Box::new(deadline)),
+            },
+        };
     }
 
     /// Nothing more is queued. The first cause stands.
     pub(crate) fn close_with(&mut self, cause: Cause) {
         if !self.is_closing() || self.awaits_cause {
-            self.fate = Fate::Closing(cause);
+            self.fate = Fate::Closing(Box::new(cause));
         }
         self.output.close();
     }

@@ -215,17 +215,22 @@ impl Transport for Below<'_, '_> {
         WriteOutcome::Took(room - left)
     }
 
-    fn write_region(&mut self, _: &mut Interest, region: FileRegion) -> Option<WriteOutcome> {
+    fn write_region(
+        &mut self,
+        _: ConnId,
+        _: &mut Interest,
+        region: FileRegion,
+    ) -> Option<WriteOutcome> {
         self.actions.send_file_region(region);
         Some(WriteOutcome::Took(usize::try_from(region.len).unwrap_or(usize::MAX)))
     }
 
-    fn shut_down(&mut self, _: &mut Interest) -> Result<(), Lost> {
+    fn shut_down(&mut self, _: ConnId, _: &mut Interest) -> Result<(), Lost> {
         self.actions.half_close();
         Ok(())
     }
 
-    fn watch(&mut self, stream: &mut Interest, interest: Interest) -> Result<(), Lost> {
+    fn watch(&mut self, _: ConnId, stream: &mut Interest, interest: Interest) -> Result<(), Lost> {
         *stream = interest;
         Ok(())
     }

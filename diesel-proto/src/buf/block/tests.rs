@@ -46,8 +46,10 @@ fn what_is_kept_is_bounded() {
         blocks.give_back(Shared::with_capacity(Blocks::LARGE + 1));
         blocks.give_back(Shared::with_capacity(10));
         blocks.give_back(Shared::default());
+        blocks.give_back_keeper(Box::default());
     }
     assert_eq!(blocks.small.len(), Blocks::KEEP_SMALL);
+    assert_eq!(blocks.keepers.len(), Blocks::KEEP_SMALL);
     assert_eq!(blocks.large.len(), Blocks::KEEP_LARGE);
 
     let pins: Vec<_> = (0..2 * Blocks::KEEP_PINNED)

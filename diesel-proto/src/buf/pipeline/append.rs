@@ -5,6 +5,7 @@ use core::mem;
 
 use super::super::block::Blocks;
 use super::queue::{SegmentContent, SegmentQueue};
+use super::stored::Stored;
 use super::{Closed, Pipeline};
 use alloc::vec::Vec;
 
@@ -21,29 +22,14 @@ impl Pipeline {
         if other.taken() > 0 {
             return self.beside_taken(other, |own, other| own.append(other, blocks));
         }
-        if self.is_empty() {
-            mem::swap(&mut self.tail, &mut other.tail);
-            mem::swap(&mut self.queue, &mut other.queue);
-            self.start = mem::take(&mut other.start);
-            self.len = mem::take(&mut other.len);
-            return Ok(());
+        let Some(mut moved) = other.stored.take() else { return Ok(()) };
+        match &mut self.stored {
+            None => self.stored = Some(moved),
+            Some(stored) => {
+                stored.append(&mut moved, blocks);
+                blocks.give_back_keeper(moved);
+            }
         }
-        let len = self.len.saturating_add(mem::take(&mut other.len));
-        let own_trailing = self.trailing();
-        let mut start = mem::take(&mut other.start);
-        let tail = mem::take(&mut other.tail);
-        let SegmentQueue { older, mut segments, trailing, taken: _ } =
-            other.queue.take().map(|queue| *queue).unwrap_or_default();
-        for block in older.into_iter().chain([tail]) {
-            self.adopt(block, mem::take(&mut start), blocks);
-        }
-        if let Some(first) = segments.front_mut() {
-            first.before += own_trailing;
-            let queue = self.queue();
-            queue.segments.append(&mut segments);
-            queue.trailing = trailing;
-        }
-        self.len = len;
         Ok(())
     }
 
@@ -63,13 +49,14 @@ impl Pipeline {
         if other.taken() > 0 {
             return self.beside_taken(other, |own, other| own.append_first(n, other, blocks));
         }
-        if n >= other.len {
+        if n >= other.len() {
             return self.append(other, blocks);
         }
         let sent = other.sent;
         let mut left = n;
         while left > 0 {
-            let content = other.queue.as_deref().and_then(|queue| queue.first(left));
+            let queue = other.stored.as_ref().and_then(|stored| stored.queue.as_deref());
+            let content = queue.and_then(|queue| queue.first(left));
             let moved = match content {
                 Some(content) => {
                     let moved = content.len();
@@ -86,7 +73,7 @@ impl Pipeline {
                     other.slices(&mut slices);
                     let [slice] = slices;
                     let most = usize::try_from(left).unwrap_or(usize::MAX).min(slice.len());
-                    self.copy(&slice[..most], blocks);
+                    self.push(&slice[..most], blocks)?;
                     most as u64
                 }
             };
@@ -104,19 +91,44 @@ impl Pipeline {
         other: &mut Pipeline,
         f: impl FnOnce(&mut Self, &mut Pipeline) -> Result<(), Closed>,
     ) -> Result<(), Closed> {
-        let taken = mem::take(&mut other.queue().taken);
-        other.len = other.count();
-        other.queue.take_if(|queue| queue.is_needless());
+        let Some(stored) = other.stored.as_deref_mut() else { return f(self, other) };
+        let taken = mem::take(&mut stored.queue().taken);
+        stored.len = stored.count();
+        stored.queue.take_if(|queue| queue.is_needless());
+        other.stored.take_if(|stored| stored.len == 0);
         let done = f(self, other);
-        other.len = other.len.saturating_add(taken);
-        other.queue().taken = taken;
+        let stored = other.stored.get_or_insert_default();
+        stored.len = stored.len.saturating_add(taken);
+        stored.queue().taken = taken;
         done
+    }
+}
+
+impl Stored {
+    /// Moves all that is stored in `other`, of which nothing is taken, behind what is stored here.
+    fn append(&mut self, other: &mut Stored, blocks: &mut Blocks) {
+        let len = self.len.saturating_add(mem::take(&mut other.len));
+        let own_trailing = self.trailing();
+        let mut start = mem::take(&mut other.start);
+        let tail = mem::take(&mut other.tail);
+        let SegmentQueue { older, mut segments, trailing, taken: _ } =
+            other.queue.take().map(|queue| *queue).unwrap_or_default();
+        for block in older.into_iter().chain([tail]) {
+            self.adopt(block, mem::take(&mut start), blocks);
+        }
+        if let Some(first) = segments.front_mut() {
+            first.before += own_trailing;
+            let queue = self.queue();
+            queue.segments.append(&mut segments);
+            queue.trailing = trailing;
+        }
+        self.len = len;
     }
 
     /// Takes over a block of copied bytes of another pipeline, of which `start` were sent.
     fn adopt(&mut self, mut block: Vec<u8>, start: usize, blocks: &mut Blocks) {
         let unsent = block.len() - start;
-        if unsent < Self::BY_REFERENCE {
+        if unsent < Pipeline::BY_REFERENCE {
             self.copy(&block[start..], blocks);
             return blocks.give_back(block);
         }
@@ -124,7 +136,7 @@ impl Pipeline {
         block.copy_within(start.., 0);
         block.truncate(unsent);
         if self.tail.is_empty() {
-            self.tail = block;
+            blocks.give_back(mem::replace(&mut self.tail, block));
         } else {
             self.seal(block);
         }

@@ -19,6 +19,7 @@ use core::mem;
 use super::super::block::Blocks;
 use super::Pipeline;
 use super::queue::{Segment, SegmentContent};
+use super::stored::Stored;
 
 impl Pipeline {
     /// Takes up to `most` of the bytes that come next, up to the first external, as segments that
@@ -62,13 +63,21 @@ impl Pipeline {
     ) -> usize {
         let mut left = most;
         while left > 0 {
-            let Some(segment) = self.take_one(left, blocks) else { break };
+            let stored = self.stored.as_deref_mut();
+            let Some(segment) = stored.and_then(|it| it.take_one(left, blocks)) else { break };
             left -= segment.len();
             into.push(segment);
         }
         most - left
     }
 
+    /// How many bytes are taken and not reported.
+    pub(super) fn taken(&self) -> u64 {
+        self.stored.as_ref().map_or(0, |stored| stored.taken())
+    }
+}
+
+impl Stored {
     /// How many bytes are taken and not reported.
     pub(super) fn taken(&self) -> u64 {
         self.queue.as_ref().map_or(0, |queue| queue.taken)
@@ -120,7 +129,7 @@ impl Pipeline {
         let oldest = self.queue.as_ref().and_then(|queue| queue.older.front());
         let block = oldest.unwrap_or(&self.tail);
         let unsent = block.len() - self.start;
-        if unsent > copied || unsent < Self::BY_REFERENCE || unsent < block.capacity() / 2 {
+        if unsent > copied || unsent < Pipeline::BY_REFERENCE || unsent < block.capacity() / 2 {
             return false;
         }
         let older = self.queue.as_mut().and_then(|queue| queue.older.pop_front());

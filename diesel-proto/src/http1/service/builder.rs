@@ -207,6 +207,7 @@ pub(in crate::http1) struct ServiceShared {
     /// No hub wakes the machines.
     pub(in crate::http1) is_standalone: bool,
     pub(in crate::http1) read_ahead: usize,
+    /// One at least.
     pub(in crate::http1) high_water: u64,
     pub(in crate::http1) low_water: u64,
     /// Bytes of bodies that are held for all connections.
@@ -253,7 +254,7 @@ impl ServiceShared {
             on_rejection,
             access_notices,
             read_ahead: connections.read_ahead,
-            high_water: connections.high_water,
+            high_water: connections.high_water.max(1),
             low_water: connections.low_water.min(connections.high_water.saturating_sub(1)),
             connections: Rc::new(connections),
             is_standalone: false,

@@ -31,7 +31,7 @@ use alloc::rc::Rc;
 use alloc::sync::Arc;
 
 use self::access::AccessEntry;
-use self::watch::{ClientWatch, WaitingFor};
+use self::watch::{ClientWatch, Clocks, WaitingFor};
 use self::work::Work;
 use super::builder::ServiceShared;
 use super::request::Request;
@@ -72,6 +72,7 @@ pub(in crate::http1) struct Active {
     connection: SharedServerConnection,
     task: RequestTask,
     entry: Option<AccessEntry>,
+    clocks: Clocks,
     /// Where in the queue the last complete answer ends.
     complete: u64,
     /// What came, and cannot be read yet.
@@ -161,7 +162,7 @@ impl HttpMachine {
     fn late(&mut self, active: &mut Active, now: Instant, actions: &mut Actions<'_>) {
         if self.watch.is_for_answer() {
             // A client that takes some of the answer waits for the rest of it.
-            if !self.watch.has_progressed(now, actions) {
+            if !self.watch.has_progressed(&mut active.clocks, now, actions) {
                 self.cut(active, Cause::TimedOut(Reason::HalfClose), actions);
             }
             return;
@@ -213,7 +214,7 @@ impl HttpMachine {
         };
         actions.notify_below(match asked {
             Some(below) => below,
-            None if queued >= self.shared.high_water.max(1) => self.shared.low_water + 1,
+            None if queued >= self.shared.high_water => self.shared.low_water + 1,
             None => 0,
         });
         let has_room = self.has_room(&active, actions);
@@ -226,7 +227,7 @@ impl HttpMachine {
         }
         let is_awaited = self.has_ended && matches!(active.task, RequestTask::Work(_));
         let waiting = WaitingFor::of(&active.connection, has_room, is_awaited);
-        self.watch.set_deadline(waiting, now, &self.shared.deadlines, actions);
+        self.watch.set_deadline(&mut active.clocks, waiting, now, &self.shared.deadlines, actions);
         match &active.task {
             RequestTask::Nothing if has_room && active.ahead.is_empty() => {
                 match active.connection.rest(actions.blocks()) {
@@ -266,6 +267,7 @@ impl Machine for HttpMachine {
         let mut active = self.begin();
         if is_idle {
             active.complete = actions.queued_in_all();
+            active.clocks = Clocks::default();
         }
         let mut taken = 0;
         match input {
@@ -343,6 +345,7 @@ impl Active {
             connection,
             task: RequestTask::Nothing,
             entry: None,
+            clocks: Clocks::default(),
             complete: 0,
             ahead: Buffer::new(),
             next: None,

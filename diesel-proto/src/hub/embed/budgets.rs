@@ -9,6 +9,8 @@
 /// let budgets = Budgets { accepts: 16, ..Budgets::default() };
 /// ```
 ///
+/// What is more than `u32::MAX` bytes counts as that.
+///
 /// Budgets may be added: name the rest by `..Budgets::default()`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Budgets {
@@ -56,7 +58,7 @@ impl Default for Budgets {
 /// What all streams together did in one round, and what each may be sent.
 #[derive(Debug)]
 pub(super) struct Round {
-    pub(super) number: u64,
+    pub(super) number: u32,
     /// What one stream may be sent.
     share: usize,
     sent: usize,
@@ -72,7 +74,7 @@ impl Round {
 
     pub(super) fn next(&mut self, budgets: &Budgets) {
         let share = (budgets.sent_by_all / self.heavy.max(1)).max(budgets.sent_at_least);
-        *self = Round { number: self.number + 1, share, ..Round::first(budgets) };
+        *self = Round { number: self.number.wrapping_add(1), share, ..Round::first(budgets) };
     }
 
     /// Bytes that one stream may be sent now, all in all.

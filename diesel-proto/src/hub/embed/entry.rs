@@ -2,10 +2,16 @@
 //!
 //! It must never know the hub.
 
+use alloc::boxed::Box;
 use alloc::vec::Vec;
 
 use super::super::id::ConnId;
 use super::Interest;
+
+/// Bytes that are kept for one of few streams.
+// Two words less in each of the others.
+#[allow(clippy::box_collection)]
+pub(super) type Kept = Box<Vec<u8>>;
 
 pub(super) struct StreamEntry<S> {
     pub(super) conn: ConnId,
@@ -20,12 +26,15 @@ pub(super) struct StreamEntry<S> {
     pub(super) reset: bool,
     /// What the transport was told to watch it for.
     pub(super) watched: Interest,
-    /// Read, and not taken by the hub yet. Nothing more is read meanwhile.
-    pub(super) kept: Vec<u8>,
-    /// The round in which bytes were last sent or received, and how many.
-    round: u64,
-    sent: usize,
-    received: usize,
+    /// Read, and not taken by the hub yet. Nothing more is read meanwhile. Boxed: few streams have
+    /// any, and each is this much smaller. Never empty.
+    kept: Option<Kept>,
+    /// The round in which bytes were last sent or received, and how many. Counted in 32 bits, for
+    /// each stream has these: see [`Budgets`](super::Budgets). Should the same number come again after
+    /// 2^32 rounds, the stream has a smaller budget in that one.
+    round: u32,
+    sent: u32,
+    received: u32,
 }
 
 impl<S> StreamEntry<S> {
@@ -39,7 +48,7 @@ impl<S> StreamEntry<S> {
             writing: connecting,
             reset: false,
             watched: if connecting { Interest::WRITABLE } else { Interest::READABLE },
-            kept: Vec::new(),
+            kept: None,
             round: 0,
             sent: 0,
             received: 0,
@@ -54,30 +63,56 @@ impl<S> StreamEntry<S> {
         Interest { readable: self.wants_read(), writable: self.writing }
     }
 
+    /// Bytes that were read and that the hub has not taken.
+    pub(super) fn kept(&self) -> usize {
+        self.kept.as_ref().map_or(0, |kept| kept.len())
+    }
+
+    /// Keeps bytes behind those that are kept already.
+    pub(super) fn keep(&mut self, bytes: &[u8]) {
+        if !bytes.is_empty() {
+            self.kept.get_or_insert_default().extend_from_slice(bytes);
+        }
+    }
+
+    /// What is kept, to be offered again; what of it is not taken comes [back](Self::keep_again).
+    pub(super) fn take_kept(&mut self) -> Option<Kept> {
+        self.kept.take()
+    }
+
+    /// Keeps what is left of `kept`.
+    pub(super) fn keep_again(&mut self, kept: Kept) {
+        self.kept = Some(kept).filter(|kept| !kept.is_empty());
+    }
+
     /// Bytes that were sent in this round.
-    pub(super) fn sent_in(&mut self, round: u64) -> usize {
+    pub(super) fn sent_in(&mut self, round: u32) -> usize {
         self.enter(round);
-        self.sent
+        self.sent as usize
     }
 
     /// Returns how many were sent in this round before.
     pub(super) fn count_sent(&mut self, n: usize) -> usize {
         let before = self.sent;
-        self.sent = before.saturating_add(n);
-        before
+        self.sent = add(before, n);
+        before as usize
     }
 
     /// `n` more bytes were received; returns how many in this round.
-    pub(super) fn received_in(&mut self, round: u64, n: usize) -> usize {
+    pub(super) fn received_in(&mut self, round: u32, n: usize) -> usize {
         self.enter(round);
-        self.received += n;
-        self.received
+        self.received = add(self.received, n);
+        self.received as usize
     }
 
-    fn enter(&mut self, round: u64) {
+    fn enter(&mut self, round: u32) {
         if self.round != round {
             self.round = round;
             (self.sent, self.received) = (0, 0);
         }
     }
+}
+
+fn add(sum: u32, n: usize) -> u32 {
+    sum.saturating_add(u32::try_from(n).unwrap_or(u32::MAX))
 }

@@ -80,10 +80,11 @@ pub trait Transport {
     /// cannot send regions, and the stream is broken. That is the default.
     fn write_region(
         &mut self,
+        conn: ConnId,
         stream: &mut Self::Stream,
         region: FileRegion,
     ) -> Option<WriteOutcome> {
-        let _ = (stream, region);
+        let _ = (conn, stream, region);
         None
     }
 
@@ -92,7 +93,7 @@ pub trait Transport {
     /// # Errors
     ///
     /// [`Lost`] if the peer would never see the end.
-    fn shut_down(&mut self, stream: &mut Self::Stream) -> Result<(), Lost>;
+    fn shut_down(&mut self, conn: ConnId, stream: &mut Self::Stream) -> Result<(), Lost>;
 
     /// From now on, call [`Streams::ready`] when the stream is ready for this, for as long as it is
     /// (level-triggered, in terms of a poller). Called when it changes.
@@ -100,7 +101,12 @@ pub trait Transport {
     /// # Errors
     ///
     /// [`Lost`] if that cannot be said.
-    fn watch(&mut self, stream: &mut Self::Stream, interest: Interest) -> Result<(), Lost>;
+    fn watch(
+        &mut self,
+        conn: ConnId,
+        stream: &mut Self::Stream,
+        interest: Interest,
+    ) -> Result<(), Lost>;
 
     /// The connection is over: closes its stream, with a reset if it is an [`End::Abort`] (on a socket,
     /// set `SO_LINGER` to zero first). `None` if the stream never was open.

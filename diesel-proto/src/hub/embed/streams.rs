@@ -69,11 +69,11 @@ use crate::time::Instant;
 ///         ConnectOutcome::Done
 ///     }
 ///
-///     fn shut_down(&mut self, _: &mut Pipe) -> Result<(), Lost> {
+///     fn shut_down(&mut self, _: ConnId, _: &mut Pipe) -> Result<(), Lost> {
 ///         Ok(())
 ///     }
 ///
-///     fn watch(&mut self, _: &mut Pipe, _: Interest) -> Result<(), Lost> {
+///     fn watch(&mut self, _: ConnId, _: &mut Pipe, _: Interest) -> Result<(), Lost> {
 ///         Ok(())
 ///     }
 ///
@@ -112,6 +112,9 @@ pub struct Streams<S> {
     pub(super) again: Vec<Again>,
     pub(super) halted: bool,
 }
+
+/// Budgets are counted in 32 bits for each stream: see [`Budgets`].
+const MOST: usize = u32::MAX as usize;
 
 /// A connection for which the system lacked something, until another one is closed.
 pub(super) struct Again {
@@ -174,7 +177,7 @@ impl<S> Streams<S> {
     /// Bytes of a connection that were read and that the hub has not taken yet.
     pub fn kept(&self, conn: ConnId) -> usize {
         let entry = self.table.get(conn.index()).and_then(Option::as_ref);
-        entry.filter(|entry| entry.conn == conn).map_or(0, |entry| entry.kept.len())
+        entry.filter(|entry| entry.conn == conn).map_or(0, |entry| entry.kept())
     }
 
     /// A service's listening socket is ready: accepts what waits there, within the budget, for as
@@ -270,8 +273,8 @@ impl<S> Streams<S> {
         T: Transport<Stream = S>,
     {
         let Some(entry) = self.entry(conn).filter(|entry| !entry.ended) else { return };
-        if !entry.kept.is_empty() {
-            return entry.kept.extend_from_slice(bytes);
+        if entry.kept() > 0 {
+            return entry.keep(bytes);
         }
         let taken = hub.received(now, conn, bytes);
         self.keep(hub, transport, now, conn, &bytes[taken.min(bytes.len())..]);
@@ -298,7 +301,7 @@ impl<S> Streams<S> {
     where
         T: Transport<Stream = S>,
     {
-        let (round, budget) = (self.round.number, self.budgets.received);
+        let (round, budget) = (self.round.number, self.budgets.received.min(MOST));
         let Some(entry) = self.entry(conn).filter(|entry| entry.wants_read()) else { return };
         match transport.read(&mut entry.stream) {
             ReadOutcome::Bytes { bytes, filled } => {
@@ -334,7 +337,7 @@ impl<S> Streams<S> {
         T: Transport<Stream = S>,
     {
         if let Some(entry) = self.entry(conn).filter(|_| !rest.is_empty()) {
-            entry.kept.extend_from_slice(rest);
+            entry.keep(rest);
             entry.paused = true;
             self.watch(hub, t, now, conn);
         }
@@ -347,13 +350,12 @@ impl<S> Streams<S> {
     {
         let Some(entry) = self.entry(conn) else { return };
         entry.paused = p;
-        if !p && !entry.kept.is_empty() {
-            let mut kept = core::mem::take(&mut entry.kept);
+        if let Some(mut kept) = if p { None } else { entry.take_kept() } {
             let taken = hub.received(now, conn, &kept);
             kept.drain(..taken.min(kept.len()));
             let Some(entry) = self.entry(conn) else { return };
             entry.paused = !kept.is_empty();
-            entry.kept = kept;
+            entry.keep_again(kept);
         }
         self.watch(hub, t, now, conn);
     }
@@ -366,7 +368,7 @@ impl<S> Streams<S> {
     {
         let round = self.round.number;
         let wait = loop {
-            let budget = self.round.share(&self.budgets);
+            let budget = self.round.share(&self.budgets).min(MOST);
             let Some(entry) = self.entry(conn) else { return };
             let room = budget.saturating_sub(entry.sent_in(round));
             if room == 0 {
@@ -386,7 +388,7 @@ impl<S> Streams<S> {
                     Some(region) => {
                         let len = region.len.min(room as u64);
                         let region = FileRegion { len, ..region };
-                        match transport.write_region(stream, region) {
+                        match transport.write_region(conn, stream, region) {
                             Some(written) => (written, len as usize),
                             None => return hub.reset(now, conn),
                         }
@@ -445,7 +447,7 @@ impl<S> Streams<S> {
         if interest == entry.watched {
             return;
         }
-        match transport.watch(&mut entry.stream, interest) {
+        match transport.watch(conn, &mut entry.stream, interest) {
             Ok(()) => entry.watched = interest,
             Err(Lost) => hub.reset(now, conn),
         }

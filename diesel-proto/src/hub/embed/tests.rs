@@ -79,19 +79,25 @@ impl Transport for Fake {
         wire.writes.pop_front().unwrap_or(WriteOutcome::Took(all))
     }
 
-    fn write_region(&mut self, wire: &mut Wire, region: FileRegion) -> Option<WriteOutcome> {
+    fn write_region(
+        &mut self,
+        _: ConnId,
+        wire: &mut Wire,
+        region: FileRegion,
+    ) -> Option<WriteOutcome> {
         let FileRegion { id, offset, len } = region;
         self.note(wire, format_args!("region {id}: {len} at {offset}"));
         self.sends_regions.then_some(WriteOutcome::Took(len as usize))
     }
 
-    fn shut_down(&mut self, wire: &mut Wire) -> Result<(), Lost> {
+    fn shut_down(&mut self, _: ConnId, wire: &mut Wire) -> Result<(), Lost> {
         self.note(wire, "shut down");
         if wire.lost { Err(Lost) } else { Ok(()) }
     }
 
     fn watch(
         &mut self,
+        _: ConnId,
         wire: &mut Wire,
         Interest { readable, writable }: Interest,
     ) -> Result<(), Lost> {

@@ -46,7 +46,7 @@ impl<S> Streams<S> {
             Action::Resume(conn) => self.pause(hub, transport, now, conn, false),
             Action::HalfClose(conn) => {
                 let Some(stream) = self.stream(conn) else { return };
-                if let Err(Lost) = transport.shut_down(stream) {
+                if let Err(Lost) = transport.shut_down(conn, stream) {
                     hub.reset(now, conn);
                 }
             }

@@ -95,7 +95,7 @@ impl Transport for Ends<'_> {
         WriteOutcome::Took(n)
     }
 
-    fn shut_down(&mut self, &mut conn: &mut ConnId) -> Result<(), Lost> {
+    fn shut_down(&mut self, conn: ConnId, _: &mut ConnId) -> Result<(), Lost> {
         self.tell(conn, Happened::HalfClosed);
         if let Some((wire, side)) = self.wire(conn) {
             self.network.wires[wire].pipes[side].put(self.network.now, Mark::End);
@@ -104,7 +104,7 @@ impl Transport for Ends<'_> {
         Ok(())
     }
 
-    fn watch(&mut self, &mut conn: &mut ConnId, interest: Interest) -> Result<(), Lost> {
+    fn watch(&mut self, conn: ConnId, _: &mut ConnId, interest: Interest) -> Result<(), Lost> {
         if let Some(socket) = self.network.hosts[self.host].socket(conn) {
             let resumes = interest.readable && !socket.interest.readable;
             socket.interest = interest;

@@ -28,7 +28,7 @@ impl HttpMachine {
             && !active.connection.may_switch()
             && active.ahead.len() < self.shared.read_ahead
             && !self.shared.is_full()
-            && actions.queued() < self.shared.high_water.max(1)
+            && actions.queued() < self.shared.high_water
             && !actions.is_closing()
     }
 

@@ -104,7 +104,7 @@ impl HttpMachine {
             reading.taken += n;
             if is_in_body && n > 0 {
                 // Whatever it was of the body, and whether or not it is only drained.
-                self.watch.heard(now, n);
+                self.watch.heard(&mut active.clocks, now, n);
             }
             match event {
                 None => {
@@ -190,7 +190,7 @@ impl HttpMachine {
             }
             _ => true,
         };
-        body && actions.queued() < self.shared.high_water.max(1) && !actions.is_closing()
+        body && actions.queued() < self.shared.high_water && !actions.is_closing()
     }
 
     /// A request came: its head is complete.
@@ -206,7 +206,7 @@ impl HttpMachine {
         }
         let is_complete = active.connection.request_is_complete();
         if !is_complete {
-            self.watch.begin_body();
+            active.clocks.begin_body();
         }
         let (shared, ctx) = (Rc::clone(&self.shared), self.ctx.clone());
         let request = Request::new(head, shared, ctx);

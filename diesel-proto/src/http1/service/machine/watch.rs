@@ -10,15 +10,22 @@ use crate::machine::{Actions, Reason};
 use crate::time::Instant;
 
 /// What is waited for. Another thing is waited for anew.
+///
+/// Every idle connection has one: what matters only while something is under way is in [`Clocks`].
 #[derive(Clone, Copy, Default, PartialEq, Eq)]
 pub(super) struct ClientWatch {
     waiting: WaitingFor,
+    /// The deadline that was set last is that of a body as a whole.
+    is_for_rate: bool,
     since: Instant,
-    /// How many bytes had been sent then, where that matters.
+}
+
+/// What is measured while a request or its answer is under way.
+#[derive(Clone, Copy, Default, PartialEq, Eq)]
+pub(super) struct Clocks {
+    /// How many bytes had been sent when the wait for an answer began, or was last looked at.
     sent: u64,
     body: BodyClock,
-    /// What the deadline is for that was set last.
-    reason: Option<Reason>,
 }
 
 /// How long a body was waited for as a whole, and how much of it came.
@@ -58,16 +65,11 @@ impl WaitingFor {
 
 impl ClientWatch {
     /// Something of it came. A head has to be complete in time, however steadily it dribbles.
-    pub(super) fn heard(&mut self, now: Instant, n: usize) {
-        self.body.bytes = self.body.bytes.saturating_add(n as u64);
+    pub(super) fn heard(&mut self, clocks: &mut Clocks, now: Instant, n: usize) {
+        clocks.body.bytes = clocks.body.bytes.saturating_add(n as u64);
         if self.waiting == WaitingFor::Body {
             self.since = now;
         }
-    }
-
-    /// A body begins. What is left of it behind its answer is still the same one.
-    pub(super) fn begin_body(&mut self) {
-        self.body = BodyClock::default();
     }
 
     /// What was waited for came: the next is waited for anew.
@@ -77,7 +79,7 @@ impl ClientWatch {
 
     /// Whether the deadline that was set last is that of a body as a whole.
     pub(super) fn is_for_rate(&self) -> bool {
-        self.reason == Some(Reason::BodyRate)
+        self.is_for_rate
     }
 
     /// Whether a client that has ended its side waits for an answer.
@@ -87,28 +89,34 @@ impl ClientWatch {
 
     /// Whether the client took something since this was last asked, or since the wait began: then it
     /// begins anew.
-    pub(super) fn has_progressed(&mut self, now: Instant, actions: &Actions<'_>) -> bool {
+    pub(super) fn has_progressed(
+        &mut self,
+        clocks: &mut Clocks,
+        now: Instant,
+        actions: &Actions<'_>,
+    ) -> bool {
         let sent = sent(actions);
-        let has_progressed = sent > self.sent;
-        (self.since, self.sent) = (now, sent);
+        let has_progressed = sent > clocks.sent;
+        (self.since, clocks.sent) = (now, sent);
         has_progressed
     }
 
     /// Sets the deadline for what is waited for now.
     pub(super) fn set_deadline(
         &mut self,
+        clocks: &mut Clocks,
         waiting: WaitingFor,
         now: Instant,
         deadlines: &Deadlines,
         actions: &mut Actions<'_>,
     ) {
         if self.waiting == WaitingFor::Body {
-            self.body.waited = self.body.waited.saturating_add(now - self.body.as_of);
+            clocks.body.waited = clocks.body.waited.saturating_add(now - clocks.body.as_of);
         }
-        self.body.as_of = now;
+        clocks.body.as_of = now;
         if waiting != self.waiting {
-            let sent = if waiting == WaitingFor::Answer { sent(actions) } else { 0 };
-            (self.waiting, self.since, self.sent) = (waiting, now, sent);
+            clocks.sent = if waiting == WaitingFor::Answer { sent(actions) } else { 0 };
+            (self.waiting, self.since) = (waiting, now);
         }
         let (after, reason) = match waiting {
             WaitingFor::No => (None, Reason::KeepAlive),
@@ -118,15 +126,22 @@ impl ClientWatch {
             WaitingFor::Answer => (deadlines.half_close, Reason::HalfClose),
         };
         let mut deadline = after.map(|after| (self.since + after, reason));
-        if let (WaitingFor::Body, Some(left)) = (waiting, self.body.left(deadlines)) {
+        if let (WaitingFor::Body, Some(left)) = (waiting, clocks.body.left(deadlines)) {
             let whole = (now + left, Reason::BodyRate);
             deadline = deadline.filter(|&(at, _)| at <= whole.0).or(Some(whole));
         }
-        self.reason = deadline.map(|(_, reason)| reason);
+        self.is_for_rate = deadline.is_some_and(|(_, reason)| reason == Reason::BodyRate);
         match deadline {
             Some((at, reason)) => actions.set_deadline(at, reason),
             None => actions.clear_deadline(),
         }
+    }
+}
+
+impl Clocks {
+    /// A body begins. What is left of it behind its answer is still the same one.
+    pub(super) fn begin_body(&mut self) {
+        self.body = BodyClock::default();
     }
 }
 
