@@ -1,19 +1,20 @@
 //! A sans-IO protocol and state-machine toolkit: bytes and time go in, actions come out.
 //!
-//! Not only parsers are pure here, but whole applications: handlers in plain, blocking style, their
-//! scheduling, their deadlines. Nothing in this crate knows a socket, a clock, a thread or a
-//! logger; it is `no_std`, and without `unsafe`.
+//! Not only the parsers are free of I/O, but whole applications: handlers written in plain,
+//! blocking style, their scheduling, their timeouts. Nothing in this crate knows a socket, a clock,
+//! a thread or a logger; it is `no_std` (with `alloc`) and contains no `unsafe`.
 //!
-//! Start with the [`guide`]. The layers, bottom up, each usable alone:
+//! Start with the [`guide`]. The layers, bottom up; each can be used alone:
 //!
-//! - **Time**: [`Instant`], a plain number.
-//! - **Parts**: [`Buffer`] (incoming bytes), [`Pipeline`] (outgoing ones), [`Timers`].
-//! - **Machines**: [`Machine`], the one trait through which anything drives a byte stream;
-//!   [`Endpoint`], which drives one for an embedder.
-//! - **Fibers**: [`Conn`], [`Ctx`], [`first`](first()), [`Event`], [`Client`]: what handlers are
-//!   written with.
-//! - **[`Hub`]**: the application; [`hub`] has its contract, and [`hub::embed`] the loop of its
-//!   embedders.
+//! - **[`time`]**: [`Instant`], a plain number, and [`Timers`].
+//! - **[`buf`]**: [`Buffer`] (incoming bytes), [`Pipeline`] (outgoing bytes).
+//! - **[`machine`]**: [`Machine`], the one trait through which anything drives a byte stream;
+//!   [`Endpoint`], which runs a machine for an embedder.
+//! - **[`fiber`]**: [`Conn`], [`Ctx`], [`first`](first()), [`Event`], [`Client`]: the API that
+//!   handlers are written with.
+//! - **[`hub`]**: [`Hub`], a whole application; [`hub`] documents its contract, and
+//!   [`hub::embed`] has the event loop of an embedder.
+//! - **Protocols**: [`http1`] and [`proxy_protocol`].
 //!
 //! `diesel-driver` connects a hub to epoll.
 #![no_std]

@@ -110,7 +110,7 @@ fn a_name_of_another_hub_reaches_no_connection() {
         assert_eq!(one.hub.counters(), before);
         // Each call is told.
         let told = Notice::OtherHub(foreign);
-        assert_eq!(told.to_string(), "ConnId(0.0) is of another hub");
+        assert_eq!(told.to_string(), "ConnId(0.0) belongs to another hub");
         assert_eq!(one.notices(), vec![told; 8]);
         one.says(mine, "hello\n");
         assert_eq!(one.hears(mine), "you said: hello\n");

@@ -12,11 +12,11 @@ fn what_fails_is_told_to_who_connects_and_to_nobody_else() {
     let (mut neighbour, mut visitor) = (running.visit(), running.visit());
     assert!(visitor.is_served());
     for (call, errno, why) in [
-        (Call::Socket, libc::EMFILE, "out of descriptors or memory"),
-        (Call::Nonblocking, libc::ENOMEM, "out of descriptors or memory"),
-        (Call::Connect, libc::ENETUNREACH, "no route to it"),
-        (Call::Watch, libc::ENOSPC, "out of descriptors or memory"),
-        (Call::Rewatch, libc::ENOMEM, "out of descriptors or memory"),
+        (Call::Socket, libc::EMFILE, "out of file descriptors or memory"),
+        (Call::Nonblocking, libc::ENOMEM, "out of file descriptors or memory"),
+        (Call::Connect, libc::ENETUNREACH, "no route to host"),
+        (Call::Watch, libc::ENOSPC, "out of file descriptors or memory"),
+        (Call::Rewatch, libc::ENOMEM, "out of file descriptors or memory"),
         (Call::Outcome, libc::ECONNREFUSED, "connection refused"),
     ] {
         neighbour.plan(call, errno, 1);
@@ -63,7 +63,7 @@ fn a_connection_that_is_idle_makes_room_for_one_that_is_asked_for() {
     // The one that asks is not idle, and no other is left.
     busy.plan(Call::Socket, libc::EMFILE, 1);
     let answer = busy.ask(&format!("connect {address}"));
-    assert_eq!(answer, format!("cannot connect to {address}: out of descriptors or memory"));
+    assert_eq!(answer, format!("cannot connect to {address}: out of file descriptors or memory"));
     // Nor is there more than one attempt. (The hub looks again only after a while.)
     let mut idle = running.visit();
     assert!(idle.is_served());

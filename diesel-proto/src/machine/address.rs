@@ -1,9 +1,9 @@
-//! Where a peer is, and why it could not be reached.
+//! The address of a peer, and why a connection to it could not be made.
 
 use core::fmt;
 use core::net::SocketAddr;
 
-/// Where to connect to, or who connected.
+/// The address to connect to, or that of the peer that connected.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Address {
@@ -28,12 +28,12 @@ impl fmt::Display for Address {
     }
 }
 
-/// A connection that could not be made: to where, and why.
+/// The error of a connection that could not be made.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct ConnectError {
-    /// Where to.
+    /// The address that was to be connected to.
     pub address: Address,
-    /// Why not.
+    /// Why the connection could not be made.
     pub kind: ConnectErrorKind,
 }
 
@@ -41,25 +41,26 @@ pub struct ConnectError {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum ConnectErrorKind {
-    /// Nobody listens there (ECONNREFUSED), or the peer reset the attempt.
+    /// No socket listens at the address (ECONNREFUSED), or the peer reset the attempt.
     Refused,
-    /// No way leads there (ENETUNREACH, EHOSTUNREACH).
+    /// There is no route to the address (ENETUNREACH, EHOSTUNREACH).
     Unreachable,
-    /// No answer came in time, the system's time or the service's.
+    /// No answer came before the timeout of the operating system (ETIMEDOUT) or that of the service
+    /// ([`ServiceConfig::connect`](crate::hub::ServiceConfig::connect)).
     TimedOut,
-    /// No local address or port was left, or the address is not one to connect to.
+    /// No local address or port is free, or the address cannot be connected to (EADDRNOTAVAIL).
     AddressNotAvailable,
     /// The system forbids it (EACCES, EPERM).
     Forbidden,
     /// Out of file descriptors or memory.
     OutOfResources,
-    /// What the embedder cannot do: an address of a kind it does not know.
+    /// The embedder does not support this kind of address.
     Unsupported,
-    /// The system connected the socket to itself: nothing listens at that port of this machine, and
-    /// it was free, so that the system chose it as the local one. What was sent would come back as
-    /// the answer.
+    /// The operating system connected the socket to itself: nothing listens at that port of this
+    /// host, and the port was free, so that the system chose it as the local one. Whatever was sent
+    /// would come back as the answer.
     SelfConnect,
-    /// Anything else, by the system's number for it.
+    /// Any other error, with its number (`errno`).
     Other(i32),
 }
 
@@ -67,13 +68,13 @@ impl fmt::Display for ConnectErrorKind {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             ConnectErrorKind::Refused => f.write_str("connection refused"),
-            ConnectErrorKind::Unreachable => f.write_str("no route to it"),
+            ConnectErrorKind::Unreachable => f.write_str("no route to host"),
             ConnectErrorKind::TimedOut => f.write_str("no answer in time"),
             ConnectErrorKind::AddressNotAvailable => f.write_str("address not available"),
             ConnectErrorKind::Forbidden => f.write_str("not permitted"),
-            ConnectErrorKind::OutOfResources => f.write_str("out of descriptors or memory"),
+            ConnectErrorKind::OutOfResources => f.write_str("out of file descriptors or memory"),
             ConnectErrorKind::Unsupported => f.write_str("this kind of address is not supported"),
-            ConnectErrorKind::SelfConnect => f.write_str("nothing listens there but this socket"),
+            ConnectErrorKind::SelfConnect => f.write_str("connected to itself: no listener"),
             ConnectErrorKind::Other(code) => write!(f, "system error {code}"),
         }
     }

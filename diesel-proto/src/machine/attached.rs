@@ -1,8 +1,9 @@
-//! A machine and its stream: what [`Endpoint`](super::endpoint::Endpoint) and the hub have in common.
+//! A machine with the state of its stream: what [`Endpoint`](super::endpoint::Endpoint),
+//! [`Nested`](super::nested::Nested) and the hub have in common.
 //!
-//! This is the caller's half of the contract in [`machine`](super::contract::Machine): it keeps the bytes
-//! that a machine did not take, offers them again in order, puts the end of the stream after
-//! them, and lets nothing reach a machine that has closed. Memory is lent by whoever holds it.
+//! This is the caller's half of the contract of [`Machine`](super::contract::Machine): it keeps the
+//! bytes that a machine did not take, offers them again in order, delivers the end of the stream
+//! after them, and passes no input to a machine that has closed. The holder lends the memory.
 //!
 //! ```text
 //!   received ──▶ [ rest: given, not taken ] ──▶ machine ──▶ [ flow.output ] ──▶ outgoing
@@ -22,7 +23,7 @@ use crate::time::Instant;
 pub(crate) struct Attached<M> {
     machine: Upgradable<M>,
     pub(crate) flow: StreamControl,
-    /// Boxed: of ten thousand connections few leave bytes, and each is this much smaller. Never
+    /// Boxed, to keep each connection small: of ten thousand connections few leave bytes. Never
     /// empty.
     rest: Option<Box<Buffer>>,
 }
@@ -38,8 +39,8 @@ impl<M: Machine> Attached<M> {
         self.offer_rest(now, workspace);
     }
 
-    /// The stream is there. A machine that starts after a shutdown began, or a write failed, is told
-    /// of it.
+    /// The stream is open. If a shutdown began or a write failed before this, the machine gets
+    /// those inputs after `Start`.
     pub(crate) fn start(&mut self, now: Instant, workspace: &mut Workspace) {
         let shuts_down = self.flow.shutting_down;
         self.input(now, Input::Start, workspace);
@@ -51,8 +52,8 @@ impl<M: Machine> Attached<M> {
         }
     }
 
-    /// What happened to the stream below, for the machine within a layer. Returns how many of the
-    /// bytes it took, and keeps none: the stream below does.
+    /// Passes an input of the stream below to the machine within a layer. Returns how many of the
+    /// bytes the machine took; keeps none of the others, since the stream below keeps them.
     pub(crate) fn pass_on(
         &mut self,
         now: Instant,
@@ -80,7 +81,7 @@ impl<M: Machine> Attached<M> {
         0
     }
 
-    /// Whether bytes are welcome.
+    /// Whether the machine accepts bytes now.
     pub(crate) fn wants_input(&self) -> bool {
         self.flow.inbound == Inbound::Open
             && !self.flow.is_closing()
@@ -88,13 +89,13 @@ impl<M: Machine> Attached<M> {
             && self.rest.is_none()
     }
 
-    /// Whether bytes have to wait until the machine goes on.
+    /// Whether bytes have to wait until the machine resumes reading.
     pub(crate) fn is_blocked(&self) -> bool {
         self.flow.paused || self.rest.is_some()
     }
 
-    /// All of `bytes`, or none if they are not welcome. Bytes for a stream that has ended are
-    /// taken, and dropped.
+    /// Takes all of `bytes`, or none while reading is paused. Bytes for a stream that has ended are
+    /// taken and dropped.
     pub(crate) fn received(
         &mut self,
         now: Instant,
@@ -108,7 +109,8 @@ impl<M: Machine> Attached<M> {
             return 0;
         }
         if !bytes.is_empty() {
-            // Parsed where they lie; only what is not taken is copied.
+            // Fast path: the machine parses the bytes in place; only those that it does not take
+            // are copied.
             let taken = self.offer(now, bytes, workspace);
             if !self.flow.is_closing() {
                 self.keep(&bytes[taken..], workspace);
@@ -147,7 +149,7 @@ impl<M: Machine> Attached<M> {
         }
     }
 
-    /// A write failed. The machine is told; if it waits for room, it waits no more.
+    /// A write failed. The machine gets this input; if it waits for `Drained`, it gets that too.
     pub(crate) fn write_failed(&mut self, now: Instant, workspace: &mut Workspace) {
         if self.flow.write_failed {
             return;
@@ -164,7 +166,8 @@ impl<M: Machine> Attached<M> {
         self.offer_rest(now, workspace);
     }
 
-    /// Whether nothing goes any more, either way: a write failed, and the peer has ended its side.
+    /// Whether the stream is dead in both directions: a write failed, and the peer has ended its
+    /// side.
     pub(crate) fn is_dead(&self) -> bool {
         self.flow.write_failed && self.flow.inbound == Inbound::Ended
     }
@@ -183,7 +186,8 @@ impl<M: Machine> Attached<M> {
         }
     }
 
-    /// Gives an input that concerns only the machine, then what had to wait for it.
+    /// Steps the machine with an input that does not concern the stream, then offers the bytes that
+    /// had to wait.
     pub(crate) fn input(&mut self, now: Instant, input: Input<'_>, workspace: &mut Workspace) {
         self.flow.shutting_down |= input == Input::Shutdown;
         let amends = self.flow.awaits_cause && input == Input::Wake;
@@ -193,7 +197,7 @@ impl<M: Machine> Attached<M> {
         self.offer_rest(now, workspace);
     }
 
-    /// Bytes held for this stream, in and out.
+    /// How many bytes are held for this stream, incoming and outgoing.
     pub(crate) fn held(&self) -> usize {
         let queued = usize::try_from(self.flow.output.len()).unwrap_or(usize::MAX);
         let rest = self.rest.as_ref().map_or(0, |rest| rest.len());
@@ -209,7 +213,7 @@ impl<M: Machine> Attached<M> {
         &self.machine
     }
 
-    /// Keeps bytes for later. There are none yet.
+    /// Keeps bytes for later. None may be kept yet.
     fn keep(&mut self, bytes: &[u8], workspace: &mut Workspace) {
         if !bytes.is_empty() {
             let mut rest = workspace.lend();
@@ -228,7 +232,7 @@ impl<M: Machine> Attached<M> {
         self.machine.step(now, input, &mut Actions::new(&mut self.flow, workspace))
     }
 
-    /// One step with bytes. A machine that leaves some has paused reading.
+    /// Steps the machine with bytes. If it leaves some, reading is paused.
     fn offer(&mut self, now: Instant, bytes: &[u8], workspace: &mut Workspace) -> usize {
         let taken = self.step(now, Input::Bytes(bytes), workspace).min(bytes.len());
         if taken < bytes.len() {
@@ -237,12 +241,14 @@ impl<M: Machine> Attached<M> {
         taken
     }
 
-    /// After every step: offers what was left over, then the end of the stream.
+    /// Runs after every step: offers the bytes that were left over, then the end of the stream.
     ///
-    /// The end waits for reading to go on, as bytes do: who does not read does not see it. Seen
-    /// earlier by whoever had all the bytes in one piece, it would tell how they were cut.
+    /// Like bytes, the end waits until reading is resumed: a machine that does not read does not
+    /// see the end. If a machine that got all bytes in one piece saw the end earlier than one that
+    /// got them in many, its output would depend on how the bytes were cut.
     ///
-    /// Ends because each turn takes bytes or pauses: `len(rest)` falls, or the loop does.
+    /// The loop terminates because each iteration takes bytes or pauses: either `len(rest)` falls,
+    /// or the loop ends.
     fn offer_rest(&mut self, now: Instant, workspace: &mut Workspace) {
         while !self.flow.paused && !self.flow.is_closing() {
             let Some(mut rest) = self.rest.take() else { break };

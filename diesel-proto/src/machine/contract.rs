@@ -6,17 +6,20 @@
 //! The rules, for machines:
 //!
 //! - A step does a bounded amount of work; a step that finds nothing to do is O(1).
-//! - What a machine puts out depends on the bytes and the time it was given, never on how the
+//! - The output of a machine depends on the bytes and the times it was given, never on how the
 //!   bytes were cut, nor on how much room there is for output.
-//! - Taking fewer bytes than were given means "no room, or no business with the rest, yet", and *a
-//!   short take pauses reading until [`Actions::resume`]*, as [`Actions::pause`] does. The caller
-//!   keeps the rest and offers it again after the first step that leaves reading unpaused. A machine
-//!   that could go on at once takes all it was given, and keeps what it cannot use yet.
-//! - After [`Actions::close`], [`Actions::cut`] or [`Actions::abort`] nothing more comes out.
+//! - Taking fewer bytes than were given means "there is no room for the rest, or no use for it
+//!   yet", and *a short take pauses reading until [`Actions::resume`]*, as [`Actions::pause`] does.
+//!   The caller keeps the rest and offers it again after the first step that leaves reading
+//!   unpaused. A machine that can go on at once takes all the bytes, and keeps those that it cannot
+//!   use yet.
+//! - After [`Actions::close`], [`Actions::cut`] or [`Actions::abort`] a machine puts out nothing
+//!   more.
 //!
 //! The rules for callers are the numbered list at [`Endpoint`](super::endpoint::Endpoint).
 //!
-//! A machine must never know what carries its bytes, who holds it, or what time of day it is.
+//! A machine must never know what carries its bytes, what holds the machine, or what time of day it
+//! is.
 
 use alloc::boxed::Box;
 use alloc::vec::Vec;
@@ -63,21 +66,22 @@ use crate::time::Instant;
 /// # }
 /// ```
 pub trait Machine {
-    /// Something happened; what follows goes to `actions`. Returns how many bytes of
-    /// [`Input::Bytes`] it took; what it returns for any other input means nothing.
+    /// Handles one input, and writes what follows from it to `actions`. Returns how many bytes of
+    /// [`Input::Bytes`] it took; for any other input the return value is ignored.
     ///
-    /// A short take pauses reading until [`Actions::resume`]: the rest comes again, before anything
-    /// newer, after the first step that resumes. A machine that never does is never given another
-    /// byte.
+    /// A short take pauses reading until [`Actions::resume`]: the rest is offered again, before
+    /// anything newer, after the first step that resumes. A machine that never resumes is never
+    /// given another byte.
     fn step(&mut self, now: Instant, input: Input<'_>, actions: &mut Actions<'_>) -> usize;
 
-    /// Bytes of input and unsent output that this machine holds in memory of its own, beyond what
+    /// How many bytes of input and unsent output this machine holds in its own memory, beyond what
     /// is queued in its [`Actions`].
     fn held(&self) -> usize {
         0
     }
 
-    /// Bytes that this machine has looked at in search of an end, counted as often as it looked.
+    /// How many bytes this machine has compared in its searches for a sentinel. A byte that is
+    /// compared twice counts twice.
     fn scanned(&self) -> u64 {
         0
     }
@@ -101,53 +105,58 @@ impl<M: Machine + ?Sized> Machine for Box<M> {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Input<'a> {
-    /// The stream is there. Comes first, and once.
+    /// The stream is open. Comes first, and once.
     Start,
     /// Bytes arrived: the oldest that the machine has not taken yet. Never empty.
     Bytes(&'a [u8]),
-    /// The peer will send no more. Comes after all its bytes were taken, not while reading is paused,
-    /// and once.
+    /// The peer ended its side. Comes once, after all bytes of the peer were taken, and not while
+    /// reading is paused.
     Eof,
-    /// The stream is gone, both ways, and this is why: the peer reset it ([`Cause::Reset`]), or the
-    /// caller ends it, for a deadline of its own for example. Comes last. For a stream that could not
-    /// be made it is all that comes: there is no [`Start`](Input::Start) then.
+    /// The stream is gone, both ways, for this cause: the peer reset it ([`Cause::Reset`]), or the
+    /// caller ends it, for example because the caller's own deadline passed. Comes last. For a
+    /// connection that could not be made it is the only input: there is no [`Start`](Input::Start)
+    /// then.
     Cut(Cause),
-    /// A write failed: what was queued is lost, and what is sent from here on is dropped. The peer's
-    /// side goes on: bytes that it sent before may still come, then [`Eof`](Input::Eof) or
-    /// [`Cut`](Input::Cut). Comes once. A machine that has no use for them
-    /// [aborts](Actions::abort); one that has paused reading should resume, since there is nothing to
-    /// wait for.
+    /// A write failed: what was queued is lost, and whatever the machine sends from now on is
+    /// dropped. The peer's side goes on: bytes that the peer sent before may still come, then
+    /// [`Eof`](Input::Eof) or [`Cut`](Input::Cut). Comes once. A machine that has no use for them
+    /// [aborts](Actions::abort); one that has paused reading should resume, since there is nothing
+    /// to wait for.
     WriteFailed,
     /// The deadline that was set has passed. It is cleared before the step.
     Deadline,
-    /// Fewer bytes are queued than [`Actions::notify_below`] asked for. Comes once per request.
+    /// The output queue has drained: it holds fewer bytes than the machine gave to
+    /// [`Actions::notify_below`]. Comes once per request.
     Drained,
-    /// Something that this machine shares with others changed: look.
+    /// State shared with this machine changed.
     Wake,
-    /// An orderly shutdown began: finish what was begun, and close.
+    /// A graceful shutdown began: the machine should finish what it has begun, and close.
     Shutdown,
 }
 
-/// What a machine wants of its stream. It holds from step to step until written again.
+/// The state of a stream as its machine wants it: output queue, deadline, pause, close. It holds
+/// from step to step until the machine changes it.
 ///
-/// The caller keeps one for each stream and lends it, in an [`Actions`], to each step. Idle, it
-/// owns no memory beyond itself.
+/// The caller keeps one for each stream and lends it, in an [`Actions`], to each step. While
+/// nothing is queued, it owns no memory beyond itself.
 #[derive(Debug, Default)]
 pub struct StreamControl {
     pub(crate) output: Pipeline,
-    /// `Drained` is due once `output.len() < notify_below`; zero: nobody asked.
+    /// `Drained` is due once `output.len() < notify_below`; zero: it was not requested.
     pub(crate) notify_below: u64,
     pub(crate) paused: bool,
-    /// Its machine was told that a shutdown began: so is one that takes its place.
+    /// A shutdown began. A machine that takes the place of this one gets `Input::Shutdown` too.
     pub(crate) shutting_down: bool,
-    /// A write failed: nothing that is sent arrives. The next machine is told as well.
+    /// A write failed: nothing that is sent arrives. A machine that takes the place of this one
+    /// gets `Input::WriteFailed` too.
     pub(crate) write_failed: bool,
     pub(crate) fate: Fate,
-    /// How it closes, when it does.
+    /// How the stream closes, once it is closing.
     manner: CloseManner,
-    /// Its machine's caller keeps account of this here, where it takes no room of its own.
+    /// The state of the peer's side. The caller of the machine tracks it here, where it takes no extra
+    /// room.
     pub(crate) inbound: Inbound,
-    /// When closing: the machine may still say a better cause.
+    /// While closing: the machine may still give a better cause.
     pub(crate) awaits_cause: bool,
     /// Bytes that are queued below, if this is the stream of an inner machine.
     pub(crate) below: u64,
@@ -158,12 +167,12 @@ pub struct StreamControl {
 pub(crate) enum Inbound {
     #[default]
     Open,
-    /// It ended, but bytes before the end are not taken yet, or reading is paused.
+    /// The peer ended its side, but bytes before the end are not taken yet, or reading is paused.
     Ending,
     Ended,
 }
 
-/// How a stream closes. A later one is more than an earlier one.
+/// How a stream closes. Ordered by severity: a later manner overrides an earlier one.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
 enum CloseManner {
     /// Everything queued is sent, then our side ends.
@@ -198,7 +207,7 @@ pub(crate) enum Fate {
 }
 
 impl StreamControl {
-    /// A stream on which nothing has happened.
+    /// The state of a stream on which nothing has happened.
     pub const fn new() -> Self {
         StreamControl {
             output: Pipeline::new(),
@@ -219,7 +228,7 @@ impl StreamControl {
         &self.output
     }
 
-    /// The deadline that is set. None once the stream is to be closed.
+    /// The deadline that is set. `None` once the stream is closing.
     pub fn deadline(&self) -> Option<Deadline> {
         match &self.fate {
             Fate::Open | Fate::Closing(_) => None,
@@ -228,17 +237,18 @@ impl StreamControl {
         }
     }
 
-    /// Whether the machine wants no bytes for now.
+    /// Whether the machine has paused reading.
     pub fn is_paused(&self) -> bool {
         self.paused
     }
 
-    /// Whether nothing more will be queued: our side ends once everything queued is sent.
+    /// Whether our side is half-closed: nothing more is queued, and our side ends once everything
+    /// queued is sent.
     pub fn is_half_closed(&self) -> bool {
         self.output.is_closing()
     }
 
-    /// Why the stream is to be closed, if it is, once everything queued is sent.
+    /// Why the stream closes once everything queued is sent, if it is closing.
     pub fn closing(&self) -> Option<Cause> {
         match &self.fate {
             Fate::Closing(cause) => Some(**cause),
@@ -246,13 +256,13 @@ impl StreamControl {
         }
     }
 
-    /// How the stream ends, and why, if it does, once everything queued is sent.
+    /// How and why the stream ends once everything queued is sent, if it is closing.
     pub fn end(&self) -> Option<End> {
         let end = if self.is_abort() { End::Abort } else { End::Close };
         self.closing().map(end)
     }
 
-    /// When closing: with a reset.
+    /// Whether the stream is closing with a reset.
     pub(crate) fn is_abort(&self) -> bool {
         self.manner > CloseManner::InOrder
     }
@@ -266,7 +276,7 @@ impl StreamControl {
         self.closing().map(ending)
     }
 
-    /// Bytes that are queued, here and below.
+    /// How many bytes are queued, here and in the stream below.
     pub(crate) fn queued(&self) -> u64 {
         self.output.len().saturating_add(self.below)
     }
@@ -275,8 +285,8 @@ impl StreamControl {
         matches!(self.fate, Fate::Closing(_))
     }
 
-    /// Whether a reset destroys something that was still to be sent. Once everything was sent, or our
-    /// side cut the stream, a reset is only how the peer closes its side.
+    /// Whether a reset by the peer destroys something that was still to be sent. Once everything
+    /// was sent, or our side cut the stream, a reset is only how the peer closes its side.
     pub(crate) fn is_destroyed_by_reset(&self) -> bool {
         !self.output.is_empty() || self.write_failed
     }
@@ -294,7 +304,7 @@ impl StreamControl {
         };
     }
 
-    /// Nothing more is queued. The first cause stands.
+    /// Closes: from now on nothing more is queued. The first cause stands.
     pub(crate) fn close_with(&mut self, cause: Cause) {
         if !self.is_closing() || self.awaits_cause {
             self.fate = Fate::Closing(Box::new(cause));
@@ -308,14 +318,14 @@ impl StreamControl {
         self.manner = self.manner.max(CloseManner::Cut);
     }
 
-    /// As [`cut_with`](Self::cut_with), and what is queued is dropped.
+    /// As [`cut_with`](Self::cut_with), and drops what is queued.
     pub(crate) fn abort_with(&mut self, cause: Cause, blocks: &mut Blocks) {
         self.close_with(cause);
         self.manner = CloseManner::Abort;
         self.output.clear(blocks);
     }
 
-    /// A write failed: what is queued is lost, and nothing more is queued.
+    /// A write failed: drops what is queued; from now on nothing more is queued.
     pub(crate) fn fail_writing(&mut self, blocks: &mut Blocks) {
         self.break_writing();
         self.output.clear(blocks);
@@ -337,29 +347,29 @@ impl StreamControl {
     }
 }
 
-/// Memory that the caller of machines owns and lends to each step: one for a thread is enough.
+/// Memory that the caller owns and lends to each step of a machine. One per thread is enough.
 #[derive(Default)]
 pub struct Workspace {
     pub(crate) blocks: Blocks,
-    /// What streams keep bytes in that their machines did not take.
-    // The boxes are what is spared.
+    /// Spare buffers, for bytes that a stream keeps because its machine did not take them.
+    // A spare buffer keeps its box: the allocation of the box is what is saved.
     #[allow(clippy::vec_box)]
     spare: Vec<Box<Buffer>>,
     pub(crate) notices: Vec<Notice>,
     pub(crate) successor: Option<Box<dyn Machine + Send>>,
-    /// What machines tried to send after they had closed.
+    /// How often machines tried to send after they had closed.
     pub(crate) refused: u64,
-    /// Bytes that machines took back from their queues.
+    /// How many bytes machines took back from their queues.
     pub(crate) taken_back: u64,
 }
 
 impl Workspace {
-    /// Owns nothing yet.
+    /// An empty workspace. Allocates nothing.
     pub fn new() -> Self {
         Workspace::default()
     }
 
-    /// An empty buffer, to be given back.
+    /// Lends an empty buffer. The caller must give it back.
     pub(crate) fn lend(&mut self) -> Box<Buffer> {
         self.spare.pop().unwrap_or_default()
     }
@@ -371,11 +381,11 @@ impl Workspace {
         }
     }
 
-    /// Lets go of the memory that is kept for later. What has to be told is kept.
+    /// Frees the memory that is kept for later. Notices are kept.
     ///
     /// # Cost
     ///
-    /// O(1) if none is kept; else it frees at most as many blocks as [`Blocks`] keeps.
+    /// O(1) if no memory is kept; else it frees at most as many blocks as [`Blocks`] keeps.
     pub fn release(&mut self) {
         self.blocks.release();
         self.spare = Vec::new();
@@ -384,7 +394,7 @@ impl Workspace {
         }
     }
 
-    /// What machines had to tell a person, oldest first.
+    /// Takes out the notices of machines, oldest first.
     pub fn drain_notices(&mut self) -> impl Iterator<Item = Notice> + '_ {
         self.notices.drain(..)
     }
@@ -396,7 +406,7 @@ impl fmt::Debug for Workspace {
     }
 }
 
-/// Where a step writes what follows: bytes to send, the next deadline, pauses, closes, notices.
+/// The output of a step: bytes to send, the next deadline, pauses, closes, notices.
 #[derive(Debug)]
 pub struct Actions<'a> {
     flow: &'a mut StreamControl,
@@ -404,45 +414,46 @@ pub struct Actions<'a> {
 }
 
 impl<'a> Actions<'a> {
-    /// Lends a stream's state and the caller's memory to a step.
+    /// Combines the state of a stream and the caller's memory, to lend both to a step.
     pub fn new(flow: &'a mut StreamControl, workspace: &'a mut Workspace) -> Self {
         Actions { flow, workspace }
     }
 
-    /// Queues bytes by copying them. After a close, or a [half-close](Self::half_close), they are
+    /// Queues a copy of these bytes. After a close or a [half-close](Self::half_close) they are
     /// dropped: see [`is_half_closed`](Self::is_half_closed).
     pub fn send(&mut self, bytes: &[u8]) {
         let pushed = self.flow.output.push(bytes, &mut self.workspace.blocks);
         self.refused(pushed);
     }
 
-    /// Queues bytes: large ones by reference, small ones by copying. After a close, or a
-    /// [half-close](Self::half_close), they are dropped.
+    /// Queues bytes: by reference if there are many, as a copy if there are few. After a close or a
+    /// [half-close](Self::half_close) they are dropped.
     pub fn send_bytes(&mut self, bytes: Bytes) {
         let pushed = self.flow.output.push_bytes(bytes, &mut self.workspace.blocks);
         self.refused(pushed);
     }
 
-    /// Queues bytes that someone else holds. After a close, or a [half-close](Self::half_close),
-    /// they are dropped.
+    /// Queues a region of a file, which the embedder sends. After a close or a
+    /// [half-close](Self::half_close) it is dropped.
     pub fn send_file_region(&mut self, file_region: FileRegion) {
         let pushed = self.flow.output.push_file_region(file_region);
         self.refused(pushed);
     }
 
-    /// Counts what is sent after the end. What is sent after a write failed is dropped like it, but a
-    /// machine need not know.
+    /// Counts attempts to send after the end. What is sent after a failed write is dropped as well,
+    /// but does not count: a machine need not know of the failure.
     fn refused(&mut self, pushed: Result<(), Closed>) {
         self.workspace.refused += u64::from(pushed.is_err() && !self.flow.write_failed);
     }
 
-    /// How many bytes are queued and not sent: here, and for a machine within a layer also below.
+    /// How many bytes are queued and not sent. For a machine within a layer, this includes what is
+    /// queued in the stream below.
     pub fn queued(&self) -> u64 {
         self.flow.queued()
     }
 
-    /// Asks for [`Input::Drained`] once fewer than `n` bytes are queued. One request holds at a
-    /// time: this replaces an earlier one. Zero takes it back.
+    /// Requests [`Input::Drained`] once fewer than `n` bytes are queued. There is one request at a
+    /// time: this one replaces an earlier one. Zero withdraws it.
     pub fn notify_below(&mut self, n: u64) {
         self.flow.notify_below = n;
     }
@@ -452,7 +463,7 @@ impl<'a> Actions<'a> {
         self.flow.set_deadline(Some(Deadline { at, reason }));
     }
 
-    /// Takes the deadline back.
+    /// Clears the deadline.
     pub fn clear_deadline(&mut self) {
         self.flow.set_deadline(None);
     }
@@ -462,12 +473,12 @@ impl<'a> Actions<'a> {
         self.flow.deadline()
     }
 
-    /// Wants no more bytes until [`resume`](Self::resume).
+    /// Pauses reading until [`resume`](Self::resume): back-pressure for the peer.
     pub fn pause(&mut self) {
         self.flow.paused = true;
     }
 
-    /// Wants bytes again: those that were left over come first.
+    /// Resumes reading: bytes that were left over come first.
     pub fn resume(&mut self) {
         self.flow.paused = false;
     }
@@ -487,15 +498,16 @@ impl<'a> Actions<'a> {
         self.flow.close_with(cause);
     }
 
-    /// Closes the stream as [`close`](Self::close) does. While `awaits`, a later call may say a
-    /// better cause, and the stream waits for that a little.
+    /// Closes the stream as [`close`](Self::close) does. While `awaits` is set, a later call may
+    /// give a better cause, and the stream waits a short time for that.
     pub(crate) fn close_and_amend(&mut self, cause: Cause, awaits: bool) {
         self.flow.close_with(cause);
         self.flow.awaits_cause = awaits;
     }
 
-    /// Resets the stream once everything queued is sent, so that the peer can tell that it was cut
-    /// off: for a message that ends with the stream and is not complete. The first cause stands.
+    /// Resets the stream once everything queued is sent, so that the peer can tell that the stream
+    /// was cut off: for a message that ends with the stream and is not complete. The first cause
+    /// stands.
     pub fn cut(&mut self, cause: Cause) {
         self.flow.cut_with(cause);
     }
@@ -506,8 +518,8 @@ impl<'a> Actions<'a> {
     }
 
     /// Drops what was queued at `position` and after it, as far as it is not sent, and returns how
-    /// many bytes that is: for a message that cannot be completed, behind others that are.
-    /// Positions are those of [`queued_in_all`](Self::queued_in_all).
+    /// many bytes it dropped: for a message that cannot be completed, queued behind others that are
+    /// complete. Positions are those of [`queued_in_all`](Self::queued_in_all).
     pub fn take_back(&mut self, position: u64) -> u64 {
         let keep = position.saturating_sub(self.flow.output.sent());
         let taken = self.flow.output.truncate(keep, &mut self.workspace.blocks);
@@ -515,34 +527,38 @@ impl<'a> Actions<'a> {
         taken
     }
 
-    /// Whether our side ends, or the stream does: what is sent from here on is dropped.
+    /// Whether our side is half-closed, or the stream is closing: what is sent from now on is
+    /// dropped.
     pub fn is_half_closed(&self) -> bool {
         self.flow.is_half_closed()
     }
 
-    /// Whether this stream is to be closed.
+    /// Whether the stream is closing.
     pub fn is_closing(&self) -> bool {
         self.flow.is_closing()
     }
 
-    /// Gives way: `next` is the machine of this stream from the end of this step on. It gets
-    /// [`Input::Start`], [`Input::Shutdown`] if one began, [`Input::WriteFailed`] if a write has, then
-    /// the bytes that were left over. What is queued is sent first; the deadline, the pause and the request for `Drained` are cleared.
+    /// Replaces this machine: `next` is the machine of this stream from the end of this step on. It
+    /// gets [`Input::Start`], then [`Input::Shutdown`] if a shutdown began, then
+    /// [`Input::WriteFailed`] if a write failed, then the bytes that were left over. What is queued
+    /// is sent first; the deadline, the pause and the request for `Drained` are cleared.
     pub fn upgrade(&mut self, next: impl Machine + Send + 'static) {
         self.workspace.successor = Some(Box::new(next));
     }
 
-    /// Tells a person something.
+    /// Emits a notice, for a log.
     pub fn notice(&mut self, notice: Notice) {
         self.workspace.notices.push(notice);
     }
 
-    /// Memory to lend to a [`Buffer`](crate::buf::Buffer) or an inner [`Pipeline`].
+    /// The free list of blocks, to lend to a [`Buffer`](crate::buf::Buffer) or an inner
+    /// [`Pipeline`].
     pub fn blocks(&mut self) -> &mut Blocks {
         &mut self.workspace.blocks
     }
 
-    /// The queue itself, and the memory that it borrows: for a protocol core that writes to one.
+    /// The output queue itself, and the free list that it borrows from: for a protocol core that
+    /// writes to a [`Pipeline`].
     pub fn queue(&mut self) -> (&mut Pipeline, &mut Blocks) {
         (&mut self.flow.output, &mut self.workspace.blocks)
     }
@@ -552,19 +568,19 @@ impl<'a> Actions<'a> {
         (self.flow, self.workspace)
     }
 
-    /// How many bytes were queued since the stream began, those that are sent included: the position
-    /// of the next one.
+    /// How many bytes were queued since the stream began, sent bytes included: the position of the
+    /// next byte.
     pub fn queued_in_all(&self) -> u64 {
         self.flow.output.sent().saturating_add(self.flow.output.len())
     }
 
-    /// Whether this step named a machine that is to follow.
+    /// Whether this step named a successor.
     #[cfg(feature = "testkit")]
     pub(crate) fn gives_way(&self) -> bool {
         self.workspace.successor.is_some()
     }
 
-    /// What was written so far.
+    /// The state of the stream, as written so far.
     #[cfg(feature = "testkit")]
     pub(crate) fn flow(&self) -> &StreamControl {
         self.flow
@@ -580,7 +596,7 @@ impl<'a> Actions<'a> {
         self.flow.write_failed
     }
 
-    /// Takes the machine that asked to be next, with the stream's state cleared for it.
+    /// Takes the successor that was named, and clears the state of the stream for it.
     pub(crate) fn take_successor(&mut self) -> Option<Box<dyn Machine + Send>> {
         let next = self.workspace.successor.take()?;
         self.flow.set_deadline(None);

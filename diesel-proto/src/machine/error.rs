@@ -1,4 +1,4 @@
-//! What a token can fail with, told apart by who is to blame.
+//! [`Error`]: what a token can fail with. It tells whether the peer or the application is to blame.
 
 use alloc::boxed::Box;
 use alloc::string::String;
@@ -9,11 +9,10 @@ use super::reason::{Limit, Reason};
 use crate::buf::TooLong;
 use crate::hub::Refused;
 
-/// Why a token did not give what it promises. `?` passes it on; a handler that returns it closes
-/// its connection.
+/// Why a token failed. `?` passes it on; a handler that returns it closes its connection.
 ///
-/// `?` also converts common errors of core, texts, boxed errors and, with the feature `std`, those of
-/// `std::io`, to [`Error::Application`]. For any other error there is
+/// `?` also converts common errors of `core`, strings, boxed errors and, with the feature `std`,
+/// `std::io::Error`, to [`Error::Application`]. For any other error use
 /// [`map_err(Error::application)`](Error::application).
 ///
 /// ```
@@ -31,39 +30,40 @@ use crate::hub::Refused;
 #[derive(Debug)]
 #[non_exhaustive]
 pub enum Error {
-    /// The peer ended its side (or ours is closed already) and what was awaited cannot come.
-    /// What arrived before is still readable.
+    /// The peer ended its side (or our side is closed already), so what was awaited cannot come.
+    /// Bytes that arrived before can still be read.
     Closed,
-    /// The connection broke: RST, EPIPE, an abort of our own.
+    /// The connection broke: RST, EPIPE, or our own abort.
     Reset,
     /// A deadline passed.
     TimedOut(Reason),
     /// A limit was reached.
     Limit(Limit),
-    /// This subscription fell behind and missed this many messages; the next wait goes on with
-    /// the oldest that is left.
+    /// This subscription fell behind and missed this many messages. The next wait continues with
+    /// the oldest message that is left.
     Lagged(u64),
-    /// A connection could not be made. (Boxed: errors travel through every token, and are small.)
+    /// A connection could not be made. (Boxed to keep errors small: every token returns them.)
     Connect(Box<ConnectError>),
-    /// The hub is shutting down, and this would have had to wait.
+    /// The hub is shutting down, and this operation would have had to wait.
     Shutdown,
-    /// The future was polled again after it had given its result.
+    /// The future was polled again after it had completed.
     AlreadyDone,
-    /// What is awaited belongs to another hub than the fiber that awaits it, or no fiber awaits it.
+    /// The future belongs to another hub than the fiber that awaits it, or it is polled outside of
+    /// a fiber.
     OtherHub,
-    /// The fiber that was to give the answer was aborted.
+    /// The fiber that should have given the result was aborted.
     Aborted,
-    /// The fiber that was to give the answer panicked.
+    /// The fiber that should have given the result panicked.
     Panicked,
-    /// An earlier call on this client ended before its answer was read, so its connection cannot be
-    /// used.
+    /// An earlier call on this client ended before its answer was read, so the connection cannot be
+    /// used any more.
     CallAbandoned,
-    /// The application's own.
+    /// An error of the application.
     Application(Box<dyn core::error::Error>),
 }
 
 impl Error {
-    /// Wraps an error of the application's own: any error, or a text.
+    /// Wraps an error of the application: any error, or a string.
     ///
     /// ```
     /// use diesel_proto::Error;
@@ -76,10 +76,10 @@ impl Error {
     }
 
     /// Whether the peer of a connection is to blame: it took too long, or sent more than it may. A
-    /// handler that returns such an error did not fail; its connection was cut, and that is what is
-    /// told ([`Notice::Cut`](super::notice::Notice::Cut)).
+    /// handler that returns such an error did not fail; its connection was cut, and that is
+    /// reported as [`Notice::Cut`](super::notice::Notice::Cut).
     ///
-    /// What is asked for by count ([`Limit::Count`]) is asked for by the application.
+    /// [`Limit::Count`] is not the peer's fault: the application asked for that count.
     ///
     /// ```
     /// use diesel_proto::{Error, Limit, Reason};
@@ -99,7 +99,7 @@ impl Error {
         }
     }
 
-    /// Whether this is how a connection ordinarily ends: nobody has to be told.
+    /// Whether this is an ordinary end of a connection, which is not reported.
     pub fn is_ordinary(&self) -> bool {
         matches!(self, Error::Closed | Error::Reset | Error::Shutdown)
     }
@@ -115,7 +115,7 @@ impl fmt::Display for Error {
             Error::Lagged(n) => write!(f, "fell behind and missed {n} messages"),
             Error::Connect(error) => error.fmt(f),
             Error::Shutdown => f.write_str("shutting down"),
-            Error::AlreadyDone => f.write_str("polled again after it had given its result"),
+            Error::AlreadyDone => f.write_str("polled again after it had completed"),
             Error::OtherHub => f.write_str("awaited outside of the fibers of its hub"),
             Error::Aborted => f.write_str("the fiber was aborted"),
             Error::Panicked => f.write_str("the fiber panicked"),
@@ -210,8 +210,8 @@ from_errors!(
     fmt::Error
 );
 
-/// Errors of std. The name `std` is known in this module only, so that the rest of the crate does
-/// without it whatever the features are.
+/// Conversions from errors of `std`. The name `std` is in scope in this module only, so that the
+/// rest of the crate stays `no_std` whatever the features are.
 #[cfg(feature = "std")]
 mod of_std {
     extern crate std;
@@ -232,7 +232,7 @@ mod tests {
 
     use super::*;
 
-    /// What `?` makes of it.
+    /// What `?` converts it to.
     fn passed_on<E>(error: E) -> Error
     where
         Error: From<E>,

@@ -1,5 +1,5 @@
-//! The line echo, as a machine: the smallest whole one, and the inside of the stack that shows
-//! that machines stack.
+//! A line echo as a machine: the smallest complete one. Examples and tests also use it as the
+//! innermost machine of a stack of layers.
 
 use core::fmt::{self, Write};
 
@@ -8,13 +8,14 @@ use super::reason::{Cause, Limit};
 use crate::buf::Buffer;
 use crate::time::Instant;
 
-/// It takes no more lines while this much is queued for a peer that does not read,
+/// Back-pressure: the echo pauses reading while at least this many bytes are queued for a peer that
+/// does not read,
 const HIGH_WATER: u64 = 64 << 10;
-/// and goes on when less than this is left.
+/// and resumes when fewer than this are left.
 const LOW_WATER: u64 = 16 << 10;
 
-/// Answers `you said: ` and the line to every line; ends at the line `quit`; at the line `UPGRADE`
-/// it may give way to another machine.
+/// Answers every line with `you said: ` and the line. Closes at the line `quit`; at the line
+/// `UPGRADE` it may hand the stream over to another machine.
 ///
 /// ```
 /// use diesel_proto::{Endpoint, Instant, LineEcho};
@@ -31,20 +32,21 @@ pub struct LineEcho {
 }
 
 impl Default for LineEcho {
-    /// Lines of up to 64 KiB; `UPGRADE` is a line like any other.
+    /// Lines may have up to 64 KiB; `UPGRADE` is a line like any other.
     fn default() -> Self {
         LineEcho { input: Buffer::new(), max_line: 64 << 10, upgrade: None }
     }
 }
 
 impl LineEcho {
-    /// Lines of up to `bytes`, their end included.
+    /// Sets the maximum length of a line, its end included.
     pub fn max_line(mut self, bytes: usize) -> Self {
         self.max_line = bytes;
         self
     }
 
-    /// What to do at the line `UPGRADE`: name the next machine with [`Actions::upgrade`].
+    /// Sets what to do at the line `UPGRADE`: `upgrade` names the next machine with
+    /// [`Actions::upgrade`].
     pub fn on_upgrade(mut self, upgrade: fn(&mut Actions<'_>)) -> Self {
         self.upgrade = Some(upgrade);
         self
@@ -73,8 +75,8 @@ impl Machine for LineEcho {
 }
 
 impl LineEcho {
-    /// Answers the whole lines. Takes all bytes but those behind a line that ends its business,
-    /// for now or for ever.
+    /// Answers all complete lines. Takes all bytes but those behind a line at which it pauses,
+    /// closes or upgrades.
     fn lines(&mut self, bytes: &[u8], actions: &mut Actions<'_>) -> usize {
         let held = self.input.len();
         self.input.push(bytes, actions.blocks());

@@ -1,11 +1,12 @@
-//! A layer that closes a stream so that the peer gets what was sent last.
+//! [`Linger`]: a layer that closes a stream so that the peer gets the bytes that were sent last.
 //!
-//! A stream that is closed while bytes of the peer are unread is reset, and a reset may destroy what
-//! the peer has not read yet. So the sending side is ended first, what still arrives is dropped, and
-//! the stream is closed when the peer has ended its side, or has taken too long (RFC 9112, 9.6).
+//! If a socket is closed while bytes from the peer are unread, the system resets the connection,
+//! and the reset may destroy what the peer has not read yet. So the layer half-closes first, drops
+//! what still arrives, and closes the stream when the peer has ended its side, or after a timeout
+//! (RFC 9112, 9.6).
 //!
 //! ```text
-//!   inner machine closes ──▶ half-close ──▶ all is sent ──▶ the peer ends, or the deadline ──▶ close
+//!   inner machine closes ──▶ half-close ──▶ all is sent ──▶ end of the peer, or timeout ──▶ close
 //! ```
 
 use core::fmt;
@@ -16,9 +17,9 @@ use super::nested::Nested;
 use super::reason::{Cause, End, Reason};
 use crate::time::Instant;
 
-/// Delays the close of a machine until the peer has ended its side, but no longer than a while after
-/// everything was sent. A hub does so itself: see
-/// [`ServiceConfig::linger`](crate::hub::ServiceConfig::linger). This is for an
+/// Delays the close of a machine until the peer has ended its side, but at most for a given time
+/// after everything was sent. A hub does this itself: see
+/// [`ServiceConfig::linger`](crate::hub::ServiceConfig::linger). This layer is for an
 /// [`Endpoint`](super::endpoint::Endpoint).
 ///
 /// An abort or a cut is not delayed.
@@ -48,7 +49,8 @@ pub struct Linger<M> {
 }
 
 impl<M: Machine> Linger<M> {
-    /// `after` counts from when everything was sent. Zero: closes at once.
+    /// Puts the layer around `machine`. The timeout `after` counts from when everything was sent.
+    /// Zero closes at once.
     pub fn new(machine: M, after: Duration) -> Self {
         Linger { inner: Nested::sharing(machine), after, peer_ended: false, closing: None }
     }
@@ -62,7 +64,8 @@ impl<M: Machine> Linger<M> {
     ) -> usize {
         match input {
             Input::Bytes(bytes) => return bytes.len(),
-            // What a reset destroys was not delivered.
+            // The reset destroyed what is queued: the cause is the reset, and the stream is not
+            // closed in order.
             Input::Cut(_) if actions.queued() > 0 => {}
             Input::Eof | Input::Deadline | Input::Cut(_) => actions.close(cause),
             Input::WriteFailed => actions.abort(Cause::Reset),
@@ -91,7 +94,7 @@ impl<M: Machine> Machine for Linger<M> {
                 actions.notify_below(1);
                 self.lingering(now, cause, Input::Drained, actions);
                 if let Input::Bytes(bytes) = input {
-                    // What the inner machine left is dropped.
+                    // Bytes that the inner machine left are dropped.
                     return bytes.len();
                 }
             }
@@ -125,7 +128,7 @@ mod tests {
     const NOW: Instant = Instant::ORIGIN;
     const SECOND: Duration = Duration::from_secs(1);
 
-    /// Says goodbye at a shutdown, and closes; notices nothing else.
+    /// Sends "goodbye" at a shutdown, and closes; ignores every other input.
     struct Goodbye;
 
     impl Machine for Goodbye {

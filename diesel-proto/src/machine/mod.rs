@@ -1,11 +1,20 @@
-//! The one trait through which anything drives a byte stream, and what stands on it.
+//! [`Machine`], the one trait through which anything drives a byte stream, and the types that are
+//! built on it.
 //!
 //! ```text
-//!   the caller ──Input──▶ Machine ──Actions──▶ the caller
+//!   contract     the caller ──Input──▶ Machine ──Actions──▶ the caller
+//!                                         │
+//!   upgradable   Upgradable               a machine, or the successor that replaced it
+//!                    │
+//!   attached     Attached                 and the state of its stream: StreamControl, kept bytes
+//!                    │
+//!                    ├── endpoint         Endpoint, SharedEndpoint: for an embedder
+//!                    ├── nested           Nested: for a layer, a machine around another one
+//!                    │      └── linger    Linger: a layer that delays the close
+//!                    └── the hub's streams
 //!
-//!   Endpoint      a machine with its buffers and its deadline, for one stream
-//!   Nested        an inner machine and the state of its stream, for a layer
-//!   Upgradable    a machine, or the one that it gave way to
+//!   reason, address, error, notice        causes, deadlines, limits; peers; failures; log lines
+//!   line_echo                             LineEcho: the smallest complete machine
 //! ```
 //!
 //! This room must never know a socket, a hub or a fiber.

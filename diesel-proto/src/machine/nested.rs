@@ -1,9 +1,9 @@
-//! What a layer holds: an inner machine, with the state of its stream.
+//! [`Nested`]: an inner machine with the state of its stream, for a layer to hold.
 //!
-//! A layer is a machine around another one. It passes on what happens, changes what goes through,
-//! and may have a deadline and a pause of its own. [`Nested`] does the rest: it keeps the state of
-//! the inner stream apart from that of the stream below, so that neither side can overwrite what
-//! the other wants, and it brings both together again.
+//! A layer is a machine around another one. It passes inputs on, transforms the bytes that go
+//! through, and may have its own deadline and its own pause. [`Nested`] does the rest: it keeps the
+//! state of the inner stream apart from that of the stream below, so that neither side can
+//! overwrite what the other wants, and then combines both.
 //!
 //! ```text
 //!             ┌────────────────── layer ──────────────────┐
@@ -16,10 +16,10 @@
 //!
 //! Rules of this file:
 //!
-//! - The successor of an inner machine takes the inner machine's place, never the layer's.
-//! - What is queued below counts as queued for the inner machine.
+//! - The successor of an inner machine replaces the inner machine, never the layer.
+//! - Bytes queued in the stream below count as queued for the inner machine.
 //! - An abort stays an abort, a cut stays a cut, and each keeps its cause.
-//! - A machine that starts after a shutdown began is told of it.
+//! - A machine that starts after a shutdown began gets [`Input::Shutdown`].
 //!
 //! It must never know what the layer does to the bytes.
 
@@ -37,23 +37,25 @@ use crate::time::Instant;
 
 /// An inner machine and the state of its stream, for a layer to hold.
 ///
-/// There are two kinds of layers. One that keeps the length of what goes through (a tracer, a
-/// throttle, a header that is read first) *shares* the queue of the stream below and copies
-/// nothing: [`sharing`](Self::sharing), [`settle`](Self::settle). One that *frames* has its inner
-/// machine write to a queue of its own, and takes all that is in it after each step:
+/// There are two kinds of layers. A *sharing* layer keeps the length of what goes through (a
+/// tracer, a throttle, a header that is read first): its inner machine writes to the queue of the
+/// stream below, and nothing is copied: [`sharing`](Self::sharing), [`settle`](Self::settle). A
+/// *framing* layer (TLS, for example) changes the output: its inner machine writes to a separate
+/// queue, and the layer takes everything out of that queue after each step:
 /// [`framing`](Self::framing), [`settle_framed`](Self::settle_framed).
 ///
 /// In each of its steps a layer
 ///
-/// 1. passes on what happened with [`pass_on`](Self::pass_on), or hands over what it decoded with
+/// 1. passes the input on with [`pass_on`](Self::pass_on), or hands over what it decoded with
 ///    [`received`](Self::received),
-/// 2. then settles, which says to the stream below what the inner machine wants: the pause, the
-///    sooner of both deadlines, [`Input::Drained`], half-close, close, cut or abort.
+/// 2. then settles, which applies to the stream below what the inner machine wants: the pause, the
+///    earlier of both deadlines, the request for [`Input::Drained`], half-close, close, cut or
+///    abort.
 ///
 /// ```
 /// use diesel_proto::{Actions, Endpoint, Input, Instant, LineEcho, Machine, Nested};
 ///
-/// /// Turns all that comes in to capitals.
+/// /// Turns all input to upper case.
 /// struct Shout<M>(Nested<M>);
 ///
 /// impl<M: Machine> Machine for Shout<M> {
@@ -81,24 +83,24 @@ pub struct Nested<M> {
 }
 
 impl<M: Machine> Nested<M> {
-    /// For a layer that keeps the length of what goes through: the inner machine writes to the
-    /// queue of the stream below.
+    /// For a layer that keeps the length of the output: the inner machine writes to the queue of
+    /// the stream below.
     pub fn sharing(machine: M) -> Self {
         Nested { link: Attached::new(machine), frames: false }
     }
 
-    /// For a layer that frames: the inner machine writes to a queue of its own.
+    /// For a layer that frames the output: the inner machine writes to a separate queue.
     pub fn framing(machine: M) -> Self {
         Nested { link: Attached::new(machine), frames: true }
     }
 
-    /// Passes on what happened to the stream below. Returns how many of the bytes of
+    /// Passes an input of the stream below to the inner machine. Returns how many of the bytes of
     /// [`Input::Bytes`] the inner machine took: if fewer than given, it paused, and the caller
     /// offers the rest again.
     ///
     /// [`Input::Deadline`] reaches the inner machine only if its own deadline is due, and
-    /// [`Input::Drained`] only if it asked for that: a layer may pass on every one.
-    /// [`Input::Eof`] waits until reading goes on, as everywhere.
+    /// [`Input::Drained`] only if it requested that: so a layer may pass on every input.
+    /// [`Input::Eof`] waits while the inner machine has paused reading, as everywhere.
     pub fn pass_on(&mut self, now: Instant, input: Input<'_>, actions: &mut Actions<'_>) -> usize {
         if input == Input::Start {
             self.link.flow.write_failed |= actions.has_write_failed();
@@ -108,29 +110,31 @@ impl<M: Machine> Nested<M> {
 
     /// Hands over what the layer decoded. Returns how many bytes were taken: all, or none while
     /// [`wants_input`](Self::wants_input) is false. What the inner machine leaves is kept here (at
-    /// most the bytes of one call) and offered again when it goes on.
+    /// most the bytes of one call) and offered again when it resumes.
     #[must_use = "bytes that were not taken must be offered again"]
     pub fn received(&mut self, now: Instant, bytes: &[u8], actions: &mut Actions<'_>) -> usize {
         self.run(actions, |link, workspace| link.received(now, bytes, workspace))
     }
 
-    /// Hands over what arrived before the inner machine took over a stream: what it leaves is kept
-    /// here, and offered again when it goes on. To be called once, behind [`Input::Start`].
+    /// Hands over bytes that arrived before the inner machine took over the stream. What it leaves
+    /// is kept here, and offered again when it resumes. Call this once, right after
+    /// [`Input::Start`].
     pub fn adopt(&mut self, now: Instant, bytes: &[u8], actions: &mut Actions<'_>) {
         self.run(actions, |link, workspace| link.adopt(now, bytes, workspace));
     }
 
-    /// Ends the stream for a reason that the layer has itself: the inner machine is told
-    /// ([`Input::Cut`]) with this cause, what is queued is dropped, and the stream below is aborted.
-    /// A layer that only [aborts](Actions::abort) leaves its inner machine without a word.
+    /// Ends the stream for the layer's own reason: the inner machine gets [`Input::Cut`] with this
+    /// cause, what is queued is dropped, and the stream below is aborted. If a layer only
+    /// [aborts](Actions::abort), its inner machine never learns that the stream has ended.
     ///
-    /// An inner machine that had ended the stream before is not told, and one that aborts when it is
-    /// told may say a better cause: the first one stands. One that was not started yet is told as
-    /// well, as it is of a connection that could not be made; it is not to be started any more.
+    /// An inner machine that had already ended the stream gets nothing. One that aborts in response
+    /// may give a better cause: the first one stands. One that was not started yet gets the cut as
+    /// well, as it does for a connection that could not be made; the layer must not start it any
+    /// more.
     ///
-    /// A framing layer that has last words for its peer (an alert) must not abort, for that would drop
-    /// them. It [passes on](Self::pass_on) the cut, says them, closes, and does not settle: it is told
-    /// nothing more then.
+    /// A framing layer that still has to send something to its peer (an alert) must not abort, for
+    /// that would drop it. It [passes on](Self::pass_on) the cut, sends the alert, closes, and does
+    /// not settle. After that it gets no more inputs.
     ///
     /// ```
     /// use core::time::Duration;
@@ -141,7 +145,7 @@ impl<M: Machine> Nested<M> {
     /// const MINUTE: Duration = Duration::from_secs(60);
     /// const REASON: Reason = Reason::Application("a minute is over");
     ///
-    /// /// Lets a connection last for a minute.
+    /// /// Limits a connection to one minute.
     /// struct Minute<M> {
     ///     inner: Nested<M>,
     ///     ends: Instant,
@@ -172,14 +176,14 @@ impl<M: Machine> Nested<M> {
         actions.abort(self.end().map_or(cause, End::cause));
     }
 
-    /// Whether the inner machine takes bytes now.
+    /// Whether the inner machine accepts bytes now.
     pub fn wants_input(&self) -> bool {
         self.link.wants_input()
     }
 
-    /// Says to the stream below what the inner machine of a sharing layer wants. The deadline is
-    /// the sooner of its own and that of the layer. A layer that wants reading paused, or
-    /// [`Input::Drained`] for itself, asks for it afterwards.
+    /// Applies to the stream below what the inner machine of a sharing layer wants. The deadline is
+    /// the earlier of the inner machine's and the layer's. A layer that wants reading paused, or
+    /// [`Input::Drained`] for itself, requests it after this call.
     pub fn settle(&mut self, layer: Option<Deadline>, actions: &mut Actions<'_>) {
         if self.frames && !self.link.flow.output().is_empty() {
             actions.notice(Notice::Text("a framing layer settled without its frame".into()));
@@ -189,8 +193,8 @@ impl<M: Machine> Nested<M> {
     }
 
     /// As [`settle`](Self::settle), for a framing layer: `frame` gets everything that the inner
-    /// machine queued, in order, and sends it on in the layer's own form. Where the slices are cut
-    /// depends on what the inner machine queued, never on the speed of the reader.
+    /// machine queued, in order, and sends it in the layer's framing. Where the slices are cut
+    /// depends on what the inner machine queued, never on how fast the peer reads.
     pub fn settle_framed(
         &mut self,
         layer: Option<Deadline>,
@@ -201,16 +205,17 @@ impl<M: Machine> Nested<M> {
         self.say(layer, actions);
     }
 
-    /// The first half of [`settle_framed`](Self::settle_framed): everything that the inner machine
-    /// queued goes out in the layer's own form. For a layer that has something to say behind that and
-    /// before the end, such as a closing record: it says so now, and then [`settle`](Self::settle)s.
+    /// The first half of [`settle_framed`](Self::settle_framed): sends everything that the inner
+    /// machine queued in the layer's framing. For a layer that sends something after that and
+    /// before the end, such as a closing record: it sends it after this call, and then calls
+    /// [`settle`](Self::settle).
     ///
     /// ```
     /// use diesel_proto::{
     ///     Actions, Cause, End, Endpoint, Input, Instant, LineEcho, Machine, Nested,
     /// };
     ///
-    /// /// Ends with a full stop, unless it is cut off.
+    /// /// Sends a full stop before an orderly close.
     /// struct Dot<M>(Nested<M>);
     ///
     /// impl<M: Machine> Machine for Dot<M> {
@@ -240,7 +245,7 @@ impl<M: Machine> Nested<M> {
             let mut slices: [&[u8]; 8] = [&[]; 8];
             let n = self.link.flow.output.slices(&mut slices);
             if n == 0 {
-                // Bytes that a file holds cannot go through here.
+                // The bytes of a file region are not in memory, so they cannot be framed.
                 actions.notice(Notice::Text("a region was queued inside a framing layer".into()));
                 return self.link.flow.abort_with(Cause::Failed, actions.blocks());
             }
@@ -253,14 +258,13 @@ impl<M: Machine> Nested<M> {
         }
     }
 
-    /// Whether the inner machine ended its sending side: nothing more will be queued.
+    /// Whether the inner machine half-closed: it queues nothing more.
     pub fn half_closed(&self) -> bool {
         self.link.flow.is_half_closed()
     }
 
-    /// How the inner machine ended the stream, if it did. A layer that says goodbye itself (a
-    /// closing record) does so for an [`End::Close`] only, behind the
-    /// [output](Self::frame_output) and before it settles.
+    /// How the inner machine ended the stream, if it did. A layer that sends a closing record does
+    /// so for an [`End::Close`] only, after the [output](Self::frame_output) and before it settles.
     pub fn end(&self) -> Option<End> {
         self.link.flow.end()
     }
@@ -270,17 +274,19 @@ impl<M: Machine> Nested<M> {
         self.link.flow.deadline()
     }
 
-    /// Bytes held for the inner stream, in and out, that are not queued below.
+    /// How many bytes are held for the inner stream, incoming and outgoing, not counting those
+    /// queued below.
     pub fn held(&self) -> usize {
         self.link.held()
     }
 
-    /// Bytes that the inner machine has scanned: see [`Machine::scanned`].
+    /// How many bytes the inner machine has scanned: see [`Machine::scanned`].
     pub fn scanned(&self) -> u64 {
         self.link.machine().scanned()
     }
 
-    /// Runs `f` on the inner stream, with the queue lent and the outer successor out of reach.
+    /// Runs `f` on the inner stream. Meanwhile the queue below is lent to it, and the successor
+    /// that the layer may have named is set aside.
     fn run<R>(
         &mut self,
         actions: &mut Actions<'_>,

@@ -1,4 +1,4 @@
-//! What the pure side has to tell a person. The driver logs it.
+//! Notices: what machines and the hub report for a log. The embedder writes them.
 
 use alloc::boxed::Box;
 use alloc::string::String;
@@ -10,7 +10,7 @@ use super::reason::{Cause, Limit};
 use crate::hub::{ConnId, Refused};
 use crate::time::Instant;
 
-/// Something that a person may want to know.
+/// Something that the operator may want to know: a line for a log.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Notice {
@@ -18,45 +18,45 @@ pub enum Notice {
     LimitReached(Limit),
     /// A connection was refused.
     Refused(Refused),
-    /// A call named a connection of another hub, and did nothing.
+    /// A call named a connection of another hub. The call did nothing.
     OtherHub(ConnId),
-    /// A handler returned an error that is neither how connections ordinarily end
-    /// ([`Error::is_ordinary`](super::error::Error::is_ordinary)) nor the peer's doing
-    /// ([`Error::is_of_peer`](super::error::Error::is_of_peer)); or a loop returned any error but that of
-    /// a shutdown.
+    /// A handler returned an error that is neither an ordinary end of a connection
+    /// ([`Error::is_ordinary`](super::error::Error::is_ordinary)) nor the peer's fault
+    /// ([`Error::is_of_peer`](super::error::Error::is_of_peer)); or a loop returned any error but
+    /// that of a shutdown.
     Failed {
         /// The peer that the handler served. `None` for a loop.
         peer: Option<Address>,
         /// The error, as text.
         error: String,
     },
-    /// A fiber, a machine, or what makes a machine panicked, and was dropped.
+    /// A fiber, a machine, or the function that makes a machine panicked, and was dropped.
     Panicked {
-        /// The peer it served, if it served one.
+        /// The peer that it served, if it served one.
         peer: Option<Address>,
     },
-    /// A connection was cut for what its peer did, or did not do: a deadline passed, a limit was
-    /// reached, a rule of the protocol was broken.
+    /// A connection was cut because of what its peer did, or did not do: a deadline passed, a limit
+    /// was reached, a rule of the protocol was broken.
     Cut {
         /// The peer.
         peer: Address,
         /// Why.
         cause: Cause,
     },
-    /// A request was answered. Told only by services that were asked to; boxed, so that all the
-    /// others stay small.
+    /// A request was answered. Reported only by services with an access log. Boxed, so that all
+    /// other notices stay small.
     Access(Box<Access>),
-    /// Random numbers are drawn, and the hub was never told a [seed](crate::hub::Hub::seed): they are the
-    /// same in every process. Told once.
+    /// Random numbers are drawn although the hub never got a [seed](crate::hub::Hub::seed): they
+    /// are the same in every process. Reported once.
     Unseeded,
-    /// A machine's own words.
+    /// A text from a machine.
     Text(String),
 }
 
-/// One request and what became of it, as an access log has it.
+/// One request and its response, as an access log records them.
 ///
-/// How long it took is asked of it when the notice is handed out, with a fresh reading of the clock:
-/// within a step or a run time stands still, however long a handler computes.
+/// The duration is computed by [`took`](Self::took) when the embedder gets the notice, from a fresh
+/// reading of the clock: within a step or a run time stands still, however long a handler computes.
 ///
 /// ```
 /// use core::time::Duration;
@@ -79,27 +79,27 @@ pub enum Notice {
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Access {
-    /// Who asked.
+    /// The client.
     pub peer: Address,
-    /// What was to be done.
+    /// The request method.
     pub method: String,
-    /// With what.
+    /// The request target.
     pub target: String,
-    /// How it was answered.
+    /// The status code of the response.
     pub status: u16,
-    /// Bytes of the answer that were queued, its head and its framing included.
+    /// How many bytes of the response were queued, its head and its framing included.
     pub sent: u64,
     /// When the last byte of the request's head arrived.
     pub began: Instant,
 }
 
 impl Access {
-    /// From the last byte of the request's head to the last of its answer, if `now` is read when
-    /// the embedder gets this notice: after the call that ran the handler, before it waits for
-    /// anything else. What other connections took meanwhile counts, too: the answer was held up by
-    /// them.
+    /// How long the request took: from the last byte of its head to the last byte of the response,
+    /// provided that `now` is read when the embedder gets this notice, that is, after the call that
+    /// ran the handler and before the embedder waits for anything else. Time spent on other
+    /// connections meanwhile counts as well, since it delayed the response.
     ///
-    /// One reading serves all notices that are handed out together.
+    /// One reading of the clock is enough for all notices that are handed out together.
     pub fn took(&self, now: Instant) -> Duration {
         now - self.began
     }
@@ -109,7 +109,7 @@ impl fmt::Display for Notice {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Notice::LimitReached(limit) => limit.fmt(f),
-            Notice::OtherHub(conn) => write!(f, "{conn:?} is of another hub"),
+            Notice::OtherHub(conn) => write!(f, "{conn:?} belongs to another hub"),
             Notice::Refused(refused) => write!(f, "a connection was refused: {refused}"),
             Notice::Failed { peer: Some(peer), error } => {
                 write!(f, "the handler for {peer} failed: {error}")
@@ -120,14 +120,14 @@ impl fmt::Display for Notice {
             Notice::Cut { peer, cause } => write!(f, "{peer}: {cause}"),
             Notice::Access(access) => access.fmt(f),
             Notice::Unseeded => {
-                f.write_str("random numbers are drawn without a seed: they can be foretold")
+                f.write_str("random numbers are drawn without a seed: they are predictable")
             }
             Notice::Text(text) => f.write_str(text),
         }
     }
 }
 
-/// One line, whatever the peer sent: nobody forges an entry of a log.
+/// Always one line, whatever the peer sent: a peer cannot forge a log entry.
 impl fmt::Display for Access {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Access { peer, method, target, status, sent, began: _ } = self;

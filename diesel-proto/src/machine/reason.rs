@@ -1,7 +1,8 @@
-//! Why things end: deadlines, limits and closes, told apart by who is to blame.
+//! Why things end: the reasons of deadlines, limits and closes. They tell whether the peer or the
+//! application is to blame.
 //!
-//! Every value here is small, comparable and free of text that had to be allocated: it travels in
-//! actions, counters and logs, and a test compares it with `==`.
+//! Every value here is small, comparable, and holds no allocated text: it is passed in actions,
+//! counters and logs, and a test compares it with `==`.
 
 use core::fmt;
 
@@ -20,7 +21,7 @@ pub enum Reason {
     BodyRate,
     /// No further request arrived on a connection kept alive.
     KeepAlive,
-    /// The peer had ended its side, and what it asked for was not answered in time.
+    /// The peer half-closed its side, and its request was not answered in time.
     HalfClose,
     /// The peer sent nothing for as long as the service allows.
     Idle,
@@ -28,9 +29,9 @@ pub enum Reason {
     WriteStall,
     /// The peer did not close its side after we closed ours.
     Linger,
-    /// The grace period of an orderly shutdown ended.
+    /// The grace period of a graceful shutdown ended.
     Drain,
-    /// The application's own, by the name it chose.
+    /// A deadline of the application, with a name that the application chose.
     Application(&'static str),
 }
 
@@ -91,7 +92,7 @@ impl fmt::Display for Reason {
             Reason::BodyRate => "the body arrived too slowly",
             Reason::KeepAlive => "no further request arrived",
             Reason::HalfClose => {
-                "the peer had ended its side, and its answer was not there in time"
+                "the peer half-closed its side, and its request was not answered in time"
             }
             Reason::Idle => "the peer sent nothing",
             Reason::WriteStall => "the peer stopped taking what was sent",
@@ -105,9 +106,9 @@ impl fmt::Display for Reason {
 /// A point in time and what it is for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Deadline {
-    /// When.
+    /// The instant.
     pub at: Instant,
-    /// What for.
+    /// What it is for.
     pub reason: Reason,
 }
 
@@ -133,7 +134,7 @@ pub enum Limit {
     Fibers(usize),
     /// Fibers that were spawned by others.
     Spawned(usize),
-    /// Calls that wait for their turn on one client.
+    /// Calls that wait for their turn on one [`Client`](crate::fiber::Client).
     Calls(usize),
     /// Bytes of a PROXY header of version 2:
     /// [`HeaderConfig::max_v2`](crate::proxy_protocol::HeaderConfig::max_v2).
@@ -144,7 +145,7 @@ impl fmt::Display for Limit {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Limit::Line(n) => write!(f, "no sentinel within the line limit of {n} bytes"),
-            Limit::Count(n) => write!(f, "more bytes asked for than the limit of {n}"),
+            Limit::Count(n) => write!(f, "asked for more bytes than the limit of {n}"),
             Limit::ToEnd(n) => write!(f, "the stream is longer than the limit of {n} bytes"),
             Limit::Body(n) => write!(f, "the body is longer than the limit of {n} bytes"),
             Limit::HeldBodies(n) => {
@@ -191,12 +192,12 @@ pub enum Cause {
     /// A client call ended before its answer was read: it was dropped, it failed, or it left
     /// something unread. That must not reach the next call.
     CallAbandoned,
-    /// Bytes came on a client's connection that no call had asked for: the next one would take them
-    /// for its answer.
+    /// Bytes arrived on a client's connection that no call had asked for. The next call would take
+    /// them for its answer.
     Unasked,
     /// The connection could not be made.
     Connect(ConnectErrorKind),
-    /// It was idle, and closed to make room for another connection:
+    /// It was idle, and was closed to make room for another connection:
     /// [`ServiceConfig::shed`](crate::hub::ServiceConfig::shed).
     Shed,
     /// The hub shut down.
@@ -216,7 +217,7 @@ impl fmt::Display for Cause {
             Cause::Failed => f.write_str("the handler failed"),
             Cause::Panicked => f.write_str("the handler panicked"),
             Cause::CallAbandoned => f.write_str("a call ended before its answer was read"),
-            Cause::Unasked => f.write_str("bytes came that no call had asked for"),
+            Cause::Unasked => f.write_str("received bytes that no call had asked for"),
             Cause::Connect(kind) => write!(f, "could not connect: {kind}"),
             Cause::Shed => f.write_str("idle, and closed to make room"),
             Cause::Shutdown => f.write_str("shut down"),
@@ -226,13 +227,13 @@ impl fmt::Display for Cause {
 
 /// How a stream ends, and why.
 ///
-/// The difference is for the peer: one that reads until the end of the stream takes a close for
-/// the end of what was sent. What was cut off must not look like that.
+/// The difference matters to the peer: a peer that reads until the end of the stream takes a close
+/// for the end of the data. A stream that was cut off must not look complete.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum End {
-    /// In order: everything that was queued was sent, and our side ends with FIN.
+    /// An orderly close: everything that was queued was sent, and our side ends with FIN.
     Close(Cause),
-    /// Cut off: the peer sees a reset (RST; `SO_LINGER` of zero on a socket).
+    /// A cut: the peer sees a reset (RST; on a socket, close with `SO_LINGER` of zero).
     Abort(Cause),
 }
 

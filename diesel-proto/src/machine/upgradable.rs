@@ -1,7 +1,7 @@
-//! The place of a machine that may give way to another.
+//! [`Upgradable`]: a machine that may be replaced by a successor.
 //!
-//! Whoever holds a machine holds it in a [`Upgradable`]; then [`Actions::upgrade`] works at that joint.
-//! The bytes that the old machine did not take are the new one's first.
+//! Everything that holds a machine holds it in an [`Upgradable`], so that [`Actions::upgrade`]
+//! works there. The successor gets the bytes that the old machine did not take.
 
 use alloc::boxed::Box;
 use core::fmt;
@@ -9,11 +9,11 @@ use core::fmt;
 use super::contract::{Actions, Input, Machine};
 use crate::time::Instant;
 
-/// A machine, or the one it gave way to.
+/// A machine, or the successor that replaced it.
 pub enum Upgradable<M> {
-    /// The machine that was there first.
+    /// The original machine.
     First(M),
-    /// The machine that it (or its successor) named with [`Actions::upgrade`].
+    /// The machine that the original one, or a successor, named with [`Actions::upgrade`].
     Successor(Box<dyn Machine + Send>),
 }
 
@@ -33,13 +33,14 @@ impl<M: Machine> Machine for Upgradable<M> {
             }
             match input {
                 Input::Bytes(bytes) => {
-                    // More than was given counts as all of it: `taken <= bytes.len()`.
+                    // A machine that claims more bytes than it was given took all: `taken <=
+                    // bytes.len()`.
                     let rest = bytes.get(taken..).unwrap_or_default();
                     if !rest.is_empty() && !actions.is_paused() && !actions.is_closing() {
                         taken += self.machine().step(now, Input::Bytes(rest), actions);
                     }
                 }
-                // The end of the stream is as much the new machine's as its bytes are.
+                // These inputs concern the stream, not one machine: the successor gets them too.
                 Input::Eof | Input::Cut(_) | Input::WriteFailed | Input::Shutdown => {
                     self.machine().step(now, input, actions);
                 }
@@ -110,7 +111,7 @@ mod tests {
         }
     }
 
-    /// Says what it is told, does at its start as the test says, and goes on when it is woken.
+    /// Reports each input as a notice, reacts to `Start` as the test says, and resumes at `Wake`.
     struct Next(React);
 
     impl Machine for Next {

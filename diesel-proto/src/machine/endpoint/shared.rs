@@ -1,4 +1,5 @@
-//! An endpoint whose memory is lent: a machine and its stream, and nothing else.
+//! [`SharedEndpoint`]: an endpoint whose memory is lent. It holds a machine and the state of its
+//! stream, and nothing else.
 
 use alloc::vec::Vec;
 use core::fmt;
@@ -12,16 +13,16 @@ use super::super::upgradable::Upgradable;
 use crate::buf::FileRegion;
 use crate::time::Instant;
 
-/// An [`Endpoint`](super::Endpoint) that owns no memory for what passes through: the caller lends a
-/// [`Workspace`] to each call, and many endpoints share one. `Send` if the machine is.
+/// An [`Endpoint`](super::Endpoint) that owns no memory for the bytes that pass through: the caller
+/// lends a [`Workspace`] to each call, and many endpoints share one. `Send` if the machine is.
 ///
-/// The embedding contract is that of [`Endpoint`](super::Endpoint), and so are the methods. What
-/// machines have to tell a person is in the workspace: see [`Workspace::drain_notices`], after each
-/// call if it matters whose it is.
+/// The embedding contract and the methods are those of [`Endpoint`](super::Endpoint). Notices are
+/// in the workspace: call [`Workspace::drain_notices`], after each call if it matters which
+/// endpoint they belong to.
 ///
-/// Idle, it owns nothing beyond itself and what its machine holds. The workspace keeps the blocks
-/// that a burst took for the next one, within the limits of [`Blocks`](crate::buf::Blocks). Which
-/// workspace is lent does not matter to the endpoint: one for each thread is enough.
+/// While idle, it owns nothing beyond itself and what its machine holds. The workspace keeps the
+/// blocks of one burst for the next one, within the limits of [`Blocks`](crate::buf::Blocks). The
+/// endpoint does not depend on which workspace is lent: one per thread is enough.
 ///
 /// ```
 /// use diesel_proto::{Instant, LineEcho, SharedEndpoint, Workspace};
@@ -41,7 +42,7 @@ pub struct SharedEndpoint<M> {
 }
 
 impl<M: Machine> SharedEndpoint<M> {
-    /// Starts `machine` on a stream that is there.
+    /// Starts `machine` on a stream that is open.
     pub fn new(machine: M, now: Instant, workspace: &mut Workspace) -> Self {
         let mut link = Attached::new(machine);
         link.start(now, workspace);
@@ -170,7 +171,7 @@ impl<M: Machine> SharedEndpoint<M> {
         self.link.machine()
     }
 
-    /// Whether nothing is queued, and nothing was left over.
+    /// Whether nothing is queued and nothing is left over.
     pub(super) fn is_idle(&self) -> bool {
         self.link.flow.output.is_empty() && !self.link.has_rest()
     }

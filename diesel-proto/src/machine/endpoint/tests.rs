@@ -1,4 +1,4 @@
-//! The embedding contract, point by point, with machines that note what they are told.
+//! The embedding contract, point by point, with machines that note their inputs.
 
 use super::*;
 use alloc::format;
@@ -45,12 +45,12 @@ fn seen(endpoint: &Endpoint<Probe>) -> &[String] {
     }
 }
 
-/// Takes whatever comes.
+/// Takes all bytes.
 fn take_all(input: Input<'_>, _: &mut Actions<'_>) -> usize {
     if let Input::Bytes(bytes) = input { bytes.len() } else { 0 }
 }
 
-/// Takes two bytes at a time; goes on when it is woken.
+/// Takes two bytes at a time; resumes at `Wake`.
 fn take_two(input: Input<'_>, actions: &mut Actions<'_>) -> usize {
     if input == Input::Wake {
         actions.resume();
@@ -58,7 +58,7 @@ fn take_two(input: Input<'_>, actions: &mut Actions<'_>) -> usize {
     2
 }
 
-/// Sends ten bytes at the start; when the peer ends, closes, and has something to say after that.
+/// Sends ten bytes at the start; when the peer ends, closes, and then tries to send more.
 fn send_then_close(input: Input<'_>, actions: &mut Actions<'_>) -> usize {
     match input {
         Input::Start => actions.send(b"ten bytes."),

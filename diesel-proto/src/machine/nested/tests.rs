@@ -1,4 +1,4 @@
-//! What a layer may ask of its inner side, and an inner machine that starts late.
+//! What a layer can query of its inner machine, and an inner machine that starts late.
 
 use alloc::format;
 use alloc::string::{String, ToString};
@@ -13,7 +13,7 @@ use super::*;
 const NOW: Instant = Instant::ORIGIN;
 const AT: Deadline = Deadline { at: Instant::from_nanos(7), reason: Reason::Idle };
 
-/// Notes what it is told, and how many bytes are queued then; obeys bytes.
+/// Notes each input and how many bytes are queued then; does what the bytes command.
 #[derive(Default)]
 struct Notes(Vec<String>);
 
@@ -32,7 +32,7 @@ impl Machine for Notes {
     }
 }
 
-/// Starts its inner machine at the first bytes, which are for itself.
+/// Starts its inner machine at the first bytes, which it consumes itself.
 struct Late {
     inner: Nested<Notes>,
     started: bool,
@@ -59,7 +59,7 @@ impl Machine for Late {
         self.inner.frame_output(actions, |bytes, actions| actions.send(bytes));
         self.inner.settle(None, actions);
         if self.started {
-            // Whether bytes are welcome is for the test to see, not for the caller.
+            // The test looks at the inner pause; the pause must not reach the endpoint.
             actions.resume();
         }
         taken
