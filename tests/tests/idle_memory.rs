@@ -5,7 +5,7 @@ use std::alloc::{GlobalAlloc, Layout, System};
 use std::cell::Cell;
 
 use diesel_proto::hub::embed::{
-    ConnectOutcome, Interest, Lost, Read, Ready, Streams, Transport, Write,
+    ConnectOutcome, Interest, Lost, ReadOutcome, Ready, Streams, Transport, WriteOutcome,
 };
 use diesel_proto::{
     Actions, Address, Cause, Conn, ConnId, ConnectErrorKind, End, Endpoint, Error, Hub, Input,
@@ -183,17 +183,17 @@ impl Transport for Once {
     type Stream = Stream;
     type Incoming = Stream;
 
-    fn read(&mut self, stream: &mut Stream) -> Read<'_> {
+    fn read(&mut self, stream: &mut Stream) -> ReadOutcome<'_> {
         match std::mem::replace(&mut stream[0], 0) {
-            0 => Read::Nothing,
-            _ => Read::Bytes { bytes: self.0, filled: false },
+            0 => ReadOutcome::Nothing,
+            _ => ReadOutcome::Bytes { bytes: self.0, filled: false },
         }
     }
 
-    fn write(&mut self, stream: &mut Stream, slices: &[&[u8]]) -> Write {
+    fn write(&mut self, stream: &mut Stream, slices: &[&[u8]]) -> WriteOutcome {
         let n = slices.concat().len();
         stream[1] += n as u64;
-        Write::Took(n)
+        WriteOutcome::Took(n)
     }
 
     fn open(&mut self, _: ConnId, stream: Stream) -> Result<Stream, Lost> {
