@@ -1,26 +1,27 @@
-//! What the RFCs ask, sentence by sentence, and what comes of it here. Nothing but documentation.
+//! What the RFCs require, sentence by sentence, and how this crate meets it. Documentation only.
 //!
-//! Every sentence of RFC 9112 that holds a MUST, MUST NOT, SHOULD or SHOULD NOT (or a word that
-//! means the same) has a row; of RFC 9110, every one that binds a server beneath its application.
+//! Every sentence of RFC 9112 that contains MUST, MUST NOT, SHOULD or SHOULD NOT (or a synonym) has
+//! a row. Of RFC 9110, every such sentence has one that binds a server beneath its application.
 //!
-//! - **sentence**: its section, and which it is of those of the section that hold a word of
-//!   requirement at all (MAY and OPTIONAL count): `9.3.5` is the fifth of section 9.3, if it stands
-//!   below that heading.
-//! - **hash**: FNV-1a, 32 bits, of the sentence, its white space normalised: so a row cannot come to
-//!   stand for another sentence.
-//! - **what it asks**, in words of our own.
-//! - **where** it is seen to. Some begin with whose affair it is otherwise: *Not ours*, where it
-//!   binds another role than that of a server; *The application's*, where it is left to that, and
-//!   possible; *Not met*, with the reason.
-//! - **shown by**: tests. Those of this crate's modules are named by their paths, others by file.
+//! - **sentence**: the section, and the number of the sentence among those of the section that
+//!   contain a key word at all (MAY and OPTIONAL count): `9.3.5` is the fifth such sentence of
+//!   section 9.3.
+//! - **hash**: FNV-1a, 32 bits, of the sentence with its white space normalised, so that a row
+//!   cannot come to stand for another sentence.
+//! - **what it asks**: a paraphrase.
+//! - **where** the requirement is met. Some entries begin with a verdict instead: *Not ours*, if
+//!   the sentence binds a role other than a server; *The application's*, if it is left to the
+//!   application, which can meet it; *Not met*, with the reason.
+//! - **shown by**: tests. Tests in modules of this crate are named by module path, others by file.
 //!
-//! The other sentences of RFC 9110 are counted by section, with the reason why they are not our
-//! affair, and a hash of all of them together.
+//! The remaining sentences of RFC 9110 are counted by section, with the reason why they do not
+//! apply, and one hash of all of them.
 //!
-//! What the RFCs leave open is decided strictly: [`Rule`](super::Rule) lists what is refused.
+//! Where the RFCs leave a choice, the strict one is taken: [`Rule`](super::Rule) lists what is
+//! refused.
 //!
-//! A test of the repository reads the tables: that whatever they name exists, and that no sentence
-//! was forgotten.
+//! A test of the repository reads the tables, and checks that everything they name exists and that
+//! no sentence is missing.
 
 #[doc = include_str!("conformance/rfc9112.md")]
 pub mod rfc9112 {}

@@ -1,13 +1,20 @@
-//! HTTP/1.1, the server's side: as strict as the strictest, in what it takes and in what it sends.
+//! HTTP/1.1 for servers: strict in what it accepts, and strict in what it sends.
+//!
+//! ```text
+//!   bytes ──▶ syntax ──▶ message ──▶ connection ──▶ service ──▶ handler (user code)
+//!   bytes ◀───────────── message ◀── connection ◀── service ◀──────┘
+//! ```
 //!
 //! Three layers, each usable alone:
 //!
-//! - **Parsers**: [`parse_request`] for heads, [`ChunkedDecoder`] and [`TrailerReader`] for bodies.
-//!   They read bytes where they lie, and say what is wrong by [`Rule`] and place.
-//! - **The core**: [`ServerConnection`]. Bytes in, events out; commands in, bytes out. It knows what
-//!   may happen when, for both peers, and is [`Send`]. What decides in it is a
-//!   [`SharedServerConnection`], which borrows its memory.
-//! - **The service**: a handler is a function from [`Request`] to [`Response`], plain or `async`.
+//! - **Parsers** (`syntax`): [`parse_request`] for heads, [`ChunkedDecoder`] and [`TrailerReader`]
+//!   for bodies. They read bytes in place, and report which [`Rule`] was broken, and where.
+//! - **The core** (`message`, `connection`): [`ServerConnection`]. Bytes in, events out; commands
+//!   in, bytes out. It knows what either peer may do next, and is [`Send`]. It wraps a
+//!   [`SharedServerConnection`], which makes the decisions and borrows its memory.
+//! - **The service** (`service`): user code is a handler, a function from [`Request`] to
+//!   [`Response`], plain or `async`. The service adds timeouts, back-pressure, half-close handling
+//!   and graceful shutdown.
 //!
 //! ```
 //! use diesel_proto::http1::{Request, Response, Service};
@@ -34,16 +41,18 @@
 //!
 //! # Strictness
 //!
-//! Nothing is accepted that two recipients could read in two ways. There is one line end, CR LF; one
-//! Content-Length, of digits alone, or Transfer-Encoding: chunked, never both; no folded field, no
-//! blank before a colon, no control character. A request that breaks a [`Rule`] is answered with the
-//! status that it deserves, in words that say what was wrong, where, and which section asks for it;
-//! nothing after it is parsed. [`Limits`] hold to the byte, and [`Deadlines`] have reasons. What a
-//! [`Response`] holds cannot end a line, nor delimit a message: those fields are the connection's.
+//! Nothing is accepted that two recipients could read in two ways. A line ends with CR LF. A body
+//! is delimited by one Content-Length of digits alone, or by Transfer-Encoding: chunked, never by
+//! both. A field is not folded, has no blank before its colon, and holds no control character but
+//! HTAB. A request that breaks a [`Rule`] is answered with the status of that rule; the text of the
+//! response names what was wrong, where, and the section of the RFC. Nothing after such a request
+//! is parsed. [`Limits`] hold to the byte, and each of the [`Deadlines`] has its own reason. No
+//! field or text of a [`Response`] can end a line or delimit a message: the connection alone writes
+//! the fields that do.
 //!
-//! # The order of things
+//! # States
 //!
-//! What a client may do, and where that takes it:
+//! What a client may do in each state, and the state that follows:
 //!
 //! | client | events |
 //! | --- | --- |
@@ -54,7 +63,7 @@
 //! | Closed |  |
 //! | Switched |  |
 //!
-//! What we may do, and where that takes us:
+//! What the server may do in each state, and the state that follows:
 //!
 //! | server | events |
 //! | --- | --- |
@@ -65,13 +74,13 @@
 //! | MustClose |  |
 //! | Switched |  |
 //!
-//! And what follows from both: a client that has begun a request, or failed to, makes it our turn
-//! (Idle → SendResponse). When both are Done, both are Idle again, or we are at MustClose: if the client
-//! or we asked for that, or the client has Failed or Closed.
+//! Some moves depend on both. When a client begins a request, or fails to, the server must answer
+//! (Idle → SendResponse). When both are Done, both are Idle again; or the server is at MustClose,
+//! if either side asked to close, or the client has Failed or Closed.
 //!
 //! # What the RFCs ask
 //!
-//! [`conformance`] has a row for each sentence, with the tests that show it.
+//! [`conformance`] has a row for each normative sentence, with the tests that show it.
 
 pub mod conformance;
 mod connection;

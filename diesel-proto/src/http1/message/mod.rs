@@ -1,16 +1,20 @@
-//! One direction of one connection: what reads messages, and what writes them.
+//! Reads and writes the messages of one direction of a connection.
 //!
 //! ```text
-//!   bytes ──▶ MessageReader ──▶ head, data .., end with trailers
-//!   head, data .., end with trailers ──▶ MessageWriter ──▶ MessageOutput
+//!   bytes ──▶ read: MessageReader ──▶ head, data .., end with trailers
+//!
+//!   ResponseHead ──▶ response_head ──┐
+//!                                    ├──▶ MessageOutput ──▶ bytes
+//!   data .., end with trailers ──▶ write: MessageWriter
 //! ```
 //!
 //! Rules of this folder:
 //!
-//! - How a body is delimited is decided by the head, once; from there on it is only obeyed.
-//! - What may be read or written when is asked elsewhere, before anything here is called.
+//! - The head decides, once, how the body is delimited.
+//! - The caller decides what may be read or written when, before it calls anything here.
 //!
-//! It must never know roles: which side of the connection this is, nor what goes the other way.
+//! This folder must never know roles: which side of the connection this is, nor what goes the other
+//! way.
 
 mod read;
 mod response_head;

@@ -1,7 +1,7 @@
 //! Reads messages: heads, bodies, trailers.
 //!
-//! Bytes are read where they lie. Only a head, or a trailer section, that comes in pieces is held,
-//! within its limits; what is held of one that is complete is let go with the next call.
+//! Bytes are read in place. Only a head or a trailer section that arrives in pieces is buffered,
+//! within its limits; the buffer of a complete one is released by the next call.
 
 use alloc::boxed::Box;
 
@@ -10,10 +10,10 @@ use crate::http1::syntax::TrailerReader;
 use crate::http1::syntax::{ChunkedDecoder, Decoded};
 use crate::http1::syntax::{FieldSpans, FieldsView, Framing, Limits, Rejection};
 
-/// Reads the first line and the fields of a message.
+/// Reads the start line and the fields of a message.
 pub(crate) trait ReadHead: Default {
-    /// Goes on reading: `bytes` are all since the head's first one. Returns its length when it is
-    /// complete; what was found is in `spans` then.
+    /// Continues reading: `bytes` is everything since the first byte of the head. Returns its
+    /// length when it is complete; then `spans` holds the result.
     fn read(
         &mut self,
         bytes: &[u8],
@@ -22,30 +22,30 @@ pub(crate) trait ReadHead: Default {
     ) -> Result<Option<usize>, Rejection>;
 }
 
-/// Reads one message after the other, with heads that `H` reads. Rejections are placed in bytes since
-/// the stream began.
+/// Reads one message after the other; `H` reads the heads. The offsets of rejections are bytes
+/// since the start of the stream.
 pub(crate) struct MessageReader<H> {
     reading: ReadStage,
-    /// A head, or a trailer section, that came in pieces.
+    /// A head or a trailer section that arrives in pieces.
     partial: Option<Box<Partial<H>>>,
     /// How many bytes were taken since the stream began.
     taken: u64,
 }
 
-/// What comes next.
+/// What is expected next.
 enum ReadStage {
     Head,
-    /// So many bytes of a body.
+    /// This many more bytes of a body.
     Length(u64),
     Chunked(ChunkedDecoder),
     Trailers,
 }
 
-/// Bytes that are held until a head, or a trailer section, is whole.
+/// Bytes that are buffered until a head or a trailer section is complete.
 struct Partial<H> {
     held: Buffer,
     reader: ReadState<H>,
-    /// It was whole: it is let go before anything else is read.
+    /// It is complete, and is released before anything else is read.
     is_done: bool,
 }
 
@@ -57,7 +57,7 @@ enum ReadState<H> {
 /// A part of a body.
 pub(crate) enum BodyPart<'a> {
     Data(&'a [u8]),
-    /// The end. What begins with the trailers, if there may be any: for
+    /// The end. If there may be trailers, the bytes that begin with them, for
     /// [`trailers`](MessageReader::trailers).
     End(Option<&'a [u8]>),
 }
@@ -72,32 +72,32 @@ impl<H: ReadHead> MessageReader<H> {
         self.taken
     }
 
-    /// So many bytes were taken that this one did not read.
+    /// The caller took `n` bytes by itself.
     pub(crate) fn advance(&mut self, n: u64) {
         self.taken += n;
     }
 
-    /// Goes on at this position, between messages.
+    /// Continues at this position, between messages.
     pub(crate) fn resume_at(&mut self, taken: u64) {
         self.taken = taken;
     }
 
-    /// Whether a head, or a trailer section, has begun and is not complete.
+    /// Whether a head or a trailer section has begun and is incomplete.
     pub(crate) fn has_partial(&self) -> bool {
         self.partial.as_ref().is_some_and(|partial| !partial.is_done)
     }
 
-    /// Whether nothing is held.
+    /// Whether nothing is buffered.
     pub(crate) fn is_empty(&self) -> bool {
         self.partial.is_none()
     }
 
-    /// Bytes that are held.
+    /// The number of buffered bytes.
     pub(crate) fn held(&self) -> usize {
         self.partial.as_ref().map_or(0, |partial| partial.held.len())
     }
 
-    /// How much of a body of known length is still to come.
+    /// The number of bytes still to come of a body of known length.
     pub(crate) fn left(&self) -> Option<u64> {
         match self.reading {
             ReadStage::Length(left) => Some(left),
@@ -105,21 +105,21 @@ impl<H: ReadHead> MessageReader<H> {
         }
     }
 
-    /// Nothing more is read.
+    /// Stops reading, and releases the buffer.
     pub(crate) fn stop(&mut self) {
         self.partial = None;
     }
 
-    /// Gives back what was held of a part that is complete.
+    /// Releases the buffer of a part that is complete.
     pub(crate) fn let_go(&mut self, blocks: &mut Blocks) {
         if let Some(mut partial) = self.partial.take_if(|partial| partial.is_done) {
             partial.held.clear(blocks);
         }
     }
 
-    /// Reads a head, and keeps it in `spans`: returns how many bytes of `rest` are of it, if it is
-    /// complete. If not, all are held, and `so_far` is told what was read; so it is of one that is
-    /// wrong.
+    /// Reads a head, and keeps it in `spans`. If it is complete, returns how many bytes of `rest`
+    /// belong to it. If not, all of `rest` is buffered, and `so_far` is called with what was read;
+    /// it is called for an invalid head, too.
     #[inline(always)]
     pub(crate) fn head(
         &mut self,
@@ -158,9 +158,10 @@ impl<H: ReadHead> MessageReader<H> {
         Ok(None)
     }
 
-    /// A head is complete: its body is delimited like this. Returns whether there is one.
+    /// Call when a head is complete: its body is delimited by `framing`. Returns whether there is
+    /// one.
     pub(crate) fn begin_body(&mut self, framing: Framing, limits: &Limits) -> bool {
-        // What came behind the head is not taken: it will be offered again.
+        // Bytes after the head are not taken: the caller offers them again.
         self.finish_partial();
         self.reading = match framing {
             Framing::Empty | Framing::Length(0) => ReadStage::Head,
@@ -170,7 +171,7 @@ impl<H: ReadHead> MessageReader<H> {
         !matches!(self.reading, ReadStage::Head)
     }
 
-    /// Reads a part of the body: returns how many bytes it took, and the part, if there is one.
+    /// Reads a part of the body: returns the number of bytes taken, and the part, if there is one.
     #[inline(always)]
     pub(crate) fn body<'a>(
         &mut self,
@@ -221,7 +222,7 @@ impl<H: ReadHead> MessageReader<H> {
         section.map(|section| spans.view(held.unwrap_or(section))).unwrap_or_default()
     }
 
-    /// Reads the trailers, behind which the body ends.
+    /// Reads the trailer section, after which the body ends.
     fn end<'a>(
         &mut self,
         rest: &'a [u8],
@@ -273,8 +274,9 @@ impl<H: ReadHead> MessageReader<H> {
     }
 }
 
-/// What may be held of `rest` besides what is held: a part that needs more than `most` bytes is
-/// refused for that, or for what is wrong in these.
+/// The part of `rest` that may be buffered in addition to the `held` bytes: a part of a message
+/// that needs more than `most` bytes is refused for its length, or for a violation within `most`
+/// bytes.
 fn within(rest: &[u8], most: usize, held: usize) -> &[u8] {
     rest.get(..most.saturating_sub(held)).unwrap_or(rest)
 }

@@ -1,17 +1,18 @@
-//! The head of a response, as it goes on the wire.
+//! Formats the head of a response.
 //!
 //! ```text
 //! HTTP/1.1 200 OK\r\n                       status
-//! Date: Sun, 06 Nov 1994 08:49:37 GMT\r\n   the connection's own: Date, Connection, Upgrade
-//! Content-Type: text/plain\r\n              the application's
-//! Content-Length: 13\r\n                    the connection's: how the body is delimited
+//! Date: Sun, 06 Nov 1994 08:49:37 GMT\r\n   from the connection: Date, Connection, Upgrade
+//! Content-Type: text/plain\r\n              from the application
+//! Content-Length: 13\r\n                    from the connection: how the body is delimited
 //! \r\n
 //! ```
 //!
-//! A server answers in the same words again and again, for a second at a time, until the date
-//! changes. So the last head may be kept, beside what it says: saying that again is a copy.
+//! The fast path: a server often sends the same head many times within one second, until the date
+//! changes. So the last head is cached, together with what it was made from: sending it again is a
+//! copy.
 //!
-//! It must never know whether a response may go out now: who writes one has asked.
+//! It must never know whether a response may be sent now: the caller has checked that.
 
 use alloc::vec::Vec;
 
@@ -20,25 +21,25 @@ use crate::buf::Tail;
 use crate::http1::syntax::ContentType;
 use crate::http1::syntax::{Headers, HttpDate, Status};
 
-/// What the application says in the head of a response.
+/// The part of a response's head that the application chooses.
 #[derive(Clone, Copy)]
 pub(crate) struct ResponseHead<'a> {
     pub(crate) status: Status,
-    /// Besides `headers`.
+    /// In addition to `headers`.
     pub(crate) content_type: Option<ContentType>,
     pub(crate) headers: &'a Headers,
 }
 
-/// What the connection says in it.
+/// The part of a response's head that the connection chooses.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) struct MessageFraming {
-    /// What is announced of the body. `None`: nothing.
+    /// The length of the body that the head announces. `None`: it announces nothing.
     pub(crate) length: Option<BodyLength>,
     pub(crate) keep_alive: bool,
     pub(crate) is_http10: bool,
 }
 
-/// The head that was written last, and the date: memory for all connections of a service.
+/// The head that was written last, and the date. All connections of a service share one.
 #[derive(Default)]
 pub(crate) struct HeadCache {
     date: Option<HttpDate>,
@@ -46,7 +47,7 @@ pub(crate) struct HeadCache {
     head: Vec<u8>,
 }
 
-/// What a head says that has no fields of its own.
+/// What a head without fields from the application is made from.
 #[derive(PartialEq, Eq)]
 struct HeadDetails {
     status: Status,
@@ -55,7 +56,7 @@ struct HeadDetails {
 }
 
 impl HeadCache {
-    /// Goes on to this second. `None`: nobody knows the time.
+    /// Sets the time. `None`: the time is unknown.
     #[inline]
     pub(crate) fn refresh(&mut self, unix_seconds: Option<u64>) {
         if self.date.as_ref().map(HttpDate::unix) != unix_seconds {
@@ -64,12 +65,13 @@ impl HeadCache {
         }
     }
 
-    /// The date of this second.
+    /// The current date.
     pub(crate) fn date(&self) -> Option<&HttpDate> {
         self.date.as_ref()
     }
 
-    /// The bytes of a head without fields of its own: those of the last one, if it says the same.
+    /// The bytes of a head without fields from the application. Returns the cached ones if the head
+    /// is the same.
     #[inline]
     pub(crate) fn head(
         &mut self,
@@ -87,17 +89,17 @@ impl HeadCache {
     }
 }
 
-/// Room for what the connection writes into a head by itself.
+/// Estimated length of what the connection writes into a head.
 pub(crate) const ROOM: usize = 192;
 
 impl ResponseHead<'_> {
-    /// Bytes that are enough for this head, as good as always.
+    /// Estimated length of the head, used to reserve memory.
     pub(crate) fn expected_len(&self) -> usize {
         let content_type = self.content_type.map_or(0, |content_type| content_type.as_str().len());
         ROOM + content_type + self.headers.lines().len()
     }
 
-    /// Writes it to the end of `out`, with the fields that are the connection's.
+    /// Appends the head to `out`, with the fields that the connection writes.
     pub(crate) fn write(&self, terms: MessageFraming, date: Option<&HttpDate>, out: &mut Tail<'_>) {
         let ResponseHead { status, content_type, headers } = *self;
         let MessageFraming { length, keep_alive, is_http10 } = terms;
@@ -107,7 +109,7 @@ impl ResponseHead<'_> {
         }
         let names_upgrade = headers.first_framing_field().is_some();
         let upgrades = names_upgrade || status == Status::UPGRADE_REQUIRED;
-        // Where there is an `Upgrade`, `Connection` says so (RFC 9110, 7.8).
+        // `Connection` must name `Upgrade` if there is one (RFC 9110, 7.8).
         out.extend_from_slice(match (keep_alive, is_http10, upgrades) {
             (true, false, false) => b"",
             (false, _, false) => b"Connection: close\r\n",
@@ -117,7 +119,7 @@ impl ResponseHead<'_> {
             (true, false, true) => b"Connection: upgrade\r\n",
         });
         if upgrades && !names_upgrade {
-            // RFC 9110, 15.5.22: 426 names what would be welcome. The application names nothing.
+            // RFC 9110, 15.5.22: a 426 must have an `Upgrade`. The application named no protocol.
             out.extend_from_slice(b"Upgrade: HTTP/1.1\r\n");
         }
         if let Some(content_type) = content_type {
@@ -127,7 +129,7 @@ impl ResponseHead<'_> {
         }
         out.extend_from_slice(headers.lines());
         match length {
-            // RFC 9110, 8.6: a 204 has none.
+            // RFC 9110, 8.6: a 204 has no Content-Length.
             _ if status == Status::NO_CONTENT => {}
             None => {}
             Some(BodyLength::Exactly(n)) => {
@@ -148,14 +150,14 @@ pub(crate) fn put_status(status: Status, out: &mut Tail<'_>) {
         None => {
             out.extend_from_slice(b"HTTP/1.1 ");
             put_decimal(status.code().into(), out);
-            // RFC 9112, 4: the space is there, even without a phrase.
+            // RFC 9112, 4: the space is required even without a reason phrase.
             out.extend_from_slice(b" \r\n");
         }
     }
 }
 
 fn put_decimal(mut n: u64, out: &mut Tail<'_>) {
-    // As many digits as `u64::MAX` has.
+    // Enough for the digits of `u64::MAX`.
     let mut digits = [0; 20];
     let mut start = digits.len();
     for (at, digit) in digits.iter_mut().enumerate().rev() {

@@ -1,4 +1,4 @@
-//! Writes messages behind their heads: data, and the end.
+//! Writes the bodies of messages: data, and the end.
 
 use bytes::Bytes;
 
@@ -9,14 +9,14 @@ use crate::http1::syntax::{CHUNK_END, LAST_CHUNK, chunk_head};
 /// How long the body of a message is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum BodyLength {
-    /// So many bytes.
+    /// This many bytes.
     Exactly(u64),
-    /// Not known yet: it goes out in chunks, or, to a peer of HTTP/1.0, until the connection is
+    /// Unknown: the body is sent in chunks, or, to a peer of HTTP/1.0, until the connection is
     /// closed.
     Unknown,
 }
 
-/// Where commands write to: a queue, and the memory that it borrows.
+/// The output of commands: a queue, and the memory that it borrows.
 #[derive(Debug)]
 pub struct MessageOutput<'a> {
     pipeline: &'a mut Pipeline,
@@ -24,18 +24,18 @@ pub struct MessageOutput<'a> {
 }
 
 impl<'a> MessageOutput<'a> {
-    /// Writes to the end of `pipeline`, in memory lent by `blocks`.
+    /// Appends to `pipeline`, in memory from `blocks`.
     pub fn new(pipeline: &'a mut Pipeline, blocks: &'a mut Blocks) -> Self {
         MessageOutput { pipeline, blocks }
     }
 
-    /// Every command asks first: afterwards nothing that is put is lost.
+    /// Every command checks this first: after that, nothing that is put is lost.
     #[inline]
     pub(crate) fn check_open(&self) -> Result<(), WriteError> {
         if self.pipeline.is_closing() { Err(WriteError::Closed) } else { Ok(()) }
     }
 
-    /// What `write` appends: about so many bytes.
+    /// Appends what `write` writes, about `expected` bytes.
     #[inline]
     pub(crate) fn put_with(&mut self, expected: usize, write: impl FnOnce(&mut Tail<'_>)) {
         let _ = self.pipeline.push_with(expected, self.blocks, write);
@@ -46,30 +46,30 @@ impl<'a> MessageOutput<'a> {
     }
 }
 
-/// Why something cannot be written. Nothing was.
+/// Why something cannot be written. Nothing was written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum WriteError {
     /// The output is closed.
     Closed,
-    /// So many bytes are left of the length that was announced.
+    /// More data than the announced length, of which this many bytes are left.
     TooLong(u64),
-    /// So many bytes are missing of the length that was announced.
+    /// This many bytes of the announced length are missing.
     TooShort(u64),
-    /// Trailers behind a body that is not chunked.
+    /// Trailers after a body that is not chunked.
     TrailersForbidden,
-    /// A field that says how the message is delimited.
+    /// A field that delimits the message, or controls the connection.
     FramingField,
 }
 
-/// What the message that has begun may still hold.
+/// What may still be written of the current message.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum WriteStage {
-    /// So many bytes.
+    /// This many bytes.
     Length(u64),
     Chunked,
-    /// Whatever comes until the connection is closed: for HTTP/1.0.
+    /// Any amount until the connection is closed: for HTTP/1.0.
     UntilClose,
-    /// Nothing goes out, whatever the application gives: for HEAD and for 304.
+    /// Data is discarded: for HEAD and for 304.
     Discarded,
 }
 
@@ -83,19 +83,19 @@ impl MessageWriter {
         MessageWriter { writing: WriteStage::Discarded }
     }
 
-    /// A head goes out, and this may follow.
+    /// Call when a head is written: `writing` may follow.
     #[inline]
     pub(crate) fn begin(&mut self, writing: WriteStage) {
         self.writing = writing;
     }
 
-    /// What may still follow.
+    /// What may still be written.
     #[inline]
     pub(crate) fn writing(&self) -> WriteStage {
         self.writing
     }
 
-    /// Writes a part of the body. What is empty writes nothing.
+    /// Writes a part of the body. Empty data writes nothing.
     pub(crate) fn data(
         &mut self,
         data: &[u8],
@@ -104,7 +104,7 @@ impl MessageWriter {
         self.part(data.len() as u64, out, |out| out.put(data))
     }
 
-    /// By reference if it is large.
+    /// As [`data`](Self::data), by reference if it is large.
     pub(crate) fn data_bytes(
         &mut self,
         data: Bytes,
@@ -115,8 +115,8 @@ impl MessageWriter {
         })
     }
 
-    /// The first `n` bytes that are queued elsewhere, in one chunk. They are taken from there whether
-    /// or not they go out.
+    /// Writes the first `n` bytes of another queue, in one chunk. They are removed from that queue
+    /// even if they are discarded.
     pub(crate) fn data_queued(
         &mut self,
         data: &mut Pipeline,
@@ -131,7 +131,7 @@ impl MessageWriter {
         Ok(())
     }
 
-    /// `put` writes so many bytes, if they go out at all.
+    /// `put` writes `len` bytes; it is not called if they are discarded.
     fn part<'a>(
         &mut self,
         len: u64,
@@ -169,7 +169,7 @@ impl MessageWriter {
         }
     }
 
-    /// Ends the message: trailers go out behind a chunked body alone.
+    /// Ends the message. Trailers are written after a chunked body only.
     pub(crate) fn end(&mut self, trailers: &Headers, out: &mut MessageOutput<'_>) {
         if self.writing == WriteStage::Chunked {
             out.put(LAST_CHUNK);
@@ -179,7 +179,7 @@ impl MessageWriter {
     }
 }
 
-/// What the connection writes by itself is not the application's to write.
+/// Checks that `headers` has no field that only the connection writes.
 pub(crate) fn check_fields(headers: &Headers) -> Result<(), WriteError> {
     match headers.first_framing_field() {
         Some(_) => Err(WriteError::FramingField),

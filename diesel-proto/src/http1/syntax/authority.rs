@@ -1,24 +1,25 @@
-//! Whom a request is for: a host and a port, as `Host` and the request target give them.
+//! The authority of a request: a host and a port, from `Host` or the request target.
 //!
 //! ```text
 //! uri-host [ ":" port ]                       RFC 9110, 7.2
 //! uri-host = IP-literal / IPv4address / reg-name   RFC 3986, 3.2.2
 //! ```
 //!
-//! This decides where a request is routed, so where the grammar lets one host be read in two ways,
-//! it is refused. Rules of this file, beyond the grammar:
+//! Requests are routed by it, so where the grammar allows two readings of one host, it is refused.
+//! Rules of this file, beyond the grammar:
 //!
-//! - **No userinfo** (RFC 9110, 4.2.4): it is there to hide the host behind it.
-//! - **A host is not empty** (RFC 9110, 4.2.1). A whole `Host` may be: see [`parse_host`].
-//! - **No comma**, though reg-name has it: it is what an intermediary puts between two `Host` lines
-//!   that it joins (RFC 9110, 5.3).
-//! - **Percent-encodings are of bytes beyond ASCII**, which is what RFC 3986, 3.2.2, has them for.
-//!   An encoded letter makes a second name of the same host, an encoded delimiter another host for
-//!   whoever decodes it. Browsers decode and then refuse them (URL Standard, host parsing).
+//! - **No userinfo** (RFC 9110, 4.2.4): its only use is to disguise the host after it.
+//! - **A host is not empty** (RFC 9110, 4.2.1). A whole `Host` value may be: see [`parse_host`].
+//! - **No comma**, though reg-name allows it: an intermediary that joins two `Host` lines puts one
+//!   between them (RFC 9110, 5.3).
+//! - **Percent-encodings are of bytes beyond ASCII only**, which is what RFC 3986, 3.2.2, has them
+//!   for. An encoded letter is a second name for the same host, and an encoded delimiter is another
+//!   host for a recipient that decodes it. Browsers decode and then refuse them (URL Standard, host
+//!   parsing).
 //! - **A port is at most 65535**. It may be empty, which means that there is none, and have leading
-//!   zeros, which mean nothing (RFC 9110, 4.3.1).
+//!   zeros, which are ignored (RFC 9110, 4.3.1).
 //!
-//! It must never know which hosts are served here.
+//! It must never know which hosts this server serves.
 
 use core::fmt;
 use core::net::Ipv6Addr;
@@ -26,7 +27,7 @@ use core::net::Ipv6Addr;
 use super::rule::{Rejection, Rule};
 use super::token::{Classes, Wrong, are_all};
 
-/// A host and, maybe, a port.
+/// A host and an optional port.
 ///
 /// ```
 /// use diesel_proto::http1::{Authority, Rule};
@@ -40,34 +41,34 @@ use super::token::{Classes, Wrong, are_all};
 /// # Ok::<(), diesel_proto::http1::Rejection>(())
 /// ```
 ///
-/// Two are equal if they are written alike. Hosts differ by more than case
-/// ([`eq_ignore_ascii_case`](str::eq_ignore_ascii_case)); ports have a default that depends on the
-/// scheme.
+/// Two authorities are equal if their text is. To compare hosts, ignore case
+/// ([`eq_ignore_ascii_case`](str::eq_ignore_ascii_case)); to compare ports, apply the default of
+/// the scheme.
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Authority<'a> {
     text: &'a str,
-    /// `text.len()` at most, and the end of a character: all of them are ASCII.
+    /// `host_len <= text.len()`, at a character boundary: all characters are ASCII.
     host_len: usize,
     port: Option<u16>,
 }
 
 impl<'a> Authority<'a> {
-    /// Reads `host` or `host:port`.
+    /// Parses `host` or `host:port`.
     ///
     /// # Errors
     ///
-    /// [`Rule::HostSyntax`], at the first byte that may not be there; at the first behind the
-    /// bracket, if that opens no address.
+    /// [`Rule::HostSyntax`], at the first byte that is not allowed; for an invalid IP literal, at
+    /// the first byte after the opening bracket.
     pub fn new(text: &'a str) -> Result<Self, Rejection> {
         read(text.as_bytes()).map_err(|at| Rejection::new(Rule::HostSyntax, at as u64))
     }
 
-    /// Host and port, as they were written.
+    /// Host and port, unchanged.
     pub const fn as_str(self) -> &'a str {
         self.text
     }
 
-    /// The host, as it was written: a name, an IPv4 address, or an IPv6 address in brackets.
+    /// The host, unchanged: a name, an IPv4 address, or an IPv6 address in brackets.
     pub fn host(self) -> &'a str {
         self.text.get(..self.host_len).unwrap_or_default()
     }
@@ -90,11 +91,11 @@ impl fmt::Display for Authority<'_> {
     }
 }
 
-/// Reads the value of a `Host`, without the blanks around it.
+/// Parses the value of a `Host`, without the blanks around it.
 ///
-/// An empty one says that the target has no authority (RFC 9112, 3.2). No http URI lacks it, yet
-/// such a request has one reading only, and is answered as one of HTTP/1.0 without any `Host`: what
-/// it is for is for the configuration to say (RFC 9112, 3.3).
+/// An empty value means that the target has no authority (RFC 9112, 3.2). Every http URI has one,
+/// but such a request can only be read in one way, and is treated like a request of HTTP/1.0
+/// without `Host`: the configuration decides which host it is for (RFC 9112, 3.3).
 pub(in crate::http1) fn parse_host(value: &[u8]) -> Result<Option<Authority<'_>>, Wrong> {
     if value.is_empty() {
         return Ok(None);
@@ -102,14 +103,14 @@ pub(in crate::http1) fn parse_host(value: &[u8]) -> Result<Option<Authority<'_>>
     read(value).map(Some).map_err(|at| (Rule::HostSyntax, at))
 }
 
-/// Whether this is the value of a `Host`: as [`parse_host`], but nothing is made of it.
+/// The fast path of [`parse_host`]: checks the value of a `Host` without building the result.
 pub(in crate::http1) fn check_host(value: &[u8]) -> Result<(), Wrong> {
     if are_all(value, &HOST_BYTES, 1) {
         return Ok(());
     }
     let name_len = value.iter().take_while(|&&byte| is_host_byte(byte)).count();
     match value.get(name_len..) {
-        // Nearly all others: a port of so few digits that it is not too large.
+        // Nearly all others: a port with so few digits that it cannot be too large.
         Some([b':', digits @ ..])
             if name_len > 0 && digits.len() < 5 && digits.iter().all(u8::is_ascii_digit) =>
         {
@@ -119,7 +120,7 @@ pub(in crate::http1) fn check_host(value: &[u8]) -> Result<(), Wrong> {
     }
 }
 
-/// Reads all of it, or says where it goes wrong.
+/// Parses all of `bytes`, or returns the offset of the error.
 pub(in crate::http1) fn read(bytes: &[u8]) -> Result<Authority<'_>, usize> {
     let host_len = match bytes {
         [b'[', inner @ ..] => literal_len(inner).ok_or(1usize)?,
@@ -131,11 +132,12 @@ pub(in crate::http1) fn read(bytes: &[u8]) -> Result<Authority<'_>, usize> {
         [b':', digits @ ..] => port(digits).map_err(|at| host_len + 1 + at)?,
         _ => return Err(host_len),
     };
-    // ASCII, all of it.
+    // All of it is ASCII.
     Ok(Authority { text: core::str::from_utf8(bytes).unwrap_or_default(), host_len, port })
 }
 
-/// How much of this is a reg-name, or an IPv4 address, whose letters are among those of a name.
+/// The length of the reg-name or IPv4 address at the front; the characters of an IPv4 address are
+/// among those of a name.
 fn name_len(bytes: &[u8]) -> usize {
     let mut len = 0;
     loop {
@@ -152,12 +154,12 @@ fn name_len(bytes: &[u8]) -> usize {
     }
 }
 
-/// How long an IP-literal is, its brackets included, of which the first lies before `inner`.
+/// The length of an IP-literal, including its brackets, the first of which precedes `inner`.
 fn literal_len(inner: &[u8]) -> Option<usize> {
     let end = inner.iter().position(|&byte| byte == b']')?;
     let address = inner.get(..end)?;
     let is_address = match address {
-        // IPvFuture: "v", a version, ".", and characters of a name, or colons.
+        // IPvFuture: "v", a version, ".", and characters of a name or colons.
         [b'v' | b'V', rest @ ..] => {
             let dot = rest.iter().position(|&byte| byte == b'.')?;
             let (version, name) = (rest.get(..dot)?, rest.get(dot + 1..)?);
@@ -171,7 +173,7 @@ fn literal_len(inner: &[u8]) -> Option<usize> {
     is_address.then_some(end + "[]".len())
 }
 
-/// Digits, of which there may be none.
+/// Parses the digits of a port. There may be none.
 fn port(digits: &[u8]) -> Result<Option<u16>, usize> {
     let mut port = None;
     for (at, byte) in digits.iter().enumerate() {
@@ -186,7 +188,7 @@ fn is_host_byte(byte: u8) -> bool {
     HOST_BYTES[usize::from(byte)] != 0
 }
 
-/// unreserved and sub-delims (RFC 3986, 2.2 and 2.3), but for the comma. As a table, for each
+/// unreserved and sub-delims (RFC 3986, 2.2 and 2.3), except the comma. It is a table because each
 /// request has a host.
 static HOST_BYTES: Classes = {
     let mut table = [0; 256];

@@ -1,5 +1,5 @@
-//! The chunked transfer coding (RFC 9112, 7.1): from bytes to body data, and the size lines of our
-//! own.
+//! The chunked transfer coding (RFC 9112, 7.1): a decoder for chunked bodies, and the chunk heads
+//! of chunks to send.
 //!
 //! ```text
 //!   5;a=b\r\n  hello  \r\n  6\r\n   world  \r\n  0\r\n  Digest: x\r\n\r\n
@@ -7,19 +7,21 @@
 //!    framing   Data      framing      Data    framing, End     trailers
 //! ```
 //!
-//! The decoder ends before the trailer section. Its lines have to be whole to be read, which is a
-//! matter of whoever holds the bytes: [`TrailerReader`](crate::http1::TrailerReader).
+//! The decoder stops before the trailer section. Its lines must be complete to be read, so the
+//! caller buffers them: see [`TrailerReader`](crate::http1::TrailerReader).
 //!
 //! Rules of this file:
 //!
-//! - Data is handed out where it lies. Framing is read byte by byte and remembered as a state, never
-//!   kept: so no byte is looked at twice, and nothing depends on the cuts.
-//! - `ChunkState` and `step` are the whole grammar. `quick` takes a plain size line at once, as the steps
-//!   would; it leaves to them whatever is wrong, or not all there.
-//! - In everything but data each byte is bounded: digits by [`MAX_DIGITS`], extensions by their
-//!   limit, which is for the whole body.
+//! - Data is returned in place. Framing is read byte by byte and remembered as a state, never
+//!   buffered: so no byte is read twice, and the result does not depend on how the bytes were
+//!   split.
+//! - `ChunkState` and `step` are the whole grammar. `quick` is the fast path: it reads a plain size
+//!   line at once, with the same result as the steps. Lines that are invalid or incomplete are left
+//!   to the steps.
+//! - Everything but data is bounded: digits by [`MAX_DIGITS`], extensions by their limit, which
+//!   applies to the whole body.
 //!
-//! It must never know what the data is, nor who holds the bytes.
+//! It must never know what the data is, nor what holds the bytes.
 
 #[cfg(test)]
 mod tests;
@@ -31,16 +33,16 @@ use super::limits::Limits;
 use super::rule::{Rejection, Rule};
 use super::token::{is_blank, is_field_byte, is_tchar};
 
-/// Digits of a chunk size, leading zeros included. The grammar sets no bound (RFC 9112, 7.1:
-/// `1*HEXDIG`), so that zeros could go on for ever; 64 bits need 16 digits.
+/// Maximum number of digits of a chunk size, including leading zeros. The grammar sets no bound
+/// (RFC 9112, 7.1: `1*HEXDIG`), so zeros could go on forever; 64 bits need 16 digits.
 const MAX_DIGITS: u8 = 32;
 
-/// A size line whose digits do not end within so many bytes is left to the steps. So few do not
-/// overflow.
+/// The fast path leaves a size line to the steps if its digits do not end within this many bytes.
+/// So few digits cannot overflow.
 const QUICK_BYTES: usize = 9;
 
-/// Decodes one chunked body, however its bytes are cut. It copies and allocates nothing, keeps no
-/// byte, and is 48 bytes.
+/// Decodes one chunked body, however its bytes are split. It copies nothing, allocates nothing,
+/// buffers no byte, and is 48 bytes.
 ///
 /// ```
 /// use diesel_proto::http1::{ChunkedDecoder, Decoded, Limits};
@@ -58,43 +60,44 @@ const QUICK_BYTES: usize = 9;
 ///     }
 /// }
 /// assert_eq!(body, b"Wikipedia");
-/// // The empty line, before which trailers could be, is not the decoder's.
+/// // The decoder leaves the trailer section, here just an empty line, to the caller.
 /// assert!(decoder.is_ended());
 /// # Ok::<(), diesel_proto::http1::Rejection>(())
 /// ```
 #[derive(Clone, Debug)]
 pub struct ChunkedDecoder {
-    /// Bytes taken in all.
+    /// Total number of bytes taken.
     taken: u64,
-    /// Of the chunk: its size so far while that is being read, then the data still to come. After a
-    /// rejection its offset.
+    /// For the current chunk: its size while that is being read, then the data still to come. After
+    /// a rejection, its offset.
     left: u64,
-    /// Data of all chunks whose size was read. `declared <= body_limit`, unless that was lowered.
+    /// Total size of all chunks whose size was read. `declared <= body_limit`, unless the limit was
+    /// lowered since.
     declared: u64,
     body_limit: u64,
-    /// How many bytes of extensions may still come.
+    /// How many bytes of chunk extensions may still come.
     extensions_left: usize,
-    /// Of the size that is being read.
+    /// Number of digits of the size that is being read.
     digits: u8,
     state: ChunkState,
 }
 
-/// What was found. How many bytes were taken for it comes beside.
+/// The result of decoding. The number of bytes taken is returned beside it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Decoded<'a> {
-    /// Some of the body, at least one byte: the last of those that were taken. More may follow in
-    /// the same bytes.
+    /// A part of the body, at least one byte: the last of the bytes that were taken. More may
+    /// follow in the same bytes.
     Data(&'a [u8]),
-    /// All bytes were taken, and the body has not ended.
+    /// All bytes were taken, and the body has not ended yet.
     Incomplete,
-    /// The last chunk was taken. What follows is the trailer section.
+    /// The last chunk was taken. The trailer section follows.
     End,
 }
 
-/// What comes next.
+/// What is expected next.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum ChunkState {
-    /// A digit of a size, or, if there are some, what follows it.
+    /// A digit of a size, or, after the first digit, what follows the size.
     Size,
     /// A semicolon, or more of the blanks before it.
     Semicolon,
@@ -107,15 +110,15 @@ enum ChunkState {
     ValueStart,
     Token,
     Quoted,
-    /// What a backslash quotes.
+    /// The byte after a backslash.
     Escaped,
     QuotedEnd,
     /// The LF of a size line.
     LineLf,
-    /// An LF, which would end the line in the midst of an extension.
+    /// An LF that would end the line inside an extension.
     EarlyLf,
     Data,
-    /// The CR LF behind the data of a chunk.
+    /// The CR LF after the data of a chunk.
     DataCr,
     DataLf,
     End,
@@ -123,7 +126,7 @@ enum ChunkState {
 }
 
 impl ChunkedDecoder {
-    /// A decoder for one body, within [`Limits::body`] and [`Limits::chunk_extensions`].
+    /// A decoder for one body, with the limits [`Limits::body`] and [`Limits::chunk_extensions`].
     pub const fn new(limits: &Limits) -> Self {
         ChunkedDecoder {
             taken: 0,
@@ -136,15 +139,15 @@ impl ChunkedDecoder {
         }
     }
 
-    /// Takes bytes from the front of `bytes`: returns how many, and what was found. The next call
-    /// is to begin with those that were not taken.
+    /// Takes bytes from the front of `bytes`: returns how many, and the result. The next call must
+    /// begin with the bytes that were not taken.
     ///
-    /// All bytes are taken, unless data was found, or the end: so there is nothing to keep.
+    /// All bytes are taken, unless data or the end was found: so the caller need not buffer any.
     ///
     /// # Errors
     ///
-    /// The first rule that is broken, with its place since the first byte of the body; the same
-    /// again whenever it is called after that. Data before that place was handed out by then.
+    /// The first rule that is broken, with its offset from the first byte of the body; further
+    /// calls return the same. Data before that offset was returned by earlier calls.
     #[inline]
     pub fn decode<'a>(&mut self, bytes: &'a [u8]) -> Result<(usize, Decoded<'a>), Rejection> {
         let mut framing = self.quick(bytes);
@@ -173,13 +176,13 @@ impl ChunkedDecoder {
         }
     }
 
-    /// Sets another limit in place of [`Limits::body`]: for chunks whose size line has not come yet,
-    /// together with those that came before.
+    /// Replaces [`Limits::body`] by another limit. It applies to chunks whose size line has not
+    /// come yet, together with those that came before.
     pub fn set_body_limit(&mut self, limit: u64) {
         self.body_limit = limit;
     }
 
-    /// How many bytes were taken in all: where the next one is since the first byte of the body.
+    /// Total number of bytes taken: the offset of the next byte from the first byte of the body.
     pub fn taken(&self) -> u64 {
         self.taken
     }
@@ -189,8 +192,8 @@ impl ChunkedDecoder {
         self.state == ChunkState::End
     }
 
-    /// Takes the end of a chunk and a size line, if they are all there, and nothing but digits and
-    /// line ends. Otherwise takes nothing.
+    /// The fast path: takes the end of a chunk and a size line, if they are complete and consist of
+    /// digits and line ends only. Otherwise takes nothing.
     #[inline]
     fn quick(&mut self, bytes: &[u8]) -> usize {
         let (line, before) = match (self.state, bytes) {
@@ -216,8 +219,8 @@ impl ChunkedDecoder {
         0
     }
 
-    /// Steps through framing. Returns how many bytes it was: all, or those before data, or the end,
-    /// or what is wrong.
+    /// Steps through framing. Returns the number of bytes: all of them, or those before data, the
+    /// end, or a violation.
     #[cold]
     fn steps(&mut self, bytes: &[u8]) -> usize {
         for (taken, &byte) in bytes.iter().enumerate() {
@@ -238,8 +241,8 @@ impl ChunkedDecoder {
         bytes.len()
     }
 
-    /// The state after one more byte of framing; or what is wrong, and how many bytes before that
-    /// one.
+    /// The state after one more byte of framing; or the rule that it breaks, and how many bytes
+    /// earlier.
     ///
     /// ```text
     /// chunk-size = 1*HEXDIG
@@ -251,7 +254,7 @@ impl ChunkedDecoder {
             (Size, Some(digit)) => {
                 return self.digit(digit).map(|()| Size).map_err(|rule| (rule, 0));
             }
-            // It is complete. That it is too large was so from its first digit on, whatever
+            // The size is complete. If it is too large, it was so from its first digit on, whatever
             // follows.
             (Size, None) if self.left > self.body_limit.saturating_sub(self.declared) => {
                 return Err((Rule::BodyTooLarge, self.digits));
@@ -286,10 +289,10 @@ impl ChunkedDecoder {
             (DataLf, b'\n') => Size,
             (DataCr | DataLf, _) => return Err((Rule::ChunkDataEnd, 0)),
 
-            // Only framing is stepped through.
+            // `steps` calls this for framing only.
             (Data | End | Refused(_), _) => self.state,
 
-            // In a size line, where it may not be.
+            // Bytes that are not allowed in a size line.
             (_, b'\n') => return Err((Rule::ChunkLineEnd, 0)),
             (Size, _) => return Err((Rule::ChunkSizeSyntax, 0)),
             (_, b'\r') => EarlyLf,
@@ -307,7 +310,7 @@ impl ChunkedDecoder {
         Ok(())
     }
 
-    /// Whether this byte belongs to the extensions, whether it may be there or not.
+    /// Whether this byte counts as part of the extensions, whether or not it is allowed there.
     fn is_extension(&self, byte: u8) -> bool {
         use ChunkState::*;
         match self.state {
@@ -318,7 +321,7 @@ impl ChunkedDecoder {
         }
     }
 
-    /// The state after a size line. `size <= body_limit - declared`, or it is zero.
+    /// The state after a size line. `size <= body_limit - declared`, or `size == 0`.
     fn begin(&mut self, size: u64) -> ChunkState {
         self.left = size;
         self.declared += size;
@@ -336,14 +339,14 @@ fn hex(byte: u8) -> Option<u64> {
     }
 }
 
-/// What goes behind the data of each chunk.
+/// What follows the data of each chunk.
 pub const CHUNK_END: &[u8] = b"\r\n";
 
-/// The size line of the last chunk. Trailers may follow, and then an empty line has to.
+/// The size line of the last chunk. Trailers may follow, then an empty line must follow.
 pub const LAST_CHUNK: &[u8] = b"0\r\n";
 
-/// The size line of a chunk of `len` bytes. For none it is nothing: an empty chunk would end the
-/// body (RFC 9112, 7.1).
+/// The size line of a chunk of `len` bytes. It is empty if `len` is 0, because an empty chunk would
+/// end the body (RFC 9112, 7.1).
 ///
 /// ```
 /// use diesel_proto::http1::{CHUNK_END, LAST_CHUNK, chunk_head};
@@ -376,10 +379,10 @@ pub fn chunk_head(len: u64) -> ChunkHead {
     head
 }
 
-/// A size line, as [`chunk_head`] makes it. It is 19 bytes itself.
+/// A size line, made by [`chunk_head`]. It is 19 bytes itself.
 #[derive(Clone, Copy)]
 pub struct ChunkHead {
-    /// 64 bits are 16 digits.
+    /// 64 bits are 16 hexadecimal digits.
     bytes: [u8; 18],
     len: u8,
 }

@@ -1,8 +1,8 @@
-//! The value of `Content-Type` that an answer says by itself.
+//! Values of `Content-Type` that a response has without a field of its own in its headers.
 
 use core::ptr;
 
-/// A `Content-Type` that needs no memory: its value, which was checked.
+/// A static `Content-Type` value, checked beforehand. It allocates nothing.
 #[derive(Clone, Copy, Debug, Eq)]
 pub(in crate::http1) struct ContentType(&'static str);
 
@@ -22,7 +22,7 @@ impl ContentType {
 impl PartialEq for ContentType {
     #[inline]
     fn eq(&self, other: &Self) -> bool {
-        // Nearly always they are the same constant.
+        // Usually both are the same constant, so compare the pointers first.
         ptr::eq(self.0, other.0) || self.0 == other.0
     }
 }

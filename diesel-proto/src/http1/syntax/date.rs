@@ -1,16 +1,16 @@
-//! The time of day, as messages write it.
+//! The time of day, as a `Date` field contains it.
 //!
 //! Rules of this file:
 //!
-//! - It is formatted once a second, however many responses there are: whoever answers keeps one,
-//!   and refreshes it.
-//! - Only what RFC 9110, 5.6.7, has a sender generate: IMF-fixdate, 29 bytes, in GMT.
+//! - It is formatted once per second, however many responses there are: the caller keeps one and
+//!   refreshes it.
+//! - Only the format that RFC 9110, 5.6.7, has a sender generate: IMF-fixdate, 29 bytes, in GMT.
 //!
-//! It must never know a clock: the time is an input.
+//! It must never read a clock: the time is an input.
 
 use core::fmt;
 
-/// A second, as a `Date` field writes it: `Sun, 06 Nov 1994 08:49:37 GMT`.
+/// A time, to the second, as a `Date` field contains it: `Sun, 06 Nov 1994 08:49:37 GMT`.
 ///
 /// ```
 /// use diesel_proto::http1::HttpDate;
@@ -23,7 +23,7 @@ use core::fmt;
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub struct HttpDate {
     unix: u64,
-    /// A whole field line: so it goes out in one piece.
+    /// A whole field line, so that it is written in one piece.
     line: [u8; LINE],
 }
 
@@ -37,32 +37,31 @@ const LAST: u64 = 253_402_300_799;
 const DAY: u64 = 24 * 60 * 60;
 
 impl HttpDate {
-    /// So many seconds after 1970 began. What comes after the year 9999 is written as its last
-    /// second.
+    /// The date of this Unix time, in seconds. Times after the year 9999 become its last second.
     pub const fn from_unix(seconds: u64) -> Self {
         let unix = min(seconds, LAST);
         HttpDate { unix, line: line_of(format(unix)) }
     }
 
-    /// Makes this the date of that second: costs a comparison, if it is already.
+    /// Makes this the date of this Unix time. If it already is, this costs one comparison.
     pub const fn refresh(&mut self, seconds: u64) {
         if self.unix != seconds {
             *self = HttpDate::from_unix(seconds);
         }
     }
 
-    /// The text.
+    /// The date as text.
     pub fn as_str(&self) -> &str {
-        // ASCII, all of it.
+        // All of it is ASCII.
         core::str::from_utf8(&self.line[NAME..NAME + TEXT]).unwrap_or_default()
     }
 
-    /// As a whole field line.
+    /// The date as a whole field line.
     pub(in crate::http1) const fn line(&self) -> &[u8; LINE] {
         &self.line
     }
 
-    /// The seconds since 1970 began.
+    /// The Unix time, in seconds.
     pub const fn unix(&self) -> u64 {
         self.unix
     }
@@ -119,21 +118,21 @@ const fn two_digits(n: u64) -> [u8; 2] {
     [b'0' + (n / 10) as u8, b'0' + (n % 10) as u8]
 }
 
-/// The year, the months before this one in it, and the day of the month, of the day that so many
-/// others of the Gregorian calendar lie before, since 1970 began.
+/// Converts a number of days since 1970-01-01 to a date of the Gregorian calendar: the year, the
+/// number of months before this one in it, and the day of the month.
 ///
-/// Years are taken to begin with March: then the leap day, if there is one, is the last, and the
-/// months before a day follow from their lengths by one division: five of them, from March as from
-/// August, have 153 days together.
+/// Years are taken to begin in March: then a leap day is the last day of its year, and one division
+/// finds the month: any five months in a row that begin with March or August have 153 days
+/// together.
 const fn civil(days: u64) -> (u64, u64, u64) {
     const CENTURY: u64 = 36_524;
     const FOUR_CENTURIES: u64 = 4 * CENTURY + 1;
     const FOUR_YEARS: u64 = 4 * 365 + 1;
-    // From the first of March of the year 0.
+    // Days since the first of March of the year 0.
     let days = days + 719_468;
     let within = days % FOUR_CENTURIES;
-    // The last day of four centuries belongs to the fourth of them, and that of four years to the
-    // fourth of those.
+    // The last day of four centuries belongs to the fourth century, and that of four years to the
+    // fourth year.
     let century = min(within / CENTURY, 3);
     let within = within - century * CENTURY;
     let leap = within / FOUR_YEARS;
@@ -143,7 +142,7 @@ const fn civil(days: u64) -> (u64, u64, u64) {
     let year = days / FOUR_CENTURIES * 400 + century * 100 + leap * 4 + single;
     let months = (5 * within + 2) / 153;
     let day = within - (153 * months + 2) / 5 + 1;
-    // Ten months on from March, the next year begins.
+    // The next year begins ten months after March.
     (year + months / 10, (months + 2) % 12, day)
 }
 
@@ -157,7 +156,7 @@ mod tests {
     use alloc::format;
     use quickcheck::QuickCheck;
 
-    /// Counts the days up to the end of the year 9999, one by one.
+    /// Calls `check` for each day up to the end of the year 9999, by counting.
     fn each_day(mut check: impl FnMut(u64, (u64, u64, u64))) {
         let mut days = 0;
         for year in 1970..10_000 {

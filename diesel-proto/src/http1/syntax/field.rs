@@ -1,24 +1,23 @@
-//! One field that may go on the wire: checked once, when it is made.
+//! A field that may go on the wire: validated once, when it is made.
 //!
 //! Rules of this file:
 //!
-//! - Whoever holds a [`Field`] need not ask again: its name is a token, its value holds no control
-//!   but HTAB, and neither begins nor ends with a blank. So no name or value, wherever the
-//!   application had it from, can end its line and begin another (RFC 9110, 5.5; RFC 9112, 11.1).
-//! - Blanks around a value are cut off, not refused: they are no part of it (RFC 9110, 5.5), each
-//!   recipient cuts them off, and text that was put together with one at its end is no reason for a
-//!   handler to fail.
-//! - Everything is `const`: a field that stands in the program's text is checked by the compiler.
+//! - A [`Field`] is valid: its name is a token, its value holds no control character but HTAB, and
+//!   the value neither begins nor ends with a blank. So no name or value, even from untrusted
+//!   input, can end its line and begin another (RFC 9110, 5.5; RFC 9112, 11.1).
+//! - Blanks around a value are removed, not refused: they are not part of it (RFC 9110, 5.5), every
+//!   recipient removes them, and a trailing blank is no reason for a handler to fail.
+//! - Everything is `const`: a field that is a literal in the source is checked by the compiler.
 //!
-//! It must never know what a field means: a field that is well formed may still be one that the
-//! application has no say in.
+//! It must never know the semantics of a field: a valid field may still be one that the application
+//! must not set.
 
 use core::fmt;
 
 use super::fields::Redacted;
 use super::token::{is_field_byte, is_tchar, trim_blanks};
 
-/// A name and a value that may stand in a message.
+/// A valid name and value.
 ///
 /// ```
 /// use diesel_proto::http1::{Field, InvalidField};
@@ -37,11 +36,11 @@ pub struct Field<'a> {
 }
 
 impl<'a> Field<'a> {
-    /// The field of this name and this value, without the blanks around that.
+    /// Makes a field of this name and value. Blanks around the value are removed.
     ///
     /// # Errors
     ///
-    /// A name that is not a token, a value with a control character other than HTAB.
+    /// If the name is not a token, or the value has a control character other than HTAB.
     pub const fn new(name: &'a str, value: &'a [u8]) -> Result<Self, InvalidField> {
         if name.is_empty() {
             return Err(InvalidField::NoName);
@@ -55,12 +54,12 @@ impl<'a> Field<'a> {
         Ok(Field { name, value: trim_blanks(value) })
     }
 
-    /// One that was checked where it was read.
+    /// A field that was validated when it was read.
     pub(in crate::http1) const fn checked(name: &'a str, value: &'a [u8]) -> Self {
         Field { name, value }
     }
 
-    /// The name, as it was written.
+    /// The name, in its original case.
     pub const fn name(self) -> &'a str {
         self.name
     }
@@ -71,32 +70,32 @@ impl<'a> Field<'a> {
     }
 }
 
-/// Name and value, if that is not a secret.
+/// Name and value, unless the value is a secret.
 impl fmt::Debug for Field<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}: {:?}", self.name, Redacted(self.name, self.value))
     }
 }
 
-/// Why something is no field: which of its bytes may not stand there. It repeats no more of it than
-/// that, for a value may be a secret.
+/// Why a name and a value are not a valid field: the first byte that is not allowed. It repeats no
+/// more of the value than that, because a value may be a secret.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum InvalidField {
     /// The name is empty (RFC 9110, 5.1).
     NoName,
-    /// The name holds what is not part of a token (RFC 9110, 5.6.2).
+    /// The name holds a byte that is not allowed in a token (RFC 9110, 5.6.2).
     Name {
         /// The first such byte.
         byte: u8,
-        /// How many bytes come before it.
+        /// Its offset.
         at: usize,
     },
     /// The value holds a control character (RFC 9110, 5.5).
     Value {
         /// The first such byte.
         byte: u8,
-        /// How many bytes come before it.
+        /// Its offset.
         at: usize,
     },
 }
@@ -104,15 +103,18 @@ pub enum InvalidField {
 impl fmt::Display for InvalidField {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            InvalidField::NoName => f.write_str("a field needs a name (RFC 9110, 5.1)"),
+            InvalidField::NoName => f.write_str("a field name must not be empty (RFC 9110, 5.1)"),
             InvalidField::Name { byte, at } => {
                 write!(
                     f,
-                    "byte {at} of a field name, {byte:#04x}, is no part of a token (RFC 9110, 5.6.2)"
+                    "byte {at} of a field name, {byte:#04x}, is not allowed in a token (RFC 9110, 5.6.2)"
                 )
             }
             InvalidField::Value { byte, at } => {
-                write!(f, "byte {at} of a field value, {byte:#04x}, is a control (RFC 9110, 5.5)")
+                write!(
+                    f,
+                    "byte {at} of a field value, {byte:#04x}, is a control character (RFC 9110, 5.5)"
+                )
             }
         }
     }
@@ -120,14 +122,14 @@ impl fmt::Display for InvalidField {
 
 impl core::error::Error for InvalidField {}
 
-/// A handler passes it on with `?`.
+/// User code returns it with `?`.
 impl From<InvalidField> for crate::machine::Error {
     fn from(error: InvalidField) -> Self {
         crate::machine::Error::application(error)
     }
 }
 
-/// Headers of fields that stand in the program's text: what is none does not compile.
+/// Makes `Headers` from literals. An invalid field does not compile.
 ///
 /// ```
 /// use diesel_proto::http1::headers;
@@ -151,14 +153,14 @@ macro_rules! __http1_headers {
         const FIELDS: &[$crate::http1::Field<'static>] = &[$(
             match $crate::http1::Field::new($name, $value.as_bytes()) {
                 ::core::result::Result::Ok(field) => field,
-                ::core::result::Result::Err(_) => ::core::panic!("not a field of a message"),
+                ::core::result::Result::Err(_) => ::core::panic!("not a valid field name and value"),
             }
         ),*];
         FIELDS.iter().copied().collect::<$crate::http1::Headers>()
     }};
 }
 
-/// The first byte that is no part of a token, and how many come before it.
+/// The first byte that is not allowed in a token, and its offset.
 const fn first_no_tchar(name: &[u8]) -> Option<(u8, usize)> {
     let mut rest = name;
     while let [byte, behind @ ..] = rest {
@@ -180,9 +182,10 @@ static IS_TCHAR: [bool; 256] = {
     table
 };
 
-/// The first byte that a value may not hold, and how many come before it.
+/// The first byte that is not allowed in a value, and its offset.
 ///
-/// First a sweep that asks whether there is any: without a way out, it takes many bytes at a time.
+/// The first pass only decides whether there is one: without an early exit, the compiler can
+/// vectorise it.
 const fn first_no_field_byte(value: &[u8]) -> Option<(u8, usize)> {
     let mut is_value = true;
     let mut rest = value;
@@ -238,11 +241,11 @@ mod tests {
         assert_eq!(Field::new("a", b"b\r\n"), Err(InvalidField::Value { byte: b'\r', at: 1 }));
         assert_eq!(
             InvalidField::Value { byte: b'\n', at: 3 }.to_string(),
-            "byte 3 of a field value, 0x0a, is a control (RFC 9110, 5.5)"
+            "byte 3 of a field value, 0x0a, is a control character (RFC 9110, 5.5)"
         );
         assert_eq!(
             InvalidField::Name { byte: b' ', at: 0 }.to_string(),
-            "byte 0 of a field name, 0x20, is no part of a token (RFC 9110, 5.6.2)"
+            "byte 0 of a field name, 0x20, is not allowed in a token (RFC 9110, 5.6.2)"
         );
     }
 

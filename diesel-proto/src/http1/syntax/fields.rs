@@ -1,13 +1,13 @@
-//! Field lines where they lie: a list of spans over bytes that someone else holds.
+//! Field lines, in place: a list of spans over bytes that the caller holds.
 //!
-//! Reading a head makes one entry for each field line, in memory of the caller that is used again
-//! for every message: no field is copied, none is allocated.
+//! Reading a head makes one entry for each field line, in memory of the caller that is reused for
+//! every message. No field is copied or allocated.
 //!
-//! The last head is kept beside its spans. Clients ask again in the same words (for one resource
-//! after the other that answers come from, for news, for signs of life), and a head that comes
-//! again byte for byte means what it meant: it is compared, at a tenth of the cost of reading it.
+//! The last head is kept with its spans, for a fast path: clients often repeat a head byte for byte
+//! (polling, keep-alive probes, requests for one resource after the other), and an identical head
+//! has the same meaning. Comparing it costs a tenth of parsing it.
 //!
-//! It must never know what a field means, nor how it was read.
+//! It must never know the semantics of a field, nor how it was read.
 
 use alloc::vec::Vec;
 use core::fmt;
@@ -16,13 +16,15 @@ use super::head::RequestHead;
 use super::limits::Limits;
 use crate::http1::syntax::HeadMap;
 
-/// Memory for the places of a message's fields. One is enough for everything that reads in turn.
+/// Memory for the spans of a message's fields. One is enough for any number of readers that take
+/// turns.
 ///
-/// It is as large as the most fields that a message had, at 16 bytes each, and the longest head.
+/// It grows to 16 bytes for each field of the message with the most fields, and the length of the
+/// longest head.
 #[derive(Clone, Debug, Default)]
 pub struct FieldSpans {
     spans: Vec<FieldSpan>,
-    /// What the head means that was read last, if it was one.
+    /// The map of the head that was read last, if there was one.
     map: HeadMap,
     /// The head that was kept last.
     head: Vec<u8>,
@@ -30,7 +32,8 @@ pub struct FieldSpans {
     is_kept: bool,
 }
 
-/// Where one field is: the name, and the value behind it, in bytes since the start of the head.
+/// The position of one field: its name, and the value after it, in bytes from the start of the
+/// head.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(in crate::http1) struct FieldSpan {
     pub(in crate::http1) name: u32,
@@ -40,7 +43,7 @@ pub(in crate::http1) struct FieldSpan {
 }
 
 impl FieldSpans {
-    /// No fields, and no memory.
+    /// No fields. Does not allocate.
     pub const fn new() -> Self {
         FieldSpans { spans: Vec::new(), map: HeadMap::NONE, head: Vec::new(), is_kept: false }
     }
@@ -50,7 +53,7 @@ impl FieldSpans {
         self.spans.clear();
     }
 
-    /// What a head means whose spans are these.
+    /// The map of the head that these spans belong to.
     pub(in crate::http1) fn map(&self) -> &HeadMap {
         &self.map
     }
@@ -59,14 +62,15 @@ impl FieldSpans {
         self.map = map;
     }
 
-    /// Keeps a head whose spans and map are these.
+    /// Keeps the head that these spans and this map belong to.
     pub(in crate::http1) fn keep(&mut self, head: &[u8]) {
         self.head.clear();
         self.head.extend_from_slice(head);
         self.is_kept = true;
     }
 
-    /// Whether `bytes` begin with the head that is kept: then spans and map are theirs.
+    /// The fast path for a repeated head: whether `bytes` begins with the head that is kept. If so,
+    /// spans and map apply to it.
     #[inline]
     pub(in crate::http1) fn recall(&self, bytes: &[u8], limits: &Limits) -> bool {
         self.is_kept
@@ -79,12 +83,12 @@ impl FieldSpans {
         RequestHead { bytes: if self.is_kept { &self.head } else { &[] }, spans: self }
     }
 
-    /// Bytes of memory for a head.
+    /// Bytes that are allocated for a head.
     pub(in crate::http1) fn capacity(&self) -> usize {
         self.head.capacity()
     }
 
-    /// Those of another message.
+    /// Replaces all spans by those of another message.
     #[inline]
     pub(in crate::http1) fn replace(&mut self, spans: impl Iterator<Item = FieldSpan>) {
         self.clear();
@@ -105,7 +109,7 @@ impl FieldSpans {
     }
 }
 
-/// The fields of a message, in order, duplicates kept, in the bytes that arrived.
+/// The fields of a received message, in order, with duplicates, borrowed from its bytes.
 #[derive(Clone, Copy, Default)]
 pub struct FieldsView<'a> {
     bytes: &'a [u8],
@@ -113,30 +117,30 @@ pub struct FieldsView<'a> {
 }
 
 impl<'a> FieldsView<'a> {
-    /// How many there are.
+    /// The number of fields.
     pub fn len(&self) -> usize {
         self.spans.len()
     }
 
-    /// Whether there are none.
+    /// Whether there are no fields.
     pub fn is_empty(&self) -> bool {
         self.spans.is_empty()
     }
 
-    /// Names, as they were written, and values, without the blanks around them.
+    /// Names, in their original case, and values, without the blanks around them.
     pub fn iter(&self) -> impl Iterator<Item = (&'a str, &'a [u8])> + use<'a> {
         let bytes = self.bytes;
-        // A name is a token: it was checked when the span was made.
+        // A name is a token, which was checked when the span was made.
         let text = |name| core::str::from_utf8(name).unwrap_or_default();
         self.spans.iter().map(move |span| (text(span.name(bytes)), span.value(bytes)))
     }
 
-    /// The value of the first field of this name, whatever its case.
+    /// The value of the first field of this name, compared case-insensitively.
     pub fn get(&self, name: &str) -> Option<&'a [u8]> {
         self.get_all(name).next()
     }
 
-    /// The values of all fields of this name, whatever its case.
+    /// The values of all fields of this name, compared case-insensitively.
     pub fn get_all<'n>(&self, name: &'n str) -> impl Iterator<Item = &'a [u8]> + use<'a, 'n> {
         let bytes = self.bytes;
         self.spans
@@ -146,7 +150,7 @@ impl<'a> FieldsView<'a> {
     }
 }
 
-/// Names and values, but not those that hold a secret.
+/// Names and values, with secrets redacted.
 impl fmt::Debug for FieldsView<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_map()
@@ -155,7 +159,7 @@ impl fmt::Debug for FieldsView<'_> {
     }
 }
 
-/// A value as it may be shown: credentials are not (RFC 9110, 11.6 and 17.5; RFC 6265).
+/// A value for `Debug`: credentials are redacted (RFC 9110, 11.6 and 17.5; RFC 6265).
 pub(in crate::http1) struct Redacted<'a>(
     pub(in crate::http1) &'a str,
     pub(in crate::http1) &'a [u8],

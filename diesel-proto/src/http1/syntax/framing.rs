@@ -1,16 +1,17 @@
-//! How long a request's body is: read from its head, in the one way there is.
+//! How a request's body is delimited, as its head defines it. There is exactly one way for each
+//! head.
 //!
-//! RFC 9112, 6.3, without what it allows for the sake of old or broken peers: each of those is a
-//! way in which two recipients can read the same bytes as different messages (11.2).
+//! RFC 9112, 6.3, without the leniency that it allows towards old or broken peers: with it, two
+//! recipients could read the same bytes as different messages (11.2).
 //!
 //! | Content-Length | Transfer-Encoding | body |
 //! | --- | --- | --- |
 //! | - | - | empty |
-//! | once, digits | - | so many bytes |
+//! | once, digits | - | that many bytes |
 //! | - | `chunked`, HTTP/1.1 | chunks |
 //! | anything else | | refused |
 //!
-//! It must never know where the fields are, nor what is in the body.
+//! It must never know the positions of fields, nor the content of the body.
 
 use super::rule::Rule;
 use super::token::{NoNumber, decimal, is_tchar, trim_blanks};
@@ -18,15 +19,15 @@ use super::token::{NoNumber, decimal, is_tchar, trim_blanks};
 /// How a body is delimited.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Framing {
-    /// There is none.
+    /// There is no body.
     Empty,
-    /// So many bytes.
+    /// A body of this many bytes.
     Length(u64),
-    /// Chunks, the last of which is empty, and trailers.
+    /// Chunks, the last of which is empty, then a trailer section.
     Chunked,
 }
 
-/// The value of the one Content-Length.
+/// Parses the value of the only Content-Length.
 pub(in crate::http1) fn content_length(value: &[u8]) -> Result<u64, Rule> {
     decimal(value).map_err(|no_number| match no_number {
         NoNumber::Syntax => Rule::LengthSyntax,
@@ -34,19 +35,19 @@ pub(in crate::http1) fn content_length(value: &[u8]) -> Result<u64, Rule> {
     })
 }
 
-/// What the Transfer-Encoding fields so far say; values are given in order.
+/// The transfer codings of all Transfer-Encoding fields so far, added in order.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(in crate::http1) struct Codings {
-    /// There was a coding, and `chunked` was the last.
+    /// The last coding was `chunked`.
     chunked: bool,
     any: bool,
     unknown: bool,
 }
 
 impl Codings {
-    /// One more field of the list.
+    /// Adds the value of one field.
     pub(in crate::http1) fn field(&mut self, value: &[u8]) -> Result<(), Rule> {
-        // The usual value, and the only one that we take in the end.
+        // The usual value, and the only one that is accepted in the end.
         if !self.any && value.eq_ignore_ascii_case(b"chunked") {
             *self = Codings { chunked: true, any: true, unknown: false };
             return Ok(());
@@ -61,7 +62,8 @@ impl Codings {
         let end = coding.iter().take_while(|&&byte| is_tchar(byte)).count();
         let (name, parameters) = coding.split_at(end);
         let is_chunked = name.eq_ignore_ascii_case(b"chunked");
-        // `chunked` has no parameters (7.1); others may, and are refused for what they are.
+        // `chunked` has no parameters (7.1). Other codings may have some, and are refused as
+        // unknown.
         let is_sound = match trim_blanks(parameters) {
             [] => true,
             [b';', ..] => !is_chunked,
@@ -83,8 +85,8 @@ impl Codings {
         !self.any
     }
 
-    /// After the last of them. A list that does not end with `chunked` leaves the length in doubt,
-    /// which is worse than a coding that we do not know.
+    /// Call after the last field. A list that does not end with `chunked` leaves the length in
+    /// doubt, which takes precedence over an unknown coding.
     pub(in crate::http1) fn end(self) -> Result<(), Rule> {
         match self {
             Codings { chunked: false, .. } => Err(Rule::CodingNotFinal),

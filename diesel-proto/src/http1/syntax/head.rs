@@ -1,4 +1,4 @@
-//! The head of a request: from bytes to a request that can be relied on.
+//! Parses and validates the head of a request.
 //!
 //! ```text
 //!   \r\n  GET /a HTTP/1.1\r\n  Host: a\r\n  ..  \r\n      the body, or the next head
@@ -8,16 +8,18 @@
 //!
 //! Rules of this file:
 //!
-//! - A head that is all there is read once, by `httparse`, and what it found is checked: that is
-//!   the quick way. Whatever it does not accept is read line by line by [`syntax`](crate::http1::syntax::token),
-//!   which says what is wrong and where: that is the reference. The two agree (a property). One
-//!   thing is right that `httparse` refuses: a minor version beyond 1.1.
-//! - A head that comes in pieces is judged line by line as its lines come, each once; a wrong one is
-//!   refused at once. What is wrong with a line is found in the order of the bytes, limits included,
-//!   and before what is wrong with the head as a whole: so the verdict does not depend on the cuts.
-//! - Nothing is copied. What was found are places in the bytes, and a few flags.
+//! - **The fast path**: a complete head is parsed once by `httparse`, and the result is then
+//!   validated. Whatever the fast path does not accept is read line by line by
+//!   [`token`](crate::http1::syntax::token), which reports what is wrong and where; that is the
+//!   reference. The two agree (a property test). The reference accepts one thing that `httparse`
+//!   refuses: a minor version beyond 1.1.
+//! - A head that arrives in pieces is validated line by line as its lines arrive, each once; an
+//!   invalid line is refused at once. What is wrong with a line is found in byte order, limits
+//!   included, and before what is wrong with the head as a whole. So the verdict does not depend on
+//!   how the bytes were split.
+//! - Nothing is copied. The result is positions in the bytes, and a few flags.
 //!
-//! It must never know who holds the bytes, nor what comes after a head.
+//! It must never know what holds the bytes, nor what follows a head.
 
 mod fast_path;
 mod map;
@@ -41,8 +43,8 @@ use super::rule::{Rejection, Rule};
 use super::target::{Target, effective_host};
 use super::token::{field_line, is_tchar};
 
-/// A version of HTTP that is spoken here. A higher minor version of HTTP/1 is read, and answered, as
-/// HTTP/1.1, the highest that is known (RFC 9110, 2.5 and 6.2).
+/// A version of HTTP that this crate supports. A higher minor version of HTTP/1 is read, and
+/// answered, as HTTP/1.1, the highest supported version (RFC 9110, 2.5 and 6.2).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Version {
     /// HTTP/1.0
@@ -51,15 +53,15 @@ pub enum Version {
     Http11,
 }
 
-/// Reads the head of a request that is at the beginning of `bytes`. `None`: it is not all there,
-/// and nothing is wrong so far.
+/// Parses the head of a request at the beginning of `bytes`. Returns `None` if the head is
+/// incomplete and valid so far.
 ///
-/// For bytes that come in pieces a [`ServerConnection`](crate::http1::ServerConnection) does this, and
-/// looks at no line twice.
+/// For bytes that arrive in pieces, use a [`ServerConnection`](crate::http1::ServerConnection),
+/// which reads no line twice.
 ///
 /// # Errors
 ///
-/// The first rule that is broken, with its place in `bytes`.
+/// The first rule that is broken, with its position in `bytes`.
 ///
 /// # Cost
 ///
@@ -86,11 +88,11 @@ pub fn parse_request<'a>(
     Ok(is_complete.then_some(RequestHead { bytes, spans }))
 }
 
-/// The head of a request, where it lies in the bytes that arrived. Everything in it was checked.
+/// The head of a request, borrowed from the bytes that arrived. Everything in it is valid.
 #[derive(Clone, Copy)]
 pub struct RequestHead<'a> {
     pub(in crate::http1) bytes: &'a [u8],
-    /// With its map.
+    /// Holds the [`HeadMap`] of the head, too.
     pub(in crate::http1) spans: &'a FieldSpans,
 }
 
@@ -111,9 +113,9 @@ impl<'a> RequestHead<'a> {
         self.map().parse_target(self.bytes)
     }
 
-    /// Whom the request is for: what the target names itself, if it does, whatever `Host` says;
-    /// else what `Host` says (RFC 9112, 3.2.2 and 3.3). `None`, if neither names any: then the
-    /// address that the connection was made to has to do.
+    /// The authority that the request is for: that of the target, if the target has one, whatever
+    /// `Host` holds; otherwise that of `Host` (RFC 9112, 3.2.2 and 3.3). `None` if neither has one:
+    /// then only the address of the connection is known.
     pub fn host(&self) -> Option<Authority<'a>> {
         let field = self.fields().get("host").and_then(|value| parse_host(value).ok().flatten());
         effective_host(self.target(), field)
@@ -140,12 +142,12 @@ impl<'a> RequestHead<'a> {
         self.map().options.expects_continue
     }
 
-    /// What the client would like to speak instead, if it does (RFC 9110, 7.8).
+    /// The value of `Upgrade`, if the client asks for another protocol (RFC 9110, 7.8).
     pub fn upgrade(&self) -> Option<&'a [u8]> {
         self.fields().get("upgrade").filter(|_| self.map().options.upgrade)
     }
 
-    /// How many bytes the head is long.
+    /// Length of the head, in bytes.
     #[expect(clippy::len_without_is_empty, reason = "a head is never empty")]
     pub fn len(&self) -> usize {
         self.map().len()
@@ -156,7 +158,7 @@ impl<'a> RequestHead<'a> {
     }
 
     fn text(&self, range: Range<usize>) -> &'a str {
-        // It was checked to be ASCII.
+        // Validated to be ASCII.
         core::str::from_utf8(self.bytes.get(range).unwrap_or_default()).unwrap_or_default()
     }
 }
@@ -172,36 +174,37 @@ impl fmt::Debug for RequestHead<'_> {
     }
 }
 
-/// How far a head was judged.
+/// How far a head has been validated.
 ///
-/// `request line end or 0 <= judged <= searched`; all in bytes since its first byte.
+/// `request line end or 0 <= judged <= searched`; all in bytes from the start of the head.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(in crate::http1) struct HeadReader {
-    /// The lines up to here are complete, and right.
+    /// The lines up to here are complete and valid.
     judged: u32,
     /// There is no LF between `judged` and here.
     searched: u32,
-    /// Where the field lines begin; zero while the request line is not complete.
+    /// Where the field lines begin; zero until the request line is complete.
     fields_start: u32,
     fields: u32,
     start: u32,
 }
 
 impl HeadReader {
-    /// Whether the method is HEAD, be the rest right or wrong.
+    /// Whether the method is HEAD, even if the rest of the head is invalid.
     pub(in crate::http1) fn is_of_head(&self, bytes: &[u8]) -> bool {
         bytes.get(self.start as usize..).is_some_and(|line| line.starts_with(b"HEAD "))
     }
 
-    /// Whether the request line is there, is right, and says HTTP/1.1 or later, be the rest right or
-    /// wrong.
+    /// Whether the request line is complete, valid, and of HTTP/1.1 or later, even if the rest of
+    /// the head is invalid.
     pub(in crate::http1) fn is_of_http11(&self, bytes: &[u8]) -> bool {
         let line = bytes.get(..self.fields_start as usize).unwrap_or_default();
         !line.is_empty() && !line.ends_with(b" HTTP/1.0\r\n")
     }
 
-    /// Goes on. `bytes` is everything since the first byte of this head; what was there before has
-    /// not changed. Whether it is complete: then `spans` hold where its parts are, and what it means.
+    /// Continues. `bytes` is everything since the first byte of this head; the bytes of earlier
+    /// calls have not changed. Returns whether the head is complete; if so, `spans` holds the
+    /// positions of its parts, and its map.
     pub(in crate::http1) fn read(
         &mut self,
         bytes: &[u8],
@@ -218,7 +221,7 @@ impl HeadReader {
         Ok(true)
     }
 
-    /// Judges the lines that have come, up to the empty one.
+    /// Validates the lines that have arrived, up to the empty one.
     fn judge(&mut self, bytes: &[u8], limits: &Limits) -> Result<Option<HeadLines>, Rejection> {
         loop {
             let in_fields = self.fields_start > 0;
@@ -229,11 +232,11 @@ impl HeadReader {
                 ),
                 false => (limits.request_line, Rule::RequestLineTooLong),
             };
-            // A head is a few KiB; beyond 4 GiB its places could not be told.
+            // Positions are 32 bits, so a head cannot exceed 4 GiB.
             let end = end.min(u32::MAX as usize);
             let within = bytes.get(..end).unwrap_or(bytes);
             let line_start = self.judged as usize;
-            // What begins with no method is no HTTP, and may never come to the end of a line.
+            // What does not begin with a method is not HTTP, and may never contain a line end.
             let wrong_start = match within.get(line_start..).unwrap_or_default() {
                 _ if in_fields => None,
                 [] | [b'\r'] | [b'\r', b'\n', ..] => None,
@@ -272,7 +275,7 @@ impl HeadReader {
                         len: next as u32,
                     }));
                 }
-                // Some clients send one behind a body (RFC 9112, 2.2).
+                // Some clients send an empty line after a body (RFC 9112, 2.2).
                 (b"\r\n", false) => self.start = next as u32,
                 (_, false) => {
                     request_line(line).map_err(wrong)?;
@@ -295,15 +298,15 @@ impl HeadReader {
     }
 }
 
-/// The parts of a request line, in bytes since its start.
+/// The parts of a request line, in bytes from its start.
 struct RequestLine {
     method_len: usize,
     target_end: usize,
     version: Version,
 }
 
-/// Method, target and version, with one space between (RFC 9112, 3). `line` ends with its LF, the
-/// only one, and is not empty.
+/// Parses method, target and version, separated by one space each (RFC 9112, 3). `line` ends with
+/// its only LF, and is not empty.
 fn request_line(line: &[u8]) -> Result<RequestLine, (Rule, usize)> {
     if line == b"PRI * HTTP/2.0\r\n" {
         return Err((Rule::Http2Preface, 0));
@@ -335,10 +338,10 @@ fn request_line(line: &[u8]) -> Result<RequestLine, (Rule, usize)> {
     Ok(RequestLine { method_len, target_end, version })
 }
 
-/// What is wrong with what follows a target, which is at `at`.
+/// What is wrong with the part after the target, which is at `at`.
 fn wrong_version(rest: &[u8], at: usize) -> (Rule, usize) {
     let Some(version) = rest.strip_prefix(b" ") else {
-        // No version: what HTTP/0.9 sent.
+        // No version: this is what HTTP/0.9 sent.
         return (line_end_or(rest, Rule::RequestLineSyntax), at);
     };
     let at = at + 1;
@@ -360,7 +363,7 @@ fn wrong_version(rest: &[u8], at: usize) -> (Rule, usize) {
     }
 }
 
-/// A CR or an LF that is alone is what is wrong; otherwise `rule` is.
+/// A lone CR or LF is reported in preference to `rule`.
 fn line_end_or(rest: &[u8], rule: Rule) -> Rule {
     match rest {
         [b'\r', b'\n', ..] => rule,
@@ -370,7 +373,7 @@ fn line_end_or(rest: &[u8], rule: Rule) -> Rule {
     }
 }
 
-/// Notes where the fields of a judged head are.
+/// Records the spans of the fields of a validated head.
 fn collect(bytes: &[u8], lines: &HeadLines, spans: &mut FieldSpans) {
     spans.clear();
     let mut at = lines.fields_start as usize;

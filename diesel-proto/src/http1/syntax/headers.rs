@@ -1,6 +1,6 @@
-//! The fields of a message of our own, or of one that is kept.
+//! The fields of a message that is to be sent, or of a received one that is kept.
 //!
-//! They are held as they go on the wire, line by line, so that sending them is one copy:
+//! They are stored as they go on the wire, line by line, so that sending them is one copy:
 //!
 //! ```text
 //! Content-Type: text/plain\r\nETag: "42"\r\n
@@ -8,13 +8,14 @@
 //!
 //! Rules of this file:
 //!
-//! - Every line is `name ": " value CRLF`, made of a [`Field`]: the only colon that a name could
-//!   hold is the one behind it, the only LF is the last byte. That is what reading relies on.
-//! - Order is kept, duplicates are kept: both may have a meaning (RFC 9110, 5.3).
-//! - Everything costs one sweep at most. Messages have few fields: an index would cost more.
+//! - Every line is `name ": " value CRLF`, made from a [`Field`]: the first colon ends the name,
+//!   and the only LF is the last byte. Reading relies on that.
+//! - Order and duplicates are kept: both may have a meaning (RFC 9110, 5.3).
+//! - Every operation is one pass over the lines at most. Messages have few fields: an index would
+//!   cost more.
 //!
-//! It must never know what a field is for, but for one list: the fields that are the connection's
-//! own ([`Headers::framing_fields`]).
+//! It must never know the semantics of a field, with one exception: the list of fields that the
+//! connection writes ([`Headers::framing_fields`]).
 
 use alloc::vec::Vec;
 use core::fmt;
@@ -24,10 +25,10 @@ use super::field::{Field, InvalidField};
 use super::fields::FieldsView;
 use super::fields::Redacted;
 
-/// Field names and values, in order, with duplicates. Names are compared without regard to case.
+/// Field names and values, in order, with duplicates. Names are compared case-insensitively.
 ///
-/// It never holds what may not go on the wire. Empty, it has no memory; a response's usual fields
-/// take one allocation, and [`clear`](Self::clear) keeps it for the next.
+/// It never holds anything that may not go on the wire. An empty one has not allocated; the usual
+/// fields of a response take one allocation, which [`clear`](Self::clear) keeps.
 ///
 /// ```
 /// use diesel_proto::http1::{Headers, InvalidField};
@@ -47,8 +48,8 @@ use super::fields::Redacted;
 /// # Ok::<(), InvalidField>(())
 /// ```
 ///
-/// Fields that stand in the program's text need no `?`: see [`headers!`](macro@crate::http1::syntax::headers).
-/// Those of elsewhere can be collected:
+/// Fields that are literals in the source need no `?`: see
+/// [`headers!`](macro@crate::http1::syntax::headers). Others can be collected:
 ///
 /// ```
 /// use diesel_proto::http1::{Field, Headers, InvalidField};
@@ -62,28 +63,28 @@ use super::fields::Redacted;
 #[derive(Clone, Default)]
 pub struct Headers {
     lines: Vec<u8>,
-    /// Whether a framing field was added, even if it was removed since. So the usual answer to
-    /// [`Headers::first_framing_field`], which is asked for each response, needs no sweep.
+    /// Whether a framing field was ever added, even if it was removed since. If not,
+    /// [`Headers::first_framing_field`], which is called for each response, needs no pass.
     may_frame: bool,
-    /// The same, of a `Date`.
+    /// The same for `Date`.
     may_date: bool,
 }
 
-/// What is allocated for the first field: room for the fields of most responses.
+/// The first allocation: enough for the fields of most responses.
 const ROOM: usize = 256;
 
 impl Headers {
-    /// No fields, and no memory.
+    /// No fields. Does not allocate.
     pub const fn new() -> Self {
         Headers { lines: Vec::new(), may_frame: false, may_date: false }
     }
 
-    /// Adds a field at the end, whether or not there are others of its name.
+    /// Adds a field at the end, even if there are others of its name.
     ///
     /// # Errors
     ///
-    /// A name that is not a token, a value with a control character other than HTAB. Blanks around
-    /// a value are cut off: they are no part of it (RFC 9110, 5.5).
+    /// If the name is not a token, or the value has a control character other than HTAB. Blanks
+    /// around a value are removed: they are not part of it (RFC 9110, 5.5).
     #[doc(alias = "append")]
     pub fn add(
         &mut self,
@@ -94,11 +95,12 @@ impl Headers {
         Ok(())
     }
 
-    /// Makes this the only field of its name: at the place of the first of them, else at the end.
+    /// Replaces all fields of this name: the new one takes the place of the first, or goes to the
+    /// end if there was none.
     ///
     /// # Errors
     ///
-    /// As [`add`](Self::add). Then nothing is replaced.
+    /// As for [`add`](Self::add). Then nothing is replaced.
     #[doc(alias = "insert")]
     pub fn set(
         &mut self,
@@ -111,14 +113,14 @@ impl Headers {
             Some(first) => {
                 self.remove_from(first.end, field.name());
                 self.note(field.name());
-                // Within the lines, for it was found there.
+                // In bounds, because it was found there.
                 self.lines.splice(first, line_of(field).into_iter().flatten().copied());
             }
         }
         Ok(())
     }
 
-    /// Adds a field that was checked already, at the end.
+    /// Adds a valid field at the end.
     pub fn push(&mut self, field: Field<'_>) {
         if self.lines.capacity() == 0 {
             self.lines.reserve(ROOM);
@@ -129,19 +131,19 @@ impl Headers {
         }
     }
 
-    /// Removes all fields of this name. Whether there were any.
+    /// Removes all fields of this name. Returns whether there were any.
     pub fn remove(&mut self, name: &str) -> bool {
         self.remove_from(0, name)
     }
 
-    /// Removes all fields, and keeps the memory.
+    /// Removes all fields, but keeps the allocation.
     pub fn clear(&mut self) {
         self.lines.clear();
         self.may_frame = false;
         self.may_date = false;
     }
 
-    /// Adds the fields of others at the end, in their order.
+    /// Adds the fields of `others` at the end, in their order.
     pub fn append(&mut self, others: &Headers) {
         self.lines.extend_from_slice(&others.lines);
         self.may_frame |= others.may_frame;
@@ -155,8 +157,8 @@ impl Headers {
 
     /// The value of the first field of this name, if it is text.
     ///
-    /// RFC 9110, 5.5, lets values hold bytes beyond ASCII, in any encoding: such as are not UTF-8
-    /// are there for [`get`](Self::get) alone.
+    /// RFC 9110, 5.5, allows values with bytes beyond ASCII, in any encoding. A value that is not
+    /// UTF-8 is only returned by [`get`](Self::get).
     pub fn get_str(&self, name: &str) -> Option<&str> {
         core::str::from_utf8(self.get(name)?).ok()
     }
@@ -169,44 +171,45 @@ impl Headers {
         HeaderLines(&self.lines).filter_map(move |line| value_if_named(line, name))
     }
 
-    /// Names, as they were written, and values, in order.
+    /// Names, in their original case, and values, in order.
     pub fn iter(&self) -> HeadersIter<'_> {
         HeadersIter { lines: HeaderLines(&self.lines) }
     }
 
-    /// How many fields there are. Counts them.
+    /// The number of fields. Linear: it counts them.
     pub fn len(&self) -> usize {
         memchr::memchr_iter(b'\n', &self.lines).count()
     }
 
-    /// Whether there are none.
+    /// Whether there are no fields.
     pub fn is_empty(&self) -> bool {
         self.lines.is_empty()
     }
 
-    /// The lines as they go on the wire, without the empty one that ends a head.
+    /// The lines as they go on the wire, without the empty line that ends a head.
     pub(in crate::http1) fn lines(&self) -> &[u8] {
         &self.lines
     }
 
-    /// The name of the first field that says how a message is delimited, or what happens to the
-    /// connection: those are the connection's own, and no application's.
+    /// The name of the first field that delimits a message or controls the connection. Only the
+    /// connection writes those fields, never the application.
     ///
-    /// Content-Length and Transfer-Encoding delimit (RFC 9112, 6.1 and 6.2). Connection, and what
-    /// RFC 9110, 7.6.1, has an intermediary remove whether or not Connection names it, are for one
-    /// hop alone: Keep-Alive, Proxy-Connection, TE, Transfer-Encoding, Upgrade. Trailer is not
-    /// among them: it is for every recipient (RFC 9110, 6.6.2), and announces but delimits nothing.
+    /// Content-Length and Transfer-Encoding delimit (RFC 9112, 6.1 and 6.2). Connection, and the
+    /// fields that RFC 9110, 7.6.1, has an intermediary remove even if Connection does not name
+    /// them, are for one hop only: Keep-Alive, Proxy-Connection, TE, Transfer-Encoding, Upgrade.
+    /// Trailer is not among them: it is for every recipient (RFC 9110, 6.6.2), and announces but
+    /// does not delimit.
     pub(in crate::http1) fn first_framing_field(&self) -> Option<&str> {
         self.framing_fields().next()
     }
 
-    /// Whether there may be any: if not, nobody has to look.
+    /// Whether there may be a framing field; false means that there is none.
     #[inline]
     pub(in crate::http1) fn may_frame(&self) -> bool {
         self.may_frame
     }
 
-    /// The names of all of those.
+    /// The names of all framing fields.
     pub(in crate::http1) fn framing_fields(&self) -> impl Iterator<Item = &str> {
         let lines: &[u8] = if self.may_frame { &self.lines } else { &[] };
         HeadersIter { lines: HeaderLines(lines) }
@@ -214,7 +217,7 @@ impl Headers {
             .filter(|name| is_framing_field(name))
     }
 
-    /// Whether there is a `Date` among them.
+    /// Whether there is a `Date` field.
     #[inline]
     pub(in crate::http1) fn has_date(&self) -> bool {
         self.may_date && self.get("date").is_some()
@@ -225,7 +228,7 @@ impl Headers {
         self.may_date |= name.eq_ignore_ascii_case("date");
     }
 
-    /// Where the first line of this name is.
+    /// The range of the first line of this name.
     fn find(&self, name: &str) -> Option<Range<usize>> {
         let mut end = 0;
         HeaderLines(&self.lines).find_map(|line| {
@@ -235,8 +238,8 @@ impl Headers {
         })
     }
 
-    /// Removes all fields of this name that begin there or later: those that stay move forward,
-    /// each of them once. `start <= self.lines.len()`.
+    /// Removes all fields of this name that begin at `start` or later. The others move forward,
+    /// each once. `start <= self.lines.len()`.
     fn remove_from(&mut self, start: usize, name: &str) -> bool {
         let mut kept = start;
         let mut at = start;
@@ -254,8 +257,8 @@ impl Headers {
     }
 }
 
-/// The names of [`Headers::first_framing_field`], told apart by their lengths first: this is asked
-/// of each field of each response.
+/// The names of [`Headers::first_framing_field`], compared by length first: this is called for each
+/// field of each response.
 pub(in crate::http1) fn is_framing_field(name: &str) -> bool {
     let is = |other| name.eq_ignore_ascii_case(other);
     match name.len() {
@@ -269,12 +272,12 @@ pub(in crate::http1) fn is_framing_field(name: &str) -> bool {
     }
 }
 
-/// A field's line, in parts.
+/// The line of a field, in parts.
 fn line_of(field: Field<'_>) -> [&[u8]; 4] {
     [field.name().as_bytes(), b": ", field.value(), b"\r\n"]
 }
 
-/// Line by line, each with the LF that ends it.
+/// Iterates over lines, each with the LF that ends it.
 #[derive(Clone)]
 struct HeaderLines<'a>(&'a [u8]);
 
@@ -292,11 +295,11 @@ impl<'a> Iterator for HeaderLines<'a> {
     }
 }
 
-/// The value of a line, if it is of this name.
+/// The value of a line, if its name is `name`.
 fn value_if_named<'a>(line: &'a [u8], name: &str) -> Option<&'a [u8]> {
     let (start, behind) = line.split_at_checked(name.len())?;
     let value = behind.strip_prefix(b": ")?;
-    // What has a colon is no name, but may be the beginning of a line.
+    // A `name` with a colon is no field name, but could match the beginning of a line.
     let is_named = start.eq_ignore_ascii_case(name.as_bytes()) && !start.contains(&b':');
     value.strip_suffix(b"\r\n").filter(|_| is_named)
 }
@@ -314,7 +317,7 @@ impl<'a> Iterator for HeadersIter<'a> {
         let line = self.lines.next()?;
         let colon = line.iter().position(|&byte| byte == b':')?;
         let (name, value) = line.split_at_checked(colon)?;
-        // A name is a token, so it is text.
+        // A name is a token, so it is ASCII.
         let name = core::str::from_utf8(name).unwrap_or_default();
         Some((name, value.strip_prefix(b": ")?.strip_suffix(b"\r\n")?))
     }
@@ -328,14 +331,14 @@ impl fmt::Debug for HeadersIter<'_> {
     }
 }
 
-/// Names and values, but not those that hold a secret.
+/// Names and values, with secrets redacted.
 impl fmt::Debug for Headers {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.iter().fmt(f)
     }
 }
 
-/// The same fields in the same order, names in any case.
+/// Equal if the same fields are in the same order; names are compared case-insensitively.
 impl PartialEq for Headers {
     fn eq(&self, other: &Self) -> bool {
         self.lines.len() == other.lines.len()
@@ -380,7 +383,7 @@ impl<N: AsRef<str>, V: AsRef<[u8]>, const COUNT: usize> TryFrom<[(N, V); COUNT]>
     }
 }
 
-/// Copies the fields of a message that was read, which were checked then.
+/// Copies the fields of a received message, which were validated when it was read.
 impl From<FieldsView<'_>> for Headers {
     fn from(fields: FieldsView<'_>) -> Self {
         fields.iter().map(|(name, value)| Field::checked(name, value)).collect()

@@ -1,11 +1,11 @@
-//! How much of everything, and how long: by name, with defaults.
+//! Limits on what a peer may send, and deadlines for it: by name, with defaults.
 //!
-//! Each limit holds to the byte, however the bytes are cut: what is exactly as long as the limit
+//! Each limit holds to the byte, however the bytes are split: what is exactly as long as the limit
 //! passes, one byte more does not.
 
 use core::time::Duration;
 
-/// How much of everything a peer may send.
+/// How much a peer may send.
 ///
 /// ```
 /// use diesel_proto::http1::Limits;
@@ -15,43 +15,47 @@ use core::time::Duration;
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Limits {
-    /// Bytes of a request line, its CR LF and empty lines before it included: 8 KiB.
+    /// Bytes of a request line, including its CR LF and the empty lines before it: 8 KiB.
     /// [`Rule::RequestLineTooLong`](super::rule::Rule::RequestLineTooLong): 414.
     pub request_line: usize,
-    /// Bytes of all field lines of a head, with their line ends and the empty line: 32 KiB.
+    /// Bytes of all field lines of a head, including their line ends and the empty line: 32 KiB.
     /// [`Rule::HeaderTooLarge`](super::rule::Rule::HeaderTooLarge): 431.
     pub header_bytes: usize,
-    /// Field lines of a head, and of trailers: 100.
+    /// Number of field lines in a head, and in a trailer section: 100.
     /// [`Rule::TooManyFields`](super::rule::Rule::TooManyFields): 431.
     pub header_count: usize,
-    /// Bytes of a body, without chunk sizes and such: 1 MiB.
+    /// Bytes of a body, excluding chunk framing: 1 MiB.
     /// [`Rule::BodyTooLarge`](super::rule::Rule::BodyTooLarge): 413.
     pub body: u64,
-    /// Bytes of a body for a plain handler, if that is less than `body`: 64 KiB. It is collected whole
-    /// before the handler is called, so each client may have the service hold that much; a form or a
-    /// document fits, and an upload is for an `async` handler, which reads it piece by piece.
-    /// [`Rule::BodyTooLarge`](super::rule::Rule::BodyTooLarge): 413.
+    /// Bytes of a body for a plain handler, if that is less than `body`: 64 KiB. The whole body is
+    /// collected before the handler is called, so each client can make the service hold that much.
+    /// Forms and documents fit; use an `async` handler for uploads, which reads the body piece by
+    /// piece. [`Rule::BodyTooLarge`](super::rule::Rule::BodyTooLarge): 413.
     pub plain_body: u64,
-    /// Bytes of bodies that a service holds at a time, of all its connections: 32 MiB. Bodies count
-    /// that are collected for plain handlers, or by [`Body::read`](crate::http1::service::Body::read), and what came
-    /// of others and was not taken. Beyond it, a request whose body is collected is answered with 503
-    /// ([`Limit::HeldBodies`](crate::machine::Limit::HeldBodies)); one that is read piece by piece gets one
-    /// piece at a time. It is given back as bodies are taken, and however their connections end.
+    /// Bytes of request bodies that a service holds at a time, over all its connections: 32 MiB.
+    /// This counts bodies that are collected for plain handlers or by
+    /// [`Body::read`](crate::http1::service::Body::read), and received data that a handler has not
+    /// taken yet. Beyond the limit, a request whose body is collected is answered with 503
+    /// ([`Limit::HeldBodies`](crate::machine::Limit::HeldBodies)), and a body that is read piece by
+    /// piece is delivered one piece at a time. Bytes stop counting when the handler takes them, and
+    /// when their connection ends for any reason.
     pub held_bodies: usize,
-    /// Bytes of a trailer section, with its line ends and the empty line: 8 KiB.
+    /// Bytes of a trailer section, including its line ends and the empty line: 8 KiB.
     /// [`Rule::TrailersTooLarge`](super::rule::Rule::TrailersTooLarge): 431.
     pub trailer_bytes: usize,
     /// Bytes of all chunk extensions of a body, each from its semicolon (or the blank before that)
     /// to the end of its line: 4 KiB.
     /// [`Rule::ChunkExtensionsTooLarge`](super::rule::Rule::ChunkExtensionsTooLarge): 400.
     pub chunk_extensions: usize,
-    /// Requests that are answered in one step of a connection, before others have their turn: 32.
-    /// Those that wait are not read: the peer's sending is paused.
+    /// Requests that are answered in one step of a connection, before other connections have their
+    /// turn: 32. Bytes of later requests are not read meanwhile, which exerts back-pressure on the
+    /// client.
     pub pipelined: usize,
-    /// Requests of one connection; the last is answered with `Connection: close`: no limit.
+    /// Requests of one connection; the last is answered with `Connection: close`. Unlimited by
+    /// default.
     pub requests: u64,
-    /// Bytes of a body that nobody reads which are drained so that the connection can be kept;
-    /// beyond that it is closed: 64 KiB.
+    /// Bytes of an unread body that are drained to keep the connection; beyond that it is closed:
+    /// 64 KiB.
     pub drain: u64,
 }
 
@@ -73,38 +77,41 @@ impl Default for Limits {
     }
 }
 
-/// How long a peer may take.
+/// How long a peer may take: the timeouts of a connection.
 ///
-/// Two more belong to every kind of service, and are in
+/// Two more timeouts apply to every kind of service, and are in
 /// [`ServiceConfig`](crate::hub::ServiceConfig): `write_stall` and `linger`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Deadlines {
-    /// From the first byte of a head to its last: 10 s. Then 408
-    /// ([`Reason::Head`](crate::machine::Reason::Head)), however steadily it dribbles.
+    /// From the first byte of a head to its last: 10 s. Then the answer is 408
+    /// ([`Reason::Head`](crate::machine::Reason::Head)), even if bytes kept arriving.
     pub head: Duration,
-    /// Between two pieces of a body, its framing included: 30 s. Then 408
-    /// ([`Reason::BodyIdle`](crate::machine::Reason::BodyIdle)). The same holds for what is left of a body that
-    /// was answered before it was complete; then the connection is closed without another answer.
+    /// Between two pieces of a body, including its framing: 30 s. Then the answer is 408
+    /// ([`Reason::BodyIdle`](crate::machine::Reason::BodyIdle)). The deadline also applies to the
+    /// rest of a body that was answered before it was complete; then the connection is closed
+    /// without another answer.
     pub body_idle: Duration,
-    /// For a body as a whole: 60 s, and a second more for each `body_rate` bytes of it that came, its
-    /// framing included. Then 408 ([`Reason::BodyRate`](crate::machine::Reason::BodyRate)). Only the time
-    /// counts in which the body is read; what is drained of it behind its answer counts too, so that
-    /// it ends.
+    /// For a body as a whole: 60 s, and one more second for each `body_rate` bytes of it that
+    /// arrived, including its framing. Then the answer is 408
+    /// ([`Reason::BodyRate`](crate::machine::Reason::BodyRate)). Only the time during which the
+    /// body is read counts. Draining the rest of a body after its answer counts too, so that
+    /// draining ends.
     pub body: Duration,
-    /// The least rate of a body, in bytes a second: 500. Zero: there is no deadline for a body as a
-    /// whole. A body that is a stream of rare events needs that.
+    /// The minimum rate of a body, in bytes per second: 500. Zero disables the deadline for a body
+    /// as a whole; a body that is a stream of rare events needs that.
     pub body_rate: u32,
     /// From the start of a connection, or the end of an answer, to the first byte of the next
     /// request: 75 s. Then the connection is closed
-    /// ([`Reason::KeepAlive`](crate::machine::Reason::KeepAlive)). An empty line before a request line
-    /// begins no request, and renews nothing (RFC 9112, 2.2).
+    /// ([`Reason::KeepAlive`](crate::machine::Reason::KeepAlive)). An empty line before a request
+    /// line begins no request, and does not renew the deadline (RFC 9112, 2.2).
     pub keep_alive: Duration,
-    /// How long an `async` handler may go on after its client has ended its side: 10 s, counted anew
-    /// while the client takes some of the answer. Then the handler is dropped, and the connection
-    /// closed ([`Reason::HalfClose`](crate::machine::Reason::HalfClose)). Zero: at once. `None`: for ever, so
-    /// that a client that left may hold its descriptor as long as the handler waits.
+    /// How long an `async` handler may run after a half-close by its client: 10 s, counted anew
+    /// whenever the client reads some of the answer. Then the handler is dropped, and the
+    /// connection closed ([`Reason::HalfClose`](crate::machine::Reason::HalfClose)). Zero: at once.
+    /// `None`: no limit, so a client that has left may hold its descriptor for as long as the
+    /// handler waits.
     ///
-    /// Most clients that end their side have left; some wait for their answer. See
+    /// Most clients that half-close have left; some still wait for their answer. See
     /// [`Request::closed`](crate::http1::service::Request::closed).
     pub half_close: Option<Duration>,
 }

@@ -1,12 +1,16 @@
-//! From bytes to meaning, and back, without any state of a connection.
+//! Parsing and formatting of HTTP/1.1 syntax, without any state of a connection.
 //!
 //! ```text
-//!   bytes ──▶ head ──▶ fields, target, authority ──▶ framing: how the body is delimited
-//!             chunked, trailers                        of one message, each usable alone
-//!             token, rule                              characters; what broke a rule, and where
+//!   head bytes ──▶ head ─┬─▶ fields                    spans of the fields, over the bytes
+//!                        ├─▶ target ──▶ authority      what the request is for
+//!                        └─▶ framing                   how the body is delimited
+//!   body bytes ──▶ chunked ──▶ trailers                data, then the trailer section
+//!
+//!   headers ◀── field, content_type, date, status      what a response head is made of
+//!   token, rule, limits                                used by all: bytes, verdicts, bounds
 //! ```
 //!
-//! This room must never know who sent a message, nor what was sent before it.
+//! This folder must never know which peer sent a message, nor what was sent before it.
 
 mod authority;
 mod chunked;

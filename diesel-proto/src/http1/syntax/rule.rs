@@ -1,12 +1,11 @@
-//! What a peer can break: every rule by name, with the status it deserves and where it stands.
+//! The rules that a request can break: each with a name, a status and a section of an RFC.
 //!
-//! A [`Rejection`] is a [`Rule`] and the place where it was broken. Rules of this file:
+//! A [`Rejection`] is a [`Rule`] and the position at which it was broken. Rules of this file:
 //!
-//! - Each way of breaking the protocol has a rule of its own: a test, a log or a metric can tell
-//!   them apart without reading text.
-//! - The first violation decides, in the order of the bytes: what is wrong with a line comes before
-//!   what is wrong with the head as a whole. So the answer does not depend on how the bytes were
-//!   cut.
+//! - Each protocol violation has its own rule, so that a test, a log or a metric can distinguish
+//!   them without reading text.
+//! - The first violation in byte order decides: what is wrong with a line comes before what is
+//!   wrong with the head as a whole. So the answer does not depend on how the bytes were split.
 //!
 //! It must never know how a rule is checked.
 
@@ -24,15 +23,15 @@ use super::status::Status;
 /// assert_eq!(rejection.status(), Status::BAD_REQUEST);
 /// assert_eq!(
 ///     rejection.to_string(),
-///     "at byte 7: a CR without LF behind it (RFC 9112, 2.2)"
+///     "at byte 7: a CR without an LF after it (RFC 9112, 2.2)"
 /// );
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Rejection {
     /// Which rule.
     pub rule: Rule,
-    /// Where: how many bytes came before the one that broke it, since the stream began (or, of a
-    /// parser that is used alone, since the first byte that it was given).
+    /// The position: how many bytes precede the one that broke the rule, counted from the start of
+    /// the stream (or, for a parser that is used alone, from the first byte it was given).
     pub offset: u64,
 }
 
@@ -42,12 +41,12 @@ impl Rejection {
         Rejection { rule, offset }
     }
 
-    /// The status that it deserves.
+    /// The status of the response to it.
     pub const fn status(self) -> Status {
         self.rule.status()
     }
 
-    /// The same, `by` bytes further on.
+    /// The same rejection, `by` bytes further on.
     pub(crate) fn moved(self, by: u64) -> Self {
         Rejection { offset: self.offset.saturating_add(by), ..self }
     }
@@ -77,20 +76,20 @@ macro_rules! rules {
         }
 
         impl Rule {
-            /// All of them, in the order in which a request is read.
+            /// All rules, in the order in which a request is read.
             pub const ALL: &'static [Rule] = &[$(Rule::$name),*];
 
-            /// The status that a request deserves which breaks it.
+            /// The status of the response to a request that breaks this rule.
             pub const fn status(self) -> Status {
                 match self { $(Rule::$name => Status::$status,)* }
             }
 
-            /// Where it stands: the document and the section.
+            /// The document and the section that state this rule.
             pub const fn section(self) -> &'static str {
                 match self { $(Rule::$name => $section,)* }
             }
 
-            /// What was wrong, in words.
+            /// What was wrong, as text.
             pub const fn text(self) -> &'static str {
                 match self { $(Rule::$name => $text,)* }
             }
@@ -100,18 +99,18 @@ macro_rules! rules {
 
 rules! {
     // Lines.
-    BareLf BAD_REQUEST "RFC 9112, 2.2" "an LF without CR before it";
-    BareCr BAD_REQUEST "RFC 9112, 2.2" "a CR without LF behind it";
+    BareLf BAD_REQUEST "RFC 9112, 2.2" "an LF without a CR before it";
+    BareCr BAD_REQUEST "RFC 9112, 2.2" "a CR without an LF after it";
 
     // The request line.
     MethodSyntax BAD_REQUEST "RFC 9110, 9.1" "a method that is not a token";
     RequestLineSyntax BAD_REQUEST "RFC 9112, 3" "a request line that is not method, target and version with one space between";
     TargetSyntax BAD_REQUEST "RFC 9112, 3.2" "a request target of none of the four forms";
-    TargetForMethod BAD_REQUEST "RFC 9112, 3.2" "a form of request target that its method does not have";
+    TargetForMethod BAD_REQUEST "RFC 9112, 3.2" "a form of request target that the method does not allow";
     VersionSyntax BAD_REQUEST "RFC 9112, 2.3" "a version that is not HTTP/ and two digits";
     VersionUnsupported HTTP_VERSION_NOT_SUPPORTED "RFC 9110, 15.6.6" "a major version other than that of HTTP/1.1";
-    Http2Preface HTTP_VERSION_NOT_SUPPORTED "RFC 9113, 3.4" "the preface of HTTP/2, where HTTP/1.1 is spoken";
-    Http11Required UPGRADE_REQUIRED "RFC 9110, 15.5.22" "HTTP/1.0 where this service asks for HTTP/1.1";
+    Http2Preface HTTP_VERSION_NOT_SUPPORTED "RFC 9113, 3.4" "the connection preface of HTTP/2 on a connection that speaks HTTP/1.1";
+    Http11Required UPGRADE_REQUIRED "RFC 9110, 15.5.22" "HTTP/1.0 where this service requires HTTP/1.1";
     RequestLineTooLong URI_TOO_LONG "RFC 9112, 3" "a request line longer than the limit";
 
     // Field lines.
@@ -124,34 +123,34 @@ rules! {
     HeaderTooLarge REQUEST_HEADER_FIELDS_TOO_LARGE "RFC 9110, 5.4" "more bytes of fields than the limit";
     TooManyFields REQUEST_HEADER_FIELDS_TOO_LARGE "RFC 9110, 5.4" "more fields than the limit";
 
-    // What the head says as a whole.
-    TunnelUnsupported NOT_IMPLEMENTED "RFC 9110, 9.3.6" "CONNECT, where no tunnels are opened";
+    // The head as a whole.
+    TunnelUnsupported NOT_IMPLEMENTED "RFC 9110, 9.3.6" "CONNECT to a service that opens no tunnels";
     HostMissing BAD_REQUEST "RFC 9112, 3.2" "no Host in a request of HTTP/1.1";
     HostRepeated BAD_REQUEST "RFC 9112, 3.2" "more than one Host";
-    HostSyntax BAD_REQUEST "RFC 9112, 3.2" "a Host that is no host and port";
+    HostSyntax BAD_REQUEST "RFC 9112, 3.2" "a Host that is not a host with an optional port";
     LengthSyntax BAD_REQUEST "RFC 9112, 6.3" "a Content-Length that is not digits alone";
-    LengthOverflow BAD_REQUEST "RFC 9110, 8.6" "a Content-Length too large to count";
+    LengthOverflow BAD_REQUEST "RFC 9110, 8.6" "a Content-Length that does not fit into 64 bits";
     LengthRepeated BAD_REQUEST "RFC 9112, 6.3" "more than one Content-Length";
     LengthAndCoding BAD_REQUEST "RFC 9112, 6.1" "both Content-Length and Transfer-Encoding";
     CodingOnHttp10 BAD_REQUEST "RFC 9112, 6.1" "Transfer-Encoding in a request of HTTP/1.0";
-    CodingSyntax BAD_REQUEST "RFC 9112, 7" "a Transfer-Encoding that is no list of codings";
+    CodingSyntax BAD_REQUEST "RFC 9112, 7" "a Transfer-Encoding that is not a list of transfer codings";
     CodingNotFinal BAD_REQUEST "RFC 9112, 6.3" "a Transfer-Encoding that does not end with chunked";
     CodingRepeated BAD_REQUEST "RFC 9112, 7" "chunked applied more than once";
     CodingUnknown NOT_IMPLEMENTED "RFC 9112, 6.1" "a transfer coding other than chunked";
-    LengthRequired LENGTH_REQUIRED "RFC 9112, 6.3" "no length where this service asks for one";
+    LengthRequired LENGTH_REQUIRED "RFC 9112, 6.3" "no Content-Length where this service requires a length";
     ExpectationUnknown EXPECTATION_FAILED "RFC 9110, 10.1.1" "an expectation other than 100-continue";
     BodyTooLarge CONTENT_TOO_LARGE "RFC 9110, 15.5.14" "a body larger than the limit";
 
     // Chunks and trailers.
     ChunkSizeSyntax BAD_REQUEST "RFC 9112, 7.1" "a chunk size that is not hexadecimal digits alone";
-    ChunkSizeOverflow BAD_REQUEST "RFC 9112, 7.1" "a chunk size too large to count";
-    ChunkExtensionSyntax BAD_REQUEST "RFC 9112, 7.1.1" "a chunk extension that is none";
+    ChunkSizeOverflow BAD_REQUEST "RFC 9112, 7.1" "a chunk size that does not fit into 64 bits";
+    ChunkExtensionSyntax BAD_REQUEST "RFC 9112, 7.1.1" "a malformed chunk extension";
     ChunkExtensionsTooLarge BAD_REQUEST "RFC 9112, 7.1.1" "more bytes of chunk extensions than the limit";
     ChunkLineEnd BAD_REQUEST "RFC 9112, 7.1" "a chunk's line that does not end with CR LF";
-    ChunkDataEnd BAD_REQUEST "RFC 9112, 7.1" "chunk data without CR LF behind it";
+    ChunkDataEnd BAD_REQUEST "RFC 9112, 7.1" "chunk data without CR LF after it";
     TrailersTooLarge REQUEST_HEADER_FIELDS_TOO_LARGE "RFC 9112, 7.1.2" "more bytes of trailers than the limit";
 
-    // What did not come.
+    // Incomplete or late messages.
     HeadIncomplete BAD_REQUEST "RFC 9112, 8" "the end of the stream within a head";
     BodyIncomplete BAD_REQUEST "RFC 9112, 8" "the end of the stream within a body";
     HeadTimeout REQUEST_TIMEOUT "RFC 9110, 15.5.9" "a head that did not arrive in time";

@@ -1,10 +1,10 @@
-//! Status codes, and the phrases that go with them.
+//! Status codes and their reason phrases.
 //!
-//! It must never know which of them a rule deserves: that is `rule.rs`.
+//! It must never know which rule maps to which status: that is `rule.rs`.
 
 use core::fmt;
 
-/// The status code of a response: three digits, the first of which is its class (RFC 9110, 15).
+/// A status code: three digits, the first of which is the class (RFC 9110, 15).
 ///
 /// ```
 /// use diesel_proto::http1::Status;
@@ -18,8 +18,8 @@ use core::fmt;
 pub struct Status(u16);
 
 impl Status {
-    /// The status of this code. `None` below 100 and above 599: a recipient may take such a code
-    /// for an error (RFC 9110, 15).
+    /// Makes a status of this code. Returns `None` below 100 and above 599: a recipient may treat
+    /// such a code as an error (RFC 9110, 15).
     pub const fn new(code: u16) -> Option<Self> {
         if code >= 100 && code <= 599 { Some(Status(code)) } else { None }
     }
@@ -29,7 +29,7 @@ impl Status {
         self.0
     }
 
-    /// Whether it is interim: another response will follow (1xx; RFC 9110, 15.2).
+    /// Whether this is an interim response, which another one follows (1xx; RFC 9110, 15.2).
     pub const fn is_informational(self) -> bool {
         self.0 < 200
     }
@@ -39,7 +39,7 @@ impl Status {
         self.0 >= 200 && self.0 < 300
     }
 
-    /// Whether a response of this status never has content, whatever its fields say: 1xx, 204 and
+    /// Whether a response with this status never has content, whatever its fields are: 1xx, 204 and
     /// 304 (RFC 9112, 6.3).
     pub const fn never_has_content(self) -> bool {
         self.is_informational() || self.0 == 204 || self.0 == 304
@@ -60,7 +60,7 @@ macro_rules! statuses {
                 pub const $name: Status = Status($code);
             )*
 
-            /// The whole status line, for a code that has a phrase.
+            /// The whole status line, for a code with a reason phrase.
             pub(in crate::http1) const fn line(self) -> Option<&'static str> {
                 Some(match self.0 {
                     $($code => concat!("HTTP/1.1 ", $code, " ", $reason, "\r\n"),)*
@@ -68,7 +68,7 @@ macro_rules! statuses {
                 })
             }
 
-            /// The usual phrase; empty for a code that has none.
+            /// The reason phrase of the RFC; empty for a code without one.
             pub const fn reason(self) -> &'static str {
                 match self.0 {
                     $($code => $reason,)*

@@ -1,4 +1,4 @@
-//! What a request is for: the four forms of a request target (RFC 9112, 3.2).
+//! The four forms of a request target (RFC 9112, 3.2).
 //!
 //! ```text
 //! origin     /where?q=now                    all methods but CONNECT
@@ -9,24 +9,24 @@
 //!
 //! Rules of this file, where RFC 9112 leaves a choice:
 //!
-//! - **What browsers send passes.** RFC 3986 has them encode ``[ ] ^ | ` { } \`` and a server
-//!   SHOULD answer 400 where they do not (RFC 9112, 3.2); but the URL Standard, which they follow,
-//!   leaves them as they are in a query, and in a path `[ ] |` (until 2025, `^` as well). So those
-//!   pass there. They delimit nothing.
-//! - **So does a `%` that two digits do not follow**, as in `?q=20%+tax`: the URL Standard leaves it
-//!   as it is in a path and in a query (4.4, path state and query state), and defines what it
-//!   decodes to: itself (1.3, percent-decode). A decoder has to be ready for it. In a host it does
-//!   not pass: there the URL Standard refuses it, too (3.5).
-//! - **Nothing else passes** that RFC 3986 does not have: no control, no blank, no byte beyond
-//!   ASCII, no `"`, `<`, `>`, no fragment, and in a path no `\`, which some take for `/`.
-//! - **An absolute target is one of http or https.** A server MUST accept the form (RFC 9112,
-//!   3.2.2), but what another scheme requires cannot be met by who does not know it (RFC 9110,
-//!   7.4). Whether https is to be answered is for the application to say: it may be behind a
-//!   gateway that takes care of TLS.
+//! - **Characters that browsers send are accepted.** RFC 3986 requires ``[ ] ^ | ` { } \`` to be
+//!   encoded, and a server SHOULD answer 400 if they are not (RFC 9112, 3.2). But the URL Standard,
+//!   which browsers follow, leaves them as they are in a query, and `[ ] |` (until 2025, also `^`)
+//!   in a path. They delimit nothing, so they are accepted there.
+//! - **So is a `%` that two digits do not follow**, as in `?q=20%+tax`: the URL Standard leaves it
+//!   as it is in a path and in a query (4.4, path state and query state), and defines that it
+//!   decodes to itself (1.3, percent-decode). A decoder must handle it. It is refused in a host, as
+//!   in the URL Standard (3.5).
+//! - **Nothing else is accepted** that RFC 3986 does not allow: no control character, no blank, no
+//!   byte beyond ASCII, no `"`, `<`, `>`, no fragment, and in a path no `\`, which some recipients
+//!   treat as `/`.
+//! - **An absolute target has the scheme http or https.** A server MUST accept the form (RFC 9112,
+//!   3.2.2), but cannot meet the requirements of a scheme that it does not know (RFC 9110, 7.4).
+//!   Whether to answer https is up to the application: it may be behind a gateway that terminates
+//!   TLS.
 //! - **CONNECT names a port**, which is not 0 (RFC 9110, 9.3.6).
 //!
-//! What is decoded, which dots are resolved, is no matter of this file: it must never know what a
-//! path leads to.
+//! It must never know what a path refers to: it neither decodes nor resolves dot segments.
 
 use super::authority::Authority;
 use super::rule::{Rejection, Rule};
@@ -52,28 +52,28 @@ use crate::http1::syntax::authority;
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Target<'a> {
-    /// A path on the host that `Host` names: by far the most common.
+    /// A path on the host that `Host` names: the most common form.
     Origin {
-        /// From its first `/`, still encoded.
+        /// The path, from its first `/`, still percent-encoded.
         path: &'a str,
-        /// What follows the `?`, if there is one.
+        /// The part after the `?`, if there is one.
         query: Option<&'a str>,
     },
-    /// A whole URI. Its authority counts, not `Host` (RFC 9112, 3.2.2).
+    /// A whole URI. Its authority takes precedence over `Host` (RFC 9112, 3.2.2).
     Absolute {
-        /// Of what comes before the first colon.
+        /// The scheme, before the first colon.
         scheme: Scheme,
-        /// Host and port.
+        /// The host, and the port if there is one.
         authority: Authority<'a>,
-        /// The path, still encoded: `/`, if the URI has none (RFC 9110, 4.2.3); `*`, if it has
-        /// neither path nor query and the method is OPTIONS (RFC 9112, 3.2.4).
+        /// The path, still percent-encoded: `/`, if the URI has none (RFC 9110, 4.2.3); `*`, if it
+        /// has neither path nor query and the method is OPTIONS (RFC 9112, 3.2.4).
         path: &'a str,
-        /// What follows the `?`, if there is one.
+        /// The part after the `?`, if there is one.
         query: Option<&'a str>,
     },
-    /// Whom CONNECT asks to be connected with. Its port is there, and not 0.
+    /// The destination of a tunnel, for CONNECT. It has a port, which is not 0.
     Authority(Authority<'a>),
-    /// The server as a whole, of which OPTIONS asks.
+    /// The server as a whole, for OPTIONS.
     Asterisk,
 }
 
@@ -87,7 +87,7 @@ pub enum Scheme {
 }
 
 impl Scheme {
-    /// In lower case, as is usual.
+    /// The scheme in lower case.
     pub const fn as_str(self) -> &'static str {
         match self {
             Scheme::Http => "http",
@@ -97,18 +97,18 @@ impl Scheme {
 }
 
 impl<'a> Target<'a> {
-    /// Reads the target of a request with this method.
+    /// Parses the target of a request with this method.
     ///
     /// # Errors
     ///
-    /// [`Rule::TargetSyntax`], at the first byte that may not be there; [`Rule::TargetForMethod`],
-    /// if the form is not one that the method has.
+    /// [`Rule::TargetSyntax`], at the first byte that is not allowed; [`Rule::TargetForMethod`], if
+    /// the method does not allow the form.
     pub fn new(target: &'a str, method: &str) -> Result<Self, Rejection> {
         Target::parse(target.as_bytes(), method.as_bytes())
             .map_err(|(rule, at)| Rejection::new(rule, at as u64))
     }
 
-    /// The path, still encoded: `*` for the server as a whole, and empty for CONNECT.
+    /// The path, still percent-encoded: `*` for the server as a whole, and empty for CONNECT.
     pub fn path(self) -> &'a str {
         match self {
             Target::Origin { path, .. } | Target::Absolute { path, .. } => path,
@@ -117,7 +117,7 @@ impl<'a> Target<'a> {
         }
     }
 
-    /// The query without its `?`, still encoded, if there is one.
+    /// The query without its `?`, still percent-encoded, if there is one.
     pub fn query(self) -> Option<&'a str> {
         match self {
             Target::Origin { query, .. } | Target::Absolute { query, .. } => query,
@@ -125,7 +125,7 @@ impl<'a> Target<'a> {
         }
     }
 
-    /// The authority that it names itself.
+    /// The authority of the target itself, if it has one.
     pub fn authority(self) -> Option<Authority<'a>> {
         match self {
             Target::Absolute { authority, .. } | Target::Authority(authority) => Some(authority),
@@ -133,8 +133,8 @@ impl<'a> Target<'a> {
         }
     }
 
-    /// Which of two wrongs is told of is decided by the order of the bytes: a form that the method
-    /// does not have is wrong at its first.
+    /// If two rules are broken, the one that is broken first in byte order is reported: a form that
+    /// the method does not allow is broken at the first byte.
     pub(in crate::http1) fn parse(target: &'a [u8], method: &[u8]) -> Result<Self, Wrong> {
         match target {
             _ if method == b"CONNECT" => authority_form(target),
@@ -149,21 +149,21 @@ impl<'a> Target<'a> {
     }
 }
 
-/// Whether this is a target that the method may have: as [`Target::parse`], but nothing is made of
-/// it.
+/// The fast path of [`Target::parse`]: whether the target is valid for the method, without building
+/// the result.
 #[inline]
 pub(in crate::http1) fn is_target(target: &[u8], method: &[u8]) -> bool {
     match target {
         [b'/', ..] if method != b"CONNECT" => {
-            // Whatever is before the first `?`, and whatever is behind it, is right then.
+            // Then the part before the first `?` and the part after it are both valid.
             are_all(target, &CLASSES, PATH_OR_MARK) || path_end(target).is_ok()
         }
         _ => Target::parse(target, method).is_ok(),
     }
 }
 
-/// Whom a request is for: the authority of its target, if that has one, whatever `Host` says
-/// (RFC 9112, 3.2.2 and 3.3); else that of `Host`.
+/// The authority that a request is for: that of its target, if it has one, whatever `Host` holds
+/// (RFC 9112, 3.2.2 and 3.3); otherwise that of `Host`.
 pub(in crate::http1) fn effective_host<'a>(
     target: Target<'a>,
     host: Option<Authority<'a>>,
@@ -211,7 +211,7 @@ fn connect_target(target: &[u8]) -> Result<Authority<'_>, usize> {
     }
 }
 
-/// The scheme in front, in any case, and where what follows its `://` begins.
+/// The scheme, case-insensitively, and the offset of the part after `://`.
 fn scheme(target: &[u8]) -> Result<(Scheme, usize), usize> {
     let (scheme, len) = match alike(target, b"https") {
         5 => (Scheme::Https, 5),
@@ -225,21 +225,21 @@ fn scheme(target: &[u8]) -> Result<(Scheme, usize), usize> {
     }
 }
 
-/// How many bytes are the same in front, in any case.
+/// The length of the common prefix, case-insensitively.
 fn alike(bytes: &[u8], other: &[u8]) -> usize {
     bytes.iter().zip(other).take_while(|(a, b)| a.eq_ignore_ascii_case(b)).count()
 }
 
-/// All of it: a path, which may be empty, and maybe a `?` and a query.
+/// Parses all of `bytes`: a path, which may be empty, then optionally a `?` and a query.
 fn path_and_query(bytes: &[u8]) -> Result<(&str, Option<&str>), usize> {
     let (end, has_query) = path_end(bytes)?;
-    // ASCII, all of it.
+    // All of it is ASCII.
     let text = core::str::from_utf8(bytes).unwrap_or_default();
     let (path, query) = text.split_at_checked(end).unwrap_or_default();
     Ok((path, if has_query { query.get(1..) } else { None }))
 }
 
-/// Where the path ends, and whether a query follows.
+/// The end of the path, and whether a query follows.
 #[inline]
 fn path_end(bytes: &[u8]) -> Result<(usize, bool), usize> {
     let end = component_len(bytes, PATH);
@@ -255,24 +255,24 @@ fn path_end(bytes: &[u8]) -> Result<(usize, bool), usize> {
 
 const PATH: u8 = 1;
 const QUERY: u8 = 2;
-/// What may stand in a path, and `?`.
+/// Bytes of a path, and `?`.
 const PATH_OR_MARK: u8 = 4;
 
-/// In which components a byte may stand.
+/// The components in which each byte is allowed.
 static CLASSES: Classes = {
     const ALL: u8 = PATH | QUERY | PATH_OR_MARK;
     let mut classes = [0; 256];
     let mut byte = 0;
     while byte < classes.len() {
         classes[byte] = match byte as u8 {
-            // unreserved, sub-delims, and what else pchar and path have (RFC 3986, 2.2 to 3.4).
+            // unreserved, sub-delims, and the rest of pchar and path (RFC 3986, 2.2 to 3.4).
             b'0'..=b'9' | b'A'..=b'Z' | b'a'..=b'z' | b'-' | b'.' | b'_' | b'~' => ALL,
             b'!' | b'$' | b'&' | b'\'' | b'(' | b')' | b'*' | b'+' | b',' | b';' | b'=' => ALL,
             b':' | b'@' | b'/' => ALL,
             b'?' => QUERY | PATH_OR_MARK,
-            // Of an encoding, or alone.
+            // Part of a percent-encoding, or alone.
             b'%' => ALL,
-            // What browsers send.
+            // Characters that browsers send.
             b'[' | b']' | b'^' | b'|' => ALL,
             b'`' | b'{' | b'}' | b'\\' => QUERY,
             _ => 0,
@@ -282,7 +282,7 @@ static CLASSES: Classes = {
     classes
 };
 
-/// How many bytes from the front are of this class.
+/// The number of leading bytes of this class.
 fn component_len(bytes: &[u8], class: u8) -> usize {
     if are_all(bytes, &CLASSES, class) {
         return bytes.len();

@@ -1,44 +1,45 @@
-//! The bytes that HTTP is made of: classes of bytes, field lines, numbers.
+//! The lexical elements of HTTP: classes of bytes, field lines, numbers.
 //!
 //! Rules of this file:
 //!
-//! - A function here takes a whole line, with the LF that ends it, and names the first byte that is
-//!   wrong. It is the reference: quicker ways to read the same bytes must agree with it.
-//! - Nothing is lenient: what a recipient MAY accept, we refuse.
+//! - A function here takes a whole line, including its LF, and reports the first invalid byte. It
+//!   is the reference: each fast path over the same bytes must agree with it.
+//! - Nothing is lenient: what a recipient MAY accept is refused.
 //!
-//! It must never know what a field means.
+//! It must never know the semantics of a field.
 
 use core::ops::Range;
 
 use super::rule::Rule;
 
-/// What is wrong with a line, and how many of its bytes come before that.
+/// The rule that a line breaks, and the offset in the line.
 pub(in crate::http1) type Wrong = (Rule, usize);
 
-/// A character of a token (RFC 9110, 5.6.2).
+/// Whether this byte may be in a token (RFC 9110, 5.6.2).
 pub(in crate::http1) const fn is_tchar(byte: u8) -> bool {
     matches!(byte,
         b'!' | b'#' | b'$' | b'%' | b'&' | b'\'' | b'*' | b'+' | b'-' | b'.' | b'^' | b'_' | b'`'
         | b'|' | b'~' | b'0'..=b'9' | b'A'..=b'Z' | b'a'..=b'z')
 }
 
-/// A byte that a field value may hold (RFC 9110, 5.5): visible, blank, or beyond ASCII.
+/// Whether this byte may be in a field value (RFC 9110, 5.5): visible, blank, or beyond ASCII.
 pub(in crate::http1) const fn is_field_byte(byte: u8) -> bool {
     matches!(byte, b'\t' | b' '..=b'~' | 0x80..)
 }
 
-/// OWS (RFC 9110, 5.6.3).
+/// Whether this byte is OWS (RFC 9110, 5.6.3).
 pub(in crate::http1) const fn is_blank(byte: u8) -> bool {
     matches!(byte, b' ' | b'\t')
 }
 
-/// For each byte, a bit for each class that it is in.
+/// For each byte, one bit for each class that it is in.
 pub(in crate::http1) type Classes = [u8; 256];
 
 /// Whether each of these bytes is in this class.
 ///
-/// By eights, for a branch on each byte costs more than looking it up. The last eight are those that
-/// end with the last byte, so that there is no rest of single ones.
+/// Checks eight bytes at a time, because a branch for each byte costs more than the look-up. The
+/// last group of eight ends with the last byte and may overlap the one before it, so that no single
+/// bytes remain.
 #[inline]
 pub(in crate::http1) fn are_all(bytes: &[u8], classes: &Classes, class: u8) -> bool {
     let are = |eight: &[u8; 8]| {
@@ -57,7 +58,7 @@ pub(in crate::http1) fn are_all(bytes: &[u8], classes: &Classes, class: u8) -> b
     are(last)
 }
 
-/// Without the blanks at either end.
+/// Removes blanks at both ends.
 pub(in crate::http1) const fn trim_blanks(mut bytes: &[u8]) -> &[u8] {
     while let [first, rest @ ..] = bytes {
         if !is_blank(*first) {
@@ -74,8 +75,8 @@ pub(in crate::http1) const fn trim_blanks(mut bytes: &[u8]) -> &[u8] {
     bytes
 }
 
-/// A field line: how long its name is, and where its value is, without the blanks around it. `line`
-/// ends with its LF, the only one.
+/// Parses a field line: returns the length of the name, and the range of the value without the
+/// blanks around it. `line` ends with its only LF.
 pub(in crate::http1) fn field_line(line: &[u8]) -> Result<(usize, Range<usize>), Wrong> {
     let colon = name_end(line)?;
     let start = colon + 1;
@@ -95,7 +96,7 @@ pub(in crate::http1) fn field_line(line: &[u8]) -> Result<(usize, Range<usize>),
     Ok((colon, start + leading..start + leading + trimmed))
 }
 
-/// Where the name of a field line ends, and its colon is.
+/// The offset of the colon, where the name of a field line ends.
 fn name_end(line: &[u8]) -> Result<usize, Wrong> {
     let end = line.iter().take_while(|&&byte| is_tchar(byte)).count();
     let rule = match line.get(end..).unwrap_or_default() {
@@ -112,16 +113,16 @@ fn name_end(line: &[u8]) -> Result<usize, Wrong> {
     Err((rule, end))
 }
 
-/// Why digits are not a number.
+/// Why bytes are not a decimal number.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(in crate::http1) enum NoNumber {
-    /// There are none, or something else is among them.
+    /// There are none, or some are not digits.
     Syntax,
     /// It does not fit into 64 bits.
     Overflow,
 }
 
-/// A number in decimal digits, and nothing else: no sign, no blank.
+/// Parses decimal digits, and nothing else: no sign, no blank.
 pub(in crate::http1) fn decimal(digits: &[u8]) -> Result<u64, NoNumber> {
     if digits.is_empty() || !digits.iter().all(u8::is_ascii_digit) {
         return Err(NoNumber::Syntax);

@@ -1,4 +1,4 @@
-//! The trailer section (RFC 9112, 7.1.2): the field lines behind the last chunk, up to the empty
+//! The trailer section (RFC 9112, 7.1.2): the field lines after the last chunk, up to the empty
 //! line.
 //!
 //! ```text
@@ -9,14 +9,16 @@
 //!
 //! Rules of this file:
 //!
-//! - A line is judged when it is complete, once, by [`syntax`](crate::http1::syntax::token); a wrong one is
-//!   refused at once. A line whose LF is not within the limit is never judged, even if it is there:
-//!   so the verdict does not depend on the cuts.
-//! - Spans are noted when the section is complete. Until then others may use the same memory.
+//! - A line is validated once, when it is complete, by [`token`](crate::http1::syntax::token); an
+//!   invalid one is refused at once. A line whose LF is beyond the limit is never validated, even
+//!   if it has arrived, so that the verdict does not depend on how the bytes were split.
+//! - Spans are recorded when the section is complete. Until then the caller may use the same memory
+//!   for other messages.
 //! - Each byte is searched once, and read at most twice.
 //!
-//! It must never know who holds the bytes, what a field means, nor join trailers with the fields of
-//! a head: no field may be, unless its definition permits it (RFC 9110, 6.5.1).
+//! It must never know what holds the bytes, nor the semantics of a field. It must not merge
+//! trailers with the fields of a head: that needs the permission of the field's definition (RFC
+//! 9110, 6.5.1).
 
 use memchr::memchr;
 
@@ -26,8 +28,8 @@ use super::limits::Limits;
 use super::rule::{Rejection, Rule};
 use super::token::{Wrong, field_line};
 
-/// Reads one trailer section, in bytes that someone else keeps until it is complete. It allocates
-/// only where the spans have to grow, and is 12 bytes.
+/// Reads one trailer section from bytes that the caller keeps until it is complete. It allocates
+/// only if the spans have to grow, and is 12 bytes.
 ///
 /// ```
 /// use diesel_proto::http1::{FieldSpans, Limits, TrailerReader};
@@ -45,11 +47,11 @@ use super::token::{Wrong, field_line};
 /// ```
 #[derive(Clone, Debug, Default)]
 pub struct TrailerReader {
-    /// The lines up to here are complete, and right.
+    /// The lines up to here are complete and valid.
     judged: u32,
     /// There is no LF between `judged` and here. `judged <= searched`.
     searched: u32,
-    /// How many lines were judged.
+    /// The number of validated lines.
     fields: u32,
 }
 
@@ -59,14 +61,14 @@ impl TrailerReader {
         TrailerReader { judged: 0, searched: 0, fields: 0 }
     }
 
-    /// Goes on reading: returns how long the section is, its empty line included, and the fields;
-    /// `None` while it is not all there. `bytes` is everything since its first byte, those of
-    /// earlier calls included.
+    /// Continues reading: returns the length of the section, including its empty line, and the
+    /// fields; or `None` while it is incomplete. `bytes` is everything since its first byte,
+    /// including the bytes of earlier calls.
     ///
     /// # Errors
     ///
-    /// The first rule that is broken, with its place in `bytes`; the same again whenever it is
-    /// called after that. Within [`Limits::trailer_bytes`] and [`Limits::header_count`].
+    /// The first rule that is broken, with its position in `bytes`; further calls return the same.
+    /// The limits are [`Limits::trailer_bytes`] and [`Limits::header_count`].
     ///
     /// # Cost
     ///
@@ -81,14 +83,14 @@ impl TrailerReader {
         Ok(len.map(|len| (len, spans.view(bytes))))
     }
 
-    /// As [`read`](Self::read). The fields are in `spans`.
+    /// As [`read`](Self::read), but leaves the fields in `spans`.
     pub(in crate::http1) fn find_end(
         &mut self,
         bytes: &[u8],
         limits: &Limits,
         spans: &mut FieldSpans,
     ) -> Result<Option<usize>, Rejection> {
-        // Beyond 4 GiB the places of fields could not be told.
+        // Positions are 32 bits, so a section cannot exceed 4 GiB.
         let limit = limits.trailer_bytes.min(u32::MAX as usize);
         let within = bytes.get(..limit).unwrap_or(bytes);
         loop {
@@ -120,7 +122,7 @@ impl TrailerReader {
     }
 }
 
-/// Notes where the fields in `lines` are, all of which were judged.
+/// Records the spans of the fields in `lines`, all of which are valid.
 fn note(lines: &[u8], spans: &mut FieldSpans) {
     spans.clear();
     let mut at = 0;
@@ -159,7 +161,7 @@ mod tests {
         whole
     }
 
-    /// Reads when there are so many bytes. In between others use the same memory.
+    /// Reads at each of these lengths. In between, other messages use the same memory.
     fn read_so_far(
         bytes: &[u8],
         limits: &Limits,
@@ -238,8 +240,8 @@ mod tests {
         assert_eq!(read("A: 1\r\nB: 22\r\n\r\n", &limits), too_large);
         assert_eq!(read("A: 1\r\nB: 22222222222222222222", &limits), too_large);
         assert_eq!(read("A: 1\r\nB: 2\r\n\r", &limits), Ok(None));
-        // What is wrong within it comes first; what is beyond it, or goes on beyond it, does not
-        // matter.
+        // A violation within the limit takes precedence; one beyond it, or in a line that goes on
+        // beyond it, does not matter.
         assert_eq!(read("A: 1\r\nB 2\r\nC: 333", &limits), Err((Rule::FieldNameSyntax, 7)));
         assert_eq!(read("A: 1\r\nB 22222222\r\n", &limits), too_large);
         assert_eq!(read("A: 1\r\nB: 2\r\nC: \0\r\n", &limits), too_large);

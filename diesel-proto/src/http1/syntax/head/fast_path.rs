@@ -1,9 +1,10 @@
-//! The quick way to read a head that is all there: `httparse` finds its parts, and here it is
-//! checked that they lie as a strict head has them. It is lenient in four things that matter here:
-//! blanks and empty lines before the request line, a lone LF at the end of a line, what may stand
-//! in a target, and what the fields mean.
+//! The fast path for a complete head: `httparse` finds the parts, and this file checks that they
+//! are laid out as a strict head requires. `httparse` is lenient in four things that matter here:
+//! blanks and empty lines before the request line, a lone LF at the end of a line, the characters
+//! of a target, and the semantics of fields.
 //!
-//! It accepts, or says nothing: why a head is wrong is not its affair.
+//! The fast path accepts a head or returns `None`. It must never know why a head is invalid: the
+//! reference reports that.
 
 use core::mem::MaybeUninit;
 
@@ -15,10 +16,10 @@ use super::Version;
 use super::map::{HeadLines, HeadMap, Method};
 use super::semantics::FieldFacts;
 
-/// More fields than this are read line by line.
+/// A head with more fields than this is left to the reference.
 const MOST: usize = 100;
 
-/// Whether there is a whole head with which nothing is wrong: then its parts are in `spans`.
+/// Returns `Some` if there is a complete, valid head; then its parts are in `spans`.
 #[inline]
 pub(super) fn read(bytes: &[u8], limits: &Limits, spans: &mut FieldSpans) -> Option<()> {
     let mut headers = [const { MaybeUninit::uninit() }; MOST];
@@ -26,7 +27,7 @@ pub(super) fn read(bytes: &[u8], limits: &Limits, spans: &mut FieldSpans) -> Opt
     let parsed = request.parse_with_uninit_headers(bytes, &mut headers);
     let Ok(httparse::Status::Complete(len)) = parsed else { return None };
 
-    // Of a part of these bytes.
+    // The offset of a part within `bytes`.
     let place = |part: &[u8]| (part.as_ptr() as usize).wrapping_sub(bytes.as_ptr() as usize);
     let (method, target) = (request.method?, request.path?);
     let start = place(method.as_bytes());
@@ -36,7 +37,7 @@ pub(super) fn read(bytes: &[u8], limits: &Limits, spans: &mut FieldSpans) -> Opt
     }
     let target_end = target_start + target.len();
     let fields_start = target_end + b" HTTP/1.1\r\n".len();
-    // As arrays they are compared in two steps each.
+    // Arrays of a fixed length are compared in two steps each.
     let line: &[u8; 11] = bytes.get(target_end..)?.first_chunk()?;
     let version = if line == b" HTTP/1.1\r\n" {
         Version::Http11
@@ -59,8 +60,8 @@ pub(super) fn read(bytes: &[u8], limits: &Limits, spans: &mut FieldSpans) -> Opt
 
     let origin = bytes.as_ptr() as usize;
     spans.replace(request.headers.iter().map(move |header| FieldSpan::of(header, origin)));
-    // In a whole head every line but the first begins where the one before it ends: what is left to
-    // be checked is that it ends with CR LF, and not with LF alone.
+    // In a complete head each line but the first begins where the one before it ends, so it remains
+    // to check that each ends with CR LF, and not with LF alone.
     if bytes.get(len.wrapping_sub(4)..len) != Some(b"\r\n\r\n") {
         return None;
     }
@@ -87,13 +88,13 @@ pub(super) fn read(bytes: &[u8], limits: &Limits, spans: &mut FieldSpans) -> Opt
 }
 
 impl FieldSpan {
-    /// Of a field of the bytes that are at `origin`.
+    /// The span of a field within the bytes that begin at address `origin`.
     #[inline(always)]
     fn of(header: &httparse::Header<'_>, origin: usize) -> Self {
         let place = |part: &[u8]| (part.as_ptr() as usize).wrapping_sub(origin) as u32;
         let (name, name_len) = (place(header.name.as_bytes()), header.name.len() as u32);
         let value_len = header.value.len() as u32;
-        // An empty value is nowhere: it is looked for behind the colon.
+        // An empty value has no address; its span begins after the colon.
         let value = if value_len == 0 { name + name_len + 1 } else { place(header.value) };
         FieldSpan { name, name_len, value, value_len }
     }

@@ -1,6 +1,6 @@
-//! What was found in a head: places in its bytes, and what they mean.
+//! The result of parsing a head: positions in its bytes, and their meaning.
 //!
-//! It must never know how that was found.
+//! It must never know how a head is parsed.
 
 use core::ops::Range;
 
@@ -9,7 +9,7 @@ use super::super::limits::Limits;
 use super::super::target::Target;
 use super::Version;
 
-/// What was found in a head.
+/// The result of parsing a head.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(in crate::http1) struct HeadMap {
     pub(super) lines: HeadLines,
@@ -17,17 +17,16 @@ pub(in crate::http1) struct HeadMap {
     pub(in crate::http1) options: ConnectionOptions,
 }
 
-/// Where the parts of a complete head are, the lines of which are right: in bytes since its
-/// beginning.
+/// Positions of the parts of a complete head whose lines are valid, in bytes from its start.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct HeadLines {
     /// Where the method begins.
     pub(super) start: u32,
     pub(super) method_len: u32,
-    /// Where the target ends; it begins one byte behind the method.
+    /// Where the target ends; it begins one byte after the method.
     pub(super) target_end: u32,
     pub(super) fields_start: u32,
-    /// Bytes of the whole head, empty lines before it included.
+    /// Length of the whole head, including the empty lines before it.
     pub(super) len: u32,
     pub(super) version: Version,
     pub(super) method: Method,
@@ -38,7 +37,7 @@ pub(super) struct HeadLines {
 pub(in crate::http1) enum Method {
     Head,
     Connect,
-    /// POST, PUT or PATCH: what they are for is to send content (RFC 9110, 8.6).
+    /// POST, PUT or PATCH: methods that are defined to send content (RFC 9110, 8.6).
     Sends,
     Other,
 }
@@ -50,7 +49,7 @@ pub(in crate::http1) struct ConnectionOptions {
     pub(in crate::http1) close: bool,
     /// `Connection: keep-alive`
     pub(in crate::http1) keep_alive: bool,
-    /// `Connection: upgrade`, and there is an `Upgrade`.
+    /// `Connection: upgrade`, with an `Upgrade` field.
     pub(in crate::http1) upgrade: bool,
     /// `Expect: 100-continue`
     pub(in crate::http1) expects_continue: bool,
@@ -75,7 +74,7 @@ impl Default for HeadMap {
 }
 
 impl HeadMap {
-    /// Of a head that is yet to be read.
+    /// The map before a head is read.
     pub(in crate::http1) const NONE: HeadMap = HeadMap {
         lines: HeadLines {
             start: 0,
@@ -95,7 +94,7 @@ impl HeadMap {
         },
     };
 
-    /// Whether a head of so many fields keeps within the limits.
+    /// Whether a head with this number of fields is within the limits.
     #[inline]
     pub(in crate::http1) fn is_within(&self, limits: &Limits, fields: usize) -> bool {
         let HeadLines { fields_start, len, .. } = self.lines;
@@ -104,7 +103,7 @@ impl HeadMap {
             && fields <= limits.header_count
     }
 
-    /// Bytes of the whole head.
+    /// Length of the whole head, in bytes.
     pub(in crate::http1) fn len(&self) -> usize {
         self.lines.len as usize
     }
@@ -128,7 +127,7 @@ impl HeadMap {
 
     pub(in crate::http1) fn parse_target<'a>(&self, bytes: &'a [u8]) -> Target<'a> {
         let part = |range| bytes.get(range).unwrap_or_default();
-        // It was parsed before: this is the same again.
+        // Parsing succeeded when the head was read, so it succeeds again.
         Target::parse(part(self.target()), part(self.method())).unwrap_or(Target::Asterisk)
     }
 }

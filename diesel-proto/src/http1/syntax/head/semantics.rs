@@ -1,7 +1,7 @@
-//! What the lines of a head say together: version, host, body, and what is asked of the connection.
+//! The semantics of a head: version, host, body framing, and connection options.
 //!
-//! The lines are right already. Each field that must be understood is looked at once, in order;
-//! what only the whole head can break comes last.
+//! The lines are valid already. Each field with a meaning to the connection is examined once, in
+//! order; rules that concern the whole head are checked last.
 
 use super::super::authority::check_host;
 use super::super::fields::FieldSpans;
@@ -11,7 +11,7 @@ use super::super::token::trim_blanks;
 use super::Version;
 use super::map::{ConnectionOptions, HeadLines, HeadMap};
 
-/// What a judged head means: its fields are in `spans`.
+/// Interprets a validated head, whose fields are in `spans`.
 pub(super) fn read(
     bytes: &[u8],
     lines: HeadLines,
@@ -34,8 +34,8 @@ pub(super) fn read(
     Ok(HeadMap { lines, framing, options })
 }
 
-/// For each length, the letter that the name which matters here begins with, in lower case: no two
-/// of one length begin with different ones.
+/// For each length, the first letter, in lower case, of the field name of that length that matters
+/// here. There is at most one such letter for each length.
 const FIRST_LETTER: [u8; 18] = {
     let mut letters = [0; 18];
     letters[b"host".len()] = b'h';
@@ -47,28 +47,27 @@ const FIRST_LETTER: [u8; 18] = {
     letters
 };
 
-/// Where in a field something is wrong.
+/// Which part of a field is wrong.
 pub(super) enum FieldPlace {
-    /// That it is there.
+    /// The presence of the field.
     Field,
-    /// So many bytes into its value.
+    /// The value, at this offset.
     Value(usize),
 }
 
-/// What the fields have said so far.
+/// What is known from the fields so far.
 #[derive(Default)]
 pub(super) struct FieldFacts {
     host: bool,
     length: Option<u64>,
     codings: Codings,
-    /// There is an `Upgrade`.
+    /// There is an `Upgrade` field.
     upgrade: bool,
     options: ConnectionOptions,
 }
 
 impl FieldFacts {
-    /// One more field. Most are told by the length of their name and its first letter to be none
-    /// that matters here.
+    /// Adds a field. Most are ruled out by the length of the name and its first letter.
     #[inline(always)]
     pub(super) fn field(
         &mut self,
@@ -132,7 +131,7 @@ impl FieldFacts {
     }
 
     fn connection(&mut self, value: &[u8]) {
-        // What nearly all clients send.
+        // The value that nearly all clients send.
         if value == b"keep-alive" {
             self.options.keep_alive = true;
             return;
@@ -147,7 +146,7 @@ impl FieldFacts {
         }
     }
 
-    /// After the last field.
+    /// Call after the last field.
     #[inline]
     pub(super) fn whole(&self, version: Version) -> Result<(Framing, ConnectionOptions), Rule> {
         if !self.host && version == Version::Http11 {
@@ -161,13 +160,13 @@ impl FieldFacts {
             self.codings.end()?;
             Framing::Chunked
         };
-        // An upgrade from HTTP/1.0 is to be ignored (RFC 9110, 7.8).
+        // An `Upgrade` in a request of HTTP/1.0 must be ignored (RFC 9110, 7.8).
         let upgrade = self.options.upgrade && self.upgrade && version == Version::Http11;
         Ok((framing, ConnectionOptions { upgrade, ..self.options }))
     }
 }
 
-/// The members of a comma-separated list (RFC 9110, 5.6.1.2): empty ones do not count.
+/// The members of a comma-separated list (RFC 9110, 5.6.1.2), without empty ones.
 fn list(value: &[u8]) -> impl Iterator<Item = &[u8]> {
     value.split(|&byte| byte == b',').map(trim_blanks).filter(|member| !member.is_empty())
 }
