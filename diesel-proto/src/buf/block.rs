@@ -1,17 +1,17 @@
 //! Blocks: the memory under buffers and pipelines, and the free list that lends it.
 //!
-//! A [`Buffer`](super::buffer::Buffer) or a [`Pipeline`](super::pipeline::Pipeline) owns no memory while it is
-//! empty. Whoever calls it passes its own [`Blocks`] along, and blocks go back there as soon as
-//! nothing is left in them. So ten thousand idle connections share the few blocks that the busy
-//! ones need, and a steady state takes from the free list what it gave back a moment ago.
+//! A [`Buffer`](super::buffer::Buffer) or a [`Pipeline`](super::pipeline::Pipeline) owns no memory
+//! while it is empty. The caller passes its [`Blocks`] to each call, and a block goes back there as
+//! soon as nothing is left in it. So ten thousand idle connections own no blocks, the busy ones
+//! share a few, and in a steady state every block comes from the free list.
 //!
 //! Rules of this file:
 //!
-//! - A block that is lent is empty, is held by nobody else, and has the room that was asked for.
-//! - What the pool keeps is bounded, in each of its lists, by a named constant.
-//! - The pool decides where bytes live, never which bytes come out.
+//! - A block that is lent is empty, has no other owner, and has the capacity that was asked for.
+//! - The length of each list of the pool is bounded by a named constant.
+//! - The pool decides where bytes are stored, never which bytes come out.
 //!
-//! It must never know what the bytes are, nor who borrows the blocks.
+//! It must never know what the bytes are, nor what borrows the blocks.
 
 use alloc::boxed::Box;
 use alloc::collections::VecDeque;
@@ -25,7 +25,7 @@ mod tests;
 /// Memory that a buffer or a pipeline borrows from its caller, and gives back when it is empty.
 ///
 /// There are two kinds, and the trait is sealed: `Vec<u8>` is [`Send`], for protocol cores;
-/// `Rc<Vec<u8>>` belongs to one thread, and can be sliced without copying, for fibers.
+/// `Rc<Vec<u8>>` belongs to one thread and can be sliced without copying, for fibers.
 pub trait Block: Sealed + Sized {
     /// An empty block with room for `capacity` bytes.
     fn with_capacity(capacity: usize) -> Self;
@@ -36,13 +36,13 @@ pub trait Block: Sealed + Sized {
     /// How many bytes the block has room for in all.
     fn capacity(&self) -> usize;
 
-    /// The block for writing; `None` while a [`Chunk`](super::chunk::Chunk) pins it.
+    /// The block, for writing; `None` while a [`Chunk`](super::chunk::Chunk) pins it.
     fn unique(&mut self) -> Option<&mut Vec<u8>>;
 }
 
 mod sealed {
     pub trait Sealed {
-        /// What borrowers of such blocks keep beside them, and lend and give back likewise.
+        /// What borrowers of such blocks own beside them, which is lent and given back likewise.
         type Keeper: Default;
     }
     impl Sealed for alloc::rc::Rc<alloc::vec::Vec<u8>> {
@@ -90,15 +90,15 @@ impl Block for Rc<Vec<u8>> {
 
 /// A free list of blocks in two sizes, lent to buffers and pipelines on each call.
 ///
-/// `Blocks` alone means blocks of `Vec<u8>`. One is enough for a whole hub: everything that runs
-/// in a thread borrows the same.
+/// `Blocks` alone means blocks of `Vec<u8>`. One free list is enough for a whole hub: everything
+/// that runs in a thread can borrow from the same.
 ///
 /// # Memory
 ///
-/// A new one owns nothing. At most [`KEEP_SMALL`](Self::KEEP_SMALL) small,
+/// A new free list owns nothing. At most [`KEEP_SMALL`](Self::KEEP_SMALL) small,
 /// [`KEEP_LARGE`](Self::KEEP_LARGE) large and [`KEEP_PINNED`](Self::KEEP_PINNED) pinned blocks of
-/// either size are kept for later: 256 KiB + 1 MiB + at the very most 4 MiB. Pipelines give their
-/// small blocks back together with what else they need, as many again at most: 256 KiB more.
+/// either size are kept for later: 256 KiB + 1 MiB + at the very most 4 MiB. A pipeline gives its
+/// small block back together with its other state; at most as many of these are kept: 256 KiB more.
 ///
 /// # Examples
 ///
@@ -116,10 +116,10 @@ impl Block for Rc<Vec<u8>> {
 pub struct Blocks<B: Block = Vec<u8>> {
     small: Vec<B>,
     large: Vec<B>,
-    /// Given back while a chunk of them still lived; the longest waiting in front.
+    /// Blocks that were given back while a chunk still pinned them, the oldest in front.
     pinned: VecDeque<B>,
-    /// Given back without anything in them, but for a small block each.
-    // The boxes are what is spared.
+    /// State of pipelines that was given back: empty, but each may have a small block.
+    // The boxes are kept: their allocation is what is saved.
     #[allow(clippy::vec_box)]
     keepers: Vec<Box<B::Keeper>>,
 }
@@ -128,8 +128,8 @@ impl Blocks {
     /// Bytes in a block of the smaller size: 4 KiB.
     pub const SMALL: usize = 4 * 1024;
 
-    /// Bytes in a block of the larger size: 64 KiB. What is larger still is allocated to measure,
-    /// and never kept.
+    /// Bytes in a block of the larger size: 64 KiB. A larger block is allocated with exactly the
+    /// capacity that was asked for, and never kept.
     pub const LARGE: usize = 64 * 1024;
 
     /// How many free small blocks are kept.
@@ -138,11 +138,11 @@ impl Blocks {
     /// How many free large blocks are kept.
     pub const KEEP_LARGE: usize = 16;
 
-    /// How many blocks are kept that a chunk still pins. Past that, the oldest is let go: the last
-    /// of its chunks frees it.
+    /// How many blocks are kept that a chunk still pins. Above that, the oldest is dropped, and the
+    /// last of its chunks frees it.
     pub const KEEP_PINNED: usize = 64;
 
-    /// How many pinned blocks are tried for one that has become free. It bounds the work of a
+    /// How many pinned blocks a call checks for one that has become free. This bounds the work of a
     /// call.
     const TRIES: usize = 4;
 }
@@ -179,11 +179,11 @@ impl<B: Block> Blocks<B> {
         } else {
             (&mut self.large, Blocks::LARGE)
         };
-        // The last to come back is the likeliest to be in the processor's cache.
+        // The block that came back last is the likeliest to be in the processor's cache.
         free.pop().unwrap_or_else(|| B::with_capacity(capacity))
     }
 
-    /// Takes a block back, whatever is in it and whoever lent it.
+    /// Takes a block back, whatever is in it and wherever it came from.
     ///
     /// # Cost
     ///
@@ -204,13 +204,13 @@ impl<B: Block> Blocks<B> {
         self.pinned.push_back(block);
     }
 
-    /// Lends one that is as its last borrower left it.
+    /// Lends one as its last borrower left it.
     #[inline]
     pub(crate) fn lend_keeper(&mut self) -> Box<B::Keeper> {
         self.keepers.pop().unwrap_or_default()
     }
 
-    /// Takes one back. It may have a block, small and empty.
+    /// Takes one back. It may have a small, empty block.
     #[inline]
     pub(crate) fn give_back_keeper(&mut self, keeper: Box<B::Keeper>) {
         if self.keepers.len() < Blocks::KEEP_SMALL {
@@ -218,7 +218,7 @@ impl<B: Block> Blocks<B> {
         }
     }
 
-    /// Lets go of all blocks that are kept.
+    /// Frees all blocks that are kept.
     pub fn release(&mut self) {
         *self = Blocks::new();
     }
@@ -226,7 +226,7 @@ impl<B: Block> Blocks<B> {
     /// Lends a block with room for `at_least` bytes that already holds `parts`, joined.
     pub(crate) fn lend_filled(&mut self, at_least: usize, parts: [&[u8]; 2]) -> B {
         let mut block = self.lend(at_least.max(parts[0].len() + parts[1].len()));
-        // What was just lent is always unique.
+        // A block that was just lent is always unique.
         if let Some(vec) = block.unique() {
             vec.extend_from_slice(parts[0]);
             vec.extend_from_slice(parts[1]);
@@ -234,10 +234,11 @@ impl<B: Block> Blocks<B> {
         block
     }
 
-    /// Looks among the oldest pinned blocks for those whose chunks are gone by now.
+    /// Checks the oldest pinned blocks, and reclaims those whose chunks are gone.
     ///
     /// The echo of a line is why this exists: the line is taken, the buffer is empty and gives its
-    /// block back, and only then is the line dropped. The block must be there for the next read.
+    /// block back, and the line is dropped only after that. The block must be available for the
+    /// next read.
     fn reclaim(&mut self) {
         for _ in 0..Blocks::TRIES.min(self.pinned.len()) {
             let Some(mut block) = self.pinned.pop_front() else { return };
@@ -249,7 +250,7 @@ impl<B: Block> Blocks<B> {
         }
     }
 
-    /// Puts a block that nobody else holds on the list of its size, if there is room.
+    /// Puts a block without other owners on the list of its size, if there is room.
     fn keep(&mut self, mut block: B) {
         let Some(vec) = block.unique() else { return };
         vec.clear();

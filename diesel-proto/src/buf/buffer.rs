@@ -1,8 +1,8 @@
-//! Incoming bytes, until someone takes them.
+//! Incoming bytes, until they are taken.
 //!
-//! Bytes are pushed as they arrive, and leave in the order they came: up to a sentinel, by a
-//! count, or whatever is there. The memory is borrowed, block by block, from the [`Blocks`] that
-//! each call passes along.
+//! Bytes are pushed as they arrive, and are taken in the same order: up to a sentinel, by count, or
+//! whatever is there. The memory is borrowed, block by block, from the [`Blocks`] that the caller
+//! passes to each call.
 //!
 //! ```text
 //!            consumed      searched        not yet        room
@@ -13,15 +13,16 @@
 //!
 //! Rules of this file:
 //!
-//! - What comes out depends on the bytes alone: never on how they were cut, on the blocks, or on
+//! - What comes out depends only on the bytes: never on how they were cut, on the blocks, or on
 //!   which chunks are still alive.
 //! - `front` is `None` if and only if the buffer is empty; then `back` is `None` too, `start` is 0
 //!   and the buffer owns no memory. Otherwise `start < front.len()`.
-//! - A [`Chunk`] is only ever cut from `front`, so `back` is always unique.
-//! - Costs are linear in the bytes received. For copies see `append`, for searching see `search`.
+//! - A [`Chunk`] is only ever cut out of `front`, so `back` is always unique.
+//! - Costs are linear in the number of bytes received. For copies see `append`, for searching see
+//!   `search`.
 //!
-//! It must never know what the bytes mean, nor set a limit of its own: the limit of a search comes
-//! from the caller, as does the decision to stop pushing.
+//! It must never know what the bytes mean, nor set a limit: the limit of a search comes from the
+//! caller, as does the decision to stop pushing.
 
 mod search;
 #[cfg(test)]
@@ -36,8 +37,8 @@ use search::Search;
 
 /// A queue of incoming bytes that can be searched for a sentinel.
 ///
-/// `Buffer` alone is over blocks of `Vec<u8>`: it is [`Send`], and is read with [`peek`] and
-/// [`consume`]. A `Buffer<Rc<Vec<u8>>>` belongs to one thread, and hands bytes out as [`Chunk`]s,
+/// `Buffer` alone uses blocks of `Vec<u8>`: it is [`Send`], and is read with [`peek`] and
+/// [`consume`]. A `Buffer<Rc<Vec<u8>>>` belongs to one thread, and hands out bytes as [`Chunk`]s,
 /// without copying them.
 ///
 /// While it is empty it owns no memory; it is 96 bytes itself, 64 over `Rc`.
@@ -67,7 +68,7 @@ pub struct Buffer<B: Block = Vec<u8>> {
     back: Option<B>,
     /// Where the unread bytes begin in `front`.
     start: usize,
-    /// How many of the unread bytes went through `search`.
+    /// How many of the unread bytes were fed to `search`.
     searched: usize,
     search: Search,
     received: u64,
@@ -93,8 +94,8 @@ impl<B: Block> Buffer<B> {
     /// # Cost
     ///
     /// Linear in `bytes`, amortised. A buffer has one block, or two while a [`Chunk`] pins the
-    /// first; each is of one of the sizes of the pool, or less than eight times as large as what
-    /// is unread in it.
+    /// first. Each has one of the sizes of the pool, or is less than eight times as large as the
+    /// unread bytes in it.
     pub fn push(&mut self, bytes: &[u8], blocks: &mut Blocks<B>) {
         if bytes.is_empty() {
             return;
@@ -123,24 +124,24 @@ impl<B: Block> Buffer<B> {
         self.front.is_none()
     }
 
-    /// How many bytes there are up to and including the first `sentinel`; `None` if it is not
-    /// there yet. Consumes nothing.
+    /// Finds the first `sentinel`, and returns how many bytes there are up to and including it;
+    /// `None` if it has not arrived yet. Consumes nothing.
     ///
     /// An empty sentinel is found at once, with length 0.
     ///
     /// # Errors
     ///
-    /// [`TooLong`] if at least `limit` bytes are there, and the first `limit` bytes hold no
-    /// complete sentinel. So a sentinel that ends exactly at the limit is found, the answer does
+    /// [`TooLong`] if at least `limit` bytes have arrived, and the first `limit` bytes contain no
+    /// complete sentinel. So a sentinel that ends exactly at the limit is found, the result does
     /// not depend on how the bytes were cut, and a limit of zero fails at once.
     ///
     /// # Cost
     ///
     /// The search resumes where the last one ended: as long as the sentinel stays the same, all
-    /// searches together compare at most two bytes for each that was received ([`scanned`]), however
-    /// the bytes were cut and consumed. With another sentinel it starts anew, so alternating
-    /// between two of them costs a pass over what is there each time. A sentinel above 13 bytes is
-    /// remembered in memory of its own until the buffer is empty.
+    /// searches together make at most two comparisons for each byte received ([`scanned`]), however
+    /// the bytes were cut and consumed. With another sentinel the search starts anew, so
+    /// alternating between two sentinels costs a pass over the unread bytes each time. A sentinel
+    /// of more than 13 bytes needs an allocation, which is kept until the buffer is empty.
     ///
     /// [`scanned`]: Self::scanned
     pub fn find(&mut self, sentinel: &[u8], limit: usize) -> Result<Option<usize>, TooLong> {
@@ -177,7 +178,7 @@ impl<B: Block> Buffer<B> {
         }
     }
 
-    /// Begins a search for one byte in what is all in one place: one sweep.
+    /// Begins a search for one byte where all unread bytes are in one block: one sweep.
     #[inline]
     fn find_first(&mut self, byte: u8, limit: usize) -> Option<usize> {
         let front = unread(&self.front, self.start);
@@ -187,7 +188,7 @@ impl<B: Block> Buffer<B> {
         found
     }
 
-    /// The search for one byte ended there, having found it or not.
+    /// Remembers where the search for one byte ended, and whether it found the byte.
     #[inline]
     fn remember(&mut self, byte: u8, searched: usize, found: bool) {
         self.search = Search::for_byte(byte, found);
@@ -198,8 +199,8 @@ impl<B: Block> Buffer<B> {
     ///
     /// # Cost
     ///
-    /// O(1), and nothing is copied, unless a [`Chunk`] that was still alive pinned the block when
-    /// more bytes came: then all of them are copied, at most once for each chunk that was kept.
+    /// O(1), and nothing is copied, unless a [`Chunk`] pinned the block when more bytes came: then
+    /// all unread bytes are copied, at most once for each chunk that was kept.
     pub fn peek(&mut self, blocks: &mut Blocks<B>) -> &[u8] {
         if let Some(back) = self.back.take() {
             let parts = [unread(&self.front, self.start), back.as_slice()];
@@ -213,10 +214,10 @@ impl<B: Block> Buffer<B> {
         self.front()
     }
 
-    /// As many of the first unread bytes as are contiguous as they are. Empty only if the buffer
+    /// The first unread bytes, as many as are contiguous without copying. Empty only if the buffer
     /// is.
     ///
-    /// For a `Buffer` over `Vec<u8>` these are always all.
+    /// For a `Buffer` over `Vec<u8>` these are always all unread bytes.
     pub fn front(&self) -> &[u8] {
         unread(&self.front, self.start)
     }
@@ -253,7 +254,7 @@ impl<B: Block> Buffer<B> {
         self.start_anew();
     }
 
-    /// There is no block any more.
+    /// Resets the positions after the last block was given back.
     #[inline]
     fn start_anew(&mut self) {
         self.start = 0;
@@ -268,7 +269,7 @@ impl<B: Block> Buffer<B> {
         self.received
     }
 
-    /// How many bytes were compared in all, by [`find`](Self::find).
+    /// How many comparisons [`find`](Self::find) has made in all.
     ///
     /// At most twice [`received`](Self::received), if all searches are for the same sentinel.
     pub fn scanned(&self) -> u64 {
@@ -279,8 +280,8 @@ impl<B: Block> Buffer<B> {
         unread(&self.back, 0)
     }
 
-    /// Moves a small rest out of a block that was allocated to measure, and that the pool would not
-    /// keep either. For the cost see `append`.
+    /// Moves a small rest out of a block that is larger than those of the pool. For the cost see
+    /// `append`.
     fn shrink(&mut self, blocks: &mut Blocks<B>) {
         let capacity = self.front.as_ref().map_or(0, Block::capacity);
         if capacity > Blocks::LARGE && self.front().len() <= capacity / 8 {
@@ -294,13 +295,13 @@ impl<B: Block> Buffer<B> {
 }
 
 impl Buffer<Rc<Vec<u8>>> {
-    /// Takes everything up to and including the first `byte`; `None` if it is not there yet. As
-    /// [`find`](Self::find) and [`take`](Self::take) in one.
+    /// Takes everything up to and including the first `byte`; `None` if it has not arrived yet.
+    /// Does what [`find`](Self::find) and [`take`](Self::take) do, in one call.
     ///
     /// # Errors
     ///
     /// As [`find`](Self::find).
-    // Inlined into the token that waits for a line, what it returns is not moved through memory.
+    // Inlined into the token that waits for a line, so that the result is not moved through memory.
     #[inline(always)]
     pub fn take_through(
         &mut self,
@@ -308,7 +309,8 @@ impl Buffer<Rc<Vec<u8>>> {
         limit: usize,
         blocks: &mut Blocks<Rc<Vec<u8>>>,
     ) -> Result<Option<Chunk>, TooLong> {
-        // Nothing was searched, and it is all in one place: a line that came whole.
+        // Fast path: nothing was searched yet and all bytes are in one block, as for a line that
+        // came in one piece.
         if let (Some(block), None, 0) = (&self.front, &self.back, self.searched) {
             let unread = &block[self.start..];
             let end = unread.len().min(limit);
@@ -333,9 +335,9 @@ impl Buffer<Rc<Vec<u8>>> {
     ///
     /// # Cost
     ///
-    /// O(1), and nothing is copied, unless the `n` bytes are in two blocks: then they are copied,
+    /// O(1), and nothing is copied, unless the `n` bytes are in two blocks: then they are copied
     /// once.
-    // As for `take_through`.
+    // Inlined for the same reason as `take_through`.
     #[inline(always)]
     pub fn take(&mut self, n: usize, blocks: &mut Blocks<Rc<Vec<u8>>>) -> Chunk {
         if let Some(block) = &self.front {
@@ -374,11 +376,12 @@ impl Buffer<Rc<Vec<u8>>> {
         chunk
     }
 
-    /// The first `n` bytes, contiguous, and left where they are; all of them if there are fewer.
+    /// The first `n` bytes, contiguous, as a chunk; all of them if there are fewer. Consumes
+    /// nothing.
     ///
     /// # Cost
     ///
-    /// As [`peek`](Self::peek) if they are in two blocks, otherwise O(1).
+    /// That of [`peek`](Self::peek) if they are in two blocks, otherwise O(1).
     pub fn share(&mut self, n: usize, blocks: &mut Blocks<Rc<Vec<u8>>>) -> Chunk {
         let n = n.min(self.len());
         if n > self.front().len() {
@@ -390,8 +393,8 @@ impl Buffer<Rc<Vec<u8>>> {
         }
     }
 
-    /// Takes what is contiguous, up to `max` bytes. Copies nothing. Empty only if the buffer or
-    /// `max` is.
+    /// Takes up to `max` of the first bytes, as many as are contiguous. Copies nothing. Empty only
+    /// if the buffer is empty or `max` is zero.
     pub fn take_some(&mut self, max: usize, blocks: &mut Blocks<Rc<Vec<u8>>>) -> Chunk {
         let n = max.min(self.front().len());
         let Some(front) = &self.front else { return Chunk::new() };
@@ -421,7 +424,7 @@ fn unread<B: Block>(block: &Option<B>, start: usize) -> &[u8] {
     block.as_ref().map_or(&[], |block| &block.as_slice()[start..])
 }
 
-/// Appends to a block that nobody pins, making room where there is none.
+/// Appends to a block, or to a larger one if the block is pinned or has too little room.
 ///
 /// Let `unread = len - start`, and C the capacity. If the bytes do not fit behind `len`:
 ///
@@ -430,8 +433,8 @@ fn unread<B: Block>(block: &Option<B>, start: usize) -> &[u8] {
 ///   together copy at most what was consumed, which is at most what was received.
 /// - Otherwise, or if that would not be room enough, they move to a block of at least 2 C. At most
 ///   C / 2 of what this block ever held was moved into it so; the rest was pushed right into it,
-///   and was more than C / 2 with the bytes that did not fit. So all these moves together copy
-///   less than twice what was received.
+///   and was more than C / 2 with the bytes that did not fit. So all these moves together copy less
+///   than twice what was received.
 ///
 /// `shrink` copies at most C / 8 when at most C / 8 is left of more than C / 2 (below); 3 C / 8
 /// were consumed since. With the first copy, which the push is, each byte is copied less than five
@@ -462,9 +465,9 @@ fn append<B: Block>(slot: &mut Option<B>, start: &mut usize, bytes: &[u8], block
     *start = 0;
 }
 
-/// No sentinel within the limit.
+/// The error of a search that found no sentinel within its limit.
 ///
-/// What the limit is for, and who set it, the caller knows.
+/// It does not tell what the limit is for: the caller knows.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct TooLong {
     /// The limit, in bytes, the sentinel included.
@@ -473,7 +476,7 @@ pub struct TooLong {
 
 impl fmt::Display for TooLong {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "no end within the limit of {} bytes", self.limit)
+        write!(f, "no sentinel within the limit of {} bytes", self.limit)
     }
 }
 

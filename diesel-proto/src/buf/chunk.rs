@@ -1,12 +1,12 @@
-//! What a fiber takes out of its buffer: slices of a block, without a copy.
+//! What a fiber takes out of its buffer: slices of a block that are not copied.
 //!
 //! A [`Chunk`] is a range of a block that it holds on to; a [`Line`] is a chunk that ends a line.
 //! Rules of this file:
 //!
-//! - Making, cloning and dropping one neither copies bytes nor takes a lock: they belong to one
-//!   thread.
-//! - A chunk pins its whole block: two bytes that are kept can hold 64 KiB. To keep bytes for
-//!   long, copy them.
+//! - Making, cloning and dropping a chunk neither copies bytes nor takes a lock: chunks belong to
+//!   one thread.
+//! - A chunk pins its whole block: a chunk of two bytes can keep 64 KiB allocated. To keep bytes
+//!   for long, copy them.
 //! - An empty chunk owns nothing.
 //!
 //! It must never know the buffer or the pool that the block came from.
@@ -24,9 +24,8 @@ use core::{fmt, str};
 ///
 /// It dereferences to `[u8]`. Cloning is cheap and copies no bytes.
 ///
-/// A chunk that is kept pins the block it is in, up to 64 KiB or more. Keep it for as long as
-/// you work on it; to keep the bytes for longer, copy them, with [`to_bytes`](Self::to_bytes) or
-/// `to_vec()`.
+/// A chunk pins the block that it is in, up to 64 KiB or more. Keep it only while working on it; to
+/// keep the bytes for longer, copy them with [`to_bytes`](Self::to_bytes) or `to_vec()`.
 ///
 /// # Examples
 ///
@@ -51,17 +50,17 @@ pub struct Chunk {
 
 /// Where a chunk starts and ends in its block: two numbers of 32 bits in one of 64.
 ///
-/// So a chunk is two words, which a processor returns and moves in registers. Three go through
-/// memory: read 16 bytes at once right after they were written 8 at a time, they stall it.
+/// So a chunk is two words, which are returned and moved in registers. Three words would go through
+/// memory: to read 16 bytes at once right after they were written 8 at a time stalls the processor.
 #[derive(Clone, Copy, Default)]
 struct PackedSpan(u64);
 
 impl PackedSpan {
-    /// As an end: that of the block, wherever that is. It does not move while a chunk lives.
+    /// As an end: the end of the block, wherever that is. It does not move while a chunk is alive.
     const TO_THE_END: u64 = u32::MAX as u64;
 
-    /// For `start < end <= len`. `None` if that takes more than 32 bits: `start` is beyond 4 GiB
-    /// then, or `end` is and the block goes on behind it.
+    /// For `start < end <= len`. `None` if this takes more than 32 bits: `start` is beyond 4 GiB,
+    /// or `end` is and the block goes on behind it.
     fn new(start: usize, end: usize, len: usize) -> Option<Self> {
         let (start, end, len) = (start as u64, end as u64, len as u64);
         if end < Self::TO_THE_END {
@@ -90,7 +89,7 @@ impl Chunk {
         Chunk { block: None, span: PackedSpan(0) }
     }
 
-    /// The bytes from `start` to `end` of `block`; what is not there is left out.
+    /// The bytes from `start` to `end` of `block`; positions beyond its end are left out.
     pub(crate) fn of(block: &Rc<Vec<u8>>, start: usize, end: usize) -> Self {
         let end = end.min(block.len());
         if start >= end {
@@ -108,7 +107,8 @@ impl Chunk {
         Chunk { block: Some(Rc::clone(block)), span }
     }
 
-    /// A copy alone in its block starts at 0 and goes to the end: there is a span for that.
+    /// A copy has its block for itself: it starts at 0 and goes to the end, and there is always a
+    /// span for that.
     #[cold]
     fn copy_of(bytes: &[u8]) -> Self {
         Chunk::of(&Rc::new(bytes.to_vec()), 0, bytes.len())
@@ -122,7 +122,8 @@ impl Chunk {
     }
 }
 
-/// A [`Chunk`] that ends a line. What ended it (`\r\n`, or whatever was looked for) is included.
+/// A [`Chunk`] that is a line. The sentinel that ends it (`\r\n`, or whatever was searched for) is
+/// included.
 ///
 /// # Examples
 ///
@@ -142,7 +143,7 @@ impl Chunk {
 pub struct Line(Chunk);
 
 impl Line {
-    /// The line without its end: one LF, and one CR before it. Other bytes are left alone.
+    /// The line without its end: one LF, and one CR before it. Other bytes are not removed.
     pub fn without_eol(&self) -> &[u8] {
         let Some(line) = self.strip_suffix(b"\n") else { return self };
         line.strip_suffix(b"\r").unwrap_or(line)
@@ -150,17 +151,17 @@ impl Line {
 
     /// The line as text, without ASCII white space on either end.
     ///
-    /// Bytes that are not UTF-8 become U+FFFD. It allocates only if there are such.
+    /// Bytes that are not UTF-8 become U+FFFD. Allocates only if there are any.
     pub fn trimmed(&self) -> Cow<'_, str> {
         let trimmed = self.trim_ascii();
-        // The usual case is checked much faster than the general one repairs.
+        // Fast path: valid UTF-8 is checked much faster than `from_utf8_lossy` scans.
         match str::from_utf8(trimmed) {
             Ok(text) => Cow::Borrowed(text),
             Err(_) => String::from_utf8_lossy(trimmed),
         }
     }
 
-    /// The chunk that the line is.
+    /// Converts the line to a plain chunk.
     pub fn into_chunk(self) -> Chunk {
         self.0
     }
@@ -176,11 +177,11 @@ impl From<Chunk> for Line {
     }
 }
 
-/// What a slice of bytes can do, for a type that has `as_slice`.
+/// The traits of a slice of bytes, for a type that has `as_slice`.
 macro_rules! like_a_slice {
     ($name:ident) => {
         impl $name {
-            /// A copy of the bytes, to keep or to send to another thread. Pins nothing.
+            /// A copy of the bytes, to keep or to send to another thread. The copy pins nothing.
             pub fn to_bytes(&self) -> Bytes {
                 Bytes::copy_from_slice(self)
             }

@@ -1,11 +1,13 @@
-//! Bytes on their way in and out, each part usable alone.
+//! Incoming and outgoing bytes: the buffers of a stream. Each part can be used alone.
 //!
 //! ```text
-//!   received ──▶ Buffer ──▶ Chunk, Line      taken until a sentinel, by count, or to the end
+//!              buffer          chunk
+//!   received ──▶ Buffer ──▶ Chunk, Line    taken up to a sentinel, by count, or to the end
 //!                  │
-//!                Blocks                      memory, lent by the caller on each call
+//!                Blocks                    block: memory, lent by the caller on each call
 //!                  │
-//!   sent     ◀── Pipeline ◀── push           small writes coalesce, large ones are queued by reference
+//!   sent     ◀── Pipeline ◀── push         small writes coalesce, large ones are queued by
+//!              pipeline                    reference; file regions are queued as numbers
 //! ```
 //!
 //! This room must never know what the bytes mean, nor how much of them is too much.

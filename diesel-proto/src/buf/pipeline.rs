@@ -1,9 +1,9 @@
 //! Outgoing bytes, until they are sent.
 //!
 //! Small writes are copied, one behind the other, into blocks that are borrowed from the caller's
-//! [`Blocks`]. Large ones are queued by reference, and file regions as an [`FileRegion`]: each of
-//! these is a [`Segment`], which knows how many of the copied bytes go before it. So the copied
-//! bytes stay together, whatever is queued between them:
+//! [`Blocks`]. Large ones are queued by reference, and parts of files as a [`FileRegion`]: each of
+//! these is a segment, which records how many copied bytes go before it. So the copied bytes stay
+//! together, whatever is queued between them:
 //!
 //! ```text
 //!             sent   |-- before --|        |- before -|          |-- trailing --|
@@ -13,16 +13,16 @@
 //!
 //! Rules of this file:
 //!
-//! - A byte is copied once; twice at most, on average, where a block is compacted or another
-//!   pipeline appended.
-//! - What is queued is in a box, which is lent by the caller's [`Blocks`] as well, and given back as
-//!   soon as nothing is queued, with a small block if it has one. So an echoed line allocates nothing,
-//!   and a pipeline that is empty owns no memory and is small: every idle connection has one.
+//! - A byte is copied once; at most twice, on average, where a block is compacted or another
+//!   pipeline is appended.
+//! - The queue is in a box, which is lent by the caller's [`Blocks`] as well, and given back as
+//!   soon as nothing is queued, together with a small block if it has one. So echoing a line
+//!   allocates nothing, and an empty pipeline owns no memory and is small: every idle connection
+//!   has one.
 //! - Nothing is queued after `close`.
 //!
-//! It must never know how what is queued is stored, what the bytes mean, how they are sent, nor how
-//! much is too much: the marks for high and low water are the caller's, over
-//! [`len`](Pipeline::len).
+//! It must never know how the queue is stored, what the bytes mean, how they are sent, nor how much
+//! is too much: the caller compares [`len`](Pipeline::len) with its high-water and low-water marks.
 
 mod append;
 mod offer;
@@ -41,10 +41,12 @@ use queue::SegmentContent;
 use stored::Stored;
 pub use tail::Tail;
 
-/// A region of a file, or of anything else, that someone else sends.
+/// A region of a file, queued by its numbers: the embedder sends the bytes, with `sendfile` for
+/// example.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct FileRegion {
-    /// Which file; what the number means is between the one who queues it and the one who sends.
+    /// Which file. The meaning of the number is up to user code, which queues the region, and the
+    /// embedder, which sends it.
     pub id: u64,
     /// Where the region begins, in bytes.
     pub offset: u64,
@@ -78,16 +80,16 @@ pub struct FileRegion {
 /// ```
 #[derive(Default)]
 pub struct Pipeline {
-    /// What is queued. `None` if nothing is.
+    /// The queue. `None` if nothing is queued.
     stored: Option<Box<Stored>>,
     sent: u64,
     is_closing: bool,
 }
 
 impl Pipeline {
-    /// From how many bytes on [`push_bytes`](Self::push_bytes) queues by reference: 4 KiB.
+    /// The least length that [`push_bytes`](Self::push_bytes) queues by reference: 4 KiB.
     ///
-    /// A segment costs as much as copying 3 KiB, by `benches/buffer.rs`.
+    /// A segment costs as much as copying 3 KiB, as measured by `benches/buffer.rs`.
     pub const BY_REFERENCE: usize = 4 * 1024;
 
     /// An empty pipeline. Allocates nothing.
@@ -110,7 +112,7 @@ impl Pipeline {
     }
 
     /// Queues `bytes`: by reference if there are at least [`BY_REFERENCE`](Self::BY_REFERENCE),
-    /// otherwise a copy.
+    /// otherwise as a copy.
     ///
     /// # Errors
     ///
@@ -124,7 +126,7 @@ impl Pipeline {
         Ok(())
     }
 
-    /// Queues a region that someone else sends. An empty one is left out.
+    /// Queues a region of a file, which the embedder sends. An empty region is not queued.
     ///
     /// # Errors
     ///
@@ -138,15 +140,16 @@ impl Pipeline {
         Ok(())
     }
 
-    /// For `write!`: text goes to the end of the queue, without a copy in between.
+    /// A writer for `write!`: the text goes directly to the end of the queue.
     ///
     /// Writing fails after [`close`](Self::close), and for no other reason.
     pub fn writer<'a>(&'a mut self, blocks: &'a mut Blocks) -> impl fmt::Write + 'a {
         PipelineWriter { pipeline: self, blocks }
     }
 
-    /// Queues what `write` appends, as a copy. Memory for `expected` bytes is there; more costs
-    /// another allocation. For what consists of many small parts, such as the head of a message.
+    /// Queues what `write` appends, as a copy. For data that consists of many small parts, such as
+    /// the head of a message. Memory for `expected` bytes is reserved; more may cost another
+    /// allocation.
     ///
     /// # Errors
     ///
@@ -180,7 +183,7 @@ impl Pipeline {
         Ok(())
     }
 
-    /// How many bytes are queued, externals included. `u64::MAX` if there are even more.
+    /// How many bytes are queued, file regions included. `u64::MAX` if there are even more.
     pub fn len(&self) -> u64 {
         self.stored.as_ref().map_or(0, |stored| stored.len)
     }
@@ -190,11 +193,11 @@ impl Pipeline {
         self.len() == 0
     }
 
-    /// Fills `into` with what comes next, up to the first external, and returns how many slices
-    /// that is. None of them is empty.
+    /// Fills `into` with slices of the bytes that come next, up to the first file region, and
+    /// returns how many slices it filled. None of them is empty.
     ///
-    /// Zero means that nothing is queued, that an [`file_region`](Self::file_region) comes next, or that
-    /// `into` has no room.
+    /// Zero means that nothing is queued, that a [`file_region`](Self::file_region) comes next, or
+    /// that `into` has no room.
     ///
     /// # Cost
     ///
@@ -203,27 +206,28 @@ impl Pipeline {
         self.stored.as_ref().map_or(0, |stored| stored.slices(into))
     }
 
-    /// The external that comes next, or what is left of it; `None` if bytes come next, or nothing.
+    /// The file region that comes next, or what is left of it; `None` if bytes come next, or
+    /// nothing.
     pub fn file_region(&self) -> Option<FileRegion> {
         self.stored.as_ref()?.file_region()
     }
 
-    /// Drops the first `n` bytes, which were sent. Returns how many it dropped: fewer if there are
-    /// fewer before the next [`file_region`](Self::file_region), or in it if it comes first. So bytes and
-    /// a region are never reported sent in one call, and a report of too many bytes drops no region
-    /// that nobody has sent.
+    /// Drops the first `n` bytes, which were sent. Returns how many it dropped: fewer than `n` if
+    /// there are fewer before the next [`file_region`](Self::file_region), or in that region if it
+    /// comes first. So bytes and a region are never reported as sent in one call, and a report of
+    /// too many bytes never drops an unsent region.
     ///
-    /// Bytes that were [taken](Self::take_segments) are the first to be counted.
+    /// Bytes that were [taken](Self::take_segments) count first.
     ///
     /// # Cost
     ///
-    /// Linear in the number of slices that were sent completely.
+    /// Linear in the number of slices that are now completely sent.
     pub fn advance(&mut self, n: u64, blocks: &mut Blocks) -> u64 {
         self.advance_with(n, blocks, drop)
     }
 
-    /// As [`advance`](Self::advance), but hands what was queued by reference and is sent to `done`:
-    /// the owner of such bytes may be a user's type, and its drop user code.
+    /// As [`advance`](Self::advance), but passes bytes that were queued by reference and are now
+    /// sent to `done`: their owner may be a type of the application, and its drop user code.
     #[inline]
     pub(crate) fn advance_with(
         &mut self,
@@ -240,13 +244,13 @@ impl Pipeline {
         n
     }
 
-    /// Drops everything that is queued, regions included, and forgets what was
+    /// Drops everything that is queued, file regions included, and forgets what was
     /// [taken](Self::take_segments). None of it counts as sent.
     pub fn clear(&mut self, blocks: &mut Blocks) {
         self.clear_with(blocks, drop);
     }
 
-    /// As [`clear`](Self::clear), but hands what was queued by reference to `done`.
+    /// As [`clear`](Self::clear), but passes bytes that were queued by reference to `done`.
     pub(crate) fn clear_with(&mut self, blocks: &mut Blocks, done: impl FnMut(Bytes)) {
         if let Some(stored) = &mut self.stored {
             stored.clear(blocks, done);
@@ -254,12 +258,12 @@ impl Pipeline {
         }
     }
 
-    /// Drops what was queued last, down to `keep` bytes, but nothing that was
+    /// Drops the bytes that were queued last, so that `keep` bytes are left, but none that were
     /// [taken](Self::take_segments). Returns how many bytes it dropped.
     ///
     /// # Cost
     ///
-    /// Linear in the number of blocks, slices and externals that are dropped.
+    /// Linear in the number of blocks, slices and file regions that are dropped.
     pub fn truncate(&mut self, keep: u64, blocks: &mut Blocks) -> u64 {
         let Some(stored) = &mut self.stored else { return 0 };
         let dropped = stored.truncate(keep, blocks);
@@ -269,7 +273,8 @@ impl Pipeline {
         dropped
     }
 
-    /// Asks for a close once everything that is queued is sent. Nothing can be queued any more.
+    /// Marks the pipeline as closing: nothing more can be queued, and the stream should be closed
+    /// once everything queued is sent.
     pub fn close(&mut self) {
         self.is_closing = true;
     }
@@ -293,7 +298,7 @@ impl Pipeline {
         if self.is_closing { Err(Closed) } else { Ok(()) }
     }
 
-    /// Where to queue something: it is to be [given back](Self::give_back) if nothing is.
+    /// The queue, to push to. If nothing is pushed, it must be [given back](Self::give_back).
     #[inline(always)]
     fn stored(&mut self, blocks: &mut Blocks) -> &mut Stored {
         if self.stored.is_none() {
@@ -302,7 +307,7 @@ impl Pipeline {
         self.stored.get_or_insert_default()
     }
 
-    /// Nothing is queued any more.
+    /// Gives the queue back when nothing is queued any more.
     #[inline]
     fn give_back(&mut self, blocks: &mut Blocks) {
         if let Some(stored) = self.stored.take() {
@@ -333,7 +338,7 @@ impl fmt::Debug for Pipeline {
     }
 }
 
-/// The pipeline is closing: nothing can be queued any more.
+/// The error of a push to a pipeline that is closing.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Closed;
 

@@ -1,8 +1,8 @@
 //! Time as a plain number.
 //!
-//! Nothing in this crate reads a clock. Whoever embeds a machine chooses an origin (the start of
-//! the process, the start of a simulation) and passes `now` to every call that depends on time.
-//! The time of day is not here: a protocol that wants it takes it as an input of its own.
+//! Nothing in this crate reads a clock. The embedder chooses an origin (the start of the process,
+//! the start of a simulation) and passes `now` to every call that depends on time. The time of day
+//! is not represented here: a protocol that needs it gets it as a separate input.
 
 use core::fmt;
 use core::ops::{Add, AddAssign, Sub};
@@ -10,8 +10,8 @@ use core::time::Duration;
 
 /// A point in time: nanoseconds since an origin that the embedder chooses.
 ///
-/// 64 bits of nanoseconds last 584 years; arithmetic saturates at both ends, so an absurd timeout
-/// means "never" instead of a panic.
+/// 64 bits of nanoseconds last 584 years. Arithmetic saturates at both ends, so an absurdly long
+/// timeout means "never" instead of a panic.
 ///
 /// ```
 /// use core::time::Duration;
@@ -28,7 +28,7 @@ pub struct Instant(u64);
 impl Instant {
     /// The origin itself.
     pub const ORIGIN: Instant = Instant(0);
-    /// Later than anything that happens: what a sum that overflows saturates to.
+    /// Later than anything that happens. A sum that overflows saturates to this.
     pub const NEVER: Instant = Instant(u64::MAX);
 
     /// The instant `nanos` nanoseconds after the origin.
@@ -57,7 +57,7 @@ impl AddAssign<Duration> for Instant {
     }
 }
 
-/// How long after `earlier` this is; zero if it is not.
+/// The time from `earlier` to this instant; zero if this instant is not later.
 impl Sub for Instant {
     type Output = Duration;
     fn sub(self, earlier: Instant) -> Duration {

@@ -1,7 +1,8 @@
 //! Points in time, and deadlines. Nothing here reads a clock.
 //!
 //! ```text
-//!   the caller's clock ──▶ Instant ──▶ Timers: deadlines with keys ──▶ what is due
+//!                          instant     timers
+//!   the caller's clock ──▶ Instant ──▶ Timers: values with deadlines and keys ──▶ what is due
 //! ```
 
 mod instant;

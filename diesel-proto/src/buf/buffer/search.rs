@@ -1,9 +1,9 @@
-//! The search for one sentinel in bytes that arrive in pieces.
+//! The search for one sentinel in bytes that arrive in pieces (streaming Knuth-Morris-Pratt).
 //!
 //! A [`Search`] is fed each byte once, in order, in pieces of any size, and needs no earlier piece
-//! again: what it must remember of them is one number, `matched`, the length of the longest prefix
-//! of the sentinel that the bytes so far end with. This is what Knuth, Morris and Pratt found, and
-//! where memchr cannot work we step as they did:
+//! again: its only state is one number, `matched`, the length of the longest prefix of the sentinel
+//! that the bytes so far end with. This is the algorithm of Knuth, Morris and Pratt; it is used
+//! byte by byte where memchr cannot be used:
 //!
 //! ```text
 //!   sentinel  \r\n\r\n
@@ -16,8 +16,8 @@
 //! Rules of this file:
 //!
 //! - Long pieces are searched by memchr, at its speed; only their ends are stepped through.
-//! - Every comparison of a byte that was fed is counted. With n bytes fed since the search was
-//!   new, `scanned + matched <= 2 n`, whatever the pieces and the bytes are.
+//! - Every comparison of a byte is counted. With n bytes fed since the search was new, `scanned +
+//!   matched <= 2 n`, whatever the pieces and the bytes are.
 //!
 //! It must never know where the bytes are kept, nor of limits.
 //!
@@ -26,10 +26,10 @@
 //!
 //! - Steps over c bytes. Each byte raises `matched` by one at most, and each comparison but the
 //!   first for a byte lowers it by one at least. Hence `2 c + m - m'`.
-//! - A sweep over r new bytes. It starts only with `m <= 1` (one byte is looked at again) and
-//!   `r >= 3 (k - 1)`. If it finds nothing, the last k - 1 bytes are stepped through from zero, and
-//!   there may have been one false hit: `(r + m) + 1 + (2 (k - 1) - m') <= 2 r + m - m'`. (For k = 1
-//!   it is just r.)
+//! - A sweep over r new bytes. It starts only with `m <= 1` (one byte is looked at again) and `r >=
+//!   3 (k - 1)`. If it finds nothing, the last k - 1 bytes are stepped through from zero, and there
+//!   may have been one false hit: `(r + m) + 1 + (2 (k - 1) - m') <= 2 r + m - m'`. (For k = 1 it
+//!   is just r.)
 //! - A sweep that finds the sentinel after e new bytes. It counts e + m. A hit that is consumed
 //!   in part leaves `m' <= k - 1` behind, one that is consumed whole 0, and `e >= k - m >= k - 1`;
 //!   hence `e + m <= 2 e + m - m'`. Where two bytes are looked for by the second, one comparison
@@ -40,14 +40,14 @@ use alloc::vec;
 use alloc::vec::Vec;
 use memchr::{memchr, memmem};
 
-/// The longest sentinel that needs no memory of its own. With it a `Search` is 16 bytes.
+/// The longest sentinel that is stored inline. With it a `Search` is 16 bytes.
 const SHORT: usize = 13;
 
-/// The state of a search. It remembers what is looked for, for those who ask again are not the
-/// same: a token is dropped, and another is made.
+/// The state of a search. It remembers the sentinel, since the search may be continued by another
+/// token than the one that began it, after that was dropped.
 #[derive(Default)]
 pub(super) enum Search {
-    /// Nothing was looked for yet.
+    /// Nothing was searched for yet.
     #[default]
     New,
     Short {
@@ -91,11 +91,11 @@ impl Search {
         if known.len() > SHORT {
             return known == sentinel;
         }
-        // So few bytes are compared sooner one by one than by a call.
+        // This few bytes are compared faster one by one than by a call of `memcmp`.
         known.len() == sentinel.len() && known.iter().zip(sentinel).all(|(a, b)| a == b)
     }
 
-    /// Whether what was fed ends with the sentinel. Nothing more is to be fed then.
+    /// Whether the bytes that were fed end with the sentinel. Then nothing more may be fed.
     pub(super) fn is_found(&self) -> bool {
         let (sentinel, matched) = self.parts();
         matched == sentinel.bytes.len()
@@ -112,7 +112,7 @@ impl Search {
         taken
     }
 
-    /// Forgets all but the last `len` bytes of what was fed. Compares no byte again.
+    /// Forgets all but the last `len` of the bytes that were fed. Compares no byte again.
     pub(super) fn forget_all_but(&mut self, len: usize) {
         let (sentinel, mut matched) = self.parts();
         if matched <= len {
@@ -159,7 +159,7 @@ impl Sentinel<'_> {
         if let Some(borders) = self.borders {
             return borders[len];
         }
-        // For a short one, trying is quicker than keeping a table.
+        // For a short sentinel, trying is faster than keeping a table.
         let prefix = &self.bytes[..len];
         (1..len).rev().find(|&border| prefix.ends_with(&prefix[..border])).unwrap_or(0)
     }
@@ -221,8 +221,8 @@ impl Matcher<'_> {
     fn locate(&mut self, bytes: &[u8]) -> Option<usize> {
         match self.sentinel.bytes {
             [byte] => self.count(bytes, memchr(*byte, bytes).map(|start| start + 1)),
-            // The end of a line. Preparing memmem takes longer than such a search does, so we look
-            // once for the second byte alone; it is rare without the first.
+            // The end of a line. Preparing memmem takes longer than such a search, so we first look
+            // for the second byte alone; it is rare without the first.
             [first, second] if first != second => {
                 let end = self.count(bytes, memchr(*second, bytes).map(|start| start + 1))?;
                 let start = end.saturating_sub(2);
@@ -240,7 +240,7 @@ impl Matcher<'_> {
         self.count(bytes, memmem::find(bytes, sentinel).map(|start| start + sentinel.len()))
     }
 
-    /// Counts what it took to find `end` in `bytes`.
+    /// Counts the comparisons that it took to find `end` in `bytes`.
     fn count(&mut self, bytes: &[u8], end: Option<usize>) -> Option<usize> {
         *self.scanned += end.unwrap_or(bytes.len()) as u64;
         end

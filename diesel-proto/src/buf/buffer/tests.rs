@@ -1,4 +1,4 @@
-//! The buffer against a plain `Vec<u8>` that is searched from its beginning each time.
+//! The buffer, compared with a plain `Vec<u8>` that is searched from its beginning each time.
 
 use super::*;
 use alloc::boxed::Box;
@@ -52,7 +52,7 @@ impl Arbitrary for Piece {
         Piece(bytes)
     }
 
-    /// Cuts off either end. To shrink each of so many bytes would take minutes.
+    /// Cuts off either end. To shrink this many bytes one by one would take minutes.
     fn shrink(&self) -> Box<dyn Iterator<Item = Self>> {
         let bytes = self.0.clone();
         let parts = core::iter::successors(Some(bytes.len()), |&n| Some(n / 2))
@@ -124,7 +124,7 @@ fn naive_find(bytes: &[u8], sentinel: &[u8], limit: usize) -> Result<Option<usiz
     }
 }
 
-/// What the head of the file states.
+/// The rules at the head of the file.
 fn check_invariants<B: Block>(buffer: &mut Buffer<B>, model: &[u8]) {
     assert_eq!(buffer.len(), model.len());
     assert_eq!(buffer.is_empty(), model.is_empty());
@@ -263,7 +263,7 @@ fn a_buffer_of_vecs_behaves_the_same() {
     QuickCheck::new().tests(300).quickcheck(behaves_the_same_over_vec as fn(Vec<Op>));
 }
 
-/// A loop over these ends, however wrong the buffer may be.
+/// Fails if nothing is consumed, so that a loop over this ends even if the buffer is wrong.
 fn consume_some(buffer: &mut Buffer, n: usize, blocks: &mut Blocks) {
     let before = buffer.len();
     buffer.consume(n, blocks);
@@ -630,7 +630,7 @@ fn debug_shows_how_much_there_is_and_no_byte_of_it() {
 
 #[test]
 fn too_long_names_the_limit() {
-    assert_eq!(TooLong { limit: 80 }.to_string(), "no end within the limit of 80 bytes");
+    assert_eq!(TooLong { limit: 80 }.to_string(), "no sentinel within the limit of 80 bytes");
 }
 
 #[test]

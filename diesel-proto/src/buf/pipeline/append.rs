@@ -1,5 +1,5 @@
-//! What is queued in one pipeline, moved to the end of another: for layers, whose inner side has a
-//! queue of its own.
+//! Moves bytes from one pipeline to the end of another: for layers, whose inner machine has a
+//! separate queue.
 
 use core::mem;
 
@@ -10,9 +10,9 @@ use super::{Closed, Pipeline};
 use alloc::vec::Vec;
 
 impl Pipeline {
-    /// Moves everything that is queued in `other` to the end of this one: by reference where it is
-    /// large, as a copy where it is small. Whether `other` is closing stays its own affair, as does
-    /// what was [taken](Self::take_segments) from it.
+    /// Moves everything that is queued in `other` to the end of this pipeline: large parts by
+    /// reference, small parts as a copy. It does not matter whether `other` is closing; bytes that
+    /// were [taken](Self::take_segments) from it stay accounted there.
     ///
     /// # Errors
     ///
@@ -33,8 +33,9 @@ impl Pipeline {
         Ok(())
     }
 
-    /// Moves the first `n` bytes that are queued in `other` to the end of this one, or all if there are
-    /// fewer: as [`append`](Self::append), but bytes that were copied are copied once more.
+    /// Moves the first `n` bytes that are queued in `other` to the end of this pipeline, or all if
+    /// there are fewer: as [`append`](Self::append), but bytes that were copied are copied once
+    /// more.
     ///
     /// # Errors
     ///
@@ -83,7 +84,7 @@ impl Pipeline {
         Ok(())
     }
 
-    /// Does `f` while what was taken from `other` does not count as queued there.
+    /// Calls `f` while the bytes that were taken from `other` do not count as queued there.
     #[cold]
     #[inline(never)]
     fn beside_taken(
@@ -105,7 +106,8 @@ impl Pipeline {
 }
 
 impl Stored {
-    /// Moves all that is stored in `other`, of which nothing is taken, behind what is stored here.
+    /// Moves all that is stored in `other`, from which nothing may be taken, behind what is stored
+    /// here.
     fn append(&mut self, other: &mut Stored, blocks: &mut Blocks) {
         let len = self.len.saturating_add(mem::take(&mut other.len));
         let own_trailing = self.trailing();
@@ -125,7 +127,8 @@ impl Stored {
         self.len = len;
     }
 
-    /// Takes over a block of copied bytes of another pipeline, of which `start` were sent.
+    /// Takes over a block of copied bytes from another pipeline, of which the first `start` were
+    /// sent.
     fn adopt(&mut self, mut block: Vec<u8>, start: usize, blocks: &mut Blocks) {
         let unsent = block.len() - start;
         if unsent < Pipeline::BY_REFERENCE {

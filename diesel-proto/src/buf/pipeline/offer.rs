@@ -1,11 +1,11 @@
-//! The slices that a pipeline offers for a vectored write, as they are filled in.
+//! Fills in the slices that a pipeline offers for a vectored write.
 //!
-//! It must never know what makes up a pipeline: only that copied bytes are in blocks.
+//! It must never know the parts of a pipeline: only that copied bytes are in blocks.
 
 use alloc::vec::Vec;
 use core::mem;
 
-/// A walk along the copied bytes.
+/// An iteration over the copied bytes.
 pub(super) struct Copied<'a, I> {
     pub(super) blocks: I,
     pub(super) rest: &'a [u8],

@@ -1,7 +1,7 @@
-//! What a pipeline needs beyond one block of copied bytes: the blocks before it, and what is queued
-//! by reference.
+//! What a pipeline needs beyond one block of copied bytes: the older blocks, and the segments
+//! (bytes by reference, file regions).
 //!
-//! It must never know the block that is being written, nor how much of the first was sent.
+//! It must never know the block that is being written, nor how much of the first block was sent.
 
 use super::FileRegion;
 use alloc::collections::VecDeque;
@@ -16,7 +16,7 @@ pub(super) struct SegmentQueue {
     pub(super) segments: VecDeque<Segment>,
     /// How many copied bytes come after the last segment.
     pub(super) trailing: usize,
-    /// How many bytes, before all that is here, were taken out and not reported sent.
+    /// How many bytes, before all that is stored here, were taken out and not reported as sent.
     pub(super) taken: u64,
 }
 
@@ -32,18 +32,18 @@ pub(super) enum SegmentContent {
 }
 
 impl SegmentQueue {
-    /// Whether a pipeline can do without it.
+    /// Whether it is empty, so that a pipeline can do without it.
     pub(super) fn is_needless(&self) -> bool {
         self.older.is_empty() && self.segments.is_empty() && self.taken == 0
     }
 
-    /// Queues behind all that was copied so far.
+    /// Queues a segment behind all bytes that were copied so far.
     pub(super) fn push(&mut self, content: SegmentContent) {
         let before = mem::take(&mut self.trailing);
         self.segments.push_back(Segment { before, content });
     }
 
-    /// The first `n` bytes, or fewer, of what is queued by reference, if that comes first.
+    /// The first `n` bytes, or fewer, of the first segment, if no copied bytes come before it.
     pub(super) fn first(&self, n: u64) -> Option<SegmentContent> {
         let segment = self.segments.front().filter(|segment| segment.before == 0)?;
         let n = n.min(segment.content.len());
@@ -57,7 +57,7 @@ impl SegmentQueue {
 }
 
 impl Segment {
-    /// With the copied bytes before it.
+    /// Its length, with the copied bytes before it.
     pub(super) fn len(&self) -> u64 {
         (self.before as u64).saturating_add(self.content.len())
     }
@@ -81,7 +81,7 @@ impl SegmentContent {
         n
     }
 
-    /// Drops up to `n` bytes; returns how many, and whether none are left.
+    /// Drops up to `n` bytes from the front; returns how many, and whether none are left.
     pub(super) fn advance(&mut self, n: u64) -> (u64, bool) {
         let n = n.min(self.len());
         match self {

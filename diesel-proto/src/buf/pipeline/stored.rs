@@ -1,9 +1,9 @@
-//! What is queued in a pipeline: copied bytes, in blocks, and what is queued between them.
+//! The queue of a pipeline: copied bytes, in blocks, and the segments that are queued between them.
 //!
 //! Rules of this file:
 //!
 //! - `queue` is `None` unless there are segments, or copied bytes beyond one block.
-//! - One with nothing queued is as good as new, and may have a small block.
+//! - An empty queue is in its initial state, but may have a small block.
 //!
 //! It must never know whether the pipeline is closing, nor what was sent before.
 
@@ -27,24 +27,26 @@ pub struct Stored {
     /// How many bytes of the oldest block of copied bytes were sent.
     pub(super) start: usize,
     pub(super) queue: Option<Box<SegmentQueue>>,
-    /// How many bytes are queued, externals included. `u64::MAX` if there are even more.
+    /// How many bytes are queued, file regions included. `u64::MAX` if there are even more.
     pub(super) len: u64,
 }
 
-/// Pipelines lend and give back one together with its small block, which is one call instead of two.
+/// A pipeline borrows and gives back its queue together with a small block: one call instead of
+/// two.
 impl Sealed for Vec<u8> {
     type Keeper = Stored;
 }
 
 impl Stored {
-    /// Whether nothing is left of what was queued.
+    /// Whether the queue is empty and in its initial state.
     pub(super) fn is_as_new(&self) -> bool {
         let Stored { tail, start, queue, len } = self;
         let is_small = matches!(tail.capacity(), 0 | Blocks::SMALL);
         tail.is_empty() && is_small && *start == 0 && queue.is_none() && *len == 0
     }
 
-    /// No bytes are left in the newest block. A small one stays for the next.
+    /// Empties the newest block, in which no unsent bytes are left. A small block is kept for the
+    /// next bytes.
     #[inline]
     fn empty_tail(&mut self, blocks: &mut Blocks) {
         if self.tail.capacity() == Blocks::SMALL {
@@ -54,7 +56,7 @@ impl Stored {
         }
     }
 
-    /// Queues behind all that was copied so far.
+    /// Queues a segment behind all bytes that were copied so far.
     pub(super) fn push(&mut self, len: u64, content: SegmentContent) {
         self.len = self.len.saturating_add(len);
         self.queue().push(content);
@@ -155,7 +157,8 @@ impl Stored {
             }
             let is_file_region = matches!(segment.content, SegmentContent::FileRegion(_));
             if is_file_region && left < n {
-                // Bytes were sent; this was not among them.
+                // Bytes were sent, so this region was not: it is never reported in one call with
+                // them.
                 break;
             }
             let (count, is_done) = segment.content.advance(left);
@@ -171,7 +174,7 @@ impl Stored {
             }
         }
         let n = n - left;
-        // If there is more than a u64 can count, we have to count again.
+        // If there are more bytes than a u64 can count, count them again.
         self.len = if self.len == u64::MAX { self.count() } else { self.len - n };
         self.queue.take_if(|queue| queue.is_needless());
         n
@@ -239,7 +242,7 @@ impl Stored {
 
     /// Copies bytes behind those that were copied before. The first block is small if that is
     /// enough; if it is not, what follows is written into large ones.
-    // Every write comes through here: what usually happens is inlined, the rest is not.
+    // Every write comes through here: the fast path is inlined, the rest is not.
     #[inline(always)]
     pub(super) fn copy(&mut self, bytes: &[u8], blocks: &mut Blocks) {
         self.len = self.len.saturating_add(bytes.len() as u64);
@@ -270,7 +273,7 @@ impl Stored {
         }
     }
 
-    /// Room for `n` bytes in one piece, behind those that were copied before.
+    /// Makes contiguous room for `n` bytes behind those that were copied before.
     #[inline(never)]
     fn make_room(&mut self, n: usize, blocks: &mut Blocks) {
         self.compact(n);
@@ -284,14 +287,14 @@ impl Stored {
         }
     }
 
-    /// Instead of an empty block one with room for `n` bytes.
+    /// Replaces the empty newest block by one with room for `n` bytes.
     fn replace_tail(&mut self, n: usize, blocks: &mut Blocks) {
         let former = mem::replace(&mut self.tail, blocks.lend(n));
         blocks.give_back(former);
     }
 
     /// Makes room for `n` bytes at the end of the only block of copied bytes, if at least half of
-    /// what is in it was sent. Moves fewer bytes than were sent since it was last done.
+    /// the bytes in it were sent. Moves fewer bytes than were sent since the last compaction.
     fn compact(&mut self, n: usize) {
         let is_only = self.queue.as_ref().is_none_or(|queue| queue.older.is_empty());
         let unsent = self.tail.len() - if is_only { self.start } else { 0 };
@@ -310,8 +313,8 @@ impl Stored {
         self.queue().older.push_back(full);
     }
 
-    /// Drops the last `n` copied bytes, all of which come after the last segment, and gives back the
-    /// blocks that held nothing else.
+    /// Drops the last `n` copied bytes, all of which come after the last segment, and gives back
+    /// the blocks that held nothing else.
     fn drop_newest(&mut self, mut n: usize, blocks: &mut Blocks) {
         if let Some(queue) = &mut self.queue {
             queue.trailing -= n;

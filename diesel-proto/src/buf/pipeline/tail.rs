@@ -1,8 +1,9 @@
-//! Where a caller appends small parts without a call of the pipeline for each.
+//! [`Tail`]: appends many small parts with one call of the pipeline.
 
 use alloc::vec::Vec;
 
-/// The end of a run of bytes, to append to: see [`Pipeline::push_with`](super::Pipeline::push_with).
+/// The end of a run of queued bytes, to append to: see
+/// [`Pipeline::push_with`](super::Pipeline::push_with).
 #[derive(Debug)]
 pub struct Tail<'a>(&'a mut Vec<u8>);
 

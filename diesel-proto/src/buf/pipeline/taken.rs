@@ -1,8 +1,8 @@
-//! Segments that are taken out of a pipeline to be sent later: for I/O that completes, such as
-//! io_uring, where the kernel works on the memory while its owner goes on.
+//! Segments that are taken out of a pipeline to be sent later: for completion-based I/O such as
+//! io_uring, where the kernel works on the memory while the program goes on.
 //!
-//! Bytes that were taken count as queued until they are reported sent, in the order in which they
-//! were taken:
+//! Bytes that were taken count as queued until they are reported as sent, in the order in which
+//! they were taken:
 //!
 //! ```text
 //!             |-- taken: with the caller --|-- stored: offered by slices() --|
@@ -22,21 +22,21 @@ use super::queue::{Segment, SegmentContent};
 use super::stored::Stored;
 
 impl Pipeline {
-    /// Takes up to `most` of the bytes that come next, up to the first external, as segments that
-    /// own their memory, and puts them behind those in `into`. None of them is empty. Returns how many
-    /// bytes that is.
+    /// Takes up to `most` of the bytes that come next, up to the first file region, as segments
+    /// that own their memory, and appends them to `into`. None of them is empty. Returns how many
+    /// bytes it took.
     ///
     /// They count as queued, in [`len`](Self::len), until [`advance`](Self::advance) reports them
-    /// sent: it counts what was taken first, oldest first. [`slices`](Self::slices) and the next call
-    /// go on behind them; an [`file_region`](Self::file_region) that comes next is not shown before they
-    /// are reported. If the pipeline is [cleared](Self::clear) meanwhile, they are not to be reported
-    /// any more.
+    /// as sent: it counts taken bytes before all others, oldest first. [`slices`](Self::slices) and
+    /// the next call continue behind them; a [`file_region`](Self::file_region) that comes next is
+    /// not returned before they are reported. If the pipeline is [cleared](Self::clear) meanwhile,
+    /// they must not be reported any more.
     ///
     /// # Cost
     ///
-    /// What was queued by reference is not copied, nor is a block of copied bytes that is at least half
-    /// full of them, and large; the block is not given back then. Smaller parts are copied, each
-    /// into memory of its own. Allocates.
+    /// Bytes that were queued by reference are not copied, nor is a large block that is at least
+    /// half full of unsent bytes; such a block is not given back. Smaller parts are copied, each to
+    /// a new allocation.
     ///
     /// ```
     /// use diesel_proto::{Blocks, Pipeline};
@@ -71,19 +71,20 @@ impl Pipeline {
         most - left
     }
 
-    /// How many bytes are taken and not reported.
+    /// How many bytes are taken and not reported as sent.
     pub(super) fn taken(&self) -> u64 {
         self.stored.as_ref().map_or(0, |stored| stored.taken())
     }
 }
 
 impl Stored {
-    /// How many bytes are taken and not reported.
+    /// How many bytes are taken and not reported as sent.
     pub(super) fn taken(&self) -> u64 {
         self.queue.as_ref().map_or(0, |queue| queue.taken)
     }
 
-    /// The next segment, of at most `most` bytes. `None` if nothing is stored, or an external is next.
+    /// The next segment, of at most `most` bytes. `None` if nothing is stored, or a file region is
+    /// next.
     fn take_one(&mut self, most: usize, blocks: &mut Blocks) -> Option<Bytes> {
         if self.len == self.taken() {
             return None;
@@ -99,7 +100,7 @@ impl Stored {
         Some(segment)
     }
 
-    /// Of what was queued by reference and is next.
+    /// Takes up to `most` bytes of the next segment, if it was queued by reference.
     fn take_shared(&mut self, most: usize) -> Option<Bytes> {
         let queue = self.queue.as_mut()?;
         match &mut queue.segments.front_mut()?.content {
@@ -113,7 +114,7 @@ impl Stored {
         }
     }
 
-    /// A copy of up to `n` bytes that were copied and are next: of the first block only.
+    /// Takes a copy of up to `n` of the next copied bytes, from the first block only.
     fn take_copy(&mut self, n: usize, blocks: &mut Blocks) -> Bytes {
         let oldest = self.queue.as_ref().and_then(|queue| queue.older.front());
         let unsent = &oldest.unwrap_or(&self.tail)[self.start..];
@@ -123,8 +124,9 @@ impl Stored {
         copy
     }
 
-    /// Turns the first block of copied bytes into a segment, as if it had been queued by reference, if
-    /// all that is unsent in it is among the `copied` bytes that come next, and it is worth it.
+    /// Turns the first block of copied bytes into a segment, as if it had been queued by reference,
+    /// if all unsent bytes in it are among the `copied` bytes that come next, and they are enough
+    /// to be worth it.
     fn share_block(&mut self, copied: usize) -> bool {
         let oldest = self.queue.as_ref().and_then(|queue| queue.older.front());
         let block = oldest.unwrap_or(&self.tail);
@@ -141,7 +143,7 @@ impl Stored {
         true
     }
 
-    /// `n` fewer copied bytes come before the first segment.
+    /// Notes that `n` fewer copied bytes come before the first segment.
     fn shorten_first_run(&mut self, n: usize) {
         let queue = self.queue();
         match queue.segments.front_mut() {

@@ -1,4 +1,4 @@
-//! The pipeline against a plain list of bytes and externals.
+//! The pipeline, compared with a plain list of bytes and file regions.
 
 extern crate std;
 
@@ -127,7 +127,7 @@ impl Model {
         }
     }
 
-    /// All bytes up to an external are one piece: no call goes beyond it.
+    /// All bytes up to a file region are one piece: no call goes beyond it.
     fn advance(&mut self, n: u64) -> u64 {
         let (done, is_empty) = match self.0.front_mut() {
             None => return 0,
@@ -168,7 +168,7 @@ impl Pair {
         self.out.iter().map(Bytes::len).sum()
     }
 
-    /// The bytes that come next, up to an external, those that are out included.
+    /// The bytes that come next, up to a file region, those that are taken out included.
     fn next_bytes(&self) -> Vec<u8> {
         match self.model.0.front() {
             Some(Piece::Bytes(bytes)) => bytes.clone(),
@@ -235,7 +235,7 @@ impl Pair {
                 for op in ops {
                     other.apply(op, next, blocks);
                 }
-                // First a part, then the rest: the same as all at once.
+                // First a part, then the rest: the result is the same as of all at once.
                 let part = match other.model.0.front() {
                     Some(Piece::Bytes(bytes)) => (bytes.len() - other.taken()) as u64 / 2,
                     Some(Piece::External(file_region)) => file_region.len,

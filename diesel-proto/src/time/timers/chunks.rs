@@ -1,15 +1,15 @@
-//! Where queue items are kept: unordered bags of items, in chunks.
+//! The memory of the queue: unordered bags of items, stored in chunks.
 //!
 //! A growing vector for each bucket would either be freed and allocated again on every tick, or
-//! keep the capacity of its fullest day. All chunks of a size are alike, so one that a bucket has
-//! emptied fits any other: once there are enough, nothing is allocated any more. Those that are
-//! spare are few beside those in use; the rest goes back at once.
+//! keep its greatest capacity for ever. All chunks of a size are alike, so a chunk that one bucket
+//! has emptied fits any other: once there are enough, nothing is allocated any more. Few spare
+//! chunks are kept, compared with those in use; the others are freed at once.
 //!
-//! There are two sizes. Few timers are mostly alone in their buckets: small chunks keep that
-//! cheap. Very many are read back in bulk: the fewer jumps from chunk to chunk the better (chunks
-//! of ten made the whole queue slower by a fifth).
+//! There are two sizes. If there are few timers, most are alone in their buckets: small chunks keep
+//! that cheap. If there are very many, they are read back in bulk: the fewer jumps from chunk to
+//! chunk the better (with chunks of ten items the whole queue was slower by a fifth).
 //!
-//! This file knows neither time nor timers.
+//! It must never know time, nor timers.
 
 use alloc::boxed::Box;
 
@@ -19,8 +19,8 @@ use super::Item;
 const SMALL: usize = 4;
 const LARGE: usize = 42;
 
-/// How many chunks of each size are kept even for no items: 30 KiB, if ever so many were in use.
-/// They see a few timers through all ways to scatter over buckets.
+/// How many spare chunks of each size are kept even for no items, if that many were ever in use: 30
+/// KiB. They are enough for a few timers, however these spread over buckets.
 const SMALL_SPARE: usize = 128;
 const LARGE_SPARE: usize = 16;
 
@@ -58,7 +58,8 @@ impl Chunks {
         }
     }
 
-    /// Takes a chunk out of `bag`: to be handed to [`Self::release`] when its items are read.
+    /// Takes a chunk out of `bag`. The caller hands it to [`Self::release`] after reading its
+    /// items.
     pub(super) fn detach(&mut self, bag: &mut Bag) -> Option<LooseChunk> {
         let large = bag.large.take().map(LooseChunk::Large);
         let mut chunk = large.or_else(|| bag.small.take().map(LooseChunk::Small))?;
@@ -84,7 +85,7 @@ impl Chunks {
             + LARGE * (self.large.used + self.large.spares)
     }
 
-    /// How often the allocator was asked for a chunk, and how often it was given one back.
+    /// How many chunks were allocated, and how many were freed.
     #[cfg(test)]
     pub(super) fn allocator_calls(&self) -> (usize, usize) {
         let allocated = self.small.allocated + self.large.allocated;
@@ -93,7 +94,7 @@ impl Chunks {
     }
 }
 
-/// What [`Chunks::held`] may be when nothing is in use.
+/// The greatest [`Chunks::held`] when nothing is in use.
 #[cfg(test)]
 pub(super) const fn spare() -> usize {
     SMALL * SMALL_SPARE + LARGE * LARGE_SPARE
@@ -186,7 +187,7 @@ impl<const N: usize> Pool<N> {
         }
     }
 
-    /// An empty chunk. A new one is filled with `filler`: there has to be something.
+    /// An empty chunk. A new one is initialized with `filler`.
     fn provide(&mut self, filler: Item) -> Box<ChunkNode<N>> {
         self.used += 1;
         if let Some(mut link) = self.spare.take() {
@@ -207,8 +208,8 @@ impl<const N: usize> Pool<N> {
         self.spare.put(link);
     }
 
-    /// Gives back spare chunks until there is room for no more than four times as many `items` as
-    /// there are, beside the floor. Sweeps alone make that number vary threefold.
+    /// Frees spare chunks until, beside the floor, there is room for no more than four times as
+    /// many `items` as there are. (Sweeps alone make that number vary threefold.)
     fn trim(&mut self, items: usize) {
         while self.spares > 0 && N * (self.used + self.spares) > 4 * items + N * self.floor {
             self.spare.take();

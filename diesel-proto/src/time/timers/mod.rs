@@ -1,22 +1,28 @@
-//! Deadlines with keys.
+//! Deadlines with keys: everything that waits for a point in time.
 //!
-//! Everything that waits for a point in time is kept here: what is due next, and what is due now.
+//! ```text
+//!   insert, set, cancel ──▶ slots: one per timer, found by its key
+//!                             │ ▲
+//!                        Item │ │ refresh: what has become of this item's timer?
+//!                             ▼ │
+//!   expire, next_deadline ◀── wheel: the queue, ordered by deadline ──▶ chunks: its memory
+//! ```
 //!
 //! The rules:
 //!
 //! - Nothing fires early, and nothing that is due at `now` is held back: the resolution is the
 //!   nanosecond of [`Instant`].
 //! - Timers fire in the order of their deadlines, equal ones in the order in which they were set.
-//! - Timers change far more often than they fire. A cancelled one only frees its slot, and one
-//!   that is moved to a later deadline only writes it; the queue learns of it when the old
-//!   deadline comes up. What is left over in the queue is bounded by sweeping it.
-//! - Memory follows the number of timers, up and down, yet a steady number allocates nothing.
+//! - Timers change far more often than they fire. Cancelling a timer only frees its slot, and
+//!   moving it to a later deadline only writes to its slot; the queue finds out when the old
+//!   deadline comes up. Sweeps bound the number of stale items in the queue.
+//! - Memory follows the number of timers, up and down, but a steady number of timers allocates
+//!   nothing.
 //!
-//! What must never be known here: a clock, and why anybody waits. Time goes only as far as the
-//! `now` of a call says.
+//! It must never know a clock, nor what a timer is for. Time passes only by the `now` of a call.
 //!
 //! `slots` keeps the timers, `wheel` the queue, and `chunks` the memory of the queue. Slots and
-//! queue know of each other only through [`Item`].
+//! queue communicate only through [`Item`]s.
 
 mod chunks;
 #[cfg(test)]
@@ -33,29 +39,30 @@ use self::slots::TimerSlots;
 use self::wheel::Wheel;
 use super::instant::Instant;
 
-/// Room for so many elements is never given back, and so many stale items are never swept: below
-/// it, the work is not worth the memory.
+/// Room for this many elements is never given back, and this many stale items are never swept: with
+/// fewer, the work is not worth the memory.
 const KEEP: usize = 32;
 
-/// Timers: values of type `T`, each handed back once its deadline has come.
+/// Values of type `T`, each handed out once its deadline has come.
 ///
-/// Timers are never early, and not late either: whatever is due at the `now` that is passed is
-/// handed out, down to the nanosecond, in the order of the deadlines, and equal ones in the order
-/// in which they were set. [`Instant::NEVER`] is a deadline that does not come.
+/// Timers are never early and never late: whatever is due at the given `now` is handed out, exact
+/// to the nanosecond, in the order of the deadlines, and with equal deadlines in the order in which
+/// they were set. [`Instant::NEVER`] is a deadline that does not come.
 ///
 /// # Cost
 ///
-/// A new one holds no memory. [`insert`](Self::insert) and [`cancel`](Self::cancel) take constant
-/// time; so does [`set`](Self::set), and to a later deadline it does not even touch the queue.
-/// [`expire`](Self::expire) takes constant time for each timer, and logarithmic time in the number
-/// of timers in the same millisecond. All of it is amortized: any single call may have to move many
-/// timers.
+/// New timers hold no memory. [`insert`](Self::insert) and [`cancel`](Self::cancel) take constant
+/// time; so does [`set`](Self::set), which does not even touch the queue if the deadline is later
+/// than before. [`expire`](Self::expire) takes, for each timer, constant time and logarithmic time
+/// in the number of timers in the same millisecond. All costs are amortized: a single call may have
+/// to move many timers.
 ///
-/// Memory is given back while timers go. When the last one has gone, at most 48 KiB are left and
-/// slots for 32 timers; where there never were more than a few, some 5 KiB. As long as their number
-/// stays about the same, nothing is allocated, but for a new record in how they scatter over time.
-/// A slot can be given back only if no timer has a later one, so a long-lived timer that was set
-/// while there were very many keeps their slots (not their place in the queue).
+/// Memory is given back as timers go. When the last one has gone, at most 48 KiB and slots for 32
+/// timers are left; about 5 KiB if there never were more than a few timers. While their number
+/// stays about the same, nothing is allocated, unless the timers spread over more of the queue's
+/// buckets than ever before. A slot can be freed only if no timer has a slot behind it, so a
+/// long-lived timer that was set while there were very many timers keeps their slots allocated (but
+/// not their items in the queue).
 ///
 /// ```
 /// use core::time::Duration;
@@ -67,7 +74,7 @@ const KEEP: usize = 32;
 /// let head = timers.insert(start + Duration::from_secs(10), "head");
 /// assert_eq!(timers.next_deadline(), Some(start + Duration::from_secs(10)));
 ///
-/// // Bytes have come.
+/// // Bytes have arrived.
 /// let now = start + Duration::from_secs(5);
 /// assert_eq!(timers.cancel(head), Some("head"));
 /// assert!(timers.set(idle, now + Duration::from_secs(30)));
@@ -78,25 +85,26 @@ const KEEP: usize = 32;
 /// ```
 pub struct Timers<T> {
     slots: TimerSlots<T>,
-    /// For each timer in `slots` whose deadline is not `NEVER` there is one item; beside those
-    /// there are `slots.stale` others.
+    /// There is one item for each timer in `slots` whose deadline is not `NEVER`, and `slots.stale`
+    /// items of no timer.
     wheel: Wheel,
-    /// Drawn from for ids and orders. It counts operations, and there is no time for 2^64.
+    /// The source of ids and orders. It counts operations, and 2^64 of them take too long to
+    /// happen.
     next: NonZeroU64,
 }
 
-/// Names one timer of a [`Timers`]. It names nothing any more once that timer has fired or was
-/// cancelled: no other timer will ever have the same key.
+/// Identifies one timer of a [`Timers`]. Once that timer has fired or was cancelled, the key is
+/// stale: no other timer will ever have the same key.
 ///
-/// A key that belongs to another [`Timers`] is not recognized as such.
+/// A key of another [`Timers`] is not recognized as such.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Hash)]
 pub struct TimerKey {
     slot: usize,
-    /// 32 bits would start over after an hour on a slot that is set a million times a second.
+    /// 64 bits: 32 would start over after an hour with a million operations a second.
     id: NonZeroU64,
 }
 
-/// What the queue holds of a timer. Ordered by deadline, equal ones by order.
+/// What the queue holds of a timer. Sorted by deadline, and with equal deadlines by `order`.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 struct Item {
     deadline: Instant,
@@ -110,9 +118,9 @@ impl<T> Timers<T> {
         Timers { slots: TimerSlots::new(), wheel: Wheel::new(), next: NonZeroU64::MIN }
     }
 
-    /// Sets a timer: from `deadline` on, [`expire`](Self::expire) hands out `value`.
+    /// Adds a timer: from `deadline` on, [`expire`](Self::expire) hands out `value`.
     ///
-    /// A deadline that is past is due at once. Constant time.
+    /// A deadline in the past is due at once. Constant time.
     pub fn insert(&mut self, deadline: Instant, value: T) -> TimerKey {
         let id = self.draw();
         let slot = self.slots.insert(deadline, id, value);
@@ -122,7 +130,7 @@ impl<T> Timers<T> {
         TimerKey { slot, id }
     }
 
-    /// Takes a timer back: its value, or `None` if it has fired or was cancelled before.
+    /// Cancels a timer and returns its value; `None` if it has fired or was cancelled before.
     ///
     /// Constant time.
     pub fn cancel(&mut self, key: TimerKey) -> Option<T> {
@@ -131,11 +139,11 @@ impl<T> Timers<T> {
         Some(value)
     }
 
-    /// Moves a timer to another deadline, as if it had been set only now. Returns whether there is
-    /// such a timer: `false` if it has fired or was cancelled.
+    /// Moves a timer to another deadline, as if it had been added just now. Returns `false` if it
+    /// has fired or was cancelled.
     ///
     /// [`Instant::NEVER`] puts it off until it is set again. Constant time; no queue operation if
-    /// the deadline is no earlier than before.
+    /// the deadline is not earlier than before.
     pub fn set(&mut self, key: TimerKey, deadline: Instant) -> bool {
         let order = self.draw().get();
         let Ok(queued) = self.slots.set(key, deadline, order) else { return false };
@@ -151,26 +159,26 @@ impl<T> Timers<T> {
         self.slots.deadline(key)
     }
 
-    /// What is handed back when the timer fires, to be changed; `None` if the key is stale.
+    /// The value of a timer, for changing it; `None` if the timer has fired or was cancelled.
     pub fn value_mut(&mut self, key: TimerKey) -> Option<&mut T> {
         self.slots.value_mut(key)
     }
 
     /// When to call [`expire`](Self::expire) next; `None` if no timer will ever be due.
     ///
-    /// It is never later than the earliest deadline. It may be earlier if the timer that had it was
-    /// cancelled or moved; then `expire` finds nothing, and afterwards this is later than the `now`
-    /// that it was called with. So to sleep until this, again and again, always gets on. Constant
-    /// time.
+    /// It is never later than the earliest deadline. It may be earlier, if a timer was cancelled or
+    /// moved: then `expire` returns `None`, and afterwards this is later than the `now` of that
+    /// call. So a loop that sleeps until this instant and calls `expire` always makes progress.
+    /// Constant time.
     pub fn next_deadline(&self) -> Option<Instant> {
         self.wheel.earliest()
     }
 
-    /// Takes out the first timer that is due at `now`: its deadline is not later. To be called
-    /// until it returns `None`.
+    /// Takes out the first timer that is due at `now`, that is, whose deadline is not later. Call
+    /// this until it returns `None`.
     ///
-    /// `now` may be earlier than that of the last call: then less is due, and nothing else follows.
-    /// How far it has moved does not matter for the cost.
+    /// `now` may be earlier than that of the last call: then less is due, with no other effect. The
+    /// cost does not depend on how far time has moved.
     pub fn expire(&mut self, now: Instant) -> Option<T> {
         let item = self.wheel.pop(now, |items| self.slots.refresh(items))?;
         let value = self.slots.fire(item);
@@ -183,13 +191,13 @@ impl<T> Timers<T> {
         self.slots.len()
     }
 
-    /// Whether there are none.
+    /// Whether there are no timers.
     pub fn is_empty(&self) -> bool {
         self.len() == 0
     }
 
-    /// Keeps `stale <= 2 * len + KEEP`, and memory in proportion. A sweep leaves nothing stale,
-    /// so it visits at most 1.5 times as many items as became stale since the last one.
+    /// Keeps `stale <= 2 * len + KEEP`, and memory in proportion. A sweep leaves nothing stale, so
+    /// it visits at most 1.5 times as many items as became stale since the last sweep.
     fn tidy(&mut self) {
         if self.is_empty() {
             self.wheel.clear();
@@ -212,7 +220,7 @@ impl<T> Default for Timers<T> {
     }
 }
 
-/// How many there are, and when the next one is due.
+/// Shows how many timers there are, and when the next one is due.
 impl<T> fmt::Debug for Timers<T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Timers")
@@ -222,8 +230,8 @@ impl<T> fmt::Debug for Timers<T> {
     }
 }
 
-/// Shrinks what is mostly empty: once that has happened, half of what is left must go before it
-/// happens again, so it costs each element that goes a constant.
+/// Shrinks a collection that is mostly empty. After that, half of the elements must be removed
+/// before it shrinks again, so the cost is constant for each removed element.
 fn give_back(len: usize, capacity: usize, shrink_to: impl FnOnce(usize)) {
     if capacity > KEEP && len < capacity / 4 {
         shrink_to(KEEP.max(2 * len));

@@ -1,4 +1,4 @@
-//! The property: whatever is done to them, timers behave like a sorted list.
+//! A property test: whatever is done to them, timers behave like a sorted list.
 
 use alloc::format;
 use alloc::string::String;
@@ -36,7 +36,7 @@ impl Model {
         Some(key)
     }
 
-    /// Distances of every magnitude, with many ties, and each way past the end.
+    /// A deadline at a distance of any magnitude, with many ties, up to and past `NEVER`.
     fn deadline(&self, scale: u8, amount: u16) -> Instant {
         let amount = u64::from(amount);
         at(match scale % 12 {
@@ -51,7 +51,7 @@ impl Model {
 
 type Op = (u8, u8, u16);
 
-/// Runs `ops` on timers and on the model; says where they first disagree.
+/// Runs `ops` on timers and on the model; returns where they first disagree.
 fn run(ops: &[Op]) -> Result<(), String> {
     let mut timers = Timers::new();
     let mut model = Model::default();
@@ -97,7 +97,7 @@ fn run(ops: &[Op]) -> Result<(), String> {
                 if scale % 16 != 1 {
                     model.now = now.as_nanos();
                 }
-                // Now and then some stay, though they are due.
+                // Sometimes leave timers that are due.
                 let most = if scale & 64 == 0 { 2 } else { usize::MAX };
                 for _ in 0..most {
                     let fired = timers.expire(now).map(|value| keys[value]);
@@ -122,7 +122,7 @@ fn run(ops: &[Op]) -> Result<(), String> {
         }
         let earliest = model.live.iter().map(|timer| timer.0).min().filter(|&d| d < Instant::NEVER);
         match (timers.next_deadline(), earliest) {
-            (None, Some(_)) => return wrong("a timer that nobody will wake up for"),
+            (None, Some(_)) => return wrong("a timer with no deadline to wake up for"),
             (Some(next), Some(earliest)) if next > earliest => return wrong("woken too late"),
             _ => {}
         }

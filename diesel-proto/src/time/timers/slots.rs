@@ -1,11 +1,11 @@
-//! Where timers are kept: numbered slots, taken again when free.
+//! The timers themselves: numbered slots, which are reused when free.
 //!
-//! A slot tells an item of the queue what has become of its timer, and a key whether it still
-//! names one. Items and keys are recognized by numbers that are given out once and never again, so slots
-//! can be dropped and made anew without remembering who was in them.
+//! A slot tells, for an item of the queue, what has become of its timer, and, for a key, whether
+//! its timer still exists. Items and keys are recognized by numbers that are used only once, so
+//! slots can be dropped and made anew without remembering what was in them.
 //!
 //! - `slots` ends with a timer: free slots at its end are dropped.
-//! - `free` lists each free slot once. It may also list slots that have been dropped since, but
+//! - `free` lists each free slot once. It may also list slots that have been dropped since, but it
 //!   is used up before a slot is made anew: so no number is in it twice.
 
 use alloc::vec::Vec;
@@ -17,20 +17,20 @@ use super::{Item, KEEP, TimerKey, give_back};
 /// An id, or an order, that is never drawn.
 const NONE: u64 = 0;
 
-/// A timer, and what the queue believes of it.
+/// A timer, and what the queue holds of it.
 struct TimerSlot<T> {
     deadline: Instant,
     /// Drawn from a counter when the deadline was last set: the order among equal deadlines.
     order: u64,
-    /// Order and deadline of the timer's item in the queue, which is found by them. A timer that
-    /// was moved to a later deadline is ahead of its item:
-    /// `(queued_deadline, queued_order) <= (deadline, order)`.
-    /// There is no item if `queued_deadline` is `NEVER`: so only a deadline of `NEVER` has none.
+    /// Order and deadline of the timer's item in the queue, by which the item is recognized. The
+    /// deadline of a timer that was moved may be later than that of its item: `(queued_deadline,
+    /// queued_order) <= (deadline, order)`. There is no item if `queued_deadline` is `NEVER`: so
+    /// only a deadline of `NEVER` has none.
     queued_order: u64,
-    /// Tells this timer from all others that had or will have its slot.
+    /// Distinguishes this timer from all others that had or will have its slot.
     id: u64,
     queued_deadline: Instant,
-    /// Nothing in a free slot; its `id` and `queued_order` are `NONE`.
+    /// `None` in a free slot; then `id` and `queued_order` are `NONE`.
     value: Option<T>,
 }
 
@@ -63,7 +63,7 @@ impl<T> TimerSlots<T> {
         self.live
     }
 
-    /// Keeps a timer, whose item is to be put into the queue unless it is never due.
+    /// Stores a timer. The caller puts its item into the queue, unless the timer is never due.
     pub(super) fn insert(&mut self, deadline: Instant, id: NonZeroU64, value: T) -> usize {
         self.live += 1;
         let id = id.get();
@@ -95,8 +95,8 @@ impl<T> TimerSlots<T> {
         (slot.id == key.id.get()).then_some(slot.value.as_mut()).flatten()
     }
 
-    /// Sets another deadline. Says what is to be put into the queue, or that there is no such
-    /// timer.
+    /// Sets another deadline. Returns the item to put into the queue, if any, or that there is no
+    /// such timer.
     pub(super) fn set(
         &mut self,
         key: TimerKey,
@@ -129,18 +129,18 @@ impl<T> TimerSlots<T> {
         value
     }
 
-    /// Takes out the timer that `item` stands for; the item has left the queue.
+    /// Takes out the timer of `item`, which has left the queue.
     pub(super) fn fire(&mut self, item: Item) -> Option<T> {
         let value = self.slots.get_mut(item.slot)?.take()?;
         self.freed(item.slot);
         Some(value)
     }
 
-    /// Replaces items that have left the queue by what is to be put there instead, and returns how
-    /// many that are.
+    /// Replaces items that have left the queue by those to put there instead, and returns how many
+    /// there are.
     ///
-    /// Slots are all over the memory, and which items are stale no processor can predict: to branch
-    /// on each slot would be to wait for each. The loop does not branch, so the loads overlap.
+    /// Slots are scattered over memory, and a processor cannot predict which items are stale: a
+    /// branch on each slot would wait for its load. The loop does not branch, so the loads overlap.
     pub(super) fn refresh(&mut self, items: &mut [Item]) -> usize {
         let (mut known, mut moved) = (0, false);
         for index in 0..items.len() {
@@ -158,7 +158,7 @@ impl<T> TimerSlots<T> {
         if moved { self.catch_up(&mut items[..known]) } else { known }
     }
 
-    /// The same for items that are known: their timers may have moved to later deadlines.
+    /// Does the same for items that are not stale: their timers may have moved to later deadlines.
     fn catch_up(&mut self, items: &mut [Item]) -> usize {
         let mut kept = 0;
         for index in 0..items.len() {
@@ -174,7 +174,7 @@ impl<T> TimerSlots<T> {
         kept
     }
 
-    /// Drops free slots at the end, or remembers that this one, elsewhere, is free.
+    /// Notes that a slot is free, or drops the free slots at the end if it is one of them.
     fn freed(&mut self, index: usize) {
         self.live -= 1;
         if index + 1 < self.slots.len() {
@@ -186,20 +186,21 @@ impl<T> TimerSlots<T> {
         }
         let len = self.slots.len();
         give_back(len, self.slots.capacity(), |to| self.slots.shrink_to(to));
-        // More than half are slots that were dropped: what one pass costs, they have paid for.
+        // More than half of the listed slots were dropped: their number pays for the cost of one
+        // pass.
         if self.free.len() > 2 * len + KEEP {
             self.free.retain(|&index| index < len);
             give_back(self.free.len(), self.free.capacity(), |to| self.free.shrink_to(to));
         }
     }
 
-    /// How many numbers of free slots are listed, dropped ones included.
+    /// How many free slots are listed, dropped ones included.
     #[cfg(test)]
     pub(super) fn listed(&self) -> usize {
         self.free.len()
     }
 
-    /// How much room for slots and for numbers of free ones is allocated.
+    /// The allocated capacity for slots, and for the list of free ones.
     #[cfg(test)]
     pub(super) fn held(&self) -> (usize, usize) {
         (self.slots.capacity(), self.free.capacity())

@@ -13,7 +13,7 @@ fn at(nanos: u64) -> Instant {
     Instant::from_nanos(nanos)
 }
 
-/// Whatever is due, each a call of its own.
+/// Takes out everything that is due, one call for each.
 fn expired<T>(timers: &mut Timers<T>, now: Instant) -> Vec<T> {
     core::iter::from_fn(|| timers.expire(now)).collect()
 }

@@ -15,17 +15,17 @@
 //!   2|18|03 differs in the middle one:  level 1, bucket 18        x
 //! ```
 //!
-//! Hence everything in `due` is earlier than everything in the wheel, a lower level is earlier
-//! than a higher one, a lower bucket earlier than a higher one of its level; and each bucket
-//! knows its earliest deadline. What comes next is found without searching.
+//! Hence everything in `due` is earlier than everything in the wheel, a lower level is earlier than
+//! a higher one, a lower bucket earlier than a higher one of its level; and each bucket knows its
+//! earliest deadline. The next item is found without searching.
 //!
-//! When the earliest deadline of the first bucket is reached, `t` becomes its tick and the
-//! bucket's items are filed anew: each goes to a lower level or to `due`. Buckets that nothing is
-//! in are never visited, so a jump over years costs no more than the items that it passes.
+//! When the earliest deadline of the first bucket is reached, `t` becomes its tick and the bucket's
+//! items are filed anew: each goes to a lower level or to `due`. Empty buckets are never visited,
+//! so a jump over years costs no more than the items that it passes.
 //!
-//! The wheel knows nothing of the timers that stand behind its items: whoever calls passes
-//! `refresh`, which replaces items by what has become of them, and returns how many are left. None
-//! may have become earlier than it was.
+//! The wheel must never know the timers behind its items: the caller passes `refresh`, which
+//! replaces items by what has become of them, and returns how many are left. None may have become
+//! earlier than it was.
 
 use alloc::boxed::Box;
 use alloc::collections::BinaryHeap;
@@ -46,19 +46,19 @@ const LEVELS: usize = 8;
 
 struct Bucket {
     bag: Bag,
-    /// The earliest deadline among the items of `bag`; meaningless when there are none.
+    /// The earliest deadline among the items of `bag`; meaningless if the bag is empty.
     earliest: Instant,
 }
 
 type Level = [Bucket; BUCKETS];
 
 pub(super) struct Wheel {
-    /// The wheel's own tick. It passes no item that is still in the wheel.
+    /// The wheel's tick `t`. It never passes an item that is still in the wheel.
     tick: u64,
     due: BinaryHeap<Reverse<Item>>,
-    /// Bit `b` of `occupied[l]`: there are items in bucket `b` of level `l`.
+    /// Bit `b` of `occupied[l]` is set if there are items in bucket `b` of level `l`.
     occupied: [u64; LEVELS],
-    /// Taken when an item first needs it: 1.5 KiB each, and rarely more than four.
+    /// Allocated when an item first needs the level: 1.5 KiB each, and rarely more than four.
     levels: [Option<Box<Level>>; LEVELS],
     chunks: Chunks,
     /// How many items were filed.
@@ -79,7 +79,7 @@ impl Wheel {
         }
     }
 
-    /// Files an item. Its deadline may be past.
+    /// Files an item. Its deadline may be in the past.
     pub(super) fn push(&mut self, item: Item) {
         #[cfg(test)]
         {
@@ -109,7 +109,7 @@ impl Wheel {
         }
     }
 
-    /// Takes out the first item that is due at `now` and still is what it was.
+    /// Takes out the first item that is due at `now` and not stale.
     pub(super) fn pop(
         &mut self,
         now: Instant,
@@ -136,19 +136,19 @@ impl Wheel {
         }
     }
 
-    /// Files the first bucket anew if anything in it may be due in tick `now`. To be called only
-    /// when `due` is empty.
+    /// Files the first bucket anew if anything in it may be due in tick `now`. Call this only when
+    /// `due` is empty.
     fn turn(&mut self, now: u64, refresh: &mut impl FnMut(&mut [Item]) -> usize) -> bool {
         let Some((level, bucket, earliest)) = self.first() else {
-            // Nothing is queued that a step back could harm: time that went backwards for good is
-            // no burden from here on.
+            // Nothing is queued that a step back could harm: so if time went backwards for good,
+            // the tick follows it, and costs nothing from here on.
             self.tick = now;
             return false;
         };
         let earliest = tick_of(earliest);
         if earliest > now {
-            // The tick follows the clock, so that what is filed next goes to a low level, but
-            // stays outside the bucket: within it, its items would be on too high a level.
+            // The tick follows the clock, so that the next items are filed on a low level, but
+            // stays before the bucket: within it, its items would be on too high a level.
             let shift = level as u32 * DIGIT;
             let start = (earliest >> shift) << shift;
             self.tick = self.tick.max(now.min(start - 1));
@@ -159,7 +159,7 @@ impl Wheel {
         true
     }
 
-    /// Empties a bucket and files what is left of its items.
+    /// Empties a bucket and files those of its items that are not stale.
     fn refile(
         &mut self,
         level: usize,
@@ -177,7 +177,7 @@ impl Wheel {
         }
     }
 
-    /// Files everything anew: afterwards no item is left that `refresh` does not know.
+    /// Files everything anew: afterwards no stale item is left.
     pub(super) fn sweep(&mut self, mut refresh: impl FnMut(&mut [Item]) -> usize) {
         let mut due = mem::take(&mut self.due).into_vec();
         due.retain_mut(|Reverse(item)| {
@@ -199,7 +199,7 @@ impl Wheel {
         }
     }
 
-    /// Drops all items, and the memory that they took but for a little.
+    /// Drops all items, and frees most of their memory.
     pub(super) fn clear(&mut self) {
         self.due.clear();
         give_back(0, self.due.capacity(), |to| self.due.shrink_to(to));
@@ -242,7 +242,7 @@ impl Wheel {
         (self.chunks.held(), self.due.capacity())
     }
 
-    /// How often the allocator was asked for a chunk, and how often it was given one back.
+    /// How many chunks were allocated, and how many were freed.
     #[cfg(test)]
     pub(super) fn allocator_calls(&self) -> (usize, usize) {
         self.chunks.allocator_calls()
@@ -253,7 +253,7 @@ fn tick_of(instant: Instant) -> u64 {
     instant.as_nanos() >> TICK
 }
 
-/// Level and bucket of `tick`, seen from `from`; `tick > from`.
+/// Level and bucket of `tick` if the wheel's tick is `from`; requires `tick > from`.
 fn place(from: u64, tick: u64) -> (usize, usize) {
     let level = (from ^ tick).ilog2() / DIGIT;
     let bucket = tick >> (level * DIGIT) & (BUCKETS as u64 - 1);
@@ -264,7 +264,7 @@ fn empty_level() -> Box<Level> {
     Box::new([const { Bucket { bag: Bag::EMPTY, earliest: Instant::NEVER } }; BUCKETS])
 }
 
-/// The numbers of the bits that are set, from the highest down.
+/// The positions of the bits that are set, highest first.
 fn bits(mut set: u64) -> impl Iterator<Item = usize> {
     core::iter::from_fn(move || {
         let bit = set.checked_ilog2()?;
