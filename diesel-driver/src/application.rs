@@ -19,7 +19,7 @@ use diesel_proto::Error;
 use crate::driver::Driver;
 use crate::listen::{self, ListenOptions};
 
-/// Services and loops, and one thread that runs them all.
+/// Services and loops, all run by one thread.
 ///
 /// ```no_run
 /// use std::time::Duration;
@@ -44,14 +44,14 @@ pub struct Application {
     grace: std::time::Duration,
     signals: bool,
     prints: bool,
-    /// Why the hub could not be given a seed, if it could not.
+    /// The error of the system's random generator, if it gave no seed for the hub.
     unseeded: Option<io::Error>,
 }
 
-/// Rouses the driver, from any thread.
+/// Wakes the driver, from any thread.
 #[derive(Debug, Default)]
 struct Doorbell {
-    /// There from the moment on when there is something to rouse.
+    /// Set as soon as there is a driver to wake.
     poller: OnceLock<Arc<Poller>>,
     halt: AtomicBool,
 }
@@ -62,11 +62,12 @@ impl Wake for Doorbell {
     }
 
     fn wake_by_ref(self: &Arc<Self>) {
-        // Pairs with the one in `run`: either the poller is seen here, or what was set before is
-        // seen there.
+        // Pairs with the fence in `run`: either this thread sees the poller, or `run` sees what was
+        // set before this call.
         fence(Ordering::SeqCst);
         if let Some(poller) = self.poller.get() {
-            // It fails only if the process is out of kernel memory; the next event comes anyway.
+            // This fails only if the system is out of memory; the next event wakes the driver
+            // anyway.
             let _ = poller.notify();
         }
     }
@@ -84,12 +85,12 @@ impl Application {
         Application::with_config(Config::default())
     }
 
-    /// An application with limits and budgets of its own.
+    /// An application with the given limits and budgets.
     pub fn with_config(config: Config) -> Self {
         let doorbell = Arc::new(Doorbell::default());
         let grace = config.grace;
         let mut hub = Hub::with_alarm(config, Waker::from(Arc::clone(&doorbell)));
-        // A panic ends its fiber. The panic hook has printed it already; the hub counts it.
+        // A panic ends its fiber only. The panic hook has printed it already; the hub counts it.
         hub.set_poll_hook(Box::new(|_task, run| outlive(run)));
         let unseeded = system_seed().map(|seed| hub.seed(seed)).err();
         Application { hub, driver: None, doorbell, grace, signals: true, prints: true, unseeded }
@@ -99,7 +100,7 @@ impl Application {
     ///
     /// # Errors
     ///
-    /// If that address cannot be listened on: the error names it, and no service is added.
+    /// If the address cannot be listened on. The error names it, and no service is added.
     pub fn add_service<Kind>(
         &mut self,
         service: impl IntoService<Kind>,
@@ -123,12 +124,12 @@ impl Application {
         self.adopt(service, listener, options)
     }
 
-    /// Adds a service on a socket that listens already: one that was inherited, say. Of the
-    /// options, those that concern accepted connections hold.
+    /// Adds a service on a socket that listens already, for example an inherited one. Only those
+    /// options apply that concern accepted connections.
     ///
     /// # Errors
     ///
-    /// If it cannot be watched.
+    /// If the poller cannot watch the socket.
     pub fn adopt<Kind>(
         &mut self,
         service: impl IntoService<Kind>,
@@ -145,7 +146,7 @@ impl Application {
     ///
     /// # Errors
     ///
-    /// If there are more loops than [`Config::max_fibers`] allows.
+    /// If there are [`Config::max_fibers`] fibers already.
     pub fn add_loop<F, Kind>(&mut self, body: F) -> io::Result<FiberId>
     where
         F: LoopBody<Kind> + 'static,
@@ -153,17 +154,17 @@ impl Application {
         self.hub.add_loop(body).map_err(|limit| io::Error::other(limit.to_string()))
     }
 
-    /// A new event. See [`Ctx::event`].
+    /// Makes an event. See [`Ctx::event`].
     pub fn event<T: Clone + 'static>(&self) -> Event<T> {
         self.hub.event()
     }
 
-    /// What belongs to no connection, for use by fibers of this application.
+    /// A context for fibers of this application, for what belongs to no connection.
     pub fn ctx(&self) -> Ctx {
         self.hub.ctx()
     }
 
-    /// Where a service listens: the port, if it was given as 0.
+    /// The address on which a service listens, with the actual port if it was given as 0.
     ///
     /// # Errors
     ///
@@ -175,40 +176,54 @@ impl Application {
         }
     }
 
-    /// What was counted so far.
+    /// The current values of the counters.
     pub fn counters(&self) -> Counters {
         self.hub.counters()
     }
 
-    /// Whether SIGINT and SIGTERM end [`run`](Self::run) in order (a second one at once). They do
-    /// by default. Before and after they do what they did before the process's first `run`: end the
-    /// process, nothing if they were ignored, or what the program's handlers do. Handlers for them
-    /// are best installed before that: with one that is installed later, the process still ends.
+    /// Whether SIGINT and SIGTERM begin a graceful shutdown while [`run`](Self::run) runs (a second
+    /// signal ends it at once). On by default.
+    ///
+    /// Before and after `run`, the signals act as before the process's first `run`: they end the
+    /// process, do nothing if they were ignored, or call the program's handlers. Install such
+    /// handlers before the first `run`: with a handler that is installed later, the process still
+    /// ends.
     pub fn handle_signals(&mut self, handle: bool) {
         self.signals = handle;
     }
 
-    /// Whether warnings and errors are printed to standard error while the program has set no logger
-    /// of `log`. They are by default. What the lines say, and at which level, is in the
-    /// [crate's documentation](crate#where-errors-go).
+    /// Whether warnings and errors are printed to standard error while the program has set no
+    /// logger of `log`. On by default. The [crate's documentation](crate#where-errors-go) lists the
+    /// lines and their levels.
     pub fn print_errors(&mut self, print: bool) {
         self.prints = print;
     }
 
-    /// Ends [`run`](Self::run) from elsewhere.
+    /// A handle that ends [`run`](Self::run) from any thread, by a graceful shutdown.
     pub fn halt_handle(&self) -> HaltHandle {
         HaltHandle { doorbell: Arc::clone(&self.doorbell) }
     }
 
     /// Runs until halted: by [`Ctx::halt`], a [`HaltHandle`], or a signal.
     ///
-    /// Halting accepts no more, wakes every token that waits with [`Error::Shutdown`], sends what
-    /// is queued, and ends no later than [`Config::grace`] after.
+    /// # Graceful shutdown
+    ///
+    /// After that, no connection is accepted, every waiting token fails with [`Error::Shutdown`],
+    /// and what is queued is sent. This ends at most [`Config::grace`] after it began; what is left
+    /// then is aborted.
+    ///
+    /// # File descriptor limit
+    ///
+    /// When the process is at its file descriptor limit (or the system is out of memory), accepting
+    /// pauses until one of the application's connections closes, or for 100 ms. The pause is logged
+    /// as a warning. An attempt of a fiber to connect fails then with [`Error::Connect`], unless
+    /// [`Config::shed`] lets an idle connection make room. Set [`Config::max_connections`] below the
+    /// limit of the process.
     ///
     /// # Errors
     ///
-    /// Only what the system does to the poller, or to a listening socket, and if it had no random
-    /// bytes for the [seed](Hub::seed) of the hub: connections do not fail an application.
+    /// If the poller or a listening socket fails for good, or if the system has no random bytes for
+    /// the [seed](Hub::seed) of the hub. A connection that fails does not end the application.
     pub fn run(mut self) -> io::Result<()> {
         if let Some(error) = self.unseeded.take() {
             return Err(error);
@@ -232,8 +247,8 @@ impl Application {
     }
 }
 
-/// Random bytes of the system: of the generator that it has for keys. Waits for it to be ready, once
-/// after the system has started.
+/// Random bytes of the system's cryptographic generator. Blocks until that is ready, which takes
+/// time only shortly after the system has started.
 fn system_seed() -> io::Result<[u8; 32]> {
     let mut seed = [0; 32];
     let mut filled = 0;
@@ -247,7 +262,7 @@ fn system_seed() -> io::Result<[u8; 32]> {
     Ok(seed)
 }
 
-/// Runs what may panic, and drops what the panic carried, which may panic as well.
+/// Calls `run`, which may panic, and drops the payload of the panic, which may panic as well.
 fn outlive(run: &mut dyn FnMut()) {
     if let Err(payload) = catch_unwind(AssertUnwindSafe(run))
         && let Err(another) = catch_unwind(AssertUnwindSafe(|| drop(payload)))
@@ -256,14 +271,14 @@ fn outlive(run: &mut dyn FnMut()) {
     }
 }
 
-/// Halts an application, from any thread. A cheap clone.
+/// Halts an application, from any thread. Cheap to clone.
 #[derive(Clone, Debug)]
 pub struct HaltHandle {
     doorbell: Arc<Doorbell>,
 }
 
 impl HaltHandle {
-    /// Begins to halt it in order. Once is enough.
+    /// Begins a graceful shutdown. Further calls have no effect.
     pub fn halt(&self) {
         self.doorbell.halt.store(true, Ordering::Relaxed);
         self.doorbell.wake_by_ref();

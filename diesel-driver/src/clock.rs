@@ -1,5 +1,4 @@
-//! Both clocks: the monotonic one as the hub counts it, in nanoseconds since the driver began, and
-//! the one on the wall.
+//! The two clocks: the monotonic one, as nanoseconds since the driver began, and the wall clock.
 
 use std::time::{Duration, Instant as SystemInstant, SystemTime, UNIX_EPOCH};
 
@@ -19,12 +18,12 @@ impl Clock {
         Instant::ORIGIN + self.origin.elapsed()
     }
 
-    /// Seconds since 1970. Zero if the clock on the wall is set to before that.
+    /// Seconds since 1970. Zero if the wall clock is set to an earlier time.
     pub(crate) fn unix_seconds() -> u64 {
         SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs())
     }
 
-    /// How long to wait for `at`: rounded up by nobody, so never longer than asked.
+    /// How long to wait for `at`, in full nanoseconds: it is not rounded up.
     pub(crate) fn until(self, at: Instant) -> Duration {
         at - self.now()
     }

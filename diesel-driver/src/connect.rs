@@ -1,4 +1,4 @@
-//! Making connections without waiting for them.
+//! Makes connections without blocking.
 
 use std::io;
 use std::net::SocketAddr;
@@ -10,15 +10,14 @@ use socket2::{Domain, Protocol, Socket, Type};
 
 use crate::fault::{self, Call};
 
-/// Begins to connect. Whether it worked shows when the socket is writable: see
-/// [`outcome`].
+/// Begins to connect. The result is known when the socket is writable: see [`outcome`].
 pub(crate) fn begin(address: SocketAddr) -> Result<Socket, ConnectErrorKind> {
     let begin = || {
         let domain = Domain::for_address(address);
         let make = || Socket::new(domain, Type::STREAM, Some(Protocol::TCP));
         let socket = fault::call(Call::Socket, make)?;
         fault::call(Call::Nonblocking, || socket.set_nonblocking(true))?;
-        // What this changes is speed: not worth the connection.
+        // The option affects only speed, so a failure is ignored.
         let _ = fault::call(Call::Tune, || socket.set_tcp_nodelay(true));
         match fault::call(Call::Connect, || socket.connect(&address.into())) {
             Err(error) if !is_under_way(&error) => Err(error),
@@ -28,8 +27,8 @@ pub(crate) fn begin(address: SocketAddr) -> Result<Socket, ConnectErrorKind> {
     begin().map_err(|error| kind_of(&error))
 }
 
-/// What became of the attempt that [`begin`] began. That the poller reports the socket says only
-/// that it is worth looking: it is connected once it has a peer.
+/// The result of the attempt that [`begin`] started. An event of the poller does not prove that the
+/// socket is connected: it is once it has a peer.
 pub(crate) fn outcome(socket: &Socket) -> ConnectOutcome {
     if let Ok(Some(error)) | Err(error) = fault::call(Call::Outcome, || socket.take_error()) {
         return ConnectOutcome::Failed(kind_of(&error));
@@ -37,7 +36,8 @@ pub(crate) fn outcome(socket: &Socket) -> ConnectOutcome {
     match socket.peer_addr() {
         Ok(peer) => match socket.local_addr() {
             Ok(local) if local.as_socket() == peer.as_socket() => {
-                // Closed in order it would keep the port, which is somebody else's, for a minute.
+                // An ordinary close would block the port, which belongs to another program, for
+                // a minute.
                 let _ = socket.set_linger(Some(Duration::ZERO));
                 ConnectOutcome::Failed(ConnectErrorKind::SelfConnect)
             }
@@ -48,7 +48,7 @@ pub(crate) fn outcome(socket: &Socket) -> ConnectOutcome {
     }
 }
 
-/// An attempt that a signal interrupts goes on nevertheless.
+/// An attempt that a signal interrupts continues in the background.
 fn is_under_way(error: &io::Error) -> bool {
     matches!(error.raw_os_error(), Some(libc::EINPROGRESS | libc::EINTR))
 }
@@ -72,8 +72,8 @@ pub(crate) fn kind_of(error: &io::Error) -> ConnectErrorKind {
     }
 }
 
-/// Whether the system has no descriptor, no memory, or (for the poller) no further place. std has no
-/// stable kind for most of these.
+/// Whether the process is at its file descriptor limit, or the system has no descriptor, no memory,
+/// or (for the poller) no watch left. std has no stable kind for most of these.
 pub(crate) fn is_exhausted(error: &io::Error) -> bool {
     let exhausted = [libc::EMFILE, libc::ENFILE, libc::ENOBUFS, libc::ENOMEM, libc::ENOSPC];
     error.raw_os_error().is_some_and(|errno| exhausted.contains(&errno))
@@ -102,8 +102,8 @@ mod tests {
 
     #[test]
     fn a_socket_that_is_its_own_peer_is_refused() {
-        // What happens by chance to whoever connects to a free port of the same machine: the system
-        // takes that very port for the socket.
+        // A connect to a free port of the same machine may connect to itself, if the system happens
+        // to choose that port for the socket.
         for address in ["127.0.0.1:0", "[::1]:0"] {
             let address: SocketAddr = address.parse().unwrap();
             let socket = Socket::new(Domain::for_address(address), Type::STREAM, None).unwrap();
@@ -128,7 +128,7 @@ mod tests {
         let bound = Socket::new(Domain::IPV4, Type::STREAM, None).unwrap();
         bound.bind(&SocketAddr::from(([127, 0, 0, 1], 0)).into()).unwrap();
         let address = bound.local_addr().unwrap().as_socket().unwrap();
-        // Some systems say so at once, others when the socket is looked at.
+        // Some systems report the error at once, others when the result is requested.
         let kind = match begin(address) {
             Ok(socket) => outcome(&socket),
             Err(kind) => ConnectOutcome::Failed(kind),

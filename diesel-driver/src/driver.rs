@@ -1,8 +1,8 @@
-//! The loop: wait, tell which sockets are ready, and run the hub.
+//! The event loop: wait for events, pass them to the hub, run the hub, carry out its actions.
 //!
-//! After every few events the hub runs and its actions are obeyed, before the next are looked at: so
-//! the answer to what was read goes out while it is still in the cache, one scratch buffer serves
-//! every connection, and what is read is held in few blocks, however many connections are ready.
+//! The hub runs after every few events, and its actions are carried out before the next events: so
+//! an answer is sent while the request is still in the cache, one scratch buffer serves every
+//! connection, and few blocks hold what was read, however many connections are ready.
 
 use std::io;
 use std::net::SocketAddr;
@@ -23,12 +23,12 @@ use crate::signals::Signals;
 use crate::socket::SocketStream;
 use crate::sockets::Sockets;
 
-/// Events that the hub is told before it runs. One at a time, reading, running and writing drive
-/// each other's code out of the cache; with many, the data go. (Measured: 8 is 5 to 9 per cent
-/// faster than 1, and than 64, over 64 and 1000 connections.)
+/// The number of events that are passed to the hub before it runs. With 1, the code of reading,
+/// running and writing evicts each other from the cache; with many, the data are evicted.
+/// (Measured: 8 is 5 to 9 per cent faster than 1, and than 64, over 64 and 1000 connections.)
 const EVENTS_PER_TURN: usize = 8;
 
-/// How long the hub counts the time of day by itself: the clock on the wall may be set meanwhile.
+/// How often the hub gets the time of day anew: the wall clock may be set meanwhile.
 const TIME_OF_DAY: Duration = Duration::from_secs(5);
 
 pub(crate) struct Driver {
@@ -37,7 +37,7 @@ pub(crate) struct Driver {
     streams: Streams<SocketStream>,
 }
 
-/// Whether to go on.
+/// Whether the loop continues.
 #[derive(PartialEq, Eq)]
 enum AfterWait {
     GoOn,
@@ -86,7 +86,7 @@ impl Driver {
         let now = self.clock.now();
         let mut told_time = now;
         hub.time_of_day(now, Clock::unix_seconds());
-        // One that came before there was anything to wake.
+        // A request to halt that came before there was a poller to wake.
         if halt.swap(false, Ordering::Relaxed) {
             hub.drain(now, now + grace);
         }
@@ -110,7 +110,8 @@ impl Driver {
                 if PollKey::source(event.key) == Source::Signals {
                     let came = signals.as_mut().map_or(0, Signals::take);
                     if came > 1 || (came == 1 && halting) {
-                        let words = format_args!("second signal: stopping at once");
+                        let words =
+                            format_args!("second signal: stopping at once, connections are reset");
                         self.sockets.journal.own(Level::Warn, "signal", words);
                         self.streams.iter().for_each(|(_, stream)| stream.reset_on_close());
                         return Ok(());
@@ -146,8 +147,8 @@ impl Driver {
         due.into_iter().flatten().min().map(|at| self.clock.until(at))
     }
 
-    /// Runs the hub and obeys, until there is nothing to do, or others have to have their turn; then
-    /// the hub is to be woken at once.
+    /// Runs the hub and carries out its actions, until there is nothing to do or the budget of one
+    /// turn is used up; in that case the hub's next wake-up is due at once.
     fn turn(&mut self, hub: &mut Hub, now: Instant) -> io::Result<AfterWait> {
         self.streams.turn(hub, &mut self.sockets, now);
         self.sockets.check()?;
@@ -159,7 +160,7 @@ impl Driver {
             Source::Conn(key) => {
                 let Some((conn, stream)) = self.streams.at(key.index()) else { return };
                 if stream.key() != key {
-                    // Reported before its connection was closed, whose place this one has.
+                    // An outdated event of a closed connection, whose index this one reuses.
                     return;
                 }
                 let (readable, writable) = (event.readable, event.writable);

@@ -1,10 +1,11 @@
-//! Where system calls go through, so that tests can have them fail.
+//! System calls go through [`call`], so that tests can make them fail.
 //!
-//! Outside of tests this is nothing: [`call`] is the call.
+//! Outside of tests, [`call`] is only the call itself.
 
 use std::io;
 
-/// The system calls on listening sockets and connections, told apart as far as their failures are.
+/// The system calls on listening sockets and connections, as far as their failures are
+/// distinguished.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Call {
     Accept,
@@ -16,9 +17,9 @@ pub(crate) enum Call {
     Nonblocking,
     /// Sets an option that changes only speed.
     Tune,
-    /// Asks what became of a connect.
+    /// Requests the result of a connect.
     Outcome,
-    /// The poller is to watch a source: for the first time, for something else, no more.
+    /// Has the poller watch a source: for the first time, for other events, or no more.
     Watch,
     Rewatch,
     Unwatch,
@@ -53,12 +54,12 @@ mod planned {
         times: usize,
     }
 
-    /// The next `times` of these calls that this thread makes fail like this.
+    /// Makes the next `times` of these calls on this thread fail with `errno`.
     pub(crate) fn plan(call: Call, errno: i32, times: usize) {
         PLAN.with_borrow_mut(|plan| plan.push(PlannedFault { call, errno, times }));
     }
 
-    /// Whether some are still to fail.
+    /// Whether planned failures of this call are left.
     pub(crate) fn is_planned(call: Call) -> bool {
         PLAN.with_borrow(|plan| plan.iter().any(|fault| fault.call == call))
     }
@@ -75,7 +76,7 @@ mod planned {
         });
         let Some(errno) = errno else { return make() };
         if (which, errno) == (Call::Connect, libc::EINTR) {
-            // What was interrupted goes on nevertheless.
+            // An interrupted connect continues in the background.
             let _ = make();
         }
         Err(io::Error::from_raw_os_error(errno))

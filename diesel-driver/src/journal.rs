@@ -1,12 +1,12 @@
-//! What the hub and the driver have to tell a person, put into the log; without a logger, warnings and
-//! errors go to standard error.
+//! Logs the notices of the hub and of the driver; without a logger, warnings and errors go to
+//! standard error.
 //!
-//! - One target for each service, so that each can be turned up or down by its name; `diesel` for
-//!   what belongs to none.
-//! - Levels go by blame. What peers did is `info` or `debug`, a limit of ours that is reached, or a
-//!   system call that failed, is `warn`, and what failed here is `error`.
-//! - What repeats is told once a second, with its count: peers must not be able to fill a disk.
-//!   Accesses are told each.
+//! - Each service has its target, so that its level can be set by its name. The target `diesel` is
+//!   for everything else.
+//! - The level follows from the blame. What a peer did is `info` or `debug`; a limit that is
+//!   reached, or a system call that failed, is `warn`; a failure of user code is `error`.
+//! - A line that repeats is logged once a second, with its count: peers must not be able to fill a
+//!   disk. Access lines are all logged.
 
 mod output;
 mod repeats;
@@ -20,12 +20,12 @@ use self::output::LogOutput;
 use self::repeats::{LogLine, LogText, Repeats};
 use crate::clock::Clock;
 
-/// The target of what belongs to no service.
+/// The target of lines that belong to no service.
 const OWN: &str = "diesel";
 
 pub(crate) struct Journal {
     clock: Clock,
-    /// The clock, read since the last run of the hub: one reading for all that it handed out.
+    /// The time, if it was read since the last run of the hub: one reading serves all its notices.
     now: Option<Instant>,
     repeats: Repeats,
     output: LogOutput,
@@ -37,17 +37,17 @@ impl Journal {
         Journal { clock, now: None, repeats: Repeats::default(), output }
     }
 
-    /// Whether to print what is at least a warning if there is no logger.
+    /// Sets whether warnings and errors are printed if there is no logger.
     pub(crate) fn print(&mut self, print: bool) {
         self.output.prints = print;
     }
 
-    /// The hub ran: time passed meanwhile.
+    /// The hub ran, so time has passed: the next notice reads the clock again.
     pub(crate) fn hub_ran(&mut self) {
         self.now = None;
     }
 
-    /// Tells what the hub has to tell.
+    /// Logs a notice of the hub.
     pub(crate) fn tell(&mut self, hub: &Hub, service: Option<ServiceId>, notice: Notice) {
         let target = service.and_then(|service| hub.service_name(service)).unwrap_or(OWN);
         let level = level_of(&notice);
@@ -68,7 +68,7 @@ impl Journal {
         }
     }
 
-    /// Tells what the driver has to tell itself: of this kind, in these words.
+    /// Logs a line of the driver itself. Lines of the same `kind` count as repeats.
     pub(crate) fn own(&mut self, level: Level, kind: &'static str, words: fmt::Arguments<'_>) {
         if self.output.wants(OWN, level) {
             let what = LogText::Own(kind, words.to_string());
@@ -77,12 +77,12 @@ impl Journal {
         }
     }
 
-    /// When [`catch_up`](Self::catch_up) has something to do, if it will.
+    /// When [`catch_up`](Self::catch_up) must be called next, if repeats were counted.
     pub(crate) fn due(&self) -> Option<Instant> {
         self.repeats.due()
     }
 
-    /// Tells of what was repeated for a second.
+    /// Logs the lines that repeated for a second, with their counts.
     pub(crate) fn catch_up(&mut self, now: Instant) {
         if self.due().is_some_and(|due| due <= now) {
             self.repeats.catch_up(now, &mut put_in(&self.output));
@@ -94,7 +94,7 @@ impl Journal {
     }
 }
 
-/// However the driver ends, nothing is left untold.
+/// However the driver ends, the counted repeats are logged.
 impl Drop for Journal {
     fn drop(&mut self) {
         self.repeats.end(self.clock.now(), &mut put_in(&self.output));
@@ -109,7 +109,7 @@ fn level_of(notice: &Notice) -> Level {
     match notice {
         Notice::Panicked { .. } | Notice::Failed { .. } | Notice::OtherHub(_) => Level::Error,
         Notice::LimitReached(_) | Notice::Refused(_) | Notice::Unseeded => Level::Warn,
-        // What peers did, and machines' own words.
+        // What peers did, and the texts of machines.
         _ => Level::Info,
     }
 }

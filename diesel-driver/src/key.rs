@@ -1,13 +1,13 @@
-//! What the poller calls a source: a number that it gives back with each of the source's events.
+//! The key of a source in the poller: a number that the poller returns with each of its events.
 //!
 //! ```text
 //!   [ generation | index ]     index: the place in a table, used again
 //!                              generation: a new one for each connection; zero for what stays
 //! ```
 //!
-//! Events are reported in batches, and a connection may close and leave its index to another one
-//! between two events of a batch. The generation tells them apart: what comes late for the former
-//! finds nothing.
+//! Events are reported in batches. Between two events of a batch, a connection may close and
+//! another one may reuse its index. The generation distinguishes them: a late event of the former
+//! is ignored.
 
 /// A connection, a listening socket, or the pipe of the signals.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -17,15 +17,15 @@ pub(crate) enum Source {
     Signals,
 }
 
-/// The name of a source. Unique among the sources that are watched, and among those of one batch.
+/// The key of a source. Unique among the watched sources, and among those of one batch of events.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct PollKey(usize);
 
-/// Half of the bits on 64-bit targets. Elsewhere a table of a million connections has to do, and a
-/// generation comes again after 4,095 others: still more than there are events in a batch.
+/// Half of the bits on 64-bit targets. Elsewhere there is room for a million connections, and a
+/// generation repeats after 4,095 others: still more than there are events in a batch.
 const INDEX_BITS: u32 = if usize::BITS >= 64 { 32 } else { 20 };
 const MAX_INDEX: usize = (1 << INDEX_BITS) - 1;
-/// The index of the signals; and with the last generation, the number that `polling` reserves.
+/// The index of the signals. With the last generation it is the number that `polling` reserves.
 const SIGNALS: usize = MAX_INDEX;
 
 impl PollKey {
@@ -33,7 +33,7 @@ impl PollKey {
         PollKey(SIGNALS)
     }
 
-    /// The listening socket at this index, if it can be named.
+    /// The key of the listening socket at this index, if the index fits.
     pub(crate) fn of_listener(index: usize) -> Option<PollKey> {
         (index < SIGNALS).then_some(PollKey(index))
     }
@@ -46,7 +46,7 @@ impl PollKey {
         self.0 & MAX_INDEX
     }
 
-    /// What an event with this number is for.
+    /// The source of an event with this number.
     pub(crate) fn source(number: usize) -> Source {
         match (number >> INDEX_BITS, number & MAX_INDEX) {
             (0, SIGNALS) => Source::Signals,
@@ -63,7 +63,7 @@ pub(crate) struct Generations {
 }
 
 impl Generations {
-    /// A name for a connection at this index that none had before it, if the index can be named.
+    /// A key with a new generation for a connection at this index, if the index fits.
     pub(crate) fn next_key(&mut self, index: usize) -> Option<PollKey> {
         if index >= SIGNALS {
             return None;
@@ -108,7 +108,7 @@ mod tests {
     fn what_cannot_be_named_is_not() {
         assert_eq!(Generations::default().next_key(MAX_INDEX), None);
         assert_eq!(PollKey::of_listener(MAX_INDEX), None);
-        // The number that `polling` reserves for its own use.
+        // The number that `polling` reserves.
         let mut last = Generations { last: (usize::MAX >> INDEX_BITS) - 1 };
         assert_ne!(last.next_key(MAX_INDEX - 1).unwrap().to_usize(), usize::MAX);
     }

@@ -1,8 +1,8 @@
-//! Connects a [`Hub`] to epoll: bytes, time and signals in, actions out.
+//! Runs a [`Hub`] on epoll: bytes, time and signals go in, actions come out.
 //!
-//! This crate knows sockets and clocks. It must never know a protocol: it moves bytes and obeys
-//! actions. Everything of `diesel-proto` is here under its own name, so that a program needs only
-//! this crate.
+//! This crate knows sockets and clocks. It must never know a protocol: it moves bytes and carries
+//! out actions. It re-exports everything of `diesel-proto`, so that a program depends only on this
+//! crate.
 //!
 //! ```no_run
 //! use diesel_driver::{Application, Conn, Error};
@@ -21,12 +21,29 @@
 //! }
 //! ```
 //!
+//! # How data flows
+//!
+//! ```text
+//!   `application`  what a program uses: adds services and loops to a hub, runs the driver
+//!        │
+//!   `driver`       the event loop ◀── `signals` (SIGINT, SIGTERM), `clock` (time, time of day)
+//!        │  ▲
+//!   hub  │  │      drives the hub: `diesel_proto::hub::embed`
+//!        ▼  │
+//!   `sockets`      the transport: ◀──▶ `listen` (accepts), `connect`, `socket` (reads, writes)
+//!        │
+//!   `registered`   a source that the poller watches, under its `key`
+//!
+//!   `journal`      notices of all of these ──▶ `repeats` ──▶ `output` ──▶ log, or standard error
+//!   `fault`        the system calls, which tests can make fail
+//! ```
+//!
 //! # Where errors go
 //!
-//! A handler or a loop that returns an error ends; the application goes on. That is told through the
-//! [`log`](https://docs.rs/log) facade, as is everything else that a person may want to know. The
-//! target of a line is the name of its service ([`Service::named`], [`http1::Service::named`]), or
-//! `diesel` for what belongs to none, such as a loop.
+//! If a handler or a loop returns an error, it ends, and the application goes on. The error is
+//! logged through the [`log`](https://docs.rs/log) facade, like everything else that an operator
+//! may want to know. The target of a line is the name of its service ([`Service::named`],
+//! [`http1::Service::named`]), or `diesel` for what belongs to no service, such as a loop.
 //!
 //! | level | what | blame |
 //! | --- | --- | --- |
@@ -35,17 +52,18 @@
 //! | `info` | a peer was cut: too slow, a line too long, a rule of the protocol broken; an access line, if the service is asked for them; a machine's own words | the peer |
 //! | `debug` | each connection that was refused | the peer |
 //!
-//! How connections ordinarily end ([`Error::is_ordinary`]) is not logged.
-//! What repeats, whoever the peer is, is told at once and then once a second with its count; access
-//! lines are told each.
+//! How connections ordinarily end ([`Error::is_ordinary`]) is not logged. A line that repeats, for
+//! the same peer or others, is logged at once and then once a second with its count; access lines
+//! are all logged.
 //!
-//! **A program that sets no logger** gets the lines of level `warn` and `error` on standard error
-//! while [`Application::run`] runs, unless it says [`print_errors(false)`](Application::print_errors).
-//! No logger is installed for that, so the program can set its own at any time; what follows goes
-//! there. (A logger that is off for everything cannot be told from none.)
+//! **If a program sets no logger**, the lines of level `warn` and `error` are printed to standard
+//! error while [`Application::run`] runs, unless it calls
+//! [`print_errors(false)`](Application::print_errors). No logger is installed for that, so the
+//! program can set one at any time; it gets the lines that follow. (A logger that is off for every
+//! level counts as none.)
 //!
-//! An error of the whole application, such as a poller that fails, is what
-//! [`Application::run`] returns.
+//! [`Application::run`] returns an error that ends the whole application, such as that of a failed
+//! poller.
 
 mod application;
 mod clock;

@@ -1,4 +1,4 @@
-//! Listening sockets: how they are opened, and when they accept.
+//! Listening sockets: opens them, accepts connections, and pauses at the file descriptor limit.
 
 use std::io;
 use std::net::{SocketAddr, TcpListener, ToSocketAddrs};
@@ -17,7 +17,7 @@ use crate::journal::Journal;
 use crate::key::PollKey;
 use crate::registered::Registered;
 
-/// How an address is listened on. What is not named has its default:
+/// Options of a listening socket. Fields that are not named have their defaults:
 ///
 /// ```
 /// use diesel_driver::ListenOptions;
@@ -26,12 +26,12 @@ use crate::registered::Registered;
 /// assert!(options.nodelay);
 /// ```
 ///
-/// Options may be added: name the rest by `..ListenOptions::default()`.
+/// Fields may be added: end the expression with `..ListenOptions::default()`.
 #[derive(Clone, Debug)]
 pub struct ListenOptions {
-    /// Connections that the kernel holds until they are accepted. 1024 by default.
+    /// The number of connections that the kernel queues until they are accepted. 1024 by default.
     pub backlog: i32,
-    /// Whether to listen though connections of a former process linger (SO_REUSEADDR). On by
+    /// Whether to listen even if connections of a former process linger (SO_REUSEADDR). On by
     /// default.
     pub reuse_address: bool,
     /// Whether other sockets may listen on the same address (SO_REUSEPORT). Off by default.
@@ -39,8 +39,8 @@ pub struct ListenOptions {
     /// Whether small writes go out at once (TCP_NODELAY), for the connections that are accepted.
     /// On by default.
     pub nodelay: bool,
-    /// Whether an IPv6 address takes IPv6 alone. The system's default if `None`, which is the
-    /// default.
+    /// Whether an IPv6 address accepts only IPv6 peers (IPV6_V6ONLY). `None`, the default, keeps
+    /// the setting of the system.
     pub only_v6: Option<bool>,
     /// Whether idle connections are probed (SO_KEEPALIVE). Off by default.
     pub keepalive: bool,
@@ -64,18 +64,17 @@ pub(crate) struct Listener {
     pub(crate) service: ServiceId,
     registered: Registered<TcpListener>,
     pub(crate) options: ListenOptions,
-    /// The hub wants no more for now.
+    /// The hub wants no more connections for now.
     stopped: bool,
-    /// Out of descriptors, or of what the poller needs: no more before this time.
+    /// The system was out of descriptors or memory: nothing is accepted before this time.
     resting_until: Option<Instant>,
 }
 
-/// How long nothing is accepted, at most, after the system had no descriptor, or no memory, for it: a
-/// connection of ours that closes ends the rest; what others let go does not show.
+/// The longest pause of accepting at the file descriptor limit, or without memory. A connection of
+/// this application that closes ends it earlier; what other processes free is not visible.
 const REST: Duration = Duration::from_millis(100);
 
-/// Opens the first of the addresses that can be listened on. The error names the last one that
-/// could not.
+/// Listens on the first of the addresses that works. The error names the last one that was tried.
 pub(crate) fn bind(
     addresses: impl ToSocketAddrs,
     options: &ListenOptions,
@@ -128,8 +127,8 @@ impl Listener {
     ///
     /// # Errors
     ///
-    /// If this socket will never accept any more. What goes wrong with one connection, or passes, is
-    /// no error.
+    /// If this socket will never accept again. A failure that is temporary, or that concerns only
+    /// one connection, is no error.
     pub(crate) fn accept(
         &mut self,
         now: Instant,
@@ -144,10 +143,10 @@ impl Listener {
         };
         let socket = Socket::from(stream);
         if let Err(error) = fault::call(Call::Nonblocking, || socket.set_nonblocking(true)) {
-            journal.own(Level::Warn, "not served", format_args!("{peer} is not served: {error}"));
+            journal.own(Level::Warn, "not served", format_args!("{peer}: not served: {error}"));
             return Ok(AcceptOutcome::Gone);
         }
-        // What these change is speed; a peer that is gone already makes them fail.
+        // The options affect only speed, and fail if the peer is gone: errors are ignored.
         let _ = fault::call(Call::Tune, || socket.set_tcp_nodelay(self.options.nodelay));
         if self.options.keepalive {
             let _ = fault::call(Call::Tune, || socket.set_keepalive(true));
@@ -168,7 +167,7 @@ impl Listener {
                 Ok(AcceptOutcome::Exhausted)
             }
             Some(libc::EBADF | libc::EFAULT | libc::EINVAL | libc::ENOTSOCK) => Err(error),
-            // Interrupted, or that one connection's: some systems pass on what the network had
+            // Interrupted, or an error of that one connection: some systems return what the network
             // reported for it meanwhile, and a firewall may forbid it.
             _ => Ok(AcceptOutcome::Gone),
         }
@@ -184,23 +183,27 @@ impl Listener {
         self.watch(now, journal)
     }
 
-    /// Accepts nothing for a while.
+    /// Pauses accepting for a while.
     fn rest(&mut self, now: Instant, why: &io::Error, journal: &mut Journal) -> io::Result<()> {
         self.pauses(now, why, journal);
         self.watch(now, journal)
     }
 
-    /// Notes a rest, and tells of it.
+    /// Sets the end of the pause, and logs it.
     fn pauses(&mut self, now: Instant, why: &io::Error, journal: &mut Journal) {
         self.resting_until = Some(now + REST);
-        journal.own(Level::Warn, "accept", format_args!("accepting pauses: {why}"));
+        journal.own(
+            Level::Warn,
+            "accept",
+            format_args!("accepting paused for at most {REST:?}: {why}"),
+        );
     }
 
     pub(crate) fn resting_until(&self) -> Option<Instant> {
         self.resting_until
     }
 
-    /// Goes on if the rest is over.
+    /// Resumes accepting if the pause is over.
     pub(crate) fn rested(&mut self, now: Instant, journal: &mut Journal) -> io::Result<()> {
         match self.resting_until {
             Some(at) if at <= now => self.go_on(now, journal),
@@ -208,7 +211,7 @@ impl Listener {
         }
     }
 
-    /// Ends the rest, if there is one: something that was missing is free.
+    /// Ends the pause, if there is one: a resource became free.
     pub(crate) fn go_on(&mut self, now: Instant, journal: &mut Journal) -> io::Result<()> {
         match self.resting_until.take() {
             Some(_) => self.watch(now, journal),
@@ -216,7 +219,8 @@ impl Listener {
         }
     }
 
-    /// Has the poller watch it, or no more. If the poller cannot for now, it is asked again later.
+    /// Has the poller watch the socket while it accepts. If the poller cannot for now, it is asked
+    /// again after a pause.
     fn watch(&mut self, now: Instant, journal: &mut Journal) -> io::Result<()> {
         let accepts = !self.stopped && self.resting_until.is_none();
         match self.registered.watch(if accepts { Interest::READABLE } else { Interest::NONE }) {

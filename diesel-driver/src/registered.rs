@@ -1,11 +1,12 @@
-//! A source that the poller watches: the one place where `unsafe` is.
+//! A source that the poller watches. This is the only file with `unsafe`.
 //!
-//! `polling` asks that a source be deleted from its poller before it is closed. Here a source is
-//! owned together with its registration, and dropping deletes first: so nobody can do it wrong.
+//! `polling` requires that a source be deleted from its poller before it is closed. This type owns
+//! a source together with its registration and deletes it first when dropped, so callers cannot get
+//! the order wrong.
 //!
-//! A source that is wanted for nothing is not registered at all: epoll would go on reporting a
-//! hang-up that nobody is going to look at. What it is watched for is reported for as long as it holds
-//! (level-triggered), so nothing has to be drained.
+//! A source without interest is not registered at all: epoll would go on reporting a hang-up that
+//! nothing handles. An event is reported for as long as its condition holds (level-triggered), so
+//! reads and writes need not continue until they would block.
 
 use std::io;
 use std::os::fd::{AsFd, AsRawFd};
@@ -20,7 +21,7 @@ use crate::key::PollKey;
 
 #[derive(Debug)]
 pub(crate) struct Registered<S: AsFd> {
-    // Dropped after `Drop::drop` of this struct has deleted it.
+    // Closed only after `Drop::drop` of this struct has deleted it from the poller.
     source: S,
     poller: Arc<Poller>,
     key: PollKey,
@@ -48,8 +49,8 @@ impl<S: AsFd> Registered<S> {
         &self.source
     }
 
-    /// Watches for something else. Costs a system call only if it is something else. If that fails,
-    /// it is watched as before.
+    /// Changes the interest. This makes a system call only if the interest differs. If that fails,
+    /// the interest stays as before.
     #[allow(unsafe_code)]
     pub(crate) fn watch(&mut self, interest: Interest) -> io::Result<()> {
         if interest == self.interest {
@@ -76,24 +77,25 @@ impl<S: AsFd> Registered<S> {
 }
 
 impl Registered<Socket> {
-    /// Bytes that were written and that the peer has not acknowledged.
+    /// The number of bytes that were written and that the peer has not acknowledged.
     ///
-    /// No crate that we depend on has a safe wrapper for this (rustix and socket2 have one for the
-    /// bytes to be read).
+    /// No dependency has a safe wrapper for this (rustix and socket2 have one for the bytes that
+    /// can be read).
     #[cfg(target_os = "linux")]
     #[allow(unsafe_code)]
     pub(crate) fn unacked(&self) -> io::Result<u64> {
         let mut n: libc::c_int = 0;
         let source = self.source.as_fd().as_raw_fd();
-        // SAFETY: the descriptor is open, for `self` owns it; this request (SIOCOUTQ, by its other
-        // name) writes one `int`, and `n` is one that lives until the call is over.
+        // SAFETY: the descriptor is open because `self` owns it; this request (TIOCOUTQ is the same
+        // number as SIOCOUTQ) writes one `int`, and `n` is an `int` that lives until the call
+        // returns.
         match unsafe { libc::ioctl(source, libc::TIOCOUTQ, &raw mut n) } {
             0 => Ok(u64::try_from(n).unwrap_or(0)),
             _ => Err(io::Error::last_os_error()),
         }
     }
 
-    /// Other systems do not tell in this way.
+    /// Other systems have no such request.
     #[cfg(not(target_os = "linux"))]
     pub(crate) fn unacked(&self) -> io::Result<u64> {
         Err(io::ErrorKind::Unsupported.into())
@@ -103,7 +105,7 @@ impl Registered<Socket> {
 impl<S: AsFd> Drop for Registered<S> {
     fn drop(&mut self) {
         if self.interest != Interest::NONE {
-            // It fails only if the poller is gone already, and the registration with it.
+            // This fails only if the poller is gone already, and the registration with it.
             let _ = self.poller.delete(self.source.as_fd());
         }
     }
@@ -123,7 +125,7 @@ mod tests {
     fn a_dropped_source_is_not_reported_though_its_descriptor_lives_on() {
         let poller = Arc::new(Poller::new().unwrap());
         let (mut here, there) = UnixStream::pair().unwrap();
-        // The kernel watches the open file, not the descriptor: were it not deleted, the duplicate
+        // The kernel watches the open file, not the descriptor: without the deletion, the duplicate
         // would keep the registration alive.
         let duplicate = there.try_clone().unwrap();
         let key = PollKey::of_listener(7).unwrap();

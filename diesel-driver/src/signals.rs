@@ -1,10 +1,10 @@
-//! SIGINT and SIGTERM, as something to be polled while an application runs; before and after, they
-//! do what they did.
+//! SIGINT and SIGTERM as events of the poller while an application runs; before and after, they act
+//! as they did before.
 //!
-//! The system's own disposition cannot be put back without taking away the handlers that other code
-//! has chained to ours meanwhile. So the default action is done by a handler: it acts while no
-//! application runs, and only for a signal that had the default action before the first one ran. A
-//! signal that was ignored is ignored again; one that other code handles is left to that.
+//! Restoring the former disposition would remove the handlers that other code has chained to ours
+//! meanwhile. So a handler emulates the default action: it acts while no application runs, and only
+//! for a signal that had the default action before the first application ran. A signal that was
+//! ignored is ignored again; one that other code handles is left to that code.
 
 use std::io::{self, Read};
 use std::os::unix::net::UnixStream;
@@ -22,12 +22,12 @@ use crate::registered::Registered;
 
 const BOTH: [i32; 2] = [SIGINT, SIGTERM];
 
-/// Takes over both signals for as long as it lives.
+/// Receives both signals until it is dropped.
 #[derive(Debug)]
 pub(crate) struct Signals {
     pipe: Registered<UnixStream>,
     ids: Vec<SigId>,
-    /// Whether it is counted among those that run.
+    /// Whether it is counted in `Process::running`.
     counted: bool,
 }
 
@@ -35,9 +35,10 @@ pub(crate) struct Signals {
 static PROCESS: Mutex<Process> = Mutex::new(Process { running: 0, default: None });
 
 struct Process {
-    /// Applications that have taken over the signals.
+    /// The number of applications that currently receive the signals.
     running: usize,
-    /// Set while the default action is due. There once it can be done.
+    /// `true` while a signal must cause the default action. `None` until the handlers for that are
+    /// installed.
     default: Option<Arc<AtomicBool>>,
 }
 
@@ -52,14 +53,14 @@ impl Signals {
         for signal in BOTH {
             signals.ids.push(low_level::pipe::register(signal, there.try_clone()?)?);
         }
-        // From here on they are heard: at no moment are they lost.
+        // Only now, when the pipes receive the signals, the default action ends: none is lost.
         process.running += 1;
         default.store(false, Ordering::SeqCst);
         signals.counted = true;
         Ok(signals)
     }
 
-    /// How many came since the last time.
+    /// The number of signals that arrived since the last call.
     pub(crate) fn take(&mut self) -> usize {
         let mut bytes = [0; 16];
         self.pipe.source().read(&mut bytes).unwrap_or(0)
@@ -82,7 +83,8 @@ impl Drop for Signals {
 }
 
 impl Process {
-    /// Has the default action done by a handler, for signals that have it now. Once.
+    /// Installs handlers that emulate the default action, for the signals that have it now. Later
+    /// calls change nothing.
     fn prepare(&mut self) -> io::Result<Arc<AtomicBool>> {
         if let Some(default) = &self.default {
             return Ok(Arc::clone(default));
@@ -98,8 +100,8 @@ impl Process {
     }
 }
 
-/// Signals without the default action, a bit for each; as far as the system tells. (Asking for one
-/// disposition is `unsafe`; Linux shows all of them.)
+/// The signals that are handled or ignored, one bit for each; zero if the system does not show
+/// them. (Reading one disposition by a system call is `unsafe`; Linux shows all of them in a file.)
 fn handled_or_ignored() -> u64 {
     let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
     let masks = status.lines().filter_map(|line| {

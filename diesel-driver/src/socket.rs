@@ -11,7 +11,7 @@ use crate::fault::{self, Call};
 use crate::key::PollKey;
 use crate::registered::Registered;
 
-/// A write to a peer that is gone raises no SIGPIPE, whatever the process does with that.
+/// A write to a peer that is gone must not raise SIGPIPE, whatever its disposition is.
 const FLAGS: i32 = libc::MSG_NOSIGNAL;
 
 #[derive(Debug)]
@@ -36,7 +36,8 @@ impl SocketStream {
         self.registered.watch(interest)
     }
 
-    /// One read: how many bytes, zero at the end. `None`: nothing is there.
+    /// Reads once. Returns the number of bytes, zero at the end of the stream, or `None` if the
+    /// read would block.
     #[inline]
     pub(crate) fn receive(&self, scratch: &mut [u8]) -> io::Result<Option<usize>> {
         loop {
@@ -52,7 +53,7 @@ impl SocketStream {
         }
     }
 
-    /// One write.
+    /// Writes once.
     #[inline]
     pub(crate) fn send(&self, slices: &[&[u8]]) -> WriteOutcome {
         let socket = self.socket();
@@ -74,15 +75,15 @@ impl SocketStream {
                 Err(error) => match error.kind() {
                     io::ErrorKind::Interrupted => continue,
                     io::ErrorKind::WouldBlock => WriteOutcome::Took(0),
-                    // A broken pipe says nothing about the peer's side. A reset is said once: when
-                    // everything was read, the kernel says that the stream has ended.
+                    // A broken pipe does not show whether the peer still sends. The kernel reports
+                    // a reset only once: later reads report the end of the stream.
                     kind => WriteOutcome::Failed { reset: kind != io::ErrorKind::BrokenPipe },
                 },
             };
         }
     }
 
-    /// Bytes that the peer has not acknowledged.
+    /// The number of bytes that the peer has not acknowledged.
     pub(crate) fn unacked(&self) -> io::Result<u64> {
         self.registered.unacked()
     }
@@ -90,17 +91,17 @@ impl SocketStream {
     pub(crate) fn half_close(&self) -> io::Result<()> {
         let shutdown = || self.socket().shutdown(Shutdown::Write);
         match fault::call(Call::Shutdown, shutdown) {
-            // The peer is gone already: that shows when it is read.
+            // The peer is gone already: the next read reports it.
             Err(error) if error.kind() == io::ErrorKind::NotConnected => Ok(()),
-            // Otherwise the peer would wait for the end for ever.
+            // Any other error is returned: the peer would wait for the end for ever.
             other => other,
         }
     }
 
-    /// Closing it from here on resets it: the peer sees that it was cut off, and what the system
-    /// still holds for it is dropped.
+    /// Makes the close of the socket a reset: the peer notices that it was cut off, and the kernel
+    /// drops what it still holds for it.
     pub(crate) fn reset_on_close(&self) {
-        // It fails if the peer is gone already: then nothing has to be told.
+        // This fails if the peer is gone already: then there is nothing to reset.
         let _ = self.socket().set_linger(Some(Duration::ZERO));
     }
 }

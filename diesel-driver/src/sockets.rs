@@ -1,7 +1,7 @@
-//! The sockets of the system as the transport of a hub: what one call does, for each kind of call.
+//! The transport of a hub, by the sockets of the system: implements each call of the trait.
 //!
-//! It must never know the hub, nor in which order calls come: that is the loop's, in
-//! [`diesel_proto::hub::embed`].
+//! It must never know the hub, nor in which order calls come: the loop in
+//! [`diesel_proto::hub::embed`] decides that.
 
 use std::io;
 use std::net::SocketAddr;
@@ -25,8 +25,8 @@ use crate::listen::{ListenOptions, Listener};
 use crate::registered::Registered;
 use crate::socket::SocketStream;
 
-/// Bytes of one read. Large bodies cost a third less with this than with 64 KiB; what a machine leaves
-/// of one is kept until it goes on.
+/// The size of the buffer of one read. Large bodies cost a third less with this than with 64 KiB;
+/// bytes that a machine does not take are kept until it resumes.
 const SCRATCH: usize = 256 << 10;
 
 pub(crate) struct Sockets {
@@ -36,7 +36,7 @@ pub(crate) struct Sockets {
     listeners: Vec<Listener>,
     generations: Generations,
     scratch: Box<[u8]>,
-    /// What is beyond repair: it ends the application.
+    /// An error of a listening socket that ends the application.
     broken: Option<io::Error>,
 }
 
@@ -73,22 +73,22 @@ impl Sockets {
         listener.ok_or(io::ErrorKind::NotFound)?.local_addr()
     }
 
-    /// Whose listening socket this is.
+    /// The service of a listening socket.
     pub(crate) fn service_of(&self, listener: usize) -> Option<ServiceId> {
         self.listeners.get(listener).map(|listener| listener.service)
     }
 
-    /// When a listening socket has rested enough.
+    /// When the next pause of a listening socket ends.
     pub(crate) fn resting_until(&self) -> Option<Instant> {
         self.listeners.iter().filter_map(Listener::resting_until).min()
     }
 
-    /// Goes on accepting where a rest is over.
+    /// Resumes accepting on the listening sockets whose pause is over.
     pub(crate) fn rested(&mut self, now: Instant) {
         self.each_listener(|listener, journal| listener.rested(now, journal));
     }
 
-    /// What ended the application, if something has.
+    /// Returns the error that ends the application, if there was one.
     pub(crate) fn check(&mut self) -> io::Result<()> {
         self.broken.take().map_or(Ok(()), Err)
     }
@@ -110,12 +110,12 @@ impl Sockets {
         let key = self.generations.next_key(conn.index()).ok_or(io::ErrorKind::OutOfMemory)?;
         let registered = Registered::new(socket, &self.poller, key, interest);
         let registered = registered.inspect_err(|error| {
-            self.journal.own(Level::Warn, "watch", format_args!("cannot watch a socket: {error}"));
+            self.journal.own(Level::Warn, "watch", format_args!("cannot watch {conn:?}: {error}"));
         });
         Ok(SocketStream::new(registered?))
     }
 
-    /// If the system does not let a stream be served, that connection is lost: no other.
+    /// If a system call fails on a stream, that connection is lost, and no other.
     fn lost(&mut self, conn: ConnId, result: io::Result<()>) -> Result<(), Lost> {
         result.map_err(|error| {
             self.journal.own(Level::Warn, "lost", format_args!("{conn:?} is lost: {error}"));
@@ -149,7 +149,7 @@ impl Transport for Sockets {
         _: &mut SocketStream,
         _: FileRegion,
     ) -> Option<WriteOutcome> {
-        let words = format_args!("this driver cannot send regions: {conn:?} is cut");
+        let words = format_args!("{conn:?} is cut: this driver cannot send regions of files");
         self.journal.own(Level::Error, "region", words);
         None
     }
@@ -173,7 +173,7 @@ impl Transport for Sockets {
             stream.reset_on_close();
         }
         drop(stream);
-        // There is a descriptor again for those who wait for one.
+        // A descriptor is free again: listening sockets that paused can accept.
         self.each_listener(|listener, journal| listener.go_on(now, journal));
     }
 
@@ -188,7 +188,7 @@ impl Transport for Sockets {
         })
     }
 
-    /// One that cannot be watched is as good as reset.
+    /// If the socket cannot be watched, the connection is lost.
     fn open(&mut self, conn: ConnId, socket: Socket) -> Result<SocketStream, Lost> {
         self.register(conn, socket, Interest::READABLE).map_err(|_| Lost)
     }

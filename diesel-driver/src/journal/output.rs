@@ -1,8 +1,8 @@
-//! Where lines go: to the program's logger, or to standard error if it has none.
+//! Writes lines to the program's logger, or to standard error if the program has set none.
 //!
-//! No logger is installed here. A process has one, and it is the program's: were it set by a library,
-//! the program could not set it any more. So whether there is one is looked at for each line, and one
-//! that is set while an application runs gets what follows.
+//! This crate installs no logger. A process has only one, and if a library set it, the program
+//! could not. So each line checks whether there is a logger, and one that is set while an
+//! application runs gets the lines that follow.
 
 use std::fmt;
 use std::io::{self, Write};
@@ -10,19 +10,19 @@ use std::io::{self, Write};
 use log::{Level, LevelFilter, Metadata};
 
 pub(super) struct LogOutput {
-    /// Whether to print without a logger.
+    /// Whether to print to standard error if there is no logger.
     pub(super) prints: bool,
 }
 
 impl LogOutput {
-    /// Whether a line of this target and level goes anywhere.
+    /// Whether a line of this target and level is written at all.
     pub(super) fn wants(&self, target: &str, level: Level) -> bool {
         log::log_enabled!(target: target, level) || self.prints(level)
     }
 
     pub(super) fn put(&self, target: &str, level: Level, words: fmt::Arguments<'_>) {
         if self.prints(level) {
-            // Where standard error is closed, nobody reads it. `eprintln` would panic.
+            // If standard error is closed, the line is lost. `eprintln` would panic.
             let _ = writeln!(io::stderr().lock(), "{level} {target}: {words}");
         } else {
             log::log!(target: target, level, "{words}");
@@ -34,8 +34,8 @@ impl LogOutput {
     }
 }
 
-/// Whether the program set a logger. One that is set has a level, or it gets nothing; the one that is
-/// there before is not enabled for anything.
+/// Whether the program set a logger. A logger that was set is enabled for some level; the default
+/// one of `log` is enabled for none.
 fn has_logger() -> bool {
     let error = Metadata::builder().level(Level::Error).target(super::OWN).build();
     log::max_level() != LevelFilter::Off || log::logger().enabled(&error)

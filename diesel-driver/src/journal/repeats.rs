@@ -1,8 +1,8 @@
-//! Lines that repeat: the first is put out at once, what is like it is counted, and told once a
-//! second with its count.
+//! Lines that repeat: the first is written at once; repeats are counted, and the last one is
+//! written once a second with their number.
 //!
-//! Two lines are alike if they are of one service and say the same, whoever the peer is. No more than
-//! [`KINDS`] kinds are told apart at a time; what comes beyond that is counted together.
+//! Two lines are alike if they belong to one service and differ only in the peer. At most [`KINDS`]
+//! kinds are distinguished at a time; lines of further kinds are counted together.
 
 use std::fmt;
 use std::time::Duration;
@@ -10,15 +10,15 @@ use std::time::Duration;
 use diesel_proto::{Instant, Notice, ServiceId};
 use log::Level;
 
-/// How many kinds of lines are told apart.
+/// How many kinds of lines are distinguished.
 const KINDS: usize = 64;
-/// How often a kind is told of.
+/// How often a line of one kind is written.
 const PERIOD: Duration = Duration::from_secs(1);
 
-/// Where lines go.
+/// Writes a line with its target and level.
 pub(super) type Put<'a> = &'a mut dyn FnMut(&'static str, Level, fmt::Arguments<'_>);
 
-/// A line to be told.
+/// A line of the log.
 pub(super) struct LogLine {
     pub(super) service: Option<ServiceId>,
     pub(super) target: &'static str,
@@ -26,32 +26,32 @@ pub(super) struct LogLine {
     pub(super) what: LogText,
 }
 
-/// What a line says.
+/// The text of a line.
 pub(super) enum LogText {
     Notice(Notice),
-    /// The driver's own: of this kind, in these words.
+    /// A line of the driver itself: its kind and its text.
     Own(&'static str, String),
 }
 
 #[derive(Default)]
 pub(super) struct Repeats {
     kinds: Vec<LineKind>,
-    /// Lines of kinds for which there was no room, and since when.
+    /// The number of lines of kinds for which there was no room, and since when they are counted.
     others: Option<(Instant, u64)>,
     due: Option<Instant>,
 }
 
 struct LineKind {
-    /// The last one.
+    /// The last line of this kind.
     line: LogLine,
-    /// When it was last told of.
+    /// When a line of this kind was last written.
     since: Instant,
-    /// How many came since then.
+    /// How many repeats were counted since then.
     more: u64,
 }
 
 impl Repeats {
-    /// Puts a line out, or counts it.
+    /// Writes a line, or counts it.
     pub(super) fn tell(&mut self, now: Instant, line: LogLine, put: Put<'_>) {
         if let Some(kind) = self.kinds.iter_mut().find(|kind| kind.line.is_like(&line)) {
             if kind.more > 0 || now < kind.since + PERIOD {
@@ -81,12 +81,12 @@ impl Repeats {
         self.due = Some(self.due.map_or(at, |due| due.min(at)));
     }
 
-    /// When something that was counted is to be told.
+    /// When counted lines must be written.
     pub(super) fn due(&self) -> Option<Instant> {
         self.due
     }
 
-    /// Tells of what was counted for long enough.
+    /// Writes the kinds that were counted for a full period.
     pub(super) fn catch_up(&mut self, now: Instant, put: Put<'_>) {
         self.due = None;
         let mut due = None;
@@ -115,7 +115,7 @@ impl Repeats {
         }
     }
 
-    /// Tells of all that was counted.
+    /// Writes all that was counted.
     pub(super) fn end(&mut self, now: Instant, put: Put<'_>) {
         for kind in self.kinds.iter_mut().filter(|kind| kind.more > 0) {
             kind.put(now, put);
@@ -152,7 +152,7 @@ impl LogLine {
     }
 }
 
-/// Whether they say the same of two peers.
+/// Whether the notices differ at most in the peer.
 fn are_alike(a: &Notice, b: &Notice) -> bool {
     match (a, b) {
         (Notice::Failed { error: a, .. }, Notice::Failed { error: b, .. }) => a == b,
@@ -233,13 +233,13 @@ mod tests {
         log.catch_up(1000);
         let last = "INFO the handler for 192.0.2.1:500 failed: no (499 more like this in 1.0 s)";
         assert_eq!((log.read(), log.repeats.due()), (vec![last.to_string()], None));
-        // It goes on: the next second is counted as well.
+        // It repeats on: the next second is counted as well.
         log.tell(1001, failed(501, "no"));
         assert_eq!((log.read(), log.repeats.due()), (vec![], Some(after(2000))));
         log.catch_up(2500);
         let last = "INFO the handler for 192.0.2.1:501 failed: no (1 more like this in 1.5 s)";
         assert_eq!(log.read(), [last]);
-        // After a second of silence it is new again, whether or not somebody looked meanwhile.
+        // After a second of silence it is new again, whether or not `catch_up` was called.
         log.tell(3500, failed(502, "no"));
         assert_eq!(log.read(), ["INFO the handler for 192.0.2.1:502 failed: no"]);
     }

@@ -1,4 +1,4 @@
-//! A call that fails while a connection is made costs that connection, at most.
+//! A system call that fails while a connection is made loses that connection, at most.
 
 use std::net::TcpListener;
 
@@ -60,11 +60,11 @@ fn a_connection_that_is_idle_makes_room_for_one_that_is_asked_for() {
     assert_eq!(busy.ask(&format!("connect {address}")), "connected");
     assert!(idle.is_cut() && busy.is_served());
 
-    // The one that asks is not idle, and no other is left.
+    // The connection that asks is not idle, and no other is left.
     busy.plan(Call::Socket, libc::EMFILE, 1);
     let answer = busy.ask(&format!("connect {address}"));
     assert_eq!(answer, format!("cannot connect to {address}: out of file descriptors or memory"));
-    // Nor is there more than one attempt. (The hub looks again only after a while.)
+    // There is only one attempt, too. (The hub tries again only after a while.)
     let mut idle = running.visit();
     assert!(idle.is_served());
     assert_eq!(busy.ask("sleep 200"), "good morning");

@@ -1,8 +1,9 @@
-//! A call that fails on a listening socket delays at most; only what is beyond repair ends `run`.
+//! A system call that fails on a listening socket only delays accepting; a permanent failure ends
+//! `run`.
 
 use super::*;
 
-/// What a failed accept says of one connection, or of the moment.
+/// Errors of accept that concern one connection, or are temporary.
 const PASSING: [i32; 9] = [
     libc::EINTR,
     libc::ECONNABORTED,
@@ -64,7 +65,8 @@ fn a_socket_that_cannot_be_watched_again_is_watched_later() {
     let running = Running::with(config);
     let (mut neighbour, leaves) = (running.visit(), running.visit());
     assert!(neighbour.is_served());
-    // At the limit the socket is not watched; when one leaves it is again, but for this.
+    // At the limit of connections the socket is not watched. When one closes, it would be again,
+    // but this call fails.
     neighbour.plan(Call::Watch, libc::ENOSPC, 1);
     drop(leaves);
     assert!(running.visit().is_served());
@@ -99,6 +101,6 @@ fn who_waits_for_a_descriptor_is_accepted_when_one_is_free_and_not_later() {
         assert!(newcomer.is_served());
         start.elapsed()
     });
-    // It would be as long as the pause, each time.
+    // Otherwise each would take as long as the pause.
     assert!(quickest.min().unwrap() < Duration::from_millis(50));
 }

@@ -1,7 +1,7 @@
-//! What the system may refuse, and what an application makes of it.
+//! How an application handles system calls that fail.
 //!
-//! A test has calls of its application fail by a line to one of its connections: handlers run on
-//! the thread whose calls those are.
+//! A test makes calls of its application fail by sending a line to one of its connections: handlers
+//! run on the same thread as these calls.
 
 mod connecting;
 mod listening;
@@ -16,10 +16,11 @@ use std::time::Duration;
 use crate::fault::{self, Call};
 use crate::{Application, Config, Conn, Ctx, Error, HaltHandle, Service, Shed};
 
-/// A test that waits longer than this for anything waits in vain.
+/// The longest that a test waits for anything.
 const PATIENCE: Duration = Duration::from_secs(20);
 
-/// An application on its own thread. Dropped, it is halted, and has to end without an error.
+/// An application on its own thread. Dropping it halts it, and asserts that it ends without an
+/// error.
 struct Running {
     address: SocketAddr,
     handle: HaltHandle,
@@ -35,7 +36,7 @@ impl Running {
         Running::shedding(config, Shed::default())
     }
 
-    /// One of whose connections that are idle some make room.
+    /// An application that closes idle connections to make room.
     fn shedding(config: Config, shed: Shed) -> Running {
         let (tell, told) = mpsc::channel();
         let thread = thread::spawn(move || {
@@ -55,14 +56,14 @@ impl Running {
         Visitor(BufReader::new(self.connect()))
     }
 
-    /// A connection whose reads fail rather than wait for ever.
+    /// A connection whose reads fail rather than block for ever.
     fn connect(&self) -> TcpStream {
         let stream = TcpStream::connect(self.address).unwrap();
         stream.set_read_timeout(Some(PATIENCE)).unwrap();
         stream
     }
 
-    /// What `run` returned. It has ended, or is about to.
+    /// Waits for `run` to end, and returns its result.
     fn outcome(mut self) -> io::Result<()> {
         self.thread.take().unwrap().join().unwrap()
     }
@@ -78,7 +79,7 @@ impl Drop for Running {
     }
 }
 
-/// Does what it is told by its peer, line by line.
+/// Executes the commands of its peer, line by line.
 async fn obedient(mut conn: Conn) -> Result<(), Error> {
     let ctx = conn.ctx();
     loop {
@@ -86,7 +87,7 @@ async fn obedient(mut conn: Conn) -> Result<(), Error> {
         let words: Vec<_> = line.split(' ').collect();
         let answer = match words[..] {
             ["fail", call, errno, times] => {
-                // The answer is not to meet it.
+                // The answer must not meet the failure.
                 conn.write("it will\n").await?;
                 conn.flush().await?;
                 fault::plan(call_named(call), number(errno) as i32, number(times));
@@ -147,7 +148,7 @@ struct Visitor(BufReader<TcpStream>);
 
 impl Visitor {
     fn tell(&mut self, line: &str) {
-        // It fails if the connection is cut: that shows when it is read.
+        // This fails if the connection is cut: the next read shows it.
         let _ = writeln!(self.0.get_mut(), "{line}");
     }
 
@@ -176,7 +177,7 @@ impl Visitor {
         self.ask("hello") == "you said: hello"
     }
 
-    /// Whether the connection ends, however.
+    /// Whether the connection ends, in any way.
     fn is_cut(&mut self) -> bool {
         match self.0.read_to_end(&mut Vec::new()) {
             Ok(_) => true,

@@ -1,8 +1,9 @@
-//! A call that fails on one connection costs that connection, at most.
+//! A system call that fails on one connection loses that connection, at most.
 
 use super::*;
 
-/// Plans a failure, does what meets it, and shows that only `meets`' connection is lost.
+/// Plans a failure, runs `meets`, which runs into it, and asserts that only that connection is
+/// lost.
 fn assert_lost_alone(call: Call, errno: i32, meets: impl FnOnce(&mut Visitor)) {
     let running = Running::start();
     let (mut neighbour, mut victim) = (running.visit(), running.visit());
@@ -35,7 +36,7 @@ fn one_that_cannot_be_watched_for_writing() {
 #[test]
 fn one_that_cannot_be_watched_any_less() {
     assert_lost_alone(Call::Unwatch, libc::ENOMEM, |victim| {
-        // Its end is read, and then there is nothing to wait for.
+        // Its end is read, and after that it has no interest in any event.
         victim.tell("sleep 10000");
         victim.0.get_ref().shutdown(std::net::Shutdown::Write).unwrap();
     });
@@ -44,7 +45,7 @@ fn one_that_cannot_be_watched_any_less() {
 #[test]
 fn one_that_cannot_be_watched_again_after_a_pause() {
     assert_lost_alone(Call::Watch, libc::ENOSPC, |victim| {
-        // More than is read ahead: reading pauses, and goes on after the sleep.
+        // More than is read ahead: reading pauses, and resumes after the sleep.
         victim.tell("sleep 200");
         victim.tell(&"x".repeat(200_000).replace("xxxxxxxxxx", "xxxxxxxxx\n"));
     });

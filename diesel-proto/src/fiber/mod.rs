@@ -10,7 +10,7 @@
 //!   stream ◀──▶ `machine`, `duplex` ──▶ [ input ] ──▶ `read`  ─┐
 //!                  (FiberMachine)   ◀── [ output ] ◀── `write` ─┴─ `conn` ◀── `client`
 //!                                       `channel`                    │
-//!                                                                 `first`: waits for several tokens
+//!                                                                 `first` (several tokens)
 //!   hub ◀──▶ `ctx`: sleep, connect, spawn (`join`), `event` ─────────┘
 //! ```
 //!

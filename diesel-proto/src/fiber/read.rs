@@ -88,8 +88,7 @@ impl<W: Want + Unpin> Future for Read<'_, W> {
             let mut borrowed = socket.channel.borrow_mut();
             let channel = &mut *borrowed;
             let taken = want.take(&mut channel.input, &mut core.slices.borrow_mut(), channel.eof);
-            // Returned in the match arm itself: going through `error`'s binding would move it
-            // again.
+            // Returned here rather than after the match, which would move it once more.
             let error = match taken {
                 Ok(Some(taken)) => {
                     token_done(core, socket, channel.paused);

@@ -1,4 +1,4 @@
-//! What is accepted of proxies: which, in what form, for how long.
+//! Settings: which sources may send a header, in which versions, and within what time.
 
 use alloc::vec::Vec;
 use core::time::Duration;
@@ -6,7 +6,7 @@ use core::time::Duration;
 use super::TrustedSource;
 use crate::machine::Address;
 
-/// What is accepted. What is not named has its default:
+/// Settings for reading headers. Fields that are not named have their defaults:
 ///
 /// ```
 /// use diesel_proto::http1;
@@ -15,51 +15,55 @@ use crate::machine::Address;
 /// let trusted = Some(vec!["10.0.0.0/8".parse()?, "fd00::/8".parse()?]);
 /// let config = HeaderConfig { trusted, versions: Versions::V2, ..HeaderConfig::default() };
 /// let whoami = http1::Service::new(|request: http1::Request| request.peer().to_string());
-/// whoami.layer(move |seat, inner| proxy_protocol::layer(&config, seat, inner));
+/// whoami.layer(move |ctx, inner| proxy_protocol::layer(&config, ctx, inner));
 /// # Ok::<(), proxy_protocol::SourceError>(())
 /// ```
 ///
-/// Settings may be added: name the rest by `..HeaderConfig::default()`.
+/// Fields may be added: end the expression with `..HeaderConfig::default()`.
 #[derive(Clone, Debug)]
 pub struct HeaderConfig {
-    /// The header has to be complete this long after the connection was accepted; else it is aborted
-    /// with [`Cause::TimedOut`](crate::machine::Cause::TimedOut)`(`[`Reason::Head`](crate::machine::Reason::Head)`)`.
-    /// 5 s by default; at least 3 s survive the loss of a packet (section 2).
+    /// The timeout of the header, from when the connection was accepted. If the header is not
+    /// complete by then, the connection is aborted with
+    /// [`Cause::TimedOut`](crate::machine::Cause::TimedOut)`(`[`Reason::Head`](crate::machine::Reason::Head)`)`.
+    /// 5 s by default; at least 3 s tolerate the loss of a packet (section 2).
     pub within: Duration,
     /// The versions that are accepted. Both by default.
     pub versions: Versions,
-    /// Bytes of a header of version 2, its first 16 included: 4 KiB by default, of 65,551 that there
-    /// could be. Addresses and names take less than 536; a client's certificate takes more.
+    /// The largest header of version 2 in bytes, its first 16 included. 4 KiB by default; the
+    /// format allows 65,551. Addresses and names take less than 536 bytes; a client's certificate
+    /// takes more. A longer header is aborted with
     /// [`Limit::ProxyHeader`](crate::machine::Limit::ProxyHeader).
     pub max_v2: usize,
-    /// The sources that may send a header. `None`, the default, is all: right where nothing but the
-    /// proxy can reach the address that is listened on. Everything else could claim any address.
+    /// The sources that may send a header. `None`, the default, trusts all: use it only if nothing
+    /// but the proxy can reach the listening address, because any other peer could claim any
+    /// address.
     pub trusted: Option<Vec<TrustedSource>>,
-    /// What becomes of connections from other sources. Refused by default.
+    /// How connections from other sources are treated. Refused by default.
     pub untrusted: Untrusted,
 }
 
 /// The versions of the protocol that are accepted.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Versions {
-    /// Each connection begins with a header of either.
+    /// Each connection begins with a header of either version.
     #[default]
     Both,
-    /// The line of text alone.
+    /// Version 1 only, a line of text.
     V1,
-    /// The binary form alone.
+    /// Version 2 only, the binary form.
     V2,
 }
 
-/// What becomes of a connection from a source that is not trusted. It is decided by the source
-/// before a byte is read, never by the bytes.
+/// How a connection from an untrusted source is treated. The source decides this before any byte is
+/// read; the bytes never do.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Untrusted {
     /// It is aborted at once, with [`Cause::Untrusted`](crate::machine::Cause::Untrusted).
     #[default]
     Refuse,
-    /// It is served as if there were no proxy: no header is read, its peer is its own. For a service
-    /// that clients reach directly as well. One that sends a header sends it to the inner machine.
+    /// It is served as if there were no proxy: no header is read, and its peer is that of the
+    /// connection. For a service that clients also reach directly. If such a client sends a header,
+    /// the inner machine gets it as data.
     ServeDirectly,
 }
 
@@ -80,7 +84,7 @@ impl HeaderConfig {
     ///
     /// # Cost
     ///
-    /// Linear in the number of sources that are listed.
+    /// Linear in the number of trusted sources.
     pub fn trusts(&self, peer: Address) -> bool {
         let trusted = self.trusted.as_ref();
         trusted.is_none_or(|trusted| trusted.iter().any(|source| source.contains(peer)))

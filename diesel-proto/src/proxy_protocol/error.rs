@@ -1,26 +1,26 @@
-//! Why a stream does not begin with a header, and where.
+//! The error for a stream that does not begin with an accepted header.
 
 use core::fmt;
 
 use super::MAX_V1;
 use crate::machine::{Cause, Limit};
 
-/// Why the stream does not begin with a header that is accepted, and the byte that shows it.
+/// The stream does not begin with an accepted header: what was expected, and at which byte.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct HeaderError {
-    /// What was expected there.
+    /// What was expected at that byte.
     pub kind: HeaderErrorKind,
-    /// Where, in bytes from the beginning of the stream.
+    /// The offset of the first wrong byte, from the beginning of the stream.
     pub offset: usize,
 }
 
-/// What was expected of a header.
+/// What was expected of a header; it names the rule that was broken.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum HeaderErrorKind {
-    /// The signature of a version that is accepted.
+    /// The signature of an accepted version.
     NoSignature,
-    /// The stream ended before the header did.
+    /// More bytes: the stream ended before the header did.
     Incomplete,
     /// Version 1: CR LF within [`MAX_V1`] bytes, and no CR before it.
     NoEnd,
@@ -30,7 +30,7 @@ pub enum HeaderErrorKind {
     Address,
     /// Version 1: a number of 0 to 65535 without leading zeros.
     Port,
-    /// Version 1: the line's end behind the second port.
+    /// Version 1: the line end behind the second port.
     Trailing,
     /// Version 2: the number 2.
     Version,
@@ -40,16 +40,17 @@ pub enum HeaderErrorKind {
     Family,
     /// Version 2: a length in which both addresses fit.
     AddressLength,
-    /// Version 2: a vector that ends with the header or before it; of checksums, one of 4 bytes.
+    /// Version 2: a vector that ends within the header; if it is a checksum, one of 4 bytes.
     Tlv,
     /// Version 2: the header's CRC32C.
     Checksum,
-    /// Version 2: at most so many bytes, [`HeaderConfig::max_v2`](super::HeaderConfig::max_v2).
+    /// Version 2: a header of at most this many bytes,
+    /// [`HeaderConfig::max_v2`](super::HeaderConfig::max_v2).
     TooLong(usize),
 }
 
 impl HeaderErrorKind {
-    /// The rule that was broken, in words.
+    /// A description of the rule that was broken.
     pub const fn rule(self) -> &'static str {
         match self {
             HeaderErrorKind::NoSignature => {
@@ -60,7 +61,7 @@ impl HeaderErrorKind {
             HeaderErrorKind::Protocol => "PROXY v1: expected TCP4, TCP6 or UNKNOWN",
             HeaderErrorKind::Address => "PROXY v1: expected an address of the protocol's family",
             HeaderErrorKind::Port => {
-                "PROXY v1: expected a port, 0 to 65535 without leading zeros, behind one space"
+                "PROXY v1: expected one space and a port, 0 to 65535 without leading zeros"
             }
             HeaderErrorKind::Trailing => "PROXY v1: expected CR LF behind the second port",
             HeaderErrorKind::Version => "PROXY v2: expected version 2",
@@ -69,7 +70,7 @@ impl HeaderErrorKind {
             HeaderErrorKind::AddressLength => "PROXY v2: expected a length with room for addresses",
             HeaderErrorKind::Tlv => "PROXY v2: expected a vector that ends within the header",
             HeaderErrorKind::Checksum => "PROXY v2: expected the CRC32C of the header",
-            HeaderErrorKind::TooLong(_) => "PROXY v2: expected a shorter header",
+            HeaderErrorKind::TooLong(_) => "PROXY v2: the header exceeds the limit",
         }
     }
 }
@@ -79,8 +80,8 @@ impl HeaderError {
         HeaderError { kind, offset }
     }
 
-    /// Why the connection is aborted: [`Cause::Limit`] if the header is too long for this receiver,
-    /// else [`Cause::Protocol`].
+    /// The cause with which the connection is aborted: [`Cause::Limit`] if the header exceeds the
+    /// limit, otherwise [`Cause::Protocol`].
     pub const fn cause(self) -> Cause {
         match self.kind {
             HeaderErrorKind::TooLong(limit) => Cause::Limit(Limit::ProxyHeader(limit)),
@@ -94,7 +95,7 @@ impl fmt::Display for HeaderError {
         let HeaderError { kind, offset } = self;
         write!(f, "byte {offset}: {}", kind.rule())?;
         match kind {
-            HeaderErrorKind::TooLong(limit) => write!(f, " (at most {limit} bytes)"),
+            HeaderErrorKind::TooLong(limit) => write!(f, " of {limit} bytes (max_v2)"),
             _ => Ok(()),
         }
     }
@@ -102,4 +103,4 @@ impl fmt::Display for HeaderError {
 
 impl core::error::Error for HeaderError {}
 
-const _: () = assert!(MAX_V1 == 107, "a rule above names it");
+const _: () = assert!(MAX_V1 == 107, "the text of `NoEnd` contains the number 107");

@@ -1,4 +1,4 @@
-//! What a header says.
+//! The contents of a header.
 
 use alloc::boxed::Box;
 use core::fmt;
@@ -7,15 +7,15 @@ use core::net::SocketAddr;
 use super::v2;
 use crate::machine::Address;
 
-/// A header that was read: for whom the proxy connects, and what else it tells.
+/// A header that was read: for which client the proxy connects, and further data.
 ///
-/// The bytes of the vectors of version 2 are kept as long as the header is; a header without any
-/// owns no memory.
+/// The header owns the bytes of the vectors of version 2; a header without vectors allocates
+/// nothing.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Header {
     pub(super) version: HeaderVersion,
     pub(super) proxied: Proxied,
-    /// The addresses, if they are paths, then the vectors, which were checked.
+    /// The addresses, if they are paths, then the checked vectors.
     pub(super) kept: Box<[u8]>,
 }
 
@@ -28,7 +28,7 @@ pub enum HeaderVersion {
     V2,
 }
 
-/// For whom a proxy connects.
+/// The client for which a proxy connects.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Proxied {
@@ -39,29 +39,29 @@ pub enum Proxied {
         /// The address to which the client connected.
         destination: SocketAddr,
     },
-    /// A client of a Unix socket of the proxy's host: [`Header::unix_paths`].
+    /// A client that connected to a Unix socket on the proxy's host: see [`Header::unix_paths`].
     Unix,
-    /// The proxy does not know, or does not say: `UNKNOWN` in version 1, `AF_UNSPEC` in version 2,
-    /// of which the rest is ignored. The peer is that of the connection.
+    /// The proxy does not know or does not reveal the client: `UNKNOWN` in version 1, `AF_UNSPEC`
+    /// in version 2. The rest of the header is ignored; the peer is that of the connection.
     Unknown,
-    /// The proxy connects on its own behalf, to check whether the server is well: `LOCAL` in version
-    /// 2, of which the rest is ignored. The peer is that of the connection.
+    /// The proxy connects on its own behalf, for a health check: `LOCAL` in version 2. The rest of
+    /// the header is ignored; the peer is that of the connection.
     Local,
 }
 
 impl Header {
-    /// The form in which it came.
+    /// The version of the header.
     pub fn version(&self) -> HeaderVersion {
         self.version
     }
 
-    /// For whom the proxy connects.
+    /// The client for which the proxy connects.
     pub fn proxied(&self) -> Proxied {
         self.proxied
     }
 
-    /// The client's address. `None` if that is the address of the connection itself, as for health
-    /// checks. The client of a Unix socket is [`Address::Unnamed`].
+    /// The client's address. `None` if the peer of the connection is the client itself, as for
+    /// health checks. The client of a Unix socket is [`Address::Unnamed`].
     pub fn source(&self) -> Option<Address> {
         match self.proxied {
             Proxied::Ip { source, .. } => Some(source.into()),
@@ -70,7 +70,7 @@ impl Header {
         }
     }
 
-    /// The address to which the client connected, if the header has one.
+    /// The address to which the client connected, if the header contains one.
     pub fn destination(&self) -> Option<Address> {
         match self.proxied {
             Proxied::Ip { destination, .. } => Some(destination.into()),
@@ -79,16 +79,16 @@ impl Header {
         }
     }
 
-    /// The paths of the client's socket and of the one that it connected to, without the zeros
-    /// behind them, if those were Unix sockets. An abstract name begins with a zero. A client's
-    /// path is empty as a rule.
+    /// If the client used Unix sockets: the path of its own socket, and of the one that it
+    /// connected to, without trailing zeros. An abstract name begins with a zero. The client's path
+    /// is usually empty.
     pub fn unix_paths(&self) -> Option<(&[u8], &[u8])> {
         let paths = self.kept.get(..v2::UNIX).filter(|_| self.proxied == Proxied::Unix)?;
         let (source, destination) = paths.split_at(v2::UNIX / 2);
         Some((v2::unpadded(source), v2::unpadded(destination)))
     }
 
-    /// The vectors of type, length and value of version 2, in order: see [`tlv_type`].
+    /// The vectors (type, length, value) of version 2, in order: see [`tlv_type`].
     pub fn tlvs(&self) -> Tlvs<'_> {
         let paths = if self.proxied == Proxied::Unix { v2::UNIX } else { 0 };
         Tlvs { rest: self.kept.get(paths..).unwrap_or_default() }
@@ -99,14 +99,14 @@ impl Header {
         self.tlvs().find(|it| it.0 == kind).map(|it| it.1)
     }
 
-    /// The host name that the client asked for, the server name of TLS as a rule, if the proxy tells
-    /// it and it is UTF-8 (section 2.2.2). The proxy passes on what the client sent.
+    /// The host name that the client asked for, usually the server name of TLS, if the header
+    /// contains one and it is UTF-8 (section 2.2.2). It is what the client sent.
     pub fn authority(&self) -> Option<&str> {
         core::str::from_utf8(self.tlv(tlv_type::AUTHORITY)?).ok()
     }
 
-    /// The protocol that the client negotiated with the proxy, as ALPN has it, if the proxy tells it
-    /// (section 2.2.1).
+    /// The ALPN name of the protocol that the client negotiated with the proxy, if the header
+    /// contains it (section 2.2.1).
     pub fn alpn(&self) -> Option<&[u8]> {
         self.tlv(tlv_type::ALPN)
     }
@@ -119,40 +119,41 @@ impl fmt::Debug for Header {
     }
 }
 
-/// Types of vectors (section 2.2); others are passed on as well.
+/// Types of vectors (section 2.2). Vectors of other types are kept, too.
 pub mod tlv_type {
     /// The application protocol that was negotiated.
     pub const ALPN: u8 = 0x01;
     /// The host name that the client asked for.
     pub const AUTHORITY: u8 = 0x02;
-    /// The checksum of the header, which was verified.
+    /// The checksum of the header. It was verified.
     pub const CRC32C: u8 = 0x03;
     /// Padding.
     pub const NOOP: u8 = 0x04;
-    /// What the proxy calls this connection: at most 128 bytes.
+    /// The proxy's id of this connection: at most 128 bytes.
     pub const UNIQUE_ID: u8 = 0x05;
-    /// What the proxy knows of the client's TLS: a byte of flags, 4 bytes that are zero if the
-    /// client's certificate was verified, then vectors of their own (section 2.2.6), for
+    /// Data about the client's TLS: a byte of flags, 4 bytes that are zero if the client's
+    /// certificate was verified, then nested vectors (section 2.2.6), for
     /// [`Tlvs::of`](super::Tlvs::of).
     pub const SSL: u8 = 0x20;
     /// The name of the network namespace.
     pub const NETNS: u8 = 0x30;
 }
 
-/// Vectors of type, length and value, in order: an iterator of types and values. It ends before one
-/// that is not complete.
+/// An iterator over vectors (type, length, value) that yields types and values. It ends before an
+/// incomplete vector.
 #[derive(Clone, Debug)]
 pub struct Tlvs<'a> {
     rest: &'a [u8],
 }
 
 impl<'a> Tlvs<'a> {
-    /// Those in `bytes`: in the value of another one, for example.
+    /// The vectors in `bytes`, for example in the value of another vector.
     pub fn of(bytes: &'a [u8]) -> Self {
         Tlvs { rest: bytes }
     }
 
-    /// What follows the last complete one: nothing, if all are.
+    /// The bytes that the iterator has not consumed. At its end: those behind the last complete
+    /// vector.
     pub fn rest(&self) -> &'a [u8] {
         self.rest
     }

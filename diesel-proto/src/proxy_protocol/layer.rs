@@ -1,4 +1,4 @@
-//! The machine: reads the header, then lets another one have the rest of the stream.
+//! The machine: reads the header, then passes the rest of the stream to an inner machine.
 //!
 //! ```text
 //!                   ┌─ refused: aborted, with its cause and a notice
@@ -7,7 +7,7 @@
 //!     └─ source not trusted ─▶ refused, or the inner machine has the whole stream
 //! ```
 //!
-//! Only the header is held, and only while it is not complete.
+//! It holds only bytes of the header, and only until the header is complete.
 
 use alloc::format;
 use core::fmt;
@@ -19,12 +19,14 @@ use crate::hub::{Inner, MachineCtx};
 use crate::machine::{Actions, Address, Cause, Input, Machine, Nested, Notice, Reason};
 use crate::time::Instant;
 
-/// Reads a header, then lets the machine that `make` makes of it have the rest of the stream.
+/// Reads a header, passes it to `make`, and passes the rest of the stream to the machine that
+/// `make` returns.
 ///
-/// A stream that does not begin with a header, or ends inside it, is aborted with
-/// [`HeaderError::cause`], and a [`Notice`] says where and what was expected; one that does not
-/// complete it in time, with [`Cause::TimedOut`]`(`[`Reason::Head`]`)`. A shutdown while the header
-/// is not complete closes the stream: nothing was begun.
+/// If the stream does not begin with a header, or ends inside it, it is aborted with
+/// [`HeaderError::cause`], and a [`Notice`] reports the byte and what was expected there. If the
+/// header is not complete in time, the stream is aborted with
+/// [`Cause::TimedOut`]`(`[`Reason::Head`]`)`. A graceful shutdown closes the stream if the header
+/// is not complete.
 ///
 /// ```
 /// use core::time::Duration;
@@ -44,32 +46,34 @@ use crate::time::Instant;
 pub struct ProxyProtocol<M, F> {
     state: HeaderState<M, F>,
     within: Duration,
-    /// For the notice.
+    /// Named in notices.
     peer: Address,
 }
 
 enum HeaderState<M, F> {
     Header(HeaderReader, F),
-    /// No header is to be read.
+    /// The source is not trusted and is served directly: no header is read.
     Direct(F),
     Untrusted,
-    /// Between the header and the inner machine, and after a refusal.
+    /// While the inner machine is made, and after a refusal.
     Over,
     Inner(Nested<M>),
 }
 
-/// The header in front of whatever serves the connections of a service, for
-/// [`Service::layer`](crate::hub::Service::layer). What is inside has the client for its peer, if the
-/// header names one, and finds the header itself by [`MachineCtx::learned`],
-/// [`Conn::learned`](crate::fiber::Conn::learned) or [`Request::learned`](crate::http1::Request::learned).
+/// A layer that reads a header in front of the connections of a service, for
+/// [`Service::layer`](crate::hub::Service::layer). The peer of what is inside is the client, if the
+/// header names one. The header itself is available by [`MachineCtx::learned`],
+/// [`Conn::learned`](crate::fiber::Conn::learned) or
+/// [`Request::learned`](crate::http1::Request::learned).
 ///
-/// Where the stream below has a header as well, this one is trusted by the address in that.
+/// If two such layers are nested, the inner one checks its trusted sources against the address in
+/// the outer header.
 ///
 /// ```
 /// use diesel_proto::proxy_protocol::{self, Header, HeaderConfig};
 /// use diesel_proto::{Conn, Error, Service};
 ///
-/// /// Says where the client is, not the proxy that it came through, and where it meant to go.
+/// /// Answers with the address of the client, not of the proxy, and with its destination.
 /// async fn whoami(mut conn: Conn) -> Result<(), Error> {
 ///     let destination = conn.learned::<Header>().and_then(|header| header.destination());
 ///     let text = format!("{} asks {destination:?}\r\n", conn.peer());
@@ -77,7 +81,7 @@ enum HeaderState<M, F> {
 /// }
 ///
 /// let config = HeaderConfig::default();
-/// Service::new(whoami).layer(move |seat, inner| proxy_protocol::layer(&config, seat, inner));
+/// Service::new(whoami).layer(move |ctx, inner| proxy_protocol::layer(&config, ctx, inner));
 /// ```
 pub fn layer(config: &HeaderConfig, ctx: &MachineCtx, inner: Inner) -> impl Machine + use<> {
     let peer = ctx.peer();
@@ -94,15 +98,15 @@ pub fn layer(config: &HeaderConfig, ctx: &MachineCtx, inner: Inner) -> impl Mach
 }
 
 impl<M: Machine, F: FnOnce(Option<Header>) -> M> ProxyProtocol<M, F> {
-    /// From any source, with the defaults of [`HeaderConfig`], and a header that has to be complete
-    /// `within` this time of the start.
+    /// A machine that accepts a header from any source, with the defaults of [`HeaderConfig`], and
+    /// with `within` as its timeout.
     pub fn new(within: Duration, make: F) -> Self {
         let config = HeaderConfig { within, ..HeaderConfig::default() };
         ProxyProtocol::with(&config, Address::Unnamed, make)
     }
 
-    /// For a connection from `peer`. `make` gets no header only where `peer` is not trusted and
-    /// served nevertheless: [`Untrusted::ServeDirectly`].
+    /// A machine for a connection from `peer`. `make` gets `None` only if `peer` is not trusted and
+    /// [`Untrusted::ServeDirectly`] is set.
     pub fn with(config: &HeaderConfig, peer: Address, make: F) -> Self {
         let state = match (config.trusts(peer), config.untrusted) {
             (true, _) => HeaderState::Header(HeaderReader::new(config), make),
@@ -127,7 +131,8 @@ impl<M: Machine, F: FnOnce(Option<Header>) -> M> ProxyProtocol<M, F> {
         }
     }
 
-    /// Takes the bytes of the header, and of those behind it what the inner machine takes.
+    /// Takes the bytes of the header, then passes those behind it to the inner machine. Returns how
+    /// many both took.
     fn header(&mut self, now: Instant, bytes: &[u8], actions: &mut Actions<'_>) -> usize {
         let HeaderState::Header(reader, _) = &mut self.state else { return bytes.len() };
         let (taken, header) = match reader.read(bytes, actions.blocks()) {
@@ -162,7 +167,7 @@ impl<M: Machine, F: FnOnce(Option<Header>) -> M> ProxyProtocol<M, F> {
         actions.abort(error.cause());
     }
 
-    /// No header is read any more: lets go of what is held.
+    /// Stops reading the header, and releases what is held.
     fn end(&mut self, actions: &mut Actions<'_>) {
         if let HeaderState::Header(reader, _) = &mut self.state {
             reader.clear(actions.blocks());
@@ -196,8 +201,8 @@ impl<M: Machine, F: FnOnce(Option<Header>) -> M> Machine for ProxyProtocol<M, F>
                 actions.close(Cause::Shutdown);
             }
             Input::Cut(_) => self.end(actions),
-            // Nothing is written before the header is complete, and an inner machine that starts
-            // after a write failed is told of it.
+            // Nothing is written before the header is complete. An inner machine that starts
+            // after a failed write gets `WriteFailed` then.
             Input::WriteFailed | Input::Drained | Input::Wake => {}
         }
         0
@@ -211,7 +216,8 @@ impl<M: Machine, F: FnOnce(Option<Header>) -> M> Machine for ProxyProtocol<M, F>
         }
     }
 
-    /// Of a header at most [`MAX_V1`](super::MAX_V1) bytes are searched, each once: not counted.
+    /// At most [`MAX_V1`](super::MAX_V1) bytes of a header are searched, each once: they are not
+    /// counted.
     fn scanned(&self) -> u64 {
         match &self.state {
             HeaderState::Inner(inner) => inner.scanned(),

@@ -1,8 +1,8 @@
-//! The PROXY protocol, versions 1 and 2: a header before the stream in which a proxy says for whom
-//! it connects.
+//! The PROXY protocol, versions 1 and 2: a header before the stream in which a proxy names the
+//! client for which it connects.
 //!
-//! Source: <https://www.haproxy.org/download/3.0/doc/proxy-protocol.txt>, cited by section. Version 1
-//! (section 2.1) is one line of at most [`MAX_V1`] bytes, version 2 (section 2.2) is binary:
+//! Source: <https://www.haproxy.org/download/3.0/doc/proxy-protocol.txt>, cited by section. Version
+//! 1 (section 2.1) is one line of at most [`MAX_V1`] bytes, version 2 (section 2.2) is binary:
 //!
 //! ```text
 //! PROXY TCP4 192.0.2.7 198.51.100.1 56324 443\r\n
@@ -13,15 +13,25 @@
 //! | (12 bytes) | command  | protocol | (u16)   | type (u8), length (u16), value
 //! ```
 //!
-//! [`layer`] puts it around whatever serves the connections of a service: a machine, a handler, an
-//! HTTP service. [`ProxyProtocol`] is the machine itself, for an [`Endpoint`](crate::machine::Endpoint), and
-//! [`parse`] reads a header alone.
+//! [`layer`](layer()) wraps what serves the connections of a service: a machine, a handler, an HTTP
+//! service. [`ProxyProtocol`] is the machine itself, for an
+//! [`Endpoint`](crate::machine::Endpoint), and [`parse`] only reads a header.
+//!
+//! ```text
+//!   `config`: HeaderConfig, trusted sources (`source`)
+//!        │
+//!        ▼
+//!   `layer` ◀── bytes ──▶ `read`: collects the header ──▶ `v1`, `v2` ──▶ `header` or `error`
+//!        │
+//!        └── the rest of the stream ──▶ inner machine
+//! ```
 //!
 //! Rules of this folder:
 //!
-//! - The configuration says whether a connection begins with a header; the bytes never do. A
-//!   connection that has to have one and has not is refused (section 2: a receiver must not guess).
-//! - A header is refused at its first wrong byte, and nothing inside it starts before it is complete.
+//! - The configuration decides whether a connection begins with a header; the bytes never do. A
+//!   connection without a required header is refused (section 2: a receiver must not guess).
+//! - A header is refused at its first wrong byte, and nothing inside it starts before it is
+//!   complete.
 //! - A limit is checked before the bytes are kept.
 //!
 //! It must never know what the inner machine is.
@@ -42,5 +52,5 @@ pub use self::layer::{ProxyProtocol, layer};
 pub use self::read::parse;
 pub use self::source::{SourceError, TrustedSource};
 
-/// The longest header of version 1, its line end included (section 2.1).
+/// The length of the longest header of version 1, its line end included (section 2.1).
 pub const MAX_V1: usize = 107;

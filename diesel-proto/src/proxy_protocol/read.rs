@@ -1,19 +1,19 @@
-//! Reads a header, however its bytes arrive.
+//! Reads a header, in however many reads its bytes arrive.
 
 use super::{Header, HeaderConfig, HeaderError, HeaderErrorKind, MAX_V1, Versions, v1, v2};
 use crate::buf::{Blocks, Buffer};
 
-/// Reads a header at the beginning of `bytes`: what it says, and its length. `None`: `bytes` end
-/// before it does, and are fine so far.
+/// Reads a header at the beginning of `bytes`. Returns the header and its length, or `None` if
+/// `bytes` are the valid beginning of a header that is not complete.
 ///
 /// # Errors
 ///
-/// At the first wrong byte.
+/// [`HeaderError`], at the first wrong byte.
 ///
 /// # Cost
 ///
-/// Linear in the header's length. For bytes that arrive little by little use
-/// [`ProxyProtocol`](super::ProxyProtocol), which looks at each once.
+/// Linear in the header's length. For bytes that arrive in several reads use
+/// [`ProxyProtocol`](super::ProxyProtocol), which examines each byte once.
 ///
 /// ```
 /// use diesel_proto::proxy_protocol::{HeaderConfig, HeaderErrorKind, Proxied, parse};
@@ -34,7 +34,7 @@ pub fn parse(bytes: &[u8], config: &HeaderConfig) -> Result<Option<(Header, usiz
     examine(bytes, 0, config.versions, config.max_v2)
 }
 
-/// Collects the bytes of a header, and no others.
+/// Collects the bytes of a header, and none behind it.
 pub(super) struct HeaderReader {
     held: Buffer,
     versions: Versions,
@@ -46,8 +46,8 @@ impl HeaderReader {
         HeaderReader { held: Buffer::new(), versions: config.versions, max_v2: config.max_v2 }
     }
 
-    /// Takes of `bytes`, which are not empty, those of the header: how many, and the header if it is
-    /// complete now. One that arrives whole is read where it lies.
+    /// Takes the bytes of the header from `bytes`, which must not be empty. Returns how many, and
+    /// the header if it is complete. A header that arrives in one piece is parsed without copying.
     pub(super) fn read(
         &mut self,
         bytes: &[u8],
@@ -76,22 +76,22 @@ impl HeaderReader {
         Ok((taken, None))
     }
 
-    /// Bytes that are held.
+    /// The number of bytes that are held.
     pub(super) fn held(&self) -> usize {
         self.held.len()
     }
 
-    /// Lets go of what is held.
+    /// Releases what is held.
     pub(super) fn clear(&mut self, blocks: &mut Blocks) {
         self.held.clear(blocks);
     }
 
-    /// The stream ended.
+    /// The error for a stream that ends here.
     pub(super) fn ended(&self) -> HeaderError {
         HeaderError::new(HeaderErrorKind::Incomplete, self.held.len())
     }
 
-    /// How many of the bytes behind those that are held are the header's, as far as that is known: at
+    /// How many of the bytes behind the held ones belong to the header, as far as that is known: at
     /// least one.
     fn missing(&self, rest: &[u8]) -> Result<usize, HeaderError> {
         let held = self.held.front();
@@ -106,10 +106,10 @@ impl HeaderReader {
 }
 
 /// The header at the beginning of `bytes`, if it is complete, and its length. The first `searched`
-/// bytes were looked at before.
+/// bytes were examined before.
 ///
-/// The first byte tells the version, and each wrong byte is found as soon as it is there: so the cut
-/// decides nothing.
+/// The first byte decides the version, and each wrong byte is found as soon as it arrives: so the
+/// result does not depend on how the input was split into reads.
 fn examine(
     bytes: &[u8],
     searched: usize,

@@ -6,7 +6,7 @@ use core::str::FromStr;
 
 use crate::machine::Address;
 
-/// Addresses that are trusted to say for whom they connect.
+/// Addresses that are trusted to send a header.
 ///
 /// Written as `192.0.2.7`, `10.0.0.0/8`, `fd00::/8`, or `unix`, which is any peer that has no
 /// address, [`Address::Unnamed`].
@@ -17,7 +17,7 @@ use crate::machine::Address;
 /// let lan: TrustedSource = "10.0.0.0/8".parse()?;
 /// assert!(lan.contains("10.1.2.3:5000".parse::<std::net::SocketAddr>().unwrap().into()));
 /// assert!(!lan.contains("192.0.2.7:5000".parse::<std::net::SocketAddr>().unwrap().into()));
-/// // As a socket names it that listens for both kinds of addresses.
+/// // A socket that listens for IPv4 and IPv6 reports IPv4 peers like this.
 /// assert!(lan.contains("[::ffff:10.1.2.3]:5000".parse::<std::net::SocketAddr>().unwrap().into()));
 ///
 /// assert_eq!("10.0.0.1/8".parse::<TrustedSource>(), Err(SourceError::HostBits));
@@ -28,7 +28,8 @@ pub struct TrustedSource(SourceKind);
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum SourceKind {
-    /// The first `prefix` bits of addresses of the same family; the others are zero here.
+    /// The addresses of one family that share the first `prefix` bits; the other bits of `address`
+    /// are zero.
     Network {
         address: IpAddr,
         prefix: u32,
@@ -36,15 +37,15 @@ enum SourceKind {
     Unnamed,
 }
 
-/// Why a text names no source.
+/// Why a text does not name a source.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum SourceError {
-    /// The address is none.
+    /// It does not begin with an IP address.
     Address,
-    /// The length of the prefix is no number, or more than the address has bits.
+    /// The length of the prefix is not a number, or exceeds the number of bits of the address.
     Prefix,
-    /// The address has bits set behind the prefix: it is not that of a network.
+    /// The address has bits set behind the prefix: it is not the address of a network.
     HostBits,
 }
 
@@ -52,13 +53,13 @@ impl TrustedSource {
     /// Any peer without an address.
     pub const UNIX: TrustedSource = TrustedSource(SourceKind::Unnamed);
 
-    /// One address. An IPv4 address in the form of an IPv6 one is the IPv4 address.
+    /// One address. An IPv4-mapped IPv6 address is the same as the IPv4 address.
     pub fn address(address: IpAddr) -> Self {
         let address = address.to_canonical();
         TrustedSource(SourceKind::Network { address, prefix: bits(address) })
     }
 
-    /// The addresses that begin with the first `prefix` bits of this one.
+    /// The addresses that begin with the first `prefix` bits of `address`.
     ///
     /// # Errors
     ///
@@ -73,11 +74,11 @@ impl TrustedSource {
         }
     }
 
-    /// Whether `peer` is one of them, at whatever port.
+    /// Whether `peer` is one of these addresses, with any port.
     pub fn contains(&self, peer: Address) -> bool {
         match (self.0, peer) {
             (SourceKind::Network { address, prefix }, Address::Socket(peer)) => {
-                // A socket that listens for both kinds writes IPv4 peers as IPv6 addresses.
+                // A socket that listens for IPv4 and IPv6 reports IPv4 peers as IPv6 addresses.
                 let peers = [peer.ip(), peer.ip().to_canonical()];
                 let is_in = |peer: IpAddr| {
                     peer.is_ipv4() == address.is_ipv4()
@@ -95,7 +96,7 @@ fn bits(address: IpAddr) -> u32 {
     if address.is_ipv4() { 32 } else { 128 }
 }
 
-/// The address as a number, its first bit the highest.
+/// The address as a number whose highest bit is the first of the address.
 fn number(address: IpAddr) -> u128 {
     match address {
         IpAddr::V4(address) => u128::from(address.to_bits()) << 96,

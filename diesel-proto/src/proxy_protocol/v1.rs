@@ -7,8 +7,8 @@ use super::{Header, HeaderError, HeaderErrorKind, HeaderVersion, MAX_V1, Proxied
 
 pub(super) const SIGNATURE: &[u8; 6] = b"PROXY ";
 
-/// Where the line ends, of a stream that begins with the signature: the length with its LF. `None`:
-/// it may still. Nothing before `searched` ends it.
+/// The length of the line, its LF included, of a stream that begins with the signature. `None` if
+/// the line may still end later. No byte before `searched` ends it.
 pub(super) fn end(bytes: &[u8], searched: usize) -> Result<Option<usize>, HeaderError> {
     let within = bytes.get(searched..bytes.len().min(MAX_V1)).unwrap_or_default();
     match memchr::memchr(b'\n', within) {
@@ -29,7 +29,7 @@ pub(super) fn parse(line: &[u8]) -> Result<Header, HeaderError> {
     let is_family: fn(&IpAddr) -> bool = match words.take(HeaderErrorKind::Protocol)? {
         (_, b"TCP4") => IpAddr::is_ipv4,
         (_, b"TCP6") => IpAddr::is_ipv6,
-        // Whatever follows is to be ignored.
+        // What follows must be ignored.
         (_, b"UNKNOWN") => return Ok(header(Proxied::Unknown)),
         (at, _) => return Err(HeaderError::new(HeaderErrorKind::Protocol, at)),
     };
@@ -50,27 +50,27 @@ fn header(proxied: Proxied) -> Header {
     Header { version: HeaderVersion::V1, proxied, kept: Box::default() }
 }
 
-/// An IPv6 address may end in the form of an IPv4 one, `::ffff:192.0.2.7`, though the specification
-/// has only groups of digits: proxies write what `inet_ntop` makes of it.
+/// An IPv6 address may end in the form of an IPv4 one, `::ffff:192.0.2.7`, although the
+/// specification allows only groups of digits: proxies write what `inet_ntop` returns.
 fn address(word: &[u8], is_family: fn(&IpAddr) -> bool) -> Option<IpAddr> {
     core::str::from_utf8(word).ok()?.parse().ok().filter(is_family)
 }
 
-/// Digits only: Rust's own parser takes a sign as well, and leading zeros.
+/// Parses digits only: Rust's parser also accepts a sign and leading zeros.
 fn port(word: &[u8]) -> Option<u16> {
     let plain = word.iter().all(u8::is_ascii_digit) && (word.len() == 1 || !word.starts_with(b"0"));
     core::str::from_utf8(word).ok().filter(|_| plain)?.parse().ok()
 }
 
-/// Words with exactly one space between them, each with its offset.
+/// Splits a line into words with exactly one space between them.
 struct Words<'a> {
     line: &'a [u8],
-    /// Where the next one begins. `None`: the last was taken.
+    /// Where the next word begins. `None` after the last one.
     next: Option<usize>,
 }
 
 impl<'a> Words<'a> {
-    /// The next word, which is empty if the space before it is not the only one.
+    /// The next word and its offset. The word is empty if there are two spaces before it.
     fn take(&mut self, expected: HeaderErrorKind) -> Result<(usize, &'a [u8]), HeaderError> {
         let at = self.next.ok_or(HeaderError::new(expected, self.line.len()))?;
         let rest = self.line.get(at..).unwrap_or_default();

@@ -7,9 +7,9 @@ use super::{Header, HeaderError, HeaderErrorKind, HeaderVersion, Proxied, Tlvs, 
 
 pub(super) const SIGNATURE: &[u8; 12] = b"\r\n\r\n\0\r\nQUIT\n";
 
-/// Bytes before the addresses.
+/// The number of bytes before the addresses.
 pub(super) const FIXED: usize = 16;
-/// Bytes of the addresses of each family, ports included.
+/// The numbers of bytes of both addresses, ports included, for each family.
 const IPV4: usize = 2 * (4 + 2);
 const IPV6: usize = 2 * (16 + 2);
 pub(super) const UNIX: usize = 2 * 108;
@@ -17,8 +17,8 @@ pub(super) const UNIX: usize = 2 * 108;
 const LOCAL: u8 = 0;
 const PROXY: u8 = 1;
 
-/// How long the header is, of a stream that begins with the signature as far as it is there. `None`:
-/// not known yet. Each byte is judged when it is there.
+/// The length of the header of a stream that begins with (part of) the signature. `None` if it is
+/// not known yet. Each byte is checked as soon as it is there.
 pub(super) fn length(bytes: &[u8], max: usize) -> Result<Option<usize>, HeaderError> {
     let Some(&version_and_command) = bytes.get(12) else { return Ok(None) };
     if version_and_command >> 4 != 2 {
@@ -28,7 +28,7 @@ pub(super) fn length(bytes: &[u8], max: usize) -> Result<Option<usize>, HeaderEr
     if command > PROXY {
         return Err(HeaderError::new(HeaderErrorKind::Command, 12));
     }
-    // Of LOCAL the family is ignored.
+    // With LOCAL the family is ignored.
     let is_family = |byte: &u8| byte >> 4 <= 3 && byte & 0xf <= 2;
     if command == PROXY && !bytes.get(13).is_none_or(is_family) {
         return Err(HeaderError::new(HeaderErrorKind::Family, 13));
@@ -45,8 +45,8 @@ pub(super) fn length(bytes: &[u8], max: usize) -> Result<Option<usize>, HeaderEr
 
 /// Reads a whole header, whose [`length`] was accepted.
 ///
-/// Of a connection on the proxy's own behalf, and of a family or a protocol that the proxy does not
-/// specify, what follows is ignored.
+/// If the proxy connects on its own behalf, or does not specify the family or the protocol, what
+/// follows is ignored.
 pub(super) fn parse(header: &[u8]) -> Result<Header, HeaderError> {
     let block = header.get(FIXED..).unwrap_or_default();
     let (command, family) = match header.get(12..14) {
@@ -95,8 +95,8 @@ fn ports(rest: &[u8]) -> Option<(u16, u16)> {
     Some((u16::from_be_bytes([a, b]), u16::from_be_bytes([c, d])))
 }
 
-/// The name in a field of fixed length: without what is behind its first zero, or, if that is the
-/// first byte, which begins an abstract name, without the zeros at its end.
+/// The name in a field of fixed length. It ends before its first zero; an abstract name, which
+/// begins with a zero, ends before the trailing zeros.
 pub(super) fn unpadded(field: &[u8]) -> &[u8] {
     let len = match field.first() {
         Some(0) => field.iter().rposition(|&byte| byte != 0).map_or(0, |last| last + 1),
@@ -105,8 +105,8 @@ pub(super) fn unpadded(field: &[u8]) -> &[u8] {
     field.get(..len).unwrap_or_default()
 }
 
-/// Checks the vectors, which begin at `start`, and the checksum, if there is one: what supports it
-/// has to verify it (section 2.2.3).
+/// Checks the vectors, which begin at `start`, and the checksum, if there is one: a receiver that
+/// supports checksums must verify it (section 2.2.3).
 fn check(header: &[u8], start: usize) -> Result<(), HeaderError> {
     let mut tlvs = Tlvs::of(header.get(start..).unwrap_or_default());
     let offset = |tlvs: &Tlvs<'_>| header.len() - tlvs.rest().len();
@@ -123,7 +123,7 @@ fn check(header: &[u8], start: usize) -> Result<(), HeaderError> {
         return Err(HeaderError::new(HeaderErrorKind::Tlv, at));
     }
     let Some((at, told)) = checksum else { return Ok(()) };
-    // It is computed with zeros in its own place.
+    // It is computed with zeros in the place of the checksum.
     let (before, behind) = (header.get(..at), header.get(at + 4..));
     let parts = [before.unwrap_or_default(), &[0; 4], behind.unwrap_or_default()];
     match crc32c(&parts) == told {
@@ -132,8 +132,8 @@ fn check(header: &[u8], start: usize) -> Result<(), HeaderError> {
     }
 }
 
-/// Bit by bit: a table costs more than it saves on a few hundred bytes for each connection that has
-/// a checksum.
+/// Computed bit by bit: a table would cost more than it saves on a few hundred bytes for each
+/// connection that has a checksum.
 fn crc32c(parts: &[&[u8]]) -> u32 {
     let bytes = parts.iter().copied().flatten();
     !bytes.fold(!0, |crc, &byte| {
