@@ -3,8 +3,13 @@
 //! What it says is compared with what the parts that are usable alone say of the same bytes; what
 //! it sends is read as a client would.
 
+mod vocabulary;
+mod wire;
+
 use std::sync::Arc;
 
+use self::vocabulary::{NAMES, PROTOCOLS, STATUSES};
+use self::wire::{Asked, Head, Observed, Sent, body, is, is_framing};
 use diesel_proto::http1::{
     BodyLength, ChunkedDecoder, ClientState, ConnectionConfig, Decoded, FieldSpans, FieldsView,
     Framing, Headers, HttpDate, Limits, LocalProtocolError, MessageOutput, Received, Rejection,
@@ -12,24 +17,6 @@ use diesel_proto::http1::{
     parse_request,
 };
 use diesel_proto::{Blocks, Pipeline};
-
-const STATUSES: [u16; 16] =
-    [200, 201, 204, 205, 206, 304, 400, 404, 413, 426, 500, 503, 299, 100, 101, 103];
-const NAMES: [&str; 12] = [
-    "A",
-    "Content-Type",
-    "Date",
-    "Upgrade",
-    "Connection",
-    "content-length",
-    "Transfer-Encoding",
-    "te",
-    "Keep-Alive",
-    "X\r\nY",
-    "",
-    "Set-Cookie",
-];
-const PROTOCOLS: [&str; 6] = ["websocket", "h2c", "", "x\r\nA: 1", "websocket, h2c", "WEBSOCKET"];
 
 /// Ten bytes of limits, so many commands as the last of them says, then what the client sends.
 pub fn server(data: &[u8]) {
@@ -55,7 +42,7 @@ pub fn server(data: &[u8]) {
         tunnels: flags & 32 == 0,
     };
     let (commands, stream) = rest.split_at(rest.len().min(n.into()));
-    let mut ctx = MachineCtx::new(config, stream);
+    let mut ctx = Session::new(config, stream);
     let mut commands = commands.iter().copied();
     while let Some(command) = commands.next() {
         ctx.step(command & 15, usize::from(command >> 4), &mut commands);
@@ -76,7 +63,7 @@ pub fn server(data: &[u8]) {
 }
 
 /// A connection, and what is known of it without it.
-struct MachineCtx<'a> {
+struct Session<'a> {
     config: ConnectionConfig,
     connection: SharedServerConnection,
     blocks: Blocks,
@@ -102,17 +89,6 @@ struct MachineCtx<'a> {
     was_rejected: Option<Rejection>,
 }
 
-/// What matters of a request to its answer.
-#[derive(Clone, Debug, Default)]
-struct Asked {
-    is_head: bool,
-    is_connect: bool,
-    is_http11: bool,
-    /// 100 is owed to who waits for it.
-    waits: bool,
-    upgrade: Option<Vec<u8>>,
-}
-
 /// How a body ends.
 #[derive(Clone, Debug, PartialEq, Eq)]
 enum End {
@@ -121,19 +97,9 @@ enum End {
     Never,
 }
 
-#[derive(Clone, Copy, Debug)]
-struct Sent {
-    is_head: bool,
-    is_http11: bool,
-    is_switch: bool,
-    is_ended: bool,
-    /// The connection is closed behind it.
-    is_last: bool,
-}
-
-impl<'a> MachineCtx<'a> {
+impl<'a> Session<'a> {
     fn new(config: ConnectionConfig, stream: &'a [u8]) -> Self {
-        MachineCtx {
+        Session {
             connection: SharedServerConnection::new(Arc::new(config.clone())),
             config,
             blocks: Blocks::new(),
@@ -227,7 +193,7 @@ impl<'a> MachineCtx<'a> {
         let (taken, event) = match received {
             Ok((taken, event)) => {
                 assert_eq!(self.was_rejected, None);
-                (taken, event.map(Happened::of))
+                (taken, event.map(Observed::of))
             }
             Err(rejection) => return self.rejected(rejection),
         };
@@ -245,7 +211,7 @@ impl<'a> MachineCtx<'a> {
                     self.drained(before.client);
                 }
             }
-            Some(Happened::Request(asked, len, framing)) => {
+            Some(Observed::Request(asked, len, framing)) => {
                 self.drained(before.client);
                 self.requests += 1;
                 assert!(self.requests <= self.config.limits.requests.max(1));
@@ -262,12 +228,12 @@ impl<'a> MachineCtx<'a> {
                     _ => usize::MAX,
                 };
             }
-            Some(Happened::Data(data)) => {
+            Some(Observed::Data(data)) => {
                 assert!(!data.is_empty());
                 assert!(self.body.starts_with(&data));
                 self.body.drain(..data.len());
             }
-            Some(Happened::End(fields)) => {
+            Some(Observed::End(fields)) => {
                 assert!(self.body.is_empty());
                 assert_eq!(self.end, End::At(self.taken, fields));
             }
@@ -619,150 +585,4 @@ impl<'a> MachineCtx<'a> {
         }
         assert!(sent.next().is_none());
     }
-}
-
-/// An event, without what it borrows.
-enum Happened {
-    Request(Asked, usize, Framing),
-    Data(Vec<u8>),
-    End(Vec<(String, Vec<u8>)>),
-}
-
-impl Happened {
-    fn of(event: Received<'_>) -> Self {
-        match event {
-            Received::Request(head) => {
-                Happened::Request(Asked::by(&head), head.len(), head.framing())
-            }
-            Received::Data(data) => Happened::Data(data.into()),
-            Received::End(fields) => Happened::End(owned(fields)),
-        }
-    }
-}
-
-impl Asked {
-    fn by(head: &RequestHead<'_>) -> Self {
-        let upgrade = || head.fields().get_all("upgrade").collect::<Vec<_>>().join(&b',');
-        Asked {
-            is_head: head.method() == "HEAD",
-            is_connect: head.method() == "CONNECT",
-            is_http11: head.version() == Version::Http11,
-            waits: head.expects_continue()
-                && !matches!(head.framing(), Framing::Empty | Framing::Length(0)),
-            upgrade: head.upgrade().map(|_| upgrade()),
-        }
-    }
-}
-
-fn owned(fields: FieldsView<'_>) -> Vec<(String, Vec<u8>)> {
-    fields.iter().map(|(name, value)| (name.into(), value.into())).collect()
-}
-
-/// The body at the beginning of `bytes`, as far as it is there, and how it ends. `start` bytes came
-/// before it.
-fn body(bytes: &[u8], start: usize, framing: Framing, limits: &Limits) -> (Vec<u8>, End) {
-    let refused = |wrong: Rejection, by: usize| {
-        End::Refused(Rejection::new(wrong.rule, wrong.offset + (start + by) as u64))
-    };
-    let len = match framing {
-        Framing::Empty => 0,
-        Framing::Length(n) => usize::try_from(n).unwrap_or(usize::MAX),
-        Framing::Chunked => {
-            let mut decoder = ChunkedDecoder::new(limits);
-            let (mut data, mut rest) = (Vec::new(), bytes);
-            loop {
-                let (taken, decoded) = match decoder.decode(rest) {
-                    Ok(decoded) => decoded,
-                    Err(wrong) => return (data, refused(wrong, 0)),
-                };
-                rest = &rest[taken..];
-                match decoded {
-                    Decoded::Data(some) => data.extend_from_slice(some),
-                    Decoded::Incomplete => return (data, End::Never),
-                    Decoded::End => break,
-                }
-            }
-            let at = bytes.len() - rest.len();
-            let mut spans = FieldSpans::new();
-            let end = match TrailerReader::new().read(rest, limits, &mut spans) {
-                Ok(Some((len, fields))) => End::At(start + at + len, owned(fields)),
-                Ok(None) => End::Never,
-                Err(wrong) => refused(wrong, at),
-            };
-            return (data, end);
-        }
-    };
-    match bytes.get(..len) {
-        Some(data) => (data.into(), End::At(start + len, Vec::new())),
-        None => (bytes.into(), End::Never),
-    }
-}
-
-/// The head of a response, as a strict client reads it.
-struct Head<'a> {
-    status: u16,
-    fields: Vec<(&'a str, &'a [u8])>,
-    len: usize,
-}
-
-impl<'a> Head<'a> {
-    fn read(bytes: &'a [u8]) -> Option<Self> {
-        let len = bytes.windows(4).position(|four| four == b"\r\n\r\n")? + 4;
-        let mut lines = bytes[..len - 2].split_inclusive(|&byte| byte == b'\n').map(|line| {
-            let line = line.strip_suffix(b"\r\n").expect("CR LF");
-            assert!(!line.contains(&b'\r'));
-            line
-        });
-        let status = lines.next()?.strip_prefix(b"HTTP/1.1 ")?;
-        assert_eq!(status[3], b' ');
-        let status = std::str::from_utf8(&status[..3]).ok()?.parse().ok()?;
-        let fields = lines.map(|line| {
-            let colon = line.iter().position(|&byte| byte == b':').expect("a field");
-            let name = std::str::from_utf8(&line[..colon]).unwrap();
-            let is_tchar = |byte: u8| byte.is_ascii_alphanumeric() || b"-_".contains(&byte);
-            assert!(!name.is_empty() && name.bytes().all(is_tchar), "{name:?}");
-            (name, line[colon + 1..].strip_prefix(b" ").unwrap())
-        });
-        Some(Head { status, fields: fields.collect(), len })
-    }
-
-    fn get(&self, name: &str) -> Option<&'a [u8]> {
-        let mut all = self.fields.iter().filter(|(other, _)| is(other, name));
-        let value = all.next().map(|(_, value)| *value);
-        assert!(all.next().is_none(), "{name} is there twice");
-        value
-    }
-
-    fn length(&self) -> Option<u64> {
-        let value = self.get("content-length")?;
-        Some(std::str::from_utf8(value).unwrap().parse().unwrap())
-    }
-
-    fn is_chunked(&self) -> bool {
-        let coding = self.get("transfer-encoding");
-        assert!(coding.is_none_or(|coding| coding == b"chunked"));
-        coding.is_some()
-    }
-
-    fn has_option(&self, option: &str) -> bool {
-        let options = self.get("connection").unwrap_or_default();
-        String::from_utf8_lossy(options).split(", ").any(|one| one == option)
-    }
-}
-
-fn is(name: &str, other: &str) -> bool {
-    name.eq_ignore_ascii_case(other)
-}
-
-fn is_framing(name: &str) -> bool {
-    let names = [
-        "te",
-        "upgrade",
-        "connection",
-        "keep-alive",
-        "content-length",
-        "proxy-connection",
-        "transfer-encoding",
-    ];
-    names.iter().any(|other| is(name, other))
 }
