@@ -312,11 +312,14 @@ fn what_is_missing_or_has_changed_is_found() {
 
 #[test]
 fn a_test_is_known_by_its_path() {
-    assert!(is_test("http1::head::tests::limits_hold_to_the_byte"), "a file of tests");
-    assert!(is_test("http1::state::tests::switching_needs_the_whole_request"), "within a file");
+    assert!(is_test("http1::syntax::head::tests::limits_hold_to_the_byte"), "a file of tests");
+    assert!(
+        is_test("http1::connection::state::tests::switching_needs_the_whole_request"),
+        "within a file"
+    );
     assert!(is_test("tests/tests/conformance.rs::a_test_is_known_by_its_path"));
-    assert!(!is_test("http1::head::tests::limits_hold_to_the_bit"));
-    assert!(!is_test("http1::head::tests::accepted"), "a function that is no test");
-    assert!(!is_test("http1::tail::tests::limits_hold_to_the_byte"));
+    assert!(!is_test("http1::syntax::head::tests::limits_hold_to_the_bit"));
+    assert!(!is_test("http1::syntax::head::tests::accepted"), "a function that is no test");
+    assert!(!is_test("http1::syntax::tail::tests::limits_hold_to_the_byte"));
     assert!(!is_test("limits_hold_to_the_byte"));
 }

@@ -1,16 +1,19 @@
-//! Who may do what when, on one connection.
+//! The protocol state of one connection: which peer may do what, and when.
 //!
 //! ```text
-//!   bytes    ──▶ server: receive ──▶ RequestEvent
+//!   bytes    ──▶ server: receive, event ──▶ RequestEvent
 //!                          │ ▲
 //!                          ▼ │
 //!                         state            one table for both peers
 //!                          ▲ │
 //!                          │ ▼
-//!   commands ──▶ server: respond ──▶ bytes
+//!   commands ──▶ server: respond, upgrade ──▶ bytes, or a LocalProtocolError (local_error)
+//!
+//!   server: owned    a connection with its own buffers, for embedders
+//!   server: pool     what a service asks in addition: idle connections, upgrades
 //! ```
 //!
-//! This room must never know a handler, a machine or the time.
+//! This folder must never know handlers, machines or the time.
 
 mod server;
 mod state;

@@ -1,22 +1,22 @@
-//! One connection of a server: bytes in, events out; commands in, bytes out.
+//! The server's side of one connection: bytes in, events out; commands in, bytes out.
 //!
 //! ```text
-//!   bytes ──▶ receive ──▶ Received       respond, data, end ──▶ bytes
+//!   bytes ──▶ receive ──▶ Received       respond, data, end, switch ──▶ bytes
 //!                │                              │
-//!                └────────▶  ConnectionState  ◀───────────┘       (state.rs: what may happen now)
+//!                └──────▶ ConnectionState ◀─────┘       (state.rs: what may happen now)
 //! ```
 //!
 //! Rules of this file:
 //!
-//! - How messages are read and written is [`message`](crate::http1::message)'s: this decides which may come
-//!   and go when.
-//! - While we owe an answer to a complete request, nothing more is read: what is pipelined waits
-//!   with the caller.
-//! - After a violation nothing more is parsed, and the same rejection is given again.
-//! - A command is checked before anything is written: one that is refused leaves the connection,
-//!   and the wire, as they were.
+//! - [`message`](crate::http1::message) reads and writes messages; this decides which may come and
+//!   go when.
+//! - While a complete request is unanswered, nothing more is read: pipelined bytes stay with the
+//!   caller.
+//! - After a violation nothing more is parsed, and further calls return the same rejection.
+//! - A command is checked before anything is written: one that is refused changes neither the
+//!   connection nor the output.
 //!
-//! It must never know time, handlers, or what carries the bytes.
+//! It must never know time, handlers, or the transport.
 
 mod event;
 mod local_error;
@@ -43,24 +43,25 @@ pub use local_error::LocalProtocolError;
 pub use owned::ServerConnection;
 pub(in crate::http1) use pool::Resting;
 
-/// What a server asks of its clients.
+/// What a server requires of its clients.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct ConnectionConfig {
-    /// How much they may send.
+    /// How much clients may send.
     pub limits: Limits,
-    /// Whether HTTP/1.0 is refused, with 426. It is not, by default.
+    /// Whether HTTP/1.0 is refused, with 426. Off by default.
     pub require_http11: bool,
-    /// Whether a POST, PUT or PATCH has to say how long it is, and is refused with 411 otherwise.
-    /// It has not, by default: without a length there is no body (RFC 9112, 6.3).
+    /// Whether a POST, PUT or PATCH without a length is refused, with 411. Off by default: a
+    /// request without a length has no body (RFC 9112, 6.3).
     pub require_length: bool,
-    /// Whether CONNECT is for the application, which may open a tunnel. By default it is refused
-    /// with 501 ([`Rule::TunnelUnsupported`]). Either way the connection is closed behind an answer
-    /// that opens none: what follows the request was meant for the other end of the tunnel.
+    /// Whether CONNECT is passed to the application, which may open a tunnel. By default it is
+    /// refused with 501 ([`Rule::TunnelUnsupported`]). In either case the connection is closed
+    /// after a response that opens no tunnel: the bytes after the request were meant for the other
+    /// end of the tunnel.
     pub tunnels: bool,
 }
 
-/// What decides in a [`ServerConnection`]: it holds no bytes but those of a head, or of trailers, that
-/// came in pieces, and borrows its memory with each call, which many connections may share. `Send`.
+/// The protocol logic of a [`ServerConnection`]. It buffers only a head or trailers that arrive in
+/// pieces, and borrows its memory with each call, so that many connections can share it. `Send`.
 ///
 /// ```
 /// use std::sync::Arc;
@@ -96,33 +97,34 @@ pub struct SharedServerConnection {
     reader: MessageReader<HeadReader>,
     writer: MessageWriter,
     request: Traits,
-    /// What the client would like to speak instead, if it asks for that.
+    /// The protocols that the client asks to upgrade to, if any.
     upgrade: Option<Box<Protocols>>,
     rejection: Option<Rejection>,
-    /// How many of the bytes that were taken are of empty lines before the head that comes next. An odd number: a CR
+    /// How many of the taken bytes belong to empty lines before the next head. An odd number: a CR
     /// came whose LF is still to come.
     skipped: usize,
-    /// How much of a body came that nobody will read.
+    /// How many bytes of an unread body were drained.
     drained: u64,
     requests: u64,
 }
 
-/// What has to be known of a request when it is answered.
+/// What the response depends on.
 #[derive(Clone, Copy, Debug, Default)]
 struct Traits {
     is_http10: bool,
     is_head: bool,
     is_connect: bool,
-    /// The client waits for `100 Continue`, and has not got it.
+    /// The client waits for `100 Continue`, which was not sent yet.
     expects_continue: bool,
-    /// It asked for `100 Continue`, and has not got it, whether or not it still waits.
+    /// The client asked for `100 Continue`, which was not sent yet, whether or not the client still
+    /// waits.
     owes_continue: bool,
     /// `100 Continue` was sent.
     is_continued: bool,
 }
 
 impl Traits {
-    /// `100 Continue` is sent now: it is owed no more. Returns whether it was sent before.
+    /// Records that `100 Continue` is sent now. Returns whether it was sent before.
     fn was_continued(&mut self) -> bool {
         self.expects_continue = false;
         self.owes_continue = false;
@@ -130,11 +132,11 @@ impl Traits {
     }
 }
 
-/// All that a request's `Upgrade` says. In a box, for few have one.
+/// The value of `Upgrade`, all lines joined. Boxed, because few requests have one.
 struct Protocols(Vec<u8>);
 
 impl SharedServerConnection {
-    /// A connection on which nothing has happened.
+    /// A new connection.
     pub fn new(config: Arc<ConnectionConfig>) -> Self {
         SharedServerConnection {
             config,
@@ -150,12 +152,12 @@ impl SharedServerConnection {
         }
     }
 
-    /// Where both peers are.
+    /// The states of both peers.
     pub fn state(&self) -> ConnectionState {
         self.state
     }
 
-    /// Whether nothing is under way: no request has begun, and no answer is owed. An empty line
+    /// Whether the connection is idle: no request has begun, and none is unanswered. An empty line
     /// begins no request (RFC 9112, 2.2).
     pub fn is_idle(&self) -> bool {
         self.state.client == ClientState::Idle
@@ -163,35 +165,35 @@ impl SharedServerConnection {
             && !self.reader.has_partial()
     }
 
-    /// Whether the head of a request has begun to arrive, and is not complete.
+    /// Whether the head of a request has begun to arrive, and is incomplete.
     pub fn is_in_head(&self) -> bool {
         self.state.client == ClientState::Idle && self.reader.has_partial()
     }
 
-    /// Whether the body of a request is on its way.
+    /// Whether the body of a request is arriving.
     pub fn is_in_body(&self) -> bool {
         self.state.client == ClientState::Sending
     }
 
-    /// Whether the request that is to be answered has arrived completely.
+    /// Whether the current request has arrived completely.
     pub fn request_is_complete(&self) -> bool {
         self.state.client == ClientState::Done
     }
 
-    /// Whether the last response was sent: when everything queued has gone out, the connection is
-    /// to be closed.
+    /// Whether the last response was sent: when everything queued is written, the connection must
+    /// be closed.
     pub fn must_close(&self) -> bool {
         self.state.server == ServerState::MustClose
     }
 
-    /// Whether the response that has begun is delimited by the end of the stream alone. If it cannot
-    /// be completed, the stream has to be reset: closed, it would look complete (RFC 9112, 8).
+    /// Whether only the end of the stream delimits the current response. If such a response cannot
+    /// be completed, reset the stream: closed, it would look complete (RFC 9112, 8).
     pub fn ends_with_stream(&self) -> bool {
         self.state.server == ServerState::Sending && self.writer.writing() == WriteStage::UntilClose
     }
 
     /// Whether both sides speak another protocol now. Bytes that were not taken are the first of
-    /// that one.
+    /// that protocol.
     pub fn is_switched(&self) -> bool {
         self.state.server == ServerState::Switched
     }
@@ -201,10 +203,11 @@ impl SharedServerConnection {
         self.rejection
     }
 
-    /// No further request is read after the one that is under way; its answer says so if it has
-    /// not begun. Between requests, the connection is to be closed.
+    /// For graceful shutdown: no further request is read after the current one, whose response
+    /// announces the close if its head is not sent yet. Between requests, the connection must be
+    /// closed.
     pub fn give_up(&mut self) {
-        // A head that has begun is a request under way.
+        // A head that has begun counts as the current request.
         if !self.is_in_head() {
             self.state.give_up();
         } else {
@@ -212,19 +215,19 @@ impl SharedServerConnection {
         }
     }
 
-    /// How much is held in memory, in bytes. Empty lines before a request are not.
+    /// Number of buffered bytes. Empty lines before a request are not buffered.
     pub fn held(&self) -> usize {
         self.reader.held()
     }
 
-    /// The client broke a rule; from now on nothing more is read.
+    /// Records that the client broke a rule; nothing more is read.
     fn refuse(&mut self, rejection: Rejection) -> Rejection {
         self.rejection = Some(rejection);
         self.reader.stop();
-        // Nobody wants its body any more.
+        // The body is no longer wanted.
         self.request.expects_continue = false;
         self.request.owes_continue = false;
-        // From every state in which something is read this may happen.
+        // This event is allowed in every state in which something is read.
         let _ = self.state.client(ClientEvent::Violation);
         self.state.give_up();
         rejection

@@ -1,85 +1,85 @@
-//! The legal order of things, for both peers: everything that decides it is in this file.
+//! The legal order of events, for both peers. Everything that decides it is in this file.
 //!
-//! A connection is two small state machines, the client's and ours. Each moves by its own events
-//! ([`ClientState::after`], [`ServerState::after`]); and there are moves of both at once, which depend on both
-//! ([`ConnectionState::advance`]): a client that has begun a request makes it our turn, and when both are done
-//! with an exchange the next one begins, or none does.
+//! A connection is two small state machines, the client's and the server's. Each moves by its own
+//! events ([`ClientState::after`], [`ServerState::after`]). Some moves depend on both
+//! ([`ConnectionState::advance`]): when a client begins a request, the server must answer; and when
+//! both are done with an exchange, the next one begins, or the connection closes.
 //!
 //! Rules of this file:
 //!
-//! - Whoever wants to know whether something may happen now asks here, and nowhere else.
+//! - Code that needs to know whether something may happen now asks here, and nowhere else.
 //! - An event that is not in the table is refused, and changes nothing.
 //! - It must never know bytes, fields or lengths: only that a message begins, goes on and ends.
 //!
-//! The diagram in the documentation of [`http1`](super) is made from these tables by a test.
+//! A test checks that the tables in the documentation of [`http1`](super) equal these.
 
 use core::fmt;
 
-/// Where the client is.
+/// The state of the client.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum ClientState {
     /// Between requests.
     Idle,
-    /// Its request has begun: the body comes, if there is one.
+    /// Its request has begun: the body is arriving, if there is one.
     Sending,
     /// Its request is complete.
     Done,
-    /// It broke a rule: nothing more of it is read.
+    /// It broke a rule: nothing more is read from it.
     Failed,
-    /// It has ended its side, and owes nothing.
+    /// It has half-closed the stream, and no request is incomplete.
     Closed,
-    /// It speaks another protocol.
+    /// The client speaks another protocol.
     Switched,
 }
 
-/// Where we are.
+/// The state of the server.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum ServerState {
     /// There is no request to answer.
     Idle,
-    /// We owe a response.
+    /// The server must send a response.
     SendResponse,
-    /// Its head is sent; the body goes out.
+    /// The head of the response is sent; the body follows.
     Sending,
-    /// It is complete.
+    /// The response is complete.
     Done,
-    /// This was the last response: the connection is to be closed.
+    /// That was the last response: the connection must be closed.
     MustClose,
-    /// We speak another protocol.
+    /// The server speaks another protocol.
     Switched,
 }
 
-/// What a client does.
+/// An event of the client.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum ClientEvent {
     /// The head of a request.
     Request,
-    /// A request that is complete with its head.
+    /// The head of a request without a body, which is complete.
     WholeRequest,
-    /// A part of its body.
+    /// A part of the request's body.
     Data,
     /// The request is complete.
     End,
-    /// The end of its side of the stream.
+    /// A half-close: the end of the client's side of the stream.
     Eof,
-    /// It broke a rule.
+    /// The client broke a rule.
     Violation,
 }
 
-/// What we do.
+/// An event of the server.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum ServerEvent {
     /// An interim response.
     Informational,
     /// The head of the final response.
     Response,
-    /// The final response, head and body.
+    /// The final response, head and body at once.
     WholeResponse,
-    /// A part of its body.
+    /// A part of the response's body.
     Data,
     /// The response is complete.
     End,
-    /// The answer after which both sides speak another protocol.
+    /// The response after which both sides speak another protocol.
     Switch,
 }
 
@@ -94,7 +94,7 @@ impl ClientState {
         ClientState::Switched,
     ];
 
-    /// Where an event takes the client. `None`: it may not happen now.
+    /// The state after an event. `None`: the event may not happen now.
     #[inline]
     pub const fn after(self, event: ClientEvent) -> Option<ClientState> {
         use ClientEvent::{Data, End, Eof, Request, Violation, WholeRequest};
@@ -122,7 +122,7 @@ impl ServerState {
         ServerState::Switched,
     ];
 
-    /// Where an event takes us. `None`: it may not happen now.
+    /// The state after an event. `None`: the event may not happen now.
     #[inline]
     pub const fn after(self, event: ServerEvent) -> Option<ServerState> {
         use ServerEvent::{Data, End, Informational, Response, Switch, WholeResponse};
@@ -162,29 +162,29 @@ impl ServerEvent {
     ];
 }
 
-/// Where both are, and whether there will be another exchange.
+/// The states of both peers, and whether there will be another exchange.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct ConnectionState {
     /// The client.
     pub client: ClientState,
-    /// We.
+    /// The server.
     pub server: ServerState,
-    /// Whether the connection is kept when this exchange is over. Once false, it stays so until
-    /// the connection is closed.
+    /// Whether the connection persists after this exchange. Once false, it stays false until the
+    /// connection is closed.
     pub keep_alive: bool,
 }
 
 impl ConnectionState {
-    /// A connection on which nothing has happened.
+    /// A new connection.
     pub const fn new() -> Self {
         ConnectionState { client: ClientState::Idle, server: ServerState::Idle, keep_alive: true }
     }
 
-    /// The client did something.
+    /// Applies an event of the client.
     ///
     /// # Errors
     ///
-    /// It may not happen now; nothing has changed.
+    /// If the event may not happen now; nothing has changed.
     #[inline]
     pub fn client(&mut self, event: ClientEvent) -> Result<(), OutOfOrder> {
         let next = self.client.after(event).ok_or(OutOfOrder { state: *self })?;
@@ -193,11 +193,12 @@ impl ConnectionState {
         Ok(())
     }
 
-    /// We did something.
+    /// Applies an event of the server.
     ///
     /// # Errors
     ///
-    /// It may not happen now; nothing has changed. To switch, the request must be complete.
+    /// If the event may not happen now; nothing has changed. To switch protocols, the request must
+    /// be complete.
     #[inline]
     pub fn server(&mut self, event: ServerEvent) -> Result<(), OutOfOrder> {
         self.server = self.may(event)?;
@@ -205,11 +206,11 @@ impl ConnectionState {
         Ok(())
     }
 
-    /// Where it would take us.
+    /// The state of the server after an event, without applying it.
     ///
     /// # Errors
     ///
-    /// As [`server`](Self::server).
+    /// As for [`server`](Self::server).
     #[inline]
     pub fn may(&self, event: ServerEvent) -> Result<ServerState, OutOfOrder> {
         match self.server.after(event) {
@@ -220,17 +221,18 @@ impl ConnectionState {
         Err(OutOfOrder { state: *self })
     }
 
-    /// The connection is not kept beyond this exchange; between exchanges, it is to be closed.
+    /// Ends persistence: no exchange follows this one. Between exchanges, the connection must be
+    /// closed.
     pub fn give_up(&mut self) {
         self.keep_alive = false;
         self.advance();
     }
 
-    /// The moves that depend on both. Each is made at most once after an event, but for the last
-    /// two, of which one may follow the first.
+    /// Applies the moves that depend on both peers. At most one arm of the `match` applies after an
+    /// event.
     #[inline]
     fn advance(&mut self) {
-        // A request that begins, or fails to, is owed an answer.
+        // A request that begins, or is invalid, must be answered.
         if let (ClientState::Sending | ClientState::Done | ClientState::Failed, ServerState::Idle) =
             (self.client, self.server)
         {
@@ -262,10 +264,10 @@ impl Default for ConnectionState {
     }
 }
 
-/// Something that may not happen in this state. Nothing was changed, nothing was sent.
+/// An event that may not happen in this state. Nothing was changed, nothing was sent.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct OutOfOrder {
-    /// Where both were.
+    /// The states at that time.
     pub state: ConnectionState,
 }
 
@@ -285,7 +287,7 @@ mod tests {
     use alloc::string::{String, ToString};
     use alloc::vec::Vec;
 
-    /// A row for every state, with the events that leave it.
+    /// Formats a row for each state, with the events that leave it.
     fn table<S: fmt::Debug + Copy, E: fmt::Debug + Copy>(
         states: &[S],
         events: &[E],

@@ -1,10 +1,11 @@
-//! Bodies, as a handler has them: what it reads of a request, and what it writes of a response.
+//! Bodies, as a handler sees them: what it reads of a request, and what it writes of a response.
 //!
 //! Rules of this file:
 //!
-//! - A token gives all that it promises, or has taken nothing: dropping it loses nothing.
-//! - A handler that does not read stops the client from sending; a client that does not read
-//!   stops the handler from writing.
+//! - Cancel safety: a future that is dropped before it is ready has taken or queued nothing, so
+//!   nothing is lost.
+//! - Back-pressure: a handler that does not read stops the client from sending; a client that does
+//!   not read stops the handler from writing.
 //!
 //! It must never know how a body is framed.
 
@@ -20,11 +21,11 @@ use crate::fiber::{Payload, Reader, Writer};
 use crate::http1::syntax::{Field, Headers, InvalidField};
 use crate::machine::{Error, Limit};
 
-/// The body of a request, which may still be on its way.
+/// The body of a request, which may still be arriving.
 ///
-/// Whoever wants it asks; the first time, a client that waits for `100 Continue` is told to go on.
-/// Nothing is read ahead of that but what comes by itself, up to
-/// [`read_ahead`](crate::hub::ServiceConfig::read_ahead).
+/// The body is read on demand. The first read sends `100 Continue` to a client that waits for it.
+/// Before that, at most [`read_ahead`](crate::hub::ServiceConfig::read_ahead) bytes are buffered of
+/// what the client sends anyway.
 ///
 /// ```
 /// use diesel_proto::Error;
@@ -43,15 +44,15 @@ use crate::machine::{Error, Limit};
 /// # diesel_proto::Hub::default().add_service(diesel_proto::http1::Service::new(echo));
 /// ```
 ///
-/// It goes on coming while the hub shuts down, until the grace period ends: what was begun is to be
-/// finished.
+/// During graceful shutdown the body continues to arrive until the grace period ends, so that a
+/// request that has begun can finish.
 pub struct Body {
-    /// None for the request of a plain handler, which has its body.
+    /// None for a plain handler, whose request contains the whole body.
     parts: Option<Parts>,
 }
 
 struct Parts {
-    /// None for a request that has no body.
+    /// None for a request without a body.
     reader: Option<Reader>,
     exchange: Rc<Exchange>,
 }
@@ -69,20 +70,20 @@ impl Body {
         self.parts.as_ref().map(|parts| &parts.exchange)
     }
 
-    /// Asks for the body, or all of it at once.
+    /// Asks for the body; with `all`, for the whole body at once.
     fn ask(&mut self, all: bool) -> Option<&mut Reader> {
         let Parts { reader, exchange } = self.parts.as_mut()?;
         exchange.ask(all);
         reader.as_mut()
     }
 
-    /// Waits for some of the body, at least one byte, as it lies. `None` at its end.
+    /// Waits for a part of the body, at least one byte, in the chunks in which it arrived. Returns
+    /// `None` at its end. Cancel safe: dropping the future loses nothing.
     ///
     /// # Errors
     ///
-    /// [`Error::Closed`] if the request is over, because it was answered by somebody else. A body
-    /// that does not come to its end is none of the handler's errors: the client is told, and the
-    /// handler is dropped.
+    /// [`Error::Closed`] if the request is over because it was answered otherwise. An incomplete
+    /// body is not reported to the handler: the client gets the error, and the handler is dropped.
     pub async fn some(&mut self) -> Result<Option<Chunk>, Error> {
         let Some(reader) = self.ask(false) else { return Ok(None) };
         match reader.some().await {
@@ -92,12 +93,12 @@ impl Body {
         }
     }
 
-    /// Waits for all that is left of the body.
+    /// Waits for the whole rest of the body. Cancel safe: dropping the future loses nothing.
     ///
     /// # Errors
     ///
-    /// [`Limit::Body`](crate::machine::Limit::Body) if that is more than `limit` bytes: passed on by the
-    /// handler, the answer is 413. Otherwise as [`some`](Self::some).
+    /// [`Limit::Body`](crate::machine::Limit::Body) if that is more than `limit` bytes; if the
+    /// handler returns this error, the response is 413. Otherwise as for [`some`](Self::some).
     pub async fn read(&mut self, limit: usize) -> Result<Chunk, Error> {
         let Some(reader) = self.ask(true) else { return Ok(Chunk::new()) };
         reader.to_end(limit).await.map_err(|error| match error {
@@ -106,13 +107,13 @@ impl Body {
         })
     }
 
-    /// Whether all of it was taken, or there was none.
+    /// Whether the whole body was taken, or the request has none.
     pub fn is_at_end(&self) -> bool {
         let reader = self.parts.as_ref().and_then(|parts| parts.reader.as_ref());
         reader.is_none_or(|reader| reader.is_at_end())
     }
 
-    /// The fields that came behind it. They are there at its end.
+    /// The trailers. They are available at the end of the body.
     pub fn trailers(&self) -> Headers {
         self.exchange().map(|exchange| exchange.trailers()).unwrap_or_default()
     }
@@ -124,7 +125,8 @@ impl fmt::Debug for Body {
     }
 }
 
-/// Writes the body of a response, piece by piece. See [`Response::stream`](super::response::Response::stream).
+/// Writes the body of a response, piece by piece. See
+/// [`Response::stream`](super::response::Response::stream).
 pub struct BodyWriter {
     writer: Writer,
     exchange: Rc<Exchange>,
@@ -136,12 +138,14 @@ impl BodyWriter {
         BodyWriter { writer, exchange, trailers: Headers::new() }
     }
 
-    /// Queues a piece: whatever [`Conn::write`](crate::fiber::Conn::write) takes. Waits only while at least
-    /// [`high_water`](crate::hub::ServiceConfig::high_water) bytes are queued, until no more than
-    /// [`low_water`](crate::hub::ServiceConfig::low_water) are. Dropped before that, it queues nothing.
+    /// Queues a piece of the body: any type that [`Conn::write`](crate::fiber::Conn::write)
+    /// accepts. Back-pressure: it waits only while at least
+    /// [`high_water`](crate::hub::ServiceConfig::high_water) bytes are queued, until at most
+    /// [`low_water`](crate::hub::ServiceConfig::low_water) are. Cancel safe: a future dropped
+    /// before it is ready has queued nothing.
     ///
-    /// Where the body goes out in chunks, each piece is one: a few large ones cost less than many
-    /// small.
+    /// In a chunked body each piece becomes one chunk: a few large pieces cost less than many small
+    /// ones.
     ///
     /// # Errors
     ///
@@ -150,27 +154,26 @@ impl BodyWriter {
         self.writer.write(payload).await
     }
 
-    /// Waits until everything that was written was taken by whatever carries the connection.
+    /// Waits until the transport has taken everything that was written.
     ///
     /// # Errors
     ///
-    /// As [`write`](Self::write).
+    /// As for [`write`](Self::write).
     pub async fn flush(&mut self) -> Result<(), Error> {
         self.writer.flush().await
     }
 
-    /// Waits until the client has ended its side, as [`Request::closed`](super::request::Request::closed)
-    /// does.
+    /// Waits until the client half-closes the stream, like
+    /// [`Request::closed`](super::request::Request::closed).
     pub fn closed(&self) -> ClientClosed {
         ClientClosed { exchange: Some(Rc::clone(&self.exchange)) }
     }
 
-    /// Adds a field that goes out behind the body, if that is chunked, and the client speaks
-    /// HTTP/1.1.
+    /// Adds a trailer. It is sent if the body is chunked, which needs a client of HTTP/1.1.
     ///
     /// # Errors
     ///
-    /// One that may not go on the wire.
+    /// If the name or the value is not valid in a field.
     pub fn trailer(
         &mut self,
         name: impl AsRef<str>,
@@ -185,10 +188,11 @@ impl BodyWriter {
     }
 }
 
-/// Waits until a client has ended its side: see [`Request::closed`](super::request::Request::closed).
+/// Waits until a client half-closes the stream: see
+/// [`Request::closed`](super::request::Request::closed).
 #[must_use = "futures do nothing unless polled"]
 pub struct ClientClosed {
-    /// None for the request of a plain handler.
+    /// None for a plain handler.
     pub(in crate::http1) exchange: Option<Rc<Exchange>>,
 }
 

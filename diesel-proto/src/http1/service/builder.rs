@@ -1,4 +1,4 @@
-//! What serves the connections of one address with HTTP: a handler, and settings.
+//! The service: a handler of requests, its settings, and the memory that its connections share.
 
 use alloc::boxed::Box;
 use alloc::rc::Rc;
@@ -20,7 +20,8 @@ use crate::http1::message::HeadCache;
 use crate::http1::syntax::{Deadlines, Limits, Rejection};
 use crate::hub::{Inner, MachineCtx, ServiceConfig, Shed};
 
-/// A handler of requests, with its settings.
+/// A handler of requests, with its settings. It converts into a [`Service`](crate::hub::Service) of
+/// the hub.
 ///
 /// ```
 /// use diesel_proto::Hub;
@@ -56,7 +57,8 @@ pub struct Service {
 type OnRejection = dyn Fn(&Rejection) -> Response;
 
 impl Service {
-    /// Each request is answered by `handler`: a plain function or an `async` one. See [`Handler`].
+    /// Makes a service whose requests are answered by `handler`: a plain function or an `async`
+    /// one. See [`Handler`].
     pub fn new<H: Handler<K>, K>(handler: H) -> Self {
         let Answers(handler) = handler.into_answers();
         Service {
@@ -74,42 +76,41 @@ impl Service {
         }
     }
 
-    /// The name that its log lines carry. `http` if not said.
+    /// Sets the name in log lines. The default is `http`.
     pub fn named(mut self, name: &'static str) -> Self {
         self.name = name;
         self
     }
 
-    /// How much clients may send.
+    /// Sets how much clients may send.
     pub fn limits(mut self, limits: Limits) -> Self {
         self.config.limits = limits;
         self
     }
 
-    /// How long clients may take.
+    /// Sets the timeouts for clients.
     pub fn deadlines(mut self, deadlines: Deadlines) -> Self {
         self.deadlines = deadlines;
         self
     }
 
-    /// What is asked of clients besides, and their limits.
+    /// Sets the whole protocol configuration, including the limits.
     pub fn protocol(mut self, config: ConnectionConfig) -> Self {
         self.config = config;
         self
     }
 
-    /// Lets CONNECT through to the handler, which opens a tunnel with
-    /// [`Response::upgrade`]; any other answer closes the connection, and one of 2xx is a mistake of
-    /// the handler: 500. Without this, CONNECT is refused with 501. See [`ConnectionConfig::tunnels`].
+    /// Passes CONNECT to the handler, which opens a tunnel with [`Response::upgrade`]. Any other
+    /// response closes the connection, and one of 2xx is an error of the handler: the client gets a
+    /// 500. Without this, CONNECT is refused with 501. See [`ConnectionConfig::tunnels`].
     pub fn tunnels(mut self) -> Self {
         self.config.tunnels = true;
         self
     }
 
-    /// How the connections beneath are treated: how many, how long they linger, how much is queued (by
-    /// default up to 448 KiB, and on from 112 KiB).
-    /// [`ServiceConfig::idle`] has no effect here: how long a client may take, and over what, is in
-    /// [`Deadlines`].
+    /// Sets how the underlying connections are treated: how many there may be, how long they
+    /// linger, how much is queued (by default, writing pauses at 448 KiB and resumes at 112 KiB).
+    /// [`ServiceConfig::idle`] has no effect here: the timeouts for clients are in [`Deadlines`].
     pub fn connections(mut self, config: ServiceConfig) -> Self {
         self.connections = config;
         self
@@ -145,16 +146,16 @@ impl Service {
         self
     }
 
-    /// Answers what broke a rule, in place of a line of text that says which. The status is the
-    /// one that the rejection deserves, unless the response has another one than 200; a stream or
-    /// an upgrade is no answer to that. The connection is closed behind it.
+    /// Answers requests that break a rule, in place of the default line of text. If the response
+    /// has the status 200, it is replaced by that of the rejection. A stream or an upgrade is
+    /// replaced by the default response. The connection is closed after the response.
     pub fn on_rejection(mut self, answer: impl Fn(&Rejection) -> Response + 'static) -> Self {
         self.on_rejection = Some(Box::new(answer));
         self
     }
 
-    /// Whether each request is told of in a [`Notice::Access`](crate::machine::Notice::Access). Off if not
-    /// said.
+    /// Whether each request is reported in a [`Notice::Access`](crate::machine::Notice::Access).
+    /// Off by default.
     pub fn access_notices(mut self, tell: bool) -> Self {
         self.access_notices = tell;
         self
@@ -172,7 +173,7 @@ impl fmt::Debug for Service {
 }
 
 impl Service {
-    /// Puts a layer around each connection: see [`Service::layer`](crate::hub::Service::layer).
+    /// Wraps each connection in a layer: see [`Service::layer`](crate::hub::Service::layer).
     pub fn layer<L: crate::machine::Machine + 'static>(
         self,
         wrap: impl Fn(&MachineCtx, Inner) -> L + 'static,
@@ -184,7 +185,8 @@ impl Service {
 impl From<Service> for crate::hub::Service {
     fn from(service: Service) -> Self {
         let (name, mut connections) = (service.name, service.connections.clone());
-        // A client that waits for its answer sends nothing, and is not to be cut off for it.
+        // A client that waits for its response sends nothing, and must not be disconnected for
+        // that.
         connections.idle = None;
         serve(Rc::new(ServiceShared::of(service))).named(name).config(connections)
     }
@@ -194,7 +196,8 @@ fn serve(shared: Rc<ServiceShared>) -> crate::hub::Service {
     crate::hub::Service::machine_with(move |ctx| HttpMachine::new(ctx, Rc::clone(&shared)))
 }
 
-/// What all connections of a service share: its settings, and memory for those that are busy.
+/// What all connections of a service share: its settings, and a pool of memory for busy
+/// connections.
 pub(in crate::http1) struct ServiceShared {
     pub(in crate::http1) handler: HandlerVariant,
     pub(in crate::http1) config: Arc<ConnectionConfig>,
@@ -202,23 +205,23 @@ pub(in crate::http1) struct ServiceShared {
     pub(in crate::http1) on_rejection: Option<Box<OnRejection>>,
     pub(in crate::http1) access_notices: bool,
     pub(in crate::http1) connections: Rc<ServiceConfig>,
-    /// How many requests begin in one step of a connection.
+    /// Maximum number of requests that begin in one step of a connection.
     pub(in crate::http1) turn: usize,
-    /// No hub wakes the machines.
+    /// There is no hub that wakes the machines.
     pub(in crate::http1) is_standalone: bool,
     pub(in crate::http1) read_ahead: usize,
     /// One at least.
     pub(in crate::http1) high_water: u64,
     pub(in crate::http1) low_water: u64,
-    /// Bytes of bodies that are held for all connections.
+    /// Number of body bytes that are held by all connections.
     held: Cell<usize>,
     head_cache: RefCell<HeadCache>,
     spare: RefCell<SpareMemory>,
 }
 
-/// How much is kept of each kind.
+/// Maximum number of spare objects of each kind.
 const KEEP: usize = 64;
-/// Memory beyond this is not kept for the next request: 64 KiB.
+/// An object with more memory than this is not kept for the next request: 64 KiB.
 const KEEP_BYTES: usize = 64 << 10;
 
 #[derive(Default)]
@@ -264,35 +267,35 @@ impl ServiceShared {
         }
     }
 
-    /// For machines that nothing wakes: a step does all that it can, and its embedder decides how many
-    /// bytes it gets.
+    /// For machines that nothing wakes: a step does all that it can, and the embedder decides how
+    /// many bytes to offer.
     pub(in crate::http1) fn standalone(service: Service) -> Self {
         ServiceShared { turn: usize::MAX, is_standalone: true, ..ServiceShared::of(service) }
     }
 
-    /// A step begins: responses have this date, if anybody ever told the time.
+    /// Call at the beginning of a step: sets the date of responses, if the time is known.
     pub(in crate::http1) fn refresh(&self, ctx: &MachineCtx) {
         self.head_cache.borrow_mut().refresh(ctx.unix_seconds());
     }
 
-    /// A connection holds so many bytes of bodies now, and held so many before.
+    /// Records that a connection that held `before` bytes of bodies holds `now` bytes.
     pub(in crate::http1) fn charge(&self, before: usize, now: usize) {
         self.held.set(self.held.get().saturating_sub(before).saturating_add(now));
     }
 
-    /// Whether no more of bodies is to be held.
+    /// Whether the limit of held body bytes is reached.
     pub(in crate::http1) fn is_full(&self) -> bool {
         self.held.get() >= self.config.limits.held_bodies
     }
 
-    /// Whether there is room for so many bytes beside what other connections hold: for one that is
-    /// counted with so many.
+    /// Whether a connection may hold `n` bytes of bodies, in addition to what the other connections
+    /// hold. `charged` bytes are recorded for this connection.
     pub(in crate::http1) fn has_room_for(&self, n: usize, charged: usize) -> bool {
         let others = self.held.get().saturating_sub(charged);
         others.saturating_add(n) <= self.config.limits.held_bodies
     }
 
-    /// How responses are worded now.
+    /// The cache of the last response head.
     #[inline]
     pub(in crate::http1) fn head_cache(&self) -> RefMut<'_, HeadCache> {
         self.head_cache.borrow_mut()
@@ -333,7 +336,7 @@ impl ServiceShared {
         spare.unwrap_or_default()
     }
 
-    /// Keeps it, if it is held nowhere else.
+    /// Keeps the exchange, if nothing else refers to it.
     pub(in crate::http1) fn give_back_exchange(&self, exchange: Rc<Exchange>) {
         let spare = &mut self.spare.borrow_mut().exchanges;
         if Rc::strong_count(&exchange) == 1 && spare.len() < KEEP {
@@ -356,7 +359,7 @@ impl ServiceShared {
         }
     }
 
-    /// Memory of an `async` handler: `make` makes it, if none is left.
+    /// Takes spare memory for an `async` handler, or makes some with `make`.
     pub(in crate::http1) fn lend_handler(
         &self,
         make: &dyn Fn() -> Box<dyn Answering>,
@@ -394,7 +397,7 @@ mod tests {
         (hub, conn, shared)
     }
 
-    /// Bytes arrive, and everything that follows is sent.
+    /// Delivers bytes, and sends everything that follows.
     fn says(hub: &mut Hub, conn: ConnId, text: &str) {
         assert_eq!(hub.received(NOW, conn, text.as_bytes()), text.len());
         let mut actions = vec![Action::Send(conn)];

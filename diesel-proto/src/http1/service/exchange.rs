@@ -1,4 +1,5 @@
-//! What a handler says about its request besides its answer, and what it is told.
+//! Signals between a handler and its machine, besides the bodies: what the handler asks for while
+//! it runs, and what is reported to it.
 //!
 //! ```text
 //!             ◀── interim responses, in order ◀── Request, Body
@@ -6,15 +7,15 @@
 //!             ──▶ trailers, the client ended  ──▶ Body, Closed
 //! ```
 //!
-//! The bytes of both bodies go through a [`Duplex`](crate::fiber::Duplex) beside it.
+//! The bytes of both bodies go through a separate [`Duplex`](crate::fiber::Duplex).
 //!
 //! Rules of this file:
 //!
-//! - Neither side calls the other. The handler notes what it did, and wakes the machine; while the
-//!   machine polls the handler, it looks afterwards anyway.
-//! - Nothing is borrowed while a waker is woken.
-//! - One is made for the first request of a connection that needs it, and used again as soon as no
-//!   part of its request is held any more.
+//! - Neither side calls the other. The handler records what it did, and wakes the machine; a
+//!   machine that is just polling the handler checks afterwards anyway, and is not woken.
+//! - Nothing is borrowed while a waker is woken, because that may run user code.
+//! - An exchange is made for the first request of a connection that needs one, and reused as soon
+//!   as no part of its request refers to it.
 //!
 //! It must never know how messages are framed.
 
@@ -33,36 +34,37 @@ pub(in crate::http1) struct Exchange {
 
 #[derive(Default)]
 struct ExchangeState {
-    /// Of the machine: none before the first request begins, and after the last ended.
+    /// The context of the machine: `None` before the first request begins, and after the last
+    /// ended.
     ctx: Option<MachineCtx>,
-    /// The machine polls the handler, and looks when that is over.
+    /// The machine is polling the handler, and will check for changes afterwards.
     is_polled: bool,
-    /// The client has ended its side.
+    /// The client has half-closed the stream.
     has_ended: bool,
-    /// Wakers that wait for that.
+    /// Wakers that wait for the half-close.
     watchers: Vec<Waker>,
-    /// The client waits to be told that the body is wanted.
+    /// The client waits for `100 Continue`.
     expects_continue: bool,
-    /// The body was asked for.
+    /// The handler asked for the body.
     wants_body: bool,
-    /// All of the body was asked for at once.
+    /// The handler asked for the whole body at once.
     wants_all: bool,
     trailers: Headers,
-    /// In the order of the calls that asked for them.
+    /// Interim responses, in the order of the calls.
     interim: Vec<Interim>,
 }
 
-/// A response before the final one.
+/// An interim response.
 pub(in crate::http1) enum Interim {
-    /// The body is wanted: `100 Continue`, if the client waits for that.
+    /// `100 Continue`, if the client waits for it, because the handler wants the body.
     GoOn,
-    /// Whatever the handler says.
+    /// An interim response of the handler.
     Inform(Status, Headers),
 }
 
 /// The machine's side.
 impl Exchange {
-    /// A request begins. What was left of the one before was dropped when it was over.
+    /// Begins a request. The state of the one before was cleared when it ended.
     pub(in crate::http1) fn begin(&self, ctx: MachineCtx, expects_continue: bool, has_ended: bool) {
         let state = &mut *self.state.borrow_mut();
         state.ctx = Some(ctx);
@@ -70,7 +72,7 @@ impl Exchange {
         (state.wants_body, state.wants_all) = (false, false);
     }
 
-    /// The request is over: what waits for the client's end is told.
+    /// Ends the request, and wakes what waits for the client's half-close.
     pub(in crate::http1) fn finish(&self) {
         let (ctx, watchers, trailers, interim) = {
             let state = &mut *self.state.borrow_mut();
@@ -83,7 +85,7 @@ impl Exchange {
         watchers.into_iter().for_each(Waker::wake);
     }
 
-    /// The client ended its side.
+    /// Reports the client's half-close.
     pub(in crate::http1) fn peer_ended(&self) {
         let watchers = {
             let state = &mut *self.state.borrow_mut();
@@ -93,28 +95,28 @@ impl Exchange {
         watchers.into_iter().for_each(Waker::wake);
     }
 
-    /// Whether the body was asked for. Before that none is read: what the handler answers then cannot
-    /// depend on how much of it had come.
+    /// Whether the handler asked for the body. Before that none is read, so that the handler's
+    /// response cannot depend on how much of it has arrived.
     pub(in crate::http1) fn wants_body(&self) -> bool {
         self.state.borrow().wants_body
     }
 
-    /// Whether the whole body was asked for at once.
+    /// Whether the handler asked for the whole body at once.
     pub(in crate::http1) fn wants_all(&self) -> bool {
         self.state.borrow().wants_all
     }
 
-    /// The body is complete.
+    /// Reports that the body is complete.
     pub(in crate::http1) fn completed(&self, trailers: Headers) {
         self.state.borrow_mut().trailers = trailers;
     }
 
-    /// The machine polls the handler from here on, or does no more.
+    /// Sets whether the machine is polling the handler.
     pub(in crate::http1) fn set_polled(&self, is_polled: bool) {
         self.state.borrow_mut().is_polled = is_polled;
     }
 
-    /// The interim responses since the last look.
+    /// Takes the interim responses since the last call.
     pub(in crate::http1) fn take_interim(&self) -> Vec<Interim> {
         mem::take(&mut self.state.borrow_mut().interim)
     }
@@ -122,7 +124,7 @@ impl Exchange {
 
 /// The handler's side.
 impl Exchange {
-    /// The body is wanted, all of it or some: the client is told to go on, if it waits for that.
+    /// Asks for the body, all of it or a part: sends `100 Continue` if the client waits for it.
     pub(in crate::http1) fn ask(&self, all: bool) {
         {
             let state = &mut *self.state.borrow_mut();
@@ -137,7 +139,7 @@ impl Exchange {
         self.wake();
     }
 
-    /// An interim response is to go out.
+    /// Sends an interim response.
     pub(in crate::http1) fn inform(&self, status: Status, headers: Headers) {
         {
             let state = &mut *self.state.borrow_mut();
@@ -153,7 +155,7 @@ impl Exchange {
         self.state.borrow().trailers.clone()
     }
 
-    /// Waits until the client ended its side, or the request is over.
+    /// Waits until the client half-closes the stream, or the request is over.
     pub(in crate::http1) fn poll_closed(&self, cx: &mut Context<'_>) -> Poll<()> {
         let mut spare = None;
         loop {
@@ -170,7 +172,7 @@ impl Exchange {
                     return Poll::Pending;
                 }
             }
-            // Cloned while nothing is borrowed: that may run user code.
+            // Cloning may run user code, so nothing is borrowed here.
             spare = Some(cx.waker().clone());
         }
     }

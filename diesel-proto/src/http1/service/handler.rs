@@ -1,9 +1,10 @@
-//! What answers requests: plain functions and `async` ones, behind one face.
+//! Handlers: the user code that answers requests, as plain functions or `async` ones.
 //!
-//! Which kind a function is shows in what it returns: a plain one a response, an `async` one a
-//! future of it. The parameter `HandlerVariant` of [`Handler`] tells the two apart, and is inferred.
+//! The return type tells the kinds apart: a plain function returns a response, an `async` one a
+//! future of a response. The parameter `HandlerVariant` of [`Handler`] names the kind, and is
+//! inferred.
 //!
-//! It must never know what a connection is.
+//! It must never know connections.
 
 use alloc::boxed::Box;
 use alloc::rc::Rc;
@@ -19,16 +20,17 @@ use crate::machine::Error;
 /// A function from a request to a response.
 ///
 /// - `fn(Request) -> R`, where `R` is an [`IntoResponse`]: a plain handler. It is called when the
-///   request is complete, its body of up to [`Limits::plain_body`](crate::http1::syntax::Limits::plain_body) included,
-///   within the step of its connection: it costs no allocation, and nothing else runs until it
-///   returns.
-/// - `async fn(Request) -> R`, or an async closure: a fiber for each request, from its head on. It
-///   runs within the steps of its connection: one that need not wait is answered at once. It may
-///   wait for anything a fiber may, its body included. When the connection breaks, it is dropped;
-///   when the client ends its side, it is told ([`Request::closed`]), and dropped if it goes on for
-///   longer than [`Deadlines::half_close`](crate::http1::syntax::Deadlines::half_close).
+///   request is complete, including its body of up to
+///   [`Limits::plain_body`](crate::http1::syntax::Limits::plain_body). It runs within the step of
+///   its connection, so it allocates nothing extra, and blocks everything else until it returns.
+/// - `async fn(Request) -> R`, or an async closure: a fiber for each request, which begins when the
+///   head is complete. It is polled within the steps of its connection: if it need not wait, its
+///   response is sent at once. It may await anything a fiber may, including the body. It is dropped
+///   when the connection breaks. A half-close by the client is reported to it
+///   ([`Request::closed`]); it is dropped if it runs on for longer than
+///   [`Deadlines::half_close`](crate::http1::syntax::Deadlines::half_close).
 ///
-/// A closure has to say what it takes: `|request: Request| ..`.
+/// A closure must name the type of its argument: `|request: Request| ..`.
 #[diagnostic::on_unimplemented(
     message = "`{Self}` is not a handler of requests",
     label = "neither a `fn(Request) -> R` nor an `async fn(Request) -> R` where `R` is a response",
@@ -49,11 +51,11 @@ mod sealed {
 #[derive(Debug)]
 pub enum PlainKind {}
 
-/// Marks `async` ones.
+/// Marks `async` handlers.
 #[derive(Debug)]
 pub enum AsyncKind {}
 
-/// A handler of either kind, whatever it returns.
+/// A handler of either kind, with its return type erased.
 #[doc(hidden)]
 pub struct Answers(pub(in crate::http1) HandlerVariant);
 
@@ -61,21 +63,21 @@ pub(in crate::http1) type PlainHandler = dyn Fn(Request) -> Result<Response, Err
 
 pub(in crate::http1) enum HandlerVariant {
     Plain(Box<PlainHandler>),
-    /// Makes memory for one request at a time.
+    /// Allocates the place of a future, which runs one request at a time.
     Fiber(Box<dyn Fn() -> Box<dyn Answering>>),
 }
 
-/// An `async` handler that answers one request at a time, in memory that is used again.
+/// Runs an `async` handler for one request at a time, in memory that is reused.
 pub(in crate::http1) trait Answering {
     fn begin(&mut self, request: Request);
 
-    /// Polls, while it answers. Once it is ready, its future is dropped.
+    /// Polls the future. When it is ready, it is dropped.
     fn poll(&mut self, poller: &Poller) -> Poll<Result<Response, Error>>;
 
-    /// Drops its future, if it has one.
+    /// Drops the future, if there is one.
     fn clear(&mut self);
 
-    /// Bytes of memory for its future.
+    /// Size of the future, in bytes.
     fn memory(&self) -> usize;
 }
 

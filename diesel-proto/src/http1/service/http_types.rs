@@ -1,7 +1,7 @@
-//! To and from the types of the `http` crate (feature `http`).
+//! Conversions to and from the types of the `http` crate (feature `http`).
 //!
-//! What these types have in common passes; what only one side can hold is an error of the other
-//! side's own. It must never know what a message is made of beyond them.
+//! Values that both sides can hold convert; a value that the target type cannot hold is an error of
+//! that type. This file must never know messages beyond these types.
 
 use core::fmt;
 
@@ -14,7 +14,7 @@ use crate::http1::syntax::decimal;
 use crate::http1::syntax::is_framing_field;
 use crate::http1::syntax::{Headers, InvalidField, RequestHead, Status, Version};
 
-/// Names become lower case, and the fields of one name follow each other.
+/// Names become lower case, and fields of one name are grouped together.
 ///
 /// ```
 /// use diesel_proto::http1::headers;
@@ -25,7 +25,7 @@ use crate::http1::syntax::{Headers, InvalidField, RequestHead, Status, Version};
 /// # Ok::<(), http::Error>(())
 /// ```
 impl TryFrom<&Headers> for HeaderMap {
-    /// A name of 64 KiB and more, or more names than a `HeaderMap` has room for.
+    /// If a name has 64 KiB or more, or there are more names than a `HeaderMap` can hold.
     type Error = http::Error;
 
     fn try_from(headers: &Headers) -> Result<Self, http::Error> {
@@ -38,7 +38,7 @@ impl TryFrom<&Headers> for HeaderMap {
     }
 }
 
-/// In the order in which the map has them. Blanks around a value are cut off.
+/// In the order of the map. Blanks around a value are removed.
 ///
 /// ```
 /// use diesel_proto::http1::Headers;
@@ -49,7 +49,7 @@ impl TryFrom<&Headers> for HeaderMap {
 /// # Ok::<(), diesel_proto::http1::InvalidField>(())
 /// ```
 impl TryFrom<&HeaderMap> for Headers {
-    /// None, as long as nothing was put into the map unchecked.
+    /// Impossible, unless invalid values were put into the map unchecked.
     type Error = InvalidField;
 
     fn try_from(map: &HeaderMap) -> Result<Self, InvalidField> {
@@ -59,7 +59,7 @@ impl TryFrom<&HeaderMap> for Headers {
     }
 }
 
-/// Method, target, version and fields; the body is elsewhere.
+/// Converts method, target, version and fields, but not the body.
 ///
 /// ```
 /// use diesel_proto::http1::{FieldSpans, Limits, parse_request};
@@ -73,8 +73,8 @@ impl TryFrom<&HeaderMap> for Headers {
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 impl TryFrom<RequestHead<'_>> for http::Request<()> {
-    /// A target with characters that browsers leave unencoded, and `http` does not know; more
-    /// fields than a `HeaderMap` has room for.
+    /// If the target has characters that browsers leave unencoded and `http` refuses, or there are
+    /// more fields than a `HeaderMap` can hold.
     type Error = http::Error;
 
     fn try_from(head: RequestHead<'_>) -> Result<Self, http::Error> {
@@ -89,9 +89,10 @@ impl TryFrom<RequestHead<'_>> for http::Request<()> {
     }
 }
 
-/// With a whole body. Fields that are the connection's to write are left out: `Content-Length` is
-/// that of the body. But where that is empty, and answers HEAD or is a 304, the `Content-Length` that
-/// was there is kept: it is that of what GET would have (RFC 9110, 8.6).
+/// Converts a response with its whole body. Fields that only the connection may write are dropped:
+/// `Content-Length` becomes that of the body. One exception: if the body is empty, and the response
+/// answers HEAD or is a 304, its `Content-Length` is kept, because it is that of the content that
+/// GET would have (RFC 9110, 8.6).
 ///
 /// ```
 /// use diesel_proto::http1::{Response, Status};
@@ -126,7 +127,7 @@ impl<B: Into<Bytes>> TryFrom<http::Response<B>> for Response {
 
 impl From<Status> for StatusCode {
     fn from(status: Status) -> Self {
-        // Theirs goes from 100 to 999: there is one for each of ours.
+        // `StatusCode` ranges from 100 to 999, so it contains each `Status`.
         StatusCode::from_u16(status.code()).unwrap_or_default()
     }
 }
@@ -139,7 +140,7 @@ impl TryFrom<StatusCode> for Status {
     }
 }
 
-/// A status code that is of none of the five classes: 600 and more (RFC 9110, 15).
+/// A status code outside the five classes: 600 or more (RFC 9110, 15).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct InvalidStatus(u16);
 
@@ -152,7 +153,7 @@ impl InvalidStatus {
 
 impl fmt::Display for InvalidStatus {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "a status code of no class: {} (RFC 9110, 15)", self.0)
+        write!(f, "status code {} is outside the classes 1xx to 5xx (RFC 9110, 15)", self.0)
     }
 }
 
@@ -248,7 +249,10 @@ mod tests {
             }
             assert_eq!(Status::try_from(theirs).is_ok(), code < 600);
         }
-        assert_eq!(InvalidStatus(600).to_string(), "a status code of no class: 600 (RFC 9110, 15)");
+        assert_eq!(
+            InvalidStatus(600).to_string(),
+            "status code 600 is outside the classes 1xx to 5xx (RFC 9110, 15)"
+        );
     }
 
     #[test]

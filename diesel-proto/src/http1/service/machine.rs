@@ -1,23 +1,30 @@
-//! The machine of a connection: joins what arrives, the handler, and what goes out.
+//! The machine of a connection: connects what arrives, the handler, and what is sent.
 //!
 //! ```text
-//!   bytes ──▶ ServerConnection ──▶ Request ──▶ handler ─┬─ plain: answers at once
-//!                    ▲                                  └─ async: polled now, and when it is woken
-//!                    └──────────────── Response ◀────────────────────┘
+//!   bytes ─▶ read ─▶ ServerConnection ─▶ Request ─▶ handler ─┬─ plain: answers at once
+//!              ▲            ▲                                └─ async (work): polled now, and
+//!      what is │            │                                        │        when it is woken
+//!      unread  ▼            └───────── Response ◀── answer ◀─────────┘
+//!            ahead
+//!
+//!   watch    the timeouts of the client
+//!   access   entries of the access log
 //! ```
 //!
 //! Rules of this file:
 //!
-//! - Whatever is idle holds nothing: connection, heads and exchanges are lent by the service for as
-//!   long as something is under way.
-//! - One request is answered at a time, in the order they came. In one step no more than
-//!   [`Limits::pipelined`](crate::http1::Limits) are; then others have their turn.
-//! - Every request is answered, once: by its handler; with a 500 if that failed; by what it broke.
-//!   If an answer has begun and the rest cannot follow, it is cut ([`HttpMachine::cut`]), and those before
-//!   it are not: `complete <= position of the answer that is under way`.
-//! - A handler runs through the seat, which outlives its panic.
+//! - What is idle holds no memory: the service lends connections, heads and exchanges while
+//!   something is in progress.
+//! - One request is answered at a time, in the order of arrival. One step answers no more than
+//!   [`Limits::pipelined`](crate::http1::Limits); then other connections have their turn.
+//! - Every request is answered once: by its handler; with a 500 if that failed; or with the
+//!   rejection, if it broke a rule. If a response has begun and cannot be completed, it is cut
+//!   ([`HttpMachine::cut`]), and the responses before it are not: `complete <= position of the
+//!   response in progress`.
+//! - Handlers are user code, and are called through [`MachineCtx::call`]. Their panics are caught;
+//!   the client gets a 500.
 //!
-//! It must never know syntax or framing: that is the connection's.
+//! It must never know syntax or framing: the connection handles those.
 
 mod access;
 mod ahead;
@@ -49,41 +56,42 @@ use crate::time::Instant;
 pub(in crate::http1) struct HttpMachine {
     ctx: MachineCtx,
     shared: Rc<ServiceShared>,
-    /// Nothing while the connection is idle.
+    /// `None` while the connection is idle.
     active: Option<Box<Active>>,
     resting: Resting,
-    /// It outlives what is active: an empty line on an idle connection renews no deadline.
+    /// It is kept while the connection is idle: an empty line on an idle connection renews no
+    /// deadline.
     watch: ClientWatch,
     is_draining: bool,
-    /// The client has ended its side: whether or not all that came before was read.
+    /// The client has half-closed the stream; bytes from before that may be unread.
     has_ended: bool,
-    /// How many bytes of bodies are counted as held for this connection.
+    /// How many bytes of bodies are charged to this connection.
     charged: usize,
-    /// And that was.
+    /// The half-close was passed on to the connection.
     end_is_read: bool,
-    /// User code runs: should it panic, the request fails, and not the connection.
+    /// User code is running: if it panics, the request fails, and not the connection.
     is_calling: bool,
-    /// What speaks the protocol that was agreed on instead.
+    /// The successor, after an upgrade.
     next: Option<Box<Nested<Box<dyn Machine>>>>,
 }
 
-/// What a connection needs while something is under way on it.
+/// The state of a connection that is not idle.
 pub(in crate::http1) struct Active {
     connection: SharedServerConnection,
     task: RequestTask,
     entry: Option<AccessEntry>,
     clocks: Clocks,
-    /// Where in the queue the last complete answer ends.
+    /// The position in the queue at which the last complete response ends.
     complete: u64,
-    /// What came, and cannot be read yet.
+    /// Bytes that arrived, and cannot be read yet.
     ahead: Buffer,
-    /// What is to have the stream after this step.
+    /// The successor, which gets the stream after this step.
     next: Option<MakeSuccessor>,
-    /// For what is polled.
+    /// Polls the handler or the stream.
     poller: Option<Poller>,
 }
 
-/// What becomes of the request that is under way.
+/// The request in progress.
 enum RequestTask {
     Nothing,
     /// Its body is collected, for a plain handler.
@@ -92,11 +100,11 @@ enum RequestTask {
     Work(Work),
 }
 
-/// Why there is no answer of the handler's.
+/// Why the handler gave no response.
 enum Failure {
-    /// It, or what it answered.
+    /// The handler returned an error, or a response that cannot be sent.
     Error(Error),
-    /// It panicked.
+    /// The handler panicked.
     Panicked,
 }
 
@@ -117,7 +125,7 @@ impl HttpMachine {
         }
     }
 
-    /// Takes what is under way, or begins.
+    /// Takes the state of the connection, or borrows one if it is idle.
     fn begin(&mut self) -> Box<Active> {
         self.active.take().unwrap_or_else(|| {
             let mut active = self.shared.lend_active();
@@ -126,7 +134,7 @@ impl HttpMachine {
         })
     }
 
-    /// The client broke a rule: it is told which, if it can be told.
+    /// Answers a client that broke a rule, if a response is still possible.
     fn refuse(
         &mut self,
         active: &mut Active,
@@ -134,7 +142,7 @@ impl HttpMachine {
         rejection: Rejection,
         actions: &mut Actions<'_>,
     ) {
-        // Nobody answers any more.
+        // No handler answers any more.
         active.task = RequestTask::Nothing;
         match active.connection.state().server {
             Side::SendResponse => {
@@ -144,13 +152,13 @@ impl HttpMachine {
                 self.reject(active, rejection, actions);
                 self.answered(active, rejection.status().code(), actions);
             }
-            // Its answer is out already, or the end of it.
+            // The response was sent already, or its end was.
             Side::Done | Side::MustClose => {}
             _ => self.cut(active, cause_of(rejection), actions),
         }
     }
 
-    /// Counts the bytes of bodies that are held now for this connection.
+    /// Charges the bytes of bodies that are held now to this connection.
     fn charge(&mut self, held: usize) {
         if held != self.charged {
             self.shared.charge(self.charged, held);
@@ -158,10 +166,10 @@ impl HttpMachine {
         }
     }
 
-    /// A deadline has passed.
+    /// Handles a timeout.
     fn late(&mut self, active: &mut Active, now: Instant, actions: &mut Actions<'_>) {
         if self.watch.is_for_answer() {
-            // A client that takes some of the answer waits for the rest of it.
+            // A client that reads some of the response waits for the rest of it.
             if !self.watch.has_progressed(&mut active.clocks, now, actions) {
                 self.cut(active, Cause::TimedOut(Reason::HalfClose), actions);
             }
@@ -177,10 +185,11 @@ impl HttpMachine {
         }
     }
 
-    /// Closes, pauses, waits, rests: whatever follows from where things are after a step.
+    /// Ends a step: closes, pauses or resumes reading, sets the deadline, or makes the connection
+    /// idle, as its state requires.
     fn finish_step(&mut self, mut active: Box<Active>, now: Instant, actions: &mut Actions<'_>) {
         if actions.is_closing() || active.connection.is_switched() {
-            // Whatever was under way ends here.
+            // What was in progress ends here.
             active.task = RequestTask::Nothing;
             active.poller = None;
             self.log(&mut active, actions);
@@ -221,7 +230,8 @@ impl HttpMachine {
         match &active.task {
             _ if self.keeps(&active, actions) => actions.resume(),
             _ if !has_room => actions.pause(),
-            // What comes now is the next request: it waits if it comes, but nobody stops it.
+            // What arrives now is the next request: it is not read yet, but reading is not paused
+            // either.
             RequestTask::Work(_) if active.connection.request_is_complete() => {}
             _ => actions.resume(),
         }
@@ -253,7 +263,7 @@ impl Machine for HttpMachine {
             Input::Eof if is_idle => actions.close(Cause::PeerClosed),
             Input::Shutdown if is_idle => actions.close(Cause::Shutdown),
             Input::Deadline if is_idle => actions.close(Cause::TimedOut(Reason::KeepAlive)),
-            // Nothing but that what was left may be offered again: time goes on as it did.
+            // This only means that unread bytes may be offered again: deadlines stay as they are.
             Input::Wake | Input::Drained if is_idle => {
                 actions.resume();
                 return 0;
@@ -293,12 +303,13 @@ impl Machine for HttpMachine {
                 active.task = RequestTask::Nothing;
                 self.log(&mut active, actions);
             }
-            // What comes now are at best requests whose answers nobody gets.
+            // At best, requests would follow whose responses cannot be delivered.
             Input::WriteFailed => actions.abort(Cause::Reset),
-            // What follows from a start, a wake, room, and whatever else comes is seen below.
+            // A start, a wake-up, more room and all others are handled below.
             _ => {}
         }
-        // Without a hub nothing wakes the machine: any step may be the one that is waited for.
+        // Without a hub nothing wakes the machine: any step may be the one that the handler waits
+        // for.
         if matches!(input, Input::Wake | Input::Drained) || self.shared.is_standalone {
             self.woken(&mut active, actions);
         }
@@ -310,7 +321,7 @@ impl Machine for HttpMachine {
         let held = self.active.as_ref().map_or(0, |active| active.held_bodies());
         self.charge(held);
         match input {
-            // What is behind the request is the successor's.
+            // The bytes after the request belong to the successor.
             Input::Bytes(bytes) if self.next.is_some() => {
                 let rest = bytes.get(taken..).unwrap_or_default();
                 taken + self.pass_on(now, Input::Bytes(rest), actions)
@@ -353,7 +364,7 @@ impl Active {
         }
     }
 
-    /// Bytes of bodies that are held, and what came that may be of one.
+    /// Bytes of bodies that are held, and unread bytes that may belong to one.
     fn held_bodies(&self) -> usize {
         let body = match &self.task {
             RequestTask::Nothing => 0,
@@ -370,13 +381,13 @@ impl Drop for HttpMachine {
     }
 }
 
-/// Where commands of the connection write to.
+/// The output for commands of the connection.
 fn output<'a>(actions: &'a mut Actions<'_>) -> MessageOutput<'a> {
     let (pipeline, blocks) = actions.queue();
     MessageOutput::new(pipeline, blocks)
 }
 
-/// Why a connection is closed whose client broke this rule.
+/// The cause for closing a connection whose client broke this rule.
 fn cause_of(rejection: Rejection) -> Cause {
     match rejection.rule {
         Rule::HeadTimeout => Cause::TimedOut(Reason::Head),

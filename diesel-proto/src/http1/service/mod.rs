@@ -1,13 +1,18 @@
-//! What people use: a service, its requests and responses, and the machine that serves a connection.
+//! The API for applications: a service, its requests and responses, and the machine that serves a
+//! connection.
 //!
 //! ```text
-//!   Service (builder) ──makes, for each connection──▶ machine ──▶ handler(Request) ──▶ Response
-//!                                                      │  ▲
-//!                                                      ▼  │
-//!                                        exchange: body in, body out, of a handler that waits
+//!   builder: Service ──makes, for each connection──▶ machine ──▶ handler(Request) ──▶ Response
+//!                                                     │  ▲          request, body     response
+//!                                                     ▼  │
+//!                                       exchange: body in, body out, of an `async` handler
+//!
+//!   standalone   machines without a hub
+//!   successor    what takes over the connection after an upgrade
+//!   http_types   conversions to and from the `http` crate
 //! ```
 //!
-//! This room must never parse: what arrives is read by `connection`.
+//! This folder must never parse: `connection` reads what arrives.
 
 mod body;
 mod builder;

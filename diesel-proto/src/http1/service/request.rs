@@ -1,9 +1,9 @@
-//! A request, as a handler has it: owned, and for as long as it likes.
+//! A request, as a handler sees it: owned, for as long as the handler keeps it.
 //!
-//! The head is the copy that was kept when it was read, in memory that the service keeps for the
-//! next: it goes back when the request is dropped.
+//! The head is the copy that was made when it was read, in memory of the service, which takes it
+//! back when the request is dropped.
 //!
-//! It must never know how it was read.
+//! It must never know how a request is read.
 
 use alloc::boxed::Box;
 use alloc::rc::Rc;
@@ -17,7 +17,7 @@ use crate::http1::syntax::{FieldSpans, FieldsView, Headers, RequestHead, Status,
 use crate::hub::MachineCtx;
 use crate::machine::Address;
 
-/// What a client asks for.
+/// A request of a client.
 ///
 /// ```
 /// use diesel_proto::Error;
@@ -33,26 +33,26 @@ use crate::machine::Address;
 /// # diesel_proto::Hub::default().add_service(Service::new(greet));
 /// ```
 pub struct Request {
-    /// Taken when it is dropped, and not before.
+    /// `None` only while it is being dropped.
     head: Option<Box<Head>>,
     shared: Rc<ServiceShared>,
     machine_ctx: MachineCtx,
     body: Body,
 }
 
-/// What a request has whose head is taken.
+/// An empty head, for a request whose head was taken.
 static NOTHING: FieldSpans = FieldSpans::new();
 
 /// The memory of a request.
 pub(in crate::http1) struct Head {
     pub(in crate::http1) spans: FieldSpans,
-    /// The body, if it was collected.
+    /// The body, if it is collected for a plain handler.
     pub(in crate::http1) content: Vec<u8>,
     pub(in crate::http1) trailers: Headers,
 }
 
 impl Request {
-    /// Without a body, so far.
+    /// A request without a body, so far.
     #[inline]
     pub(in crate::http1) fn new(
         head: Box<Head>,
@@ -62,7 +62,7 @@ impl Request {
         Request { head: Some(head), shared, machine_ctx, body: Body::none() }
     }
 
-    /// The method: a token, in the case that it was written in.
+    /// The method: a token, in its original case.
     pub fn method(&self) -> &str {
         self.head().method()
     }
@@ -72,17 +72,17 @@ impl Request {
         self.head().target()
     }
 
-    /// The target, as it was written.
+    /// The target, unchanged.
     pub fn target_text(&self) -> &str {
         self.head().target_text()
     }
 
-    /// The path, still encoded: `*` for the server as a whole, and empty for CONNECT.
+    /// The path, still percent-encoded: `*` for the server as a whole, and empty for CONNECT.
     pub fn path(&self) -> &str {
         self.target().path()
     }
 
-    /// The query without its `?`, still encoded, if there is one.
+    /// The query without its `?`, still percent-encoded, if there is one.
     pub fn query(&self) -> Option<&str> {
         self.target().query()
     }
@@ -92,8 +92,8 @@ impl Request {
         self.head().version()
     }
 
-    /// Whom the client wants to speak to: the host and port of the target, or else those of `Host`
-    /// (RFC 9112, 3.3). `None` if it did not say.
+    /// The authority that the request is for: host and port of the target, or otherwise those of
+    /// `Host` (RFC 9112, 3.3). `None` if the request names neither.
     pub fn host(&self) -> Option<&str> {
         Some(self.head().host()?.as_str())
     }
@@ -113,35 +113,34 @@ impl Request {
         self.head().fields()
     }
 
-    /// What the client would like to speak instead, if it does.
+    /// The value of `Upgrade`, if the client asks for another protocol.
     pub fn upgrade(&self) -> Option<&[u8]> {
         self.head().upgrade()
     }
 
-    /// Who asks.
+    /// The address of the peer.
     pub fn peer(&self) -> Address {
         self.machine_ctx.peer()
     }
 
-    /// What a layer below learned of the connection, by its type: the latest value. See
+    /// The latest value of type `T` that a layer below learned of the connection. See
     /// [`Conn::learned`](crate::fiber::Conn::learned).
     pub fn learned<T: 'static>(&self) -> Option<Rc<T>> {
         self.machine_ctx.learned()
     }
 
-    /// What belongs to no connection: `sleep`, `spawn`, `connect`.
+    /// The context of a fiber, for what belongs to no connection: `sleep`, `spawn`, `connect`.
     pub fn ctx(&self) -> Ctx {
         self.machine_ctx.ctx()
     }
 
-    /// The whole body, for a plain handler, which is called when it is complete. Empty for an
-    /// `async` one: that reads the [`body`](Self::body).
+    /// The whole body, for a plain handler, which is called when the body is complete. Empty for an
+    /// `async` handler: use [`body`](Self::body).
     pub fn content(&self) -> &[u8] {
         self.head.as_deref().map(|head| &*head.content).unwrap_or_default()
     }
 
-    /// The fields that came behind the body. For an `async` handler they are in the
-    /// [`body`](Body::trailers).
+    /// The trailers. An `async` handler finds them in the [`body`](Body::trailers), too.
     pub fn trailers(&self) -> Headers {
         match self.body.exchange() {
             Some(_) => self.body.trailers(),
@@ -154,27 +153,30 @@ impl Request {
         &mut self.body
     }
 
-    /// The body alone. The head is dropped.
+    /// Takes the body. The head is dropped.
     pub fn into_body(mut self) -> Body {
         core::mem::replace(&mut self.body, Body::none())
     }
 
-    /// Waits until the client has ended its side, or the request is over: a token, to be dropped at
-    /// will, that borrows nothing. For `async` handlers; that of a plain one waits for ever.
+    /// Waits until the client half-closes the stream, or the request is over. The future borrows
+    /// nothing, and may be dropped at any time. For `async` handlers: for a plain handler it never
+    /// completes.
     ///
-    /// A client that has ended its side either left, as browsers do, or waits for its answer, as
-    /// `nc -N` does: nobody can tell, until something is sent to it. The handler may end itself, or go
-    /// on; when [`Deadlines::half_close`](crate::http1::syntax::Deadlines::half_close) has passed, it is dropped.
+    /// A client that has half-closed either left, as browsers do, or waits for its response, as `nc
+    /// -N` does. The two cannot be told apart until something is sent. The handler may return
+    /// early, or continue; after
+    /// [`Deadlines::half_close`](crate::http1::syntax::Deadlines::half_close) it is dropped.
     ///
-    /// The end is seen behind whatever the client sent before that, up to
-    /// [`read_ahead`](crate::hub::ServiceConfig::read_ahead) bytes that were not read; and behind a request
-    /// that asks for an upgrade, not while there are any.
+    /// The half-close is only seen after the bytes that the client sent before it: up to
+    /// [`read_ahead`](crate::hub::ServiceConfig::read_ahead) unread bytes are buffered for that.
+    /// After a request that asks for an upgrade nothing is buffered, so the half-close is not seen
+    /// while bytes are unread.
     ///
     /// ```
     /// use diesel_proto::http1::{Request, Response, Status};
     /// use diesel_proto::{Error, Event, First2, first};
     ///
-    /// /// The next piece of news, for whoever waits for it.
+    /// /// Long polling: answers with the next piece of news, unless the client leaves.
     /// async fn news(request: Request, news: Event<String>) -> Result<Response, Error> {
     ///     let mut news = news.subscribe();
     ///     match first((news.wait(), request.closed())).await {
@@ -187,25 +189,25 @@ impl Request {
         ClientClosed { exchange: self.body.exchange().cloned() }
     }
 
-    /// Sends an interim response, such as 103, at once. For `async` handlers: a plain one answers
-    /// before anything else could be sent. Interim responses go out in the order of these calls, and
-    /// of the first wait for the [`body`](Self::body), which sends `100 Continue` if the client waits
-    /// for it; a second 100 is left out, and so is whatever comes behind the answer. A status that is
-    /// not interim is the handler's mistake: the answer is 500.
+    /// Sends an interim response, such as 103, at once. For `async` handlers: a plain one returns
+    /// its response before anything else could be sent. Interim responses are sent in the order of
+    /// these calls; the first wait for the [`body`](Self::body) counts as one, which sends `100
+    /// Continue` if the client waits for it. A second 100 is left out, and so are calls after the
+    /// response. A status that is not interim is an error of the handler: the client gets a 500.
     pub fn inform(&self, status: Status, headers: Headers) {
         if let Some(exchange) = self.body.exchange() {
             exchange.inform(status, headers);
         }
     }
 
-    /// A part of the body.
+    /// Appends a part of the body.
     pub(in crate::http1) fn collect(&mut self, data: &[u8]) {
         if let Some(head) = &mut self.head {
             head.content.extend_from_slice(data);
         }
     }
 
-    /// The body is complete.
+    /// Records that the body is complete.
     pub(in crate::http1) fn collected(&mut self, trailers: Headers) {
         if let Some(head) = &mut self.head {
             head.trailers = trailers;
@@ -236,7 +238,7 @@ impl fmt::Debug for Request {
 }
 
 impl Head {
-    /// No head, and no memory.
+    /// No head. Does not allocate.
     pub(in crate::http1) fn new() -> Self {
         Head { spans: FieldSpans::new(), content: Vec::new(), trailers: Headers::new() }
     }

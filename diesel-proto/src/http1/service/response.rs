@@ -1,13 +1,13 @@
-//! What a handler answers.
+//! Responses, as a handler makes them.
 //!
 //! Rules of this file:
 //!
-//! - A response of static text, without fields of its own, has no memory.
-//! - What may not go on the wire is found when the response is sent, not when it is made: an
-//!   invalid field is kept in mind, and makes the answer a 500 and a notice. So a chain of calls
-//!   needs no `?`, and no mistake passes.
+//! - A response of static text without extra fields does not allocate.
+//! - Invalid fields are reported when the response is sent, not when it is made: the response
+//!   remembers the first one, and becomes a 500 and a notice. So a chain of calls needs no `?`, and
+//!   no error is lost.
 //!
-//! It must never know which request it answers, nor how it is framed.
+//! It must never know which request it answers, nor how a message is framed.
 
 use alloc::borrow::Cow;
 use alloc::boxed::Box;
@@ -26,7 +26,7 @@ use crate::http1::syntax::ContentType;
 use crate::http1::syntax::{Field, Headers, InvalidField, Status};
 use crate::machine::Error;
 
-/// The answer to a request: a status, fields, and content.
+/// A response: a status, fields, and content.
 ///
 /// ```
 /// use diesel_proto::http1::{Response, Status};
@@ -38,13 +38,13 @@ use crate::machine::Error;
 /// assert_eq!(response.fields().get_str("retry-after"), Some("120"));
 /// ```
 ///
-/// How it is delimited, and what becomes of the connection, is none of its business:
-/// `Content-Length`, `Transfer-Encoding`, `Connection` and the like are refused. `Upgrade` may say
-/// what else is spoken; to agree to that, see [`upgrade`](Self::upgrade).
+/// A response does not choose how it is delimited, nor whether the connection persists:
+/// `Content-Length`, `Transfer-Encoding`, `Connection` and the like are refused. `Upgrade` may
+/// advertise other protocols; to agree to an upgrade, see [`upgrade`](Self::upgrade).
 pub struct Response {
     pub(in crate::http1) status: Status,
     pub(in crate::http1) headers: Headers,
-    /// Besides `headers`: the usual types need no memory.
+    /// In addition to `headers`: the usual types need no allocation.
     pub(in crate::http1) content_type: Option<ContentType>,
     pub(in crate::http1) content: ResponseContent,
 }
@@ -56,14 +56,14 @@ pub(in crate::http1) enum ResponseContent {
     Bytes(Bytes),
     Stream(BodyLength, BodyStream),
     Upgrade(Box<Upgrade>),
-    /// Nothing: so many bytes is what there would be where content is not left out.
+    /// No content, in place of content of this length: for a response to HEAD, or a 304.
     #[cfg(feature = "http")]
     LeftOut(u64),
-    /// None: a field may not go on the wire. The first such counts.
+    /// A field is invalid, so the response is a 500. The first such field is kept.
     Invalid(InvalidField),
 }
 
-/// Another protocol, by its name, and what speaks it.
+/// The name of another protocol, and what takes over the connection.
 pub(in crate::http1) struct Upgrade {
     pub(in crate::http1) protocol: Cow<'static, str>,
     pub(in crate::http1) make: MakeSuccessor,
@@ -85,7 +85,7 @@ impl Response {
         }
     }
 
-    /// 204: it went well, and there is nothing to show.
+    /// 204 No Content: success, without content.
     pub const fn empty() -> Self {
         Response::new(Status::NO_CONTENT)
     }
@@ -95,28 +95,29 @@ impl Response {
         Response::of_text(ContentType::TEXT, text.into())
     }
 
-    /// 200, with a page.
+    /// 200, with an HTML page.
     pub fn html(text: impl Into<Cow<'static, str>>) -> Self {
         Response::of_text(ContentType::HTML, text.into())
     }
 
-    /// 200, with bytes of whatever type: say so with [`content_type`](Self::content_type).
+    /// 200, with bytes of any type: set it with [`content_type`](Self::content_type).
     pub fn bytes(bytes: impl Into<Bytes>) -> Self {
         Response::of(None, ResponseContent::Bytes(bytes.into()))
     }
 
-    /// 200, with a body that is written piece by piece while it goes out. It goes out in chunks; to
-    /// a client of HTTP/1.0, until the connection is closed.
+    /// 200, with a body that is written piece by piece while it is sent. It is sent in chunks; to a
+    /// client of HTTP/1.0, until the connection is closed.
     ///
-    /// An error that `write` returns cuts the answer, so that the client can tell; answers before it
-    /// on the same connection still go out. It is not called where no body may go out, for HEAD.
+    /// If `write` returns an error, the response is cut, so that the client can detect it; earlier
+    /// responses on the same connection are still sent. `write` is not called where there is no
+    /// body, as for HEAD.
     ///
     /// ```
     /// use diesel_proto::http1::{BodyWriter, Response};
     ///
     /// let response = Response::stream(async |out: &mut BodyWriter| {
     ///     for n in 0..1_000_000 {
-    ///         // Waits while the client does not keep up.
+    ///         // Waits while the client does not keep up: back-pressure.
     ///         out.write(format_args!("{n}\n")).await?;
     ///     }
     ///     Ok(())
@@ -129,8 +130,8 @@ impl Response {
         Response::streaming(BodyLength::Unknown, write)
     }
 
-    /// As [`stream`](Self::stream), of a length that is known: so it is announced, and goes out as
-    /// it is. To write more, or less, cuts the connection.
+    /// As [`stream`](Self::stream), with a known length, which is sent as Content-Length; the body
+    /// is not chunked. Writing more or less cuts the connection.
     pub fn stream_exactly<F>(length: u64, write: F) -> Self
     where
         F: AsyncFnOnce(&mut BodyWriter) -> Result<(), Error> + 'static,
@@ -138,12 +139,12 @@ impl Response {
         Response::streaming(BodyLength::Exactly(length), write)
     }
 
-    /// Agrees to go on in another protocol: 101 to a client that asked for an upgrade, 200 to one that
-    /// asked for a tunnel with CONNECT (`protocol` is not named then). What speaks it is a machine, or
-    /// a handler of connections; see [`Successor`]. The bytes behind the request are the first that
-    /// it gets.
+    /// Agrees to switch to another protocol: sends 101 if the client asked for an upgrade, or 200
+    /// if it asked for a tunnel with CONNECT (then `protocol` is not sent). The successor is a
+    /// machine, or a handler of connections; see [`Successor`]. The bytes after the request are the
+    /// first that it receives.
     ///
-    /// To a client that asked for neither it is a mistake of the handler's: 500.
+    /// If the client asked for neither, this is an error of the handler: the client gets a 500.
     ///
     /// ```
     /// use diesel_proto::http1::{Request, Response, Service};
@@ -172,16 +173,16 @@ impl Response {
             .status(Status::SWITCHING_PROTOCOLS)
     }
 
-    /// With another status.
+    /// Sets the status.
     pub fn status(mut self, status: Status) -> Self {
         self.status = status;
         self
     }
 
-    /// With one more field.
+    /// Adds a field.
     ///
-    /// Name and value may come from anywhere. One that may not go on the wire makes the answer a
-    /// 500, and a notice that says why.
+    /// Name and value may be untrusted input. An invalid one makes the response a 500, and a notice
+    /// reports it.
     pub fn header(mut self, name: impl AsRef<str>, value: impl AsRef<[u8]>) -> Self {
         match Field::new(name.as_ref(), value.as_ref()) {
             Ok(field) => self.push(field),
@@ -191,7 +192,7 @@ impl Response {
         self
     }
 
-    /// With all of these fields instead of the ones it has.
+    /// Replaces all fields.
     pub fn headers(mut self, headers: Headers) -> Self {
         if headers.get("content-type").is_some() {
             self.content_type = None;
@@ -200,7 +201,7 @@ impl Response {
         self
     }
 
-    /// With another `Content-Type`.
+    /// Sets the `Content-Type`.
     pub fn content_type(mut self, value: impl Into<Cow<'static, str>>) -> Self {
         self.headers.remove("content-type");
         match value.into() {
@@ -217,17 +218,18 @@ impl Response {
         self.status
     }
 
-    /// The fields, but those that the connection writes, and the type of what is text.
+    /// The fields, except those that the connection writes, and except the `Content-Type` of a
+    /// text.
     pub fn fields(&self) -> &Headers {
         &self.headers
     }
 
-    /// The fields, to be changed.
+    /// The fields, mutable.
     pub fn fields_mut(&mut self) -> &mut Headers {
         &mut self.headers
     }
 
-    /// 200, with this content.
+    /// A response of 200 with this content.
     #[inline]
     const fn of(content_type: Option<ContentType>, content: ResponseContent) -> Self {
         let headers = Headers::new();
@@ -291,10 +293,11 @@ impl fmt::Debug for ResponseContent {
     }
 }
 
-/// What a handler may return: a [`Response`], or what is one by itself; and a `Result` of it.
+/// What a handler may return: a [`Response`], a value that converts into one, or a `Result` of
+/// either.
 ///
-/// An error is answered with 500, and told in a notice; but [`Error::Shutdown`] with 503, and a
-/// body that is larger than the handler's limit with 413.
+/// An error is answered with 500, and reported in a notice. Two are not: [`Error::Shutdown`] is
+/// answered with 503, and a body larger than the handler's limit with 413.
 ///
 /// ```
 /// use diesel_proto::http1::{IntoResponse, Status};
@@ -310,11 +313,11 @@ impl fmt::Debug for ResponseContent {
 /// assert_eq!(status(Ok::<_, Error>(format!("{} rooms", 3))), Status::OK);
 /// ```
 pub trait IntoResponse {
-    /// The response, or why there is none.
+    /// Converts into a response, or an error.
     ///
     /// # Errors
     ///
-    /// The handler's own.
+    /// Any error of the handler.
     fn into_response(self) -> Result<Response, Error>;
 }
 
@@ -366,7 +369,7 @@ into_response! {
     Vec<u8> => |bytes| Response::bytes(bytes);
     /// Bytes, without a type.
     Bytes => |bytes| Response::bytes(bytes);
-    /// Without content.
+    /// No content.
     Status => |status| Response::new(status);
 }
 
@@ -382,7 +385,7 @@ mod tests {
         let first = InvalidField::Value { byte: b'\r', at: 3 };
         assert!(matches!(response.content, ResponseContent::Invalid(invalid) if invalid == first));
         assert!(response.headers.is_empty());
-        // The first counts.
+        // The first one is kept.
         let response = response.header("", "").header("X-Fine", "yes");
         assert!(matches!(response.content, ResponseContent::Invalid(invalid) if invalid == first));
     }

@@ -9,16 +9,16 @@ use super::machine::HttpMachine;
 use crate::hub::NoHub;
 use crate::machine::{Address, Linger, Machine};
 
-/// Makes the machines of a [`Service`] for embedders that have no hub: one machine for each
-/// connection, in an [`Endpoint`](crate::machine::Endpoint). Limits, deadlines, draining
-/// ([`Input::Shutdown`](crate::machine::Input::Shutdown)) and lingering are those of the service. How many
-/// connections there are is the embedder's affair, and so are the write deadlines of
+/// Makes the machines of a [`Service`] for embedders without a hub: one machine for each
+/// connection, in an [`Endpoint`](crate::machine::Endpoint). Limits, deadlines, graceful shutdown
+/// ([`Input::Shutdown`](crate::machine::Input::Shutdown)) and lingering are those of the service.
+/// The embedder itself limits the number of connections, and applies the write timeouts of
 /// [`ServiceConfig`](crate::hub::ServiceConfig).
 ///
-/// The handler is a plain one. It may answer with a stream, as long as that waits for nothing but its
-/// own writes: another token fails, and cuts the answer.
+/// The handler must be a plain one. It may answer with a stream that waits for nothing but its own
+/// writes; if it awaits anything else, the stream fails and the response is cut.
 ///
-/// Made in each thread that serves: it is not `Send`.
+/// Make one in each thread that serves: it is not `Send`.
 ///
 /// ```
 /// use diesel_proto::http1::{Request, Service, Standalone};
@@ -39,21 +39,22 @@ pub struct Standalone {
 }
 
 impl Standalone {
-    /// `None` if the handler of the service is `async`: it may wait for what only a hub can give.
+    /// Returns `None` if the handler of the service is `async`, because it may wait for something
+    /// that only a hub provides.
     pub fn new(service: Service) -> Option<Self> {
         let shared = ServiceShared::standalone(service);
         let is_plain = matches!(shared.handler, HandlerVariant::Plain(_));
         is_plain.then(|| Standalone { shared: Rc::new(shared), no_hub: NoHub::new() })
     }
 
-    /// The machine of a connection with `peer`.
+    /// Makes the machine of a connection with `peer`.
     pub fn machine(&self, peer: Address) -> impl Machine + use<> {
         let server = HttpMachine::new(self.no_hub.machine_ctx(peer), Rc::clone(&self.shared));
         Linger::new(server, self.shared.connections.linger)
     }
 
-    /// What the clock on the wall says, in seconds since 1970: responses have this `Date` until this
-    /// is called again, and none before.
+    /// Sets the wall-clock time, in seconds since 1970: responses have this `Date` until the next
+    /// call, and none before the first.
     pub fn time_of_day(&self, unix_seconds: u64) {
         self.no_hub.time_of_day(unix_seconds);
     }

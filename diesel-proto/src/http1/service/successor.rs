@@ -1,6 +1,6 @@
-//! What takes over a connection when HTTP gives way to another protocol.
+//! What takes over a connection after an upgrade.
 //!
-//! It must never know how that was agreed on.
+//! It must never know how the upgrade was negotiated.
 
 use alloc::boxed::Box;
 use alloc::rc::Rc;
@@ -8,8 +8,8 @@ use alloc::rc::Rc;
 use crate::hub::{ConnHandler, MachineCtx, ServiceConfig};
 use crate::machine::Machine;
 
-/// What speaks another protocol behind HTTP: a [`Machine`], or a
-/// [handler of connections](crate::hub::ConnHandler), `async |conn: Conn| ..`. `HandlerVariant` is inferred.
+/// What speaks the protocol after an upgrade: a [`Machine`], or a [handler of
+/// connections](crate::hub::ConnHandler), `async |conn: Conn| ..`. `HandlerVariant` is inferred.
 ///
 /// See [`Response::upgrade`](super::response::Response::upgrade).
 pub trait Successor<HandlerVariant>: sealed::Sealed<HandlerVariant> {
@@ -17,7 +17,7 @@ pub trait Successor<HandlerVariant>: sealed::Sealed<HandlerVariant> {
     fn into_make(self) -> MakeSuccessor;
 }
 
-/// Makes the machine that takes over the connection of a seat.
+/// Makes the machine that takes over a connection, from its [`MachineCtx`].
 #[doc(hidden)]
 pub struct MakeSuccessor(pub(in crate::http1) Box<Make>);
 
@@ -31,7 +31,7 @@ mod sealed {
 #[derive(Debug)]
 pub enum ByMachine {}
 
-/// Marks handlers of connections, of whatever kind.
+/// Marks handlers of connections, of any kind.
 #[derive(Debug)]
 pub struct ByHandler<HandlerVariant>(HandlerVariant);
 

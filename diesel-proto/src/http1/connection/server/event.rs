@@ -1,6 +1,6 @@
-//! What a client did: as a value, to keep, and where it lies.
+//! Events of a client: as values to keep, and borrowed from the bytes that arrived.
 //!
-//! It must never know what may be done about it.
+//! It must never know how an event may be answered.
 
 use alloc::sync::Arc;
 use core::fmt;
@@ -9,22 +9,23 @@ use bytes::Bytes;
 
 use crate::http1::syntax::{FieldSpans, FieldsView, Headers, RequestHead};
 
-/// What a client did. A value: it borrows nothing.
+/// What a client did. It is a value: it borrows nothing.
 #[derive(Clone, Debug)]
 pub enum RequestEvent {
     /// The head of a request.
     Request(OwnedRequestHead),
-    /// A part of its body. While it is kept, so is the memory of what was received with it.
+    /// A part of the request's body. It shares the memory of what was received with it, which stays
+    /// allocated while this is kept.
     Data(Bytes),
-    /// The request is complete; these fields came behind its body. Not told of a request whose answer
-    /// was complete before.
+    /// The request is complete; the fields are its trailers. This event is left out for a request
+    /// whose answer was complete before.
     End(Headers),
-    /// The client ended its side, between requests or while its answer is under way, which it may
-    /// still read. There will be no further request.
+    /// A half-close: the client ended its side, between requests or while it may still read the
+    /// answer to one. No further request follows.
     Closed,
 }
 
-/// The head of a request, to be kept. A cheap clone; `Send`.
+/// The head of a request, to keep. Cheap to clone; `Send`.
 #[derive(Clone)]
 pub struct OwnedRequestHead(pub(super) Arc<FieldSpans>);
 
@@ -41,14 +42,15 @@ impl fmt::Debug for OwnedRequestHead {
     }
 }
 
-/// What a client did, in the bytes that were offered and in memory of the caller.
+/// What a client did, borrowed from the bytes that were offered and from memory of the caller.
 #[derive(Debug)]
 pub enum Received<'a> {
-    /// The head of a request. One that has no body is complete with it: no `End` follows. It is
-    /// [`is_complete`](super::SharedServerConnection::request_is_complete) then.
+    /// The head of a request. A request without a body is complete with it
+    /// ([`request_is_complete`](super::SharedServerConnection::request_is_complete)), and no `End`
+    /// follows.
     Request(RequestHead<'a>),
-    /// A part of its body.
+    /// A part of the request's body.
     Data(&'a [u8]),
-    /// The body is complete; these fields came behind it.
+    /// The body is complete; the fields are its trailers.
     End(FieldsView<'a>),
 }

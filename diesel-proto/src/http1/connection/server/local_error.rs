@@ -1,4 +1,4 @@
-//! What an application may not have a connection do.
+//! Errors of the local side: commands that the protocol forbids.
 
 use core::fmt;
 
@@ -10,24 +10,25 @@ use crate::http1::syntax::Status;
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum LocalProtocolError {
-    /// Not now.
+    /// The command is not allowed in this state.
     Order(OutOfOrder),
     /// This status cannot be sent by this command.
     Status(Status),
-    /// A field that says how the message is delimited, or how the connection is used: that is
-    /// written by the connection itself.
+    /// A field that delimits the message, or controls the connection: only the connection writes
+    /// those.
     FramingField,
     /// A response of this status has no body (RFC 9112, 6.3).
     ContentForbidden(Status),
-    /// More data than the length that was announced; so many bytes are left of it.
+    /// More data than the announced length, of which this many bytes are left.
     TooLong(u64),
-    /// The end before so many bytes that were announced.
+    /// The end of the body, but this many bytes of the announced length are missing.
     TooShort(u64),
-    /// Trailers behind a body that is not chunked.
+    /// Trailers after a body that is not chunked.
     TrailersForbidden,
-    /// A protocol that the client did not ask for, or none (RFC 9110, 7.8).
+    /// A protocol that the client did not ask for, or an empty name (RFC 9110, 7.8).
     Protocol,
-    /// The [`MessageOutput`](crate::http1::MessageOutput) is closed: what the command sends would be lost.
+    /// The [`MessageOutput`](crate::http1::MessageOutput) is closed: what the command sends would
+    /// be lost.
     Closed,
 }
 
@@ -57,14 +58,14 @@ impl fmt::Display for LocalProtocolError {
                 write!(f, "{status} cannot be sent by this command")
             }
             LocalProtocolError::FramingField => {
-                f.write_str("fields for framing and for the connection are not the application's")
+                f.write_str("only the connection may write framing and connection fields")
             }
             LocalProtocolError::ContentForbidden(status) => write!(f, "{status} has no body"),
             LocalProtocolError::TooLong(left) => {
-                write!(f, "more data than announced: {left} bytes are left of that")
+                write!(f, "more data than announced: {left} bytes are left of the announced length")
             }
             LocalProtocolError::TooShort(left) => {
-                write!(f, "the end, but {left} bytes that were announced are missing")
+                write!(f, "the body ends, but {left} bytes of the announced length are missing")
             }
             LocalProtocolError::TrailersForbidden => f.write_str("trailers need a chunked body"),
             LocalProtocolError::Protocol => f.write_str("the client did not ask for this protocol"),
@@ -77,7 +78,7 @@ impl fmt::Display for LocalProtocolError {
 
 impl core::error::Error for LocalProtocolError {}
 
-/// A handler passes it on with `?`.
+/// User code returns it with `?`.
 impl From<LocalProtocolError> for crate::machine::Error {
     fn from(error: LocalProtocolError) -> Self {
         crate::machine::Error::application(error)

@@ -1,4 +1,4 @@
-//! A connection with all that it needs: what an embedder holds.
+//! A connection with its own buffers, for embedders.
 //!
 //! ```text
 //!   received(bytes) ──▶ [ input ] ──▶ next_event() ──▶ RequestEvent, a value
@@ -8,12 +8,12 @@
 //!
 //! Rules of this file:
 //!
-//! - Everything that decides is in [`SharedServerConnection`]: this keeps bytes and memory for it.
-//! - An event borrows nothing. A head shares the memory of the connection until one of both needs it
-//!   alone; data are a part of what was received.
-//! - `len(input) <= one call of received`: more is taken only once all of it was read.
+//! - [`SharedServerConnection`] makes all decisions: this keeps bytes and memory for it.
+//! - An event borrows nothing. A head shares the memory of the connection until either needs it
+//!   exclusively; data are a part of what was received.
+//! - `len(input) <= one call of received`: more is taken only after all of it was read.
 //!
-//! It must never know time, handlers, or what carries the bytes.
+//! It must never know time, handlers, or the transport.
 
 use alloc::sync::Arc;
 use alloc::vec::Vec;
@@ -33,20 +33,21 @@ use crate::http1::syntax::{FieldSpans, Headers, HttpDate, Rejection, Status};
 ///
 /// # The contract
 ///
-/// 1. Give what arrives to [`received`](Self::received) while
-///    [`wants_input`](Self::wants_input); call [`eof`](Self::eof) when the client ends its side.
-/// 2. Take events with [`next_event`](Self::next_event) until there is none: a
-///    [`Request`](RequestEvent::Request), any number of [`Data`](RequestEvent::Data), an [`End`](RequestEvent::End).
-/// 3. Answer each request once, whenever you like after its head came, with
+/// 1. Pass received bytes to [`received`](Self::received) while [`wants_input`](Self::wants_input);
+///    call [`eof`](Self::eof) when the client half-closes the stream.
+/// 2. Call [`next_event`](Self::next_event) until it returns `None`: a
+///    [`Request`](RequestEvent::Request), any number of [`Data`](RequestEvent::Data), an
+///    [`End`](RequestEvent::End).
+/// 3. Answer each request once, at any time after its head arrived, with
 ///    [`respond_whole`](Self::respond_whole), or with [`respond`](Self::respond),
-///    [`data`](Self::data) and [`end`](Self::end). What the protocol forbids is an error, and sends
-///    nothing. The next request is read when this one is answered.
-/// 4. Write what is [`outgoing`](Self::outgoing), and say how much of it was [`sent`](Self::sent).
-/// 5. Once all is sent, close the stream if it [`must_close`](Self::must_close).
+///    [`data`](Self::data) and [`end`](Self::end). A command that the protocol forbids returns an
+///    error, and sends nothing. The next request is read when this one is answered.
+/// 4. Write the [`outgoing`](Self::outgoing) bytes, and report how many were [`sent`](Self::sent).
+/// 5. When all is sent, close the stream if [`must_close`](Self::must_close).
 ///
-/// If `next_event` fails, the client broke a rule: [`reject`](Self::reject) answers that, if it can
-/// be answered, and the stream is to be closed. If an answer that has begun cannot be completed,
-/// reset the stream where it [`ends_with_stream`](Self::ends_with_stream), else close it.
+/// If `next_event` returns an error, the client broke a rule: call [`reject`](Self::reject), which
+/// answers if that is possible, and close the stream. If a response has begun and cannot be
+/// completed, reset the stream if [`ends_with_stream`](Self::ends_with_stream), otherwise close it.
 ///
 /// ```
 /// use std::io::{Read, Write};
@@ -101,18 +102,18 @@ use crate::http1::syntax::{FieldSpans, Headers, HttpDate, Rejection, Status};
 ///
 /// # Memory
 ///
-/// While nothing is under way it holds nothing beyond itself; an exchange allocates. What is received
-/// is copied once. Where there are many connections, [`SharedServerConnection`]s share their memory,
-/// and read bytes where they lie: that is what [`Service`](crate::http1::Service) stands on.
+/// While idle it has no heap memory; an exchange allocates. Received bytes are copied once. For
+/// many connections, use [`SharedServerConnection`]s, which share their memory and read bytes in
+/// place: [`Service`](crate::http1::Service) is built on them.
 pub struct ServerConnection {
     shared: SharedServerConnection,
     input: BytesMut,
-    /// The client ended its side, and the connection was not told yet.
+    /// The client ended its side, which `shared` does not know yet.
     eof_is_due: bool,
     has_ended: bool,
-    /// A request came that is complete with its head: its end is the next event.
+    /// A request without a body arrived: its end is the next event.
     end_is_due: bool,
-    /// Of the last head, or of trailers, if there is memory for them.
+    /// The spans of the last head or trailers, if allocated.
     spans: Option<Arc<FieldSpans>>,
     output: Pipeline,
     blocks: Blocks,
@@ -120,7 +121,7 @@ pub struct ServerConnection {
 }
 
 impl ServerConnection {
-    /// A connection on which nothing has happened.
+    /// A new connection.
     pub fn new(config: impl Into<Arc<ConnectionConfig>>) -> Self {
         ServerConnection {
             shared: SharedServerConnection::new(config.into()),
@@ -135,15 +136,16 @@ impl ServerConnection {
         }
     }
 
-    /// Whether to read: false while bytes wait that were received before, as those of a request do
-    /// behind one that is to be answered, and after the end.
+    /// Whether to read from the stream. False after the end of the stream, and while received bytes
+    /// are unread, such as those of a pipelined request while the one before it is unanswered: that
+    /// is back-pressure.
     pub fn wants_input(&self) -> bool {
         !self.has_ended && self.input.is_empty() && !self.is_over()
     }
 
-    /// Bytes arrived. Returns how many were taken: all, or none while
-    /// [`wants_input`](Self::wants_input) is false (keep them, and offer them again). When no further
-    /// request is read they are taken and dropped.
+    /// Passes on bytes that arrived. Returns how many were taken: all, or none while
+    /// [`wants_input`](Self::wants_input) is false (keep those, and offer them again). When no
+    /// further request is read, bytes are taken and dropped.
     #[must_use = "bytes that were not taken must be offered again"]
     pub fn received(&mut self, bytes: &[u8]) -> usize {
         if self.wants_input() {
@@ -154,18 +156,19 @@ impl ServerConnection {
         bytes.len()
     }
 
-    /// The client ended its side: to be said after all its bytes were taken.
+    /// Reports a half-close: the client ended its side. Call this after all its bytes were taken.
     pub fn eof(&mut self) {
         self.eof_is_due |= !self.has_ended;
         self.has_ended = true;
     }
 
-    /// What the client did, one event at a time. To be called until there is none, after everything
-    /// that arrived and after each answer that is complete.
+    /// Returns what the client did, one event at a time. Call it until it returns `None`, whenever
+    /// bytes arrived or a response was completed.
     ///
     /// # Errors
     ///
-    /// The rule that the client broke, and where. The same comes again until it is answered.
+    /// The rule that the client broke, and where. Further calls return the same until it is
+    /// answered.
     pub fn next_event(&mut self) -> Result<Option<RequestEvent>, Rejection> {
         if core::mem::take(&mut self.end_is_due) && self.is_being_answered() {
             return Ok(Some(RequestEvent::End(Headers::new())));
@@ -174,7 +177,7 @@ impl ServerConnection {
             self.let_go();
             return Ok(None);
         }
-        // Memory that a head shares is that head's from here on.
+        // If a head still shares this memory, leave it to that head.
         let unique = self.spans.take_if(|spans| Arc::get_mut(spans).is_some());
         let shared = self.spans.insert(unique.unwrap_or_default());
         let Some(spans) = Arc::get_mut(shared) else { return Ok(None) };
@@ -186,7 +189,7 @@ impl ServerConnection {
                 let head = self.spans.clone().map(OwnedRequestHead);
                 (taken, 0, head.map(RequestEvent::Request))
             }
-            // Data are the last of the bytes that were taken.
+            // The data are the last of the bytes that were taken.
             Ok((taken, Some(Received::Data(data)))) => (taken, data.len(), None),
             Ok((taken, Some(Received::End(fields)))) => {
                 (taken, 0, Some(RequestEvent::End(Headers::from(fields))))
@@ -211,14 +214,14 @@ impl ServerConnection {
         Ok(None)
     }
 
-    /// The bytes that were received and not read: if it [`is_switched`](Self::is_switched), the first
-    /// of the other protocol.
+    /// Takes the bytes that were received and not read: if [`is_switched`](Self::is_switched), the
+    /// first of the other protocol.
     pub fn take_input(&mut self) -> Bytes {
         core::mem::take(&mut self.input).freeze()
     }
 
-    /// The time of day, in seconds since 1970: for the `Date` of responses, which have none until the
-    /// time is known.
+    /// Sets the time of day, in seconds since 1970, for the `Date` of responses. Responses have no
+    /// `Date` before the first call.
     pub fn set_time(&mut self, unix_seconds: u64) {
         if self.date.as_ref().map(HttpDate::unix) != Some(unix_seconds) {
             self.date = Some(HttpDate::from_unix(unix_seconds));
@@ -234,7 +237,7 @@ impl ServerConnection {
     ///
     /// # Errors
     ///
-    /// There.
+    /// See there.
     pub fn inform(&mut self, status: Status, headers: &Headers) -> Result<(), LocalProtocolError> {
         let out = &mut MessageOutput::new(&mut self.output, &mut self.blocks);
         self.shared.inform(status, headers, out)
@@ -244,7 +247,7 @@ impl ServerConnection {
     ///
     /// # Errors
     ///
-    /// There.
+    /// See there.
     pub fn respond(
         &mut self,
         status: Status,
@@ -255,11 +258,11 @@ impl ServerConnection {
         self.shared.respond(status, headers, length, self.date.as_ref(), out)
     }
 
-    /// Sends a response whose content is all there: see [`SharedServerConnection::respond_whole`].
+    /// Sends a response with its whole content: see [`SharedServerConnection::respond_whole`].
     ///
     /// # Errors
     ///
-    /// There.
+    /// See there.
     pub fn respond_whole(
         &mut self,
         status: Status,
@@ -274,7 +277,7 @@ impl ServerConnection {
     ///
     /// # Errors
     ///
-    /// There.
+    /// See there.
     pub fn data(&mut self, data: &[u8]) -> Result<(), LocalProtocolError> {
         self.shared.data(data, &mut MessageOutput::new(&mut self.output, &mut self.blocks))
     }
@@ -283,7 +286,7 @@ impl ServerConnection {
     ///
     /// # Errors
     ///
-    /// There.
+    /// See there.
     pub fn data_bytes(&mut self, data: Bytes) -> Result<(), LocalProtocolError> {
         self.shared.data_bytes(data, &mut MessageOutput::new(&mut self.output, &mut self.blocks))
     }
@@ -292,41 +295,41 @@ impl ServerConnection {
     ///
     /// # Errors
     ///
-    /// There.
+    /// See there.
     pub fn end(&mut self, trailers: &Headers) -> Result<(), LocalProtocolError> {
         self.shared.end(trailers, &mut MessageOutput::new(&mut self.output, &mut self.blocks))
     }
 
-    /// Agrees to speak another protocol: see [`SharedServerConnection::switch`]. Then
-    /// [`take_input`](Self::take_input) has its first bytes.
+    /// Agrees to switch protocols: see [`SharedServerConnection::switch`]. Then
+    /// [`take_input`](Self::take_input) returns the first bytes of the new protocol.
     ///
     /// # Errors
     ///
-    /// There.
+    /// See there.
     pub fn switch(&mut self, headers: &Headers, protocol: &str) -> Result<(), LocalProtocolError> {
         let out = &mut MessageOutput::new(&mut self.output, &mut self.blocks);
         self.shared.switch(headers, protocol, self.date.as_ref(), out)
     }
 
-    /// Answers what the client broke: see [`SharedServerConnection::reject`].
+    /// Answers a violation of the protocol: see [`SharedServerConnection::reject`].
     pub fn reject(&mut self) {
         let out = &mut MessageOutput::new(&mut self.output, &mut self.blocks);
         self.shared.reject(self.date.as_ref(), out);
     }
 
-    /// Fills `into` with what is to be written next, oldest first; returns how many it filled.
+    /// Fills `into` with the bytes to write next, oldest first; returns how many slices it filled.
     pub fn outgoing<'a>(&'a self, into: &mut [&'a [u8]]) -> usize {
         self.output.slices(into)
     }
 
-    /// `n` bytes of what is outgoing were written.
+    /// Reports that `n` of the outgoing bytes were written.
     pub fn sent(&mut self, n: u64) {
         self.output.advance(n, &mut self.blocks);
         self.let_go();
     }
 
-    /// Takes all bytes that are outgoing, as if they were sent: for tests, and for streams that take
-    /// any amount.
+    /// Takes all outgoing bytes, as if they were sent: for tests, and for streams that accept any
+    /// amount.
     pub fn take_outgoing(&mut self) -> Vec<u8> {
         let mut taken = Vec::new();
         loop {
@@ -341,20 +344,20 @@ impl ServerConnection {
         }
     }
 
-    /// How many bytes are outgoing. Nothing bounds them but the embedder, which writes no more of a
-    /// body while there are many.
+    /// Number of outgoing bytes. It has no limit here: the embedder should send no more of a body
+    /// while it is large.
     pub fn queued(&self) -> u64 {
         self.output.len()
     }
 
-    /// Bytes held in memory, in and out. What was received is at most one call's; a head or trailers
-    /// that are not complete are within [`Limits`](crate::http1::Limits).
+    /// Number of buffered bytes, in and out. Received bytes are at most those of one call; an
+    /// incomplete head or trailer section is within [`Limits`](crate::http1::Limits).
     pub fn held(&self) -> usize {
         let queued = usize::try_from(self.output.len()).unwrap_or(usize::MAX);
         queued.saturating_add(self.input.len()).saturating_add(self.shared.held())
     }
 
-    /// Whether the last response was given: when everything outgoing was sent, the stream is to be
+    /// Whether the last response was given: when everything outgoing is sent, the stream must be
     /// closed.
     pub fn must_close(&self) -> bool {
         self.shared.must_close()
@@ -370,17 +373,17 @@ impl ServerConnection {
         self.shared.is_switched()
     }
 
-    /// Whether nothing is under way, and nothing waits to be read.
+    /// Whether the connection is idle, and no bytes wait to be read.
     pub fn is_idle(&self) -> bool {
         self.input.is_empty() && self.shared.is_idle()
     }
 
-    /// Where both peers are.
+    /// The states of both peers.
     pub fn state(&self) -> ConnectionState {
         self.shared.state()
     }
 
-    /// See [`SharedServerConnection::give_up`]: for an orderly shutdown.
+    /// See [`SharedServerConnection::give_up`]: for graceful shutdown.
     pub fn give_up(&mut self) {
         self.shared.give_up();
     }
@@ -394,12 +397,12 @@ impl ServerConnection {
         matches!(self.state().server, ServerState::SendResponse | ServerState::Sending)
     }
 
-    /// Whether no further request is read.
+    /// Whether no further request will be read.
     fn is_over(&self) -> bool {
         self.must_close() || self.is_switched() || self.shared.rejection().is_some()
     }
 
-    /// Lets the memory go if nothing is under way.
+    /// Releases the memory if the connection is idle or finished.
     fn let_go(&mut self) {
         if self.is_idle() || self.must_close() {
             (self.input, self.spans) = (BytesMut::new(), None);

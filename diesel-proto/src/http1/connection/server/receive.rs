@@ -1,4 +1,4 @@
-//! What arrives: heads, bodies, trailers, and the end of the stream.
+//! Receives heads, bodies, trailers, and the end of the stream.
 
 use alloc::boxed::Box;
 use alloc::vec::Vec;
@@ -13,23 +13,23 @@ use crate::http1::syntax::{FieldSpans, Framing, Limits, Rejection, RequestHead, 
 use crate::http1::syntax::{HeadMap, HeadReader, Method};
 
 impl SharedServerConnection {
-    /// Takes bytes from the front of `bytes`: returns how many, and what they mean, one event at a
-    /// time. To be called again with the rest, also if that is empty, until there is no event.
+    /// Takes bytes from the front of `bytes`: returns how many, and at most one event. Call it
+    /// again with the rest, even if that is empty, until it returns no event.
     ///
-    /// If bytes are left then, nothing more is read for now: the answer to a request is not
-    /// complete, or the connection is to be closed, or it was switched. Bytes that were not taken
-    /// are to be offered again.
+    /// If bytes are left then, nothing more is read for now: the answer to a request is incomplete,
+    /// or the connection must be closed, or it was switched. Offer the bytes that were not taken
+    /// again later.
     ///
-    /// `spans` and `blocks` are memory of the caller, used again for every message.
+    /// `spans` and `blocks` are memory of the caller, reused for every message.
     ///
     /// # Errors
     ///
-    /// The rule that was broken, and where. It is kept: nothing more is read, and the same comes
-    /// again. Answer it with [`reject`](Self::reject), or as any request.
+    /// The rule that was broken, and where. Nothing more is read, and further calls return the
+    /// same. Answer it with [`reject`](Self::reject), or like any request.
     ///
     /// # Cost
     ///
-    /// Linear in the bytes taken. A head that is all there is not copied.
+    /// Linear in the bytes taken. A complete head is not copied.
     pub fn receive<'a>(
         &'a mut self,
         bytes: &'a [u8],
@@ -75,11 +75,12 @@ impl SharedServerConnection {
         }
     }
 
-    /// The client ended its side of the stream. To be said after all its bytes were taken.
+    /// Reports a half-close: the client ended its side of the stream. Call this after all its bytes
+    /// were taken.
     ///
     /// # Errors
     ///
-    /// Something that had begun is not complete.
+    /// If a head or a body is incomplete.
     pub fn eof(&mut self) -> Result<(), Rejection> {
         if let Some(rejection) = self.rejection {
             return Err(rejection);
@@ -94,15 +95,15 @@ impl SharedServerConnection {
             }
             ClientState::Sending => Err(self.refuse_here(Rule::BodyIncomplete)),
             _ => {
-                // It may still read our answer; there will be no other request.
+                // The client may still read the response; no other request follows.
                 self.state.give_up();
                 Ok(())
             }
         }
     }
 
-    /// The client took too long over what it is sending. `None` if it is sending nothing: then the
-    /// connection was only waited on, and is to be closed.
+    /// Reports a timeout: the client took too long. Returns `None` if no head or body is
+    /// incomplete: then the connection was idle, and must be closed.
     pub fn timed_out(&mut self) -> Option<Rejection> {
         match self.state.client {
             ClientState::Idle if self.reader.has_partial() => {
@@ -116,13 +117,14 @@ impl SharedServerConnection {
         }
     }
 
-    /// The body that is coming arrives too slowly as a whole. `None` if none is coming.
+    /// Reports that the body is arriving too slowly as a whole. Returns `None` if no body is
+    /// arriving.
     pub fn too_slow(&mut self) -> Option<Rejection> {
         self.is_in_body().then(|| self.refuse_here(Rule::BodyTooSlow))
     }
 
-    /// Whether so much of a body is read for the sake of the next request alone, because its answer
-    /// is complete. Beyond the limit the connection is not kept for it.
+    /// Whether `n` bytes of a body are drained, only to reach the next request, because the
+    /// response is complete. Beyond the limit the connection does not persist.
     fn drains(&mut self, n: usize) -> bool {
         if self.state.server != ServerState::Done {
             return false;
@@ -164,8 +166,8 @@ impl SharedServerConnection {
         Ok((before + taken, Some(Received::Request(spans.kept()))))
     }
 
-    /// Empty lines before a request line begin no head (RFC 9112, 2.2): they are counted, towards
-    /// the limit of a request line, and not held. Returns how many bytes are of them.
+    /// Skips empty lines before a request line, which begin no head (RFC 9112, 2.2). They count
+    /// towards the limit of a request line, and are not buffered. Returns how many bytes they are.
     #[cold]
     fn skip_empty_lines(&mut self, rest: &[u8]) -> Result<usize, Rejection> {
         let most = self.config.limits.request_line;
@@ -184,13 +186,13 @@ impl SharedServerConnection {
             self.reader.advance(1);
             self.skipped += 1;
         };
-        // A client that has not said HTTP/1.1 may not speak it.
+        // A client that has not sent HTTP/1.1 may not support it.
         self.request = Traits { is_http10: true, ..Traits::default() };
         Err(self.refuse(rejection))
     }
 
-    /// Reads a head, and keeps it: returns how many bytes of `rest` are of it, if it is complete. If
-    /// not, all are held.
+    /// Reads a head, and keeps it in `spans`. If it is complete, returns how many bytes of `rest`
+    /// belong to it. If not, all of `rest` is buffered.
     #[inline(never)]
     fn read_head(
         &mut self,
@@ -214,7 +216,7 @@ impl SharedServerConnection {
         found.map_err(|rejection| self.refuse(rejection))
     }
 
-    /// A request begins: what its head says is what is done from here on.
+    /// Begins a request: applies what its head asks for.
     fn begin(&mut self, head: RequestHead<'_>) -> Result<(), Rejection> {
         let map = head.map();
         self.skipped = 0;
@@ -244,7 +246,7 @@ impl SharedServerConnection {
         let has_body = self.reader.begin_body(map.framing, &config.limits);
         let event = if has_body { ClientEvent::Request } else { ClientEvent::WholeRequest };
         let _ = self.state.client(event);
-        // What follows CONNECT is no request, whether or not the tunnel is opened.
+        // The bytes after CONNECT are no request, whether or not the tunnel is opened.
         if is_last || !keeps || self.request.is_connect {
             self.state.give_up();
         }
@@ -253,7 +255,7 @@ impl SharedServerConnection {
 }
 
 impl Protocols {
-    /// Those that a request asks for.
+    /// The protocols that a request asks for.
     fn of(head: RequestHead<'_>) -> Self {
         let lines: Vec<&[u8]> = head.fields().get_all("upgrade").collect();
         Protocols(lines.join(&b','))
@@ -275,9 +277,10 @@ impl Traits {
         }
     }
 
-    /// Of a request whose head is not complete, or wrong: what its answer depends on, if it is
-    /// refused for that, now or later. The request before it does not matter to that. Who has not
-    /// said HTTP/1.1 may know neither chunks nor interim responses (RFC 9112, 6.1; RFC 9110, 15.2).
+    /// For a request whose head is incomplete or invalid: what the response depends on, if the
+    /// request is refused now or later. The request before it does not matter. A client that has
+    /// not sent HTTP/1.1 may support neither chunks nor interim responses (RFC 9112, 6.1; RFC 9110,
+    /// 15.2).
     fn so_far(reader: &HeadReader, bytes: &[u8]) -> Self {
         Traits {
             is_http10: !reader.is_of_http11(bytes),

@@ -1,4 +1,4 @@
-//! What is sent: responses, interim and final, their bodies and trailers.
+//! Sends responses, interim and final, with their bodies and trailers.
 
 use core::fmt;
 
@@ -18,9 +18,9 @@ use crate::http1::syntax::ContentType;
 use crate::http1::syntax::{Headers, HttpDate, Status};
 
 impl SharedServerConnection {
-    /// Sends `100 Continue` if the client waits for it and has not got it. To be called when the
-    /// application first wants the body, whether or not bytes of it have come (RFC 9110, 10.1.1).
-    /// Does nothing if the output is closed.
+    /// Sends `100 Continue` if the client waits for it. Call this when the application first wants
+    /// the body, whether or not bytes of it have arrived (RFC 9110, 10.1.1). Does nothing if the
+    /// output is closed.
     pub fn ask_for_body(&mut self, out: &mut MessageOutput<'_>) {
         if out.check_open().is_err() {
             return;
@@ -35,13 +35,14 @@ impl SharedServerConnection {
         out.put(b"HTTP/1.1 100 Continue\r\n\r\n");
     }
 
-    /// Sends an interim response, such as 103. A client of HTTP/1.0 knows none: it is left out
-    /// (RFC 9110, 15.2). So is a second `100 Continue`, whichever command sent the first.
+    /// Sends an interim response, such as 103. It is left out for a client of HTTP/1.0, which knows
+    /// none (RFC 9110, 15.2). A second `100 Continue` is left out, too, whichever command sent the
+    /// first.
     ///
     /// # Errors
     ///
-    /// After the head of the response; for a status that is not 1xx, or is 101; if the output is
-    /// closed.
+    /// After the head of the final response; for a status that is not 1xx, or is 101; for a field
+    /// that only the connection writes; if the output is closed.
     pub fn inform(
         &mut self,
         status: Status,
@@ -65,21 +66,21 @@ impl SharedServerConnection {
         Ok(())
     }
 
-    /// Sends the head of the response. A body follows by [`data`](Self::data), then
+    /// Sends the head of the response. The body follows with [`data`](Self::data), then
     /// [`end`](Self::end).
     ///
-    /// The connection writes by itself: how the body is delimited, whether the connection is kept,
-    /// and the date, if it is given one. An `Upgrade` may be among the fields: what else is spoken
-    /// here.
+    /// The connection itself writes the fields that delimit the body and that control the
+    /// connection, and the date, if `date` is given. `headers` may contain an `Upgrade`, which
+    /// advertises other protocols.
     ///
-    /// In an answer to HEAD, and in a 304, `length` is that of the body which GET would have (RFC
-    /// 9110, 8.6), and none of it is sent; `BodyLength::Exactly(0)` announces nothing there.
+    /// In a response to HEAD, and in a 304, `length` is that of the body that GET would have (RFC
+    /// 9110, 8.6), and no body is sent; `BodyLength::Exactly(0)` announces no length there.
     ///
     /// # Errors
     ///
-    /// Before a request, or twice; for 1xx; for a body where there can be none; for fields that are
-    /// the connection's; if the output is closed. For 2xx to CONNECT: that opens a tunnel, and is
-    /// [`switch`](Self::switch)'s to send. (No CONNECT comes through unless
+    /// Before a request, or a second time; for 1xx; for a body with a status that forbids one; for
+    /// a field that only the connection writes; if the output is closed. For 2xx to CONNECT, which
+    /// opens a tunnel: use [`switch`](Self::switch). (No CONNECT is passed on unless
     /// [`ConnectionConfig::tunnels`](super::ConnectionConfig::tunnels) is set.)
     pub fn respond(
         &mut self,
@@ -93,12 +94,12 @@ impl SharedServerConnection {
         self.respond_with(&response_head, length, date, out)
     }
 
-    /// Sends a response whose content is all there: what [`respond`](Self::respond),
-    /// [`data`](Self::data) and [`end`](Self::end) send, at less cost.
+    /// Sends a response with its whole content: the same bytes as [`respond`](Self::respond),
+    /// [`data`](Self::data) and [`end`](Self::end), at less cost.
     ///
     /// # Errors
     ///
-    /// As [`respond`](Self::respond).
+    /// As for [`respond`](Self::respond).
     pub fn respond_whole(
         &mut self,
         status: Status,
@@ -127,7 +128,7 @@ impl SharedServerConnection {
         Ok(())
     }
 
-    /// As [`respond_whole`](Self::respond_whole), in memory that remembers the last head.
+    /// As [`respond_whole`](Self::respond_whole), with a cache of the last head: the fast path.
     pub(in crate::http1) fn respond_in_words(
         &mut self,
         response_head: &ResponseHead<'_>,
@@ -162,11 +163,12 @@ impl SharedServerConnection {
         Ok(())
     }
 
-    /// Sends a part of the body. What is empty sends nothing.
+    /// Sends a part of the body. Empty data sends nothing.
     ///
     /// # Errors
     ///
-    /// Before the head, after the end, if it is more than was announced, or if the output is closed.
+    /// Before the head, after the end, for more data than the announced length, or if the output is
+    /// closed.
     pub fn data(
         &mut self,
         data: &[u8],
@@ -190,7 +192,7 @@ impl SharedServerConnection {
         Ok(self.writer.data_bytes(data, out)?)
     }
 
-    /// As [`data`](Self::data), with the first `n` bytes that are queued elsewhere: in one chunk.
+    /// As [`data`](Self::data), with the first `n` bytes of another queue, in one chunk.
     pub(in crate::http1) fn data_queued(
         &mut self,
         data: &mut Pipeline,
@@ -201,13 +203,14 @@ impl SharedServerConnection {
         Ok(self.writer.data_queued(data, n, out)?)
     }
 
-    /// Ends the response. `trailers` go out behind a chunked body; to a client of HTTP/1.0, and for
-    /// HEAD, they are left out.
+    /// Ends the response. `trailers` are sent after a chunked body. They are left out for a client
+    /// of HTTP/1.0, and for HEAD.
     ///
     /// # Errors
     ///
-    /// Before the head, or twice; if less data came than was announced; for trailers behind a body
-    /// of known length; if the output is closed, and something would have to be written.
+    /// Before the head, or a second time; if less data was sent than announced; for trailers after
+    /// a body of known length; for a trailer that only the connection writes; if the output is
+    /// closed and something would have to be written.
     pub fn end(
         &mut self,
         trailers: &Headers,
@@ -221,9 +224,9 @@ impl SharedServerConnection {
         Ok(())
     }
 
-    /// Answers what the client broke: the status that it deserves, and in words what was wrong.
-    /// Does nothing if it broke nothing, a response is under way, or the output is closed; then
-    /// nothing can tell it, but that the connection is closed.
+    /// Answers a violation of the protocol: sends the status of the rule that the client broke, and
+    /// a text that names it. Does nothing if the client broke no rule, a response is in progress,
+    /// or the output is closed; then closing the connection is the only signal.
     pub fn reject(&mut self, date: Option<&HttpDate>, out: &mut MessageOutput<'_>) {
         let Some(rejection) =
             self.rejection.filter(|_| self.state.server == ServerState::SendResponse)
@@ -237,11 +240,12 @@ impl SharedServerConnection {
             content_type: Some(ContentType::TEXT),
             headers: &Headers::new(),
         };
-        // The status of an error is forbidden to no request.
+        // No request forbids a response with the status of an error.
         let _ = self.respond_whole_with(&response_head, text.as_bytes(), date, out);
     }
 
-    /// A response goes out, if it may: its terms, and what goes out of its content.
+    /// Begins a whole response, if that is allowed: returns the connection's part of the head, and
+    /// the content that is to be sent.
     #[inline(always)]
     fn whole_response<'a>(
         &mut self,
@@ -254,8 +258,8 @@ impl SharedServerConnection {
         Ok((terms, if self.writer.writing() == WriteStage::Discarded { &[] } else { content }))
     }
 
-    /// The head of a response is about to go out, if it may: the last moment to say that the
-    /// connection will not be kept.
+    /// Begins a response, if that is allowed. This is the last moment to announce that the
+    /// connection will be closed.
     #[inline(always)]
     fn begin_response(
         &mut self,
@@ -274,8 +278,8 @@ impl SharedServerConnection {
         self.state.may(event)?;
         self.writer.begin(writing);
         let unread = self.reader.left().unwrap_or(0);
-        // A client that waits for 100 Continue sends the body, or does not: there is no telling
-        // what its next bytes are. (If the body came already, there is; but that depends on the cuts.)
+        // A client that waits for 100 Continue may or may not send the body, so its next bytes are
+        // ambiguous. (They are not if the body has arrived already, but that depends on timing.)
         if writing == WriteStage::UntilClose
             || self.request.expects_continue
             || unread > self.config.limits.drain
@@ -283,14 +287,14 @@ impl SharedServerConnection {
             self.state.give_up();
         }
         let keep_alive = self.state.keep_alive;
-        // RFC 9110, 8.6: there, a length is that of another response. Who gives no content has not
-        // said how long that is.
+        // RFC 9110, 8.6: for HEAD and 304, a length is that of another response. An application
+        // that gives no content has not stated that length.
         let is_bodiless = self.request.is_head || status == Status::NOT_MODIFIED;
         let length = Some(length).filter(|it| !is_bodiless || *it != BodyLength::Exactly(0));
         Ok(MessageFraming { length, keep_alive, is_http10: self.request.is_http10 })
     }
 
-    /// What may go out behind the head of such a response.
+    /// What may be sent after the head of this response.
     fn writing(
         &self,
         status: Status,
@@ -324,7 +328,7 @@ fn is_upgrade(name: &str) -> bool {
     name.eq_ignore_ascii_case("upgrade")
 }
 
-/// A line of text, cut off where it would be too long: a rejection in words fits.
+/// A line of text, truncated if it is too long. The text of each rejection fits.
 struct ReasonText {
     bytes: [u8; 160],
     len: usize,

@@ -1,4 +1,4 @@
-//! Another protocol takes over: after an upgrade, or in a tunnel.
+//! Switches to another protocol: by an upgrade, or in a tunnel.
 
 use super::super::state::ServerEvent;
 use super::SharedServerConnection;
@@ -9,18 +9,18 @@ use crate::http1::syntax::trim_blanks;
 use crate::http1::syntax::{Headers, HttpDate, Status};
 
 impl SharedServerConnection {
-    /// Agrees to speak another protocol: `101 Switching Protocols` if the client asked for an
-    /// upgrade, `200 OK` if it asked for a tunnel with CONNECT (see
-    /// [`ConnectionConfig::tunnels`](super::ConnectionConfig::tunnels)); for that `protocol` does not matter.
-    /// Whatever was not taken by then is the first of the new protocol.
+    /// Agrees to switch protocols: sends `101 Switching Protocols` if the client asked for an
+    /// upgrade, or `200 OK` if it asked for a tunnel with CONNECT (see
+    /// [`ConnectionConfig::tunnels`](super::ConnectionConfig::tunnels)); for a tunnel, `protocol`
+    /// is ignored. Bytes that were not taken before are the first of the new protocol.
     ///
-    /// Who asked for `100 Continue` gets it before that (RFC 9110, 7.8). The date goes out with a
-    /// 200.
+    /// A client that asked for `100 Continue` gets it before the 101 (RFC 9110, 7.8). The date is
+    /// sent with a 200 only.
     ///
     /// # Errors
     ///
-    /// If neither was asked for, or not this protocol, or the request is not complete, or the output
-    /// is closed.
+    /// If the client asked for neither, or for other protocols, or the request is incomplete, or
+    /// for a field that only the connection writes, or if the output is closed.
     pub fn switch(
         &mut self,
         headers: &Headers,
@@ -61,8 +61,8 @@ impl SharedServerConnection {
     }
 }
 
-/// Whether each of these protocols is among those that are wanted, and there is one. As those came
-/// in a field, no other can hold what may not stand in one.
+/// Whether `protocols` is not empty and each of them is among those in `wanted`. As `wanted` came
+/// in a field value, a protocol that matches is valid in a field value, too.
 fn are_among(protocols: &[u8], wanted: &[u8]) -> bool {
     let members = |list| <[u8]>::split(list, |&byte| byte == b',').map(trim_blanks);
     let is_wanted = |name: &[u8]| members(wanted).any(|other| name.eq_ignore_ascii_case(other));

@@ -1,4 +1,4 @@
-//! An entry of the access log.
+//! Entries of the access log.
 
 use alloc::boxed::Box;
 
@@ -7,7 +7,7 @@ use crate::hub::MachineCtx;
 use crate::machine::{Access, Actions};
 use crate::time::Instant;
 
-/// An entry of the access log, to be completed.
+/// An entry of the access log, completed when the request has been answered.
 pub(super) struct AccessEntry {
     pub(super) access: Box<Access>,
     pub(super) queued: u64,
@@ -27,7 +27,7 @@ impl AccessEntry {
         AccessEntry { access: Box::new(access), queued: actions.queued_in_all() }
     }
 
-    /// Of what was refused before it was a request.
+    /// An entry for bytes that were refused before they formed a request.
     pub(super) fn of_nothing(ctx: &MachineCtx, now: Instant, actions: &Actions<'_>) -> Self {
         let mut entry = AccessEntry::new(&Head::new(), ctx, now, actions);
         entry.access.method = "-".into();

@@ -1,17 +1,19 @@
-//! What came before it can be read: the next request, or a body that nobody wants yet.
+//! Buffers bytes that cannot be read yet: the next request, or a body that the handler does not
+//! want yet.
 //!
-//! It is kept while an `async` handler answers, up to [`read_ahead`](crate::hub::ServiceConfig), so that
-//! the end of the stream behind it is seen: a client that left shows by nothing else. It is kept as
-//! it came: what a handler answers must not depend on how much of a body had come.
+//! Bytes are buffered while an `async` handler runs, up to
+//! [`read_ahead`](crate::hub::ServiceConfig), so that a half-close after them is seen: nothing else
+//! shows that a client has left. They are buffered unparsed, because the response of a handler must
+//! not depend on how much of a body has arrived.
 //!
 //! ```text
 //!   bytes ──▶ received ──▶ taken
 //!                └── what it leaves ──▶ [ ahead ] ──▶ received, with each other input
 //! ```
 //!
-//! Nothing is kept behind a request that may end HTTP on this connection: that is the successor's. It
-//! may be kept together with such a request, though, while one before it is answered: then the
-//! successor adopts it.
+//! Nothing is buffered after a request that may end HTTP on this connection, because the bytes
+//! belong to the successor. Such a request may itself be buffered together with what follows, while
+//! the request before it is answered: then the successor adopts the rest.
 
 use alloc::boxed::Box;
 use core::mem;
@@ -22,7 +24,7 @@ use crate::machine::{Actions, Input, Nested};
 use crate::time::Instant;
 
 impl HttpMachine {
-    /// Whether what cannot be read yet is kept.
+    /// Whether bytes that cannot be read yet are buffered.
     pub(super) fn keeps(&self, active: &Active, actions: &Actions<'_>) -> bool {
         matches!(active.task, RequestTask::Work(_))
             && !active.connection.may_switch()
@@ -32,7 +34,7 @@ impl HttpMachine {
             && !actions.is_closing()
     }
 
-    /// Keeps what was not read of a step's bytes, as far as there is room. Returns how many it took.
+    /// Buffers the unread bytes of a step, as far as there is room. Returns how many it took.
     pub(super) fn keep(
         &self,
         active: &mut Active,
@@ -48,7 +50,7 @@ impl HttpMachine {
         kept.len()
     }
 
-    /// Reads what was kept, as far as it can be read now.
+    /// Reads the buffered bytes, as far as possible now.
     pub(super) fn read_kept(
         &mut self,
         active: &mut Active,
@@ -67,7 +69,7 @@ impl HttpMachine {
         }
     }
 
-    /// The client ended its side, and all that came before was read.
+    /// Handles a half-close, once everything before it was read.
     pub(super) fn read_end(
         &mut self,
         active: &mut Active,
@@ -82,7 +84,7 @@ impl HttpMachine {
         }
     }
 
-    /// Gives way to what speaks another protocol, which was agreed on.
+    /// Hands the connection over to the successor, after an upgrade.
     pub(super) fn give_way(
         &mut self,
         MakeSuccessor(make): MakeSuccessor,
@@ -106,7 +108,7 @@ impl HttpMachine {
         self.next = Some(next);
     }
 
-    /// What happens is the successor's.
+    /// Passes an input to the successor.
     pub(super) fn pass_on(
         &mut self,
         now: Instant,

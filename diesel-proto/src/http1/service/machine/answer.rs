@@ -1,4 +1,4 @@
-//! How a request is answered: by a response, or for want of one.
+//! Answers a request: with the handler's response, or with an error.
 
 use alloc::format;
 use alloc::string::{String, ToString};
@@ -19,8 +19,8 @@ use crate::http1::syntax::{Headers, HttpDate, Rejection, Status};
 use crate::machine::{Actions, Cause, Error, Limit, Notice};
 
 impl HttpMachine {
-    /// Sends a response, or its head if the body is a stream. Returns whether there is something to
-    /// [attend](Self::attend) to.
+    /// Sends a response, or only its head if the body is a stream. Returns whether there is a
+    /// stream to [attend](Self::attend) to.
     #[inline]
     pub(super) fn answer(
         &mut self,
@@ -43,7 +43,8 @@ impl HttpMachine {
         false
     }
 
-    /// There is no room for the body that would be collected.
+    /// Fails a request whose body cannot be collected, because the service holds too many bytes of
+    /// bodies.
     #[cold]
     pub(super) fn no_room(&mut self, active: &mut Active, actions: &mut Actions<'_>) {
         if let RequestTask::Collecting(_) = &active.task {
@@ -54,7 +55,7 @@ impl HttpMachine {
         self.fail(active, Failure::Error(Error::Limit(limit)), actions);
     }
 
-    /// The handler gave no answer that can be sent.
+    /// Fails a request whose handler gave no response that can be sent.
     #[cold]
     pub(super) fn fail(
         &mut self,
@@ -64,7 +65,7 @@ impl HttpMachine {
     ) {
         let (status, cause) = match failure {
             Failure::Error(Error::Shutdown) => (Status::SERVICE_UNAVAILABLE, Cause::Shutdown),
-            // Said already.
+            // A notice has reported this limit already.
             Failure::Error(Error::Limit(limit @ (Limit::Fibers(_) | Limit::HeldBodies(_)))) => {
                 (Status::SERVICE_UNAVAILABLE, Cause::Limit(limit))
             }
@@ -90,10 +91,11 @@ impl HttpMachine {
         }
     }
 
-    /// The answer that is under way cannot be completed. Those before it go out; what is left of this
-    /// one is dropped, and the stream ends so that the client can tell (RFC 9112, 8): a body with a
-    /// length, or in chunks, is short when the stream is closed, which keeps what the client has not
-    /// read yet. One that ends with the stream would be whole: it is reset.
+    /// Cuts the response in progress, which cannot be completed. The responses before it are sent;
+    /// the rest of this one is dropped, and the stream ends so that the client can detect it (RFC
+    /// 9112, 8). A body with a length or in chunks is incomplete if the stream is closed, and
+    /// closing keeps the bytes that the client has not read yet. A body that ends with the stream
+    /// would look complete, so the stream is reset.
     #[cold]
     pub(super) fn cut(&mut self, active: &mut Active, cause: Cause, actions: &mut Actions<'_>) {
         active.task = RequestTask::Nothing;
@@ -105,7 +107,7 @@ impl HttpMachine {
         }
     }
 
-    /// Answers what broke a rule.
+    /// Answers a request that broke a rule.
     pub(super) fn reject(
         &mut self,
         active: &mut Active,
@@ -133,7 +135,7 @@ impl HttpMachine {
         active.connection.reject(head_cache.date(), &mut output(actions));
     }
 
-    /// The answer is complete.
+    /// Records that the response is complete.
     #[inline(always)]
     pub(super) fn answered(&mut self, active: &mut Active, status: u16, actions: &mut Actions<'_>) {
         self.watch.restart();
@@ -145,8 +147,8 @@ impl HttpMachine {
         self.log(active, actions);
     }
 
-    /// Tells how a request went, if somebody wants to know. The status is zero if nothing was
-    /// answered.
+    /// Reports a request in the access log, if that is on. The status is zero if there was no
+    /// response.
     pub(super) fn log(&self, active: &mut Active, actions: &mut Actions<'_>) {
         if let Some(AccessEntry { mut access, queued }) = active.entry.take() {
             access.sent = actions.queued_in_all().saturating_sub(queued);
@@ -154,7 +156,7 @@ impl HttpMachine {
         }
     }
 
-    /// Sends what is there of a response.
+    /// Sends a response without a stream.
     #[inline]
     fn send(
         &mut self,
@@ -203,7 +205,7 @@ impl HttpMachine {
         Ok(())
     }
 
-    /// Tells of a handler's error. Its text is a stranger's as well.
+    /// Reports an error of the handler in a notice. Formatting it is user code, too.
     fn tell(&self, error: Error, actions: &mut Actions<'_>) {
         let text: Option<String> = self.ctx.call(|| {
             let text = error.to_string();
@@ -223,7 +225,7 @@ impl HttpMachine {
     }
 }
 
-/// Sends a response that is not small, or not all there, or another protocol.
+/// Sends a response that is large, has no bytes of content, or switches protocols.
 #[inline(never)]
 fn send_in_parts(
     active: &mut Active,
@@ -241,7 +243,7 @@ fn send_in_parts(
             (BodyLength::Exactly(bytes.len() as u64), Bytes::from_static(bytes))
         }
         ResponseContent::Bytes(bytes) => (BodyLength::Exactly(bytes.len() as u64), bytes),
-        // It is sent as its head first: see `HttpMachine::answer`.
+        // A stream begins with its head alone: see `HttpMachine::answer`.
         ResponseContent::Stream(..) => {
             return Err(Error::application("a stream in place of content"));
         }

@@ -1,4 +1,4 @@
-//! What arrives: requests and their bodies, and the handlers that begin with them.
+//! Reads what arrives: requests and their bodies; and starts the handlers.
 
 use alloc::boxed::Box;
 use alloc::rc::Rc;
@@ -16,18 +16,18 @@ use crate::http1::syntax::Headers;
 use crate::machine::{Actions, Cause};
 use crate::time::Instant;
 
-/// How far the bytes of a step were read. It outlives a handler that panics.
+/// How far the bytes of a step were read. It is kept when a handler panics.
 struct StepBytes<'a> {
     bytes: &'a [u8],
     taken: usize,
-    /// How many requests have begun.
+    /// Number of requests that have begun.
     begun: usize,
-    /// Something of a body was handed to a handler that is under way.
+    /// A part of a body was passed to a running handler.
     is_delivered: bool,
 }
 
 impl HttpMachine {
-    /// Reads what arrived, and has plain handlers answer. Returns how many bytes were taken.
+    /// Reads what arrived, and calls plain handlers. Returns how many bytes were taken.
     pub(super) fn received(
         &mut self,
         active: &mut Active,
@@ -36,7 +36,8 @@ impl HttpMachine {
         actions: &mut Actions<'_>,
     ) -> usize {
         let mut reading = StepBytes { bytes, taken: 0, begun: 0, is_delivered: false };
-        // All handlers of a step run behind one guard: it costs as much as a small request.
+        // All handlers of a step run within one `catch_unwind`, which costs as much as a small
+        // request.
         let ctx = self.ctx.clone();
         while ctx.call(|| while self.read(active, now, &mut reading, actions) {}).is_none() {
             if !self.outlive(active, actions) {
@@ -46,7 +47,7 @@ impl HttpMachine {
         reading.taken
     }
 
-    /// The machine was woken: by what answers, or to go on reading.
+    /// Handles a wake-up: polls the handler or stream.
     pub(super) fn woken(&mut self, active: &mut Active, actions: &mut Actions<'_>) {
         if let RequestTask::Work(work) = &active.task {
             work.sent_below(actions.queued());
@@ -57,19 +58,20 @@ impl HttpMachine {
         }
     }
 
-    /// Something panicked. Returns whether that was user code, so that the connection goes on.
+    /// Handles a panic that was caught. Returns whether user code panicked, so that the connection
+    /// can continue.
     #[cold]
     fn outlive(&mut self, active: &mut Active, actions: &mut Actions<'_>) -> bool {
         let is_handlers = mem::take(&mut self.is_calling);
         self.fail(active, Failure::Panicked, actions);
         if !is_handlers {
-            // There is no telling how far this step came.
+            // The panic was in this crate: the state of the step is unknown.
             self.cut(active, Cause::Panicked, actions);
         }
         is_handlers
     }
 
-    /// Reads as far as it can be read. Returns whether to go on, now that a request is answered.
+    /// Reads as far as possible. Returns whether to continue, because a request was answered.
     fn read(
         &mut self,
         active: &mut Active,
@@ -80,7 +82,7 @@ impl HttpMachine {
         let mut spare = None;
         while self.has_room(active, actions) {
             if reading.begun >= self.shared.turn {
-                // Others have their turn; what is left is offered again after it.
+                // Other connections have their turn; the rest is offered again after that.
                 self.ctx.wake();
                 break;
             }
@@ -88,7 +90,7 @@ impl HttpMachine {
             let mut head = spare.take().unwrap_or_else(|| self.shared.lend_head());
             let Active { connection, task, .. } = active;
             let is_in_body = connection.is_in_body();
-            // A handler gets no more of its body at once than is read ahead.
+            // A handler gets no more of its body at once than `read_ahead`.
             let part = match is_in_body {
                 true => rest.get(..self.shared.read_ahead.max(1)).unwrap_or(rest),
                 false => rest,
@@ -103,7 +105,7 @@ impl HttpMachine {
             };
             reading.taken += n;
             if is_in_body && n > 0 {
-                // Whatever it was of the body, and whether or not it is only drained.
+                // Progress of the body, even if it is only drained.
                 self.watch.heard(&mut active.clocks, now, n);
             }
             match event {
@@ -172,15 +174,16 @@ impl HttpMachine {
         if !mem::take(&mut reading.is_delivered) {
             return false;
         }
-        // The handler has it while it is in the cache, and its memory serves the next connection.
+        // The handler reads the data while it is in the CPU cache, and its memory is free for the
+        // next connection.
         self.attend(active, actions);
         reading.taken < reading.bytes.len() && self.has_room(active, actions)
     }
 
-    /// Whether more is read now. What is left waits.
+    /// Whether to read more now. The rest waits.
     #[inline(always)]
     pub(super) fn has_room(&self, active: &Active, actions: &Actions<'_>) -> bool {
-        // The end of a body takes no room, and there may be no more bytes to come with it.
+        // The end of a body takes no room, and may come without further bytes.
         if active.connection.body_is_over() {
             return !actions.is_closing();
         }
@@ -193,7 +196,7 @@ impl HttpMachine {
         body && actions.queued() < self.shared.high_water && !actions.is_closing()
     }
 
-    /// A request came: its head is complete.
+    /// Starts a request, whose head is complete.
     fn asked(
         &mut self,
         active: &mut Active,
@@ -230,7 +233,7 @@ impl HttpMachine {
         }
     }
 
-    /// Gives a request to an `async` handler, which is polled next.
+    /// Passes a request to an `async` handler, which is polled next.
     fn work(
         &self,
         mut request: Request,
@@ -248,7 +251,7 @@ impl HttpMachine {
         Work::of_handler(self.ctx.clone(), exchange, duplex, handler)
     }
 
-    /// Has a plain handler answer.
+    /// Calls a plain handler.
     #[inline]
     fn call(&mut self, active: &mut Active, request: Request, actions: &mut Actions<'_>) {
         let HandlerVariant::Plain(handler) = &self.shared.handler else { return };

@@ -1,6 +1,6 @@
-//! What is waited for of the client, since when, and until when.
+//! Timeouts: what the connection waits for, since when, and until when.
 //!
-//! It must never know what happens when it does not come.
+//! It must never know what happens when a timeout expires.
 
 use core::time::Duration;
 
@@ -9,7 +9,7 @@ use crate::http1::syntax::Deadlines;
 use crate::machine::{Actions, Reason};
 use crate::time::Instant;
 
-/// What is waited for. Another thing is waited for anew.
+/// What the connection waits for. The time restarts when that changes.
 ///
 /// Every idle connection has one: what matters only while something is under way is in [`Clocks`].
 #[derive(Clone, Copy, Default, PartialEq, Eq)]
@@ -23,29 +23,29 @@ pub(super) struct ClientWatch {
 /// What is measured while a request or its answer is under way.
 #[derive(Clone, Copy, Default, PartialEq, Eq)]
 pub(super) struct Clocks {
-    /// How many bytes had been sent when the wait for an answer began, or was last looked at.
+    /// How many bytes had been sent at that time, where that matters.
     sent: u64,
     body: BodyClock,
 }
 
-/// How long a body was waited for as a whole, and how much of it came.
+/// How long a body was waited for as a whole, and how many bytes of it arrived.
 #[derive(Clone, Copy, Default, PartialEq, Eq)]
 struct BodyClock {
     waited: Duration,
-    /// Up to here that is counted.
+    /// The time up to which `waited` is counted.
     as_of: Instant,
     bytes: u64,
 }
 
 #[derive(Clone, Copy, Default, PartialEq, Eq)]
 pub(super) enum WaitingFor {
-    /// For nothing: it is our turn, or we do not read.
+    /// For nothing: the server has to act, or reading is paused.
     #[default]
     No,
     Request,
     Head,
     Body,
-    /// For our own answer: the client has ended its side.
+    /// For the response of the server, after a half-close by the client.
     Answer,
 }
 
@@ -53,7 +53,7 @@ impl WaitingFor {
     pub(super) fn of(connection: &SharedServerConnection, is_read: bool, is_awaited: bool) -> Self {
         match connection {
             _ if is_awaited => WaitingFor::Answer,
-            // Who is not read cannot be late.
+            // No read deadline applies while reading is paused.
             _ if !is_read => WaitingFor::No,
             connection if connection.is_in_head() => WaitingFor::Head,
             connection if connection.is_in_body() => WaitingFor::Body,
@@ -64,7 +64,8 @@ impl WaitingFor {
 }
 
 impl ClientWatch {
-    /// Something of it came. A head has to be complete in time, however steadily it dribbles.
+    /// Records that `n` bytes of a body arrived, which renews its idle timeout. The timeout of a
+    /// head is not renewed.
     pub(super) fn heard(&mut self, clocks: &mut Clocks, now: Instant, n: usize) {
         clocks.body.bytes = clocks.body.bytes.saturating_add(n as u64);
         if self.waiting == WaitingFor::Body {
@@ -72,23 +73,23 @@ impl ClientWatch {
         }
     }
 
-    /// What was waited for came: the next is waited for anew.
+    /// Restarts the time, because what was waited for has arrived.
     pub(super) fn restart(&mut self) {
         self.waiting = WaitingFor::No;
     }
 
-    /// Whether the deadline that was set last is that of a body as a whole.
+    /// Whether the current deadline is that of a body as a whole.
     pub(super) fn is_for_rate(&self) -> bool {
         self.is_for_rate
     }
 
-    /// Whether a client that has ended its side waits for an answer.
+    /// Whether a client that has half-closed waits for a response.
     pub(super) fn is_for_answer(&self) -> bool {
         self.waiting == WaitingFor::Answer
     }
 
-    /// Whether the client took something since this was last asked, or since the wait began: then it
-    /// begins anew.
+    /// Whether the client read some of the response since the last call, or since the wait began.
+    /// Restarts the time.
     pub(super) fn has_progressed(
         &mut self,
         clocks: &mut Clocks,
@@ -101,7 +102,7 @@ impl ClientWatch {
         has_progressed
     }
 
-    /// Sets the deadline for what is waited for now.
+    /// Sets the deadline for what the connection waits for now.
     pub(super) fn set_deadline(
         &mut self,
         clocks: &mut Clocks,
@@ -139,14 +140,14 @@ impl ClientWatch {
 }
 
 impl Clocks {
-    /// A body begins. What is left of it behind its answer is still the same one.
+    /// Begins a body. The rest of it after its response still counts as the same body.
     pub(super) fn begin_body(&mut self) {
         self.body = BodyClock::default();
     }
 }
 
 impl BodyClock {
-    /// How long the body may still take as a whole, given what came of it. `None`: as it likes.
+    /// The time left for the body as a whole, given the bytes that arrived. `None`: unlimited.
     fn left(&self, deadlines: &Deadlines) -> Option<Duration> {
         let rate = u64::from(deadlines.body_rate);
         let for_bytes = self.bytes.saturating_mul(1000).checked_div(rate)?;
@@ -155,7 +156,7 @@ impl BodyClock {
     }
 }
 
-/// How many bytes of what was queued are sent.
+/// How many of the queued bytes have been sent.
 fn sent(actions: &Actions<'_>) -> u64 {
     actions.queued_in_all().saturating_sub(actions.queued())
 }

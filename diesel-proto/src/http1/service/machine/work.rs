@@ -1,9 +1,9 @@
-//! What answers a request in the steps of its connection: an `async` handler, then perhaps the stream of
-//! a body.
+//! Runs what answers a request in the steps of its connection: an `async` handler, then possibly
+//! the stream of a body.
 //!
 //! ```text
 //!   poll ──▶ interim responses, pieces of the body ──▶ connection
-//!     └────▶ ready: the answer, or the end of the body
+//!     └────▶ ready: the response, or the end of the body
 //! ```
 //!
 //! It must never know how a message is framed.
@@ -26,11 +26,12 @@ use crate::http1::syntax::Headers;
 use crate::hub::{MachineCtx, Poller};
 use crate::machine::{Actions, Cause, Error};
 
-/// A handler or a stream that is under way. Dropped before its end, it is dropped through the seat.
+/// A running handler or stream. Dropping it drops the future through [`MachineCtx::dispose`],
+/// because dropping runs user code.
 pub(super) struct Work {
     ctx: MachineCtx,
     pub(super) exchange: Rc<Exchange>,
-    /// The bytes of both bodies, if there is one.
+    /// The bytes of both bodies, if there are any.
     pub(super) duplex: Option<Duplex>,
     run: WorkState,
 }
@@ -38,11 +39,11 @@ pub(super) struct Work {
 enum WorkState {
     Handler(Box<dyn Answering>),
     Stream(BodyFuture),
-    /// It has ended, and its memory went back.
+    /// It has ended, and its memory was given back.
     Over,
 }
 
-/// How far it came.
+/// What has become ready.
 enum Ended {
     Handler(Result<Response, Error>),
     Stream(Result<Headers, Error>),
@@ -58,11 +59,11 @@ impl Work {
         Work { ctx, exchange, duplex, run: WorkState::Handler(handler) }
     }
 
-    /// Whether more of the request's body is read now. If not, the handler wakes the machine when it
-    /// makes room.
+    /// Whether to read more of the request's body. If not, the handler wakes the machine when it
+    /// makes room: back-pressure.
     ///
-    /// `is_full`: the service holds as much of bodies as it may. Then a handler that takes its body
-    /// piece by piece gets one piece at a time.
+    /// `is_full`: the service holds as many bytes of bodies as it may. Then a handler that takes
+    /// its body piece by piece gets one piece at a time.
     pub(super) fn has_room(&self, is_full: bool) -> bool {
         let Some(duplex) = &self.duplex else { return false };
         let fits = !is_full || self.exchange.wants_all() || duplex.unread() == 0;
@@ -73,7 +74,7 @@ impl Work {
         has_room
     }
 
-    /// Whether the whole body is collected, and somebody still wants it.
+    /// Whether the handler waits for the whole body at once, and still holds the reader.
     pub(super) fn is_collecting(&self) -> bool {
         self.exchange.wants_all() && self.duplex.as_ref().is_some_and(|it| !it.reader_is_gone())
     }
@@ -88,8 +89,8 @@ impl Work {
         self.duplex.as_ref().map_or(0, |duplex| duplex.held())
     }
 
-    /// So much is queued in the connection. Returns below how much the machine is to look again, if
-    /// a writer waits for room.
+    /// Reports how much is queued in the connection. If a writer waits for room, returns the mark
+    /// below which the machine must check again.
     pub(super) fn sent_below(&self, queued: u64) -> Option<u64> {
         match (&self.run, &self.duplex) {
             (WorkState::Stream(_), Some(duplex)) => Some(duplex.sent_below(queued)),
@@ -126,7 +127,8 @@ impl Drop for Work {
 }
 
 impl HttpMachine {
-    /// Polls what answers, as far as it comes, and sends what it says.
+    /// Polls the handler or the stream until it is pending or has ended, and sends what it
+    /// produced.
     pub(super) fn attend(&mut self, active: &mut Active, actions: &mut Actions<'_>) {
         loop {
             let Active { task, poller, .. } = active;
@@ -155,7 +157,7 @@ impl HttpMachine {
         }
     }
 
-    /// Sends the interim responses and the pieces of the body that came up in a poll.
+    /// Sends the interim responses and the pieces of the body that a poll produced.
     fn hear(active: &mut Active, actions: &mut Actions<'_>) -> Result<(), Failure> {
         let Active { connection, task: RequestTask::Work(work), .. } = active else {
             return Ok(());
@@ -176,7 +178,7 @@ impl HttpMachine {
         duplex.take_pieces(|pipeline, n| connection.data_queued(pipeline, n, out).map_err(misused))
     }
 
-    /// The body of the answer is complete.
+    /// Ends the body of the response.
     fn end(&mut self, active: &mut Active, trailers: &Headers, actions: &mut Actions<'_>) {
         match active.connection.end(trailers, &mut output(actions)) {
             Ok(()) => {
@@ -197,7 +199,7 @@ impl HttpMachine {
         actions: &mut Actions<'_>,
     ) {
         if let RequestTask::Work(work) = &active.task {
-            // The stream may read the body, when it is too late to ask for it.
+            // The stream may still read the body of the request, when it is too late to ask for it.
             let reads_on = work.duplex.as_ref().is_some_and(|duplex| !duplex.reader_is_gone());
             if reads_on {
                 active.connection.ask_for_body(&mut output(actions));
@@ -217,8 +219,8 @@ impl HttpMachine {
         }
     }
 
-    /// The stream takes the place of the handler. That of a plain one had none. `queued` was queued
-    /// before the head.
+    /// Replaces the handler by the stream. A plain handler left nothing to replace. `queued` is the
+    /// length of the queue before the head.
     fn begin_stream(
         &mut self,
         active: &mut Active,
@@ -241,14 +243,14 @@ impl HttpMachine {
         if let WorkState::Handler(handler) = run {
             self.shared.give_back_handler(handler);
         }
-        // The head is there to be flushed, but does not count for the mark: whether an answer that
-        // fails at once had begun to go out must not depend on the room.
+        // The head can be flushed, but does not count towards the mark: whether sending has begun
+        // when a response fails at once must not depend on the room.
         work.sent_below(queued.max(1));
         active.task = RequestTask::Work(work);
         Ok(())
     }
 
-    /// A place among the fibers of the hub, for as long as something is polled.
+    /// Reserves a place among the fibers of the hub, while something is polled.
     pub(super) fn lend_poller(&self, active: &mut Active) -> Result<(), Failure> {
         if active.poller.is_none() {
             active.poller =
@@ -257,7 +259,7 @@ impl HttpMachine {
         Ok(())
     }
 
-    /// The request is answered: what it needed goes back.
+    /// The request is answered: gives its resources back to the service.
     #[inline(always)]
     pub(super) fn retire(&self, active: &mut Active) {
         if let RequestTask::Work(_) = active.task

@@ -110,7 +110,10 @@ fn a_misuse_says_what_is_wrong() {
             "100 Continue cannot be sent by this command",
         ),
         (LocalProtocolError::ContentForbidden(Status::NO_CONTENT), "204 No Content has no body"),
-        (LocalProtocolError::TooLong(3), "more data than announced: 3 bytes are left of that"),
+        (
+            LocalProtocolError::TooLong(3),
+            "more data than announced: 3 bytes are left of the announced length",
+        ),
         (LocalProtocolError::TrailersForbidden, "trailers need a chunked body"),
     ] {
         assert_eq!(local_error.to_string(), text);
