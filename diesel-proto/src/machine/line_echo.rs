@@ -3,7 +3,8 @@
 
 use core::fmt::{self, Write};
 
-use super::contract::{Actions, Input, Machine};
+use super::actions::Actions;
+use super::contract::{Input, Machine};
 use super::reason::{Cause, Limit};
 use crate::buf::Buffer;
 use crate::time::Instant;

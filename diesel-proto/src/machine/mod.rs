@@ -19,6 +19,7 @@
 //!
 //! This room must never know a socket, a hub or a fiber.
 
+mod actions;
 mod address;
 mod attached;
 mod contract;
@@ -29,10 +30,13 @@ mod linger;
 mod nested;
 mod notice;
 mod reason;
+mod stream_control;
 mod upgradable;
+mod workspace;
 
+pub use actions::Actions;
 pub use address::{Address, ConnectError, ConnectErrorKind};
-pub use contract::{Actions, Input, Machine, StreamControl, Workspace};
+pub use contract::{Input, Machine};
 pub use endpoint::{Endpoint, SharedEndpoint};
 pub use error::Error;
 pub use line_echo::LineEcho;
@@ -40,8 +44,10 @@ pub use linger::Linger;
 pub use nested::Nested;
 pub use notice::{Access, Notice};
 pub use reason::{Cause, Deadline, End, Limit, Reason};
+pub use stream_control::StreamControl;
 pub use upgradable::Upgradable;
+pub use workspace::Workspace;
 
 pub(crate) use attached::Attached;
 #[cfg(test)]
-pub(crate) use contract::Ending;
+pub(crate) use stream_control::Ending;

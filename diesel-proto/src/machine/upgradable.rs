@@ -6,7 +6,8 @@
 use alloc::boxed::Box;
 use core::fmt;
 
-use super::contract::{Actions, Input, Machine};
+use super::actions::Actions;
+use super::contract::{Input, Machine};
 use crate::time::Instant;
 
 /// A machine, or the successor that replaced it.

@@ -12,7 +12,6 @@
 use alloc::vec::Vec;
 use core::fmt;
 
-use super::head::RequestHead;
 use super::limits::Limits;
 use crate::http1::syntax::HeadMap;
 
@@ -78,9 +77,9 @@ impl FieldSpans {
             && self.map.is_within(limits, self.spans.len())
     }
 
-    /// The head that is kept.
-    pub(in crate::http1) fn kept(&self) -> RequestHead<'_> {
-        RequestHead { bytes: if self.is_kept { &self.head } else { &[] }, spans: self }
+    /// The bytes of the head that is kept; none if none is.
+    pub(super) fn kept_bytes(&self) -> &[u8] {
+        if self.is_kept { &self.head } else { &[] }
     }
 
     /// Bytes that are allocated for a head.

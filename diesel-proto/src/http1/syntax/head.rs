@@ -96,6 +96,13 @@ pub struct RequestHead<'a> {
     pub(in crate::http1) spans: &'a FieldSpans,
 }
 
+impl FieldSpans {
+    /// The head that is kept.
+    pub(in crate::http1) fn kept(&self) -> RequestHead<'_> {
+        RequestHead { bytes: self.kept_bytes(), spans: self }
+    }
+}
+
 impl<'a> RequestHead<'a> {
     /// The method: a token, in the case that it was written in.
     pub fn method(&self) -> &'a str {

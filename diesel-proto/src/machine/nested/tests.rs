@@ -4,9 +4,9 @@ use alloc::format;
 use alloc::string::{String, ToString};
 use alloc::vec::Vec;
 
-use super::super::contract::StreamControl;
 use super::super::endpoint::Endpoint;
 use super::super::reason::Reason;
+use super::super::stream_control::StreamControl;
 use super::super::upgradable::Upgradable;
 use super::*;
 
