@@ -1,60 +1,60 @@
-//! What a hub asks of its embedder, and what it counts.
+//! [`Action`], what a hub requests of its embedder, and [`Counters`].
 
 use super::id::{ConnId, ServiceId};
 use crate::machine::{Address, Cause, Notice};
 
-/// Something that the embedder is to do. A list of them is to be obeyed in order.
+/// Something that the embedder must do. A list of actions must be carried out in order.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Action {
-    /// Bytes are queued: write what the stream takes of
-    /// [`outgoing`](super::Hub::outgoing) and say so with [`sent`](super::Hub::sent), now and
-    /// whenever the stream is writable, until nothing is outgoing, and no
-    /// [`file_region`](super::Hub::file_region) is next. It is not said again before. If a write fails, say
-    /// [`write_failed`](super::Hub::write_failed), and read on.
+    /// Bytes are queued: write as much of [`outgoing`](super::Hub::outgoing) as the stream takes
+    /// and report it with [`sent`](super::Hub::sent), now and whenever the stream is writable,
+    /// until nothing is outgoing and no [`file_region`](super::Hub::file_region) is next. This
+    /// action does not come again before that. If a write fails, call
+    /// [`write_failed`](super::Hub::write_failed), and go on reading.
     Send(ConnId),
-    /// Do not read this stream.
+    /// Stop reading this stream: back-pressure.
     Pause(ConnId),
-    /// Read it again.
+    /// Read this stream again.
     Resume(ConnId),
-    /// Shut down the sending side; everything queued was sent. Go on reading.
+    /// Half-close: shut down the sending side; everything queued was sent. Go on reading.
     HalfClose(ConnId),
-    /// Close the stream at once. The name is stale from here on.
+    /// Close the stream at once. The id is stale from now on.
     Close(ConnId, Cause),
     /// Reset the stream at once (on a socket: `SO_LINGER` of zero, then close), so that the peer
-    /// does not take what was cut off for all there was. The name is stale from here on.
+    /// does not take a stream that was cut off for a complete one. The id is stale from now on.
     Abort(ConnId, Cause),
-    /// Say with [`unacked`](super::Hub::unacked), before the next run, how many of the bytes that
-    /// the stream took its peer has not acknowledged: on Linux, `SIOCOUTQ`. An embedder whose
+    /// Report with [`unacked`](super::Hub::unacked), before the next run, how many of the bytes
+    /// that were written the peer has not acknowledged yet: on Linux, `SIOCOUTQ`. An embedder whose
     /// [`sent`](super::Hub::sent) counts what the peer took need not answer: then only that counts
-    /// for the least rate of [`write_rate`](super::config::ServiceConfig::write_rate).
+    /// for the least rate, [`write_rate`](super::config::ServiceConfig::write_rate).
     ReportUnacked(ConnId),
-    /// Connect to this address, and say [`connected`](super::Hub::connected) or
+    /// Connect to this address, and call [`connected`](super::Hub::connected) or
     /// [`connect_failed`](super::Hub::connect_failed).
     Connect(ConnId, Address),
-    /// Accept no more connections of this service.
+    /// Stop accepting connections of this service.
     StopAccepting(ServiceId),
-    /// Accept them again.
+    /// Accept connections of this service again.
     ResumeAccepting(ServiceId),
-    /// Tell a person, if anybody wants to know.
+    /// Log this notice, if a log is wanted.
     Notice(Option<ServiceId>, Notice),
-    /// It is over: stop calling.
+    /// The shutdown is complete: stop calling the hub.
     Halt,
 }
 
-/// What a hub has counted since it was made.
+/// What a hub has counted since it was created.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Counters {
-    /// Connections open now, those that are closing included.
+    /// Connections that are open now, those that are closing included.
     pub open: u64,
-    /// Fibers now.
+    /// Fibers that exist now.
     pub fibers: u64,
     /// Connections accepted.
     pub accepted: u64,
     /// Connections refused, for whatever reason.
     pub refused: u64,
-    /// Connections asked for by `connect`.
+    /// Connections requested with `connect`.
     pub connects: u64,
     /// Idle connections that were closed to make room for others.
     pub shed: u64,
@@ -66,9 +66,9 @@ pub struct Counters {
     pub polls: u64,
     /// Timers that fired.
     pub timers_fired: u64,
-    /// Panics of fibers, of machines, of what makes them, and of other user code.
+    /// Panics of fibers, of machines, of the functions that make machines, and of other user code.
     pub panics: u64,
-    /// Handlers and loops that failed: those of which [`Notice::Failed`] tells.
+    /// Handlers and loops that failed, as reported by [`Notice::Failed`].
     pub failures: u64,
     /// How often the limit on connections stopped a service from accepting, or refused one.
     pub limit_connections: u64,
@@ -76,7 +76,7 @@ pub struct Counters {
     pub limit_service_connections: u64,
     /// How often a fiber was not made because of the limit on fibers, or on spawned ones.
     pub limit_fibers: u64,
-    /// How often a token failed with the limit on a line, a count, or a whole stream.
+    /// How often a token failed with a limit on a line, a count, or a whole stream.
     pub limit_reads: u64,
     /// How often a client refused a call because too many were waiting.
     pub limit_calls: u64,

@@ -1,11 +1,11 @@
-//! Waits that began while the clock stood still.
+//! Waits that began within a call, while the hub's clock stood still.
 //!
 //! The hub's clock stands still within a call, however long user code computes there: counted from
 //! the `now` of that call, a wait would end early. So a wait that begins within a call counts from
-//! the `now` of the next run, which the embedder reads after that call came back.
+//! the `now` of the next run, which the embedder reads after that call returned.
 //!
-//! Until then its timer is set as if no time had passed. Where none has, in virtual time, that is
-//! its deadline, and nothing is left to do.
+//! Until then its timer is set as if no time had passed. If none has, as in virtual time, the
+//! deadline is already right.
 
 use core::time::Duration;
 
@@ -18,16 +18,16 @@ use crate::time::{Instant, TimerKey};
 pub(crate) enum Begun {
     /// A sleep of this length.
     Sleep(TimerKey, Duration),
-    /// The hub's own deadline for a stream: to be connected, to linger, to be heard again.
+    /// The hub's deadline for a stream: connect timeout, linger timeout, or idle timeout.
     Stream(ConnId),
 }
 
-/// Waits that are noted before those that were given up are dropped.
+/// How many waits are noted before those that were given up are dropped.
 const KEEP: usize = 64;
 
 impl Core {
-    /// Notes a wait that begins now. Cheap: a push. Those that were given up since the last run are
-    /// dropped when they outnumber what could still be waiting.
+    /// Notes a wait that begins now. Cheap: a push. Waits that were given up since the last run are
+    /// dropped when they outnumber those that may still be waiting.
     pub(crate) fn begin(&self, wait: Begun) {
         let begun = &mut *self.begun.borrow_mut();
         if begun.len() >= KEEP {
@@ -43,8 +43,8 @@ impl Core {
         begun.push(wait);
     }
 
-    /// Takes back the timer of a sleep. The one that began last is not even noted any more: so a
-    /// group that sleeps in each round of a loop leaves nothing behind.
+    /// Cancels the timer of a sleep. If it is the wait that began last, its note is removed as
+    /// well: so a `first` that sleeps in each iteration of a loop leaves no notes behind.
     pub(crate) fn give_up_sleep(&self, key: TimerKey) {
         {
             let begun = &mut *self.begun.borrow_mut();
@@ -55,14 +55,14 @@ impl Core {
         self.cancel_timer(key);
     }
 
-    /// Whether a wait counts from the next run.
+    /// Whether some wait counts from the next run.
     pub(crate) fn has_begun(&self) -> bool {
         !self.begun.borrow().is_empty() || self.grace_begun.get()
     }
 }
 
 impl Hub {
-    /// Counts from now what began since the last run.
+    /// Makes the waits that began since the last run count from now.
     pub(super) fn count_begun(&mut self) {
         let core = &*self.core;
         let now = core.now.get();
@@ -89,16 +89,16 @@ impl Hub {
         }
     }
 
-    /// Whether a wait began that counts from the next [`run`](Self::run): then read the clock again
-    /// for that run, for user code may have computed for long since it was read.
+    /// Whether a wait began that counts from the next [`run`](Self::run). If so, read the clock
+    /// again for that run, since user code may have computed for long since the last reading.
     ///
-    /// Always right to do, and needless in virtual time.
+    /// To read the clock again is always correct, and unnecessary in virtual time.
     pub fn needs_time(&self) -> bool {
         !self.halted && self.core.has_begun()
     }
 }
 
-/// The later of two.
+/// Moves `at` to `now` if that is later. Returns whether it was.
 pub(super) fn put_off(at: &mut Instant, now: Instant) -> bool {
     let is_later = now > *at;
     if is_later {

@@ -1,8 +1,8 @@
-//! What can be set, with its default: for a hub, and for the connections of a service.
+//! Settings with their defaults: of a hub, and of the connections of a service.
 
 use core::time::Duration;
 
-/// Settings of a whole hub. What is not named has its default:
+/// Settings of a whole hub. Fields that are not named have their defaults:
 ///
 /// ```
 /// use core::time::Duration;
@@ -13,24 +13,24 @@ use core::time::Duration;
 /// let hub = Hub::new(config);
 /// ```
 ///
-/// Settings may be added: name the rest by `..Config::default()`.
+/// Fields may be added in later versions: end a literal with `..Config::default()`.
 #[derive(Clone, Debug)]
 pub struct Config {
-    /// Connections at a time, of all services and clients, those that are closing included.
-    /// 65,536 by default.
+    /// The most connections at a time, of all services and clients, those that are closing
+    /// included. 65,536 by default.
     pub max_connections: usize,
-    /// Fibers at a time: handlers, loops and spawned ones. 131,072 by default.
+    /// The most fibers at a time: handlers, loops and spawned fibers. 131,072 by default.
     pub max_fibers: usize,
-    /// Spawned fibers at a time. 65,536 by default.
+    /// The most spawned fibers at a time. 65,536 by default.
     pub max_spawned: usize,
-    /// Tokens that a fiber may be given before the others have their turn. 128 by default.
+    /// How many tokens a fiber may use before other fibers have their turn. 128 by default.
     pub tokens_per_pass: u32,
-    /// Polls of fibers, and steps of machines that were woken, in one [`run`](super::Hub::run)
-    /// before the embedder has its turn. 256 by default.
+    /// How many polls of fibers and steps of woken machines one [`run`](super::Hub::run) makes
+    /// before it returns to the embedder. 256 by default.
     pub polls_per_run: u32,
-    /// How long an orderly shutdown may take. 5 s by default.
+    /// How long a graceful shutdown may take. 5 s by default.
     pub grace: Duration,
-    /// What holds for connections that fibers make with `connect`.
+    /// Settings of the connections that fibers make with `connect`.
     pub client: ServiceConfig,
 }
 
@@ -48,7 +48,7 @@ impl Default for Config {
     }
 }
 
-/// Settings of the connections of one service. What is not named has its default:
+/// Settings of the connections of one service. Fields that are not named have their defaults:
 ///
 /// ```
 /// use core::time::Duration;
@@ -66,58 +66,62 @@ impl Default for Config {
 /// let service = Service::new(echo).config(config);
 /// ```
 ///
-/// Settings may be added: name the rest by `..ServiceConfig::default()`.
+/// Fields may be added in later versions: end a literal with `..ServiceConfig::default()`.
 #[derive(Clone, Debug)]
 pub struct ServiceConfig {
-    /// Connections at a time. No limit beyond the hub's by default.
+    /// The most connections at a time. No limit beyond the hub's by default.
     pub max_connections: usize,
-    /// The most bytes that one token takes unless the call says otherwise: a line with its end, a
-    /// count. 64 KiB by default.
+    /// The most bytes that one token reads unless the call sets another limit: a line with its end,
+    /// a count. 64 KiB by default.
     pub read_limit: usize,
-    /// Reading pauses while this many bytes were received and not taken, unless a token waits for
-    /// more. At most one read comes on top. 64 KiB by default.
+    /// Back-pressure for reading: reading pauses while this many bytes were received and not taken,
+    /// unless a token waits for more. At most one read is held beyond this. 64 KiB by default.
     pub read_ahead: usize,
-    /// A `write` waits while at least this many bytes are queued. 64 KiB by default.
+    /// Back-pressure for writing: a `write` waits while at least this many bytes are queued. 64 KiB
+    /// by default.
     pub high_water: u64,
-    /// It goes on once no more than this many are. 16 KiB by default.
+    /// A `write` that waits goes on once no more than this many bytes are queued. 16 KiB by
+    /// default.
     pub low_water: u64,
-    /// While more is queued than could be sent, the peer has to take
-    /// [`write_rate`](Self::write_rate) bytes a second, averaged over this time; else the connection
-    /// is cut, with [`Reason::WriteStall`](crate::machine::Reason::WriteStall). Zero cuts at once. 60 s by
-    /// default.
+    /// The write timeout: while more is queued than can be sent, the peer has to take
+    /// [`write_rate`](Self::write_rate) bytes a second, averaged over this time; otherwise the
+    /// connection is cut, with [`Reason::WriteStall`](crate::machine::Reason::WriteStall). Zero
+    /// cuts at once. 60 s by default.
     pub write_stall: Duration,
-    /// The least rate, in bytes a second, at which a peer has to take what is queued for it: reading
-    /// slowly is no attack, but what is held for the peer must not be held for ever. Zero: a byte in
-    /// [`write_stall`](Self::write_stall) will do. 500 by default.
+    /// The least rate, in bytes a second, at which a peer has to take what is queued for it:
+    /// reading slowly is no attack, but memory must not be held for a peer for ever. Zero: one byte
+    /// within [`write_stall`](Self::write_stall) is enough. 500 by default.
     pub write_rate: u64,
-    /// How long the peer may send nothing while it is read. Off by default.
-    pub idle: Option<Duration>,
-    /// How long a connection waits, after our side is closed, for the peer to close its own, so
-    /// that a reset does not destroy what the peer has not read yet. Zero closes at once. 2 s by
+    /// The idle timeout: how long the peer may send nothing while reading is not paused. Off by
     /// default.
+    pub idle: Option<Duration>,
+    /// The linger timeout: how long a connection waits, after our side is closed, for the peer to
+    /// close its side, so that a reset does not destroy what the peer has not read yet. Zero closes
+    /// at once. 2 s by default.
     pub linger: Duration,
-    /// How long a connection may take to be made. 30 s by default.
+    /// The connect timeout: how long a connection may take to be made. 30 s by default.
     pub connect: Duration,
-    /// Which connections may be closed, where they are idle, to make room for a new one: at a limit
-    /// on connections, or when the embedder [needs](super::Hub::make_room) what they hold. Those
-    /// that are kept alive by HTTP by default.
+    /// Which idle connections may be closed to make room for a new one: at a limit on connections,
+    /// or when the embedder [is out of](super::Hub::make_room) something that they hold, such as
+    /// file descriptors. By default those that HTTP keeps alive.
     pub shed: Shed,
 }
 
 /// Which idle connections may be closed to make room for others: the longest idle first, with
-/// [`Cause::Shed`](crate::machine::Cause::Shed). None with anything queued or unread is.
+/// [`Cause::Shed`](crate::machine::Cause::Shed). A connection with anything queued or unread is
+/// never closed for this.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Shed {
     /// None.
     Never,
-    /// Those whose machine waits for a deadline with
-    /// [`Reason::KeepAlive`](crate::machine::Reason::KeepAlive): of HTTP, those that wait for a request. No
-    /// connection of a handler.
+    /// Those whose machine has a deadline with
+    /// [`Reason::KeepAlive`](crate::machine::Reason::KeepAlive): with HTTP, those that wait for a
+    /// request. Connections of handlers are not among them.
     #[default]
     KeepAlive,
-    /// Those, and connections of handlers that wait for bytes of their peer. (Not one within a
-    /// layer: what the layer is about is not known.)
+    /// Those, and connections whose handler waits for bytes of the peer. (Not those within a layer,
+    /// since it is not known what the layer is doing.)
     Idle,
 }
 

@@ -1,8 +1,8 @@
-//! What the hub shares with the handles it gives out: the tables, the clock reading, the queues.
+//! [`Core`]: what the hub shares with the handles it gives out: the tables, the clock reading, the
+//! queues.
 //!
-//! Everything is reached through short borrows. The one rule: *no borrow is held while code of a
-//! stranger runs*, be it a poll, a `Drop`, a waker or a hook. What has to be dropped or woken is
-//! moved out first.
+//! Everything is accessed through short borrows. The one rule: *no borrow is held while user code
+//! runs*, be it a poll, a `Drop`, a waker or a hook. Values to drop or to wake are moved out first.
 
 use alloc::boxed::Box;
 use alloc::collections::VecDeque;
@@ -37,35 +37,35 @@ use crate::time::{Instant, TimerKey, Timers};
 pub(crate) type WrapClient = Box<dyn FnOnce(&MachineCtx, Inner) -> Box<dyn Machine>>;
 
 pub(crate) struct Core {
-    /// What the names of this hub carry.
+    /// The tag in the ids of this hub.
     pub(crate) tag: HubTag,
     pub(crate) config: Config,
     pub(crate) client_config: Rc<ServiceConfig>,
     pub(crate) now: Cell<Instant>,
-    /// What the clock on the wall said, in seconds since 1970, and when.
+    /// The time of day in seconds since 1970, and when it was set.
     pub(crate) time_of_day: Cell<Option<(Instant, u64)>>,
-    /// What random numbers are drawn from. None until a seed was told, or the first was drawn.
+    /// The generator of random numbers. `None` until a seed was set, or the first number was drawn.
     pub(super) random: RefCell<Option<HubRandom>>,
-    /// The connection whose machine was made or stepped last, and its peer: for it is out of the
-    /// table then.
+    /// The connection whose machine was made or stepped last, and its peer, since the stream is out
+    /// of the table meanwhile.
     pub(crate) stepping: Cell<Option<(ConnId, Address)>>,
-    /// What each run of a stranger's code goes through.
+    /// The hook that wraps each run of user code.
     pub(crate) hook: RefCell<Option<Rc<Hook>>>,
-    /// What the fiber that is being polled may still be given in this pass.
+    /// How many tokens the fiber that is being polled may still use in this pass.
     tokens: Cell<u32>,
     /// The fiber that is being polled.
     pub(crate) polling: Cell<Option<FiberId>>,
     pub(crate) draining: Cell<bool>,
     /// There is no hub around: see [`NoHub`](super::NoHub).
     pub(crate) is_detached: Cell<bool>,
-    /// An orderly shutdown ends by then.
+    /// When a graceful shutdown ends at the latest.
     pub(crate) halt_by: Cell<Option<Instant>>,
     pub(crate) halt_asked: Cell<bool>,
     /// Waits that count from the next run.
     pub(crate) begun: RefCell<Vec<Begun>>,
-    /// So does the grace period.
+    /// Whether the grace period counts from the next run.
     pub(crate) grace_begun: Cell<bool>,
-    /// The embedder's: woken when there is something to do while the hub rests.
+    /// The embedder's waker: woken when there is something to do while the hub rests.
     alarm: Waker,
     pub(crate) ready: RefCell<ReadyQueue>,
     pub(crate) fibers: RefCell<KeyedTable<Fiber>>,
@@ -75,34 +75,35 @@ pub(crate) struct Core {
     pub(crate) timers: RefCell<Timers<HubTimer>>,
     pub(crate) slices: RefCell<Blocks<Rc<Vec<u8>>>>,
     pub(crate) workspace: RefCell<Box<Workspace>>,
-    /// In the place of that, while a machine runs with it.
+    /// Takes the place of `workspace` while a machine runs with that.
     /// Blocks that it lends meanwhile go back to the other: each pool keeps a bounded number.
     pub(crate) spare_workspace: Cell<Option<Box<Workspace>>>,
     pub(crate) actions: RefCell<Vec<Action>>,
-    /// Streams to look at before the run ends, each once.
+    /// Streams whose actions are emitted before the run ends, each once.
     pub(crate) dirty: RefCell<Vec<ConnId>>,
     /// Connections whose machines were woken, each once, in that order.
     pub(crate) woken: RefCell<VecDeque<ConnId>>,
-    /// To be woken once nothing is borrowed.
+    /// Wakers to wake once nothing is borrowed.
     pub(crate) wakers: RefCell<VecDeque<Waker>>,
     /// Bytes that were queued by reference and are sent, to be dropped once nothing is borrowed.
     pub(crate) sent_bytes: RefCell<Vec<Bytes>>,
-    /// Queues of handles, empty. The boxes are what is spared.
+    /// Spare empty queues of handles. The boxes are kept: their allocation is what is saved.
     #[allow(clippy::vec_box)]
     outputs: RefCell<Vec<Box<Outgoing>>>,
     /// Machines whose streams are gone, to be dropped through the hook.
     pub(crate) dead: RefCell<Vec<(ConnId, Box<MachineStream>)>>,
-    /// Who was called, and is expected to come.
+    /// Queues whose first waiter was called and is expected to take its turn.
     pub(crate) called: RefCell<Vec<Expected>>,
-    /// Connections of all services that were idle when they were looked at.
+    /// The connections of all services that were idle at the last scan.
     pub(super) idle: RefCell<IdleQueue>,
     /// Idle connections that are closed before this run ends.
     pub(super) leaving: RefCell<Vec<ConnId>>,
-    /// A timer is set for looking at them again.
+    /// Whether a timer is set to check again for idle connections.
     pub(super) looks_again: Cell<bool>,
-    /// The number of streams changed: look whether to accept.
+    /// Whether the number of streams changed, so that services may have to stop or resume
+    /// accepting.
     pub(crate) count_changed: Cell<bool>,
-    /// Services of connections that closed.
+    /// The services of connections that closed.
     pub(crate) left_services: RefCell<Vec<ServiceId>>,
     pub(crate) counters: RefCell<Counters>,
 }
@@ -111,7 +112,7 @@ pub(crate) struct Core {
 pub(crate) enum HubTimer {
     Wake(Waker),
     Stream(Key),
-    /// Look again whether there is room for a connection.
+    /// Check again whether there is room for a connection.
     Room,
 }
 
@@ -161,7 +162,7 @@ impl Core {
         }
     }
 
-    /// What the clock on the wall says now, if anybody ever said.
+    /// The time of day now, if it was ever set.
     pub(crate) fn unix_seconds(&self) -> Option<u64> {
         let (told, seconds) = self.time_of_day.get()?;
         Some(seconds.saturating_add((self.now.get() - told).as_secs()))
@@ -181,9 +182,9 @@ impl Core {
         self.draining.get()
     }
 
-    /// Whether the fiber that is polled must not wait, because the hub shuts down. What was begun is
-    /// to be finished: the handler of a request may wait for what comes, or may come, before the
-    /// grace period ends.
+    /// Whether the fiber that is being polled must not wait, because the hub shuts down. Requests
+    /// that have begun may finish: the handler of a request may wait for what comes, or may come,
+    /// before the grace period ends.
     pub(crate) fn forbids_waiting(&self, until: Instant) -> bool {
         self.is_draining()
             && !(self.halt_by.get().is_some_and(|by| until < by) && self.serves_request())
@@ -195,7 +196,7 @@ impl Core {
         fibers.at(polled.into()).is_some_and(|fiber| matches!(fiber.role, Role::Machine(_)))
     }
 
-    /// Gives the fiber that is polled next its tokens. Returns how many were left of the last one's.
+    /// Gives tokens to the fiber that is polled next. Returns how many the last one had left.
     pub(crate) fn refill_tokens(&self) -> u32 {
         self.tokens.replace(self.config.tokens_per_pass.max(1))
     }
@@ -204,11 +205,11 @@ impl Core {
         self.tokens.set(tokens);
     }
 
-    /// Whether the fiber may be given another token in this pass. If not, it goes to the end of
-    /// the queue: a chatty peer starves nobody.
+    /// Whether the fiber may use another token in this pass. If not, it goes to the end of the
+    /// queue, so that a peer that sends without pause does not starve others.
     ///
-    /// There are tokens only while a fiber of this hub is polled: one of another hub would come back
-    /// for ever, and is told so.
+    /// There are tokens only while a fiber of this hub is polled. A fiber of another hub would be
+    /// polled again for ever, so it gets an error.
     pub(crate) fn may_go_on(&self, cx: &mut Context<'_>) -> Poll<Result<(), Error>> {
         if self.tokens.get() > 0 {
             return Poll::Ready(Ok(()));
@@ -224,19 +225,19 @@ impl Core {
         self.tokens.set(self.tokens.get().saturating_sub(1));
     }
 
-    /// The fiber that is being polled gives way at its next token.
+    /// Makes the fiber that is being polled yield at its next token.
     pub(crate) fn spend_all_tokens(&self) {
         self.tokens.set(0);
     }
 
-    /// Has the machine of a handle's connection look what the handle asked for.
+    /// Makes the machine of a handle's connection look at what the handle requested.
     pub(crate) fn look_at(&self, socket: &ConnShared) {
         if !socket.dirty.replace(true) {
             self.wake_machine(socket.id());
         }
     }
 
-    /// The name of a connection, to be given out.
+    /// The id of a connection, to be given out.
     pub(crate) fn conn_id(&self, key: Key) -> ConnId {
         ConnId { key, hub: self.tag }
     }
@@ -251,7 +252,7 @@ impl Core {
         self.wakers.borrow_mut().extend(waker);
     }
 
-    /// Wakes those that were put off, in that order.
+    /// Wakes the wakers that were put off, in that order.
     #[inline]
     pub(crate) fn wake_all(&self) {
         loop {
@@ -260,7 +261,7 @@ impl Core {
         }
     }
 
-    /// Wakes, while nothing is borrowed. A waker that is not the hub's is user code.
+    /// Wakes at once; nothing may be borrowed. A waker that the hub did not make is user code.
     #[inline]
     pub(crate) fn wake(&self, waker: Waker) {
         let is_own = self.ready.borrow().is_own(&waker);
@@ -270,12 +271,13 @@ impl Core {
         }
     }
 
-    /// An empty queue for a handle, which gives it back.
+    /// Lends an empty queue to a handle, which gives it back.
     pub(crate) fn lend_output(&self) -> Box<Outgoing> {
         self.outputs.borrow_mut().pop().unwrap_or_default()
     }
 
-    /// Takes a queue back. What is left in it is dropped unsent. `blocks`: where the caller has them.
+    /// Takes a queue back. What is left in it is dropped unsent. `blocks`: if the caller has
+    /// borrowed them.
     pub(crate) fn give_back_output(&self, mut output: Box<Outgoing>, blocks: Option<&mut Blocks>) {
         if !output.pipeline.is_empty() {
             match blocks {
@@ -290,31 +292,32 @@ impl Core {
         }
     }
 
-    /// What tokens queued and the machine did not take is dropped unsent.
+    /// Drops, unsent, what tokens queued and the machine did not take.
     pub(crate) fn drop_output(&self, channel: &mut Channel, blocks: Option<&mut Blocks>) {
         if let Some(output) = channel.output.take() {
             self.give_back_output(output, blocks);
         }
     }
 
-    /// `n` bytes of `output` were sent. Call [`drop_sent`](Self::drop_sent) once nothing is borrowed.
+    /// Advances `output` by `n` bytes that were sent. Call [`drop_sent`](Self::drop_sent) once
+    /// nothing is borrowed.
     #[inline]
     pub(crate) fn advance(&self, output: &mut Pipeline, n: u64) -> u64 {
         let blocks = &mut self.workspace.borrow_mut().blocks;
         output.advance_with(n, blocks, |bytes| self.sent_bytes.borrow_mut().push(bytes))
     }
 
-    /// All of `output` is dropped unsent. Call [`drop_sent`](Self::drop_sent) once nothing is borrowed.
+    /// Drops all of `output` unsent. Call [`drop_sent`](Self::drop_sent) once nothing is borrowed.
     pub(crate) fn clear(&self, output: &mut Pipeline) {
         self.clear_into(output, &mut self.workspace.borrow_mut().blocks);
     }
 
-    /// As [`clear`](Self::clear), where the caller has the blocks.
+    /// As [`clear`](Self::clear), for a caller that has borrowed the blocks.
     pub(crate) fn clear_into(&self, output: &mut Pipeline, blocks: &mut Blocks) {
         output.clear_with(blocks, |bytes| self.sent_bytes.borrow_mut().push(bytes));
     }
 
-    /// Drops what was sent.
+    /// Drops the bytes by reference that were sent.
     #[inline]
     pub(crate) fn drop_sent(&self) {
         loop {
@@ -331,7 +334,7 @@ impl Core {
         }
     }
 
-    /// Who is at the other end of a connection.
+    /// The peer of a connection.
     pub(crate) fn peer(&self, id: ConnId) -> Address {
         match self.stepping.get() {
             Some((stepping, peer)) if stepping == id => peer,
@@ -339,8 +342,8 @@ impl Core {
         }
     }
 
-    /// Has the machine of a connection stepped with `Input::Wake` when its turn comes: once,
-    /// however often this is called until then.
+    /// Schedules a step of a connection's machine with `Input::Wake`: once, when its turn comes,
+    /// however often this is called before.
     pub(crate) fn wake_machine(&self, id: ConnId) {
         {
             let mut streams = self.streams.borrow_mut();
@@ -353,8 +356,9 @@ impl Core {
         self.need_run();
     }
 
-    /// There is something to do: if the hub rests, the embedder is to run it. For what user code
-    /// does outside of a run; within one, the embedder asks before it waits.
+    /// There is something to do: if the hub rests, wakes the embedder's alarm, so that it runs the
+    /// hub. For changes by user code outside of a run; within a run, the embedder asks `next_wake`
+    /// before it waits.
     pub(crate) fn need_run(&self) {
         let is_resting = self.ready.borrow().is_resting();
         if is_resting {
@@ -366,7 +370,7 @@ impl Core {
         self.actions.borrow_mut().push(action);
     }
 
-    /// Tells a person something, and counts it.
+    /// Emits a notice, and counts it.
     pub(crate) fn notice(&self, service: Option<ServiceId>, notice: Notice) {
         match notice {
             Notice::Failed { .. } => self.counters.borrow_mut().failures += 1,
@@ -376,7 +380,7 @@ impl Core {
         self.push_action(Action::Notice(service, notice));
     }
 
-    /// Hands a connection to a machine, if it is still there.
+    /// Hands a connection over to a machine, if the connection still exists.
     pub(crate) fn upgrade(&self, socket: &ConnShared, machine: Box<dyn Machine>) {
         if socket.channel.borrow().is_broken {
             return drop(machine);
@@ -394,7 +398,7 @@ impl Core {
         Ok(key.into())
     }
 
-    /// Takes a place among the fibers for what a machine polls itself.
+    /// Takes a place among the fibers, for futures that a machine polls itself.
     pub(crate) fn add_role(&self, role: Role) -> Result<Key, Limit> {
         self.check_fibers(&role)?;
         Ok(self.insert_fiber(Fiber::of_machine(role)))
@@ -404,7 +408,7 @@ impl Core {
         let fiber = self.fibers.borrow_mut().remove(key);
         if let Some(fiber) = fiber {
             self.fiber_gone(&fiber.role);
-            // A shutdown may be over.
+            // This may complete a graceful shutdown.
             self.need_run();
         }
     }
@@ -446,8 +450,8 @@ impl Core {
         Err(Limit::Connections(max))
     }
 
-    /// Adds a stream whose machine is yet to be made, and is to know its name. Should making it
-    /// unwind, the next run closes the stream.
+    /// Adds a stream before its machine is made, since the machine needs the id. If making the
+    /// machine unwinds, the next run closes the stream.
     pub(crate) fn add_stream(&self, service: Option<ServiceId>, connecting: bool) -> ConnId {
         let mut stream = Stream::of_machine(service, connecting, self.now.get());
         stream.listed = true;
@@ -459,7 +463,7 @@ impl Core {
         id
     }
 
-    /// Takes a stream back that the embedder was not told of.
+    /// Removes a stream that the embedder does not know of.
     pub(crate) fn forget_stream(&self, id: ConnId) {
         let stream = self.streams.borrow_mut().remove(id.into());
         if let Some(Stream { state: StreamState::Machine(machine), .. }) = stream {
@@ -469,7 +473,7 @@ impl Core {
         counters.open = counters.open.saturating_sub(1);
     }
 
-    /// Begins to connect, with a layer around the handle if there is one.
+    /// Begins to connect, with a layer around the handle's machine if `layer` is given.
     pub(crate) fn connect(
         self: &Rc<Self>,
         address: Address,
@@ -480,7 +484,7 @@ impl Core {
         }
         if let Err(limit) = self.room_for_stream() {
             self.notice(None, Notice::LimitReached(limit));
-            // No machine can be stepped here: the other one leaves later in this run.
+            // No machine can be stepped here: the other connection is closed later in this run.
             if !self.make_room_later() {
                 return Err(Error::Limit(limit));
             }
@@ -512,7 +516,7 @@ impl Core {
         self.timers.borrow_mut().insert(at, alarm)
     }
 
-    /// Takes a timer back; what it held is dropped when nothing is borrowed.
+    /// Cancels a timer; its value is dropped when nothing is borrowed.
     pub(crate) fn cancel_timer(&self, key: TimerKey) {
         let alarm = self.timers.borrow_mut().cancel(key);
         drop(alarm);

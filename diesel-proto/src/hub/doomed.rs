@@ -1,8 +1,8 @@
-//! What is dropped because something else asked for it: aborted fibers, results that nobody read.
+//! Drops on request: aborted fibers, and results that were never read.
 //!
-//! A drop is user code, and may ask for the next one: a fiber that aborts another when it is
-//! dropped, and so on, a hundred thousand times. So nothing is dropped within such a drop: it waits
-//! in a queue for its turn, and the stack stays as deep as it is for two.
+//! A drop is user code, and may request the next one: a fiber that aborts another when it is
+//! dropped, and so on, a hundred thousand times. So nothing is dropped within such a drop. It waits
+//! in a queue for its turn, and the depth of the stack stays bounded.
 
 use alloc::collections::VecDeque;
 use alloc::rc::Rc;
@@ -13,13 +13,13 @@ use super::fibers::{Fiber, Task};
 use super::id::FiberId;
 use super::{Core, Key};
 
-/// Room in the queue that is kept for later.
+/// Capacity of the queue that is kept for later.
 const KEEP: usize = 64;
 
 #[derive(Default)]
 pub(crate) struct Doomed {
     queue: RefCell<VecDeque<(FiberId, DoomedItem)>>,
-    /// One of them is being dropped.
+    /// Whether one of the queue is being dropped.
     dropping: Cell<bool>,
 }
 
@@ -29,7 +29,7 @@ enum DoomedItem {
     Outcome(#[allow(dead_code)] Rc<dyn Any>),
 }
 
-/// Says that nothing is being dropped any more, however that ends.
+/// Resets the flag when dropping ends, also by a panic.
 struct Dropping<'a>(&'a Cell<bool>);
 
 impl Drop for Dropping<'_> {
@@ -39,8 +39,8 @@ impl Drop for Dropping<'_> {
 }
 
 impl Core {
-    /// Aborts a fiber. Its name is stale from here on, and it is dropped: now; after its poll, if it
-    /// is being polled; after the drop that asks for it, if that is one of these.
+    /// Aborts a fiber. Its id is stale from now on. The fiber is dropped at once; if it is being
+    /// polled, after that poll; if this is called by a drop in the queue, after that drop.
     pub(crate) fn abort(&self, id: FiberId) {
         let gone = {
             let mut fibers = self.fibers.borrow_mut();
@@ -58,19 +58,19 @@ impl Core {
             self.fiber_gone(&fiber.role);
             self.doomed.queue.borrow_mut().push_back((id, DoomedItem::Fiber(fiber)));
             self.drop_doomed();
-            // A shutdown may be over.
+            // This may complete a graceful shutdown.
             self.need_run();
         }
     }
 
-    /// Drops what a fiber returned: when its turn comes, as [`abort`](Self::abort) does.
+    /// Drops what a fiber returned: when its turn comes, as in [`abort`](Self::abort).
     pub(crate) fn discard(&self, id: FiberId, outcome: Rc<dyn Any>) {
         self.doomed.queue.borrow_mut().push_back((id, DoomedItem::Outcome(outcome)));
         self.drop_doomed();
     }
 
-    /// Drops all that is in the queue, unless a caller of this one is at it already. A panic ends
-    /// with the one that it came from.
+    /// Drops everything in the queue, unless a caller of this function is already doing so. A panic
+    /// affects only the drop in which it happened.
     pub(crate) fn drop_doomed(&self) {
         if self.doomed.dropping.replace(true) {
             return;

@@ -13,14 +13,15 @@ use super::service::HandlerFuture;
 use crate::fiber::{ConnShared, cause_of};
 use crate::machine::{Address, Cause, Error, Notice};
 
-/// Wraps each run of the application's code: it must call what it is given, once. Here an embedder
-/// catches panics (a run that did not come to its end is one) and measures hogs.
+/// Wraps each run of user code: the hook must call the given function, once. An embedder uses it to
+/// catch panics (the hub treats a call that did not complete as a panic) and to measure how long
+/// user code runs.
 ///
-/// Runs nest: a machine may have a handler run in the midst of its own step, and outlives it if
-/// that panics. Hence `Fn`.
+/// Calls nest: a machine may run a handler within its own step, and continues if the handler
+/// panics. Therefore the hook is `Fn`.
 ///
-/// What a panic carries may panic again when it is dropped, so a hook that catches panics drops it
-/// with care:
+/// The payload of a panic may panic again when it is dropped, so a hook that catches panics has to
+/// guard that drop as well:
 ///
 /// ```
 /// # use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -37,7 +38,7 @@ pub type PollHook = Box<Hook>;
 
 pub(crate) type Hook = dyn Fn(Task, &mut dyn FnMut());
 
-/// Whose code runs.
+/// Whose user code runs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Task {
@@ -45,24 +46,25 @@ pub enum Task {
     Fiber(FiberId),
     /// A step of this connection's machine, or a handler that runs within one.
     Machine(ConnId),
-    /// What belongs to neither: a waker that is not the hub's, the owner of bytes that were sent, a
-    /// service that is dropped with its hub.
+    /// User code that belongs to neither: a waker that the hub did not make, the owner of bytes
+    /// that were sent, a service that is dropped with its hub.
     Other,
 }
 
 pub(crate) struct Fiber {
     pub(crate) role: Role,
-    /// Out of its slot while it is being polled: an unwind through the poll leaves the slot whole.
+    /// Taken out while it is being polled, so that an unwind through the poll leaves the table in
+    /// order.
     task: Option<HandlerFuture>,
     aborted: bool,
 }
 
 /// What a fiber is for.
 pub(crate) enum Role {
-    /// Serves this connection, which closes when it ends. Held, so that a failure names the peer
-    /// whether or not the connection is there by then.
+    /// Serves this connection, which closes when the fiber ends. Held so that the notice of a
+    /// failure names the peer even if the connection is gone by then.
     Handler(Rc<ConnShared>),
-    /// A place for what the machine of this connection polls itself: there is no task.
+    /// A place for futures that the machine of this connection polls itself: there is no task.
     Machine(ConnId),
     Loop,
     Spawned,
@@ -87,8 +89,8 @@ impl Fiber {
 }
 
 impl Core {
-    /// Polls the fiber at `index`, if one is there; what a machine polls itself is woken with that
-    /// machine. Returns whether user code ran.
+    /// Polls the fiber at `index`, if there is one. If it is a place for a machine's futures, wakes
+    /// the machine instead. Returns whether user code ran.
     pub(crate) fn poll_fiber(&self, index: u32) -> bool {
         let (key, future) = {
             let mut fibers = self.fibers.borrow_mut();
@@ -107,7 +109,7 @@ impl Core {
         self.refill_tokens();
         self.counters.borrow_mut().polls += 1;
         let unwinding = Unwinding { core: self, key };
-        // Declared behind the guard: an unwind drops it before the guard says what that means.
+        // Declared after the guard, so that an unwind drops it before the guard reports the panic.
         let mut future = future;
         self.polling.set(Some(key.into()));
         let polled = self.call(Task::Fiber(key.into()), || {
@@ -133,13 +135,13 @@ impl Core {
         true
     }
 
-    /// Drops every fiber, as an abort would.
+    /// Drops every fiber, as an abort does.
     pub(crate) fn drop_fibers(&self) {
         let mut from = 0;
         while self.fibers.borrow().len() > 0 {
             let key = self.fibers.borrow().first_from(from);
             let Some(key) = key else {
-                // What was dropped added some, behind.
+                // A drop added fibers at lower indices.
                 from = 0;
                 continue;
             };
@@ -147,21 +149,21 @@ impl Core {
             let task = self.fibers.borrow_mut().at(key).and_then(|fiber| fiber.task.take());
             match task {
                 Some(future) => self.end(key, future, Err(FiberFailure::Aborted)),
-                // What a machine polls goes with that machine. (Of a fiber that drops its own hub, the
-                // poll is under way, and ends it.)
+                // Futures of a machine are dropped with that machine. (If a fiber drops its own
+                // hub, its poll is still running, and ends the fiber.)
                 None => self.remove_role(key),
             }
         }
     }
 
-    /// Drops the future, then says what its end means for its connection.
+    /// Drops the future, then applies the result to its connection and reports it.
     fn end(
         &self,
         key: Key,
         future: HandlerFuture,
         result: Result<Result<(), Error>, FiberFailure>,
     ) {
-        // Dropping runs the stranger's code as well, so it may panic as well.
+        // The drop is user code as well, so it may panic.
         let unwinding = Unwinding { core: self, key };
         let task = Task::Fiber(key.into());
         let ended = self.call(task, || {
@@ -186,13 +188,13 @@ impl Core {
         let is_told = match peer {
             Some(_) if error.is_of_peer() => !tells_cause,
             Some(_) => !error.is_ordinary() && !matches!(error, Error::Aborted),
-            // However a loop ends, others may wait for it in vain.
+            // Any other error of a loop is reported: other fibers may wait for the loop in vain.
             None => !matches!(error, Error::Shutdown),
         };
         if !is_told {
             return;
         }
-        // The text is the stranger's, too.
+        // Formatting the error is user code, too.
         let text = self.call(task, || {
             let text = error.to_string();
             drop(error);
@@ -207,7 +209,7 @@ impl Core {
         }
     }
 
-    /// Runs a stranger's code through the hook. `None`: it did not come to its end.
+    /// Calls user code through the hook. Returns `None` if it did not complete: it panicked.
     #[inline]
     pub(crate) fn call<R>(&self, task: Task, run: impl FnOnce() -> R) -> Option<R> {
         let hook = self.hook.borrow().clone();
@@ -228,7 +230,7 @@ impl Core {
         }
     }
 
-    /// Runs user code that belongs to no fiber and no machine, and outlives it.
+    /// Calls user code that belongs to no fiber and no machine. A panic is reported in a notice.
     pub(crate) fn call_other(&self, run: impl FnOnce()) {
         if self.call(Task::Other, run).is_none() {
             self.tell_panic((None, None));
@@ -239,8 +241,9 @@ impl Core {
         self.notice(service, Notice::Panicked { peer });
     }
 
-    /// Removes a fiber that was dropped. If it was the handler of a connection, and `cause` is not
-    /// how that would have ended anyway, then that is its cause. Returns whom it served.
+    /// Removes a fiber that was dropped. If it was the handler of a connection that would close in
+    /// an ordinary way, the connection closes with `cause` instead, if there is one. Returns what
+    /// the fiber served.
     fn remove_fiber(&self, key: Key, cause: Option<Cause>) -> Option<Served> {
         let fiber = self.fibers.borrow_mut().remove(key)?;
         self.fiber_gone(&fiber.role);
@@ -266,9 +269,9 @@ impl Core {
         }
     }
 
-    /// The handle was dropped with the handler, or before; if it lives on elsewhere, the connection
-    /// is not the handler's any more. An abort stays one. Returns whether the connection tells this
-    /// cause itself, or is gone.
+    /// Applies the end of a handler to its connection. The handle was dropped with the handler, or
+    /// before; if it is still alive elsewhere, the connection no longer belongs to the handler. An
+    /// abort stays an abort. Returns whether the connection reports this cause itself, or is gone.
     fn handler_gone(&self, socket: &ConnShared, cause: Option<Cause>) -> bool {
         let tells_cause;
         {
@@ -281,27 +284,27 @@ impl Core {
             }
             tells_cause = channel.closing().is_some() && channel.closing() == cause;
         }
-        // The close may have waited for this.
+        // The close may have waited for the handler to end.
         self.look_at(socket);
         tells_cause || self.streams.borrow_mut().at(socket.id().into()).is_none()
     }
 }
 
-/// Why a fiber did not come to its end.
+/// Why a fiber did not complete.
 #[derive(Clone, Copy)]
 enum FiberFailure {
     Aborted,
     Panicked,
 }
 
-/// What a fiber was there for.
+/// What a fiber served.
 struct Served {
     whom: (Option<ServiceId>, Option<Address>),
-    /// The cause of its end is told by its connection.
+    /// The connection reports the cause of the fiber's end.
     tells_cause: bool,
 }
 
-/// Says that a fiber panicked if that unwinds through here, because no hook caught it.
+/// Reports that a fiber panicked, if the panic unwinds through here because no hook caught it.
 struct Unwinding<'a> {
     core: &'a Core,
     key: Key,
@@ -323,7 +326,7 @@ mod tests {
     use super::super::Hub;
     use crate::time::Instant;
 
-    /// By the places of the table that are looked at: each once or twice.
+    /// Measured by the table entries that are visited: each once or twice.
     #[test]
     fn halting_is_linear_in_the_number_of_fibers() {
         const FIBERS: usize = 10_000;

@@ -1,8 +1,8 @@
-//! Names for what a hub owns, and the table behind them.
+//! The ids of what a hub owns, and the table behind them.
 //!
-//! A name is an index and a generation: once what it named is gone, the name is stale for ever,
-//! and every call with it does nothing. An index is used again; a generation is not, within
-//! 2^32 of its kind. Names that are given out remember their hub; inside, a key is enough.
+//! An id is an index and a generation: once its object is gone, the id is stale for ever, and every
+//! call with it does nothing. An index is reused; a generation is not, within 2^32 insertions. Ids
+//! that are given out also remember their hub; within the hub, a key is enough.
 
 use core::cmp::Ordering;
 use core::fmt;
@@ -12,38 +12,38 @@ use core::sync::atomic::{AtomicU32, Ordering::Relaxed};
 
 use slab::Slab;
 
-/// Which hub of this process a name is of.
+/// Identifies the hub, among those of this process, that an id belongs to.
 ///
-/// Nothing that a hub does follows from it, but that it refuses the names of others: so two hubs that
-/// are told the same do the same, though this differs.
+/// Its only effect is that a hub refuses the ids of others: two hubs that get the same inputs do
+/// the same, though their tags differ.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct HubTag(NonZeroU32);
 
 impl HubTag {
-    /// One that no other hub has, of the last 2^32.
+    /// A tag that none of the last 2^32 hubs has.
     pub(crate) fn new() -> Self {
         static NEXT: AtomicU32 = AtomicU32::new(1);
         HubTag(NonZeroU32::new(NEXT.fetch_add(1, Relaxed)).unwrap_or(NonZeroU32::MIN))
     }
 }
 
-/// A connection of a hub. A hub refuses the names of another's: a call with one does nothing, as with
-/// a stale one, and is told by [`Notice::OtherHub`](crate::machine::Notice::OtherHub).
+/// The id of a connection of a hub. A hub refuses the ids of another hub: such a call does nothing,
+/// as with a stale id, and is reported by [`Notice::OtherHub`](crate::machine::Notice::OtherHub).
 ///
-/// Comparing, ordering and hashing leave the hub out, so that what two hubs did can be compared.
+/// Comparing, ordering and hashing ignore the hub, so that the actions of two hubs can be compared.
 #[derive(Clone, Copy)]
 pub struct ConnId {
     pub(crate) key: Key,
     pub(crate) hub: HubTag,
 }
 
-/// A fiber of a hub: a handler, a loop, or what one of them spawned.
+/// The id of a fiber of a hub: a handler, a loop, or a fiber that one of them spawned.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct FiberId(pub(crate) Key);
 
-/// A service of a hub. Services are never removed. A hub refuses the services of another.
+/// The id of a service of a hub. Services are never removed. A hub refuses the ids of another hub.
 ///
-/// Comparing leaves the hub out, as for a [`ConnId`].
+/// Comparing ignores the hub, as for a [`ConnId`].
 #[derive(Clone, Copy)]
 pub struct ServiceId {
     pub(crate) index: u32,
@@ -143,7 +143,7 @@ impl fmt::Debug for ServiceId {
     }
 }
 
-/// An index and a generation, of whatever kind. What a hub keeps of its own.
+/// An index and a generation: what the hub itself uses as the id of anything.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(crate) struct Key {
     pub(crate) index: u32,
@@ -154,7 +154,7 @@ pub(crate) struct Key {
 pub(crate) struct KeyedTable<T> {
     slab: Slab<(u32, T)>,
     next_generation: u32,
-    /// How many places were looked at in search of one that is taken.
+    /// How many entries were visited in search of one that is taken.
     #[cfg(test)]
     pub(crate) looked_at: core::cell::Cell<usize>,
 }
@@ -177,7 +177,7 @@ impl<T> KeyedTable<T> {
         Key { index: index as u32, generation }
     }
 
-    /// What the next insertion will return.
+    /// The key that the next insertion will return.
     pub(crate) fn next_key(&self) -> Key {
         Key { index: self.slab.vacant_key() as u32, generation: self.next_generation }
     }
@@ -189,7 +189,7 @@ impl<T> KeyedTable<T> {
         }
     }
 
-    /// Whoever is at `index` now, with its key.
+    /// The entry at `index` now, with its key.
     pub(crate) fn at_index(&mut self, index: u32) -> Option<(Key, &mut T)> {
         let (generation, value) = self.slab.get_mut(index as usize)?;
         Some((Key { index, generation: *generation }, value))
@@ -200,7 +200,7 @@ impl<T> KeyedTable<T> {
         self.slab.try_remove(key.index as usize).map(|(_, value)| value)
     }
 
-    /// The first that is there from `index` on.
+    /// The key of the first entry from `index` on.
     pub(crate) fn first_from(&self, index: u32) -> Option<Key> {
         (index as usize..self.slab.capacity()).find_map(|index| {
             #[cfg(test)]

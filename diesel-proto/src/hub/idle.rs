@@ -1,13 +1,13 @@
-//! Which connection has been idle for longest, to be closed where another needs its place.
+//! Finds the connection that has been idle for longest, to close it where another needs its place.
 //!
-//! Nothing is noted when a connection becomes idle, for that happens after each request: the table
-//! is scanned when a place is needed, and what is found is kept, oldest first. Whatever became idle
-//! after a scan is younger than all that the scan found; so as long as one of these is still as idle
-//! as it was, it is the oldest of all.
+//! Nothing is recorded when a connection becomes idle, since that happens after each request.
+//! Instead the table is scanned when a place is needed, and the idle connections found are kept,
+//! oldest first. A connection that became idle after the scan is younger than all of these; so if
+//! the first of them has stayed idle since the scan, it is the oldest of all.
 //!
-//! Cost, for n connections: each candidate is taken or thrown away once. A scan that found more than
-//! n / 64 is paid for by them; after one that found fewer there is none for [`RESCAN`]. So a place
-//! costs O(log n), amortised, however many connections there are.
+//! Cost, for n connections: each candidate is taken or discarded once. If a scan finds more than n
+//! / 64 candidates, its cost is shared by them; after a scan that finds fewer there is no other for
+//! [`RESCAN`]. So a place costs O(log n), amortised, however many connections there are.
 //!
 //! It must never know what a place is needed for.
 
@@ -21,20 +21,20 @@ use super::stream::Idle;
 use super::{Core, HubTimer};
 use crate::time::Instant;
 
-/// How long after a scan that found next to nothing there is no other.
+/// The pause after a scan that found very little.
 const RESCAN: Duration = Duration::from_millis(100);
 
 /// The connections of a hub, or of one of its services, that were idle at the last scan.
 #[derive(Default)]
 pub(super) struct IdleQueue {
-    /// The longest idle in front. Looked at anew when it is taken.
+    /// Since when a connection was idle, the longest in front. Checked again when it is taken.
     candidates: VecDeque<(Instant, Key)>,
     scanned: Option<Instant>,
-    /// The last scan found enough to be worth its cost.
+    /// Whether the last scan found enough to be worth its cost.
     was_fruitful: bool,
-    /// There are connections that may become idle.
+    /// Whether there are connections that may become idle.
     has_others: bool,
-    /// Connections looked at so far, in scans and singly.
+    /// How many connections were checked so far, in scans and singly.
     #[cfg(test)]
     looked_at: u64,
 }
@@ -69,7 +69,7 @@ impl IdleQueue {
 }
 
 impl Core {
-    /// The connection that has been idle for longest: of one service, or of all.
+    /// The connection that has been idle for longest, of one service or of all.
     pub(super) fn longest_idle(
         &self,
         queue: &mut IdleQueue,
@@ -96,7 +96,7 @@ impl Core {
         }
     }
 
-    /// Looks again later whether a connection of this queue has become idle, if one may.
+    /// Sets a timer to check again whether a connection of this queue has become idle, if one may.
     pub(super) fn look_again(&self, queue: &IdleQueue) {
         if queue.has_others && !self.looks_again.replace(true) {
             let at = self.now.get() + RESCAN;
@@ -104,14 +104,15 @@ impl Core {
         }
     }
 
-    /// Whether the hub has as many connections as it may have. Those that are leaving have left.
+    /// Whether the hub has as many connections as it may have. Those that are being closed to make
+    /// room do not count.
     pub(super) fn is_full(&self) -> bool {
         let leaving = self.leaving.borrow().len();
         self.streams.borrow().len() - leaving >= self.config.max_connections
     }
 
-    /// Has the connection that has been idle for longest closed before this run ends. Returns
-    /// whether there is one.
+    /// Schedules the close of the connection that has been idle for longest before this run ends.
+    /// Returns whether there is one.
     pub(super) fn make_room_later(&self) -> bool {
         let idle = self.longest_idle(&mut self.idle.borrow_mut(), None);
         if let Some(conn) = idle {
@@ -131,7 +132,7 @@ mod tests {
     use super::*;
     use crate::machine::{Actions, Address, Input, Machine, Reason};
 
-    /// Waits for a request, or is busy, by turns: it changes with each byte.
+    /// Alternates between waiting for a request and being busy, with each byte.
     struct Kept {
         busy: bool,
     }

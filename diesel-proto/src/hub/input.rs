@@ -1,9 +1,9 @@
-//! What can happen to a hub, as a value: the closed list of inputs, and what the hub answers.
+//! The inputs of a hub as values, and what the hub returns for each.
 //!
-//! A recording is a list of these, each with its `now`; replayed through a hub that was set up alike,
-//! it gives the same answers and the same actions, byte for byte.
+//! A recording is a list of inputs, each with its `now`. Replayed through a hub that was set up in
+//! the same way, it gives the same results and the same actions, byte for byte.
 //!
-//! It must never know what an input does: that is with the method of the same name.
+//! It must never know what an input does: that is up to the method of the same name.
 
 use alloc::borrow::Cow;
 use alloc::vec::Vec;
@@ -16,14 +16,15 @@ use super::{Hub, Refused, Seed};
 use crate::machine::{Address, ConnectErrorKind};
 use crate::time::Instant;
 
-/// One input of a hub, for [`Hub::handle`]. Each stands for the method that its documentation names.
+/// One input of a hub, for [`Hub::handle`]. Each variant stands for the method that its
+/// documentation names.
 ///
 /// The bytes of [`Received`](Self::Received) are borrowed or owned: an embedder lends those in its
-/// scratch buffer, a recording [keeps](Self::into_owned) its own.
+/// scratch buffer, a recording keeps a [copy](Self::into_owned).
 ///
-/// To record, an embedder passes every input through [`Hub::handle`] and keeps a copy with its `now`.
-/// [`Streams`](crate::hub::embed::Streams) calls the methods instead: an embedder that stands on it
-/// cannot record yet.
+/// To record, an embedder passes every input through [`Hub::handle`] and keeps a copy with its
+/// `now`. [`Streams`](crate::hub::embed::Streams) calls the methods instead: an embedder that is
+/// built on it cannot record yet.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Input<'a> {
@@ -31,28 +32,28 @@ pub enum Input<'a> {
     Accept {
         /// Which service.
         service: ServiceId,
-        /// The other side's address.
+        /// The peer's address.
         peer: Address,
     },
-    /// A stream brought bytes: [`Hub::received`].
+    /// Bytes arrived: [`Hub::received`].
     Received {
         /// Which connection.
         conn: ConnId,
-        /// The bytes, or what was left of them.
+        /// The bytes that arrived, or the rest of those that were not all taken.
         bytes: Cow<'a, [u8]>,
     },
-    /// The peer will send no more: [`Hub::eof`].
+    /// The peer ended its side: [`Hub::eof`].
     Eof(ConnId),
     /// A stream broke: [`Hub::reset`].
     Reset(ConnId),
-    /// A stream took bytes: [`Hub::sent`].
+    /// Bytes were written: [`Hub::sent`].
     Sent {
         /// Which connection.
         conn: ConnId,
         /// How many.
         n: u64,
     },
-    /// Bytes are taken to be sent later: [`Hub::take_segments`].
+    /// Bytes are taken, to be sent later: [`Hub::take_segments`].
     Take {
         /// Which connection.
         conn: ConnId,
@@ -66,11 +67,11 @@ pub enum Input<'a> {
         /// How many bytes.
         n: u64,
     },
-    /// A stream takes no more bytes, ever: [`Hub::write_failed`].
+    /// A write failed: the stream takes no more bytes, ever: [`Hub::write_failed`].
     WriteFailed(ConnId),
-    /// What an [`Action::Connect`] asked for is there: [`Hub::connected`].
+    /// The connection of an [`Action::Connect`] is open: [`Hub::connected`].
     Connected(ConnId),
-    /// What an [`Action::Connect`] asked for could not be made: [`Hub::connect_failed`].
+    /// The connection of an [`Action::Connect`] could not be made: [`Hub::connect_failed`].
     ConnectFailed {
         /// Which connection.
         conn: ConnId,
@@ -84,11 +85,12 @@ pub enum Input<'a> {
         /// Seconds since 1970 (UTC).
         unix_seconds: u64,
     },
-    /// What random numbers follow from: [`Hub::seed`]. A recording has it in clear.
+    /// The seed of the random numbers: [`Hub::seed`]. A recording contains it in clear.
     Seed(Seed),
-    /// The embedder lacks what a connection holds: [`Hub::make_room`].
+    /// The embedder is out of file descriptors, or of something else that a connection holds:
+    /// [`Hub::make_room`].
     MakeRoom,
-    /// An orderly shutdown began: [`Hub::drain`].
+    /// A graceful shutdown began: [`Hub::drain`].
     Drain {
         /// When it ends at the latest.
         deadline: Instant,
@@ -97,26 +99,26 @@ pub enum Input<'a> {
     Run,
 }
 
-/// What a hub answers to an [`Input`].
+/// What a hub returns for an [`Input`].
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Outcome {
-    /// Nothing beyond the actions.
+    /// Nothing but the actions.
     Nothing,
-    /// To [`Input::Accept`]: what [`Hub::accept`] returns.
+    /// For [`Input::Accept`]: what [`Hub::accept`] returns.
     Accepted(Result<ConnId, Refused>),
-    /// To [`Input::Received`]: how many bytes were taken. The rest must be offered again.
+    /// For [`Input::Received`]: how many bytes were taken. The rest must be offered again.
     Taken(usize),
-    /// To [`Input::Sent`]: how many bytes are still queued.
+    /// For [`Input::Sent`]: how many bytes are still queued.
     Left(u64),
-    /// To [`Input::Take`]: what was taken, oldest first.
+    /// For [`Input::Take`]: the segments that were taken, oldest first.
     Segments(Vec<Bytes>),
-    /// To [`Input::MakeRoom`]: whether a connection was closed.
+    /// For [`Input::MakeRoom`]: whether a connection was closed.
     MadeRoom(bool),
 }
 
 impl Input<'_> {
-    /// The same input, with bytes of its own: they are copied if they were borrowed.
+    /// The same input with owned bytes: they are copied if they were borrowed.
     pub fn into_owned(self) -> Input<'static> {
         match self {
             Input::Received { conn, bytes } => {
@@ -140,8 +142,8 @@ impl Input<'_> {
         }
     }
 
-    /// The same input for another hub, whose names these become: a hub refuses those of another.
-    /// For a replay, where that hub has been told the same and so gave the same names.
+    /// The same input for another hub: its ids become ids of that hub, since a hub refuses ids of
+    /// another. For a replay, where that hub got the same inputs and so gave out the same ids.
     pub fn for_hub(mut self, hub: &Hub) -> Self {
         let tag = hub.core.tag;
         match &mut self {
@@ -167,20 +169,19 @@ impl Input<'_> {
 }
 
 impl Hub {
-    /// Something happened: the one entry under which the methods named by [`Input`] are shorthands.
-    /// What is to be done is appended to `actions`, by [`Input::Run`] alone; what the method would
-    /// have returned is the outcome.
+    /// Handles an input: calls the method that [`Input`] names for it. Only [`Input::Run`] appends
+    /// to `actions`. The outcome holds what the method returned.
     ///
     /// # Cost
     ///
-    /// A match on top of the method. The methods do not come through here, so an embedder that does
-    /// not need values loses nothing.
+    /// A match on top of the method. The methods do not call this, so an embedder that does not
+    /// need values pays nothing.
     ///
     /// ```
     /// use diesel_proto::hub::{Input, Outcome};
     /// use diesel_proto::{Action, Address, Hub, Instant, LineEcho, Service};
     ///
-    /// /// A hub that was set up in one way.
+    /// /// A hub that is set up like `live`.
     /// fn hub() -> Hub {
     ///     let mut hub = Hub::default();
     ///     hub.add_service(Service::machine(|_| LineEcho::default()));

@@ -1,20 +1,23 @@
-//! What happened: the closed list of inputs, and what each writes down.
+//! The inputs of a hub, and what each of them records.
 //!
-//! Nothing of the application runs here but what makes machines, and their steps, which parse where
-//! the bytes lie. A fiber that answers for a machine begins within its step; others are only woken.
+//! The only user code that runs here are the functions that make machines, and the steps of
+//! machines, which parse bytes in place. A handler that a machine polls begins within its step;
+//! other fibers are only woken.
 
 use bytes::Bytes;
 
 use super::*;
 
 impl Hub {
-    /// A service has a new connection, from `peer`. At a limit on connections, one that is idle
-    /// [makes room](super::config::ServiceConfig::shed) for it: the longest idle is closed.
+    /// A service has a new connection, from `peer`. At a limit on connections, the connection that
+    /// has been idle for longest is closed to [make room](super::config::ServiceConfig::shed) for
+    /// it.
     ///
     /// # Errors
     ///
-    /// At a limit, while the hub shuts down, or if there is no such service: the stream is to be
-    /// closed. [`Action::StopAccepting`] comes before a limit is passed.
+    /// At a limit, while the hub shuts down, if there is no such service, or if making the machine
+    /// panicked. The embedder must then close the stream. [`Action::StopAccepting`] comes before a
+    /// limit is passed.
     pub fn accept(
         &mut self,
         now: Instant,
@@ -31,7 +34,7 @@ impl Hub {
     }
 
     /// Whether [`accept`](Self::accept) would take another connection of this service now: for an
-    /// embedder that accepts several before the next [`run`](Self::run), which says it by
+    /// embedder that accepts several before the next [`run`](Self::run), which reports the limit by
     /// [`Action::StopAccepting`].
     pub fn may_accept(&self, service: ServiceId) -> bool {
         let core = &self.core;
@@ -47,16 +50,16 @@ impl Hub {
             && (!self.is_full(registered) || has_idle(&registered.idle, Some(service)))
     }
 
-    /// Whether a service has as many connections as it may have. Those that have closed since the
-    /// last run are counted then.
+    /// Whether a service has as many connections as it may have. Connections that closed since the
+    /// last run may still count.
     fn is_full(&self, registered: &ServiceEntry) -> bool {
         registered.open >= registered.config.max_connections
     }
 
-    /// The embedder lacks what a connection holds, such as a descriptor: the connection that has been
-    /// idle for longest is closed, with [`Cause::Shed`], if there is one that
-    /// [may be](super::config::ServiceConfig::shed). Returns whether; [`Action::Close`] comes with the next
-    /// run.
+    /// The embedder is out of something that a connection holds, such as a file descriptor: closes
+    /// the connection that has been idle for longest, with [`Cause::Shed`], if there is one that
+    /// [may be closed](super::config::ServiceConfig::shed). Returns whether there was one; its
+    /// [`Action::Close`] comes with the next run.
     ///
     /// # Cost
     ///
@@ -83,8 +86,8 @@ impl Hub {
         self.end_stream(conn, End::Close(Cause::Shed));
     }
 
-    /// Counts a refusal, and tells it: but not one of a shutdown, which is told by itself, nor one
-    /// of a service that is none of this hub.
+    /// Counts a refusal, and reports it, unless the reason is a shutdown or a service that is not
+    /// of this hub.
     fn refused(&self, service: ServiceId, peer: Address, refused: Refused) {
         self.core.counters.borrow_mut().refused += 1;
         match refused {
@@ -125,7 +128,8 @@ impl Hub {
         let ctx = MachineCtx::new(Rc::clone(core), conn);
         let making = Making { ctx, service: Some(id), config: Rc::clone(&config) };
         let make = Rc::clone(&registered.service.make);
-        // Counted before: should making or starting it unwind, it is closed like others.
+        // Counted before the machine is made: if that or its start unwinds, the connection is
+        // closed and counted off like others.
         registered.open += 1;
         let made = core.call(Task::Machine(conn), || make(making));
         let Some(made) = made else {
@@ -146,7 +150,7 @@ impl Hub {
         Ok(conn)
     }
 
-    /// The limit that left a connection without its handler, if one did.
+    /// The limit because of which a connection got no handler, if there is one.
     fn no_fiber_for(&self, conn: ConnId) -> Option<Limit> {
         match self.with_flow(conn, |flow| flow.end())?? {
             End::Abort(Cause::Limit(limit @ Limit::Fibers(_))) => Some(limit),
@@ -154,27 +158,28 @@ impl Hub {
         }
     }
 
-    /// Bytes arrived. Returns how many were taken: all, or none while reading is paused (keep
-    /// them, and offer them again after [`Action::Resume`]). For a connection that is closing, or
+    /// Bytes arrived. Returns how many were taken: all, or none while reading is paused; then keep
+    /// them, and offer them again after [`Action::Resume`]. For a connection that is closing or
     /// gone, they are taken and dropped.
     ///
     /// # When bytes are refused
     ///
-    /// Actions come only with [`run`](Self::run), so reading may be paused some time before
-    /// [`Action::Pause`] says so. After a run whose actions were obeyed, and which left the
-    /// connection unpaused, the first call for it takes all. Another call may refuse if any input
+    /// Actions come only with [`run`](Self::run), so reading may be paused before [`Action::Pause`]
+    /// comes. After a run whose actions were carried out, and which left the connection unpaused,
+    /// the first call for it takes all bytes. A later call may refuse bytes if any of these inputs
     /// came since:
     ///
-    /// - bytes of the same connection: they may have filled what it reads ahead
-    ///   ([`ServiceConfig::read_ahead`](super::config::ServiceConfig::read_ahead)), or paused its machine;
+    /// - bytes of the same connection: they may have reached the limit of bytes read ahead
+    ///   ([`ServiceConfig::read_ahead`](super::config::ServiceConfig::read_ahead)), or paused its
+    ///   machine;
     /// - [`accept`](Self::accept) of this connection, [`sent`](Self::sent), [`wake`](Self::wake) or
     ///   [`drain`](Self::drain): each may step its machine, which may pause;
-    /// - an input of another connection, if what that steps shares something with this one.
+    /// - an input of another connection, if the machine that it steps shares state with this one.
     ///
-    /// A refusal is itself a pause: if [`Action::Pause`] was not said before, it comes with the next
-    /// run, and [`Action::Resume`] when the bytes are welcome again. So an embedder that keeps what
-    /// was refused until then, and reads no more meanwhile, loses nothing, whatever the order of
-    /// its calls.
+    /// A refusal is itself a pause: if there was no [`Action::Pause`] before, it comes with the
+    /// next run, and [`Action::Resume`] when bytes are accepted again. So an embedder that keeps
+    /// the refused bytes until then, and reads no more meanwhile, loses nothing, whatever the order
+    /// of its calls.
     #[must_use = "bytes that were not taken must be offered again"]
     pub fn received(&mut self, now: Instant, conn: ConnId, bytes: &[u8]) -> usize {
         self.advance(now);
@@ -195,8 +200,7 @@ impl Hub {
         });
         let core = &self.core;
         if taken == 0 {
-            // The embedder learns from this very call that reading is paused: so it will be told when
-            // to go on.
+            // This call tells the embedder that reading is paused, so a `Resume` must follow later.
             if let Some(stream) = core.streams.borrow_mut().at(conn.into()) {
                 stream.refused(core, conn);
             }
@@ -205,8 +209,8 @@ impl Hub {
         taken
     }
 
-    /// The peer will send no more. To be said after all its bytes were taken, and not while reading
-    /// is paused: who does not read does not see the end.
+    /// The peer ended its side. Call this after all its bytes were taken, and not while reading is
+    /// paused: an embedder that does not read does not see the end.
     pub fn eof(&mut self, now: Instant, conn: ConnId) {
         self.advance(now);
         if self.refuses(conn) {
@@ -223,13 +227,13 @@ impl Hub {
         self.reset_if_dead(conn);
     }
 
-    /// A write to the stream failed. What is queued is lost, nothing more is to be written, and who
-    /// writes is told so with [`Error::Reset`]. But read on, until the stream ends
-    /// ([`eof`](Self::eof)) or reading fails too ([`reset`](Self::reset)): what the peer sent before
-    /// it closed is still there, and is delivered.
+    /// A write to the stream failed. What is queued is lost, the embedder must write nothing more,
+    /// and tokens that write fail with [`Error::Reset`]. But go on reading, until the stream ends
+    /// ([`eof`](Self::eof)) or reading fails too ([`reset`](Self::reset)): bytes that the peer sent
+    /// before it closed are still delivered.
     ///
-    /// A connection that gets no more bytes for the
-    /// [`write_stall`](super::config::ServiceConfig::write_stall) of its service is closed, though.
+    /// The connection is closed, though, if it gets no more bytes for the
+    /// [`write_stall`](super::config::ServiceConfig::write_stall) of its service.
     pub fn write_failed(&mut self, now: Instant, conn: ConnId) {
         self.advance(now);
         if self.refuses(conn) {
@@ -243,14 +247,14 @@ impl Hub {
             }
         }
         if self.with_flow(conn, |flow| flow.is_closing()) == Some(true) {
-            // Nothing is read any more.
+            // A closing stream reads nothing more.
             return self.reset(now, conn);
         }
         self.step(conn, |link, now, workspace| link.write_failed(now, workspace));
         self.reset_if_dead(conn);
     }
 
-    /// Closes a stream on which nothing goes any more, either way.
+    /// Closes a stream that is dead in both directions.
     fn reset_if_dead(&mut self, conn: ConnId) {
         let dead = {
             let mut streams = self.core.streams.borrow_mut();
@@ -271,18 +275,18 @@ impl Hub {
         let settled = |flow: &mut crate::machine::StreamControl| {
             flow.closing().filter(|_| !flow.is_destroyed_by_reset())
         };
-        // Without a flow: its machine panicked, now or earlier.
+        // If there is no stream state, the machine panicked, now or earlier.
         let cause = self
             .with_flow(conn, settled)
             .map_or(Cause::Panicked, |settled| settled.unwrap_or(Cause::Reset));
         self.end_stream(conn, End::Close(cause));
     }
 
-    /// Lends what is to be sent next, oldest first, to `f`: up to 16 slices. `None` if there is
-    /// nothing. Say afterwards how much was [`sent`](Self::sent).
+    /// Lends the bytes to send next, oldest first, to `f`: up to 16 slices. Returns `None` if there
+    /// are none. Report afterwards how many were [`sent`](Self::sent).
     ///
-    /// `f` only writes the bytes: the hub is borrowed meanwhile, so it must not use any handle of
-    /// the hub.
+    /// `f` should only write the bytes: the hub is borrowed meanwhile, so `f` must not use any
+    /// handle of the hub.
     pub fn outgoing<R>(&mut self, conn: ConnId, f: impl FnOnce(&[&[u8]]) -> R) -> Option<R> {
         let offer = |flow: &mut crate::machine::StreamControl| {
             let mut slices: [&[u8]; 16] = [&[]; 16];
@@ -292,21 +296,21 @@ impl Hub {
         self.with_flow(conn, offer)?
     }
 
-    /// The region that comes next, if that is not bytes: then [`outgoing`](Self::outgoing) has
-    /// nothing before it is [`sent`](Self::sent).
+    /// The file region that must be sent next; `None` if bytes come next, or nothing. Until it is
+    /// [`sent`](Self::sent), [`outgoing`](Self::outgoing) has nothing.
     pub fn file_region(&self, conn: ConnId) -> Option<FileRegion> {
         self.with_flow(conn, |flow| flow.output.file_region())?
     }
 
-    /// Takes up to `most` of the bytes that are to be sent next as segments that own their memory, and
-    /// puts them behind those in `into`; returns how many bytes that is. Say later how much was
-    /// [`sent`](Self::sent): until then it counts as queued, for back-pressure, for `flush`, and for
-    /// closing. See [`Endpoint::take_segments`](crate::machine::Endpoint::take_segments).
+    /// Takes up to `most` of the bytes to send next, as segments that own their memory, and appends
+    /// them to `into`. Returns how many bytes it took. Report later how many were
+    /// [`sent`](Self::sent): until then they count as queued, for back-pressure, for `flush`, and
+    /// for closing. See [`Endpoint::take_segments`](crate::machine::Endpoint::take_segments).
     ///
-    /// From here on the stream has to take bytes at its
-    /// [least rate](super::config::ServiceConfig::write_rate), as it has to after a `sent` that leaves some.
-    /// Once the connection is closed or aborted, or a write [failed](Self::write_failed), a report of
-    /// what was out does nothing.
+    /// From now on the peer has to take bytes at its [least
+    /// rate](super::config::ServiceConfig::write_rate), as after a `sent` that leaves some. Once
+    /// the connection is closed or aborted, or a write [failed](Self::write_failed), a late report
+    /// does nothing.
     ///
     /// ```
     /// use diesel_proto::{Action, Address, Hub, Instant, LineEcho, Service};
@@ -352,9 +356,10 @@ impl Hub {
         taken
     }
 
-    /// The stream took `n` bytes of what was outgoing, or [taken](Self::take_segments), or of the [`file_region`](Self::file_region) that
-    /// came first: zero, too, is to be said, once, when it takes no more. More than that counts as
-    /// all of it: nothing that comes behind is dropped. Returns how many are still queued.
+    /// `n` bytes were written: of what was [`outgoing`](Self::outgoing), or
+    /// [taken](Self::take_segments), or of the [`file_region`](Self::file_region) that came first.
+    /// Report 0 once when the stream would block. A larger number counts as all of these bytes:
+    /// nothing that is queued behind them is dropped. Returns how many bytes are still queued.
     pub fn sent(&mut self, now: Instant, conn: ConnId, n: u64) -> u64 {
         self.advance(now);
         if self.refuses(conn) {
@@ -367,7 +372,7 @@ impl Hub {
         };
         self.core.drop_sent();
         if drained {
-            // Only a machine that asked to be told is stepped.
+            // The machine is stepped only if it requested `Drained`.
             self.step_in_place(conn, |link, now, workspace| {
                 link.input(now, crate::machine::Input::Drained, workspace);
             });
@@ -384,8 +389,8 @@ impl Hub {
         left
     }
 
-    /// Of the bytes that the stream took, its peer has not acknowledged the last `n`: the answer to
-    /// [`Action::ReportUnacked`]. Unasked, it does nothing.
+    /// The answer to [`Action::ReportUnacked`]: of the bytes that were written, the peer has not
+    /// acknowledged the last `n`. Does nothing if there was no such action.
     pub fn unacked(&mut self, now: Instant, conn: ConnId, n: u64) {
         self.advance(now);
         let core = &self.core;
@@ -396,7 +401,7 @@ impl Hub {
         }
     }
 
-    /// The connection that [`Action::Connect`] asked for is there.
+    /// The connection that [`Action::Connect`] asked for is open.
     pub fn connected(&mut self, now: Instant, conn: ConnId) {
         self.advance(now);
         if !self.refuses(conn) && self.opened(conn) {
@@ -412,7 +417,8 @@ impl Hub {
         }
     }
 
-    /// Connecting is over, one way or the other. Returns whether that is news.
+    /// Notes that connecting is over, successfully or not. Returns whether this was not known
+    /// before.
     fn opened(&mut self, conn: ConnId) -> bool {
         match self.core.streams.borrow_mut().at(conn.into()) {
             Some(stream) if stream.is_connecting() => {
@@ -423,7 +429,7 @@ impl Hub {
         }
     }
 
-    /// What the machine of this connection shares with others changed: it is stepped with
+    /// State shared with the machine of this connection changed: steps it with
     /// [`Input::Wake`](crate::machine::Input::Wake).
     pub fn wake(&mut self, now: Instant, conn: ConnId) {
         self.advance(now);
@@ -434,7 +440,8 @@ impl Hub {
         }
     }
 
-    /// Whether a name is another hub's, which is told (but not after [`Action::Halt`]).
+    /// Whether an id belongs to another hub, which is reported in a notice (but not after
+    /// [`Action::Halt`]).
     #[inline]
     fn refuses(&self, conn: ConnId) -> bool {
         let refuses = conn.hub != self.core.tag;
@@ -444,21 +451,22 @@ impl Hub {
         refuses
     }
 
-    /// The clock on the wall says so many seconds since 1970 (UTC). From here on the hub counts them
-    /// itself, by `now`: say it at the start, and again every few seconds, for that clock may be
-    /// set.
+    /// Sets the time of day, in seconds since 1970 (UTC). From now on the hub advances it itself,
+    /// by `now`. Call this at the start, and again every few seconds, since the wall clock may be
+    /// adjusted.
     pub fn time_of_day(&mut self, now: Instant, unix_seconds: u64) {
         self.advance(now);
         self.core.time_of_day.set(Some((self.core.now.get(), unix_seconds)));
     }
 
-    /// Begins an orderly shutdown: no more connections; every token that waits, and every one that
-    /// would, fails with [`Error::Shutdown`] (`write` and `flush` may wait until `deadline`); what
-    /// is queued is sent. [`Action::Halt`] comes when nothing is left, or at `deadline`.
+    /// Begins a graceful shutdown: the hub accepts no more connections; every token that waits or
+    /// would have to wait fails with [`Error::Shutdown`] (but `write` and `flush` may wait until
+    /// `deadline`); what is queued is sent. [`Action::Halt`] comes when nothing is left, or at
+    /// `deadline`.
     ///
-    /// A request that was begun is to be finished: the handler of an HTTP request may go on waiting
-    /// for its body, for clients and connections, for fibers that it began, and for a time that is
-    /// before `deadline`; but not for an event, which may never come.
+    /// Requests that have begun may finish: the handler of an HTTP request may go on waiting for
+    /// its body, for clients and connections, for fibers that it spawned, and for a time before
+    /// `deadline`; but not for an event, which may never come.
     pub fn drain(&mut self, now: Instant, deadline: Instant) {
         self.advance(now);
         let halt_by = &self.core.halt_by;

@@ -1,7 +1,8 @@
-//! What a layer of a hub goes around: a machine that is made when it starts.
+//! [`Inner`]: the inner machine of a layer in a hub, which is made when it starts.
 //!
-//! A layer may let its inner side start late: after a header, or a handshake. What it learns until
-//! then (see [`MachineCtx::set_peer`](super::machine_ctx::MachineCtx::set_peer)) is there when the inner machine is made.
+//! A layer may start its inner machine late: after a header, or a handshake. What it learns before
+//! that (see [`MachineCtx::set_peer`](super::machine_ctx::MachineCtx::set_peer)) is available when
+//! the inner machine is made.
 
 use alloc::boxed::Box;
 use core::fmt;
@@ -10,9 +11,10 @@ use super::stream::Top;
 use crate::machine::{Actions, Input, Machine};
 use crate::time::Instant;
 
-/// The inner side of a layer: whatever serves the connections of a service, or the handle that
-/// [`Ctx::connect`](crate::fiber::Ctx::connect) gives. A machine like any other, for a
-/// [`Nested`](crate::machine::Nested) to hold. See [`Service::layer`](super::service::Service::layer).
+/// The inner machine of a layer: the machine that serves a connection of a service, or that of the
+/// handle that [`Ctx::connect`](crate::fiber::Ctx::connect) returns. It is a machine like any
+/// other, for a [`Nested`](crate::machine::Nested) to hold. See
+/// [`Service::layer`](super::service::Service::layer).
 pub struct Inner(InnerState);
 
 enum InnerState {
@@ -47,7 +49,7 @@ impl Machine for Inner {
         if let InnerState::New(_) = self.0 {
             match input {
                 Input::Start => self.make(),
-                // Nothing is there yet that could be told.
+                // There is no machine yet.
                 _ => return 0,
             }
         }

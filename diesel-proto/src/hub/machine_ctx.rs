@@ -1,9 +1,9 @@
-//! Where a machine of a hub sits: its way to the hub around it.
+//! [`MachineCtx`]: the handle through which a machine uses the hub that it runs in.
 //!
-//! Most machines need none: bytes and time go in, actions come out. One that shares something with
-//! fibers is woken by them, and may run code of strangers within its step.
+//! Most machines need none: bytes and time go in, actions come out. A machine that shares state
+//! with fibers is woken by them, and may call user code within its step.
 //!
-//! A seat must never know what its machine does.
+//! It must never know what the machine does.
 
 use alloc::rc::Rc;
 use alloc::vec::Vec;
@@ -23,23 +23,24 @@ use crate::fiber::Ctx;
 use crate::fiber::{ConnectState, Duplex, FiberMachine};
 use crate::machine::{Address, Limit, Machine};
 
-/// What a machine of a hub may hold on to: which connection it serves, and the hub around it. A
-/// cheap clone. Made for [`Service::machine_with`](super::service::Service::machine_with).
+/// What [`Ctx`] is to a fiber: a machine's handle to the hub that it runs in and to the connection
+/// that it serves. Cloning is cheap. The hub makes one for each machine of
+/// [`Service::machine_with`](super::service::Service::machine_with).
 ///
 /// ```
 /// use diesel_proto::*;
 ///
-/// /// Says hello a second after it began.
+/// /// Sends a greeting a second after it started.
 /// struct Late(MachineCtx);
 ///
 /// impl Machine for Late {
 ///     fn step(&mut self, _: Instant, input: Input<'_>, actions: &mut Actions<'_>) -> usize {
 ///         match input {
 ///             Input::Start => {
-///                 let (seat, ctx) = (self.0.clone(), self.0.ctx());
+///                 let (machine, ctx) = (self.0.clone(), self.0.ctx());
 ///                 let spawned = self.0.ctx().spawn(async move {
 ///                     let slept = ctx.sleep(core::time::Duration::from_secs(1)).await;
-///                     seat.wake();
+///                     machine.wake();
 ///                     slept
 ///                 });
 ///                 if spawned.is_err() {
@@ -59,15 +60,15 @@ use crate::machine::{Address, Limit, Machine};
 pub struct MachineCtx {
     core: Rc<Core>,
     key: Key,
-    /// Only where there are layers.
+    /// `None` where there are no layers.
     learned: Option<Rc<Learned>>,
 }
 
-/// What the layers around a machine learned about its connection.
+/// What the layers around a machine have learned about its connection.
 #[derive(Default)]
 pub(crate) struct Learned {
     peer: Cell<Option<Address>>,
-    /// The latest is the last. A few.
+    /// The values that layers learned, the latest last. There are few.
     told: RefCell<Vec<Rc<dyn Any>>>,
 }
 
@@ -89,7 +90,7 @@ impl MachineCtx {
         MachineCtx { core, key: Key { index: 0, generation: 0 }, learned: Some(Rc::new(learned)) }
     }
 
-    /// For a connection with layers: what one of them learns, the others see.
+    /// Enables sharing of what layers learn: for a connection with layers.
     pub(super) fn layered(&mut self) {
         self.learned.get_or_insert_default();
     }
@@ -98,36 +99,38 @@ impl MachineCtx {
         &self.core
     }
 
-    /// The service that accepted the connection: none for one that a fiber asked for.
+    /// The service that accepted the connection; `None` for one that a fiber connected.
     pub(crate) fn service(&self) -> Option<ServiceId> {
         self.core.streams.borrow_mut().at(self.key)?.service
     }
 
-    /// A two-way stream of bytes to a fiber, for this machine to hold: for a protocol that hands
-    /// streams to handlers. Marks and limits are those of `config`.
+    /// Makes a two-way byte stream between this machine and a fiber: for a protocol that hands
+    /// streams to handlers. High-water marks and limits are those of `config`.
     pub fn duplex(&self, config: &Rc<ServiceConfig>) -> Duplex {
         Duplex::new(self, self.service(), config, ConnectState::No)
     }
 
-    /// A place among the fibers, with which the machine polls futures itself.
+    /// Makes a [`Poller`], with which the machine polls futures itself.
     ///
     /// # Errors
     ///
-    /// [`Limit::Fibers`] if there is none. That is told in a notice already.
+    /// [`Limit::Fibers`] if the hub has too many fibers. The hub has already reported that in a
+    /// notice.
     pub fn poller(&self) -> Result<Poller, Limit> {
         Poller::new(self)
     }
 
-    /// Drops what user code made, within a step, and outlives it: a panic is told in a notice.
+    /// Drops a value of user code within a step. A panic is caught and reported in a notice.
     pub fn dispose<T>(&self, value: T) {
         if self.call(|| drop(value)).is_none() {
             self.core.tell_panic((self.service(), Some(self.peer())));
         }
     }
 
-    /// A machine that serves this connection by a fiber of `handler`: for a machine that hands its
-    /// stream over, or holds it as an inner one. It begins with [`Input::Start`](crate::machine::Input::Start).
-    /// Marks and limits are those of `config`.
+    /// Makes a machine that serves this connection by a fiber of `handler`: for a machine that
+    /// hands its stream over to it, or holds it as an inner machine. The fiber begins with
+    /// [`Input::Start`](crate::machine::Input::Start). High-water marks and limits are those of
+    /// `config`.
     pub fn serve<H, Kind>(
         &self,
         handler: H,
@@ -141,7 +144,7 @@ impl MachineCtx {
         FiberMachine::accepted(&making, start_of(handler))
     }
 
-    /// What belongs to no connection: `spawn`, `sleep`, events.
+    /// The context for what belongs to no connection: `spawn`, `sleep`, events.
     pub fn ctx(&self) -> Ctx {
         Ctx::new(Rc::clone(&self.core))
     }
@@ -151,44 +154,45 @@ impl MachineCtx {
         self.core.random()
     }
 
-    /// What the clock on the wall says, in seconds since 1970, if the embedder
-    /// [told](super::Hub::time_of_day) the time of day.
+    /// The time of day, in seconds since 1970 (UTC), if the embedder [has
+    /// set](super::Hub::time_of_day) it.
     pub fn unix_seconds(&self) -> Option<u64> {
         self.core.unix_seconds()
     }
 
-    /// The connection's name in the hub.
+    /// The connection's id in the hub.
     pub fn conn(&self) -> ConnId {
         self.core.conn_id(self.key)
     }
 
-    /// The other side's address, as a layer below told it, or else that of the transport, which is
-    /// [`Address::Unnamed`] once the connection is gone.
+    /// The peer's address: the one that a layer below has [set](Self::set_peer), or else that of
+    /// the transport, which is [`Address::Unnamed`] once the connection is gone.
     pub fn peer(&self) -> Address {
         let told = self.learned.as_ref().and_then(|learned| learned.peer.get());
         told.unwrap_or_else(|| self.core.peer(self.conn()))
     }
 
-    /// For a layer that learned for whom the other side speaks: what starts above it from now on sees
-    /// this as its [`peer`](Self::peer), be it a machine, a handler, or an HTTP service. Does nothing
-    /// where there are no layers.
+    /// Sets the peer's address, for a layer that learned for which client the transport's peer
+    /// speaks (a proxy). Everything that starts above the layer from now on sees it as its
+    /// [`peer`](Self::peer): a machine, a handler, or an HTTP service. Does nothing where there are
+    /// no layers.
     pub fn set_peer(&self, peer: Address) {
         if let Some(learned) = &self.learned {
             learned.peer.set(Some(peer));
         }
     }
 
-    /// For a layer that learned something of the connection: what is above finds it by its type, with
-    /// [`learned`](Self::learned), [`Conn::learned`](crate::fiber::Conn::learned) or
-    /// [`Request::learned`](crate::http1::Request::learned), for as long as the connection is there.
-    /// Does nothing where there are no layers.
+    /// Stores a value that a layer learned about the connection. The code above the layer finds it
+    /// by its type, with [`learned`](Self::learned), [`Conn::learned`](crate::fiber::Conn::learned)
+    /// or [`Request::learned`](crate::http1::Request::learned), for as long as the connection
+    /// exists. Does nothing where there are no layers.
     pub fn learn<T: 'static>(&self, what: T) {
         if let Some(learned) = &self.learned {
             learned.told.borrow_mut().push(Rc::new(what));
         }
     }
 
-    /// What a layer below learned: the latest value of this type.
+    /// The latest value of this type that a layer below [stored](Self::learn).
     ///
     /// # Cost
     ///
@@ -197,20 +201,20 @@ impl MachineCtx {
         self.learned.as_ref()?.find()
     }
 
-    /// Where the layers tell what they learn, if there are any.
+    /// What the layers have learned, if there are layers.
     pub(crate) fn layers(&self) -> Option<Rc<Learned>> {
         self.learned.clone()
     }
 
-    /// Has the machine stepped with [`Input::Wake`](crate::machine::Input::Wake), once, when its turn comes:
-    /// from a fiber, or from the machine itself, which gives way to others like this. Does nothing
-    /// once the connection is gone.
+    /// Schedules a step of the machine with [`Input::Wake`](crate::machine::Input::Wake): once,
+    /// when its turn comes, however often this is called before. For fibers, and for the machine
+    /// itself, which yields to others in this way. Does nothing once the connection is gone.
     pub fn wake(&self) {
         self.core.wake_machine(self.conn());
     }
 
-    /// Runs a stranger's code within a step, and outlives it: `None` if it panicked and the
-    /// embedder's [`PollHook`](super::fibers::PollHook) caught that.
+    /// Calls user code within a step. Returns `None` if it panicked and the embedder's
+    /// [`PollHook`](super::fibers::PollHook) caught the panic.
     pub fn call<R>(&self, run: impl FnOnce() -> R) -> Option<R> {
         self.core.call(Task::Machine(self.conn()), run)
     }

@@ -1,51 +1,74 @@
 //! The application as a pure state machine: services, loops, connections, clients, events and
 //! timers in one place. It is what diesel called its event hub, without the sockets.
 //!
+//! ```text
+//!   the embedder
+//!     │ accept, received, sent    inputs; input: the same as values; id: names of connections
+//!     ▼
+//!   Hub ── step ──▶ stream        one connection: a machine and the state of its stream
+//!     │               │ ▲         progress: slow peers; idle: what may be closed to make room
+//!     │               │ └─ made   by service (shapes: what can be one), config, layer
+//!     │               ▼
+//!     │             machine_ctx   the machine's handle to the hub; no_hub: one without a hub
+//!     │               │           poller: polls futures within a step
+//!     │               ▼
+//!     │             core          tables, clock, queues, random: shared with all handles
+//!     │ run           │
+//!     ▼               ▼
+//!    run ──▶ begun ──▶ wake ───▶ fibers ──▶ called ──▶ stream ──▶ doomed ──▶ action
+//!            waits     ready     polls      missed     what       drops      what the
+//!            start     fibers    them       turns      changed               embedder does
+//!     ▲                                                                         │
+//!     └──────────────────── embed: the event loop of an embedder ◀──────────────┘
+//! ```
+//!
 //! # The closed list of inputs
 //!
-//! What follows from these, in this order and with these arguments, is always the same, byte for
-//! byte; nothing else reaches a hub.
+//! The same inputs, in the same order and with the same arguments, always have the same result,
+//! byte for byte; nothing else affects a hub.
 //!
 //! | input | what happened |
 //! | --- | --- |
 //! | [`accept`](Hub::accept) | a service has a new connection |
-//! | [`received`](Hub::received), [`eof`](Hub::eof), [`reset`](Hub::reset) | a stream brought bytes, ended, broke |
-//! | [`sent`](Hub::sent) | a stream took bytes |
+//! | [`received`](Hub::received), [`eof`](Hub::eof), [`reset`](Hub::reset) | bytes arrived, the peer ended its side, the stream broke |
+//! | [`sent`](Hub::sent) | bytes were written |
 //! | [`take_segments`](Hub::take_segments) | bytes were taken to be sent later |
-//! | [`unacked`](Hub::unacked) | what an [`Action::ReportUnacked`] asked for |
-//! | [`write_failed`](Hub::write_failed) | a stream takes no more bytes, ever |
-//! | [`connected`](Hub::connected), [`connect_failed`](Hub::connect_failed) | what became of a [`Action::Connect`] |
-//! | [`wake`](Hub::wake) | what a connection's machine shares with others changed |
-//! | [`time_of_day`](Hub::time_of_day) | somebody looked at the clock on the wall |
-//! | [`seed`](Hub::seed) | what random numbers follow from |
-//! | [`make_room`](Hub::make_room) | the embedder needs what a connection holds |
-//! | [`drain`](Hub::drain) | an orderly shutdown began |
+//! | [`unacked`](Hub::unacked) | the answer to an [`Action::ReportUnacked`] |
+//! | [`write_failed`](Hub::write_failed) | a write failed: the stream takes no more bytes, ever |
+//! | [`connected`](Hub::connected), [`connect_failed`](Hub::connect_failed) | the result of an [`Action::Connect`] |
+//! | [`wake`](Hub::wake) | state shared with a connection's machine changed |
+//! | [`time_of_day`](Hub::time_of_day) | the embedder read the wall clock |
+//! | [`seed`](Hub::seed) | the seed of the random numbers |
+//! | [`make_room`](Hub::make_room) | the embedder is out of file descriptors, or of something else that a connection holds |
+//! | [`drain`](Hub::drain) | a graceful shutdown began |
 //! | [`run`](Hub::run) | time passed |
 //!
-//! The list is a value as well, [`Input`], with one entry: [`handle`](Hub::handle).
+//! The inputs also exist as values, [`Input`], which are passed to [`handle`](Hub::handle).
 //!
 //! # The contract, for embedders
 //!
-//! 1. Tell what happened with the calls above, in any order. Machines step, and have the handlers of
-//!    HTTP requests begin; everything else is only noted: no other fiber runs.
-//! 2. Then call [`run`](Hub::run), obey the actions in their order (which brings new inputs:
+//! 1. Report what happened with the calls above, in any order. Within these calls machines step,
+//!    and the handlers of HTTP requests begin; everything else is only noted: no other fiber runs.
+//! 2. Then call [`run`](Hub::run), carry out the actions in their order (which causes new inputs:
 //!    [`sent`](Hub::sent)), and repeat while the hub [has more](Hub::has_more) to do.
-//! 3. Then wait: for streams that are not paused to be readable, for those with something
-//!    [`outgoing`](Hub::outgoing) to be writable, and until [`next_wake`](Hub::next_wake).
-//! 4. `now` never goes back. If it does, the hub holds on to what it knew.
-//! 5. `now` stands still within a call. A wait that begins within one (a sleep, a time-out, a
-//!    connect) counts from the `now` of the next run: so that it is never early, read the clock for
-//!    that run after the call came back. [`needs_time`](Hub::needs_time) says when that matters.
+//! 3. Then wait until a stream that is not paused is readable, a stream with something
+//!    [`outgoing`](Hub::outgoing) is writable, or [`next_wake`](Hub::next_wake) has come.
+//! 4. `now` must not go back. If it does, the hub uses the latest `now` that it got.
+//! 5. `now` stands still within a call. A wait that begins within a call (a sleep, a timeout, a
+//!    connect) counts from the `now` of the next run. So that no wait ends early, read the clock
+//!    for that run after the call returned. [`needs_time`](Hub::needs_time) tells when this
+//!    matters.
 //!
-//! The module [`embed`] does all of this but the waiting, over a trait of the embedder's streams.
+//! The module [`embed`] does all of this but the waiting, over a trait that the embedder implements
+//! for its streams.
 //!
 //! # The order of things
 //!
-//! Fibers run in the order in which they were woken, loops first in the order they were added;
-//! each until its token cannot be satisfied, or its tokens for this pass are spent. What one fiber
-//! causes for another (an event, an answer) waits for that one's turn. Timers that are due wake
-//! their fibers behind those that are ready already. Machines that were woken take turns with
-//! fibers, in the order in which that happened: after each fiber one machine.
+//! Fibers run in the order in which they were woken, loops first in the order they were added. Each
+//! fiber runs until its token cannot be satisfied, or its tokens for this pass are spent. If one
+//! fiber wakes another (by an event or an answer), the other one waits for its turn. Timers that
+//! are due wake their fibers behind those that are already ready. Machines that were woken
+//! alternate with fibers, in the order in which they were woken: one machine after each fiber.
 
 mod action;
 pub(crate) mod begun;
@@ -137,8 +160,8 @@ use crate::time::Instant;
 /// # Ok::<(), diesel_proto::Refused>(())
 /// ```
 ///
-/// A hub and its fibers belong to one thread, so that no handle of theirs needs a lock. It can be
-/// made anywhere, but not sent from there:
+/// A hub and its fibers belong to one thread, so that no handle needs a lock. A hub can be made in
+/// any thread, but not sent to another:
 ///
 /// ```
 /// # use diesel_proto::Hub;
@@ -174,7 +197,7 @@ pub enum Refused {
     Shutdown,
     /// There is no such service.
     NoSuchService,
-    /// What makes the service's machines panicked.
+    /// The function that makes the service's machines panicked.
     Panicked,
 }
 
@@ -184,7 +207,7 @@ impl fmt::Display for Refused {
             Refused::Limit(limit) => limit.fmt(f),
             Refused::Shutdown => f.write_str("shutting down"),
             Refused::NoSuchService => f.write_str("no such service"),
-            Refused::Panicked => f.write_str("what makes the machine panicked"),
+            Refused::Panicked => f.write_str("the function that makes the machine panicked"),
         }
     }
 }
@@ -198,19 +221,18 @@ impl Default for Hub {
 }
 
 impl Hub {
-    /// A hub with nothing in it.
+    /// A hub without services and fibers.
     pub fn new(config: Config) -> Self {
         Hub::with_alarm(config, Waker::noop().clone())
     }
 
-    /// A hub whose fibers may wait on things that other threads do: `alarm` is woken when one of
-    /// them was woken while nobody is running the hub. The embedder is then to call
-    /// [`run`](Self::run).
+    /// A hub whose fibers may wait for other threads: if a fiber is woken while the hub is not
+    /// running, the hub wakes `alarm`, and the embedder must then call [`run`](Self::run).
     pub fn with_alarm(config: Config, alarm: Waker) -> Self {
         Hub { core: Rc::new(Core::new(config, alarm)), services: Vec::new(), halted: false }
     }
 
-    /// Adds a service: a handler, or a [`Service`] with settings of its own.
+    /// Adds a service: a handler, or a [`Service`] with its settings.
     pub fn add_service<Kind>(&mut self, service: impl IntoService<Kind>) -> ServiceId {
         let service = service.into_service();
         let id = self.core.service_id(self.services.len() as u32);
@@ -226,7 +248,7 @@ impl Hub {
         id
     }
 
-    /// Adds a loop: a fiber without a connection, which runs from the next [`run`](Self::run) on.
+    /// Adds a loop: a fiber without a connection, which starts with the next [`run`](Self::run).
     pub fn add_loop<F, Kind>(&mut self, body: F) -> Result<FiberId, Limit>
     where
         F: LoopBody<Kind> + 'static,
@@ -235,7 +257,7 @@ impl Hub {
         self.core.add_fiber(Role::Loop, Box::pin(async move { body(ctx).await }))
     }
 
-    /// What belongs to no connection, for use by fibers of this hub.
+    /// A context without a connection, for fibers of this hub.
     pub fn ctx(&self) -> Ctx {
         Ctx::new(Rc::clone(&self.core))
     }
@@ -245,18 +267,18 @@ impl Hub {
         self.ctx().event()
     }
 
-    /// Wraps each run of the application's code. See [`PollHook`].
+    /// Sets a hook that wraps each run of user code. See [`PollHook`].
     pub fn set_poll_hook(&mut self, hook: PollHook) {
         let former = self.core.hook.replace(Some(hook.into()));
         drop(former);
     }
 
-    /// What was counted so far.
+    /// The counters so far.
     pub fn counters(&self) -> Counters {
         *self.core.counters.borrow()
     }
 
-    /// The deadline of a connection's machine, and what it is for.
+    /// The deadline of a connection's machine, and its reason.
     pub fn machine_deadline(&self, conn: ConnId) -> Option<Deadline> {
         self.with_flow(conn, |flow| flow.deadline())?
     }
@@ -267,18 +289,18 @@ impl Hub {
         Some(services.filter(|_| service.hub == self.core.tag)?.service.name)
     }
 
-    /// The service at `index`, if there are so many.
+    /// The service at `index`, if there is one.
     #[cfg(feature = "testkit")]
     pub(crate) fn service_at(&self, index: u32) -> Option<ServiceId> {
         let service = self.core.service_id(index);
         self.services.get(service.index()).map(|_| service)
     }
 
-    /// Bytes that are held for a connection, in and out, and how many were looked at in search of
-    /// an end.
+    /// How many bytes are held for a connection, incoming and outgoing, and how many its machine
+    /// has scanned.
     #[cfg(feature = "testkit")]
     pub(crate) fn held_and_scanned(&self, conn: ConnId) -> Option<(usize, u64)> {
-        // A machine is user code: out of the table, as it is for a step.
+        // A machine is user code: it is taken out of the table, as for a step.
         let taken = {
             let mut streams = self.core.streams.borrow_mut();
             ::core::mem::replace(&mut streams.at(conn.into())?.state, StreamState::Running)
@@ -304,15 +326,15 @@ impl Hub {
         self.core.streams.borrow_mut().at(conn.into())?.with_flow(f)
     }
 
-    /// How long until [`next_wake`](Self::next_wake).
+    /// The time from `now` to [`next_wake`](Self::next_wake).
     pub fn time_to_wake(&self, now: Instant) -> Option<Duration> {
         self.next_wake().map(|at| at - now)
     }
 }
 
 impl Drop for Hub {
-    /// Fibers hold handles, and handles hold the tables: this is where that circle is cut. A
-    /// handle that is left can neither spawn nor connect any more.
+    /// Fibers hold handles, and handles hold the tables: this breaks that reference cycle. A handle
+    /// that is still alive afterwards can neither spawn nor connect.
     fn drop(&mut self) {
         self.core.draining.set(true);
         self.core.drop_fibers();
@@ -324,7 +346,7 @@ impl Drop for Hub {
             self.end_stream(self.core.conn_id(key), End::Abort(Cause::Shutdown));
         }
         self.bury();
-        // It may hold handles as well.
+        // The hook may hold handles as well.
         let hook = self.core.hook.take();
         drop(hook);
     }

@@ -1,8 +1,8 @@
-//! How a machine polls futures within its own steps.
+//! [`Poller`]: polls futures within the steps of a machine.
 //!
-//! A machine that has user code wait for something (a handler of requests) polls it where it needs
-//! the outcome, and is stepped with [`Input::Wake`](crate::machine::Input::Wake) when there is reason to poll
-//! again. So a future that is ready at once costs no turn of its own.
+//! A machine that runs user code which may wait (a handler of requests) polls it where it needs the
+//! result, and is stepped with [`Input::Wake`](crate::machine::Input::Wake) when the future should
+//! be polled again. So on the fast path, when the future is ready at once, it costs no extra turn.
 //!
 //! ```text
 //!   step ──▶ Poller::poll ──▶ Ready: goes on within the step
@@ -23,35 +23,36 @@ use super::machine_ctx::MachineCtx;
 use super::{Core, Key};
 use crate::machine::Limit;
 
-/// A machine's place among the fibers of its hub: what it polls futures with. The place is free again
-/// when this is dropped. Made by [`MachineCtx::poller`].
+/// Polls futures for a machine, as one of the fibers of its hub. Made by [`MachineCtx::poller`].
+/// The place among the fibers is free again when this is dropped.
 ///
-/// What is polled is a fiber in all but name: it may use every token of the hub, and counts for
-/// [`Config::max_fibers`](super::config::Config::max_fibers). During a shutdown it may go on waiting until the
-/// grace period ends, as what is begun is to be finished.
+/// A future that is polled in this way may use every token of the hub, like a fiber, and the poller
+/// counts towards [`Config::max_fibers`](super::config::Config::max_fibers). During a graceful
+/// shutdown the future may go on waiting until the grace period ends, so that requests that have
+/// begun can finish.
 ///
-/// Several futures may be polled with one poller: a wake of any wakes the machine.
+/// Several futures may be polled with one poller: each of them wakes the machine.
 ///
 /// ```
 /// use core::{future::Future, pin::Pin, task::Poll, time::Duration};
 /// use diesel_proto::*;
 ///
-/// /// Says hello a second after it began.
+/// /// Sends a greeting a second after it started.
 /// struct Late {
-///     seat: MachineCtx,
+///     ctx: MachineCtx,
 ///     greeting: Option<(Poller, Pin<Box<dyn Future<Output = Result<(), Error>>>>)>,
 /// }
 ///
 /// impl Machine for Late {
 ///     fn step(&mut self, _: Instant, input: Input<'_>, actions: &mut Actions<'_>) -> usize {
 ///         if input == Input::Start {
-///             let ctx = self.seat.ctx();
+///             let ctx = self.ctx.ctx();
 ///             let wait = async move { ctx.sleep(Duration::from_secs(1)).await };
-///             self.greeting = self.seat.poller().ok().map(|poller| (poller, Box::pin(wait) as _));
+///             self.greeting = self.ctx.poller().ok().map(|poller| (poller, Box::pin(wait) as _));
 ///         }
 ///         if let Some((poller, wait)) = &mut self.greeting {
-///             // Through the seat, so that a panic of user code ends no more than this.
-///             let polled = self.seat.call(|| poller.poll(wait.as_mut()));
+///             // Through `call`, so that a panic of user code does not end the connection.
+///             let polled = self.ctx.call(|| poller.poll(wait.as_mut()));
 ///             if let Some(Poll::Ready(Ok(()))) = polled {
 ///                 actions.send(b"hello\r\n");
 ///             }
@@ -64,7 +65,7 @@ use crate::machine::Limit;
 /// }
 ///
 /// let mut hub = Hub::default();
-/// hub.add_service(Service::machine_with(|seat| Late { seat, greeting: None }));
+/// hub.add_service(Service::machine_with(|ctx| Late { ctx, greeting: None }));
 /// ```
 pub struct Poller {
     core: Rc<Core>,
@@ -78,12 +79,13 @@ impl Poller {
         Ok(Poller { core, key })
     }
 
-    /// Polls, with tokens for one turn. If that unwinds, what was lent is given back first.
+    /// Polls a future, with the tokens of one turn. If the poll unwinds, the hub's state is
+    /// restored first.
     #[inline]
     pub fn poll<F: Future + ?Sized>(&self, future: Pin<&mut F>) -> Poll<F::Output> {
         let core = &*self.core;
         if core.is_detached.get() {
-            // Nothing wakes them: the machine polls in each of its steps.
+            // Without a hub, wakers have no effect: the machine polls in each of its steps.
             core.wakers.borrow_mut().clear();
         }
         let waker = core.ready.borrow_mut().lend_waker(self.key.index);
@@ -113,7 +115,7 @@ impl fmt::Debug for Poller {
     }
 }
 
-/// What holds while something is polled, and what held before.
+/// The state of a poll, and the hub's state before it, to be restored.
 struct PollTurn<'a> {
     poller: &'a Poller,
     waker: Option<Waker>,
@@ -155,14 +157,14 @@ mod tests {
 
     type Answer = Pin<Box<dyn Future<Output = Result<(), Error>>>>;
 
-    /// Answers each byte by a future that it polls, and says how that ended.
+    /// Answers each byte with a future that it polls, and sends how that ended.
     struct Asking {
         machine_ctx: MachineCtx,
         ended: Rc<Cell<u32>>,
         under_way: Option<(Poller, Answer)>,
     }
 
-    /// Counts the futures that are gone, however they ended.
+    /// Counts the futures that were dropped, however they ended.
     struct Guard(Rc<Cell<u32>>);
 
     impl Drop for Guard {
@@ -180,7 +182,7 @@ mod tests {
                     b'e' => Err(Error::application("no answer")),
                     b'p' => panic!("in a future"),
                     b'w' => pending().await,
-                    // Other fibers have their turn.
+                    // Lets other fibers have their turn.
                     b's' => ctx.sleep(core::time::Duration::ZERO).await,
                     _ => Ok(()),
                 }
@@ -218,7 +220,7 @@ mod tests {
             0
         }
 
-        /// User code as well: here it looks at the hub.
+        /// This is user code as well: here it uses the hub.
         fn held(&self) -> usize {
             usize::from(self.machine_ctx.peer() == Address::Unnamed)
         }

@@ -1,10 +1,10 @@
-//! How sending gets on, and when a peer that takes too little is cut.
+//! The progress of sending, and when a peer that takes too little is cut.
 //!
-//! A stream is *stuck* while the embedder could not send all that is queued. From then on its peer
-//! has to take bytes at the least rate of its service, averaged over `write_stall`. What the
-//! embedder sent says little of that: a kernel takes megabytes from us before the peer takes a byte,
-//! and afterwards may take nothing for minutes though the peer takes some every second. So the
-//! embedder is asked how much of what it took the peer has not acknowledged:
+//! A stream is *stuck* while the embedder cannot send all that is queued. From then on the peer has
+//! to take bytes at the least rate of the service, averaged over `write_stall`. What the embedder
+//! sent tells little about this: a kernel takes megabytes from us before the peer takes a byte, and
+//! afterwards may take nothing for minutes although the peer takes some every second. So the hub
+//! asks the embedder how many of the sent bytes the peer has not acknowledged:
 //!
 //! ```text
 //!   stuck ──1/64──▶ asked, for a sample ──63/64──▶ enough sent ──▶ and so on
@@ -23,27 +23,27 @@ use core::time::Duration;
 use super::config::ServiceConfig;
 use crate::time::Instant;
 
-/// The first sample is taken when this part of `write_stall` has passed: most streams that are stuck
-/// are not stuck for so long, and cost nothing.
+/// The first sample is taken when this fraction of `write_stall` has passed: most streams are not
+/// stuck for that long, and cost nothing.
 const SAMPLE: u32 = 64;
 
 pub(crate) struct Progress {
-    /// When this phase began, the stream got stuck, its peer last had taken enough, or everything
-    /// was sent.
+    /// The latest of these: this phase began, the stream got stuck, the peer had taken enough,
+    /// everything was sent.
     pub(super) since: Instant,
-    /// Taken since the stream is stuck.
+    /// The first sample, if the stream has been stuck for long enough.
     sample: Option<Box<Sample>>,
-    /// The embedder was told to send, and has not sent everything.
+    /// The embedder got `Action::Send`, and has not sent everything.
     pub(super) sending: bool,
     /// The embedder could not send everything.
     stuck: bool,
-    /// It never will.
+    /// A write failed: the embedder never will.
     pub(super) failed: bool,
 }
 
 struct Sample {
     at: Instant,
-    /// Bytes sent by then,
+    /// How many bytes were sent by then,
     sent: u64,
     /// and how many of them were unacknowledged, if the embedder said so.
     unacked: Option<u64>,
@@ -54,11 +54,11 @@ struct Sample {
 enum Asked {
     No,
     ForSample,
-    /// If no answer comes before the next run, the peer is cut.
+    /// For the decision: if no answer comes before the next run, the peer is cut.
     AtLast,
 }
 
-/// What a stream that is stuck needs.
+/// What is due for a stream that is stuck.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum StallDue {
     /// Ask the embedder how much is unacknowledged.
@@ -114,7 +114,7 @@ impl Progress {
         true
     }
 
-    /// What is due by now, after `sent` bytes in all. If it is to ask, that is noted.
+    /// What is due at `now`, after `sent` bytes in all. If that is to ask, it is noted.
     pub(super) fn due(
         &mut self,
         now: Instant,
@@ -142,7 +142,7 @@ impl Progress {
         Some(StallDue::Ask)
     }
 
-    /// When something is due of a stream that is stuck.
+    /// When something is due for a stream that is stuck.
     pub(super) fn deadline(&self, config: &ServiceConfig) -> Option<Instant> {
         let wait = match self.sample {
             None => config.write_stall / SAMPLE,
@@ -157,7 +157,7 @@ impl Progress {
     }
 }
 
-/// The least that a peer has to take in that time: a byte, whatever the rate.
+/// The least number of bytes that a peer has to take in that time: at least one, whatever the rate.
 fn least(time: Duration, config: &ServiceConfig) -> u64 {
     let bytes = u128::from(config.write_rate).saturating_mul(time.as_nanos()) / 1_000_000_000;
     u64::try_from(bytes).unwrap_or(u64::MAX).max(1)

@@ -1,7 +1,7 @@
-//! Random numbers as an input: a seed that the embedder tells, and a generator on it.
+//! Random numbers as an input: a seed from the embedder, and a generator.
 //!
-//! The generator is ChaCha with 20 rounds: what it gave does not tell what it will give, nor the
-//! seed. So masks, nonces and cookies may be drawn from it, as long as the seed is a secret.
+//! The generator is ChaCha with 20 rounds: its past output reveals neither its future output nor
+//! the seed. So masks, nonces and cookies may be drawn from it, as long as the seed is a secret.
 //!
 //! It must never know what the numbers are for.
 
@@ -12,15 +12,15 @@ use rand_chacha::rand_core::{Rng, SeedableRng};
 
 use super::Hub;
 
-/// What a hub's random numbers follow from: 256 bits.
+/// The seed of a hub's random numbers: 256 bits.
 ///
-/// For a hub that serves others, the bytes come from the system's own generator and are kept secret;
-/// `Debug` does not show them. For a test, any number will do.
+/// For a hub that serves real peers, use bytes from the operating system's generator, and keep them
+/// secret; `Debug` does not show them. For a test, any number will do.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Seed([u8; 32]);
 
 impl Seed {
-    /// A seed that a number stands for. For tests and simulations: what is drawn can be guessed by
+    /// A seed made from a number. For tests and simulations only: the output can be guessed by
     /// trying numbers.
     pub fn from_number(number: u64) -> Self {
         let mut seed = [0; 32];
@@ -57,11 +57,11 @@ impl HubRandom {
 }
 
 impl Hub {
-    /// Random numbers follow from this seed from here on: see [`Ctx::random`](crate::fiber::Ctx::random).
-    /// To be said before the first [`run`](Self::run), with bytes of the system's own generator.
+    /// Seeds the generator of random numbers: see [`Ctx::random`](crate::fiber::Ctx::random). Call
+    /// this before the first [`run`](Self::run), with bytes from the operating system's generator.
     ///
-    /// A hub that was never told one draws as if from [`Seed::from_number`] of zero, the same in
-    /// every process: fit for tests only. It says so by
+    /// A hub that was never seeded uses [`Seed::from_number`] of zero, the same in every process:
+    /// fit for tests only. It reports this by
     /// [`Notice::Unseeded`](crate::machine::Notice::Unseeded), once, when something is drawn.
     ///
     /// ```

@@ -1,4 +1,4 @@
-//! What serves the connections of one address: a handler, or a machine for each.
+//! [`Service`]: serves the connections of one listening address, by a handler or by machines.
 
 use alloc::boxed::Box;
 use alloc::rc::Rc;
@@ -15,7 +15,7 @@ use super::{Inner, MachineCtx};
 use crate::fiber::{FiberMachine, StartHandler};
 use crate::machine::{Address, Error, Machine};
 
-/// A handler or a maker of machines, with its settings.
+/// A handler, or a function that makes machines, with its settings.
 ///
 /// ```
 /// use diesel_proto::{Conn, Error, Hub, Service};
@@ -38,7 +38,7 @@ pub struct Service {
 
 pub(crate) type HandlerFuture = Pin<Box<dyn Future<Output = Result<(), Error>>>>;
 
-/// What the machine of a new connection is made of.
+/// What the machine of a new connection is made from.
 pub(crate) struct Making {
     pub(crate) ctx: MachineCtx,
     pub(crate) service: Option<ServiceId>,
@@ -46,8 +46,8 @@ pub(crate) struct Making {
 }
 
 impl Service {
-    /// Each connection is served by a fiber of `handler`: an `async fn`, or an async closure that
-    /// borrows what it captured.
+    /// A service whose connections are each served by a fiber of `handler`: an `async fn`, or an
+    /// async closure that may borrow what it captured.
     pub fn new<H, Kind>(handler: H) -> Self
     where
         H: ConnHandler<Kind> + 'static,
@@ -58,32 +58,33 @@ impl Service {
         })
     }
 
-    /// Each connection is served by a machine of its own, made for its peer.
+    /// A service whose connections are each served by a machine, which `make` makes for the peer.
     pub fn machine<M: Machine + 'static>(make: impl Fn(Address) -> M + 'static) -> Self {
         Service::machine_with(move |machine_ctx| make(machine_ctx.peer()))
     }
 
-    /// As [`machine`](Self::machine), with machines that hold on to their seat in the hub.
+    /// As [`machine`](Self::machine), with machines that use the hub: each gets its [`MachineCtx`].
     pub fn machine_with<M: Machine + 'static>(make: impl Fn(MachineCtx) -> M + 'static) -> Self {
         Service::from_make(move |making| Top::Other(Box::new(make(making.ctx))))
     }
 
-    /// Puts a layer around whatever serves each connection: `wrap` makes it of that, and of the
-    /// connection's seat, by which it can tell what it learned. The last one that is added is the
-    /// outermost: the first to see what arrives.
+    /// Puts a layer around the machine or handler of each connection. `wrap` makes the layer from
+    /// the inner machine and the connection's [`MachineCtx`], through which the layer can share
+    /// what it learns. The layer that is added last is the outermost: the first to see what
+    /// arrives.
     ///
     /// ```
     /// use diesel_proto::proxy_protocol::{self, HeaderConfig};
     /// use diesel_proto::{Conn, Error, Service};
     ///
-    /// /// Says where the client is, not the proxy that it came through.
+    /// /// Sends the address of the client, not that of the proxy in between.
     /// async fn whoami(mut conn: Conn) -> Result<(), Error> {
     ///     let peer = conn.peer();
     ///     conn.write(format!("{peer}\r\n")).await
     /// }
     ///
     /// let config = HeaderConfig::default();
-    /// Service::new(whoami).layer(move |seat, inner| proxy_protocol::layer(&config, seat, inner));
+    /// Service::new(whoami).layer(move |ctx, inner| proxy_protocol::layer(&config, ctx, inner));
     /// ```
     pub fn layer<L: Machine + 'static>(
         mut self,
@@ -102,13 +103,13 @@ impl Service {
         Service { name: "service", make: Rc::new(make), config: ServiceConfig::default() }
     }
 
-    /// The name that its log lines carry.
+    /// Sets the name of the service in log lines.
     pub fn named(mut self, name: &'static str) -> Self {
         self.name = name;
         self
     }
 
-    /// All settings at once.
+    /// Sets all settings at once.
     pub fn config(mut self, config: ServiceConfig) -> Self {
         self.config = config;
         self

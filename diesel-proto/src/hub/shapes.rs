@@ -1,18 +1,20 @@
-//! What may be added to a hub, by its shape: handlers, loops, and what is made a service.
+//! What can be added to a hub, by its shape: handlers, loops, and types that convert to a service.
 //!
-//! These traits are bounds with a message. Where a function has another shape, the compiler says what
-//! shape is wanted, instead of which bound of an `AsyncFn` inside which conversion does not hold.
+//! These traits are bounds with a message. If a function has another shape, the compiler tells
+//! which shape is required, instead of which bound of an `AsyncFn` inside which conversion does not
+//! hold.
 //!
-//! It says so only if more than one implementation might have fitted: of a single one it tells what
-//! that lacks. So there are two of each, told apart by `Kind`, which is inferred: the second one of
-//! [`ConnHandler`] and [`LoopBody`] fits nothing.
+//! The compiler shows the message only if there is more than one candidate implementation: for a
+//! single one it shows which of its bounds fails. So there are two of each, distinguished by
+//! `Kind`, which is inferred: the second one of [`ConnHandler`] and [`LoopBody`] applies to
+//! nothing.
 
 use super::Service;
 use crate::fiber::{Conn, Ctx};
 use crate::machine::Error;
 
-/// A handler of connections: `async fn(Conn) -> Result<(), Error>`, or an async closure that owns or
-/// borrows what it captured. `Kind` is inferred.
+/// A handler of connections: `async fn(Conn) -> Result<(), Error>`, or an async closure that owns
+/// or borrows what it captured. `Kind` is inferred.
 ///
 /// ```
 /// use diesel_proto::{Conn, ConnHandler, Error, Service};
@@ -53,8 +55,9 @@ pub trait LoopBody<Kind>: AsyncFnOnce(Ctx) -> Result<(), Error> {}
 impl<F> LoopBody<kind::Handler> for F where F: AsyncFnOnce(Ctx) -> Result<(), Error> {}
 impl<F> LoopBody<kind::Nothing> for F where F: kind::NoLoop {}
 
-/// What serves connections: a [`Service`], what can be converted to one (such as an
-/// [`http1::Service`](crate::http1::Service)), or a bare [handler](ConnHandler). `Kind` is inferred.
+/// What serves connections: a [`Service`], a type that converts to one (such as an
+/// [`http1::Service`](crate::http1::Service)), or a bare [handler](ConnHandler). `Kind` is
+/// inferred.
 #[diagnostic::on_unimplemented(
     message = "`{Self}` is neither a service nor a handler of connections",
     label = "not a `Service`, and not an `async fn(Conn) -> Result<(), Error>`",
@@ -65,7 +68,7 @@ impl<F> LoopBody<kind::Nothing> for F where F: kind::NoLoop {}
             `Service::machine(|peer| ..)`"
 )]
 pub trait IntoService<Kind> {
-    /// As a service, with its settings.
+    /// Converts to a service, with its settings.
     fn into_service(self) -> Service;
 }
 
@@ -96,7 +99,7 @@ mod kind {
     #[derive(Debug)]
     pub enum Nothing {}
 
-    /// Nothing is.
+    /// Implemented by nothing.
     pub trait NoHandler: AsyncFn(Conn) -> Result<(), Error> {}
     pub trait NoLoop: AsyncFnOnce(Ctx) -> Result<(), Error> {}
 }

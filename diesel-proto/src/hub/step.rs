@@ -1,10 +1,10 @@
-//! How a machine runs: out of the table, and through the hook.
+//! Steps machines: out of the table, and through the hook.
 
 use super::*;
 
 impl Hub {
-    /// As [`step`](Self::step), but in place and without the hook where no user code runs: for a
-    /// fiber's connection, and for inputs that drop nothing that is queued.
+    /// The fast path of [`step`](Self::step): steps in place and without the hook where no user
+    /// code runs. For connections of fibers, and for inputs that drop nothing that is queued.
     #[inline]
     pub(super) fn step_in_place(
         &mut self,
@@ -30,7 +30,7 @@ impl Hub {
         core.wake_all();
     }
 
-    /// Lets a machine run, out of the table and through the hook.
+    /// Steps a machine, out of the table and through the hook.
     pub(super) fn step(
         &mut self,
         conn: ConnId,
@@ -42,7 +42,8 @@ impl Hub {
             let Some(slot) = streams.at(conn.into()) else { return };
             match ::core::mem::replace(&mut slot.state, StreamState::Running) {
                 StreamState::Machine(stream) => {
-                    // Noted before it runs: should a panic unwind from here, the next run closes it.
+                    // Noted before it runs: should a panic unwind from here, the next run closes
+                    // it.
                     core.list(slot, conn);
                     (stream, slot.service)
                 }
@@ -59,7 +60,8 @@ impl Hub {
         for notice in workspace.notices.drain(..) {
             core.notice(service, notice);
         }
-        // It may have named one before it panicked, and the next machine would take it for its own.
+        // The machine may have named a successor before it panicked; the next machine must not get
+        // it.
         let successor = workspace.successor.take();
         core.spare_workspace.set(Some(core.workspace.replace(workspace)));
         core.wake_all();
@@ -75,7 +77,8 @@ impl Hub {
         }
     }
 
-    /// Ends a stream: its machine is told, unless that is what ended it.
+    /// Ends a stream. Its machine gets `Input::Cut`, unless the machine itself has closed the
+    /// stream.
     pub(super) fn end_stream(&mut self, conn: ConnId, end: End) {
         if self.with_flow(conn, |flow| flow.is_closing()) == Some(false) {
             self.step(conn, |link, now, workspace| link.cut(now, end.cause(), workspace));
@@ -83,9 +86,10 @@ impl Hub {
         self.core.remove_stream(conn, end);
     }
 
-    /// Drops the machines of streams that are gone. Last of all: a panic leaves nothing undone.
+    /// Drops the machines of streams that are gone. This comes last, so that a panic leaves nothing
+    /// undone.
     pub(super) fn bury(&mut self) {
-        // What a panic that no hook caught has left.
+        // Drops what is left in the queue after a panic that no hook caught.
         self.core.drop_doomed();
         loop {
             let dead = self.core.dead.borrow_mut().pop();
@@ -94,7 +98,7 @@ impl Hub {
         }
     }
 
-    /// A machine's drop is the stranger's code as well.
+    /// Drops a machine through the hook: its drop is user code as well.
     pub(super) fn drop_machine<T>(&mut self, conn: ConnId, machine: T) {
         let dropped = self.core.call(Task::Machine(conn), || drop(machine));
         self.core.wake_all();
