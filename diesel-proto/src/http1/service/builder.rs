@@ -101,8 +101,8 @@ impl Service {
     }
 
     /// Passes CONNECT to the handler, which opens a tunnel with [`Response::upgrade`]. Any other
-    /// response closes the connection, and one of 2xx is an error of the handler: the client gets a
-    /// 500. Without this, CONNECT is refused with 501. See [`ConnectionConfig::tunnels`].
+    /// response closes the connection; a 2xx is an error of the handler, and becomes a 500. Without
+    /// this, CONNECT is refused with 501. See [`ConnectionConfig::tunnels`].
     pub fn tunnels(mut self) -> Self {
         self.config.tunnels = true;
         self

@@ -237,7 +237,7 @@ impl ServerConnection {
     ///
     /// # Errors
     ///
-    /// See there.
+    /// As documented there.
     pub fn inform(&mut self, status: Status, headers: &Headers) -> Result<(), LocalProtocolError> {
         let out = &mut MessageOutput::new(&mut self.output, &mut self.blocks);
         self.shared.inform(status, headers, out)
@@ -247,7 +247,7 @@ impl ServerConnection {
     ///
     /// # Errors
     ///
-    /// See there.
+    /// As documented there.
     pub fn respond(
         &mut self,
         status: Status,
@@ -262,7 +262,7 @@ impl ServerConnection {
     ///
     /// # Errors
     ///
-    /// See there.
+    /// As documented there.
     pub fn respond_whole(
         &mut self,
         status: Status,
@@ -277,7 +277,7 @@ impl ServerConnection {
     ///
     /// # Errors
     ///
-    /// See there.
+    /// As documented there.
     pub fn data(&mut self, data: &[u8]) -> Result<(), LocalProtocolError> {
         self.shared.data(data, &mut MessageOutput::new(&mut self.output, &mut self.blocks))
     }
@@ -286,7 +286,7 @@ impl ServerConnection {
     ///
     /// # Errors
     ///
-    /// See there.
+    /// As documented there.
     pub fn data_bytes(&mut self, data: Bytes) -> Result<(), LocalProtocolError> {
         self.shared.data_bytes(data, &mut MessageOutput::new(&mut self.output, &mut self.blocks))
     }
@@ -295,7 +295,7 @@ impl ServerConnection {
     ///
     /// # Errors
     ///
-    /// See there.
+    /// As documented there.
     pub fn end(&mut self, trailers: &Headers) -> Result<(), LocalProtocolError> {
         self.shared.end(trailers, &mut MessageOutput::new(&mut self.output, &mut self.blocks))
     }
@@ -305,7 +305,7 @@ impl ServerConnection {
     ///
     /// # Errors
     ///
-    /// See there.
+    /// As documented there.
     pub fn switch(&mut self, headers: &Headers, protocol: &str) -> Result<(), LocalProtocolError> {
         let out = &mut MessageOutput::new(&mut self.output, &mut self.blocks);
         self.shared.switch(headers, protocol, self.date.as_ref(), out)

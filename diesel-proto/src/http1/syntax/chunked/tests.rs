@@ -1,5 +1,5 @@
-//! Each input whole, byte by byte, and at every two-way cut. More of them, drawn, and the comparison
-//! with another decoder: `tests/chunked.rs`.
+//! Each input is read whole, byte by byte, and at every two-way cut. `tests/chunked.rs` has random
+//! inputs, and a comparison with another decoder.
 
 use alloc::format;
 use alloc::string::String;
@@ -9,7 +9,7 @@ use super::*;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Verdict {
-    /// After so many bytes.
+    /// After this many bytes.
     End(usize),
     Incomplete,
     Refused(Rule, u64),
@@ -207,7 +207,7 @@ fn the_first_wrong_byte_is_named() {
         ("5;\u{e9}\r\n", ChunkExtensionSyntax, 2),
     ] {
         assert_eq!(default(text), ("".into(), Refused(rule, at)), "{text:?}");
-        // It is no other behind a chunk.
+        // The result is the same after another chunk.
         let later = format!("3\r\nabc\r\n{text}");
         assert_eq!(default(&later), ("abc".into(), Refused(rule, at + 8)), "{later:?}");
     }
@@ -239,7 +239,7 @@ fn a_size_has_to_fit() {
         assert_eq!(decode(text, &limits).1, refused, "{text:?}");
         assert_eq!(default(text).1, refused, "{text:?}");
     }
-    // Nor may the sum overflow.
+    // The sum must not overflow, either.
     let (data, verdict) = decode("1\r\na\r\nffffffffffffffff\r\n", &limits);
     assert_eq!((data.as_str(), verdict), ("a", Refused(Rule::BodyTooLarge, 6)));
 }
@@ -264,10 +264,10 @@ fn a_body_that_is_too_large_is_refused_at_the_size_that_says_so() {
         ("5\r\nabcde\r\n6\r\nabcdef\r\n0\r\n", "abcde", Refused(Rule::BodyTooLarge, 10)),
         ("b\r\n", "", Refused(Rule::BodyTooLarge, 0)),
         ("1;a\r\nx\r\n000b;a\r\n", "x", Refused(Rule::BodyTooLarge, 8)),
-        // It was too large before the line went wrong.
+        // The size was too large before the invalid byte.
         ("bx", "", Refused(Rule::BodyTooLarge, 0)),
         ("b\n", "", Refused(Rule::BodyTooLarge, 0)),
-        // It is not known yet.
+        // More digits may follow, so the size is not known yet.
         ("b", "", Incomplete),
         ("fffffffffffffffff", "", Refused(Rule::ChunkSizeOverflow, 16)),
     ] {
@@ -284,7 +284,7 @@ fn the_limit_of_a_body_can_be_set_while_it_comes() {
     assert_eq!(decoder.decode(b"5\r\nabcde"), Ok((8, Decoded::Data(b"abcde"))));
     decoder.set_body_limit(7);
     assert_eq!(decoder.decode(b"\r\n2\r\nfg"), Ok((7, Decoded::Data(b"fg"))));
-    // What was declared before may be more than a limit that was set since.
+    // The size that was declared before may exceed a limit that was set since.
     decoder.set_body_limit(1);
     let mut ended = decoder.clone();
     assert_eq!(ended.decode(b"\r\n0\r\n"), Ok((5, Decoded::End)));
@@ -308,10 +308,10 @@ fn extensions_are_bounded_for_the_whole_body() {
         ("0         ;", refused(9)),
         ("1;a=b\r\nx\r\n0;a=b\r\n", End(17)),
         ("1;a=b\r\nx\r\n0;a=bc\r\n", refused(15)),
-        // The line end is none of them, nor is what is no extension.
+        // The line end does not count as an extension, nor does an invalid byte.
         ("0;a=bcdef\n", Refused(Rule::ChunkLineEnd, 9)),
         ("0;a=bcdef\rx", Refused(Rule::BareCr, 9)),
-        // Nothing beyond the limit is looked at.
+        // Nothing beyond the limit is examined.
         ("0;a=bcdef\0\r\n", refused(9)),
     ] {
         assert_eq!(decode(text, &limits).1, verdict, "{text:?}");

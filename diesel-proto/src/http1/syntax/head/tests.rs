@@ -5,7 +5,7 @@ use alloc::format;
 use alloc::string::String;
 use alloc::vec::Vec;
 
-/// What a head is judged to be, in values that can be compared.
+/// The result of reading a head, in values that can be compared.
 #[derive(Debug, PartialEq)]
 enum Verdict {
     Head(HeadMap, Vec<(String, Vec<u8>)>),
@@ -32,7 +32,7 @@ fn whole(bytes: &[u8], limits: &Limits) -> Verdict {
     verdict(HeadReader::default().read(bytes, limits, &mut spans), bytes, &spans)
 }
 
-/// Given first the bytes before each cut, then all.
+/// Reads the bytes before each cut first, then all.
 fn cut(bytes: &[u8], cuts: &[usize], limits: &Limits) -> Verdict {
     let mut reader = HeadReader::default();
     let mut spans = FieldSpans::new();
@@ -45,7 +45,7 @@ fn cut(bytes: &[u8], cuts: &[usize], limits: &Limits) -> Verdict {
     Verdict::More
 }
 
-/// Judges it whole, at every two-way cut and byte by byte: always the same.
+/// Reads the head whole, at every two-way cut and byte by byte: the result is always the same.
 #[track_caller]
 fn judge(bytes: &[u8], limits: &Limits) -> Verdict {
     let verdict = whole(bytes, limits);
@@ -184,7 +184,7 @@ fn what_is_wrong_with_a_line_is_named_at_its_first_wrong_byte() {
     }
 }
 
-/// RFC 9110, 2.5 and 6.2: whatever a version decides.
+/// RFC 9110, 2.5 and 6.2: in everything that depends on the version.
 #[test]
 fn a_higher_minor_version_is_read_as_the_highest_that_is_known() {
     let fields = "Host: a\r\nExpect: 100-continue\r\nConnection: upgrade\r\nUpgrade: b\r\n\
@@ -256,7 +256,7 @@ fn options_of_the_connection_are_read_from_lists() {
     assert_eq!(old.options, ConnectionOptions::default(), "RFC 9110, 7.8 and 10.1.1");
 }
 
-/// Of the same length, and with the same letter in front.
+/// Names of the same length, with the same first letter.
 #[test]
 fn a_field_whose_name_is_only_like_another_says_nothing() {
     let head = "GET / HTTP/1.1\r\nHost:\r\nHash: a b\r\nExpert: tea\r\nConnectors: close\r\n\
@@ -286,7 +286,7 @@ fn limits_hold_to_the_byte() {
     assert_eq!(refused(limits), (Rule::TooManyFields, 30));
 }
 
-/// RFC 9112, 3, and RFC 9110, 4.1: so much is to be supported at least.
+/// RFC 9112, 3, and RFC 9110, 4.1: a server should support at least this length.
 #[test]
 fn a_target_of_8000_bytes_is_read_by_default() {
     let target = format!("/{}", "a".repeat(7999));
@@ -304,7 +304,7 @@ fn more_fields_than_the_quick_way_knows_are_read_as_well() {
     assert_eq!(found[150], (String::from("F149"), b"149".to_vec()));
 }
 
-/// What `httparse` has to be given in its place: it knows no version beyond 1.1.
+/// The input for `httparse`, which knows no version beyond 1.1.
 fn as_known_version(bytes: &[u8]) -> Vec<u8> {
     let mut bytes = bytes.to_vec();
     let end = bytes.windows(3).position(|it| it[0].is_ascii_digit() && it.ends_with(b"\r\n"));
@@ -315,8 +315,8 @@ fn as_known_version(bytes: &[u8]) -> Vec<u8> {
     bytes
 }
 
-/// The quick way accepts what the reference accepts, and nothing else: heads from a small alphabet,
-/// whose bytes are then changed.
+/// The fast path accepts what the reference accepts, and nothing else: heads from a small alphabet,
+/// with some bytes changed.
 #[test]
 fn the_quick_way_agrees_with_the_reference() {
     fn agrees(picks: Vec<u8>, changes: Vec<(u16, u8)>) -> bool {

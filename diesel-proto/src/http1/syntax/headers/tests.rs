@@ -1,4 +1,4 @@
-//! Headers against a plain list of names and values.
+//! `Headers` compared with a plain list of names and values as a model.
 
 use super::super::fields::{FieldSpan, FieldSpans};
 use super::*;
@@ -192,14 +192,14 @@ enum Op {
 }
 
 fn name(g: &mut Gen) -> String {
-    // Few names, in several cases, some of which begin others, and some that are none.
+    // Few names, in several cases; some are prefixes of others, and some are invalid.
     let names = ["a", "A", "ab", "aB", "b", "a-b", "!", "Content-Type", "", "a:", "a b", "\u{e9}"];
     (*g.choose(&names).unwrap_or(&"a")).into()
 }
 
 fn value(g: &mut Gen) -> Vec<u8> {
     let bytes = b"  \t\ta::bc\xff\xc3\xa9\"\r\n\0\x7f";
-    // Long ones are rarely valid, so most are short; some are longer than what was allocated.
+    // Long values are rarely valid, so most are short; some are longer than the first allocation.
     let len = if u8::arbitrary(g) < 16 { 300 } else { usize::arbitrary(g) % 6 };
     let valid = bytes.len() - if bool::arbitrary(g) { 4 } else { 0 };
     (0..len).filter_map(|_| g.choose(&bytes[..valid]).copied()).collect()
@@ -229,7 +229,7 @@ impl Arbitrary for Op {
     }
 }
 
-/// What a field is, said once more: `None` where it is none.
+/// The model of a field: `None` if it is invalid.
 fn model_field(name: &str, value: &[u8]) -> Option<(String, Vec<u8>)> {
     let is_name = !name.is_empty() && name.is_ascii() && !name.contains([':', ' ']);
     let is_value = value.iter().all(|&byte| byte == b'\t' || (byte >= b' ' && byte != 0x7f));

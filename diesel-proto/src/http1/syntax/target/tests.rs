@@ -88,7 +88,7 @@ fn what_is_wrong_is_named_and_where() {
         ("GET", "*a", syntax(0)),
         ("OPTIONS", "*?", syntax(0)),
         ("GET", "\u{e9}", syntax(0)),
-        // Of another method.
+        // Forms of another method.
         ("GET", "*", form),
         ("options", "*", form),
         ("PRI", "*", form),
@@ -99,7 +99,7 @@ fn what_is_wrong_is_named_and_where() {
         ("CONNECT", "/\0", form),
         ("CONNECT", "http://a:80/", form),
         ("CONNECT", "HTTPS://", form),
-        // Bytes that may not be there.
+        // Bytes that are not allowed.
         ("GET", "/a b", syntax(2)),
         ("GET", "/a\t", syntax(2)),
         ("GET", "/a\0", syntax(2)),
@@ -138,7 +138,7 @@ fn what_is_wrong_is_named_and_where() {
         ("GET", "http://a#b", syntax(8)),
         ("GET", "http://a/b#c", syntax(10)),
         ("GET", "http://a?b#c", syntax(10)),
-        // Whom to connect with.
+        // Destinations of CONNECT.
         ("CONNECT", "", syntax(0)),
         ("CONNECT", "a", syntax(1)),
         ("CONNECT", "a:", syntax(2)),
@@ -159,14 +159,14 @@ fn what_is_wrong_is_named_and_where() {
     assert_eq!(Target::parse(b"/\xff", b"GET"), Err((Rule::TargetSyntax, 1)));
 }
 
-/// As RFC 3986 and the URL Standard say it, without a table.
+/// The rules of RFC 3986 and the URL Standard, without a table.
 fn is_allowed(byte: u8, in_query: bool) -> bool {
     byte.is_ascii_alphanumeric()
         || b"-._~!$&'()*+,;=:@/[]^|%".contains(&byte)
         || (in_query && b"?`{}\\".contains(&byte))
 }
 
-/// URL Standard, 4.4: it is left as it is in a path and in a query, and no host has it (3.5).
+/// URL Standard, 4.4: a `%` is left as it is in a path and in a query, and refused in a host (3.5).
 #[test]
 fn a_percent_sign_that_no_digits_follow_is_left_as_it_is_but_for_a_host() {
     for text in ["%", "%4", "%4g", "%g4", "%%41", "%u0041", "%41%4", "100%", "20%+tax", "%\u{7e}"] {
@@ -208,7 +208,7 @@ fn each_byte_may_stand_in_a_path_or_a_query_or_not_wherever_it_is() {
     }
 }
 
-/// A path and its query, one byte after the other.
+/// The model: parses a path and its query byte by byte.
 fn model(bytes: &[u8]) -> Result<(&[u8], Option<&[u8]>), usize> {
     let mut question = None;
     let mut at = 0;
@@ -227,7 +227,7 @@ fn model(bytes: &[u8]) -> Result<(&[u8], Option<&[u8]>), usize> {
 #[test]
 fn eights_give_what_single_bytes_give() {
     fn property(picks: Vec<u8>) -> bool {
-        // Mostly what passes, so that targets are long; rarely what does not.
+        // Mostly valid bytes, so that targets are long; rarely invalid ones.
         let rare = b"%%?\\ \"{";
         let bytes = picks.chunks(2).flat_map(|pick| match pick {
             [pick, n] if *pick < 8 => {
@@ -254,7 +254,7 @@ fn eights_give_what_single_bytes_give() {
 
 #[test]
 fn what_is_refused_is_refused_at_the_same_byte_whatever_follows() {
-    // Or accepted so far: what follows then decides.
+    // Or accepted so far: then the rest decides.
     fn property(start: String, behind: String) -> bool {
         let whole = format!("/{start}{behind}");
         let start = format!("/{start}");

@@ -1,4 +1,4 @@
-//! What is shown, held and bounded.
+//! What a connection shows in `Debug`, buffers and limits.
 
 use super::*;
 
@@ -31,7 +31,7 @@ fn it_is_small_and_can_be_sent() {
     assert!(size_of::<SharedServerConnection>() <= 160, "{}", size_of::<SharedServerConnection>());
 }
 
-/// Memory that has seen other heads before must not change what is read.
+/// Memory that was used for other heads must not change the result.
 #[test]
 fn a_head_that_comes_again_means_what_it_meant() {
     let requests: [&[u8]; 8] = [
@@ -94,7 +94,7 @@ fn a_head_that_comes_again_is_held_to_the_limits_of_each_connection() {
     }
 }
 
-/// RFC 9112, 6.1; RFC 9110, 15.2. It was answered in chunks.
+/// RFC 9112, 6.1; RFC 9110, 15.2. A regression: the response was chunked.
 #[test]
 fn who_did_not_say_http11_gets_no_chunks_and_no_interim_response_if_the_head_is_refused() {
     fn in_chunks(input: &str, cuts: &[usize]) -> String {
@@ -133,8 +133,8 @@ fn who_did_not_say_http11_gets_no_chunks_and_no_interim_response_if_the_head_is_
     }
 }
 
-/// All of a piece was held, however long it was, until it was judged; and what was refused, until
-/// the connection was closed.
+/// A regression: all received bytes were buffered, without a limit, until they were validated; and
+/// refused bytes were kept until the connection was closed.
 #[test]
 fn no_more_is_held_than_the_limits_and_nothing_of_what_is_refused() {
     let limits =
@@ -172,7 +172,7 @@ fn no_more_is_held_than_the_limits_and_nothing_of_what_is_refused() {
     assert_eq!(ctx.connection.rejection().unwrap().rule, Rule::TrailersTooLarge);
 }
 
-/// `respond`, `data` and `end` one after the other are what the two quicker ways are measured by.
+/// The reference for the two fast paths is `respond`, `data` and `end` in turn.
 #[test]
 fn a_whole_response_is_what_its_parts_are() {
     let requests: [&[u8]; 5] = [
@@ -190,7 +190,7 @@ fn a_whole_response_is_what_its_parts_are() {
     let headers = [&[][..], &["X"], &["Date"], &["Upgrade"], &["X", "Connection"]].map(fields);
     let statuses = [100, 200, 204, 304, 404, 426, 599].map(|code| Status::new(code).unwrap());
     let dates = [Some(HttpDate::from_unix(0)), None, Some(HttpDate::from_unix(1))];
-    // One memory for all: what it remembers of another response must not show.
+    // One cache for all: what it remembers of another response must not show.
     let mut head_cache = HeadCache::default();
     let mut sent_in_all = 0;
     for (request, headers) in requests.iter().flat_map(|it| headers.iter().map(move |h| (it, h))) {
@@ -239,7 +239,7 @@ fn a_whole_response_is_what_its_parts_are() {
     assert!(sent_in_all > 50_000, "{sent_in_all}");
 }
 
-/// Found by fuzzing: it was told to go on with the body that had been refused.
+/// Found by fuzzing: the client got `100 Continue` for a body that had been refused.
 #[test]
 fn who_is_refused_is_not_told_to_go_on() {
     let limits = Limits { body: 4, ..Limits::default() };

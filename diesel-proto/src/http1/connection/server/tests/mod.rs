@@ -11,7 +11,7 @@ use alloc::format;
 use alloc::string::{String, ToString};
 use alloc::vec::Vec;
 
-/// A connection, what it sent, and what it said, in words.
+/// A connection, what it sent, and a log of its events as text.
 struct Session {
     connection: SharedServerConnection,
     blocks: Blocks,
@@ -21,7 +21,7 @@ struct Session {
     target: String,
 }
 
-/// Answers a request when it is complete, with its method and target.
+/// Answers a request when it is complete, with its target.
 fn when_complete(ctx: &mut Session, what: &str) {
     if what == "complete" {
         let body = ctx.target.clone();
@@ -31,7 +31,7 @@ fn when_complete(ctx: &mut Session, what: &str) {
     }
 }
 
-/// Answers as soon as the head is there, and reads no body.
+/// Answers as soon as the head has arrived, and reads no body.
 fn at_once(ctx: &mut Session, what: &str) {
     if what == "head" {
         ctx.respond(Status::OK, BodyLength::Exactly(0)).unwrap();
@@ -67,7 +67,7 @@ impl Session {
     }
 
     fn say(&mut self, what: String) {
-        // Data that follows data is one piece, however it was cut.
+        // Consecutive data are joined, however they were split.
         match self.log.last_mut() {
             Some(last) if last.starts_with("data ") && what.starts_with("data ") => {
                 last.push_str(&what["data ".len()..]);
@@ -76,7 +76,7 @@ impl Session {
         }
     }
 
-    /// Gives it all bytes, those before each cut first. Returns how many it did not take.
+    /// Feeds all bytes, first those before each cut. Returns how many were not taken.
     fn feed(&mut self, bytes: &[u8], cuts: &[usize]) -> usize {
         let mut spans = FieldSpans::new();
         let mut from = 0;
@@ -127,7 +127,8 @@ impl Session {
     }
 }
 
-/// What is said and sent, whole; checked to be the same at every two-way cut and byte by byte.
+/// The events and the output, checked to be the same for the whole input, every two-way cut, and
+/// byte by byte.
 #[track_caller]
 fn converse(
     input: &str,
@@ -223,7 +224,8 @@ fn whether_the_connection_is_kept_is_asked_by_the_client() {
             &ConnectionConfig::default(),
             when_complete,
         );
-        // The end of the stream closes it in the end; what matters is whether the next was read.
+        // The end of the stream closes the connection in any case; what matters is whether the next
+        // request was read.
         assert!(closes || sent.contains("/next"));
         let says = (sent.contains("Connection: close"), sent.contains("Connection: keep-alive"));
         (sent.contains("/next"), says)
@@ -296,7 +298,7 @@ fn a_violation_is_answered_and_nothing_more_is_parsed() {
     assert!(closes);
 }
 
-/// Whatever came in pieces before it.
+/// However the bytes before it were split.
 #[test]
 fn a_violation_is_placed_in_bytes_since_the_stream_began() {
     let head = "POST /a HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n";
@@ -313,7 +315,7 @@ fn a_violation_is_placed_in_bytes_since_the_stream_began() {
     assert!(log[2].starts_with(&said), "{log:?}");
 }
 
-/// Each with a request behind it, which is not read: whatever framing was in doubt, nothing can be
+/// Each is followed by a request, which must not be read: if framing is in doubt, nothing can be
 /// smuggled.
 #[test]
 fn what_breaks_the_protocol_gets_its_status_and_the_connection_closes() {
@@ -365,8 +367,7 @@ fn what_breaks_the_protocol_gets_its_status_and_the_connection_closes() {
     }
 }
 
-/// RFC 9110, 9.3.2: HEAD is answered without content. What the request before it was does not
-/// matter.
+/// RFC 9110, 9.3.2: HEAD is answered without content. The request before it does not matter.
 #[test]
 fn a_head_that_is_refused_is_answered_as_its_own_method_asks() {
     let (good, bad) = (" / HTTP/1.1\r\nHost: x\r\n\r\n", " / HTTP/1.1\r\n\r\n");

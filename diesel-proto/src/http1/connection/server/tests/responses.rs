@@ -2,7 +2,7 @@
 
 use super::*;
 
-/// Answers with whatever the target asks for: `/STATUS/LENGTH`, `/200/chunked`.
+/// Answers as the target asks: `/STATUS/LENGTH`, `/200/chunked`.
 fn as_asked(ctx: &mut Session, what: &str) {
     if what != "complete" {
         return;
@@ -94,7 +94,7 @@ fn a_command_that_is_refused_changes_nothing() {
     ctx.command(|connection, out| connection.end(&none, out)).unwrap();
     assert!(ctx.connection.is_idle());
     assert!(respond(&mut ctx, Status::OK, &none, 0).is_err());
-    // What is left of the length of an answer that ended does not matter.
+    // The rest of the announced length of a response that has ended does not matter.
     let refused = ctx.command(|connection, out| connection.data(b"x", out));
     assert!(matches!(refused, Err(LocalProtocolError::Order(_))));
     let refused = ctx.command(|connection, out| connection.end(&trailers, out));
@@ -123,7 +123,7 @@ fn a_misuse_says_what_is_wrong() {
     assert_eq!(early.to_string(), "not now: the client is Idle, the server is Idle");
 }
 
-/// RFC 9112, 6.1 and 6.2: no coding twice, none with a length, neither in 1xx and 204.
+/// RFC 9112, 6.1 and 6.2: no coding twice, no coding with a length, and neither in 1xx and 204.
 #[test]
 fn framing_is_never_written_by_the_application() {
     let head = b"GET / HTTP/1.1\r\nHost: x\r\nConnection: upgrade\r\nUpgrade: echo\r\n\r\n";
@@ -193,7 +193,7 @@ fn interim_responses_come_before_the_final_one() {
     }
 }
 
-/// RFC 9110, 10.1.1: the client waits for that one alone, and once.
+/// RFC 9110, 10.1.1: the client waits for a 100 only, and only once.
 #[test]
 fn only_100_tells_the_client_to_go_on() {
     let head = b"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 2\r\nExpect: 100-continue\r\n\r\n";
