@@ -1,19 +1,19 @@
 //! The ways in which bytes can be cut.
 //!
-//! TCP keeps the order of bytes and nothing else: what was one write may come as many reads, and
-//! many as one. A machine has to put out the same however that was.
+//! TCP keeps the order of bytes and nothing else: one write may arrive in many reads, and many
+//! writes in one. The output of a machine must not depend on that.
 
 use alloc::vec;
 use alloc::vec::Vec;
 
 use super::Random;
 
-/// Where to cut: positions in ascending order, each once, none at an end.
+/// Where to cut: distinct positions in ascending order, none at either end.
 pub type Cut = Vec<usize>;
 
-/// Up to this length every two-way cut is tried.
+/// Up to this length, every cut in two is tried.
 pub const EVERY: usize = 4096;
-/// Beyond it, this many are drawn by chance.
+/// Beyond it, this many cuts are drawn at random.
 pub const DRAWN: usize = 1000;
 
 /// The cuts to try for `len` bytes with the given boundaries in them (ends of messages, of blocks,
@@ -37,12 +37,12 @@ pub fn all(len: usize, boundaries: &[usize], random: &mut Random) -> Vec<Cut> {
     cuts
 }
 
-/// Byte by byte. That costs a step for each: of a long input only the beginning.
+/// Cuts byte by byte. Each byte costs a step, so of a long input only the beginning is cut.
 pub fn bytewise(len: usize) -> Cut {
     (1..len.min(EVERY)).collect()
 }
 
-/// A cut at several places, drawn: few or many.
+/// A random cut at several places, few or many.
 pub fn several(len: usize, random: &mut Random) -> Cut {
     let longest = 1 + random.below(1 + len as u64 / 2);
     let mut cut = Vec::new();
@@ -56,7 +56,7 @@ pub fn several(len: usize, random: &mut Random) -> Cut {
     }
 }
 
-/// The pieces of `bytes`, cut so. None is empty if no cut is at an end.
+/// The pieces of `bytes` after the cut. None is empty if no position is at an end.
 pub fn pieces<'a>(bytes: &'a [u8], cut: &'a [usize]) -> impl Iterator<Item = &'a [u8]> + 'a {
     let starts = core::iter::once(0).chain(cut.iter().copied());
     let ends = cut.iter().copied().chain(core::iter::once(bytes.len()));

@@ -1,8 +1,8 @@
-//! What quickcheck draws (feature `quickcheck`): lines, cuts, stimuli, sequences of operations.
+//! Generators for quickcheck (feature `quickcheck`): lines, cuts, stimuli, sequences of operations.
 //!
-//! Small things are the likeliest, ends of limits and of blocks come up often, and everything
-//! shrinks. The types wrap what they draw, so that a property says by its signature what it is
-//! about:
+//! Small values are the likeliest, lengths near limits and block sizes are frequent, and every
+//! value shrinks. The types wrap what they generate, so the signature of a property shows its
+//! input:
 //!
 //! ```
 //! use diesel_proto::LineEcho;
@@ -15,7 +15,7 @@
 //! quickcheck::QuickCheck::new().tests(20).quickcheck(lawful as fn(Session));
 //! ```
 //!
-//! It must never know a protocol: for messages of one, draw those and join them.
+//! It must never know a protocol: to generate a session of one, draw its messages and join them.
 
 use alloc::boxed::Box;
 use alloc::vec::Vec;
@@ -28,11 +28,11 @@ use super::cuts::Cut;
 use super::stimulus;
 use crate::machine::{Cause, Reason};
 
-/// Lengths next to which something may change: blocks, references, usual limits.
+/// Lengths near which behaviour may change: sizes of blocks and references, usual limits.
 const EDGES: [usize; 9] = [0, 1, 13, 64, 107, 1024, 4096, 16 << 10, 64 << 10];
 
-/// A length: mostly a few, now and then one next to an edge that is within the size of `g`
-/// hundredfold.
+/// A length: mostly small, now and then one next to an edge of at most a hundred times the size of
+/// `g`.
 pub fn length(g: &mut Gen) -> usize {
     match u8::arbitrary(g) % 16 {
         0 => {
@@ -52,7 +52,7 @@ impl Arbitrary for TextLine {
     fn arbitrary(g: &mut Gen) -> Self {
         let len = length(g);
         let mut line: Vec<u8> = match u8::arbitrary(g) % 8 {
-            // Anything at all, ends of lines included.
+            // Any bytes, line ends included.
             0 => (0..len).map(|_| u8::arbitrary(g)).collect(),
             1 => core::iter::repeat_n(b'x', len).collect(),
             _ => (0..len).map(|_| b' ' + u8::arbitrary(g) % 95).collect(),
@@ -87,12 +87,12 @@ impl Arbitrary for TextLines {
     }
 }
 
-/// Where to cut, whatever the length is: see [`of`](Self::of).
+/// Where to cut, independent of the length: see [`of`](Self::of).
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Cuts(pub Vec<u16>);
 
 impl Cuts {
-    /// The cut for so many bytes.
+    /// The cut for an input of `len` bytes.
     pub fn of(&self, len: usize) -> Cut {
         let inner = len.saturating_sub(1);
         let places = self.0.iter().filter_map(|&at| usize::from(at).checked_rem(inner));
@@ -140,7 +140,7 @@ impl Arbitrary for Stimulus {
     }
 }
 
-/// A whole session of one stream: what happens to it, in order.
+/// A whole session of one stream: its stimuli in order.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Session(pub Vec<Stimulus>);
 
@@ -154,7 +154,7 @@ impl Arbitrary for Session {
     }
 }
 
-/// A sequence of operations: shorter than quickcheck's own `Vec`, most of the time.
+/// A sequence of operations, usually shorter than a `Vec` that quickcheck generates.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Operations<Op>(pub Vec<Op>);
 

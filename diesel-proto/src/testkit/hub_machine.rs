@@ -1,9 +1,9 @@
-//! A whole hub with one connection, as a machine: so that the laws of machines, and everything else
-//! that drives a machine, apply to handlers.
+//! A whole hub with one connection, as a machine, so that the laws of machines, and all tools that
+//! drive a machine, apply to handlers.
 //!
-//! It is an embedder of the hub inside: the loop that every embedder shares, with the stream below as
-//! its transport. So it hands in what arrived, obeys the actions in their order, takes output only
-//! while the queue below has room, and wakes up when the hub asks to be woken.
+//! It embeds the hub by the loop that every embedder shares, with the stream below as its
+//! transport. So it passes on what arrived, carries out the actions in their order, takes output
+//! only while the queue below has room, and wakes up when the hub asks for it.
 //!
 //! It must never know what the handler does.
 
@@ -19,9 +19,9 @@ use crate::machine::{
 };
 use crate::time::Instant;
 
-/// Turns in one step, before the rest is put off: a step is bounded.
+/// The most turns in one step; the rest is deferred, so a step is bounded.
 const TURNS: usize = 10_000;
-/// What limits how much is sent is the room below.
+/// The room below limits how much is sent, not the budgets.
 const BUDGETS: Budgets = Budgets {
     sent: usize::MAX,
     sent_by_all: usize::MAX,
@@ -32,16 +32,16 @@ const BUDGETS: Budgets = Budgets {
     accepts: 0,
 };
 
-/// A hub and the one connection that its service is given.
+/// A hub with one connection of one service.
 ///
-/// What the handler makes of [`connect`](crate::fiber::Ctx::connect) fails: there is no network here.
+/// [`connect`](crate::fiber::Ctx::connect) fails in the handler: there is no network here.
 ///
-/// A handler whose output follows its reads, such as an HTTP response that streams each piece of the
-/// request as a chunk, frames its output differently for each cut. Compare what a peer makes of it:
-/// [`Laws::through`](super::laws::Laws::through) with a decoder.
+/// If the output of a handler depends on its reads, as in an HTTP response that streams each piece
+/// of the request as a chunk, its frames differ for each cut. Compare the decoded output then: see
+/// [`Laws::through`](super::laws::Laws::through).
 ///
-/// A hub may ask to be woken earlier than it has to be, so for the laws say
-/// [`early_deadlines`](super::laws::Laws::early_deadlines):
+/// A hub may ask to be woken earlier than necessary, so set
+/// [`early_deadlines`](super::laws::Laws::early_deadlines) for the laws:
 ///
 /// ```
 /// use diesel_proto::testkit::laws::Laws;
@@ -73,7 +73,7 @@ pub struct HubMachine {
 }
 
 impl HubMachine {
-    /// The connection comes with [`Input::Start`].
+    /// The connection is accepted at [`Input::Start`].
     pub fn new(hub: Hub, service: ServiceId) -> Self {
         HubMachine {
             hub,
@@ -86,8 +86,7 @@ impl HubMachine {
         }
     }
 
-    /// Takes output from the hub only while fewer than `bytes` are queued below. 16 KiB if not
-    /// said.
+    /// Takes output from the hub only while fewer than `bytes` are queued below. 16 KiB by default.
     pub fn room(mut self, bytes: u64) -> Self {
         self.room = bytes.max(1);
         self
@@ -109,11 +108,11 @@ impl HubMachine {
         }
     }
 
-    /// Until nothing more follows, or the bound of a step is reached.
+    /// Runs the hub until nothing is left to do, or the bound of a step is reached.
     fn run(&mut self, now: Instant, below: &mut Below<'_, '_>) {
         for _ in 0..TURNS {
             self.streams.turn(&mut self.hub, below, now);
-            // What is due now is due now, whoever asks.
+            // Deadlines that are due now are served in this step.
             if self.hub.next_wake().is_none_or(|at| at > now) {
                 break;
             }
@@ -187,7 +186,7 @@ impl Machine for HubMachine {
     }
 }
 
-/// The stream below, for one step. A stream is what it is watched for.
+/// The stream below, as a transport for one step. The state of a stream is its interest.
 struct Below<'b, 'a> {
     now: Instant,
     room: u64,
@@ -199,7 +198,7 @@ impl Transport for Below<'_, '_> {
     type Incoming = ();
 
     fn read(&mut self, _: &mut Interest) -> ReadOutcome<'_> {
-        // What arrives is handed over.
+        // Bytes that arrive are passed to the hub directly, never read.
         ReadOutcome::Nothing
     }
 

@@ -1,4 +1,4 @@
-//! What holds for every machine, and a call that checks it.
+//! The laws of machines, and a call that checks them.
 //!
 //! ```
 //! use diesel_proto::LineEcho;
@@ -9,8 +9,8 @@
 //! echo.assert(&[Stimulus::bytes("hello\r\nquit\r\n"), Stimulus::Eof]);
 //! ```
 //!
-//! A law that is broken is reported by the smallest case that was found: what happened, where the
-//! bytes were cut, and both transcripts, with the first difference marked.
+//! The report of a broken law shows the smallest case that was found: the stimuli, where the bytes
+//! were cut, and both transcripts, with the first difference marked.
 
 use alloc::boxed::Box;
 use alloc::rc::Rc;
@@ -28,27 +28,27 @@ use super::watch::Left;
 use super::{Random, shrink};
 use crate::machine::Machine;
 
-/// A law that every machine is to keep.
+/// A law that every machine must keep.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Law {
-    /// However the bytes are cut, time standing still, what comes out is the same: bytes, notices,
-    /// deadlines, the close and its cause.
+    /// The output (bytes, notices, deadlines, the close and its cause) does not depend on how the
+    /// bytes that arrive at one instant are cut into reads.
     SplitInvariance,
     /// A step with nothing new changes nothing.
     NothingNew,
     /// Nothing comes out after a close.
     SilenceAfterClose,
-    /// A deadline that is met makes progress: bytes, a close, or another deadline. What follows
-    /// from one thing that happens comes to an end. And a machine that leaves bytes knows that this
-    /// pauses reading: it calls [`pause`](crate::machine::Actions::pause) as well, or
+    /// A deadline that passes has an effect: bytes, a close, or another deadline. The effects of
+    /// one stimulus come to an end. And a machine that leaves bytes, which pauses reading, also
+    /// calls [`pause`](crate::machine::Actions::pause), or
     /// [`resume`](crate::machine::Actions::resume) later.
     Progress,
-    /// How much room there is for output does not change the output.
+    /// The output does not depend on how much room there is for it.
     RoomInvariance,
-    /// The machine holds no more bytes than it was declared to.
+    /// The machine never holds more than [`max_held`](Laws::max_held) bytes.
     HeldWithinLimit,
-    /// It scans no more than two bytes for each that it received.
+    /// It scans at most two bytes for each that it received.
     LinearScan,
 }
 
@@ -73,12 +73,12 @@ pub struct Laws<F> {
     few_cuts: bool,
     early_deadlines: bool,
     decoder: Option<Decoder>,
-    /// How many runs there were, to bound what the search for a smaller case costs.
+    /// The number of runs, which bounds the search for a smaller case.
     runs: Cell<usize>,
 }
 
 impl<M: Machine, F: Fn() -> M> Laws<F> {
-    /// For these machines: the closure has to make the same one each time.
+    /// The laws for the machines that `make` returns. It must return an equal machine each time.
     pub fn of(make: F) -> Self {
         Laws {
             make,
@@ -98,34 +98,34 @@ impl<M: Machine, F: Fn() -> M> Laws<F> {
         self
     }
 
-    /// What the cuts that are left to chance are drawn from. Zero if not given.
+    /// The seed of random cuts. Zero by default.
     pub fn seed(mut self, seed: u64) -> Self {
         self.seed = seed;
         self
     }
 
-    /// Positions around which a long input is to be cut, beside the ends of its stimuli.
+    /// Positions around which a long input is cut, in addition to the ends of its stimuli.
     pub fn boundaries(mut self, at: &[usize]) -> Self {
         self.boundaries = at.to_vec();
         self
     }
 
-    /// Draws some cuts instead of trying all: for a fuzz target, which has many inputs.
+    /// Draws some cuts instead of trying all, for a fuzz target, which has many inputs.
     pub fn few_cuts(mut self) -> Self {
         self.few_cuts = true;
         self
     }
 
-    /// The machine may ask to be woken earlier than it has to be, as a hub does. So only what comes
-    /// of a deadline is compared: not when it is, nor one that passes with nothing put out.
+    /// The machine may ask to be woken earlier than necessary, as a hub does. So only the effects
+    /// of deadlines are compared: not their times, nor deadlines without an effect.
     pub fn early_deadlines(mut self) -> Self {
         self.early_deadlines = true;
         self
     }
 
-    /// Compares what a decoder makes of the output: for a layer that frames what its inner machine
-    /// puts out in each step, so that its frames follow the steps. The decoder gets what came out
-    /// since something else than bytes happened, which is made of whole frames.
+    /// Compares the decoded output, for a layer that frames the output of each step of its inner
+    /// machine, so that its frames depend on the steps. The decoder gets the output since the last
+    /// stimulus that is not bytes; it consists of whole frames.
     pub fn through(mut self, decoder: impl Fn(&[u8]) -> Vec<u8> + 'static) -> Self {
         self.decoder = Some(Decoder(Rc::new(decoder)));
         self
@@ -135,7 +135,7 @@ impl<M: Machine, F: Fn() -> M> Laws<F> {
     ///
     /// # Errors
     ///
-    /// The first law that is broken, by the smallest case that was found.
+    /// The first law that is broken, with the smallest case that was found.
     pub fn check(&self, stimuli: &[Stimulus]) -> Result<(), Box<Broken>> {
         let stimuli = stimulus::joined(stimuli);
         match self.first_broken(&stimuli) {
@@ -174,7 +174,7 @@ impl<M: Machine, F: Fn() -> M> Laws<F> {
         if let Some(broken) = cuts.iter().find_map(split) {
             return Some(broken);
         }
-        // The cuts alone change nothing: so if something differs now, the rest is to blame.
+        // The cuts alone changed nothing: so a difference has another cause now.
         let bytewise = cuts::bytewise(stimulus::len(stimuli));
         let some = cuts.last().cloned().unwrap_or_default();
         [&uncut, &bytewise, &some].into_iter().find_map(|cut| {
@@ -184,8 +184,8 @@ impl<M: Machine, F: Fn() -> M> Laws<F> {
         })
     }
 
-    /// The first run: the input whole, all the room there could be. A law that this alone shows
-    /// to be broken is an error.
+    /// The first run, with the input whole and unlimited room. The error is a law that this run
+    /// alone shows to be broken.
     fn whole(&self, stimuli: &[Stimulus]) -> Result<Transcript, Box<Broken>> {
         let uncut = Cut::new();
         let (whole, findings) = self.run(stimuli, &self.manner(&uncut));
@@ -194,7 +194,7 @@ impl<M: Machine, F: Fn() -> M> Laws<F> {
         Err(Box::new(Broken { law, stimuli, detail, second: None, expected, got }))
     }
 
-    /// A run in another manner: what it shows alone, or else by its difference from the first.
+    /// Another run: the law that it breaks, alone or by its difference from the first run.
     fn differs(
         &self,
         whole: &Transcript,
@@ -214,7 +214,7 @@ impl<M: Machine, F: Fn() -> M> Laws<F> {
         Some(Box::new(Broken { law, stimuli, detail, second, expected, got }))
     }
 
-    /// Whether this case breaks the same law in the same manner.
+    /// Runs this case like `broken`. Returns the result if it breaks the same law.
     fn breaks_like(&self, broken: &Broken, stimuli: &[Stimulus]) -> Option<Box<Broken>> {
         let again = match (self.whole(stimuli), &broken.second) {
             (Err(again), _) => Some(again),
@@ -240,18 +240,18 @@ impl<M: Machine, F: Fn() -> M> Laws<F> {
         run((self.make)(), stimuli, manner)
     }
 
-    /// What one run alone shows to be broken.
+    /// The law that one run alone shows to be broken, with the details.
     fn found(&self, findings: &Findings) -> Option<(Law, String)> {
         let mut detail = String::new();
         let law = if let Some(deadline) = findings.stuck {
             let _ = write!(
                 detail,
-                "the deadline at {:?} ({:?}) is due again",
+                "the deadline at {:?} ({:?}) passed without an effect, and is due again",
                 deadline.at, deadline.reason
             );
             Law::Progress
         } else if findings.endless {
-            detail.push_str("it puts out without end");
+            detail.push_str("the output has no end");
             Law::Progress
         } else if let Some(Left { given, taken }) = findings.left {
             let _ = write!(
@@ -264,10 +264,14 @@ impl<M: Machine, F: Fn() -> M> Laws<F> {
             let _ = write!(detail, "{} actions after the close", findings.refused);
             Law::SilenceAfterClose
         } else if findings.most_held > self.max_held {
-            let _ = write!(detail, "{} bytes held, {} declared", findings.most_held, self.max_held);
+            let _ = write!(detail, "{} bytes held, {} allowed", findings.most_held, self.max_held);
             Law::HeldWithinLimit
         } else if findings.scanned > findings.received.saturating_mul(2) {
-            let _ = write!(detail, "{} scanned, {} received", findings.scanned, findings.received);
+            let _ = write!(
+                detail,
+                "{} bytes scanned, {} received",
+                findings.scanned, findings.received
+            );
             Law::LinearScan
         } else {
             return None;
@@ -312,7 +316,7 @@ impl<M: Machine, F: Fn() -> M> Laws<F> {
     }
 }
 
-/// To try in a smaller case: the cut that was found, from the beginning and from the end.
+/// The cuts to try in a smaller case: the one that was found, from the beginning and from the end.
 fn cuts_like(broken: &Broken, second: &Second, smaller: &[Stimulus]) -> [Cut; 2] {
     let len = stimulus::len(smaller);
     let fewer = stimulus::len(&broken.stimuli).saturating_sub(len);

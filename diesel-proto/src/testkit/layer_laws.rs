@@ -1,9 +1,8 @@
-//! What holds for every layer, and a call that checks it.
+//! The laws of layers, and a call that checks them.
 //!
-//! A layer goes around any machine, so it has to pass on everything that can happen to one, and
-//! everything that one can ask for. The kit has a machine of its own for it to go around, a
-//! [`Probe`], which records what it is told and does on demand whatever a machine can do; and it has
-//! the sessions. So one call checks a layer:
+//! A layer wraps any machine, so it must pass on every input and every action. The kit provides the
+//! inner machine, a [`Probe`], which records its inputs and performs every action on demand, and it
+//! provides the sessions. So one call checks a layer:
 //!
 //! ```
 //! use diesel_proto::testkit::layer_laws::LayerLaws;
@@ -43,12 +42,18 @@
 //! LayerLaws::of(|inner| Rot13(Nested::framing(inner))).framed_by(rot13, rot13).assert();
 //! ```
 //!
-//! The machine within the layer is compared with the same machine alone: whatever happens, it is
-//! told the same, and a peer that speaks the layer's language hears the same. That is one law, but a
-//! report that says so says little; so it comes in parts, one for each thing that there is to pass
-//! on, in an order in which each needs only those before. The first that is broken names what the
-//! layer loses. Then come the [laws of all machines](super::laws), which the layer has to keep with
-//! the machine inside it: every cut of its input among them.
+//! The machine inside the layer is compared with the same machine alone: both must get the same
+//! inputs, and a peer that speaks the layer's protocol must receive the same bytes. This is split
+//! into one law for each thing that a layer passes on, in an order in which each law depends only
+//! on those before. So the first broken law names what the layer loses. After that the [laws of all
+//! machines](super::laws) are checked, with every cut of the input, for the layer with its inner
+//! machine.
+//!
+//! ```text
+//!   `scripts`: sessions of a law ──▶ run of the `probe` alone     ──┐
+//!                           │                                       ├──▶ `compare` ──▶ `broken`
+//!                           └──────▶ run of the layer around it ──┘
+//! ```
 
 mod broken;
 mod compare;
@@ -76,14 +81,14 @@ use super::stimulus::{self, Stimulus};
 use super::{Random, shrink};
 use crate::machine::Machine;
 
-/// Time in which a deadline of the probe passes, and nothing more comes of it.
+/// The time after which a deadline of the probe has passed with all its effects.
 const DEADLINES: Duration = Duration::from_secs(2);
 
 /// Checks the laws of layers.
 ///
-/// The layer may change what goes through, if a peer can say how: see
+/// The layer may change the bytes, if the test describes its peer: see
 /// [`framed_by`](Self::framed_by), [`preamble`](Self::preamble), [`goodbye`](Self::goodbye). It may
-/// have deadlines of its own, and hold bytes back for a while: see
+/// have its own deadlines, and hold bytes back for a while: see
 /// [`own_deadlines`](Self::own_deadlines), [`delays`](Self::delays).
 pub struct LayerLaws<'a, M, L> {
     make: Box<dyn Fn(ProbeKind) -> M + 'a>,
@@ -99,7 +104,7 @@ pub struct LayerLaws<'a, M, L> {
     sessions: usize,
 }
 
-/// Which probe is wanted.
+/// How the probe behaves.
 #[derive(Clone, Copy)]
 struct ProbeKind {
     greets: bool,
@@ -114,12 +119,13 @@ impl ProbeKind {
 }
 
 impl<'a, L: Machine> LayerLaws<'a, Probe, L> {
-    /// For the layer that `wrap` puts around a machine. It has to make the same one each time.
+    /// The laws for the layer that `wrap` puts around a machine. It must make an equal one each
+    /// time.
     pub fn of(wrap: impl Fn(Probe) -> L + 'a) -> Self {
         LayerLaws::new(Box::new(ProbeKind::probe), Box::new(wrap), true)
     }
 
-    /// How many sessions are drawn, after those that are written. 200 if not given.
+    /// How many random sessions are run after the scripts. 200 by default.
     pub fn sessions(mut self, n: usize) -> Self {
         self.sessions = n;
         self
@@ -129,7 +135,7 @@ impl<'a, L: Machine> LayerLaws<'a, Probe, L> {
     ///
     /// # Errors
     ///
-    /// The first law that is broken, by the smallest case that was found.
+    /// The first law that is broken, with the smallest case that was found.
     pub fn check(&self) -> Result<(), Box<BrokenLayer>> {
         for law in ALL {
             scripts::of(law).iter().try_for_each(|script| self.passes_on(law, script))?;
@@ -159,8 +165,8 @@ impl<'a, L: Machine> LayerLaws<'a, Probe, L> {
 }
 
 impl<'a, M: Machine, L: Machine> LayerLaws<'a, M, L> {
-    /// For this layer around this machine, which has to keep the laws of all machines. There are no
-    /// sessions for it: see [`assert_on`](Self::assert_on).
+    /// The laws for a layer around this machine, which must keep the laws of all machines. The kit
+    /// has no sessions for it: use [`assert_on`](Self::assert_on).
     ///
     /// ```
     /// use diesel_proto::LineEcho;
@@ -194,11 +200,12 @@ impl<'a, M: Machine, L: Machine> LayerLaws<'a, M, L> {
         }
     }
 
-    /// What a peer of the layer sends for bytes that the machine is to have, in whole frames, and what
-    /// it reads of what comes out. `decode` gets what came out since something happened: whole frames,
-    /// unless the stream was cut off; what is not for the machine's own peer it leaves out.
+    /// Describes a peer of the layer. `encode` returns the whole frames that carry bytes for the
+    /// inner machine. `decode` returns the inner machine's bytes in the output since the last
+    /// stimulus, which consists of whole frames unless the stream was cut off; it omits what the
+    /// layer itself sends.
     ///
-    /// Both may be called with any part of a session, again and again: they keep no state.
+    /// Both may be called with any part of a session, repeatedly, so they must not keep state.
     pub fn framed_by(
         mut self,
         encode: impl Fn(&[u8]) -> Vec<u8> + 'static,
@@ -208,31 +215,32 @@ impl<'a, M: Machine, L: Machine> LayerLaws<'a, M, L> {
         self
     }
 
-    /// What the peer sends before anything else: a header, its side of a handshake. The machine may
-    /// start when it is complete.
+    /// What the peer sends first: a header, or its side of a handshake. The inner machine may start
+    /// when it is complete.
     pub fn preamble(mut self, bytes: &[u8]) -> Self {
         self.preamble = bytes.to_vec();
         self
     }
 
-    /// What the peer sends before it ends its side: a closing frame.
+    /// What the peer sends before it ends its side, such as a closing frame.
     pub fn goodbye(mut self, bytes: &[u8]) -> Self {
         self.goodbye = bytes.to_vec();
         self
     }
 
-    /// The layer has deadlines of its own beside the machine's. So a deadline that is sooner than the
-    /// machine's is not compared, nor one that passes and changes nothing.
+    /// The layer has its own deadlines in addition to the machine's. So deadlines that are earlier
+    /// than the machine's, and deadlines without an effect, are not compared.
     ///
-    /// The sessions of [`check`](Self::check) last for some seconds (drawn ones up to a minute): a
-    /// deadline that ends the stream has to be later.
+    /// The sessions of [`check`](Self::check) last for some seconds (random ones up to a minute): a
+    /// deadline of the layer that ends the stream must be later.
     pub fn own_deadlines(mut self) -> Self {
         self.manner.own_deadlines = true;
         self
     }
 
-    /// The layer holds bytes back, each for at most so long: as [`own_deadlines`](Self::own_deadlines),
-    /// and the bytes of a session come one by one, with time enough after each.
+    /// The layer holds each byte back for at most this long. Implies
+    /// [`own_deadlines`](Self::own_deadlines); and the bytes of a session arrive one by one, with
+    /// enough time after each.
     pub fn delays(mut self, at_most: Duration) -> Self {
         self.manner.own_deadlines = true;
         self.manner.delays = !at_most.is_zero();
@@ -240,32 +248,32 @@ impl<'a, M: Machine, L: Machine> LayerLaws<'a, M, L> {
         self
     }
 
-    /// The most bytes that the layer may hold beyond what the machine inside holds: what it has read
-    /// and not passed on, such as half a frame, or a frame that the machine has not taken.
+    /// The most bytes that the layer may hold in addition to what the inner machine holds: bytes
+    /// that it took and has not passed on, such as half a frame.
     pub fn max_held(mut self, bytes: usize) -> Self {
         self.max_held = bytes;
         self
     }
 
-    /// Draws some cuts instead of trying all: for a fuzz target, which has many inputs.
+    /// Draws some cuts instead of trying all, for a fuzz target, which has many inputs.
     pub fn few_cuts(mut self) -> Self {
         self.few_cuts = true;
         self
     }
 
-    /// What is left to chance is drawn from this: sessions, and some cuts. Zero if not given.
+    /// The seed of random sessions and cuts. Zero by default.
     pub fn seed(mut self, seed: u64) -> Self {
         self.seed = seed;
         self
     }
 
-    /// Checks the laws on a session: what happens to the machine inside. For [`LayerLaws::of`], that
-    /// is a [`Probe`], which obeys the bytes.
+    /// Checks the laws on a session, given as the stimuli of the inner machine. For
+    /// [`LayerLaws::of`], that is a [`Probe`], which takes the bytes as commands.
     ///
     /// # Errors
     ///
-    /// [`LayerLaw::Together`] if the machine is not told the same as alone, or its peer does not hear
-    /// the same; otherwise a law of all machines that is broken.
+    /// [`LayerLaw::Together`] if the inner machine does not get the same inputs as alone, or its
+    /// peer does not receive the same bytes; otherwise the law of all machines that is broken.
     pub fn check_on(&self, stimuli: &[Stimulus]) -> Result<(), Box<BrokenLayer>> {
         let script = SessionScript { greets: false, stimuli: stimulus::joined(stimuli) };
         self.passes_on(LayerLaw::Together, &script)?;
@@ -283,7 +291,7 @@ impl<'a, M: Machine, L: Machine> LayerLaws<'a, M, L> {
         }
     }
 
-    /// Compares the machine within the layer with the machine alone.
+    /// Compares the machine inside the layer with the machine alone.
     fn passes_on(&self, law: LayerLaw, script: &SessionScript) -> Result<(), Box<BrokenLayer>> {
         let Some(broken) = self.lost(law, script) else { return Ok(()) };
         let mut smallest = broken;
@@ -309,8 +317,7 @@ impl<'a, M: Machine, L: Machine> LayerLaws<'a, M, L> {
         let has_held = matches!(law, LayerLaw::Held | LayerLaw::Together);
         let (inner, outer) = (&bare.1, &layered.1);
         if has_held && (outer.most_held < inner.most_held || outer.scanned < inner.scanned) {
-            detail =
-                "the layer says that less is held, or was scanned, than the machine says".into();
+            detail = "the layer reports fewer bytes held or scanned than its inner machine".into();
         } else if outer.gave_way && !self.steps_aside(kind) {
             detail = "the layer itself was replaced".into();
         }
@@ -355,7 +362,7 @@ impl<'a, M: Machine, L: Machine> LayerLaws<'a, M, L> {
         })
     }
 
-    /// Whether the layer gives way to its machine, once it has done what it is for.
+    /// Whether the layer lets its inner machine replace it once its work is done.
     fn steps_aside(&self, kind: ProbeKind) -> bool {
         let units = self.units(&[]);
         alone(self.layered(kind), &outside(&units), &Cut::new(), None).1.gave_way
@@ -373,7 +380,7 @@ impl<'a, M: Machine, L: Machine> LayerLaws<'a, M, L> {
         self.frames.as_ref().map(|(_, decode)| Rc::clone(decode))
     }
 
-    /// What happens, to the machine and to the layer.
+    /// The session as units, for the machine alone and for the layer.
     fn units(&self, stimuli: &[Stimulus]) -> Vec<Unit> {
         let waits = |n: usize| {
             let delays = self.slack.saturating_mul(u32::try_from(n).unwrap_or(u32::MAX));
@@ -388,7 +395,7 @@ impl<'a, M: Machine, L: Machine> LayerLaws<'a, M, L> {
                 other => units.push(self.unit(other)),
             }
         }
-        // Time for all bytes so far: they may have had to wait until the machine went on.
+        // Enough time for all bytes so far: they may have waited until the machine resumed.
         let mut bytes = self.preamble.len();
         for unit in units.iter_mut().skip(1) {
             bytes += stimulus::len(&unit.outside);
@@ -410,7 +417,7 @@ impl<'a, M: Machine, L: Machine> LayerLaws<'a, M, L> {
     }
 }
 
-/// One run, with all the room that the session leaves.
+/// One run, with unlimited room unless the session blocks the output.
 fn alone<M: Machine>(
     machine: M,
     stimuli: &[Stimulus],

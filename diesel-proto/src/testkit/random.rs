@@ -1,7 +1,7 @@
-//! Chance that can be repeated: the same seed, the same numbers, on every machine.
+//! Reproducible random numbers: the same seed gives the same numbers on every platform.
 
-/// A generator of numbers that look random (SplitMix64, by Steele, Lea and Flood, 2014). For tests;
-/// never for secrets.
+/// A pseudo-random number generator (SplitMix64, by Steele, Lea and Flood, 2014). For tests, never
+/// for secrets.
 ///
 /// ```
 /// use diesel_proto::testkit::Random;
@@ -15,7 +15,7 @@ pub struct Random {
 }
 
 impl Random {
-    /// From a seed: any number.
+    /// A generator with this seed, which may be any number.
     pub const fn new(seed: u64) -> Self {
         Random { state: seed }
     }
@@ -29,22 +29,23 @@ impl Random {
         z ^ (z >> 31)
     }
 
-    /// A number below `n`; zero if `n` is. (The bias, less than `n / 2^64`, is of no matter here.)
+    /// A number below `n`; zero if `n` is zero. (The bias of less than `n / 2^64` does not matter
+    /// here.)
     pub fn below(&mut self, n: u64) -> u64 {
         ((u128::from(self.next_u64()) * u128::from(n)) >> 64) as u64
     }
 
-    /// A number from `low` to `high`, both included; `low` if there is none.
+    /// A number from `low` to `high`, both included; `low` if the range is empty.
     pub fn between(&mut self, low: u64, high: u64) -> u64 {
         low.saturating_add(self.below(high.saturating_sub(low).saturating_add(1)))
     }
 
-    /// True `percent` times in a hundred.
+    /// `true` with a probability of `percent` in a hundred.
     pub fn chance(&mut self, percent: u64) -> bool {
         self.below(100) < percent
     }
 
-    /// Another generator, whose numbers have nothing to do with those that follow here.
+    /// Another generator, whose numbers are independent of the following ones of this one.
     pub fn fork(&mut self) -> Random {
         Random::new(self.next_u64())
     }

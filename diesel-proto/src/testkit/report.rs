@@ -1,4 +1,4 @@
-//! A broken law, as a person gets to see it.
+//! The report of a broken law.
 
 use alloc::format;
 use alloc::string::{String, ToString};
@@ -10,23 +10,23 @@ use super::laws::Law;
 use super::run::{Room, Transcript, TranscriptEntry};
 use super::stimulus::Stimulus;
 
-/// Lines that are shown around the first difference.
+/// The number of lines that are shown before and after the first difference.
 const AROUND: usize = 3;
 
-/// A law that was broken, by the smallest case that was found.
+/// A law that was broken, with the smallest case that was found.
 #[derive(Clone, Debug)]
 pub struct Broken {
-    /// Which law.
+    /// The law.
     pub law: Law,
-    /// What happened to the machine.
+    /// The stimuli of the machine.
     pub stimuli: Vec<Stimulus>,
-    /// In numbers, where the transcripts do not show it.
+    /// Details that the transcripts do not show.
     pub detail: String,
-    /// How the second run was done, if it took one to show it.
+    /// The options of the second run, if the law is broken only by comparison.
     pub second: Option<Second>,
-    /// What the machine put out, with its input whole and all the room it wanted.
+    /// The transcript of the first run, with the input whole and unlimited room.
     pub expected: Transcript,
-    /// What it put out in the second run.
+    /// The transcript of the second run.
     pub got: Transcript,
 }
 
@@ -37,7 +37,7 @@ pub struct Second {
     pub cut: Cut,
     /// How much room there was for output.
     pub room: Room,
-    /// Whether it was called again and again with nothing new.
+    /// Whether it got empty inputs again and again.
     pub pester: bool,
 }
 
@@ -48,7 +48,7 @@ impl fmt::Display for Second {
             n => write!(f, "cut at {n} places")?,
         }
         write!(f, ", room for output: {:?}", self.room)?;
-        f.write_str(if self.pester { ", called again and again with nothing new" } else { "" })
+        f.write_str(if self.pester { ", with many empty inputs" } else { "" })
     }
 }
 
@@ -64,7 +64,7 @@ impl fmt::Display for Broken {
             writeln!(f, "second run: {second}")?;
         }
         if !self.detail.is_empty() {
-            // The end is where it shows.
+            // The fault shows at the end.
             let from = got.len().saturating_sub(2 * AROUND);
             left_out(f, from)?;
             return got[from..].iter().try_for_each(|entry| writeln!(f, "    {entry:?}"));
@@ -75,7 +75,7 @@ impl fmt::Display for Broken {
     }
 }
 
-/// What two runs put out around the first entry in which they do not agree. Each has a name.
+/// Writes the entries of two named runs around the first pair that does not agree.
 pub(super) fn differences(
     f: &mut fmt::Formatter<'_>,
     (expected_name, expected): (&str, &[TranscriptEntry]),
@@ -108,7 +108,7 @@ pub(super) fn differences(
     left_out(f, all - shown.end)
 }
 
-/// Where two long outputs differ is hard to see.
+/// Writes from which byte on two outputs differ, which is hard to see in long ones.
 fn differs_from(f: &mut fmt::Formatter<'_>, expected: &[u8], got: &[u8]) -> fmt::Result {
     let same = expected.iter().zip(got).take_while(|(a, b)| a == b).count();
     if expected == got || same < AROUND * 10 {

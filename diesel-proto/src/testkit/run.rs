@@ -1,9 +1,8 @@
-//! One run of a machine: what happened to it, what it put out, in virtual time.
+//! One run of a machine in virtual time: applies stimuli, and records the effects.
 //!
-//! The run is an embedder like any other, but a pedantic one: it cuts the bytes where it was told,
-//! takes output as it was told, offers again what was not taken, meets each deadline when it is
-//! due, and writes everything down. Two runs of a lawful machine differ in nothing that is written
-//! in a [`Transcript`].
+//! The run is a strict embedder: it cuts the bytes and takes output as its options say, offers
+//! bytes again that were not taken, meets each deadline when it is due, and records everything. The
+//! [`Transcript`]s of two runs of a lawful machine agree.
 
 use alloc::collections::VecDeque;
 use alloc::rc::Rc;
@@ -16,12 +15,12 @@ use super::watch::{Left, WatchedMachine};
 use crate::machine::{Cause, Deadline, Endpoint, Machine, Notice, Upgradable};
 use crate::time::Instant;
 
-/// Deadlines that may fall due at one instant, one after the other, before we call it a hang.
+/// The most deadlines that may pass at one instant; beyond that, the machine counts as stuck.
 const EXPIRIES: usize = 1000;
-/// Pieces of output that may follow from one thing that happens before we call it endless.
+/// The most pieces of output of one stimulus; beyond that, the output counts as endless.
 const PIECES: usize = 1 << 20;
 
-/// Bytes of output that are shown from either end.
+/// The number of output bytes that are shown from either end.
 const SHOWN: usize = 1000;
 
 /// How much room there is for output.
@@ -29,48 +28,49 @@ const SHOWN: usize = 1000;
 pub enum Room {
     /// Everything is sent at once.
     Ample,
-    /// Nothing is sent before the machine takes no more, or something else happens.
+    /// Nothing is sent until the machine takes no more bytes, or another stimulus follows.
     None,
     /// One byte is sent after each step.
     Scant,
 }
 
-/// What a machine put out, by what happened before.
+/// The effects of a run, grouped by the stimuli that caused them.
 #[derive(Clone, Default, PartialEq, Eq)]
 pub struct Transcript {
-    /// In order.
+    /// The entries in order.
     pub entries: Vec<TranscriptEntry>,
 }
 
-/// What a machine put out after something had happened, and before the next thing did.
+/// The effects of one stimulus, up to the next one.
 #[derive(Clone, PartialEq, Eq)]
 pub struct TranscriptEntry {
-    /// When.
+    /// The time.
     pub at: Instant,
-    /// What had happened; bytes are only counted, for they are the same in both runs.
+    /// The stimulus. Bytes are only counted, because they are the same in both runs.
     pub after: After,
     /// The bytes put out, joined.
     pub output: Vec<u8>,
-    /// What it had to tell.
+    /// The notices.
     pub notices: Vec<Notice>,
     /// The deadline that was set at the end.
     pub deadline: Option<Deadline>,
-    /// It took no bytes in the end, until something else would happen. The laws of machines do not
-    /// compare this.
+    /// Whether reading was paused at the end. The laws of machines do not compare this.
     pub paused: bool,
-    /// Bytes that were queued still, for a peer that did not read. Not compared, either.
+    /// The number of bytes that were still queued, for a peer that did not read. Not compared,
+    /// either.
     pub queued: u64,
-    /// Our side had ended.
+    /// Whether our side had ended (half-close).
     pub half_closed: bool,
-    /// The stream was closed.
+    /// The cause, if the stream was closed.
     pub closed: Option<Cause>,
-    /// It was cut: what was queued then was dropped, and how much that was depends on the room.
+    /// Whether the stream was aborted: queued bytes were dropped, and their number depends on the
+    /// room.
     pub aborted: bool,
 }
 
 impl Transcript {
-    /// Whether both say the same of the machine. Where it cut the stream, one output may be the
-    /// beginning of the other.
+    /// Whether the machine did the same in both runs. If it aborted the stream, one output may be a
+    /// prefix of the other.
     pub fn agrees_with(&self, other: &Transcript) -> bool {
         self.entries.len() == other.entries.len()
             && self.entries.iter().zip(&other.entries).all(|(a, b)| a.agrees_with(b))
@@ -95,12 +95,12 @@ impl TranscriptEntry {
     }
 }
 
-/// What had happened.
+/// The stimulus of an entry.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum After {
     /// The machine was started.
     Start,
-    /// So many bytes had come, in however many pieces.
+    /// This many bytes arrived, in any number of pieces.
     Bytes(usize),
     /// Its deadline had passed.
     Deadline,
@@ -108,7 +108,7 @@ pub enum After {
     Other(Stimulus),
 }
 
-/// What a run found beside the transcript.
+/// What a run found, in addition to the transcript.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Findings {
     pub(super) most_held: usize,
@@ -116,22 +116,22 @@ pub(super) struct Findings {
     pub(super) scanned: u64,
     /// Actions after a close.
     pub(super) refused: u64,
-    /// A deadline that was met, and was due again, with nothing put out.
+    /// A deadline that passed without an effect, and was due again.
     pub(super) stuck: Option<Deadline>,
-    /// The machine put out without end, though nothing more had happened.
+    /// The output had no end, although there were no more stimuli.
     pub(super) endless: bool,
     /// How many entries there were after the start, and after each stimulus.
     pub(super) marks: Vec<usize>,
-    /// Another machine took its place.
+    /// Whether another machine took its place.
     pub(super) gave_way: bool,
-    /// It left bytes without pausing, and nothing made it resume.
+    /// A take that left bytes without pausing, after which the machine never resumed.
     pub(super) left: Option<Left>,
 }
 
-/// Bytes to bytes: what a layer's peer makes of what it says, and of what it hears.
+/// Encodes or decodes bytes, like the peer of a layer.
 pub(super) type Recode = Rc<dyn Fn(&[u8]) -> Vec<u8>>;
 
-/// What a framing layer's output is compared through.
+/// Decodes the output of a framing layer before it is compared.
 #[derive(Clone)]
 pub(super) struct Decoder(pub(super) Recode);
 
@@ -141,17 +141,16 @@ impl fmt::Debug for Decoder {
     }
 }
 
-/// How a run is to be done.
+/// The options of a run.
 #[derive(Clone, Debug)]
 pub(super) struct RunOptions<'a> {
     pub(super) cut: &'a Cut,
     pub(super) room: Room,
-    /// Whether to call again and again with nothing new.
+    /// Whether to give the machine empty inputs again and again.
     pub(super) pester: bool,
-    /// Deadlines may come early: one that is set, or passes with nothing put out, is not written
-    /// down.
+    /// Deadlines may be early: the transcript omits their times, and those without an effect.
     pub(super) early_deadlines: bool,
-    /// What the output is compared through.
+    /// Decodes the output before it is compared.
     pub(super) decoder: Option<Decoder>,
 }
 
@@ -173,7 +172,7 @@ pub(super) fn run<M: Machine>(
         blocked: false,
         pieces: 0,
     };
-    // What a machine does at the start goes out like anything else, however little room there is.
+    // Output of the start is sent like any other, also with little room.
     run.run_to_rest();
     run.entry(After::Start);
     run.mark();
@@ -200,13 +199,13 @@ struct LawRun<'a, M> {
     manner: &'a RunOptions<'a>,
     transcript: Transcript,
     findings: Findings,
-    /// What the machine has not taken yet.
+    /// Input that the machine has not taken yet.
     pending: VecDeque<Pending>,
     output: Vec<u8>,
     notices: Vec<Notice>,
-    /// The peer does not read.
+    /// Whether the peer does not read.
     blocked: bool,
-    /// Pieces of output since something happened.
+    /// The number of pieces of output since the last stimulus.
     pieces: usize,
 }
 
@@ -216,7 +215,7 @@ enum Pending {
 }
 
 impl<M: Machine> LawRun<'_, M> {
-    /// `position` counts the bytes of all stimuli: that is what cuts are positions in.
+    /// Applies a stimulus. `position` counts the bytes of all stimuli: cuts refer to that.
     fn happens(&mut self, stimulus: &Stimulus, position: &mut usize) {
         match stimulus {
             Stimulus::Bytes(bytes) => {
@@ -272,12 +271,12 @@ impl<M: Machine> LawRun<'_, M> {
         self.entry(After::Other(Stimulus::Wait(until - Instant::ORIGIN)));
     }
 
-    /// What was left in the end, and is left still when everything has happened that a machine may
-    /// wait for. Everything is sent, so it does not wait for that.
+    /// The bytes that the machine left at the end, and still leaves after every event that it might
+    /// wait for. All output is sent, so it does not wait for that.
     fn left(&mut self) -> Option<Left> {
         let left = self.left_now()?;
         self.endpoint.wake(self.now);
-        // If it went on, it was given fewer bytes than before.
+        // If the machine resumed, fewer bytes are left.
         self.left_now().filter(|still| *still == left)
     }
 
@@ -320,7 +319,7 @@ impl<M: Machine> LawRun<'_, M> {
         self.notices.extend(self.endpoint.drain_notices());
     }
 
-    /// Nothing new, in every way in which an embedder could say so.
+    /// Gives the machine empty inputs, in every way that an embedder has.
     fn pester(&mut self) {
         let _ = self.endpoint.received(self.now, b"");
         self.endpoint.sent(self.now, 0);
@@ -330,7 +329,7 @@ impl<M: Machine> LawRun<'_, M> {
         self.endpoint.wake(self.now);
     }
 
-    /// Until nothing more follows: sends everything, offers everything.
+    /// Sends all output and offers all input, until there are no more effects.
     fn run_to_rest(&mut self) {
         if self.manner.pester {
             self.pester();
@@ -338,8 +337,8 @@ impl<M: Machine> LawRun<'_, M> {
         loop {
             self.after_step();
             let before = (self.put_out(), self.pending.len(), self.endpoint.queued());
-            // With little room the output goes out little by little, and each time the machine may
-            // go on.
+            // With little room the output is sent in small pieces, and the machine may resume after
+            // each.
             let step = if self.manner.room == Room::Scant { 1 } else { usize::MAX };
             self.take(step);
             self.offer();
@@ -360,7 +359,7 @@ impl<M: Machine> LawRun<'_, M> {
             }
             let mut slices: [&[u8]; 1] = [&[]];
             if self.endpoint.outgoing(&mut slices) == 0 {
-                // A region that someone else sends counts as sent.
+                // A region of a file counts as sent.
                 let Some(file_region) = self.endpoint.file_region() else { return };
                 self.endpoint.sent(self.now, file_region.len);
                 continue;
@@ -413,7 +412,7 @@ impl<M: Machine> LawRun<'_, M> {
 impl fmt::Debug for TranscriptEntry {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{:?} {:?} -> ", self.at, self.after)?;
-        // Of very much, the ends: nobody reads more.
+        // Only both ends of a long output are shown.
         let (head, rest) = self.output.split_at(self.output.len().min(SHOWN));
         write!(f, "\"{}\"", head.escape_ascii())?;
         if let Some(more) = rest.len().checked_sub(SHOWN).filter(|&n| n > 0) {

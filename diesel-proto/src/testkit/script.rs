@@ -1,7 +1,7 @@
 //! Scripts that read like a telnet session, with times.
 //!
 //! ```text
-//! # Who is named comes in, and is given what they type and see.
+//! # The chat asks for a name first.
 //! ann> ann\r\n
 //! bob> bob\r\n
 //! ann> hi all\r\n
@@ -14,29 +14,28 @@
 //! | line | |
 //! | --- | --- |
 //! | `ann> bytes` | ann sends these bytes |
-//! | `ann< bytes` | ann has got these bytes, in this order |
+//! | `ann< bytes` | ann has received these bytes, in this order |
 //! | `+3s`, `+1.5s`, `+250ms`, `+2m`, `+1h` | time passes |
-//! | `ann connects`, `ann connects to echo` | ann connects; whoever does not say so connects to the first service with its first line |
-//! | `srv accepts 10.0.0.1:80` | the application has connected to there, and srv is who answers |
-//! | `srv refuses 10.0.0.1:80` | the application has connected to there, and is refused |
-//! | `ann ends` | ann ends its side, and goes on listening |
-//! | `ann closes` | ann closes its socket: what comes from here on is reset |
+//! | `ann connects`, `ann connects to echo` | ann connects; without such a line, its first line connects it to the first service |
+//! | `srv accepts 10.0.0.1:80` | the application has connected to this address, and srv is its peer |
+//! | `srv refuses 10.0.0.1:80` | the application has connected to this address, and is refused |
+//! | `ann ends` | ann ends its side (half-close), and goes on reading |
+//! | `ann closes` | ann closes its socket: bytes that arrive later cause a reset |
 //! | `ann resets` | ann resets the connection |
-//! | `ann stops reading`, `ann reads again` | meanwhile what is sent to ann stays with the sender |
+//! | `ann stops reading`, `ann reads again` | in between, ann does not read what is sent to it |
 //! | `ann closed` | the other side has ended; ann then closes as well |
-//! | `ann closed: done` | the same, and that was why: a [`Cause`], as it reads |
+//! | `ann closed: done` | the same, with this [`Cause`], as displayed |
 //! | `ann open` | the other side has not ended |
-//! | `shut down within 5s` | an orderly shutdown begins |
-//! | `halted` | the application has come to its end |
-//! | `# text` | nothing |
+//! | `shut down within 5s` | a graceful shutdown begins, with this grace period |
+//! | `halted` | the application has ended |
+//! | `# text` | a comment |
 //!
-//! Bytes stand as they are, with the escapes of Rust's byte strings: `\r \n \t \0 \\ \" \xff`.
-//! One space before them does not count, nor do spaces after them: write `\x20` for those.
+//! Bytes are written literally, with the escapes of Rust's byte strings: `\r \n \t \0 \\ \" \xff`.
+//! One space before them is ignored, and so are spaces after them: write `\x20` for those.
 //!
-//! **What comes must be seen, and nothing else comes**: before anything is sent, before time passes,
-//! and at the end, whatever anybody has got must have been seen, by lines with `<`. So a script
-//! also says *when*: what was not there before a `+1ms` and is there after it came in that
-//! millisecond.
+//! **Every byte must be expected**: before anything is sent, before time passes, and at the end,
+//! lines with `<` must have listed everything that was received. So a script also tests the time:
+//! bytes that are missing before a `+1ms` and expected after it arrive in that millisecond.
 //!
 //! ```
 //! use diesel_proto::testkit::script;
@@ -64,8 +63,8 @@
 //! );
 //! ```
 //!
-//! A script is played over a perfect link of a [`Network`]; it must never know how that drives a
-//! hub.
+//! A script is played over a perfect link of a [`Network`]; it must never know how the network
+//! drives a hub.
 
 mod parse;
 mod play;
@@ -89,10 +88,10 @@ use super::net::Network;
 #[cfg(doc)]
 use crate::machine::Cause;
 
-/// A script that was read: see the [module](self).
+/// A parsed script: see the [module](self).
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Script {
-    /// As it was written.
+    /// The source text.
     text: String,
     lines: Vec<ScriptLine>,
     names: Vec<String>,
@@ -100,12 +99,12 @@ pub struct Script {
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 struct ScriptLine {
-    /// Counted from one.
+    /// The line number, counted from one.
     number: usize,
     step: ScriptStep,
 }
 
-/// What a line says. Who does it is an index into the names.
+/// The meaning of a line. Peers are indices into the names.
 #[derive(Clone, Debug, PartialEq, Eq)]
 enum ScriptStep {
     Connects(usize, Option<String>),
@@ -126,31 +125,31 @@ enum ScriptStep {
 }
 
 impl Script {
-    /// Reads a script.
+    /// Parses a script.
     ///
     /// # Errors
     ///
-    /// The first line that is none.
+    /// The first line that is invalid.
     pub fn parse(text: &str) -> Result<Script, ParseError> {
         parse::script(text)
     }
 
-    /// Plays it with a hub that `make` makes: what is sent arrives as it is sent.
+    /// Plays it with the hub that `make` returns. Each send arrives as one read.
     ///
     /// # Errors
     ///
-    /// The first line that does not come true.
+    /// The first line that fails.
     pub fn play(&self, make: impl FnOnce() -> Hub) -> Result<(), Mismatch> {
         play::play(self, make(), CutMode::None)
     }
 
-    /// Plays it again and again, each time with a new hub: with what is sent as it is; with all that
-    /// is sent cut in two, in every place; a byte at a time; and with streams that take a byte at a
-    /// time. It must come true each time. Returns how often it was played.
+    /// Plays it repeatedly, each time with a new hub: with each send as one read; with all sent
+    /// bytes cut in two, at every position; one byte at a time; and with streams that take one byte
+    /// at a time. Every line must hold each time. Returns how often it was played.
     ///
     /// # Errors
     ///
-    /// The first line that does not come true, and with which cut.
+    /// The first line that fails, with its cut.
     pub fn play_at_every_cut(&self, make: impl Fn() -> Hub) -> Result<usize, Mismatch> {
         let cuts = [CutMode::None].into_iter();
         let cuts = cuts.chain((1..self.sent()).map(CutMode::Before));
@@ -162,7 +161,7 @@ impl Script {
         Ok(played)
     }
 
-    /// Bytes sent by all together.
+    /// The number of bytes that all peers send.
     fn sent(&self) -> usize {
         let bytes = |line: &ScriptLine| match &line.step {
             ScriptStep::Sends(_, bytes) => bytes.len(),
@@ -172,7 +171,7 @@ impl Script {
     }
 }
 
-/// The script, as it was written.
+/// Writes the source text.
 impl fmt::Display for Script {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.text)
@@ -183,7 +182,8 @@ impl fmt::Display for Script {
 ///
 /// # Panics
 ///
-/// If it cannot be read, or does not come true: with the script, the line, and what came instead.
+/// If the script is invalid, or a line fails. The message contains the script, the line, and what
+/// happened instead.
 #[track_caller]
 pub fn assert_plays(text: &str, make: impl Fn() -> Hub) {
     let script = match Script::parse(text) {

@@ -1,19 +1,21 @@
-//! The smallest case: leaves out what is not needed to break a law.
+//! Finds a small case: removes what is not needed to break a law.
 //!
-//! Delta debugging, by Zeller and Hildebrandt (2002): first large runs, then ever smaller ones, of
-//! the stimuli and then of the bytes in each; until nothing can be left out, or enough was tried.
+//! Delta debugging, by Zeller and Hildebrandt (2002): removes first long runs, then ever shorter
+//! ones, of the stimuli and then of the bytes in each, until nothing can be removed or the budget
+//! is spent.
 //!
-//! It must never know which law, nor how a case is tried.
+//! It must never know which law is broken, nor how a case is tried.
 
 use alloc::vec::Vec;
 
 use super::stimulus::{self, Stimulus};
 
-/// What trying may cost in all, in stimuli and bytes that are run. A person gets to see a small
-/// case long before, or never.
+/// The budget of all tries, in stimuli and bytes that are run. A small case is found long before it
+/// is spent, or never.
 const BUDGET: usize = 3_000_000;
 
-/// Tries smaller cases. `still` says whether one is still broken, and what it cost to find out.
+/// Tries smaller cases. `still` returns whether a case still breaks the law, and the cost of the
+/// try.
 pub(super) fn smallest(
     stimuli: Vec<Stimulus>,
     mut still: impl FnMut(&[Stimulus]) -> (bool, usize),
@@ -58,8 +60,9 @@ pub(super) fn smallest(
     }
 }
 
-/// Calls with runs of halves, quarters, and so on down to one, from the end to the beginning.
-/// After a success, which says how much is left, it goes on in what is left.
+/// Calls `leave_out` for runs of half the length, a quarter, and so on down to one, from the end to
+/// the beginning. If a call succeeds, it returns the remaining length, and the search continues in
+/// that.
 fn for_runs(len: usize, mut leave_out: impl FnMut(usize, usize) -> Option<usize>) {
     let mut len = len;
     let mut run = len;

@@ -1,4 +1,4 @@
-//! What can happen to a machine, as a value: the input of a test, a property or a fuzz target.
+//! The stimuli of a machine, as values: the input of a test, a property or a fuzz target.
 
 use alloc::vec::Vec;
 use core::fmt;
@@ -6,28 +6,28 @@ use core::time::Duration;
 
 use crate::machine::Cause;
 
-/// One thing that happens to a stream.
+/// One event of a stream.
 #[derive(Clone, PartialEq, Eq)]
 pub enum Stimulus {
     /// Bytes arrive.
     Bytes(Vec<u8>),
     /// The peer ends its side.
     Eof,
-    /// The stream breaks.
+    /// The peer resets the stream.
     Reset,
-    /// The caller ends the stream, both ways, for a reason of its own.
+    /// The caller ends the stream, both ways, for this cause.
     Cut(Cause),
-    /// A write fails: nothing that is sent arrives any more. The peer's side goes on.
+    /// A write fails: nothing more reaches the peer. The peer's side goes on.
     WriteFailed,
-    /// The peer reads no more, until [`Writable`](Stimulus::Writable): what is put out stays queued.
+    /// The peer stops reading until [`Writable`](Stimulus::Writable): output stays queued.
     Blocked,
     /// The peer reads again.
     Writable,
     /// Time passes; every deadline on the way is met when it is due.
     Wait(Duration),
-    /// What the machine shares with others changed.
+    /// State that is shared with this machine changed.
     Wake,
-    /// An orderly shutdown begins.
+    /// A graceful shutdown begins.
     Shutdown,
 }
 
@@ -55,8 +55,7 @@ impl fmt::Debug for Stimulus {
     }
 }
 
-/// Joins neighbouring bytes and drops empty ones: what is left is cut only where something else
-/// happens.
+/// Joins adjacent bytes and drops empty ones: afterwards bytes are cut only at other stimuli.
 pub fn joined(stimuli: &[Stimulus]) -> Vec<Stimulus> {
     let mut joined: Vec<Stimulus> = Vec::new();
     for stimulus in stimuli {
@@ -69,7 +68,7 @@ pub fn joined(stimuli: &[Stimulus]) -> Vec<Stimulus> {
     joined
 }
 
-/// How many bytes there are in all.
+/// The number of bytes of all stimuli.
 pub fn len(stimuli: &[Stimulus]) -> usize {
     let lens = stimuli.iter().map(|stimulus| match stimulus {
         Stimulus::Bytes(bytes) => bytes.len(),

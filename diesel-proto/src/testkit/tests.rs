@@ -1,5 +1,5 @@
-//! The laws can fail: for each of them a machine that breaks only that one, only in one state, and
-//! only after a hundred inputs, is caught, by that law's name, and by a small case.
+//! The laws can fail: for each law there is a machine that breaks only that law, only in one state
+//! and after a hundred inputs. The report names the law and shows a small case.
 
 use alloc::boxed::Box;
 use alloc::format;
@@ -17,17 +17,17 @@ use crate::time::Instant;
 
 const SECOND: Duration = Duration::from_secs(1);
 
-/// Echoes lines; says so when no line came for a second; ends at `quit`. After a hundred lines it
-/// is tired, and between `arm` and the next line but one it breaks one law, if any.
+/// Echoes lines; sends a line if none arrived for a second; closes at `quit`. After a hundred
+/// lines, between `arm` and the line after the next, it breaks one law, if any.
 #[derive(Default)]
 struct Echo {
     breaks: Option<Law>,
     input: Buffer,
     lines: u32,
     armed: bool,
-    /// What it should not hold.
+    /// Bytes that it should not hold.
     hoard: Vec<u8>,
-    /// What it should not have scanned.
+    /// The number of bytes that it should not have scanned.
     rescanned: u64,
 }
 
@@ -98,7 +98,7 @@ impl Machine for Echo {
     }
 }
 
-/// A long session, in which the one state comes up now and then.
+/// A long session, in which the faulty state occurs now and then.
 fn session() -> Vec<Stimulus> {
     let mut session = Vec::new();
     for n in 0..130 {
@@ -129,7 +129,7 @@ fn a_machine_that_keeps_all_laws_passes() {
 fn is_caught(law: Law) {
     let Err(broken) = check(Some(law), &session()) else { panic!("{law:?} was not caught") };
     assert_eq!(broken.law, law, "{broken}");
-    // A hundred lines are needed; all else is left out.
+    // A hundred lines are needed; everything else is removed.
     let len = super::stimulus::len(&broken.stimuli);
     assert!(len <= 120 && broken.stimuli.len() <= 4, "{broken}");
     let report = broken.to_string();
@@ -175,7 +175,7 @@ fn a_report_shows_both_sides_and_marks_the_first_difference() {
 
 #[test]
 fn output_without_end_is_caught() {
-    /// Has always more to say, as soon as there is room.
+    /// Sends more whenever there is room.
     struct Babble;
 
     impl Machine for Babble {
@@ -194,11 +194,11 @@ fn output_without_end_is_caught() {
 
     let Err(broken) = Laws::of(|| Babble).check(&[Stimulus::Eof]) else { panic!("not caught") };
     assert_eq!(broken.law, Law::Progress);
-    // The report does not babble on.
+    // The report is short all the same.
     assert!(broken.to_string().len() < 10_000);
 }
 
-/// Tells in notices what it is told, and asks to hear of room.
+/// Reports its inputs in notices, and requests to be notified of room.
 struct Tells;
 
 impl Machine for Tells {
@@ -249,6 +249,6 @@ fn a_peer_that_does_not_read_and_one_that_reads_again() {
             "0ns Other(Cut(Shed)) -> \"\" notice(Cut(Shed)) aborted(Shed)",
         ];
         assert_eq!(told, expected, "{room:?}");
-        assert_eq!(findings.refused, 0, "what is sent after a write failed is no mistake");
+        assert_eq!(findings.refused, 0, "sending after a failed write is not an error");
     }
 }

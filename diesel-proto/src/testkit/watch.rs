@@ -1,9 +1,8 @@
-//! What a run sees of each step of a machine, beside what comes out: whether bytes were left by a
-//! machine that does not know what that means.
+//! Detects a machine that leaves bytes without handling the pause that this causes.
 //!
-//! The caller takes a short take for a pause (see [`machine`](crate::machine::contract)). A machine that knows
-//! this either pauses itself, or resumes later. One that does neither waits for bytes that never
-//! come.
+//! If a machine takes fewer bytes than it got, the caller pauses reading (see
+//! [`machine`](crate::machine::contract)). The machine must then also pause, or resume later. If it
+//! does neither, it waits for bytes that never arrive.
 
 use crate::machine::{Actions, Input, Machine};
 use crate::time::Instant;
@@ -13,7 +12,7 @@ pub(super) struct WatchedMachine<M> {
     left: Option<Left>,
 }
 
-/// A short take that did not pause, and that no step has resumed since.
+/// A short take without a pause, after which no step has resumed reading.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Left {
     pub(super) given: usize,
@@ -25,7 +24,7 @@ impl<M: Machine> WatchedMachine<M> {
         WatchedMachine { inner, left: None }
     }
 
-    /// The last short take, if nothing has come of it yet.
+    /// The last short take, if it was not handled yet.
     pub(super) fn left(&self) -> Option<Left> {
         self.left
     }
@@ -34,12 +33,13 @@ impl<M: Machine> WatchedMachine<M> {
 impl<M: Machine> Machine for WatchedMachine<M> {
     fn step(&mut self, now: Instant, input: Input<'_>, actions: &mut Actions<'_>) -> usize {
         let taken = self.inner.step(now, input, actions);
-        // The caller paused after a short take: if reading goes on now, the machine resumed it.
+        // The caller paused after a short take: if reading is not paused now, the machine resumed
+        // it.
         if !actions.is_paused() || actions.is_closing() {
             self.left = None;
         }
         if let Input::Bytes(bytes) = input {
-            // What a machine leaves to its successor is not left.
+            // Bytes that a machine leaves to its successor do not count.
             let leaves = taken < bytes.len() && !actions.is_closing() && !actions.gives_way();
             if leaves && !actions.is_paused() {
                 self.left = Some(Left { given: bytes.len(), taken });

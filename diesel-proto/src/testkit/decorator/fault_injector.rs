@@ -1,7 +1,7 @@
-//! What a network does to a stream, at chosen bytes of it.
+//! Injects what a network may do to a stream, at chosen bytes.
 //!
-//! Faults are at positions in the stream, not at steps: so however the bytes were cut, the machine
-//! inside sees the same.
+//! Faults are at positions in the stream, not at steps: so the inner machine sees the same faults,
+//! in however many reads the bytes arrive.
 
 use alloc::vec::Vec;
 use core::fmt;
@@ -12,32 +12,32 @@ use super::gate::Gate;
 use crate::machine::{Actions, Cause, Input, Machine};
 use crate::time::Instant;
 
-/// What happens behind so many bytes.
+/// A fault at a position in the stream.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum InjectedFault {
-    /// The bytes are cut there.
+    /// The bytes are split there into two reads.
     Cut,
-    /// Nothing goes on for so long.
+    /// No bytes pass for this long.
     Stall(Duration),
-    /// The stream ends there; what comes behind is dropped.
+    /// The stream ends there; later bytes are dropped.
     Eof,
     /// The stream breaks there.
     Reset,
 }
 
-/// Does to a machine what a network might do.
+/// Injects faults into the input of a machine, as a network might.
 pub struct FaultInjector<M> {
     gate: Gate<M>,
-    /// By position, the next one last.
+    /// Sorted by position, the next one last.
     faults: Vec<(u64, InjectedFault)>,
-    /// Bytes that went in.
+    /// The number of bytes that went in.
     position: u64,
     over: bool,
 }
 
 impl<M: Machine> FaultInjector<M> {
-    /// Faults drawn from a seed: a few cuts and stalls, and for one seed in two an early end or a
+    /// Draws faults from a seed: a few cuts and stalls, and for every second seed an early end or a
     /// reset.
     pub fn new(inner: M, seed: u64) -> Self {
         let mut random = Random::new(seed);
@@ -62,7 +62,7 @@ impl<M: Machine> FaultInjector<M> {
         FaultInjector::with(inner, faults)
     }
 
-    /// These faults, each behind so many bytes.
+    /// Injects these faults, each after the given number of bytes.
     pub fn with(inner: M, faults: impl IntoIterator<Item = (u64, InjectedFault)>) -> Self {
         let mut faults: Vec<_> = faults.into_iter().collect();
         faults.sort_by_key(|(position, _)| *position);
@@ -112,7 +112,7 @@ impl<M: Machine> Machine for FaultInjector<M> {
     fn step(&mut self, now: Instant, input: Input<'_>, actions: &mut Actions<'_>) -> usize {
         match input {
             Input::Bytes(bytes) => return self.bytes(now, bytes, actions),
-            // It has ended for the machine inside.
+            // The stream has ended already for the inner machine.
             Input::Eof if self.over => {}
             _ => _ = self.gate.step(now, input, actions),
         }

@@ -1,11 +1,11 @@
-//! What two layers share that each would have for itself: no bytes go in until some time.
+//! Lets no bytes pass until a given time. Shared by the throttle and the fault injector.
 
 use crate::machine::{Actions, Cause, Deadline, Input, Machine, Nested, Reason};
 use crate::time::Instant;
 
 pub(super) struct Gate<M> {
     inner: Nested<M>,
-    /// Shut until then: no bytes go in.
+    /// If set, no bytes pass until then.
     shut: Option<Deadline>,
 }
 
@@ -14,18 +14,19 @@ impl<M: Machine> Gate<M> {
         Gate { inner: Nested::sharing(inner), shut: None }
     }
 
-    /// Whether the machine inside may be given bytes.
+    /// Whether the inner machine may get bytes.
     pub(super) fn is_open(&self) -> bool {
         self.shut.is_none() && self.inner.wants_input()
     }
 
-    /// No bytes go in until then.
+    /// Lets no bytes pass until then.
     pub(super) fn shut(&mut self, until: Instant, reason: &'static str, actions: &mut Actions<'_>) {
         self.shut = Some(Deadline { at: until, reason: Reason::Application(reason) });
         self.finish(actions);
     }
 
-    /// A step of the machine inside. When a deadline passed it may be ours, its own, or both.
+    /// Steps the inner machine. A deadline that passed may be the gate's, the inner machine's, or
+    /// both.
     pub(super) fn step(
         &mut self,
         now: Instant,
@@ -40,7 +41,7 @@ impl<M: Machine> Gate<M> {
         taken
     }
 
-    /// The stream is broken, for the machine inside as for the caller.
+    /// Breaks the stream, for the inner machine and for the caller.
     pub(super) fn cut(&mut self, now: Instant, cause: Cause, actions: &mut Actions<'_>) {
         self.inner.cut(now, cause, actions);
         self.finish(actions);

@@ -1,14 +1,19 @@
-//! Small machines around any machine: what can be seen of it, and what can be done to it.
+//! Small layers around any machine, which observe it or disturb it.
 //!
-//! - [`Tracer`]: a readable log of what happened and what followed.
-//! - [`Throttle`]: at most so many bytes in so much time.
+//! - [`Tracer`]: a readable log of each input and its effects.
+//! - [`Throttle`]: limits the rate of the input.
 //! - [`FaultInjector`]: odd cuts, stalls, an early end, a reset, from a seed.
 //!
-//! Rules: they keep the length of what goes through, so they share the caller's
-//! [`Actions`](crate::machine::Actions) and copy nothing; they keep the laws if the machine inside does; and
-//! a machine inside that gives way to another does so inside.
+//! ```text
+//!   stream ──bytes──▶ `throttle`, `fault_injector` ──▶ `gate` (shut for a while) ──▶ inner machine
+//!          ──inputs──────────────▶ `tracer` (writes lines) ────────────────────────▶ inner machine
+//! ```
 //!
-//! They must never know what the machine inside does, nor what the bytes mean.
+//! Rules: decorators do not change the length of what passes through, so they share the caller's
+//! [`Actions`](crate::machine::Actions) and copy nothing; they keep the laws if the inner machine
+//! does; and if the inner machine is replaced by another one, the decorator stays around it.
+//!
+//! They must never know what the inner machine does, nor what the bytes mean.
 //!
 //! ```
 //! use core::time::Duration;

@@ -1,8 +1,7 @@
-//! At most so many bytes in so much time.
+//! Limits the number of input bytes in each period.
 //!
-//! A period begins with the first byte that goes through, and ends in time, not before. What does
-//! not go through is not taken: whoever calls keeps it, so a slow machine is slow all the way back
-//! to the peer.
+//! A period begins with the first byte that passes, and ends when its time is over. Bytes that do
+//! not pass are not taken: the caller keeps them, so the back-pressure reaches the peer.
 
 use core::fmt;
 use core::time::Duration;
@@ -16,19 +15,19 @@ pub struct Throttle<M> {
     gate: Gate<M>,
     most: usize,
     period: Duration,
-    /// How many may still go through until the period ends.
+    /// How many bytes may still pass until the period ends.
     left: usize,
     until: Instant,
 }
 
 impl<M: Machine> Throttle<M> {
-    /// At most `bytes` (at least one) in each `period`; any number if that is zero.
+    /// Lets at most `bytes` (at least one) pass in each `period`. A period of zero means no limit.
     pub fn new(inner: M, bytes: usize, period: Duration) -> Self {
         let most = if period.is_zero() { usize::MAX } else { bytes.max(1) };
         Throttle { gate: Gate::new(inner), most, period, left: 0, until: Instant::ORIGIN }
     }
 
-    /// As much of `bytes` as may go through now.
+    /// Passes on as many of `bytes` as may pass now.
     fn bytes(&mut self, now: Instant, bytes: &[u8], actions: &mut Actions<'_>) -> usize {
         if now >= self.until {
             self.left = self.most;

@@ -1,4 +1,4 @@
-//! A readable log of what happened to a machine, and what followed.
+//! A readable log of the inputs of a machine and their effects.
 //!
 //! ```text
 //!   0ns start -> deadline 3s (Head)
@@ -6,24 +6,24 @@
 //!   2s eof -> close (PeerClosed)
 //! ```
 //!
-//! It writes what is put out as a number of bytes: to show them it would have to copy them.
+//! Of output it logs only the number of bytes: to show the bytes, it would have to copy them.
 
 use core::fmt;
 
 use crate::machine::{Actions, Deadline, Input, Machine, Nested, StreamControl};
 use crate::time::Instant;
 
-/// Bytes that are shown of an input.
+/// At most this many bytes of an input are shown.
 const SHOWN: usize = 64;
 
-/// Logs each step of a machine, as text for a sink that writes it wherever it likes.
+/// Logs each step of a machine as text, which a sink receives.
 pub struct Tracer<M, S> {
     inner: Nested<M>,
     sink: S,
 }
 
 impl<M: Machine, S: FnMut(Instant, fmt::Arguments<'_>)> Tracer<M, S> {
-    /// The sink gets one line for each step, without its end.
+    /// The sink gets one line for each step, without a line end.
     pub fn new(inner: M, sink: S) -> Self {
         Tracer { inner: Nested::sharing(inner), sink }
     }

@@ -1,4 +1,4 @@
-//! The laws of layers by name, and a broken one, as a person gets to see it.
+//! The names of the laws of layers, and the report of a broken law.
 
 use alloc::string::String;
 use alloc::vec::Vec;
@@ -10,32 +10,33 @@ use super::super::run::TranscriptEntry;
 use super::super::stimulus::Stimulus;
 use super::compare::Allowance;
 
-/// A law that every layer is to keep: something that it passes on.
+/// A law that every layer must keep: it names what the layer passes on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum LayerLaw {
     /// The start of the stream, once, and first.
     Start,
-    /// The bytes that come in: all, in order, and no others.
+    /// The input bytes: all, in order, and no others.
     Input,
-    /// The bytes that go out, as far as a peer of the layer can tell; what the machine says first, or
-    /// in answer to no byte, included.
+    /// The output bytes as a peer of the layer receives them, also those that the machine sends
+    /// first or without an input byte.
     Output,
     /// A wake.
     Wake,
-    /// A shutdown.
+    /// A graceful shutdown.
     Shutdown,
     /// The end of the peer's side.
     Eof,
     /// A reset, or another end of the stream, with its cause.
     Cut,
-    /// The deadline of the machine, at its time, with its reason, and that it passed.
+    /// The deadline of the machine with its time and its reason, and the input when it passes.
     Deadline,
-    /// That the machine takes no bytes for now, and that it goes on.
+    /// That the machine pauses and resumes reading (back-pressure).
     Pause,
-    /// That few enough bytes are queued, here and below, for a machine that asked; and not before.
+    /// That few enough bytes are queued, here and below, if the machine requested it; and not
+    /// earlier.
     Drained,
-    /// The end of our side, while the peer's goes on.
+    /// A half-close: the end of our side, while the peer's goes on.
     HalfClose,
     /// A close, with its cause, after everything that was queued.
     Close,
@@ -45,14 +46,14 @@ pub enum LayerLaw {
     Abort,
     /// That a write failed.
     WriteFailed,
-    /// Another machine that takes the machine's place: within the layer, which stays. It is told of a
-    /// shutdown, and of a write that failed.
+    /// A successor of the inner machine, which takes its place inside the layer. It gets an earlier
+    /// shutdown, and an earlier failed write, as inputs.
     Upgrade,
-    /// How many bytes the machine holds, and how many it has scanned.
+    /// The numbers of bytes that the machine holds and has scanned.
     Held,
-    /// All of these, when several meet.
+    /// All of these, in combination.
     Together,
-    /// A law of all machines: the layer with a machine inside it is one.
+    /// A law of all machines: a layer with its inner machine is a machine.
     OfMachines(Law),
 }
 
@@ -98,24 +99,24 @@ impl fmt::Display for LayerLaw {
             LayerLaw::WriteFailed => "that a write failed",
             LayerLaw::Upgrade => "a successor of the inner machine",
             LayerLaw::Held => "what is held or scanned inside",
-            LayerLaw::Together => "something, when several things meet",
+            LayerLaw::Together => "something in a combination of stimuli",
             LayerLaw::OfMachines(law) => return write!(f, "{law:?}, a law of all machines"),
         })
     }
 }
 
-/// A law of layers that was broken, by the smallest case that was found.
+/// A law of layers that was broken, with the smallest case that was found.
 #[derive(Clone, Debug)]
 pub struct BrokenLayer {
-    /// Which law: what the layer loses.
+    /// The law; it names what the layer loses.
     pub law: LayerLaw,
-    /// What happened to the machine alone. What the layer was given is this, framed.
+    /// The stimuli of the machine alone. The layer gets the same, framed.
     pub stimuli: Vec<Stimulus>,
-    /// In numbers, or what the machine's laws have to say.
+    /// Numbers, or the report of the machine's laws.
     pub detail: String,
-    /// What the machine did alone.
+    /// The transcript of the machine alone.
     pub bare: Vec<TranscriptEntry>,
-    /// What it did within the layer.
+    /// The transcript of the machine inside the layer.
     pub layered: Vec<TranscriptEntry>,
     pub(super) manner: Allowance,
 }

@@ -1,8 +1,8 @@
-//! A machine within a layer beside the same machine alone.
+//! Compares a machine inside a layer with the same machine alone.
 //!
-//! A session is a row of [`Unit`]s. What happens to the machine alone, and what a peer of the layer
-//! does so that the same should happen inside it, is told for each. So the two runs are compared
-//! unit by unit, however many inputs each of them took.
+//! A session is a sequence of [`Unit`]s. Each contains the stimuli of the machine alone, and those
+//! of the layer that should cause the same inside it. So the two runs are compared unit by unit,
+//! independent of the number of inputs.
 
 use alloc::vec;
 use alloc::vec::Vec;
@@ -12,21 +12,21 @@ use super::super::run::{Findings, Transcript, TranscriptEntry};
 use super::Probe;
 use crate::machine::Notice;
 
-/// One thing that happens.
+/// One step of a session.
 pub(super) struct Unit {
-    /// To the machine alone.
+    /// The stimuli of the machine alone.
     pub(super) inside: Vec<Stimulus>,
-    /// To the layer.
+    /// The stimuli of the layer.
     pub(super) outside: Vec<Stimulus>,
 }
 
 /// How far the layer may differ.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Allowance {
-    /// The layer has deadlines of its own. So what comes of a deadline is compared, not how many
-    /// passed; and one that is sooner than the machine's is the layer's.
+    /// The layer has its own deadlines. So the effects of deadlines are compared, not their number;
+    /// and a deadline that is earlier than the machine's is the layer's.
     pub(super) own_deadlines: bool,
-    /// The layer may pass bytes on later: when it is the machine's turn is not compared.
+    /// The layer may pass bytes on later: the time of the machine's steps is not compared.
     pub(super) delays: bool,
     /// The machine inside is a [`Probe`], which marks its notices.
     pub(super) probes: bool,
@@ -39,7 +39,7 @@ pub(super) struct Difference {
 }
 
 impl Allowance {
-    /// The entries of both runs that are to be compared, and whether each pair agrees.
+    /// Compares the entries of both runs pair by pair.
     pub(super) fn difference(
         self,
         units: &[Unit],
@@ -57,8 +57,8 @@ impl Allowance {
         (!agree).then_some(Difference { bare, layered })
     }
 
-    /// A layer that says something at the end is not at its end before that is sent. If it never is,
-    /// because the stream was cut or a write failed, that is the cause; nothing is to be compared then.
+    /// A layer that sends something at its end closes only after that is sent. If the stream was
+    /// cut or a write failed before, that is its cause instead, and it is not compared.
     fn all_agree<'a>(
         self,
         mut pairs: impl Iterator<Item = (&'a TranscriptEntry, &'a TranscriptEntry)>,
@@ -71,7 +71,7 @@ impl Allowance {
         })
     }
 
-    /// Without what the layer itself has to tell, as far as that can be known.
+    /// Removes the layer's own notices from the entry, as far as they can be recognized.
     fn own(self, mut layered: TranscriptEntry) -> TranscriptEntry {
         if self.probes {
             layered.notices.retain(Probe::told);
@@ -79,7 +79,7 @@ impl Allowance {
         layered
     }
 
-    /// Whether the machine alone and that within the layer did the same.
+    /// Whether the machine alone and the one inside the layer did the same.
     pub(super) fn agrees(self, (bare, layered): (&TranscriptEntry, &TranscriptEntry)) -> bool {
         bare.output == layered.output
             && self.tells_the_same(&bare.notices, &layered.notices)
@@ -95,7 +95,7 @@ impl Allowance {
         if self.probes {
             return bare == layered;
         }
-        // Others may be the layer's.
+        // Additional notices may be the layer's.
         let mut layered = layered.iter();
         bare.iter().all(|told| layered.any(|it| it == told))
     }
@@ -110,22 +110,22 @@ impl Allowance {
     }
 }
 
-/// Whether the machine is done, and the layer has something to say yet to a peer that does not read.
-/// An abort is not put off.
+/// Whether the machine has closed, and the layer still has output for a peer that does not read. An
+/// abort is not delayed.
 fn has_more_to_say(bare: &TranscriptEntry, layered: &TranscriptEntry) -> bool {
     let waits = bare.queued == 0 && layered.queued > 0;
     waits && !bare.aborted && !layered.half_closed && layered.closed.is_none()
 }
 
-/// The entries of a run, unit by unit. A unit has as many inputs as it says; where it merges, what
-/// followed from all of them is one entry.
+/// The entries of a run, grouped by units. A unit contains a known number of inputs; if it merges,
+/// all their effects form one entry.
 fn entries(
     (transcript, findings): &(Transcript, Findings),
     units: impl Iterator<Item = (usize, bool)>,
 ) -> Vec<TranscriptEntry> {
     let mut entries = Vec::new();
     let mut from = 0;
-    // The start is an input, too, and is part of the first unit.
+    // The start is also an input, which belongs to the first unit.
     let mut inputs = 1;
     for (more, merges) in units {
         inputs += more;
@@ -148,7 +148,7 @@ fn merged(entries: &[TranscriptEntry]) -> Option<TranscriptEntry> {
 }
 
 impl Unit {
-    /// The start: the preamble of the layer is part of it.
+    /// The start, which includes the preamble of the layer.
     pub(super) fn start(preamble: &[u8], waits: Option<Stimulus>) -> Unit {
         let mut outside = vec![];
         if !preamble.is_empty() {
@@ -159,12 +159,12 @@ impl Unit {
     }
 }
 
-/// What happens to the machine alone, in all.
+/// All stimuli of the machine alone.
 pub(super) fn inside(units: &[Unit]) -> Vec<Stimulus> {
     units.iter().flat_map(|unit| unit.inside.iter().cloned()).collect()
 }
 
-/// What happens to the layer, in all.
+/// All stimuli of the layer.
 pub(super) fn outside(units: &[Unit]) -> Vec<Stimulus> {
     units.iter().flat_map(|unit| unit.outside.iter().cloned()).collect()
 }

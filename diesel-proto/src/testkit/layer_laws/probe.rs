@@ -1,9 +1,10 @@
-//! A machine for layers to go around: it tells all that it is told, and does what its bytes say.
+//! The inner machine for checking layers: it reports all its inputs, and takes its bytes as
+//! commands.
 //!
-//! What it is told it tells in [`Notice`]s, which go past every layer; so nothing is lost of what it
-//! saw, even when nothing can be sent any more. What it says goes through its stream, as that of
-//! every machine does. A machine's successor must be `Send`, and this one gives way to itself, so it
-//! shares nothing with its test.
+//! It reports inputs in [`Notice`]s, which bypass every layer; so no input is lost, even when
+//! nothing can be sent any more. Its output goes through its stream, as that of every machine does.
+//! A machine's successor must be `Send`, and a probe can be its own successor, so it shares nothing
+//! with its test.
 //!
 //! It must never know whether a layer is around it.
 
@@ -16,33 +17,33 @@ use bytes::Bytes;
 use crate::machine::{Actions, Cause, Input, Machine, Notice, Reason};
 use crate::time::Instant;
 
-/// It tells what it saw in notices that begin like this.
+/// The notices of a probe begin with this.
 const MARK: &str = "probe";
-/// Bytes that are queued by reference.
+/// Bytes for an output that is queued by reference.
 static LARGE: [u8; 20_000] = [b'b'; 20_000];
 
-/// The machine inside a layer that is checked. It obeys its bytes, one by one:
+/// The inner machine of a layer that is checked. Each of its bytes is a command:
 ///
 /// | byte | what it does |
 /// | --- | --- |
 /// | `d` | sets a deadline one second from now, for [`Probe::REASON`]; `D` clears it |
-/// | `p` | takes nothing more until it is woken, or its deadline passes |
-/// | `n` | sends 100 bytes, and takes nothing more until fewer than 50 are queued |
+/// | `p` | pauses until it is woken, or its deadline passes |
+/// | `n` | sends 100 bytes, and pauses until fewer than 50 are queued |
 /// | `b` | sends 20,000 bytes, by reference |
 /// | `h` | ends its side |
 /// | `q` | closes with [`Probe::CLOSED`] |
 /// | `c` | closes with a reset after what is queued, with [`Probe::CUT`] |
 /// | `a` | aborts with [`Probe::ABORTED`] |
-/// | `u` | gives way to another probe |
+/// | `u` | lets another probe take over |
 /// | `k` | holds ten bytes more |
-/// | `m` | says nothing more on its own account; again: goes on |
-/// | `#` | tells how many bytes it has seen, and their checksum |
-/// | `!` | does what the next byte says at the next input that is not bytes |
+/// | `m` | stops answering inputs other than bytes; a second `m` resumes that |
+/// | `#` | reports how many bytes it has received, and their checksum |
+/// | `!` | executes the next byte at the next input that is not bytes |
 ///
-/// Every other byte it sends back. Each input it tells in a notice, and answers with a word.
+/// It echoes every other byte. It reports each input in a notice, and answers it with a word.
 #[derive(Clone, Debug, Default)]
 pub struct Probe {
-    /// How many gave way before it.
+    /// How many probes were its predecessors.
     generation: u32,
     greets: bool,
     ignores_wakes: bool,
@@ -52,12 +53,12 @@ pub struct Probe {
     kept: usize,
     waits: Option<TakeUntil>,
     deadline: Option<Instant>,
-    /// The next byte says what to do later.
+    /// The next byte is a command for later.
     is_escaped: bool,
     later: Option<u8>,
 }
 
-/// What it takes no bytes until.
+/// What ends a pause.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum TakeUntil {
     Woken,
@@ -65,35 +66,35 @@ enum TakeUntil {
 }
 
 impl Probe {
-    /// The bytes that it does not send back.
+    /// The bytes that are commands, so that it does not echo them.
     pub const COMMANDS: &[u8] = b"!#Dabcdhkmnpqu";
-    /// What its deadline is for.
+    /// The reason of its deadline.
     pub const REASON: Reason = Reason::Application("the probe's");
-    /// Why it closes.
+    /// The cause with which it closes.
     pub const CLOSED: Cause = Cause::Protocol("the probe was told to close");
-    /// Why it cuts the stream off.
+    /// The cause with which it closes by a reset.
     pub const CUT: Cause = Cause::Protocol("the probe was told to cut");
-    /// Why it aborts.
+    /// The cause with which it aborts.
     pub const ABORTED: Cause = Cause::Protocol("the probe was told to abort");
 
-    /// Speaks when it is spoken to.
+    /// A probe that sends nothing before its peer does.
     pub fn new() -> Self {
         Probe::default()
     }
 
-    /// Speaks first.
+    /// Makes it send first.
     pub(super) fn greets(mut self, greets: bool) -> Self {
         self.greets = greets;
         self
     }
 
-    /// A wake changes nothing for it: the laws of all machines wake it again and again.
+    /// Makes it ignore wakes: the laws of all machines wake it again and again.
     pub(super) fn ignores_wakes(mut self) -> Self {
         self.ignores_wakes = true;
         self
     }
 
-    /// Whether this was told by a probe.
+    /// Whether a probe made this notice.
     pub(super) fn told(notice: &Notice) -> bool {
         matches!(notice, Notice::Text(text) if text.starts_with(MARK))
     }
@@ -103,7 +104,7 @@ impl Probe {
         actions.notice(Notice::Text(format!("{MARK} {generation}: {what}")));
     }
 
-    /// On its own account, if there is anyone to hear it.
+    /// Sends a word, unless it is muted or its side has ended.
     fn say(&self, actions: &mut Actions<'_>, what: &[u8]) {
         if !self.muted && !actions.is_half_closed() {
             actions.send(what);
@@ -120,7 +121,7 @@ impl Probe {
         actions.resume();
     }
 
-    /// Takes bytes until one of them says to wait, to end, or to give way.
+    /// Takes bytes until one of them makes it pause, close, or give way.
     fn bytes(&mut self, now: Instant, bytes: &[u8], actions: &mut Actions<'_>) -> usize {
         for (taken, &byte) in bytes.iter().enumerate() {
             self.seen += 1;
@@ -186,14 +187,14 @@ impl Probe {
         }
     }
 
-    /// What it waits for has come, if this is it.
+    /// Resumes if this input ends the pause.
     fn goes_on_after(&mut self, input: Input<'_>, actions: &mut Actions<'_>) {
         let goes_on = match self.waits {
             Some(TakeUntil::Woken) => matches!(input, Input::Wake | Input::Deadline),
             Some(TakeUntil::Drained) => input == Input::Drained,
             None => false,
         };
-        // After a failed write there is nothing to wait for.
+        // After a failed write the output never drains.
         if goes_on || input == Input::WriteFailed {
             self.goes_on(actions);
         }

@@ -1,7 +1,7 @@
-//! What happens to a layer for each law: short sessions, each of which needs nothing but what the
-//! laws before it have shown. So the first one that fails names what is lost.
+//! The sessions for each law: short ones, each of which depends only on the laws before it. So the
+//! first one that fails names what is lost.
 //!
-//! And sessions that are drawn, for what is lost only when several things meet.
+//! And random sessions, for what is lost only in combinations.
 
 use alloc::vec;
 use alloc::vec::Vec;
@@ -11,7 +11,7 @@ use super::super::{Random, Stimulus};
 use super::{LayerLaw, Probe};
 use crate::machine::{Cause, Reason};
 
-/// A session, and whether the probe speaks first.
+/// A session, and whether the probe sends first.
 pub(super) struct SessionScript {
     pub(super) greets: bool,
     pub(super) stimuli: Vec<Stimulus>,
@@ -132,8 +132,8 @@ pub(super) fn of(law: LayerLaw) -> Vec<SessionScript> {
     sessions.into_iter().map(|stimuli| SessionScript { greets: false, stimuli }).collect()
 }
 
-/// A session in which anything may happen; but no deadline, if the layer delays bytes: which of
-/// several bytes are there when it passes is no one's promise then.
+/// A random session. It has no deadlines if the layer delays bytes: which bytes have arrived when a
+/// deadline passes is not determined then.
 pub(super) fn drawn(random: &mut Random, delays: bool) -> SessionScript {
     let greets = random.chance(30);
     let mut stimuli: Vec<_> = (0..random.between(2, 20)).map(|_| happening(random)).collect();

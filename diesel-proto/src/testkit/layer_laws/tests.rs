@@ -1,6 +1,6 @@
-//! The laws of layers can fail: for each thing that a layer passes on there is a layer that loses
-//! just it, and the report names what was lost. Layers that lose nothing pass, however they are
-//! written.
+//! The laws of layers can fail: for each thing that a layer passes on, a test layer loses only
+//! that, and the report names what was lost. Layers that lose nothing pass, in whatever way they
+//! are written.
 
 mod written;
 
@@ -107,8 +107,8 @@ const LOSSES: [(Loss, LayerLaw); 40] = [
 
 /// Passes on everything but one thing.
 ///
-/// What its inner machine wants goes to a flow that is thrown away, and from there, but for what is
-/// lost, to that of the stream below.
+/// The actions of its inner machine go to a temporary `StreamControl`, and from there, except for
+/// what is lost, to that of the stream below.
 struct Loses<M> {
     inner: Nested<M>,
     loss: Loss,
@@ -139,7 +139,7 @@ impl<M: Machine> Loses<M> {
                 inner.pass_on(now, Input::Start, actions);
                 inner.pass_on(now, Input::Start, actions)
             }
-            // A second end is dropped by what holds the inner machine, so it is told otherwise.
+            // `Nested` drops a second end, so the inner machine gets it another way.
             (Loss::EofTwice, Input::Eof) => {
                 inner.pass_on(now, Input::Eof, actions);
                 inner.pass_on(now, Input::Shutdown, actions)
@@ -169,7 +169,7 @@ impl<M: Machine> Loses<M> {
         }
     }
 
-    /// What the inner machine wants, and what it sent.
+    /// The actions of the inner machine, and its output.
     fn wants(&mut self, actions: &mut Actions<'_>) -> (StreamControl, Vec<u8>) {
         let (flow, workspace) = actions.parts();
         let mut wanted = StreamControl::new();

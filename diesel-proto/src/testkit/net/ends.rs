@@ -1,4 +1,4 @@
-//! The ends of wires as the transport of a host's hub: what sockets are to a driver.
+//! The transport of a host's hub: the ends of wires take the place of a driver's sockets.
 //!
 //! It must never know the hub.
 
@@ -69,7 +69,7 @@ impl Transport for Ends<'_> {
         let Some((wire, side)) = self.wire(conn) else { return WriteOutcome::Took(0) };
         let Network { wires, bytes, transcript, traffic, now, .. } = &mut *self.network;
         if wires[wire].pipes[1 - side].mark() == Some(Mark::Reset) {
-            // As sockets do it: writing fails, and what arrived before is still to be read.
+            // As with sockets: writing fails, and what arrived before can still be read.
             self.tell(conn, Happened::WriteFailed);
             self.network.make_ready(self.host, conn);
             return WriteOutcome::Failed { reset: false };
@@ -144,7 +144,7 @@ impl Transport for Ends<'_> {
 
     fn refuse(&mut self, service: ServiceId, from: Address, incoming: Self::Incoming, _: Refused) {
         self.tell(None, Happened::Refused(service, from));
-        // As a system does it: the connection is made, and then closed.
+        // As in an operating system: the connection is made, and then closed.
         let wire = self.network.join(incoming.0, None);
         self.network.wires[wire].pipes[1].put(self.network.now, Mark::End);
         self.network.begin(wire);
@@ -179,7 +179,8 @@ impl Transport for Ends<'_> {
     }
 
     fn unacked(&mut self, &mut conn: &mut ConnId) -> Option<u64> {
-        // What has arrived, but was not read, may be acknowledged by a system; not here.
+        // An operating system may acknowledge bytes that arrived and were not read; this
+        // network does not.
         let (wire, side) = self.wire(conn)?;
         Some(self.network.wires[wire].pipes[side].held() as u64)
     }

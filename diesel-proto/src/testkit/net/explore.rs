@@ -1,4 +1,4 @@
-//! Many seeds, one after another: the first that fails, and a way to have it again.
+//! Runs a scenario with many seeds, and reports the first that fails and how to reproduce it.
 
 use core::fmt;
 
@@ -9,9 +9,9 @@ use core::fmt;
 pub struct Found<E> {
     /// The seed.
     pub seed: u64,
-    /// What the scenario failed with.
+    /// The error of the scenario.
     pub error: E,
-    /// How many seeds went well before.
+    /// How many seeds passed before it.
     pub passed: u64,
     /// The smallest failing case, if the scenario has sizes.
     pub smallest: Option<Smallest<E>>,
@@ -22,18 +22,18 @@ pub struct Found<E> {
 pub struct Smallest<E> {
     /// Its size.
     pub size: u64,
-    /// What the scenario failed with at this size.
+    /// The error of the scenario at this size.
     pub error: E,
 }
 
 impl<E: fmt::Display> fmt::Display for Found<E> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "seed {} failed, after {} that did not: {}", self.seed, self.passed, self.error)?;
+        write!(f, "seed {} failed, after {} that passed: {}", self.seed, self.passed, self.error)?;
         if let Some(Smallest { size, error }) = &self.smallest {
             write!(f, "\nthe smallest failing size with this seed is {size}: {error}")?;
-            return write!(f, "\nto see it again, run the scenario with ({}, {size})", self.seed);
+            return write!(f, "\nto reproduce it, run the scenario with ({}, {size})", self.seed);
         }
-        write!(f, "\nto see it again, run the scenario with ({})", self.seed)
+        write!(f, "\nto reproduce it, run the scenario with ({})", self.seed)
     }
 }
 
@@ -45,10 +45,10 @@ impl<E: fmt::Display> fmt::Debug for Found<E> {
 
 impl<E: fmt::Display> core::error::Error for Found<E> {}
 
-/// Runs `scenario` with one seed after another. Returns how many went well: all.
+/// Runs `scenario` with one seed after another. If all pass, returns their number.
 ///
-/// A scenario gives an error where it would otherwise panic: a panic ends the exploration, and
-/// nobody can say with which seed.
+/// A scenario should return an error rather than panic: a panic ends the exploration without
+/// reporting the seed.
 ///
 /// ```
 /// use diesel_proto::testkit::net::explore;
@@ -76,12 +76,12 @@ pub fn explore<E>(
     Ok(passed)
 }
 
-/// As [`explore`], for a scenario that is given a size as well: of how many clients, how many
-/// messages. Seeds are tried at `size`; with the first that fails, smaller sizes are tried: one,
-/// two, three and so on (beyond 16 in larger and larger steps), up to the first that fails.
+/// Like [`explore`], for a scenario with a size, such as a number of clients or messages. Seeds are
+/// tried at `size`; with the first that fails, smaller sizes are tried: one, two, three and so on
+/// (beyond 16 in growing steps), up to the first that fails.
 ///
-/// A smaller size need not fail where a larger one does, nor the other way round; so nothing is
-/// bisected, and the smallest that is reported is the smallest that was tried.
+/// A smaller size need not fail if a larger one does, nor the other way round. So there is no
+/// bisection, and the reported size is the smallest failing one of those that were tried.
 ///
 /// ```
 /// use diesel_proto::testkit::net::explore_sizes;

@@ -1,8 +1,9 @@
 //! A host: a hub and its streams, driven by the loop that every embedder shares.
 //!
-//! The network is its poller and its system, with pipes in the place of sockets. A turn: each stream
-//! that has become readable or writable is written and read once; the hub runs once; its actions are
-//! obeyed in order. There is another turn at once if anything is left to do.
+//! The network takes the place of the poller and of the system, and pipes that of sockets. In a
+//! turn, each stream that became readable or writable is written and read once; then the hub runs
+//! once, and its actions are carried out in order. If anything is left to do, there is another turn
+//! at once.
 
 use alloc::boxed::Box;
 use alloc::collections::VecDeque;
@@ -20,10 +21,10 @@ use crate::hub::{ConnId, Hub};
 use crate::machine::ConnectErrorKind;
 use crate::time::{Instant, TimerKey};
 
-/// The first of the ports that connections are made from.
+/// The first source port of outgoing connections.
 const FIRST_PORT: u16 = 49_152;
 
-/// One run is a turn, and a link says itself how much it takes.
+/// One run is a turn; the link limits how much it takes, not the budgets.
 const BUDGETS: Budgets = Budgets {
     sent: usize::MAX,
     sent_by_all: usize::MAX,
@@ -35,14 +36,14 @@ const BUDGETS: Budgets = Budgets {
 };
 
 pub(super) struct Host {
-    /// Out of its place while it has its turn.
+    /// `None` while it has its turn.
     pub(super) app: Option<Box<App>>,
     pub(super) link: Option<Rc<SharedLink>>,
     pub(super) halted: bool,
-    /// On the network's list.
+    /// Whether it is in the network's list of busy hosts.
     pub(super) busy: bool,
     sockets: Vec<Option<HostSocket>>,
-    /// Sockets to be read or written, each once.
+    /// Streams to be read or written, each listed once.
     ready: VecDeque<ConnId>,
     /// When the hub wants to be woken.
     wake: Option<TimerKey>,
@@ -50,21 +51,21 @@ pub(super) struct Host {
     next_port: u16,
 }
 
-/// The application of a host. Its streams are known to it by their names alone.
+/// The application of a host. It knows its streams only by their ids.
 pub(super) struct App {
     pub(super) hub: Hub,
     pub(super) streams: Streams<ConnId>,
 }
 
-/// What the network knows of a stream.
+/// What the network knows about a stream.
 pub(super) struct HostSocket {
     conn: ConnId,
-    /// The wire, and which end of it this is; none while it connects.
+    /// The wire, and which end of it this is; `None` while it connects.
     pub(super) wire: Option<(usize, usize)>,
     pub(super) interest: Interest,
-    /// The end of what it reads was seen.
+    /// Its input has ended, and the hub knows it.
     pub(super) ended: bool,
-    /// On the list of those that are ready.
+    /// Whether it is in the list of ready streams.
     ready: bool,
 }
 
@@ -84,7 +85,7 @@ impl Host {
         }
     }
 
-    /// Where the next connection of this host comes from.
+    /// The source address of the next connection of this host.
     pub(super) fn next_address(&mut self) -> SocketAddr {
         let port = self.next_port;
         self.next_port = port.checked_add(1).unwrap_or(FIRST_PORT);
@@ -104,7 +105,7 @@ impl Host {
             Some(HostSocket { conn, wire, interest, ended: false, ready: false });
     }
 
-    /// Takes a socket away, if it is still there. Returns its wire, if it has one.
+    /// Removes a stream, if it is still there. Returns its wire, if it has one.
     pub(super) fn remove_socket(&mut self, conn: ConnId) -> Option<(usize, usize)> {
         let place = self.sockets.get_mut(conn.index())?;
         place.take_if(|socket| socket.conn == conn)?.wire
@@ -112,7 +113,7 @@ impl Host {
 }
 
 impl Network {
-    /// There is something to read, or room to write.
+    /// Puts a stream in the list of ready streams: it can be read or written.
     pub(super) fn make_ready(&mut self, host: usize, conn: ConnId) {
         let at = &mut self.hosts[host];
         let Some(socket) = at.socket(conn) else { return };
@@ -122,7 +123,7 @@ impl Network {
         self.make_busy(host);
     }
 
-    /// The pipe that a socket reads from, with what it is watched for.
+    /// The pipe that a stream reads from, with the interest of the stream.
     pub(super) fn inward(&mut self, host: usize, conn: ConnId) -> Option<(&mut Pipe, Interest)> {
         let socket = self.hosts[host].socket(conn)?;
         let ((wire, side), interest) = (socket.wire?, socket.interest);
@@ -139,7 +140,7 @@ impl Network {
         let App { hub, streams } = &mut *app;
         self.traffic.turns += 1;
         streams.begin_round();
-        // Those that become ready meanwhile have their turn after the hub has run.
+        // Streams that become ready meanwhile are served after the hub has run.
         for _ in 0..self.hosts[host].ready.len() {
             let Some(conn) = self.hosts[host].ready.pop_front() else { break };
             self.serve(host, hub, streams, conn);
@@ -157,20 +158,20 @@ impl Network {
         }
     }
 
-    /// As a poller reports what is ready: for as long as it is.
+    /// Reports a ready stream for as long as it is ready, like a (level-triggered) poller.
     fn serve(&mut self, host: usize, hub: &mut Hub, streams: &mut Streams<ConnId>, conn: ConnId) {
         let Some(socket) = self.hosts[host].socket(conn) else { return };
         socket.ready = false;
         let (ended, now) = (socket.ended, self.now);
         let Some((pipe, _)) = self.inward(host, conn) else { return };
         if ended && pipe.mark() == Some(Mark::Reset) {
-            // Nobody reads it any more, but a poller tells of it all the same.
+            // The input is not read any more, but a poller would report it all the same.
             pipe.take_mark();
             self.transcript.add(now, host, Some(conn), Happened::Reset);
             return hub.reset(now, conn);
         }
         let readable = pipe.is_readable();
-        // Whether there is room shows when it is written.
+        // The write itself finds out whether there is room.
         let ready = Ready { readable, writable: true, hung_up: false };
         streams.ready(hub, &mut Ends { network: self, host }, now, conn, ready);
         if let Some((pipe, interest)) = self.inward(host, conn)
@@ -196,7 +197,8 @@ impl Network {
         }
     }
 
-    /// A new connection has the place of one that is gone, but whose close was not told yet.
+    /// Removes a closed connection whose index a new one reuses, but whose close was not reported
+    /// yet.
     pub(super) fn vacate(&mut self, host: usize, conn: ConnId) {
         let socket = self.hosts[host].sockets.get_mut(conn.index()).and_then(Option::take);
         if let Some((wire, side)) = socket.and_then(|socket| socket.wire) {
@@ -216,7 +218,7 @@ impl Network {
         }
     }
 
-    /// Its process ends: whatever it has left is closed.
+    /// Ends the process of a host: its remaining connections are closed.
     fn halt(&mut self, host: usize) {
         self.transcript.add(self.now, host, None, Happened::Halted);
         self.hosts[host].halted = true;

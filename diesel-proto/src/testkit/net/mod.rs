@@ -1,8 +1,18 @@
-//! A simulated network: hubs joined by links, in virtual time, all of it drawn from one seed.
+//! A simulated network: hubs connected by links, in virtual time, with all randomness from one
+//! seed.
 //!
-//! What runs here is the application that the driver runs: the same [`Hub`], told what happened by
-//! the same calls, obeyed in the same way. Nothing is rewritten for the test; only the sockets and
-//! the clock are made of nothing, and so an hour takes as long as what happens in it.
+//! It runs the same application as the driver: the same [`Hub`], with the same inputs and actions.
+//! Nothing is rewritten for the test; only the sockets and the clock are simulated, so an idle hour
+//! takes no time.
+//!
+//! ```text
+//!   hub ◀──▶ `host` (with `ends`, its transport) ──┐                        ┌── `host`
+//!                                                  ├──▶ `wire`: two `pipe`s ─┤
+//!   test ◀──▶ `peer` ──────────────────────────────┘    (with `options`)     └── `peer`
+//!
+//!   all of these ──▶ `transcript`: a watcher, and a hash
+//!   `explore`: runs a scenario with many seeds
+//! ```
 //!
 //! ```
 //! use core::time::Duration;
@@ -42,17 +52,18 @@
 //! # Rules
 //!
 //! - The same seed, hubs and calls give the same [`hash`](Network::hash), in any process, on any
-//!   machine, in any build. (Futures that wait on something else than their hub are not in it.)
-//! - The [seed](crate::hub::Hub::seed) of each hub follows from that of the network.
-//! - Hubs are driven by their contract in [`hub`](crate::hub), and by nothing else. What happens at
-//!   one instant happens in the order in which it was caused.
-//! - A connection is two pipes, each with its own [`LinkOptions`] and its own chance. A pipe keeps
-//!   the order of bytes, and loses none unless it is told to.
-//! - Closing a stream with bytes that were not read, and sending to one that is closed, resets the
-//!   other end, as TCP does.
-//! - Cost: what happens is paid for, and nothing else. Ten thousand silent connections cost nothing.
+//!   machine, in any build. (This does not cover futures that wait for anything outside of their
+//!   hub.)
+//! - The [seed](crate::hub::Hub::seed) of each hub is derived from that of the network.
+//! - Hubs are driven only by their contract in [`hub`](crate::hub). Events of one instant happen in
+//!   the order in which they were caused.
+//! - A connection is two pipes, each with its own [`LinkOptions`] and random numbers. A pipe keeps
+//!   the order of bytes, and loses none unless its options say so.
+//! - Closing a stream with unread bytes, and sending to a closed stream, resets the other end, as
+//!   TCP does.
+//! - Only events cost time. Ten thousand silent connections cost none.
 //!
-//! It must never know what a hub does with what it is told.
+//! It must never know how a hub handles its inputs.
 
 mod ends;
 mod explore;
@@ -89,14 +100,14 @@ use crate::hub::Seed;
 use crate::hub::{Hub, ServiceId};
 use crate::time::{Instant, Timers};
 
-/// More turns than this without time passing: it will never come to rest.
+/// The most turns without time passing; beyond that, the network counts as restless.
 const PATIENCE: u64 = 10_000_000;
 
-/// Hosts, and what joins them: see the [module](self).
+/// Hosts and the links between them: see the [module](self).
 pub struct Network {
     now: Instant,
     random: Random,
-    /// What it began with.
+    /// The initial seed.
     seed: u64,
     link: Rc<SharedLink>,
     hosts: Vec<Host>,
@@ -105,16 +116,16 @@ pub struct Network {
     listens_everywhere: bool,
     wires: Slab<Wire>,
     due: Timers<WireEvent>,
-    /// Hosts that have something to do, each once.
+    /// Hosts that have something to do, each listed once.
     busy: VecDeque<usize>,
     transcript: NetTranscript,
     traffic: Traffic,
     patience: u64,
-    /// What is read or written: one buffer for all.
+    /// A buffer for reads and writes, shared by all streams.
     bytes: Vec<u8>,
 }
 
-/// A [`Link`], shared by all pipes that are made of it.
+/// A [`Link`], shared by all pipes with its options.
 struct SharedLink {
     there: Rc<LinkOptions>,
     back: Rc<LinkOptions>,
@@ -130,34 +141,34 @@ impl From<Link> for SharedLink {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct HostId(usize);
 
-/// What was counted so far.
+/// The counters of a network.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Traffic {
     /// Connections that were made.
     pub connections: u64,
-    /// Those that nobody listened for.
+    /// Connections that were refused because nothing listened at their address.
     pub refused: u64,
-    /// Writes that a hub's stream took something of.
+    /// Writes of hubs of which the stream took at least one byte.
     pub writes: u64,
-    /// Reads that gave a hub something.
+    /// Reads that returned at least one byte to a hub.
     pub reads: u64,
     /// Bytes that hubs have received.
     pub bytes: u64,
     /// Stalls that began.
     pub stalls: u64,
-    /// Directions that ended by the link's doing.
+    /// Directions that the link ended.
     pub half_closes: u64,
-    /// Connections that broke by the link's doing.
+    /// Connections that the link reset.
     pub resets: u64,
     /// How often a host had its turn.
     pub turns: u64,
 }
 
-/// Something else listens there.
+/// Something else listens at the address.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct AddressInUse(
-    /// Where.
+    /// The address.
     pub SocketAddr,
 );
 
@@ -169,7 +180,7 @@ impl fmt::Display for AddressInUse {
 
 impl core::error::Error for AddressInUse {}
 
-/// Hosts went on and on, and no time passed.
+/// Hosts had too many turns without time passing.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Restless {
     /// When.
@@ -182,7 +193,7 @@ impl fmt::Display for Restless {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(
             f,
-            "does not come to rest at {:?}; the last turn was host {}'s",
+            "too many turns without time passing at {:?}; the last was of host {}",
             self.at, self.host.0
         )
     }
@@ -191,7 +202,8 @@ impl fmt::Display for Restless {
 impl core::error::Error for Restless {}
 
 impl Network {
-    /// No hosts, and perfect links, at [`Instant::ORIGIN`]. Whatever is drawn is drawn from `seed`.
+    /// A network without hosts, with perfect links, at [`Instant::ORIGIN`]. All random numbers come
+    /// from `seed`.
     pub fn new(seed: u64) -> Self {
         Network {
             now: Instant::ORIGIN,
@@ -212,13 +224,13 @@ impl Network {
         }
     }
 
-    /// Connections made from here on are like this, unless the host that connects has
+    /// Sets the link of connections that are made from now on, unless the host that connects has
     /// [its own](Self::link_from).
     pub fn link(&mut self, link: impl Into<Link>) {
         self.link = Rc::new(link.into().into());
     }
 
-    /// Connections that this host makes from here on are like this.
+    /// Sets the link of connections that this host makes from now on.
     pub fn link_from(&mut self, host: HostId, link: impl Into<Link>) {
         if let Some(host) = self.hosts.get_mut(host.0) {
             host.link = Some(Rc::new(link.into().into()));
@@ -229,7 +241,7 @@ impl Network {
     ///
     /// # Errors
     ///
-    /// [`AddressInUse`], and then nothing is added.
+    /// [`AddressInUse`]; nothing is added then.
     pub fn host(
         &mut self,
         hub: Hub,
@@ -246,8 +258,8 @@ impl Network {
         Ok(self.lone_host(hub))
     }
 
-    /// As [`host`](Self::host), for one that listens nowhere: it connects, or is connected to by
-    /// [`connect_to`](Self::connect_to).
+    /// Like [`host`](Self::host), for a host that listens at no address. It connects to others, or
+    /// peers connect to it by [`connect_to`](Self::connect_to).
     pub fn lone_host(&mut self, mut hub: Hub) -> HostId {
         let id = self.hosts.len();
         hub.seed(self.seed_of(id));
@@ -256,8 +268,8 @@ impl Network {
         HostId(id)
     }
 
-    /// What the random numbers of a host's hub follow from: none of the chances that the network
-    /// itself draws, so that one application more or less does not change those.
+    /// The seed of a host's hub. It is independent of the random numbers of the network itself, so
+    /// that adding an application does not change those.
     fn seed_of(&self, host: usize) -> Seed {
         let mut random = Random::new(self.seed ^ (host as u64).rotate_left(32));
         let mut seed = [0; 32];
@@ -271,14 +283,14 @@ impl Network {
         Some(&self.hosts.get(host.0)?.app.as_ref()?.hub)
     }
 
-    /// The application of a host, to be told something: it has its turn as soon as the network
+    /// The application of a host, for passing inputs to it. It has its turn as soon as the network
     /// runs.
     pub fn hub_mut(&mut self, host: HostId) -> Option<&mut Hub> {
         self.make_busy(host.0);
         Some(&mut self.hosts.get_mut(host.0)?.app.as_mut()?.hub)
     }
 
-    /// The orderly shutdown of a host begins.
+    /// Begins the graceful shutdown of a host.
     pub fn drain(&mut self, host: HostId, grace: Duration) {
         let now = self.now;
         if let Some(hub) = self.hub_mut(host) {
@@ -286,50 +298,51 @@ impl Network {
         }
     }
 
-    /// Whether the application of a host has come to its end.
+    /// Whether the application of a host has ended.
     pub fn has_halted(&self, host: HostId) -> bool {
         self.hosts.get(host.0).is_some_and(|host| host.halted)
     }
 
-    /// Shows `watcher` all that happens from here on: what each hub is told, and what it does.
+    /// Calls `watcher` for each input and each action of a hub from now on.
     pub fn watch(&mut self, watcher: impl FnMut(&Happening<'_>) + 'static) {
         self.transcript.watcher = Some(Box::new(watcher));
     }
 
-    /// A hash (FNV-1a) of all that a watcher is shown: when, to which connection of which host,
-    /// what, and the bytes.
+    /// A hash (FNV-1a) of all that a watcher gets: the time, host and connection of each input and
+    /// action, and the bytes.
     pub fn hash(&self) -> u64 {
         self.transcript.hash()
     }
 
-    /// What was counted so far.
+    /// The counters so far.
     pub fn traffic(&self) -> Traffic {
         self.traffic
     }
 
-    /// What time it is.
+    /// The current virtual time.
     pub fn now(&self) -> Instant {
         self.now
     }
 
-    /// How many turns are too many without time passing: ten million, unless this says otherwise.
+    /// Sets how many turns without time passing are too many. Ten million by default.
     pub fn set_patience(&mut self, turns: u64) {
         self.patience = turns;
     }
 
-    /// Everything that is due until then happens, each thing at its own time; then it is `until`.
+    /// Runs everything that is due until then, each event at its time. Afterwards the time is
+    /// `until`.
     ///
     /// # Errors
     ///
-    /// [`Restless`], if hosts go on and on without time passing.
+    /// [`Restless`] if there are too many turns without time passing.
     pub fn run_until(&mut self, until: Instant) -> Result<(), Restless> {
         self.run(Some(until))?;
         self.now = self.now.max(until);
         Ok(())
     }
 
-    /// As [`run_until`](Self::run_until), from now on for so long. Zero: what is to happen without
-    /// time passing.
+    /// Like [`run_until`](Self::run_until), for this long from now. With zero, it runs what happens
+    /// without time passing.
     ///
     /// # Errors
     ///
@@ -338,12 +351,12 @@ impl Network {
         self.run_until(self.now + time)
     }
 
-    /// Runs until nothing is on its way, and no host waits for a time. An application that always
-    /// waits for the next one has no such end: use [`run_until`](Self::run_until) for it.
+    /// Runs until nothing is on its way, and no host waits for a deadline. An application that
+    /// always sets another deadline never reaches that: use [`run_until`](Self::run_until) for it.
     ///
     /// # Errors
     ///
-    /// [`Restless`], if there have been too many turns.
+    /// [`Restless`] if there are too many turns without time passing.
     pub fn run_until_idle(&mut self) -> Result<(), Restless> {
         self.run(None)
     }
@@ -374,7 +387,7 @@ impl Network {
         }
     }
 
-    /// A host has something to do.
+    /// Marks a host as having something to do.
     fn make_busy(&mut self, host: usize) {
         if let Some(at) = self.hosts.get_mut(host)
             && !at.halted

@@ -1,14 +1,13 @@
-//! What a link is like: how long it takes, how it cuts, and how it fails.
+//! The options of a link: its latency, how it cuts bytes, and how it fails.
 //!
-//! Everything here is a description. It must never know a hub, nor what is on its way.
+//! These types are only data. They must never know a hub, nor what is on its way.
 
 use core::ops::RangeInclusive;
 use core::time::Duration;
 
 use super::super::random::Random;
 
-/// One direction of a link. The default is a perfect one: no time passes, nothing is cut, nothing
-/// fails.
+/// One direction of a link. The default is perfect: no latency, no cuts, no failures.
 ///
 /// ```
 /// use core::time::Duration;
@@ -23,28 +22,28 @@ use super::super::random::Random;
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct LinkOptions {
-    /// How long it takes to the other end; drawn for each write. What was written first arrives
-    /// first all the same.
+    /// The latency to the other end, drawn for each write. Bytes stay in order all the same.
     pub latency: RangeInclusive<Duration>,
     /// Bytes per second, if there is a limit.
     pub bandwidth: Option<u64>,
-    /// The most bytes of one read; drawn for each read. 64 KiB.
+    /// The most bytes of one read, drawn for each read. 64 KiB by default.
     pub reads: RangeInclusive<usize>,
-    /// The most bytes that one write takes; drawn for each write. No limit but the room.
+    /// The most bytes that one write takes, drawn for each write. By default limited only by
+    /// `capacity`.
     pub writes: RangeInclusive<usize>,
-    /// What would arrive within this time arrives at once, at its end: small writes become one read.
+    /// Bytes that would arrive within this time arrive together at its end: small writes become one
+    /// read.
     pub coalesce: Duration,
-    /// How many bytes may be between the writer and the reader: in the buffers of both sockets,
-    /// and on their way. A reader that does not read stalls the writer when they are that many.
-    /// 256 KiB. At least one.
+    /// The most bytes between the writer and the reader, in the buffers of both sockets and on
+    /// their way (at least one). If the reader does not read, the writer stalls at that number
+    /// (back-pressure). 256 KiB by default.
     pub capacity: usize,
-    /// Nothing gets through for a while, and then all of it does.
+    /// Pauses in which nothing arrives; afterwards all of it does.
     pub stalls: Stalls,
-    /// The direction ends: the reader sees the end of the stream, and what is written from there
-    /// on goes nowhere. (A peer that ends its side by itself is
-    /// [`Network::end`](super::Network::end).)
+    /// The link ends this direction: the reader gets the end of the stream, and later writes are
+    /// dropped. (A half-close by a peer is [`Network::end`](super::Network::end).)
     pub half_closes: LinkFault,
-    /// The connection breaks, both ways; both ends are told.
+    /// The link resets the connection, both ways.
     pub resets: LinkFault,
 }
 
@@ -64,12 +63,12 @@ impl Default for LinkOptions {
     }
 }
 
-/// How often nothing gets through, and for how long. Never, by default.
+/// How often the link stalls, and for how long. Never by default.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Stalls {
-    /// How many writes in a hundred begin one.
+    /// How many writes in a hundred begin a stall.
     pub percent: u64,
-    /// How long it is.
+    /// The length of a stall, drawn for each.
     pub length: RangeInclusive<Duration>,
 }
 
@@ -79,12 +78,12 @@ impl Default for Stalls {
     }
 }
 
-/// How likely one direction of a connection fails, and after how many of its bytes.
+/// The probability that one direction of a connection fails, and after how many bytes.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct LinkFault {
-    /// How many connections in a hundred.
+    /// How many connections in a hundred fail.
     pub percent: u64,
-    /// After how many bytes: drawn. One that carries fewer does not fail.
+    /// After how many bytes, drawn for each. A direction that carries fewer does not fail.
     pub after: RangeInclusive<u64>,
 }
 
@@ -97,7 +96,7 @@ impl LinkFault {
         LinkFault { percent: 100, after: byte..=byte }
     }
 
-    /// Of a hundred connections so many fail, each after a number of bytes drawn from `after`.
+    /// `percent` of the connections fail, each after a number of bytes drawn from `after`.
     pub const fn likely(percent: u64, after: RangeInclusive<u64>) -> LinkFault {
         LinkFault { percent, after }
     }
@@ -107,7 +106,7 @@ impl LinkFault {
     }
 }
 
-/// Both directions of a link. `LinkOptions` becomes one that is the same both ways.
+/// Both directions of a link. [`LinkOptions`] convert into a link that is the same both ways.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Link {
     /// From the end that connects to the one that listens.
@@ -130,7 +129,7 @@ pub(super) fn draw_duration(range: &RangeInclusive<Duration>, random: &mut Rando
     Duration::from_nanos(random.between(nanos(range.start()), nanos(range.end())))
 }
 
-/// At least one: or else nothing would ever get through.
+/// Draws at least one: otherwise nothing would ever arrive.
 pub(super) fn draw_count(range: &RangeInclusive<usize>, random: &mut Random) -> usize {
     if range.start() >= range.end() {
         return (*range.start()).max(1);

@@ -1,6 +1,6 @@
-//! Peers of the test's own: far ends that do what the test says, byte by byte.
+//! Peers that the test controls byte by byte.
 //!
-//! What a peer is told to do it does when the network runs. It must never know a hub.
+//! A call on a peer takes effect when the network runs. This file must never know a hub.
 
 use alloc::vec::Vec;
 use core::net::{Ipv4Addr, SocketAddr};
@@ -10,25 +10,26 @@ use super::wire::{WireEnd, WireListener, WireTarget};
 use super::{AddressInUse, HostId, Network};
 use crate::hub::{ConnId, ServiceId};
 
-/// A far end that the test holds. Made by [`Network::connect`] or [`Network::accept`].
+/// The far end of a connection, which the test controls. Made by [`Network::connect`] or
+/// [`Network::accept`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Peer(usize);
 
-/// The port that peers connect from.
+/// The source port of peers.
 const PORT: u16 = 49_152;
 
-/// How far a peer's connection has got.
+/// The state of a peer's connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum PeerState {
     /// It is not made yet.
     Connecting,
-    /// Nobody listened.
+    /// Nothing listened at the address, or the connection was refused.
     Refused,
     /// It is open: the other end may send more.
     Open,
     /// The other end has ended its side.
     Ended,
-    /// It broke: the other end reset it, or the link did.
+    /// The other end reset it, or the link did.
     Reset,
     /// The peer itself has reset it, or closed it.
     Left,
@@ -38,20 +39,20 @@ pub(super) struct PeerEnd {
     state: PeerState,
     wire: Option<(usize, usize)>,
     far: Option<WireEnd>,
-    /// To be sent, as far as there is room.
+    /// Bytes that are sent as far as there is room.
     outbox: Vec<u8>,
-    /// Where it is: one of its own, or where it was connected to.
+    /// Its own address, or the one that it was accepted at.
     address: SocketAddr,
-    /// To be ended once all is sent.
+    /// Whether its side ends once all is sent.
     ends: bool,
-    /// To be closed once all is sent. What comes meanwhile is reset.
+    /// Whether it closes once all is sent. Bytes that arrive meanwhile cause a reset.
     closes: bool,
     got: Vec<u8>,
     deaf: bool,
 }
 
 impl Network {
-    /// A peer connects to an address.
+    /// Makes a peer that connects to an address.
     ///
     /// ```
     /// use core::time::Duration;
@@ -78,17 +79,17 @@ impl Network {
         self.add_peer(WireTarget::Address(address))
     }
 
-    /// A peer connects to a service, wherever it listens.
+    /// Makes a peer that connects to a service, whatever its address is.
     pub fn connect_to(&mut self, host: HostId, service: ServiceId) -> Peer {
         self.add_peer(WireTarget::Service(host.0, service))
     }
 
-    /// The test itself listens at `address`: connections wait there until it
+    /// Makes the test itself listen at `address`: connections wait there until it
     /// [accepts](Self::accept) or [refuses](Self::refuse) them.
     ///
     /// # Errors
     ///
-    /// [`AddressInUse`], if anybody does already.
+    /// [`AddressInUse`] if something listens there already.
     pub fn listen(&mut self, address: SocketAddr) -> Result<(), AddressInUse> {
         if self.listeners.contains_key(&address) {
             return Err(AddressInUse(address));
@@ -97,14 +98,14 @@ impl Network {
         Ok(())
     }
 
-    /// From here on the test [listens](Self::listen) wherever somebody connects to and nobody else
-    /// listens: nothing is refused unless it says so.
+    /// From now on, the test [listens](Self::listen) at every address where nothing else listens: a
+    /// connection is refused only by [`refuse`](Self::refuse).
     pub fn listen_everywhere(&mut self) {
         self.listens_everywhere = true;
     }
 
     /// Accepts the connection that has waited longest at an address where the test
-    /// [listens](Self::listen): its far end. `None` if none waits.
+    /// [listens](Self::listen), and returns its far end. `None` if no connection waits.
     pub fn accept(&mut self, address: SocketAddr) -> Option<Peer> {
         let end = self.next_waiting(address)?;
         let peer = self.push_peer();
@@ -116,7 +117,8 @@ impl Network {
         Some(Peer(peer))
     }
 
-    /// Refuses the connection that [`accept`](Self::accept) would accept. Whether there was one.
+    /// Refuses the connection that [`accept`](Self::accept) would accept. Returns whether there was
+    /// one.
     pub fn refuse(&mut self, address: SocketAddr) -> bool {
         let end = self.next_waiting(address);
         if let Some(end) = end {
@@ -138,22 +140,22 @@ impl Network {
         }
     }
 
-    /// The peer sends bytes, after all that it was told to send before. What it sends after it has
-    /// ended its side is dropped.
+    /// Makes the peer send bytes, after those of earlier calls. Bytes after [`end`](Self::end) are
+    /// dropped.
     pub fn send(&mut self, peer: Peer, bytes: impl AsRef<[u8]>) {
         let Some(end) = self.peers.get_mut(peer.0).filter(|end| !end.ends) else { return };
         end.outbox.extend_from_slice(bytes.as_ref());
         self.peer_writes(peer.0);
     }
 
-    /// The peer ends its side, once it has sent all; it goes on listening.
+    /// Makes the peer end its side (half-close) once it has sent all; it goes on reading.
     pub fn end(&mut self, peer: Peer) {
         let Some(end) = self.peers.get_mut(peer.0) else { return };
         end.ends = true;
         self.peer_writes(peer.0);
     }
 
-    /// The peer resets the connection.
+    /// Makes the peer reset the connection.
     pub fn reset(&mut self, peer: Peer) {
         let Some(end) = self.peers.get_mut(peer.0) else { return };
         end.outbox.clear();
@@ -166,10 +168,9 @@ impl Network {
         }
     }
 
-    /// The peer closes its socket, as a client does that leaves: what it was told to send is sent,
-    /// then its side ends; whatever comes from here on is answered with a reset. If something has
-    /// come already that it has not read, that resets the connection at once, and what was not sent
-    /// is lost.
+    /// Makes the peer close its socket, like a client that quits: it sends what is queued, then its
+    /// side ends; bytes that arrive from now on are answered with a reset. If bytes have arrived
+    /// that it has not read, the connection is reset at once, and unsent bytes are lost.
     ///
     /// ```
     /// use core::time::Duration;
@@ -207,20 +208,20 @@ impl Network {
         self.peer_writes(peer.0);
     }
 
-    /// Where a peer is. Each one that connects has an address of its own; one that the test accepted
-    /// is where it was connected to. `None`, if this is no peer of this network.
+    /// The address of a peer. Each peer that connects has a different one; a peer that the test
+    /// accepted has the address that was connected to. `None` if it is not a peer of this network.
     pub fn address_of(&self, peer: Peer) -> Option<SocketAddr> {
         Some(self.peers.get(peer.0)?.address)
     }
 
-    /// From here on the peer reads nothing, until it [reads again](Self::read_again).
+    /// Makes the peer stop reading until [`read_again`](Self::read_again).
     pub fn stop_reading(&mut self, peer: Peer) {
         if let Some(end) = self.peers.get_mut(peer.0) {
             end.deaf = true;
         }
     }
 
-    /// The peer reads what has arrived meanwhile, and goes on reading.
+    /// Makes the peer read what has arrived meanwhile, and continue reading.
     pub fn read_again(&mut self, peer: Peer) {
         if let Some(end) = self.peers.get_mut(peer.0) {
             end.deaf = false;
@@ -228,12 +229,12 @@ impl Network {
         }
     }
 
-    /// What the peer has got and the test has not [taken](Self::take_got).
+    /// The bytes that the peer received and the test has not [taken](Self::take_got).
     pub fn got(&self, peer: Peer) -> &[u8] {
         self.peers.get(peer.0).map_or(&[], |end| &end.got)
     }
 
-    /// Takes the first `n` bytes of what the peer has got; or all, if they are fewer.
+    /// Takes the first `n` bytes that the peer received, or all if they are fewer.
     pub fn take_got(&mut self, peer: Peer, n: usize) -> Vec<u8> {
         self.peers.get_mut(peer.0).map_or(Vec::new(), |end| {
             let n = n.min(end.got.len());
@@ -241,13 +242,13 @@ impl Network {
         })
     }
 
-    /// How far a peer's connection has got; `Left`, if this is no peer of this network.
+    /// The state of a peer's connection; `Left` if it is not a peer of this network.
     pub fn peer_state(&self, peer: Peer) -> PeerState {
         self.peers.get(peer.0).map_or(PeerState::Left, |end| end.state)
     }
 
-    /// The connection at the other end, once it is made, and also when it is gone; `None` if it was
-    /// never accepted.
+    /// The host and connection at the other end, also after the connection is gone; `None` if it
+    /// was never accepted.
     pub fn far_end(&self, peer: Peer) -> Option<(HostId, ConnId)> {
         match self.peers.get(peer.0)?.far? {
             WireEnd::Host(host, conn) => Some((HostId(host), conn)),
@@ -262,7 +263,7 @@ impl Network {
     }
 
     fn push_peer(&mut self) -> usize {
-        // Of 172.16.0.0/12; hosts are of 10.0.0.0/8.
+        // In 172.16.0.0/12; hosts are in 10.0.0.0/8.
         let [_, a, b, c] = ((self.peers.len() as u32 + 1) & 0xf_ffff).to_be_bytes();
         self.peers.push(PeerEnd {
             address: SocketAddr::from((Ipv4Addr::new(172, 16 + a, b, c), PORT)),
@@ -296,7 +297,7 @@ impl Network {
         self.peers[peer].far = self.wires.get(wire).and_then(|at| at.ends[1 - side]);
     }
 
-    /// Sends what there is room for.
+    /// Sends as much as there is room for.
     pub(super) fn peer_writes(&mut self, peer: usize) {
         loop {
             let end = &mut self.peers[peer];
@@ -345,7 +346,7 @@ impl Network {
             Some(Mark::Reset) => {
                 end.state = PeerState::Reset;
                 end.wire = None;
-                // What had arrived before is read.
+                // Bytes that arrived before are read.
                 loop {
                     let bytes = pipe.next_read();
                     if bytes.is_empty() {

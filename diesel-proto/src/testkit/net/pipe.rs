@@ -1,11 +1,11 @@
-//! One direction of a connection: what is on its way, and what has arrived and was not read.
+//! One direction of a connection: bytes on their way, and bytes that arrived and were not read.
 //!
 //! ```text
 //!   write ──▶ [ on its way: parts, each with the instant at which it arrives ] ──▶ [ arrived ] ──▶ read
 //!              \______________________ held() <= capacity ___________________________/
 //! ```
 //!
-//! It must never know who writes and who reads.
+//! It must never know what its writer and its reader are.
 
 use alloc::collections::VecDeque;
 use alloc::rc::Rc;
@@ -22,20 +22,20 @@ const KEEP: usize = 1024;
 pub(super) struct Pipe {
     options: Rc<LinkOptions>,
     random: Random,
-    /// What was written and not read. Read up to `head`.
+    /// Bytes that were written. Those before `head` were read.
     bytes: Vec<u8>,
     head: usize,
     /// Bytes from `head` on that have arrived.
     arrived: usize,
-    /// None arrives before those in front of it, whatever its own time.
+    /// Parts on their way. None arrives before those in front of it, whatever its time.
     parts: VecDeque<PipePart>,
-    /// What came after all bytes that have arrived.
+    /// The mark that follows the bytes that have arrived.
     mark: Option<Mark>,
-    /// All bytes that were written.
+    /// The number of all bytes that were written.
     written: u64,
     half_close_after: Option<u64>,
     reset_after: Option<u64>,
-    /// The last mark that was put in: nothing that is written after it arrives.
+    /// The last mark that was put in: bytes that are written after it do not arrive.
     ended: Option<Mark>,
     /// The line is busy until then.
     free_at: Instant,
@@ -57,20 +57,20 @@ enum PipeEvent {
     Mark(Mark),
 }
 
-/// What is not bytes. A later one is more than an earlier one.
+/// Events other than bytes, in ascending order: a greater one overrides a smaller one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Mark {
-    /// The connection is made: always the first thing that comes back.
+    /// The connection is made: always the first event on the way back.
     Connected,
     End,
     Reset,
 }
 
-/// What came of a write, beside bytes on their way.
+/// The effects of a write, in addition to bytes on their way.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) struct Wrote {
     pub(super) stalled: bool,
-    /// The direction has failed just now.
+    /// The fault that this write triggered.
     pub(super) failed: Option<Mark>,
 }
 
@@ -101,7 +101,7 @@ impl Pipe {
         self.bytes.len() - self.head
     }
 
-    /// How many more bytes fit. What goes nowhere always fits.
+    /// How many more bytes fit. Bytes that never arrive always fit.
     pub(super) fn room(&self) -> usize {
         match self.ended >= Some(Mark::End) {
             true => usize::MAX,
@@ -114,7 +114,7 @@ impl Pipe {
         self.room().min(draw_count(&self.options.writes, &mut self.random))
     }
 
-    /// Puts bytes in, which [`next_write`](Self::next_write) said there is room for.
+    /// Puts bytes in, no more than [`next_write`](Self::next_write) returned.
     pub(super) fn write(&mut self, now: Instant, bytes: &[u8]) -> Wrote {
         let mut wrote = Wrote::default();
         if !bytes.is_empty() && self.ended < Some(Mark::End) {
@@ -137,7 +137,7 @@ impl Pipe {
         wrote
     }
 
-    /// Fails, if it is to fail after as many bytes as were written.
+    /// Triggers the fault, if the number of written bytes has reached its position.
     pub(super) fn fail(&mut self, now: Instant) -> Option<Mark> {
         let reached = |after: Option<u64>| after.is_some_and(|after| after <= self.written);
         let mark = match (reached(self.reset_after), reached(self.half_close_after)) {
@@ -151,7 +151,7 @@ impl Pipe {
         })
     }
 
-    /// Puts in what is not bytes; nothing, if it says no more than what was said before.
+    /// Puts in a mark, unless it is not greater than the last one.
     pub(super) fn put(&mut self, now: Instant, mark: Mark) {
         if self.ended < Some(mark) {
             self.ended = Some(mark);
@@ -176,16 +176,16 @@ impl Pipe {
         at
     }
 
-    /// When what is on its way arrives next.
+    /// When the next part arrives.
     pub(super) fn next_arrival(&self) -> Option<Instant> {
         self.parts.front().map(|part| part.at)
     }
 
-    /// Lets arrive what does by now. Returns whether anything did.
+    /// Moves what has arrived by now to the arrived bytes. Returns whether anything did.
     pub(super) fn arrive(&mut self, now: Instant) -> bool {
         let mut any = false;
         while let Some(part) = self.parts.front().copied().filter(|part| part.at <= now) {
-            // The reader has to see a mark before what comes after it.
+            // The reader must see a mark before what follows it.
             if self.mark == Some(Mark::Connected) {
                 break;
             }
@@ -199,7 +199,7 @@ impl Pipe {
         any
     }
 
-    /// What the next read gives, at most; empty if nothing has arrived.
+    /// The bytes of the next read; empty if none have arrived.
     pub(super) fn next_read(&mut self) -> &[u8] {
         if self.arrived == 0 {
             return &[];
@@ -208,7 +208,7 @@ impl Pipe {
         &self.bytes[self.head..self.head + most.min(self.arrived)]
     }
 
-    /// The first `n` bytes that have arrived were read.
+    /// Removes the first `n` arrived bytes, which were read.
     pub(super) fn consume(&mut self, n: usize) {
         let n = n.min(self.arrived);
         self.head += n;
@@ -218,7 +218,7 @@ impl Pipe {
             self.bytes.clear();
             self.bytes.shrink_to(KEEP);
         } else if self.head > KEEP && self.head > self.bytes.len() / 2 {
-            // Moves fewer bytes than were read since the last time.
+            // This moves fewer bytes than were read since the last time.
             self.bytes.drain(..self.head);
             self.head = 0;
         }
@@ -228,12 +228,12 @@ impl Pipe {
         self.arrived > 0
     }
 
-    /// Whether there is anything to see for who reads.
+    /// Whether bytes or a mark have arrived.
     pub(super) fn is_readable(&self) -> bool {
         self.has_arrived() || self.mark.is_some()
     }
 
-    /// What came after all bytes that have arrived.
+    /// The mark that follows the bytes that have arrived.
     pub(super) fn mark(&self) -> Option<Mark> {
         self.mark
     }
@@ -242,7 +242,7 @@ impl Pipe {
         self.mark.take()
     }
 
-    /// Nobody reads any more. Returns whether there were bytes to read.
+    /// Drops everything: the reader is gone. Returns whether there were unread bytes.
     pub(super) fn discard(&mut self) -> bool {
         let any = self.arrived > 0;
         self.consume(self.arrived);

@@ -1,6 +1,6 @@
-//! What happened: for whoever watches, and as a hash by which two runs are compared.
+//! The inputs and actions of all hubs: for a watcher, and as a hash by which two runs are compared.
 //!
-//! It must never know why something happened, only what hubs were told and what they did.
+//! It must never know why something happened.
 
 use alloc::boxed::Box;
 use core::fmt::{self, Write};
@@ -10,32 +10,32 @@ use crate::hub::{ConnId, ServiceId};
 use crate::machine::{Address, Cause, ConnectErrorKind, Notice};
 use crate::time::Instant;
 
-/// One thing that a hub was told, or did.
+/// One input or action of a hub.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Happening<'a> {
-    /// When.
+    /// The time.
     pub at: Instant,
-    /// Whose hub.
+    /// The host of the hub.
     pub host: HostId,
-    /// Which of its connections, if it was about one.
+    /// The connection, if it concerns one.
     pub conn: Option<ConnId>,
-    /// What.
+    /// What happened.
     pub what: Happened<'a>,
 }
 
-/// What a hub was told (the first eight), or did.
+/// An input (the first eight), or an action, of a hub.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Happened<'a> {
-    /// A service has a new connection, from there.
+    /// A service accepted a connection from this address.
     Accepted(ServiceId, Address),
     /// A connection was not accepted.
     Refused(ServiceId, Address),
-    /// A connection that it asked for is there.
+    /// A connection that the hub requested is made.
     Connected,
-    /// A connection that it asked for could not be made.
+    /// A connection that the hub requested could not be made.
     ConnectFailed(ConnectErrorKind),
-    /// These bytes arrived, and it took them.
+    /// These bytes arrived, and the hub took them.
     Received(&'a [u8]),
     /// The peer ended its side.
     Eof,
@@ -43,19 +43,19 @@ pub enum Happened<'a> {
     Reset,
     /// A write failed: the peer had reset the connection.
     WriteFailed,
-    /// It asked for a connection to there.
+    /// The hub requests a connection to this address.
     Connects(Address),
-    /// It sent these bytes, and the stream took them.
+    /// The hub sent these bytes, and the stream took them.
     Sent(&'a [u8]),
-    /// It ended its side.
+    /// The hub ended its side (half-close).
     HalfClosed,
-    /// It closed.
+    /// The hub closed the connection.
     Closed(Cause),
-    /// It reset the connection.
+    /// The hub reset the connection.
     Aborted(Cause),
-    /// It has something to tell a person.
+    /// The hub made a notice.
     Notice(&'a Notice),
-    /// It is over.
+    /// The hub halted.
     Halted,
 }
 
@@ -81,7 +81,7 @@ impl Happened<'_> {
     }
 }
 
-/// One line, as in `1.5s 0/3 > "hi\r\n"`: when, which host, which of its connections, what.
+/// One line, as in `1.5s 0/3 > "hi\r\n"`: the time, the host, its connection, what happened.
 impl fmt::Display for Happening<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{:?} {}", self.at, self.host.0)?;
@@ -144,7 +144,7 @@ impl NetTranscript {
                 hash.add(&(bytes.len() as u32).to_le_bytes());
                 hash.add(bytes);
             }
-            // The rest is rare, and its words say all. (Writing to a hash cannot fail.)
+            // The rest is rare, and its text contains everything. (Writing to a hash cannot fail.)
             Happened::Accepted(_, peer) | Happened::Refused(_, peer) | Happened::Connects(peer) => {
                 _ = write!(hash, "{peer}");
             }
@@ -164,7 +164,7 @@ impl NetTranscript {
     }
 }
 
-/// FNV-1a, of 64 bits (Fowler, Noll and Vo): short, and the same everywhere.
+/// The hash FNV-1a of 64 bits (Fowler, Noll and Vo): short, and the same on every platform.
 struct Fnv(u64);
 
 impl Fnv {

@@ -1,7 +1,7 @@
-//! What joins two ends: how a connection is made, how it gets on, how it ends.
+//! A wire connects two ends: how a connection is made, moves bytes, and ends.
 //!
-//! An end is a connection of a host, or a peer of the test's. It must never know what they do with
-//! what reaches them.
+//! An end is a connection of a host, or a peer that the test controls. This file must never know
+//! how ends handle what reaches them.
 
 use alloc::collections::VecDeque;
 use alloc::rc::Rc;
@@ -14,7 +14,7 @@ use super::{Network, SharedLink};
 use crate::hub::{ConnId, ServiceId};
 use crate::machine::{Address, ConnectErrorKind};
 
-/// Connections that wait to be accepted, for one listener. Further ones get no answer.
+/// The most connections that wait at one listener to be accepted. Further ones get no answer.
 const BACKLOG: usize = 1024;
 
 /// A connection: `pipes[0]` leads from `ends[0]`, which connected, to `ends[1]`, which was
@@ -37,19 +37,19 @@ pub(super) enum WireTarget {
     Service(usize, ServiceId),
 }
 
-/// What falls due.
+/// What a timer of the network is for.
 pub(super) enum WireEvent {
-    /// A hub wants to run.
+    /// A hub asked to be run now.
     Wake(usize),
     /// Something arrives at the end of a pipe.
     Arrival { wire: usize, side: usize },
-    /// Who connects reaches what it connects to.
+    /// The request of an end to connect reaches its target.
     Reached(WireEnd, WireTarget),
-    /// It hears that nobody listens there.
+    /// An end learns that nothing listens at its target.
     Refused(WireEnd),
 }
 
-/// Whoever listens at an address.
+/// What listens at an address.
 pub(super) struct WireListener {
     owner: Owner,
     stopped: bool,
@@ -69,7 +69,7 @@ impl WireListener {
         WireListener { owner, stopped: false, backlog: VecDeque::new() }
     }
 
-    /// Its connections wait for the test to accept them.
+    /// A listener whose connections wait for the test to accept them.
     pub(super) fn of_test() -> Self {
         WireListener { owner: Owner::Test, stopped: true, backlog: VecDeque::new() }
     }
@@ -101,7 +101,7 @@ impl Network {
         }
     }
 
-    /// Someone connects.
+    /// The request of an end to connect reaches its target.
     pub(super) fn reach(&mut self, end: WireEnd, target: WireTarget) {
         let there = self.options_of(end).there.clone();
         let latency = super::options::draw_duration(&there.latency, &mut self.random);
@@ -153,7 +153,7 @@ impl Network {
         }
     }
 
-    /// Whether an end that connects has not given up.
+    /// Whether an end still wants to connect.
     pub(super) fn still_connects(&mut self, end: WireEnd) -> bool {
         match end {
             WireEnd::Host(host, conn) => {
@@ -172,13 +172,13 @@ impl Network {
         let Some(mut app) = app else { return self.refused(end) };
         let (App { hub, streams }, now) = (&mut *app, self.now);
         let ends = &mut Ends { network: self, host };
-        // A refusal was told.
+        // A refusal was reported already.
         let _ = streams.accept_one(hub, ends, now, service, from, (end, service, from));
         self.hosts[host].app = Some(app);
         self.make_busy(host);
     }
 
-    /// Makes a connection from `end`, which is told.
+    /// Makes a connection from `end`, and reports it to `end`.
     pub(super) fn join(&mut self, end: WireEnd, accepted: Option<WireEnd>) -> usize {
         self.traffic.connections += 1;
         let options = self.options_of(end);
@@ -197,7 +197,7 @@ impl Network {
         wire
     }
 
-    /// Lets a connection that was made get on. (It may fail before its first byte.)
+    /// Starts to move the bytes of a new connection. (It may fail before the first byte.)
     pub(super) fn begin(&mut self, wire: usize) {
         for side in [1, 0] {
             let Some(at) = self.wires.get_mut(wire) else { return };
@@ -206,7 +206,7 @@ impl Network {
         }
     }
 
-    /// Something was written into a pipe.
+    /// Handles the effects of a write into a pipe.
     pub(super) fn wrote(&mut self, wire: usize, side: usize, wrote: Wrote) {
         self.traffic.stalls += u64::from(wrote.stalled);
         match wrote.failed {
@@ -221,7 +221,7 @@ impl Network {
         self.get_on(wire, side);
     }
 
-    /// Lets arrive what is due in a pipe; says so to the reader; waits for the rest.
+    /// Lets arrive what is due in a pipe, notifies the reader, and sets a timer for the rest.
     pub(super) fn get_on(&mut self, wire: usize, side: usize) {
         let now = self.now;
         let Some(at) = self.wires.get_mut(wire) else { return };
@@ -241,7 +241,7 @@ impl Network {
             None => {
                 pipe.take_mark();
                 if pipe.discard() {
-                    // Nobody is there: whoever sends is told.
+                    // The reader is gone: the sender gets a reset.
                     at.pipes[1 - side].put(now, Mark::Reset);
                     self.get_on(wire, 1 - side);
                 }
@@ -250,7 +250,7 @@ impl Network {
         }
     }
 
-    /// Something was read from a pipe: the writer may go on.
+    /// Notifies the writer of a pipe that there is room.
     pub(super) fn made_room(&mut self, wire: usize, side: usize) {
         let Wire { ends, pipes } = &mut self.wires[wire];
         let pipe = &mut pipes[side];
@@ -264,7 +264,7 @@ impl Network {
         }
     }
 
-    /// An end is gone: its stream was closed.
+    /// Handles an end that is gone: its stream was closed.
     pub(super) fn leave(&mut self, wire: usize, side: usize) {
         let Some(at) = self.wires.get_mut(wire) else { return };
         at.ends[side] = None;
@@ -281,7 +281,7 @@ impl Network {
             return;
         }
         self.get_on(wire, side);
-        // What had to wait for this end to see something else waits no more.
+        // Parts that waited until this end had seen a mark can arrive now.
         self.get_on(wire, 1 - side);
     }
 
@@ -294,7 +294,7 @@ impl Network {
                 waiting.append(&mut listener.backlog);
             }
         }
-        // They knock again, in order: one of them may be the last that there is room for.
+        // Waiting connections try again, in order: there may be room for only some of them.
         let address = self.listeners.iter().find(|(_, listener)| owned(listener));
         let Some(address) = address.map(|(address, _)| *address) else { return };
         for end in waiting {

@@ -1,4 +1,4 @@
-//! How a script is read. It must never know how one is played.
+//! Parses scripts. It must never know how a script is played.
 
 use alloc::borrow::ToOwned;
 use alloc::string::{String, ToString};
@@ -8,14 +8,14 @@ use core::time::Duration;
 
 use super::{Script, ScriptLine, ScriptStep};
 
-/// A line that is none of a script's.
+/// An invalid line of a script.
 ///
 /// Its `Debug` is its `Display`, so that `unwrap` in a test shows it.
 #[derive(Clone, PartialEq, Eq)]
 pub struct ParseError {
-    /// Which line, counted from one.
+    /// The line number, counted from one.
     pub line: usize,
-    /// The line, as it was written.
+    /// The text of the line.
     pub text: String,
     /// What is wrong with it.
     pub problem: Problem,
@@ -24,15 +24,15 @@ pub struct ParseError {
 /// What is wrong with a line.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Problem {
-    /// It is no line of any kind.
+    /// It is not a line of any kind.
     NotALine,
-    /// What stands before the `>` or `<` is no name: letters, digits, `_` and `-`.
+    /// The text before `>` or `<` is not a name of letters, digits, `_` and `-`.
     NotAName,
-    /// An escape that there is not.
+    /// It contains an unknown escape.
     NotAnEscape,
-    /// What should be a time is not one such as `3s`, `1.5s`, `250ms`, `2m`, `1h`.
+    /// It contains an invalid time. Valid are `3s`, `1.5s`, `250ms`, `2m`, `1h`.
     NotATime,
-    /// What should be an address is not one such as `10.0.0.1:80`.
+    /// It contains an invalid address. Valid is `10.0.0.1:80`.
     NotAnAddress,
 }
 
@@ -140,7 +140,7 @@ fn is_no_letter(c: char) -> bool {
     !(c.is_alphanumeric() || c == '_' || c == '-')
 }
 
-/// Who is named, for the first time or again.
+/// The index of a name, which is added if it is new.
 fn who(name: &str, names: &mut Vec<String>) -> usize {
     names.iter().position(|known| known == name).unwrap_or_else(|| {
         names.push(name.to_owned());
@@ -180,7 +180,7 @@ fn bytes(text: &str) -> Result<Vec<u8>, Problem> {
     Ok(bytes)
 }
 
-/// As in `1.5s`: up to nine digits after the point.
+/// Parses a duration such as `1.5s`, with up to nine digits after the point.
 fn duration(text: &str) -> Result<Duration, Problem> {
     let text = text.trim();
     let unit = text.find(|c: char| !c.is_ascii_digit() && c != '.').ok_or(Problem::NotATime)?;

@@ -1,4 +1,4 @@
-//! How a script is played, and what is said if it does not come true.
+//! Plays a script, and reports the line that fails.
 
 use alloc::collections::BTreeMap;
 use alloc::rc::Rc;
@@ -16,16 +16,16 @@ use crate::hub::{ConnId, Hub, ServiceId};
 use crate::testkit::net::{Happened, LinkOptions, Peer, PeerState};
 use crate::time::Instant;
 
-/// How what is sent is cut.
+/// How the sent bytes are cut.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum CutMode {
     /// Not at all.
     None,
-    /// In two, before this byte of all that is sent.
+    /// In two, before this byte of all sent bytes.
     Before(usize),
-    /// A byte at a time.
+    /// One byte at a time.
     Everywhere,
-    /// Not at all, but what the hub sends is taken a byte at a time.
+    /// Not at all, but streams take the hub's output one byte at a time.
     Narrow,
 }
 
@@ -33,23 +33,24 @@ impl fmt::Display for CutMode {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             CutMode::None => f.write_str("with nothing cut"),
-            CutMode::Before(byte) => write!(f, "with what is sent cut in two before byte {byte}"),
-            CutMode::Everywhere => f.write_str("with what is sent coming a byte at a time"),
-            CutMode::Narrow => f.write_str("with what is answered taken a byte at a time"),
+            CutMode::Before(byte) => write!(f, "with the input cut in two before byte {byte}"),
+            CutMode::Everywhere => f.write_str("with the input arriving a byte at a time"),
+            CutMode::Narrow => f.write_str("with the output taken a byte at a time"),
         }
     }
 }
 
-/// A script that did not come true: the script, with the line marked, and what came instead.
+/// A script that failed: the script with the line marked, and what happened instead.
 ///
 /// Its `Debug` is its `Display`, so that `unwrap` in a test shows it.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Mismatch {
-    /// Which line, counted from one. What must have been seen by the end is one more.
+    /// The line number, counted from one. For a failure at the end of the script, it is the number
+    /// of lines plus one.
     pub line: usize,
-    /// When.
+    /// The virtual time.
     pub at: Instant,
-    /// What came instead.
+    /// What happened instead.
     pub instead: String,
     script: String,
     cut: CutMode,
@@ -58,10 +59,10 @@ pub struct Mismatch {
 impl fmt::Display for Mismatch {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Mismatch { line, at, instead, script, cut } = self;
-        writeln!(f, "the script does not come true in line {line}, at {at:?}, {cut}:")?;
+        writeln!(f, "the script fails in line {line}, at {at:?}, {cut}:")?;
         let ended = core::iter::once("(end)");
         for (number, text) in (1..).zip(script.lines().map(str::trim).chain(ended)) {
-            // The end is shown only if it is what failed.
+            // The end is shown only if it failed.
             if number <= script.lines().count() || number == *line {
                 let mark = if number == *line { ">" } else { " " };
                 writeln!(f, "{mark}{number:4}  {text}")?;
@@ -82,7 +83,7 @@ impl fmt::Debug for Mismatch {
 
 impl core::error::Error for Mismatch {}
 
-/// What a step has instead of coming true.
+/// The result of a step. The error is what happened instead.
 type StepResult = Result<(), String>;
 
 pub(super) fn play(script: &Script, hub: Hub, cut: CutMode) -> Result<(), Mismatch> {
@@ -106,11 +107,11 @@ struct ScriptStage<'a> {
     network: Network,
     host: HostId,
     cut: CutMode,
-    /// For each name, once it is there.
+    /// The peer of each name, once it is connected.
     peers: Vec<Option<Peer>>,
     /// Bytes sent so far.
     sent: usize,
-    /// Why connections are gone.
+    /// The causes of closed connections.
     causes: Rc<RefCell<BTreeMap<ConnId, String>>>,
 }
 
@@ -147,7 +148,7 @@ impl<'a> ScriptStage<'a> {
                 };
             }
             ScriptStep::Halted if self.network.has_halted(self.host) => return Ok(()),
-            ScriptStep::Halted => return Err("it goes on".to_string()),
+            ScriptStep::Halted => return Err("the application still runs".to_string()),
             _ => self.all_is_seen()?,
         }
         match step {
@@ -159,7 +160,7 @@ impl<'a> ScriptStage<'a> {
             ScriptStep::Refuses(_, address) => {
                 self.run(Duration::ZERO)?;
                 if !self.network.refuse(*address) {
-                    return Err(alloc::format!("nobody connects to {address}"));
+                    return Err(alloc::format!("no connection to {address} waits"));
                 }
             }
             ScriptStep::Ends(who) => {
@@ -194,13 +195,13 @@ impl<'a> ScriptStage<'a> {
         self.network.run_for(time).map_err(|restless: Restless| restless.to_string())
     }
 
-    /// Whoever is named; connected now, if not before.
+    /// The peer of this name. Connects it if it is not connected yet.
     fn peer(&mut self, who: usize) -> Result<Peer, String> {
         if let Some(peer) = self.peers[who] {
             return Ok(peer);
         }
         self.connect(who, None)?;
-        self.peers[who].ok_or_else(|| "nobody is there".to_string())
+        self.peers[who].ok_or_else(|| "there is no such peer".to_string())
     }
 
     fn connect(&mut self, who: usize, service: Option<&str>) -> StepResult {
@@ -221,12 +222,12 @@ impl<'a> ScriptStage<'a> {
         if self.peers[who].is_some() {
             return Err(self.name(who) + " is connected already");
         }
-        // A loop that has not had its first turn may be about to connect.
+        // A loop that has not had its first turn may connect in it.
         self.run(Duration::ZERO)?;
         self.peers[who] = self.network.accept(address);
         match self.peers[who] {
             Some(_) => Ok(()),
-            None => Err(alloc::format!("nobody connects to {address}")),
+            None => Err(alloc::format!("no connection to {address} waits")),
         }
     }
 
@@ -255,7 +256,7 @@ impl<'a> ScriptStage<'a> {
         }
     }
 
-    /// What came before the next cut is dealt with first.
+    /// Sends bytes. The hub handles those before a cut before it gets the rest.
     fn deliver(&mut self, peer: Peer, bytes: &[u8]) -> StepResult {
         self.network.send(peer, bytes);
         self.run(Duration::ZERO)
@@ -274,7 +275,8 @@ impl<'a> ScriptStage<'a> {
         })
     }
 
-    /// The other side has ended, and nothing is left to be seen. Then this one ends as well.
+    /// Checks that the other side has ended and that no byte is unexpected. Then this side ends,
+    /// too.
     fn closed(&mut self, who: usize, cause: Option<&str>) -> StepResult {
         let peer = self.peer(who)?;
         self.nothing_left(who, peer)?;
@@ -310,7 +312,7 @@ impl<'a> ScriptStage<'a> {
             false => {
                 let got = got.escape_ascii();
                 Err(alloc::format!(
-                    "{} has also got \"{got}\", which no line before this sees",
+                    "{} has also got \"{got}\", which no line before this expects",
                     self.name(who)
                 ))
             }

@@ -24,7 +24,7 @@ fn echo() -> Hub {
     hub
 }
 
-/// What is said of a script that does not come true.
+/// The report of a script that fails.
 fn mismatch(text: &str) -> Mismatch {
     Script::parse(text).unwrap().play(echo).unwrap_err()
 }
@@ -53,7 +53,7 @@ fn a_session_comes_true_at_every_cut() {
         ",
     )
     .unwrap();
-    // As many bytes have one place fewer to cut; and whole, each byte, narrow.
+    // 23 bytes have 22 places to cut; and the three other modes.
     assert_eq!(script.sent(), 23);
     assert_eq!(script.play_at_every_cut(echo).unwrap(), 22 + 3);
 }
@@ -122,7 +122,7 @@ fn whoever_the_application_connects_to_answers_or_not() {
 #[test]
 fn what_does_not_come_is_marked() {
     let said = mismatch("ann> one\\n\nann< one\\n\nann> two\\n\nann< too\\n\n+1s").to_string();
-    let expected = "the script does not come true in line 4, at 0ns, with nothing cut:
+    let expected = "the script fails in line 4, at 0ns, with nothing cut:
     1  ann> one\\n
     2  ann< one\\n
     3  ann> two\\n
@@ -158,9 +158,9 @@ fn what_is_otherwise_is_said() {
         ("ann> quit\\n\nann closed: the peer closed", "closed: done"),
         ("ann connects to chat", "there is no such service"),
         ("ann connects\nann connects", "ann is connected already"),
-        ("ann connects\nhalted", "it goes on"),
-        ("srv accepts 10.0.0.1:80", "nobody connects to 10.0.0.1:80"),
-        ("srv refuses 10.0.0.1:80", "nobody connects to 10.0.0.1:80"),
+        ("ann connects\nhalted", "the application still runs"),
+        ("srv accepts 10.0.0.1:80", "no connection to 10.0.0.1:80 waits"),
+        ("srv refuses 10.0.0.1:80", "no connection to 10.0.0.1:80 waits"),
         ("ann> x\\n\nann<", "ann has got \"x\\n\""),
     ] {
         assert_eq!(mismatch(text).instead, instead, "{text}");
@@ -235,7 +235,7 @@ fn it_is_written_as_it_was_read() {
     assert_eq!(Script::parse(text).unwrap().to_string(), String::from(text));
 }
 
-/// So that `?` in a test passes it on.
+/// `?` works with its errors in a test.
 #[test]
 fn its_errors_are_errors() {
     fn play() -> Result<(), alloc::boxed::Box<dyn core::error::Error>> {

@@ -1,5 +1,5 @@
-//! Layers that are written in other ways: by hand, with frames, with something before and after, with
-//! deadlines of their own.
+//! Layers that are written in other ways: by hand, with frames, with a preamble and a goodbye, with
+//! their own deadlines.
 
 use alloc::boxed::Box;
 use alloc::string::ToString;
@@ -13,8 +13,8 @@ use crate::testkit::Stimulus;
 use crate::testkit::laws::Law;
 use crate::time::Instant;
 
-/// Gives its machine the caller's actions, as a layer might that knows nothing of [`Nested`], and
-/// sees to successors itself, or does not.
+/// Passes the caller's actions to its machine, as a layer without [`Nested`] might, and handles
+/// successors itself, or fails to.
 struct ByHand {
     inner: Box<dyn Machine>,
     successors: Successors,
@@ -98,7 +98,7 @@ fn a_layer_that_shares_its_actions_has_to_see_to_successors() {
     }
 }
 
-/// The queue of its machine is its own, and what it has taken from there counts no more.
+/// Its machine has a separate queue, and bytes that were taken from there are no longer counted.
 struct CountsNothingBelow<M>(Nested<M>);
 
 impl<M: Machine> Machine for CountsNothingBelow<M> {
@@ -132,7 +132,7 @@ fn a_layer_that_says_too_early_that_few_bytes_are_queued_is_caught() {
     assert_eq!(broken.law, LayerLaw::Drained, "{broken}");
 }
 
-/// Cuts the stream when it has lasted for an hour.
+/// Cuts the stream after an hour.
 struct Hour<M> {
     inner: M,
     ends: Deadline,
@@ -163,7 +163,7 @@ fn a_layer_may_have_deadlines_of_its_own_and_still_lose_none_of_its_machine() {
         Deadline { at: Instant::ORIGIN + Duration::from_secs(3600), reason: Reason::BodyRate };
     let laws = || LayerLaws::of(|inner| Hour { inner: Nested::sharing(inner), ends });
     laws().own_deadlines().assert();
-    let Err(broken) = laws().check() else { panic!("not told of the deadline") };
+    let Err(broken) = laws().check() else { panic!("the lost deadline was not caught") };
     assert_eq!(broken.law, LayerLaw::Start);
     for loss in [Loss::DeadlineSet, Loss::DeadlineTime, Loss::DeadlineReason, Loss::DeadlinePassed]
     {
@@ -176,11 +176,11 @@ fn a_layer_may_have_deadlines_of_its_own_and_still_lose_none_of_its_machine() {
     }
 }
 
-/// Frames of a byte for the length, then as many bytes.
+/// Frames of one byte for the length and that many bytes.
 struct Framed<M> {
     inner: Nested<M>,
     frame: Vec<u8>,
-    /// Believes that a frame comes in one piece.
+    /// Assumes (wrongly) that a frame arrives in one piece.
     is_careless: bool,
 }
 
@@ -265,7 +265,7 @@ fn a_layer_that_holds_more_than_it_declares_breaks_a_law_of_machines() {
 
 #[test]
 fn what_the_peer_says_first_and_last_is_not_for_the_machine() {
-    /// Takes `hi` before, and a full stop for the end.
+    /// Expects `hi` as a preamble, and a full stop as the end.
     struct Polite<M>(Nested<M>, usize);
 
     impl<M: Machine> Machine for Polite<M> {
