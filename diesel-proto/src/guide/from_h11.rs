@@ -18,7 +18,7 @@
 //! | `start_next_cycle()` | not needed: the next request follows when this one is answered |
 //! | `RemoteProtocolError` | [`Rejection`](crate::http1::Rejection), with the [`Rule`](crate::http1::Rule) that was broken; [`reject`](crate::http1::ServerConnection::reject) answers it |
 //! | `LocalProtocolError` | [`LocalProtocolError`](crate::http1::LocalProtocolError): nothing is sent |
-//! | `our_state`, `their_state` | [`state()`](crate::http1::ServerConnection): both sides in one table, printed in the docs of [`http1`](crate::http1#the-order-of-things) |
+//! | `our_state`, `their_state` | [`state()`](crate::http1::ServerConnection): both sides in one table, printed in the docs of [`http1`](crate::http1#states) |
 //! | `MUST_CLOSE` | [`must_close()`](crate::http1::ServerConnection::must_close) |
 //! | `SWITCHED_PROTOCOL`, `trailing_data` | an upgrade; what was not taken belongs to the next protocol |
 //! | `max_incomplete_event_size` | [`Limits`](crate::http1::Limits): one for each part, each independent of how TCP cut the bytes |

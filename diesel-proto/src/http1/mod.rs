@@ -78,7 +78,7 @@
 //! (Idle → SendResponse). When both are Done, both are Idle again; or the server is at MustClose,
 //! if either side asked to close, or the client has Failed or Closed.
 //!
-//! # What the RFCs ask
+//! # Conformance
 //!
 //! [`conformance`] has a row for each normative sentence, with the tests that show it.
 

@@ -44,6 +44,14 @@ pub use owned::ServerConnection;
 pub(in crate::http1) use pool::Resting;
 
 /// What a server requires of its clients.
+///
+/// ```
+/// use diesel_proto::http1::{ConnectionConfig, Limits};
+///
+/// let limits = Limits { body: 64 << 10, ..Limits::default() };
+/// let config = ConnectionConfig { limits, require_length: true, ..ConnectionConfig::default() };
+/// assert!(!config.require_http11);
+/// ```
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct ConnectionConfig {
     /// How much clients may send.

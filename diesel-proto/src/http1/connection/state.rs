@@ -163,6 +163,18 @@ impl ServerEvent {
 }
 
 /// The states of both peers, and whether there will be another exchange.
+///
+/// ```
+/// use diesel_proto::http1::{ClientEvent, ConnectionState, ServerEvent, ServerState};
+///
+/// let mut state = ConnectionState::new();
+/// state.client(ClientEvent::WholeRequest)?;
+/// assert_eq!(state.server, ServerState::SendResponse);
+/// state.server(ServerEvent::WholeResponse)?;
+/// assert_eq!(state, ConnectionState::new());
+/// assert!(state.server(ServerEvent::Data).is_err());
+/// # Ok::<(), diesel_proto::http1::OutOfOrder>(())
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct ConnectionState {
     /// The client.
@@ -274,7 +286,7 @@ pub struct OutOfOrder {
 impl fmt::Display for OutOfOrder {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let ConnectionState { client, server, .. } = self.state;
-        write!(f, "not now: the client is {client:?}, the server is {server:?}")
+        write!(f, "not allowed now: the client is {client:?}, the server is {server:?}")
     }
 }
 
@@ -373,7 +385,10 @@ mod tests {
         idle.give_up();
         assert_eq!(idle.server, ServerState::MustClose);
         let error = idle.server(ServerEvent::Response).unwrap_err();
-        assert_eq!(error.to_string(), "not now: the client is Idle, the server is MustClose");
+        assert_eq!(
+            error.to_string(),
+            "not allowed now: the client is Idle, the server is MustClose"
+        );
     }
 
     #[test]

@@ -127,6 +127,16 @@ impl fmt::Debug for Body {
 
 /// Writes the body of a response, piece by piece. See
 /// [`Response::stream`](super::response::Response::stream).
+///
+/// ```
+/// use diesel_proto::http1::{BodyWriter, Response};
+///
+/// let response = Response::stream(async |out: &mut BodyWriter| {
+///     out.write("hello\n").await?;
+///     out.trailer("Server-Timing", "total;dur=1")?;
+///     Ok(())
+/// });
+/// ```
 pub struct BodyWriter {
     writer: Writer,
     exchange: Rc<Exchange>,

@@ -2,11 +2,12 @@
 //! connection.
 //!
 //! ```text
-//!   builder: Service ──makes, for each connection──▶ machine ──▶ handler(Request) ──▶ Response
-//!                                                     │  ▲          request, body     response
-//!                                                     ▼  │
-//!                                       exchange: body in, body out, of an `async` handler
+//!   builder: Service ── makes, for each connection ──▶ machine ── request ──▶ handler (user code)
+//!                                                         ▲                      │
+//!                                                         └────── response ◀─────┘
 //!
+//!   body         bodies of requests and responses, for `async` handlers
+//!   exchange     signals between the machine and an `async` handler, beside the bodies
 //!   standalone   machines without a hub
 //!   successor    what takes over the connection after an upgrade
 //!   http_types   conversions to and from the `http` crate

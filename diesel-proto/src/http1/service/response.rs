@@ -296,7 +296,7 @@ impl fmt::Debug for ResponseContent {
 /// What a handler may return: a [`Response`], a value that converts into one, or a `Result` of
 /// either.
 ///
-/// An error is answered with 500, and reported in a notice. Two are not: [`Error::Shutdown`] is
+/// An error is answered with 500, and reported in a notice. Exceptions: [`Error::Shutdown`] is
 /// answered with 503, and a body larger than the handler's limit with 413.
 ///
 /// ```

@@ -109,6 +109,19 @@ impl FieldSpans {
 }
 
 /// The fields of a received message, in order, with duplicates, borrowed from its bytes.
+///
+/// ```
+/// use diesel_proto::http1::{FieldSpans, Limits, parse_request};
+///
+/// let mut spans = FieldSpans::new();
+/// let bytes = b"GET / HTTP/1.1\r\nHost: a\r\nAccept: b\r\nAccept: c\r\n\r\n";
+/// let head = parse_request(bytes, &Limits::default(), &mut spans)?.expect("a complete head");
+/// let fields = head.fields();
+/// assert_eq!(fields.len(), 3);
+/// assert_eq!(fields.get("HOST"), Some(&b"a"[..]));
+/// assert_eq!(fields.get_all("accept").count(), 2);
+/// # Ok::<(), diesel_proto::http1::Rejection>(())
+/// ```
 #[derive(Clone, Copy, Default)]
 pub struct FieldsView<'a> {
     bytes: &'a [u8],

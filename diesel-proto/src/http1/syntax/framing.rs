@@ -17,6 +17,16 @@ use super::rule::Rule;
 use super::token::{NoNumber, decimal, is_tchar, trim_blanks};
 
 /// How a body is delimited.
+///
+/// ```
+/// use diesel_proto::http1::{FieldSpans, Framing, Limits, parse_request};
+///
+/// let mut spans = FieldSpans::new();
+/// let bytes = b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\n\r\nhello";
+/// let head = parse_request(bytes, &Limits::default(), &mut spans)?.expect("a complete head");
+/// assert_eq!(head.framing(), Framing::Length(5));
+/// # Ok::<(), diesel_proto::http1::Rejection>(())
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Framing {
     /// There is no body.

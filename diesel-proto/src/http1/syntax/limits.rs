@@ -81,6 +81,15 @@ impl Default for Limits {
 ///
 /// Two more timeouts apply to every kind of service, and are in
 /// [`ServiceConfig`](crate::hub::ServiceConfig): `write_stall` and `linger`.
+///
+/// ```
+/// use core::time::Duration;
+///
+/// use diesel_proto::http1::Deadlines;
+///
+/// let deadlines = Deadlines { keep_alive: Duration::from_secs(5), ..Deadlines::default() };
+/// assert_eq!(deadlines.head, Duration::from_secs(10));
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Deadlines {
     /// From the first byte of a head to its last: 10 s. Then the answer is 408

@@ -7,6 +7,16 @@ use crate::http1::message::WriteError;
 use crate::http1::syntax::Status;
 
 /// A command that the protocol forbids. Nothing was changed, nothing was sent.
+///
+/// ```
+/// use diesel_proto::http1::{ConnectionConfig, Headers, LocalProtocolError, ServerConnection, Status};
+///
+/// let mut http = ServerConnection::new(ConnectionConfig::default());
+/// // There is no request to answer yet.
+/// let error = http.respond_whole(Status::OK, &Headers::new(), b"hello").unwrap_err();
+/// assert!(matches!(error, LocalProtocolError::Order(_)));
+/// assert_eq!(http.queued(), 0);
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum LocalProtocolError {

@@ -245,7 +245,7 @@ fn send_in_parts(
         ResponseContent::Bytes(bytes) => (BodyLength::Exactly(bytes.len() as u64), bytes),
         // A stream begins with its head alone: see `HttpMachine::answer`.
         ResponseContent::Stream(..) => {
-            return Err(Error::application("a stream in place of content"));
+            return Err(Error::application("a stream cannot be sent as content"));
         }
         #[cfg(feature = "http")]
         ResponseContent::LeftOut(n) => {

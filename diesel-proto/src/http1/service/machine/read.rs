@@ -36,7 +36,7 @@ impl HttpMachine {
         actions: &mut Actions<'_>,
     ) -> usize {
         let mut reading = StepBytes { bytes, taken: 0, begun: 0, is_delivered: false };
-        // All handlers of a step run within one `catch_unwind`, which costs as much as a small
+        // All handlers of a step run within one `MachineCtx::call`, which costs as much as a small
         // request.
         let ctx = self.ctx.clone();
         while ctx.call(|| while self.read(active, now, &mut reading, actions) {}).is_none() {

@@ -11,7 +11,8 @@ use crate::time::Instant;
 
 /// What the connection waits for. The time restarts when that changes.
 ///
-/// Every idle connection has one: what matters only while something is under way is in [`Clocks`].
+/// Every idle connection has one: what matters only while something is in progress is in
+/// [`Clocks`].
 #[derive(Clone, Copy, Default, PartialEq, Eq)]
 pub(super) struct ClientWatch {
     waiting: WaitingFor,
@@ -20,7 +21,7 @@ pub(super) struct ClientWatch {
     since: Instant,
 }
 
-/// What is measured while a request or its answer is under way.
+/// What is measured while a request or its response is in progress.
 #[derive(Clone, Copy, Default, PartialEq, Eq)]
 pub(super) struct Clocks {
     /// How many bytes had been sent at that time, where that matters.

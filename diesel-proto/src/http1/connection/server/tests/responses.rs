@@ -120,7 +120,7 @@ fn a_misuse_says_what_is_wrong() {
     }
     let mut ctx = Session::new(ConnectionConfig::default(), never);
     let early = ctx.respond(Status::OK, BodyLength::Unknown).unwrap_err();
-    assert_eq!(early.to_string(), "not now: the client is Idle, the server is Idle");
+    assert_eq!(early.to_string(), "not allowed now: the client is Idle, the server is Idle");
 }
 
 /// RFC 9112, 6.1 and 6.2: no coding twice, no coding with a length, and neither in 1xx and 204.
