@@ -1,7 +1,7 @@
 //! [`Action`], what a hub requests of its embedder, and [`Counters`].
 
-use super::id::{ConnId, ServiceId};
 use crate::machine::{Address, Cause, Notice};
+use crate::machine::{ConnId, ServiceId};
 
 /// Something that the embedder must do. A list of actions must be carried out in order.
 #[derive(Clone, Debug, PartialEq, Eq)]

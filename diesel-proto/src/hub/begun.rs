@@ -9,8 +9,8 @@
 
 use core::time::Duration;
 
-use super::id::ConnId;
 use super::{Core, Hub};
+use crate::machine::ConnId;
 use crate::time::{Instant, TimerKey};
 
 /// A wait that counts from the next run.

@@ -18,8 +18,6 @@ use super::called::Expected;
 use super::config::ServiceConfig;
 use super::doomed::Doomed;
 use super::fibers::{Fiber, Hook, Role};
-use super::id::{ConnId, FiberId, ServiceId};
-use super::id::{HubTag, Key, KeyedTable};
 use super::idle::IdleQueue;
 use super::machine_ctx::MachineCtx;
 use super::random::{HubRandom, Seed};
@@ -31,6 +29,8 @@ use crate::buf::{Blocks, Pipeline};
 use crate::fiber::{Channel, Conn, ConnShared, FiberMachine, Outgoing};
 use crate::machine::Attached;
 use crate::machine::{Address, Error, Limit, Machine, Notice, Workspace};
+use crate::machine::{ConnId, FiberId, ServiceId};
+use crate::machine::{HubTag, Key, KeyedTable};
 use crate::time::{Instant, TimerKey, Timers};
 
 /// Puts a layer around the handle of a connection that is being made.

@@ -10,8 +10,8 @@ use core::any::Any;
 use core::cell::{Cell, RefCell};
 
 use super::fibers::{Fiber, Task};
-use super::id::FiberId;
 use super::{Core, Key};
+use crate::machine::FiberId;
 
 /// Capacity of the queue that is kept for later.
 const KEEP: usize = 64;

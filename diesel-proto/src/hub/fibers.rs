@@ -7,11 +7,11 @@ use alloc::rc::Rc;
 use alloc::string::ToString;
 
 use super::core::Core;
-use super::id::Key;
-use super::id::{ConnId, FiberId, ServiceId};
 use super::service::HandlerFuture;
 use crate::fiber::{ConnShared, cause_of};
+use crate::machine::Key;
 use crate::machine::{Address, Cause, Error, Notice};
+use crate::machine::{ConnId, FiberId, ServiceId};
 
 /// Wraps each run of user code: the hook must call the given function, once. An embedder uses it to
 /// catch panics (the hub treats a call that did not complete as a panic) and to measure how long

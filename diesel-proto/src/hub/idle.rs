@@ -15,10 +15,10 @@ use alloc::collections::VecDeque;
 use alloc::vec::Vec;
 use core::time::Duration;
 
-use super::id::Key;
-use super::id::{ConnId, ServiceId};
 use super::stream::Idle;
 use super::{Core, HubTimer};
+use crate::machine::Key;
+use crate::machine::{ConnId, ServiceId};
 use crate::time::Instant;
 
 /// The pause after a scan that found very little.

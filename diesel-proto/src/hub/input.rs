@@ -11,9 +11,9 @@ use alloc::vec::Vec;
 use bytes::Bytes;
 
 use super::action::Action;
-use super::id::{ConnId, ServiceId};
 use super::{Hub, Refused, Seed};
 use crate::machine::{Address, ConnectErrorKind};
+use crate::machine::{ConnId, ServiceId};
 use crate::time::Instant;
 
 /// One input of a hub, for [`Hub::handle`]. Each variant stands for the method that its

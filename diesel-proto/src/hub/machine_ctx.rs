@@ -14,14 +14,14 @@ use core::fmt;
 use super::config::ServiceConfig;
 use super::core::Core;
 use super::fibers::Task;
-use super::id::Key;
-use super::id::{ConnId, ServiceId};
 use super::poller::Poller;
 use super::service::{Making, start_of};
 use super::shapes::ConnHandler;
 use crate::fiber::Ctx;
 use crate::fiber::{ConnectState, Duplex, FiberMachine};
+use crate::machine::Key;
 use crate::machine::{Address, Limit, Machine};
+use crate::machine::{ConnId, ServiceId};
 
 /// What [`Ctx`] is to a fiber: a machine's handle to the hub that it runs in and to the connection
 /// that it serves. Cloning is cheap. The hub makes one for each machine of

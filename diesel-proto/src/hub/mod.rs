@@ -78,8 +78,7 @@ pub(crate) mod core;
 mod doomed;
 pub mod embed;
 pub(crate) mod fibers;
-pub(crate) mod id;
-mod idle;
+pub(crate) mod idle;
 mod input;
 mod inputs;
 mod layer;
@@ -106,7 +105,6 @@ use alloc::vec::Vec;
 pub use self::action::{Action, Counters};
 pub use self::config::{Config, ServiceConfig, Shed};
 pub use self::fibers::{PollHook, Task};
-pub use self::id::{ConnId, FiberId, ServiceId};
 pub use self::input::{Input, Outcome};
 pub use self::layer::Inner;
 pub use self::machine_ctx::MachineCtx;
@@ -115,6 +113,7 @@ pub use self::poller::Poller;
 pub use self::random::Seed;
 pub use self::service::Service;
 pub use self::shapes::{ConnHandler, IntoService, LoopBody};
+pub use crate::machine::{ConnId, FiberId, Refused, ServiceId};
 
 pub(crate) use self::called::Called;
 pub(crate) use self::core::{Core, HubTimer, WrapClient};
@@ -122,7 +121,6 @@ pub(crate) use self::fibers::Role;
 pub(crate) use self::machine_ctx::Learned;
 pub(crate) use self::service::{HandlerFuture, Making};
 
-pub(crate) use self::id::Key;
 use self::idle::IdleQueue;
 use self::stream::{MachineStream, StreamDue, StreamState, Top};
 use crate::buf::FileRegion;
@@ -130,6 +128,7 @@ use crate::fiber::{Ctx, Event};
 use crate::machine::Attached;
 #[cfg(doc)]
 use crate::machine::Error;
+pub(crate) use crate::machine::Key;
 use crate::machine::{
     Address, Cause, ConnectErrorKind, Deadline, End, Limit, Notice, Reason, StreamControl,
     Workspace,
@@ -186,33 +185,6 @@ struct ServiceEntry {
     stopped: bool,
     idle: RefCell<IdleQueue>,
 }
-
-/// Why a connection was not accepted.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[non_exhaustive]
-pub enum Refused {
-    /// A limit was reached.
-    Limit(Limit),
-    /// The hub is shutting down.
-    Shutdown,
-    /// There is no such service.
-    NoSuchService,
-    /// The function that makes the service's machines panicked.
-    Panicked,
-}
-
-impl fmt::Display for Refused {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Refused::Limit(limit) => limit.fmt(f),
-            Refused::Shutdown => f.write_str("shutting down"),
-            Refused::NoSuchService => f.write_str("no such service"),
-            Refused::Panicked => f.write_str("the function that makes the machine panicked"),
-        }
-    }
-}
-
-impl ::core::error::Error for Refused {}
 
 impl Default for Hub {
     fn default() -> Self {

@@ -18,9 +18,9 @@ use core::pin::Pin;
 use core::task::{Context, Poll, Waker};
 
 use super::fibers::Role;
-use super::id::FiberId;
 use super::machine_ctx::MachineCtx;
 use super::{Core, Key};
+use crate::machine::FiberId;
 use crate::machine::Limit;
 
 /// Polls futures for a machine, as one of the fibers of its hub. Made by [`MachineCtx::poller`].
@@ -148,9 +148,9 @@ mod tests {
     use super::super::Hub;
     use super::super::action::Action;
     use super::super::config::Config;
-    use super::super::id::ConnId;
     use super::super::service::Service;
     use super::*;
+    use crate::machine::ConnId;
     use crate::machine::Notice;
     use crate::machine::{Actions, Address, Error, Input, Machine};
     use crate::time::Instant;

@@ -8,11 +8,11 @@ use core::pin::Pin;
 use core::time::Duration;
 
 use super::config::{ServiceConfig, Shed};
-use super::id::ServiceId;
 use super::shapes::ConnHandler;
 use super::stream::Top;
 use super::{Inner, MachineCtx};
 use crate::fiber::{FiberMachine, StartHandler};
+use crate::machine::ServiceId;
 use crate::machine::{Address, Error, Machine};
 
 /// A handler, or a function that makes machines, with its settings.

@@ -19,13 +19,13 @@ use super::Action;
 use super::begun::{Begun, put_off};
 use super::config::{ServiceConfig, Shed};
 use super::core::{Core, HubTimer};
-use super::id::{ConnId, ServiceId};
 use super::progress::{Progress, StallDue};
 use crate::fiber::FiberMachine;
 use crate::machine::Attached;
 use crate::machine::{
     Actions, Address, Cause, End, Input, Machine, Notice, Reason, StreamControl, Upgradable,
 };
+use crate::machine::{ConnId, ServiceId};
 use crate::time::{Instant, TimerKey};
 
 /// How long a stream that is over waits for its handler to end, so that the handler's error is the

@@ -6,8 +6,8 @@ use core::fmt;
 
 use super::address::ConnectError;
 use super::reason::{Limit, Reason};
+use super::refused::Refused;
 use crate::buf::TooLong;
-use crate::hub::Refused;
 
 /// Why a token failed. `?` passes it on; a handler that returns it closes its connection.
 ///

@@ -6,8 +6,9 @@ use core::fmt;
 use core::time::Duration;
 
 use super::address::Address;
+use super::id::ConnId;
 use super::reason::{Cause, Limit};
-use crate::hub::{ConnId, Refused};
+use super::refused::Refused;
 use crate::time::Instant;
 
 /// Something that the operator may want to know: a line for a log.

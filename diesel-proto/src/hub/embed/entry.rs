@@ -5,8 +5,8 @@
 use alloc::boxed::Box;
 use alloc::vec::Vec;
 
-use super::super::id::ConnId;
 use super::Interest;
+use crate::machine::ConnId;
 
 /// Bytes that are kept for one of few streams.
 // Two words less in each of the others.

@@ -54,10 +54,10 @@ mod turn;
 pub use self::budgets::Budgets;
 pub use self::streams::Streams;
 
-use super::id::{ConnId, ServiceId};
 use super::{Hub, Refused};
 use crate::buf::FileRegion;
 use crate::machine::{Address, ConnectErrorKind, End, Notice};
+use crate::machine::{ConnId, ServiceId};
 use crate::time::Instant;
 
 /// What an embedder's streams can do, one at a time. No call waits.

@@ -4,7 +4,6 @@ use alloc::vec::Vec;
 use core::fmt;
 
 use super::super::action::Action;
-use super::super::id::{ConnId, ServiceId};
 use super::super::{Hub, Refused};
 use super::budgets::Round;
 use super::entry::StreamEntry;
@@ -14,6 +13,7 @@ use super::{
 };
 use crate::buf::FileRegion;
 use crate::machine::{Address, End};
+use crate::machine::{ConnId, ServiceId};
 use crate::time::Instant;
 
 /// The streams of one hub, and the loop around it: see the [module](super).

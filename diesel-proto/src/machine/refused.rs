@@ -1,0 +1,32 @@
+//! Why a hub refuses a connection.
+
+use core::fmt;
+
+use super::reason::Limit;
+
+/// Why a connection was not accepted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Refused {
+    /// A limit was reached.
+    Limit(Limit),
+    /// The hub is shutting down.
+    Shutdown,
+    /// There is no such service.
+    NoSuchService,
+    /// The function that makes the service's machines panicked.
+    Panicked,
+}
+
+impl fmt::Display for Refused {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Refused::Limit(limit) => limit.fmt(f),
+            Refused::Shutdown => f.write_str("shutting down"),
+            Refused::NoSuchService => f.write_str("no such service"),
+            Refused::Panicked => f.write_str("the function that makes the machine panicked"),
+        }
+    }
+}
+
+impl core::error::Error for Refused {}
