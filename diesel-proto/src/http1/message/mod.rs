@@ -3,9 +3,9 @@
 //! ```text
 //!   bytes ──▶ read: MessageReader ──▶ head, data .., end with trailers
 //!
-//!   ResponseHead ──▶ response_head ──┐
-//!                                    ├──▶ MessageOutput ──▶ bytes
-//!   data .., end with trailers ──▶ write: MessageWriter
+//!   ResponseHead ──▶ response_head ────────────────────────────┐
+//!                                                              ▼
+//!   data .., end with trailers ──▶ write: MessageWriter ──▶ MessageOutput ──▶ bytes
 //! ```
 //!
 //! Rules of this folder:

@@ -4,8 +4,8 @@
 //! every message. No field is copied or allocated.
 //!
 //! The last head is kept with its spans, for a fast path: clients often repeat a head byte for byte
-//! (polling, keep-alive probes, requests for one resource after the other), and an identical head
-//! has the same meaning. Comparing it costs a tenth of parsing it.
+//! (when polling, or for health checks), and an identical head has the same meaning. Comparing it
+//! costs a tenth of parsing it.
 //!
 //! It must never know the semantics of a field, nor how it was read.
 

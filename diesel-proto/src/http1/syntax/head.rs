@@ -104,12 +104,12 @@ impl FieldSpans {
 }
 
 impl<'a> RequestHead<'a> {
-    /// The method: a token, in the case that it was written in.
+    /// The method: a token, in its original case.
     pub fn method(&self) -> &'a str {
         self.text(self.map().method())
     }
 
-    /// The request target, as it was written.
+    /// The request target, unchanged.
     #[doc(alias = "uri")]
     pub fn target_text(&self) -> &'a str {
         self.text(self.map().target())

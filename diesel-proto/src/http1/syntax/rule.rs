@@ -137,7 +137,7 @@ rules! {
     CodingNotFinal BAD_REQUEST "RFC 9112, 6.3" "a Transfer-Encoding that does not end with chunked";
     CodingRepeated BAD_REQUEST "RFC 9112, 7" "chunked applied more than once";
     CodingUnknown NOT_IMPLEMENTED "RFC 9112, 6.1" "a transfer coding other than chunked";
-    LengthRequired LENGTH_REQUIRED "RFC 9112, 6.3" "no Content-Length where this service requires a length";
+    LengthRequired LENGTH_REQUIRED "RFC 9112, 6.3" "neither Content-Length nor Transfer-Encoding where this service requires a length";
     ExpectationUnknown EXPECTATION_FAILED "RFC 9110, 10.1.1" "an expectation other than 100-continue";
     BodyTooLarge CONTENT_TOO_LARGE "RFC 9110, 15.5.14" "a body larger than the limit";
 
