@@ -1,18 +1,20 @@
-//! Time passed: what a run does, in its order.
+//! Time passed: what a run does, in order.
 //!
-//! Waits that began since the last run count from now; timers that are due wake their fibers behind those that are ready already; fibers run; every
-//! stream that something was done to is looked at; services stop or go on accepting; and an orderly
-//! shutdown ends if it can.
+//! Waits that began since the last run count from now; timers that are due wake their fibers behind
+//! those that are already ready; fibers and woken machines run; every stream that changed emits its
+//! actions; services stop or resume accepting; and a graceful shutdown ends if it can.
 
 use super::*;
 
 impl Hub {
-    /// Time passed: fires what is due, runs what is ready (within the budget of
-    /// [`Config::polls_per_run`]), and appends what is to be done.
+    /// Time passed: fires the timers that are due, polls the fibers and steps the machines that are
+    /// ready (within the budget of [`Config::polls_per_run`]), and appends the resulting actions to
+    /// `actions`.
     ///
-    /// **Repeat while the hub [has more](Self::has_more) to do**, in a test as well: a sleep or a
-    /// time-out that begins in one run counts from the `now` of the [next](Self::needs_time). A test
-    /// that runs the hub once, and again when the sleep should be over, only begins it then.
+    /// **Repeat while the hub [has more](Self::has_more) to do**, in tests as well: a sleep or a
+    /// timeout that begins in one run counts from the `now` of the [next](Self::needs_time) run. If
+    /// a test runs the hub only once, and again when the sleep should be over, the sleep begins
+    /// only with that second run.
     ///
     /// ```
     /// use core::time::Duration;
@@ -63,8 +65,9 @@ impl Hub {
         }
     }
 
-    /// Whether [`run`](Self::run) has something to do now, without looking at timers: a wait that
-    /// [counts from it](Self::needs_time), for one. Cheaper than a run that finds nothing.
+    /// Whether [`run`](Self::run) has something to do now, apart from timers: for example, a wait
+    /// that [counts from the next run](Self::needs_time). Cheaper than a run that finds nothing to
+    /// do.
     pub fn has_more(&self) -> bool {
         if self.halted {
             return !self.core.actions.borrow().is_empty();
@@ -81,11 +84,11 @@ impl Hub {
             || !self.core.called.borrow().is_empty()
     }
 
-    /// Ask this before waiting: when to call [`run`](Self::run) if nothing happens before. At once
-    /// (an instant that is not later than now) if there is more to do than the last run's budget
-    /// allowed, or if a wait [counts from the next run](Self::needs_time). `None`: nothing is to
-    /// come. Never later than what is due, but it may be earlier, if that was taken back. After this
-    /// call, a wake-up wakes the embedder's alarm.
+    /// When to call [`run`](Self::run) next if nothing happens before. Call this before waiting:
+    /// after this call, a wake-up wakes the embedder's alarm. The instant is not later than now if
+    /// there is more to do than the last run's budget allowed, or if a wait [counts from the next
+    /// run](Self::needs_time). `None` if nothing is scheduled. It is never later than the earliest
+    /// timer; it may be earlier, if that timer was cancelled.
     pub fn next_wake(&self) -> Option<Instant> {
         if self.halted {
             return None;
@@ -146,12 +149,12 @@ impl Hub {
             }
             None => {}
         }
-        // Sets the timer anew.
+        // The stream then sets its timer anew.
         self.core.dirty.borrow_mut().push(conn);
     }
 
-    /// Fibers and machines that were woken take turns, so that neither has to wait for all of the
-    /// other kind: a machine may wake itself each time, and so may a fiber.
+    /// Runs fibers and woken machines alternately, so that neither kind has to wait for all of the
+    /// other: a machine may wake itself each time, and so may a fiber.
     pub(super) fn run_ready(&mut self) {
         let mut budget = self.core.config.polls_per_run.max(1);
         while budget > 0 {
@@ -161,7 +164,7 @@ impl Hub {
             }
             let machine = self.core.woken.borrow_mut().pop_front();
             if let Some(conn) = machine {
-                // What moves the bytes of a fiber is part of that fiber's turn.
+                // A step that only moves the bytes of a fiber is part of that fiber's turn.
                 if self.step_woken(conn) || fiber.is_none() {
                     budget = budget.saturating_sub(1);
                 }
@@ -171,11 +174,11 @@ impl Hub {
         }
     }
 
-    /// Returns whether that was a turn of user code.
+    /// Steps a machine that was woken. Returns whether user code may have run.
     pub(super) fn step_woken(&mut self, conn: ConnId) -> bool {
         let is_own = match self.core.streams.borrow_mut().at(conn.into()) {
             Some(stream) => {
-                // From here on a waking counts anew.
+                // From now on another wake-up counts.
                 stream.woken = false;
                 stream.runs_no_user_code()
             }
@@ -187,9 +190,9 @@ impl Hub {
         !is_own
     }
 
-    /// Looks at every stream that something was done to.
+    /// Emits the actions of every stream that changed.
     pub(super) fn emit_actions(&mut self) {
-        // Settling adds nothing to the list; what closing wakes may, at its next poll.
+        // Emitting adds nothing to the list; fibers that a close wakes may, at their next poll.
         let mut looked_at = 0;
         loop {
             let Some(conn) = self.core.dirty.borrow().get(looked_at).copied() else { break };
@@ -201,7 +204,7 @@ impl Hub {
         self.core.dirty.borrow_mut().drain(..looked_at);
     }
 
-    /// Counts the connections of each service that closed.
+    /// Subtracts the connections that closed from the counts of their services.
     pub(super) fn count_left(&mut self) {
         for service in self.core.left_services.borrow_mut().drain(..) {
             if let Some(registered) = self.services.get_mut(service.index()) {
@@ -210,7 +213,7 @@ impl Hub {
         }
     }
 
-    /// Closes those that made room.
+    /// Closes the connections that were chosen to make room.
     fn let_leave(&mut self) {
         loop {
             let conn = self.core.leaving.borrow_mut().pop();
@@ -219,7 +222,7 @@ impl Hub {
         }
     }
 
-    /// Says which services are to accept, if that has changed.
+    /// Emits which services should stop or resume accepting, if that has changed.
     pub(super) fn accept_or_not(&mut self) {
         if !self.core.count_changed.replace(false) {
             return;
@@ -227,7 +230,7 @@ impl Hub {
         self.count_left();
         let core = &self.core;
         let draining = core.is_draining();
-        // At a limit, one that is idle makes room for the next.
+        // At a limit, an idle connection can make room for the next one.
         let full = core.is_full() && !draining && {
             let queue = &mut *core.idle.borrow_mut();
             let has_idle = core.longest_idle(queue, None).is_some();
@@ -271,7 +274,7 @@ impl Hub {
         }
     }
 
-    /// A shutdown began, and nothing is left to end.
+    /// Whether a shutdown began, and no fiber and no stream is left.
     fn is_over(&self) -> bool {
         self.core.halt_by.get().is_some()
             && self.core.fibers.borrow().len() == 0
@@ -295,7 +298,7 @@ impl Hub {
         for key in streams {
             let lingers =
                 self.core.streams.borrow_mut().at(key).is_some_and(|at| at.is_lingering());
-            // What the grace period cut off must not look like all there was.
+            // A stream that the end of the grace period cuts off must not look complete.
             let end = if lingers { End::Close } else { End::Abort };
             self.end_stream(self.core.conn_id(key), end(Cause::TimedOut(Reason::Drain)));
         }

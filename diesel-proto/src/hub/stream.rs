@@ -1,14 +1,14 @@
-//! One connection as the hub sees it: what it owes the embedder, and when.
+//! One connection as the hub sees it: which actions it emits, and its deadlines.
 //!
-//! Handles and machines only write down what they want, in a [`StreamControl`]. [`Stream::emit_actions`] compares
-//! that with what the embedder was told, and says the difference. It is the one place where
-//! actions of a connection come from, and this is the order of their lives:
+//! Handles and machines only write what they want into a [`StreamControl`].
+//! [`Stream::emit_actions`] compares that with the actions emitted so far, and emits the
+//! difference: almost all actions of a connection come from there. The phases of a stream:
 //!
 //! ```text
-//!   ConnectState ──connected──▶ Open ──close, all sent──▶ Lingering ──eof, or in time──▶ gone
-//!        │                     │ ▲                                                       ▲
-//!        │                     ▼ │ (half-close, all sent: our side only)                 │
-//!        └──failed─────────────┴──── abort, reset, peer ended and all sent ──────────────┘
+//!   Connecting ──connected──▶ Open ──close, all sent──▶ Lingering ──eof, or timeout──▶ gone
+//!       │                      │ ▲                                                      ▲
+//!       │                      ▼ │ (half-close, all sent: our side only)                │
+//!       └──failed──────────────┴──── abort, reset, peer ended and all sent ─────────────┘
 //! ```
 
 use alloc::boxed::Box;
@@ -28,11 +28,11 @@ use crate::machine::{
 use crate::machine::{ConnId, ServiceId};
 use crate::time::{Instant, TimerKey};
 
-/// How long a stream that is over waits for its handler to end, so that the handler's error is the
-/// cause of the close: long enough for what follows without any time passing.
+/// How long a stream that is finished waits for its handler to end, so that the handler's error
+/// becomes the cause of the close: long enough for a handler that does not wait for anything.
 const HANDLER_ENDS: Duration = Duration::from_millis(1);
 
-/// For so long a connection is not idle on which nothing was ever sent.
+/// How long a connection on which nothing was ever sent does not count as idle.
 const NEW: Duration = Duration::from_secs(1);
 
 pub(crate) struct Stream {
@@ -42,11 +42,11 @@ pub(crate) struct Stream {
     half_close_told: bool,
     pause_told: bool,
     peer_ended: bool,
-    /// In the list of those to look at before the run ends.
+    /// Whether it is in the list of streams whose actions are emitted before the run ends.
     pub(crate) listed: bool,
-    /// It was idle, and is closed to make room, before the run ends.
+    /// Whether it was idle and will be closed before the run ends, to make room.
     is_leaving: bool,
-    /// In the list of those whose machines are to be stepped.
+    /// Whether it is in the list of streams whose machines were woken.
     pub(crate) woken: bool,
     timer: Option<TimerKey>,
     pub(crate) progress: Progress,
@@ -56,7 +56,8 @@ pub(crate) struct Stream {
 
 pub(crate) enum StreamState {
     Machine(Box<MachineStream>),
-    /// Out of the table while its machine is made, or runs. Found at any other time, it panicked.
+    /// The machine is out of the table while it is made, or runs. In this state at any other time,
+    /// it has panicked.
     Running,
 }
 
@@ -68,7 +69,7 @@ pub(crate) struct MachineStream {
 
 /// What drives a stream of a hub.
 pub(crate) enum Top {
-    /// Most connections have this one: called without a detour, and without a box around it.
+    /// Most connections have this one: it is called directly, without a box.
     Fiber(FiberMachine),
     Other(Box<dyn Machine>),
 }
@@ -112,7 +113,7 @@ enum Phase {
 }
 
 impl Stream {
-    /// One whose machine is being made.
+    /// A stream whose machine is being made.
     pub(crate) fn of_machine(service: Option<ServiceId>, connecting: bool, now: Instant) -> Self {
         let phase = if connecting { Phase::Connecting } else { Phase::Open };
         Stream::new(StreamState::Running, service, phase, now)
@@ -135,14 +136,15 @@ impl Stream {
         }
     }
 
-    /// It is closed before the run ends.
+    /// Notes that it will be closed before the run ends.
     pub(super) fn leaves(&mut self) {
         self.is_leaving = true;
     }
 
-    /// Whether nothing is under way, so that it may be closed to make room; and since when.
+    /// Whether the connection is idle, so that it may be closed to make room; and since when.
     ///
-    /// One on which nothing was ever sent is no older than a moment: what it asks may be on its way.
+    /// A connection on which nothing was ever sent is not idle at first: its request may be on its
+    /// way.
     pub(super) fn idle(&self, now: Instant) -> Idle {
         let StreamState::Machine(stream) = &self.state else { return Idle::Never };
         let flow = &stream.link.flow;
@@ -177,8 +179,8 @@ impl Stream {
         self.heard = now;
     }
 
-    /// The deadline of the hub's own that began to run, in the last call, counts from now. Returns
-    /// whether it is later for that.
+    /// Makes the hub's deadline that began within the last call count from now. Returns whether it
+    /// moved.
     pub(crate) fn counts_from(&mut self, now: Instant) -> bool {
         match self.phase {
             Phase::Connecting | Phase::Lingering => put_off(&mut self.progress.since, now),
@@ -190,30 +192,31 @@ impl Stream {
         self.heard = now;
     }
 
-    /// Bytes were not taken: the embedder knows that reading is paused.
+    /// Bytes were refused, so the embedder knows that reading is paused: emits the pause now.
     pub(crate) fn refused(&mut self, core: &Core, id: ConnId) {
         if !core::mem::replace(&mut self.pause_told, true) {
             core.push_action(Action::Pause(id));
         }
     }
 
-    /// A write failed. Returns whether that is news.
+    /// A write failed. Returns whether this is the first time.
     pub(crate) fn write_failed(&mut self, now: Instant) -> bool {
         self.progress.since = now;
-        // Our side is over: there is nothing to shut down.
+        // Our side has ended already: no half-close is needed.
         self.half_close_told = true;
         !core::mem::replace(&mut self.progress.failed, true)
     }
 
-    /// The embedder holds so much that the peer has not acknowledged. Returns whether that puts a
-    /// deadline off.
+    /// `unacked` of the sent bytes are not acknowledged by the peer. Returns whether this moves a
+    /// deadline.
     pub(crate) fn unacked(&mut self, now: Instant, unacked: u64) -> bool {
         let StreamState::Machine(stream) = &self.state else { return false };
         let sent = stream.link.flow.output.sent();
         self.progress.unacked(now, sent, unacked, &stream.config)
     }
 
-    /// Whether nothing goes any more, either way: a write failed, and the peer has ended its side.
+    /// Whether the stream is dead in both directions: a write failed, and the peer has ended its
+    /// side.
     pub(crate) fn is_dead(&self) -> bool {
         self.progress.failed
             && match &self.state {
@@ -222,12 +225,13 @@ impl Stream {
             }
     }
 
-    /// The peer ended its side. Returns whether that is news.
+    /// The peer ended its side. Returns whether this is the first time.
     pub(crate) fn ended(&mut self) -> bool {
         !core::mem::replace(&mut self.peer_ended, true)
     }
 
-    /// Whether all was sent and closed in order: only the peer's side is still open.
+    /// Whether everything was sent and our side closed in order, and only the peer's side is still
+    /// open.
     pub(crate) fn is_lingering(&self) -> bool {
         self.phase == Phase::Lingering
     }
@@ -236,7 +240,7 @@ impl Stream {
         self.timer.take()
     }
 
-    /// What the deadline that passed was for, if one has.
+    /// What is due at `now`, if a deadline has passed.
     pub(crate) fn due(&mut self, now: Instant) -> Option<StreamDue> {
         let StreamState::Machine(stream) = &self.state else { return None };
         let ServiceConfig { linger, write_stall, idle, connect, .. } = *stream.config;
@@ -244,7 +248,8 @@ impl Stream {
         let (closing, awaits_cause) = (flow.closing(), flow.awaits_cause);
         if self.phase == Phase::Open && !self.progress.failed {
             match self.progress.due(now, flow.output.sent(), &stream.config) {
-                // Nobody reads what the system holds: with FIN it would hold that for minutes more.
+                // The peer does not read what the system holds: with FIN, the system would hold
+                // that for minutes more. So reset the stream.
                 Some(StallDue::Cut) => {
                     return Some(StreamDue::End(End::Abort(Cause::TimedOut(Reason::WriteStall))));
                 }
@@ -259,7 +264,7 @@ impl Stream {
             Phase::Lingering => (now
                 >= self.progress.since + lingers_for(awaits_cause, self.peer_ended, linger))
             .then_some(StreamDue::End(End::Close(closing.unwrap_or(Cause::Done)))),
-            // If nothing can be sent any more, what still arrives counts.
+            // If nothing can be sent any more, bytes that still arrive put the deadline off.
             Phase::Open
                 if self.progress.failed
                     && now >= self.progress.since.max(self.heard) + write_stall =>
@@ -267,7 +272,7 @@ impl Stream {
                 Some(StreamDue::Reset)
             }
             Phase::Open if closing.is_some() => None,
-            // Who is not read cannot be heard.
+            // No idle timeout applies while reading is paused.
             Phase::Open if self.pause_told => Some(StreamDue::Machine),
             Phase::Open if idle.is_some_and(|idle| now >= self.heard + idle) => {
                 Some(StreamDue::Idle)
@@ -276,7 +281,7 @@ impl Stream {
         }
     }
 
-    /// Whether [`emit_actions`](Self::emit_actions) has anything to say.
+    /// Whether [`emit_actions`](Self::emit_actions) has anything to do.
     pub(crate) fn wants_more_than_told(&self) -> bool {
         let StreamState::Machine(stream) = &self.state else { return true };
         let flow = &stream.link.flow;
@@ -286,8 +291,8 @@ impl Stream {
             || flow.deadline().is_some()
     }
 
-    /// Says what has changed since the embedder was last told; sets the one timer. Returns how the
-    /// stream ends, if it does.
+    /// Emits actions for what has changed since the last call, and sets the stream's one timer.
+    /// Returns how the stream ends, if it does.
     pub(crate) fn emit_actions(&mut self, core: &Core, id: ConnId) -> Option<End> {
         let now = core.now.get();
         self.listed = false;
@@ -311,7 +316,7 @@ impl Stream {
                     let over = self.peer_ended || failed || config.linger.is_zero();
                     if end.is_abort() || (over && !flow.awaits_cause) {
                         return Some(match end {
-                            // Not everything arrived.
+                            // Not everything arrived at the peer.
                             End::Close(Cause::Done | Cause::PeerClosed) if failed => {
                                 End::Close(Cause::Reset)
                             }
@@ -332,7 +337,8 @@ impl Stream {
                 self.progress.sending = true;
                 core.push_action(Action::Send(id));
             }
-            // Once the peer has ended there is nothing to read: reading stays as it is.
+            // Once the peer has ended its side there is nothing to read, so reading is not
+            // paused or resumed any more.
             if self.pause_told == input && !self.peer_ended {
                 self.pause_told = !input;
                 self.heard = now;
@@ -372,7 +378,7 @@ impl Stream {
         }
     }
 
-    /// Runs `f` on the stream's flow, wherever that is. `None` while its machine runs.
+    /// Runs `f` on the state of the stream. `None` while its machine runs.
     pub(crate) fn with_flow<R>(&mut self, f: impl FnOnce(&mut StreamControl) -> R) -> Option<R> {
         match &mut self.state {
             StreamState::Machine(stream) => Some(f(&mut stream.link.flow)),
@@ -381,7 +387,7 @@ impl Stream {
     }
 }
 
-/// How long a stream is kept that is to be closed, once everything is sent.
+/// How long a stream that is closing is kept after everything was sent.
 fn lingers_for(handled: bool, peer_ended: bool, linger: Duration) -> Duration {
     match (handled, peer_ended) {
         (true, true) => HANDLER_ENDS,
@@ -390,7 +396,7 @@ fn lingers_for(handled: bool, peer_ended: bool, linger: Duration) -> Duration {
     }
 }
 
-/// Of two instants that may be.
+/// The earlier of two instants, each of which may be missing.
 fn earlier(a: Option<Instant>, b: Option<Instant>) -> Option<Instant> {
     match (a, b) {
         (Some(a), Some(b)) => Some(a.min(b)),
@@ -418,43 +424,43 @@ fn set_timer(timer: &mut Option<TimerKey>, core: &Core, id: ConnId, deadline: Op
 /// Whether a stream may be closed to make room.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Idle {
-    /// Now: it has been idle since then.
+    /// It may be closed now: it has been idle since then.
     Since(Instant),
     /// Perhaps later.
     Later,
-    /// It is none of those that may.
+    /// It is never closed to make room.
     Never,
 }
 
 /// What a deadline was for.
 pub(crate) enum StreamDue {
-    /// Ask the embedder how much its peer has not acknowledged.
+    /// Ask the embedder how many bytes the peer has not acknowledged.
     Ask,
     Connect,
-    /// It ends at once.
+    /// End the stream at once.
     End(End),
-    /// A write had failed, and nothing came since.
+    /// A write has failed, and nothing arrived since.
     Reset,
-    /// Close once everything queued is sent.
+    /// The idle timeout: close once everything queued is sent.
     Idle,
-    /// The machine's own, if it is.
+    /// The machine's deadline, if it has come.
     Machine,
 }
 
 impl Core {
-    /// Looks at one stream: see [`Stream::emit_actions`].
+    /// Emits the actions of one stream: see [`Stream::emit_actions`].
     pub(crate) fn emit_actions_of(&self, id: ConnId) -> Option<End> {
         self.streams.borrow_mut().at(id.into())?.emit_actions(self, id)
     }
 
-    /// Puts a stream on the list of those to look at before the run ends.
+    /// Puts a stream on the list of those whose actions are emitted before the run ends.
     pub(crate) fn list(&self, stream: &mut Stream, id: ConnId) {
         if !core::mem::replace(&mut stream.listed, true) {
             self.dirty.borrow_mut().push(id);
         }
     }
 
-    /// Removes a stream and says so. Its machine is dropped later.
+    /// Removes a stream and emits its last action. Its machine is dropped later.
     pub(super) fn remove_stream(&self, id: ConnId, end: End) {
         let cause = end.cause();
         let Some(mut stream) = self.streams.borrow_mut().remove(id.into()) else { return };
@@ -488,7 +494,7 @@ impl Core {
 mod tests {
     use super::*;
 
-    /// Ten thousand idle connections are ten thousand of these.
+    /// Small, since there is one for each of many idle connections.
     #[test]
     #[cfg(target_pointer_width = "64")]
     fn a_stream_of_a_machine_is_small() {

@@ -1,25 +1,26 @@
-//! Who is to be polled next.
+//! The queue of woken fibers: which fiber is polled next.
 //!
-//! Wakers are real ones: a fiber may wait on any future, and be woken from any thread. So the way
-//! from a waker to the hub is made of atomics alone; there is no lock, and no queue that grows.
+//! Wakers are full `core::task::Waker`s: a fiber may await any future, and be woken from any
+//! thread. So the path from a waker to the hub consists of atomics only; there is no lock, and no
+//! queue that grows.
 //!
 //! ```text
 //!   waker(70) ──▶ chunk 1: ticket[6] = 41, then bit 6 ──▶ group 0: bit 1 ──▶ awake? else alarm
 //! ```
 //!
-//! A bit says "woken", its ticket says when. The hub collects the set bits through two levels of
-//! summaries and sorts them by ticket: first woken, first polled. Waking one that is already woken
-//! changes nothing.
+//! A bit means "woken", and its ticket tells when. The hub collects the set bits through two levels
+//! of summaries and sorts them by ticket: first woken, first polled. To wake a fiber that is
+//! already woken changes nothing.
 //!
-//! The order of operations is what makes it right. A waker sets ticket, bit and summary, then looks
-//! whether the hub is awake. The hub takes the summary, then the bits below it: whatever a waker
-//! had set below before is found, and whatever comes later leaves the summary set for the next
-//! time. Before it rests it first says so, and then looks at the summaries once more: of a waker
-//! that sets one and a hub that goes to rest, at least one sees the other. (Both need a total order
-//! of the accesses to different words: hence `SeqCst`.)
+//! The order of operations makes this correct. A waker sets ticket, bit and summary, then checks
+//! whether the hub is awake. The hub takes the summary, then the bits below it: bits that were set
+//! before are found, and a bit that is set later sets the summary again for the next time. To rest,
+//! the hub first clears `awake`, and then checks the summaries once more: of a waker that sets a
+//! summary and a hub that goes to rest, at least one sees the other. (This needs a total order of
+//! the accesses to different words, and therefore `SeqCst`.)
 //!
-//! A waker names an index, not a fiber: one that outlives its fiber wakes whoever has the index
-//! next, once too often. Futures have to bear that anyway.
+//! A waker refers to an index, not to a fiber: if it is still alive when its fiber is gone, it
+//! wakes the next fiber at that index spuriously. Futures have to tolerate spurious polls anyway.
 
 use alloc::collections::VecDeque;
 use alloc::sync::Arc;
@@ -34,30 +35,30 @@ use core::task::{RawWakerVTable, Waker};
 /// Chunks in a group, and wakers in a chunk: the bits of a word.
 const WORD: u32 = u64::BITS;
 
-/// The hub's end: who is ready, in the order they were woken.
+/// The hub's end: the fibers that are ready, in the order in which they were woken.
 pub(crate) struct ReadyQueue {
     shared: Arc<WakeShared>,
     groups: Vec<Arc<WakeGroup>>,
     chunks: Vec<Arc<WakeWord>>,
-    /// Made when a fiber at this index is first polled, and for whoever has the index next: out of
-    /// its place while it is lent. A fiber that takes the place of another allocates none.
+    /// One waker per index, made when a fiber at this index is first polled, and reused by later
+    /// fibers there, which therefore allocate none. `None` while it is lent.
     wakers: Vec<Option<Waker>>,
     ready: VecDeque<u32>,
-    /// Who is in `ready`: nobody is twice, so `ready.len() <= queued.len()`.
+    /// Which indices are in `ready`: none is in it twice, so `ready.len() <= queued.len()`.
     queued: Vec<bool>,
     /// Reused by every collection.
     woken: Vec<(u64, u32)>,
-    /// What `shared.awake` says, for us who set it.
+    /// A copy of `shared.awake`, which only this queue writes.
     awake: bool,
-    /// Of the wakers that are made here, once there is one.
+    /// The vtable of the wakers that are made here, once there is one.
     vtable: Option<&'static RawWakerVTable>,
 }
 
 struct WakeShared {
     tickets: AtomicU64,
-    /// The hub will look at the summaries before it rests: no need for the alarm.
+    /// The hub will check the summaries before it rests, so the alarm need not be woken.
     awake: AtomicBool,
-    /// Rouses whoever is to call the hub.
+    /// The embedder's waker: notifies it to run the hub.
     alarm: Waker,
 }
 
@@ -100,14 +101,15 @@ impl ReadyQueue {
         }
     }
 
-    /// Makes room for a fiber at `index`. Indices are dense: those below come to be as well.
+    /// Makes room for a fiber at `index`. Indices are dense, so chunks are made for all indices
+    /// below as well.
     pub(crate) fn make_room(&mut self, index: u32) {
         while self.chunks.len() <= (index / WORD) as usize {
             self.add_chunk();
         }
     }
 
-    /// A waker for `index`, to be [given back](Self::give_back) after the poll.
+    /// Lends the waker for `index`. The caller [gives it back](Self::give_back) after the poll.
     #[inline]
     pub(crate) fn lend_waker(&mut self, index: u32) -> Waker {
         match self.wakers.get_mut(index as usize).and_then(Option::take) {
@@ -133,32 +135,32 @@ impl ReadyQueue {
         waker
     }
 
-    /// Whether a waker was made by such a queue: one that runs no user code. (It may be taken for
-    /// another's, where a compiler made several of one table.)
+    /// Whether a waker was made by such a queue, so that it runs no user code. (It may not be
+    /// recognized, if the compiler emitted several copies of the vtable.)
     #[inline]
     pub(crate) fn is_own(&self, waker: &Waker) -> bool {
         self.vtable.is_some_and(|vtable| core::ptr::eq(vtable, waker.vtable()))
     }
 
-    /// Makes the fiber at `index` ready. Returns whether the caller must wake the embedder's alarm,
-    /// which is user code: once this queue is not borrowed any more.
+    /// Makes the fiber at `index` ready. Returns whether the caller must wake the embedder's alarm.
+    /// The alarm is user code, so the caller wakes it when this queue is not borrowed any more.
     #[must_use = "wake the alarm"]
     pub(crate) fn wake(&self, index: u32) -> bool {
         let chunk = self.chunks.get((index / WORD) as usize);
         chunk.is_some_and(|chunk| chunk.wake(index % WORD))
     }
 
-    /// The next to be polled, and no longer woken.
+    /// Takes out the index of the next fiber to poll.
     pub(crate) fn pop(&mut self) -> Option<u32> {
         self.collect();
         let index = self.ready.pop_front()?;
-        // From here on a waking counts anew: its poll is yet to begin.
+        // From now on another wake-up counts: the poll has not begun yet.
         self.queued[index as usize] = false;
         Some(index)
     }
 
-    /// From here on the hub will look again before it rests, so that wakers need not sound the
-    /// alarm.
+    /// Marks the hub as awake: it will check the summaries before it rests, so wakers need not wake
+    /// the alarm.
     #[inline]
     pub(crate) fn stay_awake(&mut self) {
         if !self.awake {
@@ -167,25 +169,25 @@ impl ReadyQueue {
         }
     }
 
-    /// Whether the hub rests: then the alarm must be woken for whatever is to have its turn.
+    /// Whether the hub rests: then the alarm must be woken when there is something to run.
     pub(crate) fn is_resting(&self) -> bool {
         !self.awake
     }
 
-    /// How many there are to poll.
+    /// How many fibers there are to poll.
     pub(crate) fn len(&mut self) -> usize {
         self.collect();
         self.ready.len()
     }
 
-    /// Whether there is anyone to poll.
+    /// Whether there is a fiber to poll.
     pub(crate) fn has_any(&mut self) -> bool {
         self.collect();
         !self.ready.is_empty()
     }
 
-    /// From here on waking sounds the alarm. Whoever was woken before is found by
-    /// [`has_any`](Self::has_any).
+    /// Marks the hub as resting: after this call, a wake-up wakes the alarm. Fibers that were woken
+    /// before are found by [`has_any`](Self::has_any).
     pub(crate) fn rest(&mut self) {
         if self.awake {
             self.awake = false;
@@ -210,7 +212,7 @@ impl ReadyQueue {
         }));
     }
 
-    /// Moves the woken to the end of the queue, in the order of their tickets.
+    /// Moves the fibers that were woken to the end of the queue, in the order of their tickets.
     #[inline(always)]
     fn collect(&mut self) {
         if self.groups.iter().any(|group| group.summary.load(SeqCst) != 0) {

@@ -1,4 +1,4 @@
-//! What a machine asks for in a step.
+//! [`Actions`]: what a machine asks for in a step.
 
 use alloc::boxed::Box;
 use core::fmt;

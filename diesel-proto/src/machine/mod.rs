@@ -2,19 +2,21 @@
 //! built on it.
 //!
 //! ```text
-//!   contract     the caller ──Input──▶ Machine ──Actions──▶ the caller
-//!                                         │
-//!   upgradable   Upgradable               a machine, or the successor that replaced it
-//!                    │
-//!   attached     Attached                 and the state of its stream: StreamControl, kept bytes
-//!                    │
-//!                    ├── endpoint         Endpoint, SharedEndpoint: for an embedder
-//!                    ├── nested           Nested: for a layer, a machine around another one
-//!                    │      └── linger    Linger: a layer that delays the close
-//!                    └── the hub's streams
+//!   contract         the caller ──Input──▶ Machine ──Actions──▶ the caller
+//!   actions                                   │        │
+//!                                             │        └── stream_control, workspace: StreamControl,
+//!                                             │            Workspace, lent by the caller
+//!   upgradable       Upgradable               a machine, or the successor that replaced it
+//!                        │
+//!   attached         Attached                 with the state of its stream and the bytes kept for it
+//!                        │
+//!                        ├── endpoint         Endpoint, SharedEndpoint: for an embedder
+//!                        ├── nested           Nested: for a layer, a machine around another one
+//!                        │      └── linger    Linger: a layer that delays the close
+//!                        └── the hub's streams
 //!
-//!   reason, address, error, notice        causes, deadlines, limits; peers; failures; log lines
-//!   line_echo                             LineEcho: the smallest complete machine
+//!   reason, address, error, notice            causes, deadlines, limits; peers; failures; log lines
+//!   line_echo                                 LineEcho: the smallest complete machine
 //! ```
 //!
 //! This room must never know a socket, a hub or a fiber.

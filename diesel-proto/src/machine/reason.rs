@@ -35,7 +35,7 @@ pub enum Reason {
     Application(&'static str),
 }
 
-/// A [`Reason`] without a name of the application's: one byte.
+/// A [`Reason`] other than [`Reason::Application`]: one byte.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum CommonReason {
     Head,

@@ -1,4 +1,4 @@
-//! The state of a stream as its machine wants it, from step to step.
+//! [`StreamControl`]: the state of a stream as its machine wants it, from step to step.
 //!
 //! It must never know the machine, nor what carries the bytes.
 
@@ -11,8 +11,8 @@ use crate::time::Instant;
 /// The state of a stream as its machine wants it: output queue, deadline, pause, close. It holds
 /// from step to step until the machine changes it.
 ///
-/// The caller keeps one for each stream and lends it, in an [`Actions`](super::Actions), to each step. While
-/// nothing is queued, it owns no memory beyond itself.
+/// The caller keeps one for each stream and lends it, in an [`Actions`](super::Actions), to each
+/// step. While nothing is queued, it owns no memory beyond itself.
 #[derive(Debug, Default)]
 pub struct StreamControl {
     pub(crate) output: Pipeline,
@@ -27,8 +27,8 @@ pub struct StreamControl {
     pub(crate) fate: Fate,
     /// How the stream closes, once it is closing.
     manner: CloseManner,
-    /// The state of the peer's side. The caller of the machine tracks it here, where it takes no extra
-    /// room.
+    /// The state of the peer's side. The caller of the machine tracks it here, where it takes no
+    /// extra room.
     pub(crate) inbound: Inbound,
     /// While closing: the machine may still give a better cause.
     pub(crate) awaits_cause: bool,
@@ -68,13 +68,14 @@ pub(crate) enum Ending {
 
 /// A stream has a deadline until it has an end.
 ///
-/// Every idle stream has one of these, so it is 16 bytes: what is rare, or comes once, is boxed.
+/// Every idle stream has one of these, so it is 16 bytes: rare values, and those that come once,
+/// are boxed.
 #[derive(Debug, Default)]
 pub(crate) enum Fate {
     #[default]
     Open,
     Deadline(Instant, CommonReason),
-    /// Of the application's.
+    /// A deadline with a name of the application.
     NamedDeadline(Box<Deadline>),
     /// `output` is closing.
     Closing(Box<Cause>),

@@ -1,4 +1,4 @@
-//! Memory for the steps of machines, owned by their caller.
+//! [`Workspace`]: memory for the steps of machines, owned by their caller.
 
 use alloc::boxed::Box;
 use alloc::vec::Vec;

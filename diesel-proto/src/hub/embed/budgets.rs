@@ -1,7 +1,7 @@
-//! How much is done for one before others have their turn.
+//! [`Budgets`]: how much is done for one stream before others have their turn.
 
-/// What one stream, one listening socket, and the hub itself may take of a round. What is not named
-/// has its default, which suits sockets of a system:
+/// How much one stream, one listening socket, and the hub itself may do in one round. The defaults
+/// suit TCP sockets:
 ///
 /// ```
 /// use diesel_proto::hub::embed::Budgets;
@@ -9,35 +9,36 @@
 /// let budgets = Budgets { accepts: 16, ..Budgets::default() };
 /// ```
 ///
-/// What is more than `u32::MAX` bytes counts as that.
+/// A number of bytes above `u32::MAX` counts as `u32::MAX`.
 ///
-/// Budgets may be added: name the rest by `..Budgets::default()`.
+/// Fields may be added in later versions: end a literal with `..Budgets::default()`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Budgets {
-    /// Bytes that one stream is sent in one round: a peer that reads fast, and a machine that always
-    /// has more, must not keep other streams waiting. 4 MiB by default, about the size to which the
-    /// system grows a send buffer: a smaller budget leaves room in it, and more wake-ups are needed to
-    /// send the same.
+    /// The most bytes written to one stream in one round: a peer that reads fast, and a machine
+    /// that always has more to send, must not keep other streams waiting. 4 MiB by default, about
+    /// the size to which the system grows a send buffer: a smaller budget does not fill that
+    /// buffer, so that more wake-ups are needed to send the same.
     pub sent: usize,
-    /// Bytes that all streams together are sent in one round, about: those that were sent
-    /// [`sent_at_least`](Self::sent_at_least) in the round before share it evenly. So the length of a
-    /// round, for which a peer with a small request may wait, does not grow with the number of large
-    /// answers. 8 MiB by default.
+    /// About how many bytes are written to all streams together in one round. The streams that were
+    /// sent [`sent_at_least`](Self::sent_at_least) bytes in the round before share it evenly. So
+    /// the duration of a round, for which a peer with a small request may wait, does not grow with
+    /// the number of large responses. 8 MiB by default.
     pub sent_by_all: usize,
-    /// Bytes that one stream is sent in one round however much others are sent, unless
-    /// [`sent`](Self::sent) is less. 128 KiB by default: with less, the cost of a round shows.
+    /// How many bytes may be written to one stream in one round however much others are sent,
+    /// unless [`sent`](Self::sent) is less. 128 KiB by default: with less, the overhead of a round
+    /// is noticeable.
     pub sent_at_least: usize,
-    /// Bytes from which on one stream is not read again in one round, though its read filled the
-    /// buffer. 512 KiB by default.
+    /// After this many bytes, a stream is not read again in the same round, even if its read filled
+    /// the buffer. 512 KiB by default.
     pub received: usize,
-    /// Bytes from which on no stream is read again in one round: each was read once by then. 8 MiB by
-    /// default.
+    /// After this many bytes from all streams together, no stream is read again in the same round;
+    /// each ready stream is still read once. 8 MiB by default.
     pub received_by_all: usize,
-    /// Runs of the hub in one turn: a fiber that is always ready must not keep the peers of others
-    /// waiting. 16 by default.
+    /// The most runs of the hub in one turn: a fiber that is always ready must not keep the peers
+    /// of other fibers waiting. 16 by default.
     pub runs: usize,
-    /// Connections accepted of one service at a time. The hub runs after them, not after each: under
-    /// load one run takes as long as a hundred accepts. 64 by default.
+    /// The most connections accepted for one service at a time. The hub runs after all of them, not
+    /// after each: under load one run takes as long as a hundred accepts. 64 by default.
     pub accepts: usize,
 }
 
@@ -55,11 +56,11 @@ impl Default for Budgets {
     }
 }
 
-/// What all streams together did in one round, and what each may be sent.
+/// How much all streams together did in this round, and how much each may be sent.
 #[derive(Debug)]
 pub(super) struct Round {
     pub(super) number: u32,
-    /// What one stream may be sent.
+    /// How much one stream may be sent.
     share: usize,
     sent: usize,
     received: usize,
@@ -77,21 +78,21 @@ impl Round {
         *self = Round { number: self.number.wrapping_add(1), share, ..Round::first(budgets) };
     }
 
-    /// Bytes that one stream may be sent now, all in all.
+    /// How many bytes one stream may be sent in this round in all.
     pub(super) fn share(&self, budgets: &Budgets) -> usize {
-        // More streams may have much to send than in the round before.
+        // More streams than in the round before may have much to send.
         let share = if self.sent < budgets.sent_by_all { self.share } else { 0 };
         share.max(budgets.sent_at_least).min(budgets.sent)
     }
 
-    /// A stream that was sent `before` in this round was sent `n` more.
+    /// Counts `n` bytes sent to a stream that was sent `before` bytes in this round already.
     pub(super) fn count_sent(&mut self, before: usize, n: usize, budgets: &Budgets) {
         self.sent = self.sent.saturating_add(n);
         let least = budgets.sent_at_least;
         self.heavy += usize::from(before < least && before.saturating_add(n) >= least);
     }
 
-    /// `n` more bytes were received. Returns whether a stream may be read again.
+    /// Counts `n` received bytes. Returns whether a stream may be read again.
     pub(super) fn count_received(&mut self, n: usize, budgets: &Budgets) -> bool {
         self.received = self.received.saturating_add(n);
         self.received < budgets.received_by_all

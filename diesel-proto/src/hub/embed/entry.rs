@@ -1,4 +1,4 @@
-//! One stream in the table: what it waits for, and what is kept for it.
+//! One stream in the table: what it waits for, and the bytes that are kept for it.
 //!
 //! It must never know the hub.
 
@@ -8,8 +8,8 @@ use alloc::vec::Vec;
 use super::Interest;
 use crate::machine::ConnId;
 
-/// Bytes that are kept for one of few streams.
-// Two words less in each of the others.
+/// Bytes that are kept for a stream. Few streams have any.
+// Boxed: this saves two words in each of the other streams.
 #[allow(clippy::box_collection)]
 pub(super) type Kept = Box<Vec<u8>>;
 
@@ -20,18 +20,18 @@ pub(super) struct StreamEntry<S> {
     pub(super) paused: bool,
     /// The peer ended its side.
     pub(super) ended: bool,
-    /// Not all that is outgoing was taken.
+    /// The stream did not take all outgoing bytes.
     pub(super) writing: bool,
-    /// A write told that the peer had reset the stream.
+    /// A write failed because the peer had reset the stream.
     pub(super) reset: bool,
-    /// What the transport was told to watch it for.
+    /// What the transport watches it for.
     pub(super) watched: Interest,
-    /// Read, and not taken by the hub yet. Nothing more is read meanwhile. Boxed: few streams have
-    /// any, and each is this much smaller. Never empty.
+    /// Bytes that were read and that the hub has not taken yet. Nothing more is read meanwhile.
+    /// Never empty.
     kept: Option<Kept>,
-    /// The round in which bytes were last sent or received, and how many. Counted in 32 bits, for
-    /// each stream has these: see [`Budgets`](super::Budgets). Should the same number come again after
-    /// 2^32 rounds, the stream has a smaller budget in that one.
+    /// The round in which bytes were last sent or received, and how many. Counted in 32 bits, since
+    /// each stream has these: see [`Budgets`](super::Budgets). If the same number comes again after
+    /// 2^32 rounds, the stream has a smaller budget in that round.
     round: u32,
     sent: u32,
     received: u32,
@@ -63,42 +63,43 @@ impl<S> StreamEntry<S> {
         Interest { readable: self.wants_read(), writable: self.writing }
     }
 
-    /// Bytes that were read and that the hub has not taken.
+    /// How many bytes were read that the hub has not taken yet.
     pub(super) fn kept(&self) -> usize {
         self.kept.as_ref().map_or(0, |kept| kept.len())
     }
 
-    /// Keeps bytes behind those that are kept already.
+    /// Keeps bytes, behind those that are already kept.
     pub(super) fn keep(&mut self, bytes: &[u8]) {
         if !bytes.is_empty() {
             self.kept.get_or_insert_default().extend_from_slice(bytes);
         }
     }
 
-    /// What is kept, to be offered again; what of it is not taken comes [back](Self::keep_again).
+    /// Takes out the kept bytes, to offer them again. The caller gives [back](Self::keep_again)
+    /// those that are not taken.
     pub(super) fn take_kept(&mut self) -> Option<Kept> {
         self.kept.take()
     }
 
-    /// Keeps what is left of `kept`.
+    /// Puts back what is left of `kept`.
     pub(super) fn keep_again(&mut self, kept: Kept) {
         self.kept = Some(kept).filter(|kept| !kept.is_empty());
     }
 
-    /// Bytes that were sent in this round.
+    /// How many bytes were sent in this round.
     pub(super) fn sent_in(&mut self, round: u32) -> usize {
         self.enter(round);
         self.sent as usize
     }
 
-    /// Returns how many were sent in this round before.
+    /// Counts `n` sent bytes. Returns how many were sent in this round before.
     pub(super) fn count_sent(&mut self, n: usize) -> usize {
         let before = self.sent;
         self.sent = add(before, n);
         before as usize
     }
 
-    /// `n` more bytes were received; returns how many in this round.
+    /// Counts `n` received bytes. Returns how many were received in this round.
     pub(super) fn received_in(&mut self, round: u32, n: usize) -> usize {
         self.enter(round);
         self.received = add(self.received, n);

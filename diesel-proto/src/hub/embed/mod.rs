@@ -1,15 +1,22 @@
-//! The loop that every embedder of a hub needs, written once: which streams there are, in which
-//! order they are written, ended and read, and what is done with bytes that a hub does not take.
+//! The event loop that every embedder of a hub needs, written once: the table of streams, the order
+//! in which they are written, ended and read, and the handling of bytes that the hub does not take.
 //!
-//! An embedder brings a [`Transport`]: how *one* stream is read, written, watched and closed, without
-//! waiting. [`Streams`] does the rest of the contract in [`hub`](crate::hub), and keeps no clock, no
-//! poller and no buffer of its own:
+//! An embedder implements [`Transport`]: how *one* stream is read, written, watched and closed,
+//! without waiting. [`Streams`] does the rest of the contract in [`hub`](crate::hub). It has no
+//! clock, no poller and no buffer:
 //!
 //! ```text
-//!   the embedder waits ──▶ Streams::ready   ──▶ Transport::write, read ──▶ Hub::sent, received, eof
-//!      ▲                   Streams::accept  ──▶ Transport::accept      ──▶ Hub::accept
-//!      │                   Streams::turn    ──▶ Hub::run ──▶ actions   ──▶ Transport::write, shut_down,
-//!      └── Hub::next_wake ◀── Streams::read_on                              close, connect, watch
+//!   embedder    Streams               Transport                    Hub
+//!     waits ──▶ Streams::ready   ──▶ write, read              ──▶ sent, received, eof
+//!      ▲        Streams::accept  ──▶ accept, open             ──▶ accept
+//!      │        Streams::turn    ──▶ write, shut_down, watch, ◀── the actions of run
+//!      │             │               connect, close
+//!      └── Hub::next_wake ◀── Streams::read_on
+//!
+//!   streams    Streams: the table; accepts, writes and reads streams that are ready
+//!   turn       Streams::turn: runs the hub and carries out its actions
+//!   entry      one stream in the table: what it waits for, and the bytes kept for it
+//!   budgets    Budgets: how much is done in one round
 //! ```
 //!
 //! The whole of an embedder's loop:
@@ -30,17 +37,18 @@
 //!
 //! # Rules
 //!
-//! - Of one stream, writing comes before reading; a half-close, a close and an abort come when the hub
-//!   says so, in the order of its actions.
-//! - Bytes that the hub refuses are kept, in memory, and nothing more is read until the hub resumes:
-//!   at most one read for each stream.
-//! - A failed write does not end reading: what the peer sent before is still delivered. If the write
-//!   failed because the peer had reset the stream, its end is a reset.
-//! - What a stream cannot be watched for, or half-closed, is that stream's end, and no other's.
-//! - Nothing is accepted while the hub [would not](super::Hub::may_accept) take it.
-//! - In one [round](Streams::begin_round) a stream is written and read up to a [budget](Budgets), so
-//!   that others have their turn, and so are all together, so that a round is short however many have
-//!   much to send. One whose read filled the buffer is read again in the same round.
+//! - A stream is written before it is read. Half-close, close and abort happen in the order of the
+//!   hub's actions.
+//! - Back-pressure: bytes that the hub refuses are kept in memory, at most one read for each
+//!   stream, and nothing more is read until the hub resumes.
+//! - A failed write does not end reading: bytes that the peer sent before are still delivered. If
+//!   the write failed because the peer had reset the stream, its end counts as a reset.
+//! - A stream that cannot be watched or half-closed is reset; other streams are not affected.
+//! - No connection is accepted while the hub [would refuse](super::Hub::may_accept) it.
+//! - In one [round](Streams::begin_round) each stream is written and read up to a
+//!   [budget](Budgets), so that other streams have their turn. There are also budgets for all
+//!   streams together, so that a round is short however many streams have much to send. A stream
+//!   whose read filled the buffer is read again in the same round.
 //!
 //! It must never know what a stream is, nor how the embedder waits.
 
@@ -60,24 +68,26 @@ use crate::machine::{Address, ConnectErrorKind, End, Notice};
 use crate::machine::{ConnId, ServiceId};
 use crate::time::Instant;
 
-/// What an embedder's streams can do, one at a time. No call waits.
+/// The operations on an embedder's streams, one stream at a time. No call may block.
 ///
-/// Calls are for a stream that is open, and come in an order that makes sense: none after
-/// [`close`](Self::close), no write after one that failed or after [`shut_down`](Self::shut_down).
+/// Calls are for a stream that is open, in a valid order: none after [`close`](Self::close), no
+/// write after one that failed or after [`shut_down`](Self::shut_down).
 pub trait Transport {
-    /// What stands for one stream: a socket, say.
+    /// One stream: a socket, for example.
     type Stream;
-    /// A stream that was accepted and has no name yet.
+    /// A stream that was accepted and has no [`ConnId`] yet.
     type Incoming;
 
-    /// One read. The bytes may be anywhere: in a scratch buffer of the transport's.
+    /// Reads once. The bytes may be anywhere, for example in a scratch buffer of the transport.
     fn read(&mut self, stream: &mut Self::Stream) -> ReadOutcome<'_>;
 
-    /// One write of what the stream takes of these bytes: at most 16 slices, none of them empty.
+    /// Writes once, as many of these bytes as the stream takes: at most 16 slices, none of them
+    /// empty.
     fn write(&mut self, stream: &mut Self::Stream, slices: &[&[u8]]) -> WriteOutcome;
 
-    /// One write of what the stream takes of a region, which is not empty. `None`: this transport
-    /// cannot send regions, and the stream is broken. That is the default.
+    /// Writes once, as much of a file region as the stream takes. The region is not empty. `None`
+    /// means that this transport cannot send file regions, and breaks the stream. That is the
+    /// default.
     fn write_region(
         &mut self,
         conn: ConnId,
@@ -88,19 +98,20 @@ pub trait Transport {
         None
     }
 
-    /// Ends our side. All that was written is still to arrive.
+    /// Half-close: ends our side. All that was written must still arrive.
     ///
     /// # Errors
     ///
-    /// [`Lost`] if the peer would never see the end.
+    /// [`Lost`] if this fails, so that the peer would never see the end.
     fn shut_down(&mut self, conn: ConnId, stream: &mut Self::Stream) -> Result<(), Lost>;
 
-    /// From now on, call [`Streams::ready`] when the stream is ready for this, for as long as it is
-    /// (level-triggered, in terms of a poller). Called when it changes.
+    /// Sets what the stream is watched for: from now on, the embedder calls [`Streams::ready`] when
+    /// the stream is ready for this, again and again for as long as it is (level-triggered, in
+    /// terms of a poller). Called when the interest changes.
     ///
     /// # Errors
     ///
-    /// [`Lost`] if that cannot be said.
+    /// [`Lost`] if the stream cannot be watched.
     fn watch(
         &mut self,
         conn: ConnId,
@@ -108,25 +119,26 @@ pub trait Transport {
         interest: Interest,
     ) -> Result<(), Lost>;
 
-    /// The connection is over: closes its stream, with a reset if it is an [`End::Abort`] (on a socket,
-    /// set `SO_LINGER` to zero first). `None` if the stream never was open.
+    /// The connection has ended: closes its stream, with a reset for an [`End::Abort`] (on a
+    /// socket, set `SO_LINGER` to zero first). `stream` is `None` if it was never open.
     fn close(&mut self, now: Instant, conn: ConnId, stream: Option<Self::Stream>, end: End);
 
-    /// A connection that waits to be accepted, if there is one. For [`Streams::accept`]; an embedder
-    /// that accepts by itself, with [`Streams::accept_one`], can do with the default: none.
+    /// Accepts a connection that waits, if there is one. For [`Streams::accept`]; an embedder that
+    /// accepts by itself, with [`Streams::accept_one`], can use the default, which returns none.
     fn accept(&mut self, now: Instant, service: ServiceId) -> AcceptOutcome<Self::Incoming> {
         let _ = (now, service);
         AcceptOutcome::Nothing
     }
 
-    /// The stream has this name from now on, and is watched for reading.
+    /// Opens a stream that the hub accepted: it has this id from now on, and is watched for
+    /// reading.
     ///
     /// # Errors
     ///
-    /// [`Lost`] if it cannot be watched: it is as good as reset.
+    /// [`Lost`] if it cannot be watched: the hub then treats it as reset.
     fn open(&mut self, conn: ConnId, incoming: Self::Incoming) -> Result<Self::Stream, Lost>;
 
-    /// The hub refused a connection: closes it. Dropped by default.
+    /// The hub refused a connection: closes it. By default it is dropped.
     fn refuse(
         &mut self,
         service: ServiceId,
@@ -138,51 +150,51 @@ pub trait Transport {
     }
 
     /// Begins to connect. The stream is watched for writing; when it is ready,
-    /// [`connected`](Self::connected) is asked what became of it.
+    /// [`connected`](Self::connected) is called for the result.
     ///
     /// # Errors
     ///
-    /// Why not. If it is [`OutOfResources`](ConnectErrorKind::OutOfResources) and a connection that is
-    /// idle can make room, it is tried once more after that one is closed.
+    /// Why it cannot connect. If this is [`OutOfResources`](ConnectErrorKind::OutOfResources) and
+    /// an idle connection can make room, connecting is tried once more after that one was closed.
     fn connect(&mut self, conn: ConnId, address: Address)
     -> Result<Self::Stream, ConnectErrorKind>;
 
-    /// What became of [`connect`](Self::connect). `hung_up`: see [`Ready`].
+    /// The result of [`connect`](Self::connect). `hung_up`: see [`Ready`].
     fn connected(&mut self, stream: &mut Self::Stream, hung_up: bool) -> ConnectOutcome;
 
-    /// How many bytes that the stream took its peer has not acknowledged, if that is known. See
-    /// [`Action::ReportUnacked`](super::action::Action::ReportUnacked). Not known, by default.
+    /// How many of the written bytes the peer has not acknowledged, if that is known. See
+    /// [`Action::ReportUnacked`](super::action::Action::ReportUnacked). By default it is not known.
     fn unacked(&mut self, stream: &mut Self::Stream) -> Option<u64> {
         let _ = stream;
         None
     }
 
-    /// A service is to accept, or not to accept any more.
+    /// A service must stop accepting (`accepts` is false), or resume.
     fn accepts(&mut self, now: Instant, service: ServiceId, accepts: bool);
 
-    /// The hub has run: what is called until the next run is what it asked for. Nothing by default.
+    /// The hub has run: the following calls carry out its actions. Does nothing by default.
     fn ran(&mut self) {}
 
-    /// What the hub has to tell a person. Dropped by default.
+    /// Logs a notice of the hub. By default it is dropped.
     fn notice(&mut self, hub: &Hub, service: Option<ServiceId>, notice: Notice) {
         let _ = (hub, service, notice);
     }
 
-    /// A fresh reading of the clock, for waits that [count from it](super::Hub::needs_time).
+    /// Reads the clock, for waits that [count from it](super::Hub::needs_time).
     fn now(&mut self) -> Instant;
 }
 
-/// What a read brought.
+/// The result of a read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ReadOutcome<'a> {
-    /// Bytes: at least one.
+    /// Bytes were read: at least one.
     Bytes {
         /// The bytes.
         bytes: &'a [u8],
-        /// They filled the buffer: there may be more.
+        /// Whether they filled the buffer, so that there may be more.
         filled: bool,
     },
-    /// Nothing is there yet.
+    /// There is nothing to read yet: the read would block.
     Nothing,
     /// The peer ended its side.
     Eof,
@@ -190,44 +202,46 @@ pub enum ReadOutcome<'a> {
     Reset,
 }
 
-/// What a write took.
+/// The result of a write.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum WriteOutcome {
-    /// So many bytes. Fewer than were given: there is no room for more now.
+    /// This many bytes were written. If fewer than were given, the stream would block.
     Took(usize),
-    /// Nothing can be written any more. What the peer sent before can still be read.
+    /// The write failed: nothing can be written any more. What the peer sent before can still be
+    /// read.
     Failed {
-        /// The peer had reset the stream, and that will not be said again: when everything was read,
-        /// the system says that the stream has ended.
+        /// Whether the error was that the peer had reset the stream. The system reports this only
+        /// once: when everything was read, it reports an ordinary end of the stream.
         reset: bool,
     },
 }
 
-/// What came of looking for a connection.
+/// The result of accepting.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum AcceptOutcome<I> {
-    /// One is there, from this peer.
+    /// A connection from this peer was accepted.
     One(I, Address),
-    /// None is there, or none is wanted.
+    /// No connection waits, or none is wanted.
     Nothing,
-    /// One was there, and is gone. There may be others.
+    /// A connection was there, but is gone. There may be others.
     Gone,
-    /// One is there, and the system lacks what it takes to accept it.
+    /// A connection waits, but the system has no resources to accept it, such as file descriptors.
     Exhausted,
 }
 
-/// What became of an attempt to connect.
+/// The result of an attempt to connect.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ConnectOutcome {
-    /// The connection is there, and is watched for reading from now on.
+    /// The connection is open, and is watched for reading from now on.
     Done,
     /// There is no answer yet.
     UnderWay,
-    /// It could not be made.
+    /// The connection could not be made.
     Failed(ConnectErrorKind),
 }
 
-/// The transport cannot serve this stream any more. It has told why, where anybody wants to know.
+/// The error of a transport that cannot serve a stream any more. The transport has logged the
+/// reason, if a log is wanted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Lost;
 
@@ -256,6 +270,6 @@ pub struct Ready {
     pub readable: bool,
     /// Room to write.
     pub writable: bool,
-    /// Both sides are closed: one that connects does not any more. `false` if that is not known.
+    /// Both sides are closed: an attempt to connect has failed. `false` if that is not known.
     pub hung_up: bool,
 }

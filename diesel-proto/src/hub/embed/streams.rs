@@ -1,4 +1,4 @@
-//! The table of streams: they come, are written and read when they are ready, and go.
+//! The table of streams: accepts them, and writes and reads them when they are ready.
 
 use alloc::vec::Vec;
 use core::fmt;
@@ -16,17 +16,22 @@ use crate::machine::{Address, End};
 use crate::machine::{ConnId, ServiceId};
 use crate::time::Instant;
 
-/// The streams of one hub, and the loop around it: see the [module](super).
+/// The streams of one hub, and the event loop around it: see the [module](super).
 ///
-/// Calls take the hub, the transport and the time, which stay the embedder's. After some of them,
-/// [`turn`](Self::turn) is due; then, before the embedder waits, [`read_on`](Self::read_on).
+/// The embedder owns the hub, the transport and the clock, and passes them to each call. After some
+/// calls, the embedder calls [`turn`](Self::turn), and then, before it waits,
+/// [`read_on`](Self::read_on).
 ///
 /// ```
 /// use std::collections::VecDeque;
-/// use diesel_proto::hub::embed::{ConnectOutcome, Interest, Lost, ReadOutcome, Ready, Streams, Transport, WriteOutcome};
-/// use diesel_proto::{Address, ConnId, ConnectErrorKind, End, Hub, Instant, LineEcho, Service, ServiceId};
+/// use diesel_proto::hub::embed::{
+///     ConnectOutcome, Interest, Lost, ReadOutcome, Ready, Streams, Transport, WriteOutcome,
+/// };
+/// use diesel_proto::{
+///     Address, ConnId, ConnectErrorKind, End, Hub, Instant, LineEcho, Service, ServiceId,
+/// };
 ///
-/// /// Pipes in memory: what comes in, what went out.
+/// /// Pipes in memory.
 /// #[derive(Default)]
 /// struct Pipes {
 ///     scratch: Vec<u8>,
@@ -92,7 +97,7 @@ use crate::time::Instant;
 /// let pipe = Pipe { arrived: [b"hello\r\n".to_vec()].into(), ..Pipe::default() };
 /// let conn = streams.accept_one(&mut hub, &mut pipes, now, service, Address::Unnamed, pipe)?;
 ///
-/// // Where an embedder waits, and is told which of its streams are ready:
+/// // An embedder waits here, and its poller reports which of its streams are ready:
 /// let ready = Ready { readable: true, ..Ready::default() };
 /// streams.begin_round();
 /// streams.ready(&mut hub, &mut pipes, now, conn, ready);
@@ -102,9 +107,10 @@ use crate::time::Instant;
 /// ```
 pub struct Streams<S> {
     table: Vec<Option<StreamEntry<S>>>,
-    /// Those whose place another one has already, though their end was not told yet.
+    /// Streams whose place in the table another stream has already, although the action that ends
+    /// them has not come yet.
     displaced: Vec<(ConnId, S)>,
-    /// Those whose last read filled the buffer.
+    /// Streams whose last read filled the buffer.
     filled: Vec<ConnId>,
     pub(super) budgets: Budgets,
     round: Round,
@@ -116,7 +122,7 @@ pub struct Streams<S> {
 /// Budgets are counted in 32 bits for each stream: see [`Budgets`].
 const MOST: usize = u32::MAX as usize;
 
-/// A connection for which the system lacked something, until another one is closed.
+/// A connection for which the system had no resources, until another one is closed.
 pub(super) struct Again {
     pub(super) conn: ConnId,
     pub(super) address: Address,
@@ -145,15 +151,15 @@ impl<S> Streams<S> {
         }
     }
 
-    /// Another round begins: every stream has its budget again. To be said each time before the
-    /// embedder looks which streams are ready.
+    /// Begins another round: every stream has its full budget again. Call this each time before
+    /// handling the events of streams that are ready.
     pub fn begin_round(&mut self) {
         self.round.next(&self.budgets);
-        // A poller reports them anew, where nothing was made of them.
+        // A level-triggered poller reports those again that were not read.
         self.filled.clear();
     }
 
-    /// Whether the hub has [halted](super::super::action::Action::Halt): there is nothing to do any more.
+    /// Whether the hub has [halted](super::super::action::Action::Halt), so that the loop can end.
     pub fn has_halted(&self) -> bool {
         self.halted
     }
@@ -163,8 +169,8 @@ impl<S> Streams<S> {
         self.entry(conn).map(|entry| &mut entry.stream)
     }
 
-    /// The connection at this [index](ConnId::index), and its stream: for a poller that knows a
-    /// stream by a number.
+    /// The connection at this [index](ConnId::index), and its stream: for a poller that identifies
+    /// a stream by a number.
     pub fn at(&self, index: usize) -> Option<(ConnId, &S)> {
         self.table.get(index)?.as_ref().map(|entry| (entry.conn, &entry.stream))
     }
@@ -174,14 +180,15 @@ impl<S> Streams<S> {
         self.table.iter().flatten().map(|entry| (entry.conn, &entry.stream))
     }
 
-    /// Bytes of a connection that were read and that the hub has not taken yet.
+    /// How many bytes of a connection were read that the hub has not taken yet.
     pub fn kept(&self, conn: ConnId) -> usize {
         let entry = self.table.get(conn.index()).and_then(Option::as_ref);
         entry.filter(|entry| entry.conn == conn).map_or(0, |entry| entry.kept())
     }
 
-    /// A service's listening socket is ready: accepts what waits there, within the budget, for as
-    /// long as the hub takes it. At a limit they wait with the system, until the hub says to go on.
+    /// A service's listening socket is ready: accepts the connections that wait there, within the
+    /// budget, as long as the hub takes them. At a limit they wait in the system's backlog until
+    /// the hub resumes accepting.
     pub fn accept<T>(&mut self, hub: &mut Hub, transport: &mut T, now: Instant, service: ServiceId)
     where
         T: Transport<Stream = S>,
@@ -192,12 +199,12 @@ impl<S> Streams<S> {
             }
             match transport.accept(now, service) {
                 AcceptOutcome::One(incoming, peer) => {
-                    // A refusal was told.
+                    // The transport got the refusal.
                     let _ = self.accept_one(hub, transport, now, service, peer, incoming);
                 }
                 AcceptOutcome::Gone => {}
                 AcceptOutcome::Nothing => return,
-                // The connection that has been idle for longest makes room, if one is.
+                // The connection that has been idle for longest makes room, if there is one.
                 AcceptOutcome::Exhausted if hub.make_room(now) => self.turn(hub, transport, now),
                 AcceptOutcome::Exhausted => return,
             }
@@ -208,7 +215,7 @@ impl<S> Streams<S> {
     ///
     /// # Errors
     ///
-    /// As [`Hub::accept`]; the transport was told.
+    /// As [`Hub::accept`]; the transport's [`refuse`](Transport::refuse) was called with it.
     pub fn accept_one<T>(
         &mut self,
         hub: &mut Hub,
@@ -236,7 +243,7 @@ impl<S> Streams<S> {
         }
     }
 
-    /// A stream is ready: writes what it takes, then reads, as far as that is wanted.
+    /// A stream is ready: writes what it takes, then reads, unless reading is paused.
     pub fn ready<T>(
         &mut self,
         hub: &mut Hub,
@@ -259,9 +266,9 @@ impl<S> Streams<S> {
         }
     }
 
-    /// Bytes arrived that were read already: for a transport that is handed what arrives. What the hub
-    /// does not take is kept; the transport should bring no more while the stream is not
-    /// [watched](Transport::watch) for reading.
+    /// Bytes arrived that were already read: for a transport that is handed the bytes, instead of
+    /// reading them. What the hub does not take is kept; the transport should pass no more while
+    /// the stream is not [watched](Transport::watch) for reading.
     pub fn received<T>(
         &mut self,
         hub: &mut Hub,
@@ -280,10 +287,10 @@ impl<S> Streams<S> {
         self.keep(hub, transport, now, conn, &bytes[taken.min(bytes.len())..]);
     }
 
-    /// Reads again those streams whose last read filled the buffer, and that are still to be read, up
-    /// to the budget of the round. Returns whether any was: then another [`turn`](Self::turn) is due,
-    /// and this again. To be called after a turn, before the embedder waits: where it is not, a
-    /// poller says again that they are readable.
+    /// Reads again the streams whose last read filled the buffer, unless reading was paused, up to
+    /// the budget of the round. Returns whether there was any: then call [`turn`](Self::turn), and
+    /// this again. Call this after a turn, before the embedder waits. If it is not called, a
+    /// level-triggered poller reports these streams as readable again.
     pub fn read_on<T>(&mut self, hub: &mut Hub, transport: &mut T, now: Instant) -> bool
     where
         T: Transport<Stream = S>,
@@ -310,7 +317,7 @@ impl<S> Streams<S> {
                 let goes_on = self.round.count_received(n, &self.budgets) && goes_on;
                 let taken = hub.received(now, conn, bytes);
                 if taken < bytes.len() {
-                    // It paused since the last turn: it says when to go on.
+                    // The hub paused reading since the last turn, and emits a resume later.
                     let rest = bytes[taken..].to_vec();
                     self.keep(hub, transport, now, conn, &rest);
                 } else if goes_on {
@@ -331,7 +338,7 @@ impl<S> Streams<S> {
         }
     }
 
-    /// Keeps what the hub did not take, and reads no more for now.
+    /// Keeps what the hub did not take, and pauses reading.
     fn keep<T>(&mut self, hub: &mut Hub, t: &mut T, now: Instant, conn: ConnId, rest: &[u8])
     where
         T: Transport<Stream = S>,
@@ -343,7 +350,7 @@ impl<S> Streams<S> {
         }
     }
 
-    /// Reads no more, or goes on reading: with what was not taken, if anything was not.
+    /// Pauses or resumes reading. Before it resumes, it offers the kept bytes again.
     pub(super) fn pause<T>(&mut self, hub: &mut Hub, t: &mut T, now: Instant, conn: ConnId, p: bool)
     where
         T: Transport<Stream = S>,
@@ -360,8 +367,8 @@ impl<S> Streams<S> {
         self.watch(hub, t, now, conn);
     }
 
-    /// Writes what the stream takes, up to the budget of this round: then the transport says again
-    /// that it is writable.
+    /// Writes what the stream takes, up to the budget of this round. After that, the transport
+    /// reports the stream as writable again.
     pub(super) fn send<T>(&mut self, hub: &mut Hub, transport: &mut T, now: Instant, conn: ConnId)
     where
         T: Transport<Stream = S>,
@@ -374,7 +381,8 @@ impl<S> Streams<S> {
             if room == 0 {
                 let more = hub.outgoing(conn, |_| ()).is_some() || hub.file_region(conn).is_some();
                 if more {
-                    // It may be that the stream takes no more: the hub has to know that it waits.
+                    // The stream may take no more: report 0, so that the hub starts its write
+                    // timeout.
                     hub.sent(now, conn, 0);
                 }
                 break more;
@@ -420,7 +428,7 @@ impl<S> Streams<S> {
         }
     }
 
-    /// Something happened to a stream that connects.
+    /// A stream that is connecting is ready: gets the result.
     fn connected<T>(&mut self, hub: &mut Hub, t: &mut T, now: Instant, conn: ConnId, hung_up: bool)
     where
         T: Transport<Stream = S>,
@@ -437,7 +445,7 @@ impl<S> Streams<S> {
         }
     }
 
-    /// Has the transport watch a stream for what it waits for, if that has changed.
+    /// Makes the transport watch a stream for what it waits for, if that has changed.
     pub(super) fn watch<T>(&mut self, hub: &mut Hub, transport: &mut T, now: Instant, conn: ConnId)
     where
         T: Transport<Stream = S>,
@@ -461,7 +469,7 @@ impl<S> Streams<S> {
         self.displaced.extend(before.map(|entry| (entry.conn, entry.stream)));
     }
 
-    /// A connection is over.
+    /// A connection has ended: removes its stream and closes it.
     pub(super) fn close<T>(&mut self, transport: &mut T, now: Instant, conn: ConnId, end: End)
     where
         T: Transport<Stream = S>,
@@ -481,7 +489,7 @@ impl<S> Streams<S> {
     }
 }
 
-/// One write of up to `room` bytes. Also returns how many there were to write.
+/// Writes once, up to `room` bytes. Also returns how many bytes there were to write.
 fn write<T: Transport>(
     transport: &mut T,
     stream: &mut T::Stream,

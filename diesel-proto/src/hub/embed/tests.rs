@@ -1,4 +1,4 @@
-//! The loop over a transport in memory that notes each call, and fails as the test says.
+//! The event loop over a transport in memory that logs each call, and fails as the test says.
 
 use super::*;
 use alloc::collections::VecDeque;
@@ -19,7 +19,7 @@ const BOTH: Ready = Ready { readable: true, writable: true, hung_up: false };
 #[derive(Default)]
 struct Fake {
     log: Vec<String>,
-    /// What is to be accepted.
+    /// The connections to accept.
     backlog: VecDeque<AcceptOutcome<Wire>>,
     scratch: Vec<u8>,
     connects: VecDeque<Result<(), ConnectErrorKind>>,
@@ -38,7 +38,7 @@ struct Wire {
 #[derive(Clone, Copy, Debug, PartialEq)]
 enum Seen {
     Bytes(&'static str),
-    /// It fills the buffer: so many bytes.
+    /// A read that fills the buffer with this many bytes.
     Full(usize),
     Eof,
     Reset,
@@ -49,7 +49,7 @@ impl Fake {
         self.log.push(format!("{} {what}", wire.name));
     }
 
-    /// What was called since this was last asked.
+    /// The calls since the last call of this.
     fn log(&mut self) -> Vec<String> {
         core::mem::take(&mut self.log)
     }
@@ -187,7 +187,7 @@ impl World {
         streams.turn(hub, fake, NOW);
     }
 
-    /// A round in which these are ready.
+    /// Runs a round in which these streams are ready.
     fn round(&mut self, conns: &[ConnId]) -> Vec<String> {
         self.streams.begin_round();
         conns.iter().for_each(|&conn| self.ready(conn, BOTH));
@@ -208,7 +208,7 @@ impl World {
     }
 }
 
-/// Takes whatever comes.
+/// Takes all bytes.
 async fn sink(mut conn: Conn) -> Result<(), Error> {
     loop {
         conn.some().await?;
@@ -248,7 +248,7 @@ fn a_read_that_filled_the_buffer_is_followed_by_another_and_all_that_were_ready_
     let small = world.accept(wire("small", [Seen::Bytes("x"), Seen::Bytes("y")]));
     let expected = ["big read", "small read", "big read", "big read"];
     assert_eq!(world.round(&[big, small]), expected);
-    // The last one did not fill it: a poller says whether there is more.
+    // The last read did not fill the buffer: the poller reports whether there is more.
     assert_eq!(world.round(&[small]), ["small read"]);
 }
 
@@ -297,8 +297,8 @@ fn who_takes_whatever_comes_is_sent_up_to_the_budget_of_a_round() {
     assert_eq!(world.round(&[conn])[..2], ["a write 37856", "a watch r-"]);
 }
 
-/// Each is sent its share, and once more than all should be was sent, the least. Those that have
-/// little to send take no share.
+/// Each stream is sent its share, and once more than the budget of all was sent, the least. Streams
+/// that have little to send take no share.
 #[test]
 fn many_that_take_whatever_comes_share_what_is_sent_in_a_round() {
     let sent_in = |log: Vec<String>, name: &str| -> usize {
@@ -370,7 +370,7 @@ fn what_the_hub_refuses_is_kept_and_comes_first_when_it_resumes() {
 
 #[test]
 fn what_was_sent_before_a_write_failed_is_still_read_and_then_it_is_a_reset() {
-    // A broken pipe alone does not say that the peer had reset it.
+    // A broken pipe alone does not mean that the peer had reset the stream.
     for (reset, told) in [(true, "Cut(Reset)"), (false, "Eof")] {
         let mut world = World::new(Service::machine(|_| Reads));
         let mut wire = wire("a", [Seen::Bytes("last words"), Seen::Eof]);
@@ -385,7 +385,7 @@ fn what_was_sent_before_a_write_failed_is_still_read_and_then_it_is_a_reset() {
     }
 }
 
-/// Greets, and tells what it was told.
+/// Sends a greeting, and reports each input as a notice.
 struct Reads;
 
 impl Machine for Reads {
@@ -415,11 +415,11 @@ fn a_stream_that_is_lost_is_lost_alone() {
     let service = world.service;
     let World { hub, fake, streams, .. } = &mut world;
     let lost = Wire { lost: true, ..wire("lost", []) };
-    // Not even opened.
+    // A stream that cannot be opened.
     streams.accept_one(hub, fake, NOW, service, Address::Unnamed, lost).unwrap();
     world.turn();
     assert_eq!(world.fake.log(), [format!("none {:?}", End::Close(Cause::Reset))]);
-    // Opened, and then it cannot be shut down.
+    // A stream that is opened, and then cannot be shut down.
     let World { hub, fake, streams, .. } = &mut world;
     let late = wire("late", []);
     let conn = streams.accept_one(hub, fake, NOW, service, Address::Unnamed, late).unwrap();
@@ -430,7 +430,7 @@ fn a_stream_that_is_lost_is_lost_alone() {
     assert_eq!(world.round(&[other]), ["other read"]);
 }
 
-/// Sends a region between words.
+/// Sends a file region between words.
 struct Region;
 
 impl Machine for Region {
@@ -515,7 +515,7 @@ fn a_connection_for_which_something_lacked_is_begun_again_once_another_one_is_cl
     assert_eq!(world.fake.log()[..2], ["out connected", "out write 5"]);
 }
 
-/// A name is used again before the embedder has seen the end of the former stream.
+/// An id's index is reused before the embedder has seen the end of the former stream.
 #[test]
 fn a_stream_whose_place_is_taken_still_ends_as_the_hub_said() {
     let mut world = World::new(Service::machine(|_| LineEcho::default()));

@@ -1,4 +1,4 @@
-//! A turn: the hub runs, and its actions are obeyed, until there is nothing to do.
+//! A turn: runs the hub and carries out its actions, until there is nothing to do.
 
 use super::super::Hub;
 use super::super::action::Action;
@@ -8,9 +8,9 @@ use crate::machine::{ConnectErrorKind, End};
 use crate::time::Instant;
 
 impl<S> Streams<S> {
-    /// Runs the hub and obeys its actions, until there is nothing to do, or the
-    /// [budget](super::Budgets::runs) is used up: then the hub [wants to be woken](Hub::next_wake) at
-    /// once.
+    /// Runs the hub and carries out its actions, until there is nothing to do, or the
+    /// [budget](super::Budgets::runs) is used up: then [`Hub::next_wake`] returns an instant that
+    /// is not later than now.
     pub fn turn<T>(&mut self, hub: &mut Hub, transport: &mut T, now: Instant)
     where
         T: Transport<Stream = S>,
@@ -19,7 +19,7 @@ impl<S> Streams<S> {
             if self.halted {
                 return;
             }
-            // Handlers may have computed for long since the clock was read.
+            // User code may have computed for long since the clock was read.
             let now = if hub.needs_time() { transport.now() } else { now };
             let mut actions = core::mem::take(&mut self.actions);
             self.again.iter_mut().for_each(|again| again.is_due = true);
@@ -53,7 +53,7 @@ impl<S> Streams<S> {
             Action::Close(conn, cause) => self.close(transport, now, conn, End::Close(cause)),
             Action::Abort(conn, cause) => self.close(transport, now, conn, End::Abort(cause)),
             Action::ReportUnacked(conn) => {
-                // If it is not known, the peer is measured by what the stream took.
+                // If it is not known, the hub measures the peer by the bytes that were written.
                 let unacked = self.stream(conn).and_then(|stream| transport.unacked(stream));
                 if let Some(n) = unacked {
                     hub.unacked(now, conn, n);
@@ -61,7 +61,7 @@ impl<S> Streams<S> {
             }
             Action::Connect(conn, address) => match transport.connect(conn, address) {
                 Ok(stream) => self.add(conn, stream, true),
-                // Again once that one is closed.
+                // Try again once the idle connection is closed.
                 Err(ConnectErrorKind::OutOfResources) if hub.make_room(now) => {
                     self.again.push(Again { conn, address, is_due: false });
                 }
@@ -74,7 +74,7 @@ impl<S> Streams<S> {
         }
     }
 
-    /// Begins those connections for which there should be room now.
+    /// Tries again those connections for which there should be room now.
     fn connect_again<T>(&mut self, hub: &mut Hub, transport: &mut T, now: Instant)
     where
         T: Transport<Stream = S>,
