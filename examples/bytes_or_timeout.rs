@@ -15,7 +15,7 @@ use std::time::Duration;
 use diesel_driver::{Application, Conn, Error, First2, first};
 use diesel_examples::{Failure, address, command_line, print_line};
 
-/// Says which of the two came first.
+/// Answers with what came first: two bytes or the timeout.
 pub async fn bytes_or_timeout(mut conn: Conn) -> Result<(), Error> {
     let ctx = conn.ctx();
     let answer = match first((conn.bytes(2), ctx.sleep(Duration::from_secs(3)))).await {
@@ -27,8 +27,8 @@ pub async fn bytes_or_timeout(mut conn: Conn) -> Result<(), Error> {
 
 fn main() -> Result<(), Failure> {
     let [listen] = command_line(
-        "Waits for two bytes, but no longer than three seconds.",
-        [address("listen", "127.0.0.1:7050", "where to listen; port 0 takes a free one")],
+        "Waits for two bytes, with a timeout of three seconds.",
+        [address("listen", "127.0.0.1:7050", "address to listen on; port 0: any free port")],
     );
     let mut app = Application::new();
     let service = app.add_service(bytes_or_timeout, listen)?;

@@ -1,5 +1,5 @@
-//! A chat room. The first line that a friend sends is their nick; every line after it goes to all
-//! the others.
+//! A chat room. The first line of a user is their nick; every line after it goes to all other
+//! users.
 //!
 //! ```text
 //! $ cargo run --release --example chat
@@ -16,7 +16,7 @@
 use diesel_driver::{Application, Conn, Error, Event, First2, Service, first};
 use diesel_examples::{Failure, address, command_line, print_line};
 
-/// One friend in the room.
+/// Serves one user of the room.
 pub async fn chat(mut conn: Conn, room: Event<(String, String)>) -> Result<(), Error> {
     let nick = conn.until_eol().await?.trimmed().to_string();
     let mut others = room.subscribe();
@@ -24,7 +24,7 @@ pub async fn chat(mut conn: Conn, room: Event<(String, String)>) -> Result<(), E
         match first((conn.until_eol(), others.wait())).await {
             First2::A(line) => others.fire((nick.clone(), line?.trimmed().to_string())),
             First2::B(Ok((nick, text))) => conn.write(format!("<{nick}> {text}\r\n")).await?,
-            // More was said than this friend read.
+            // This user fell behind: the event dropped the oldest messages.
             First2::B(Err(Error::Lagged(n))) => {
                 conn.write(format!("({n} lines are missing)\r\n")).await?
             }
@@ -35,8 +35,8 @@ pub async fn chat(mut conn: Conn, room: Event<(String, String)>) -> Result<(), E
 
 fn main() -> Result<(), Failure> {
     let [listen] = command_line(
-        "A chat room. Send your nick, then lines to all the others.",
-        [address("listen", "127.0.0.1:8000", "where to listen; port 0 takes a free one")],
+        "A chat room. Send your nick, then lines for all other users.",
+        [address("listen", "127.0.0.1:8000", "address to listen on; port 0: any free port")],
     );
     let mut app = Application::new();
     let room = app.event();

@@ -10,14 +10,14 @@
 //! hi!
 //! ```
 //!
-//! Both say it at once; one of them after a second; both after two; one after three.
+//! Both loops print at once; one of them after a second; both after two; one after three.
 
 use std::time::Duration;
 
 use diesel_driver::{Application, Ctx, Error};
 use diesel_examples::{Failure, command_line, print_line, seconds};
 
-/// Says `hi!`, now and then.
+/// Prints `hi!` periodically.
 pub async fn clock(ctx: Ctx, every: Duration, say: impl Fn(&str)) -> Result<(), Error> {
     loop {
         say("hi!");
@@ -34,8 +34,8 @@ pub async fn end(ctx: Ctx, after: Duration) -> Result<(), Error> {
 
 fn main() -> Result<(), Failure> {
     let [time] = command_line(
-        "Says `hi!`: one loop every second, another every two.",
-        [seconds("for", "forever", "when to end")],
+        "Prints `hi!`: one loop every second, another every two.",
+        [seconds("for", "forever", "how long to run")],
     );
     let mut app = Application::new();
     for period in [1, 2] {

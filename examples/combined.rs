@@ -1,4 +1,4 @@
-//! A service, a client of it, and the loop that uses that client: in one process, and one thread.
+//! A service, a client of it, and a loop that uses the client, all in one thread.
 //!
 //! ```text
 //! $ cargo run --release --example combined
@@ -8,7 +8,7 @@
 use diesel_driver::{Address, Application, Client, Conn, Ctx, Error};
 use diesel_examples::{Failure, address, command_line, fail, print_line};
 
-/// Says each line back.
+/// Echoes each line.
 pub async fn echo(mut conn: Conn) -> Result<(), Error> {
     loop {
         let line = conn.until_eol().await?;
@@ -16,7 +16,7 @@ pub async fn echo(mut conn: Conn) -> Result<(), Error> {
     }
 }
 
-/// Calls the service 5000 times, and says how long that took; then it is over.
+/// Calls the service 5000 times, reports how long that took, and halts the application.
 pub async fn calls(ctx: Ctx, service: Address, say: impl Fn(&str)) -> Result<(), Error> {
     let client = Client::connect(&ctx, service).await?;
     let start = ctx.now();
@@ -36,7 +36,7 @@ pub async fn calls(ctx: Ctx, service: Address, say: impl Fn(&str)) -> Result<(),
 fn main() -> Result<(), Failure> {
     let [listen] = command_line(
         "Calls an echo service in the same process 5000 times.",
-        [address("listen", "127.0.0.1:0", "where the service listens")],
+        [address("listen", "127.0.0.1:0", "address of the service")],
     );
     let mut app = Application::new();
     let service = app.add_service(echo, listen)?;

@@ -14,7 +14,7 @@
 use diesel_driver::{Application, Conn, Error};
 use diesel_examples::{Failure, address, command_line, print_line};
 
-/// Says each line back; the line `quit` ends the connection.
+/// Echoes each line; the line `quit` closes the connection.
 pub async fn echo(mut conn: Conn) -> Result<(), Error> {
     loop {
         let line = conn.until_eol().await?;
@@ -27,8 +27,8 @@ pub async fn echo(mut conn: Conn) -> Result<(), Error> {
 
 fn main() -> Result<(), Failure> {
     let [listen] = command_line(
-        "Says each line back; the line `quit` ends the connection.",
-        [address("listen", "127.0.0.1:7050", "where to listen; port 0 takes a free one")],
+        "Echoes each line; the line `quit` closes the connection.",
+        [address("listen", "127.0.0.1:7050", "address to listen on; port 0: any free port")],
     );
     let mut app = Application::new();
     let service = app.add_service(echo, listen)?;

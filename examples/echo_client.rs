@@ -16,7 +16,7 @@ use diesel_examples::{Failure, address, command_line, fail, print_line};
 pub struct EchoClient(pub Client);
 
 impl EchoClient {
-    /// Says a line and gives the answer.
+    /// Sends a line and returns the answer.
     pub async fn echo(&self, message: &str) -> Result<Line, Error> {
         self.0
             .call(async |conn: &mut Conn| {
@@ -27,7 +27,8 @@ impl EchoClient {
     }
 }
 
-/// Says three lines to the server at `address`, and what it answers to `say`; then it is over.
+/// Sends three lines to the server at `address`, passes its answers to `say`, and halts the
+/// application.
 pub async fn talk(ctx: Ctx, address: Address, say: impl Fn(&str)) -> Result<(), Error> {
     let client = EchoClient(Client::connect(&ctx, address).await?);
     for message in ["hello", "is anybody there?", "goodbye"] {
@@ -39,8 +40,8 @@ pub async fn talk(ctx: Ctx, address: Address, say: impl Fn(&str)) -> Result<(), 
 
 fn main() -> Result<(), Failure> {
     let [connect] = command_line(
-        "Says three lines to an echo server, and prints its answers.",
-        [address("connect", "127.0.0.1:7050", "where the echo server is")],
+        "Sends three lines to an echo server, and prints its answers.",
+        [address("connect", "127.0.0.1:7050", "address of the echo server")],
     );
     let server = connect.socket_addr()?.into();
     let mut app = Application::new();

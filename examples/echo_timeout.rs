@@ -1,5 +1,5 @@
-//! An echo server that does not wait for ever: after three seconds without a line it says so, and
-//! goes on.
+//! An echo server with a timeout: after three seconds without a line it sends `timeout!`, and waits
+//! again.
 //!
 //! ```text
 //! $ cargo run --release --example echo_timeout
@@ -16,7 +16,7 @@ use std::time::Duration;
 use diesel_driver::{Application, Conn, Error, First2, first};
 use diesel_examples::{Failure, address, command_line, print_line};
 
-/// Says each line back, and that none came.
+/// Echoes each line; sends `timeout!` when none arrives for three seconds.
 pub async fn patient_echo(mut conn: Conn) -> Result<(), Error> {
     let ctx = conn.ctx();
     loop {
@@ -32,8 +32,8 @@ pub async fn patient_echo(mut conn: Conn) -> Result<(), Error> {
 
 fn main() -> Result<(), Failure> {
     let [listen] = command_line(
-        "Says each line back; says so when none comes for three seconds.",
-        [address("listen", "127.0.0.1:7050", "where to listen; port 0 takes a free one")],
+        "Echoes each line; sends `timeout!` when none arrives for three seconds.",
+        [address("listen", "127.0.0.1:7050", "address to listen on; port 0: any free port")],
     );
     let mut app = Application::new();
     let service = app.add_service(patient_echo, listen)?;

@@ -1,4 +1,4 @@
-//! An event: one loop fires, the others wait for it.
+//! An event: one loop fires it, the others wait for it.
 //!
 //! ```text
 //! $ cargo run --release --example fire -- --for 2.5
@@ -15,7 +15,7 @@ use std::time::Duration;
 use diesel_driver::{Application, Ctx, Error, Event, Subscription};
 use diesel_examples::{Failure, command_line, print_line, seconds};
 
-/// Fires every second, until it is over.
+/// Fires the event every second, then halts the application.
 pub async fn gunner(ctx: Ctx, bams: Event<u32>, end: Duration) -> Result<(), Error> {
     let end = ctx.now() + end;
     let mut n = 0;
@@ -28,7 +28,7 @@ pub async fn gunner(ctx: Ctx, bams: Event<u32>, end: Duration) -> Result<(), Err
     Ok(())
 }
 
-/// Waits to be fired at, and says so.
+/// Waits for the event, and reports each message.
 pub async fn sieged(
     name: &str,
     mut bams: Subscription<u32>,
@@ -42,8 +42,8 @@ pub async fn sieged(
 
 fn main() -> Result<(), Failure> {
     let [time] = command_line(
-        "One loop fires every second, two others wait for it.",
-        [seconds("for", "forever", "when to end")],
+        "One loop fires an event every second, two others wait for it.",
+        [seconds("for", "forever", "how long to run")],
     );
     let mut app = Application::new();
     let bams = app.event();

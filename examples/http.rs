@@ -8,7 +8,7 @@
 //! Hello, World!
 //! ```
 //!
-//! With `--proxy-protocol`, behind a proxy that says for whom it connects:
+//! With `--proxy-protocol`, behind a proxy that sends a PROXY header with the client's address:
 //!
 //! ```text
 //! $ curl --haproxy-protocol http://localhost:8088/
@@ -19,7 +19,7 @@ use diesel_driver::http1::{Request, Response, Service};
 use diesel_driver::proxy_protocol::{self, HeaderConfig};
 use diesel_examples::{Failure, address, command_line, print_line, switch};
 
-/// Answers every request in the same way.
+/// Answers every request with the same text.
 pub fn hello(_request: Request) -> Response {
     Response::text("Hello, World!")
 }
@@ -28,7 +28,7 @@ fn main() -> Result<(), Failure> {
     let [listen, proxied] = command_line(
         "Answers every request with `Hello, World!`.",
         [
-            address("listen", "127.0.0.1:8088", "where to listen; port 0 takes a free one"),
+            address("listen", "127.0.0.1:8088", "address to listen on; port 0: any free port"),
             switch("proxy-protocol", "expect a PROXY header before each connection"),
         ],
     );

@@ -1,4 +1,4 @@
-//! A server to try HTTP clients on: it says what it was asked, and answers as it is asked to.
+//! A server for testing HTTP clients: it describes the request, and answers as the request asks.
 //!
 //! ```text
 //! $ cargo run --release --example httpbin
@@ -17,7 +17,7 @@ use diesel_examples::{Failure, address, command_line, print_line, switch};
 use serde_json::map::Entry;
 use serde_json::{Map, Value, json};
 
-/// What is asked for, by the path.
+/// The page that a path names.
 enum Page<'a> {
     Index,
     Get,
@@ -34,16 +34,16 @@ enum Page<'a> {
 const PAGES: &str = "/get /headers /anything /echo (POST) /status/CODE /bytes/N /chunked/N \
                      /stream/N /delay/MS\n";
 
-/// All methods that some page may be asked for with.
+/// All methods that any page allows.
 const METHODS: &str = "GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS";
 
-/// The host of a target URI where a client named none, as HTTP/1.0 may.
+/// The host of a target URI if the client named none, as HTTP/1.0 allows.
 const DEFAULT_HOST: &str = "localhost";
 
-/// No page is longer than this, in bytes or lines.
+/// The longest page, in bytes or lines.
 const MOST: usize = 100 << 20;
 
-/// What is echoed is sent whole up to this size.
+/// An echoed body is sent whole up to this size.
 const SMALL: usize = 64 << 10;
 
 impl<'a> Page<'a> {
@@ -67,7 +67,7 @@ impl<'a> Page<'a> {
         })
     }
 
-    /// The methods that it may be asked for with.
+    /// The methods that the page allows.
     fn methods(&self) -> &'static str {
         match self {
             Page::Echo => "POST, OPTIONS",
@@ -82,7 +82,7 @@ pub async fn httpbin(mut request: Request) -> Result<Response, Error> {
     let is_options = request.method() == "OPTIONS";
     let page = match Page::at(request.path()) {
         _ if !is_known(request.method()) => return Ok(plain(Status::NOT_IMPLEMENTED)),
-        // Of the server as a whole.
+        // `OPTIONS *` is about the server as a whole.
         None if is_options && request.path() == "*" => return Ok(options(METHODS)),
         None => return Ok(plain(Status::NOT_FOUND)),
         Some(page) => page,
@@ -132,12 +132,13 @@ pub async fn httpbin(mut request: Request) -> Result<Response, Error> {
     })
 }
 
-/// What may be asked for (RFC 9110, 9.3.7).
+/// The answer to OPTIONS (RFC 9110, 9.3.7).
 fn options(methods: &str) -> Response {
     Response::new(Status::NO_CONTENT).header("Allow", methods)
 }
 
-/// With the field that RFC 9110 has this status carry, if any; 426 gets its own by itself.
+/// An answer with this status, and with the field that RFC 9110 requires for it, if any. (The
+/// library adds that of 426.)
 fn of_status(status: Status, methods: &str) -> Response {
     const CHALLENGE: &str = "Basic realm=\"httpbin\"";
     let response = Response::new(status);
@@ -152,7 +153,7 @@ fn of_status(status: Status, methods: &str) -> Response {
     }
 }
 
-/// Sends the body back: when it is complete, if it is small; else while it arrives, of any size.
+/// Echoes the body: a small one when it is complete, a larger one of any size while it arrives.
 async fn echo(mut request: Request) -> Result<Response, Error> {
     let kind = request.header_str("content-type").unwrap_or("application/octet-stream").to_string();
     let mut start = Vec::new();
@@ -172,7 +173,7 @@ async fn echo(mut request: Request) -> Result<Response, Error> {
     Ok(stream.content_type(kind))
 }
 
-/// Writes so many bytes, of which hardly any are in memory.
+/// Writes `n` bytes, of which only a small part is in memory at a time.
 async fn fill(out: &mut BodyWriter, n: usize) -> Result<(), Error> {
     let mut noise = noise().take(n);
     loop {
@@ -205,13 +206,13 @@ fn about(request: &Request) -> Map<String, Value> {
     about
 }
 
-/// What is asked for, with the scheme and the host, wherever those were said (RFC 9112, 3.3).
+/// The target URI of the request, with scheme and host (RFC 9112, 3.3).
 fn target_uri(request: &Request) -> String {
     let host = request.host().unwrap_or(DEFAULT_HOST);
     match request.target() {
         Target::Origin { .. } => format!("http://{host}{}", request.target_text()),
         Target::Asterisk => format!("http://{host}"),
-        // It is one already, or what CONNECT has in its place.
+        // The target is a URI already, or the authority of CONNECT.
         Target::Absolute { .. } | Target::Authority(_) => request.target_text().into(),
     }
 }
@@ -229,12 +230,13 @@ fn json_page(value: &Value) -> Response {
     Response::text(text + "\n").content_type("application/json")
 }
 
-/// The status in words, as text.
+/// An answer whose text is the status.
 fn plain(status: Status) -> Response {
     Response::text(format!("{status}\n")).status(status)
 }
 
-/// A field that comes again is joined to the first, in whatever case its name is.
+/// The fields of the request. Repeated fields are joined; names are compared without regard to
+/// case.
 fn headers(request: &Request) -> Value {
     let mut headers = Map::new();
     for (name, value) in request.headers().iter() {
@@ -247,7 +249,7 @@ fn headers(request: &Request) -> Value {
     Value::Object(headers)
 }
 
-/// Of one that comes again, all values.
+/// The arguments of a query. A repeated one has a list of values.
 fn arguments(query: &str) -> Value {
     let mut arguments = Map::new();
     for pair in query.split('&').filter(|pair| !pair.is_empty()) {
@@ -264,8 +266,8 @@ fn arguments(query: &str) -> Value {
     Value::Object(arguments)
 }
 
-/// A plus is a space, `%41` an A, and a `%` that two digits do not follow is itself (URL Standard,
-/// 5.1).
+/// Decodes form encoding: a plus is a space, `%41` is an A, and a `%` without two digits behind it
+/// stands for itself (URL Standard, 5.1).
 fn decoded(text: &str) -> String {
     let text = text.replace('+', " ");
     let (mut bytes, mut rest) = (Vec::new(), text.as_bytes());
@@ -285,7 +287,7 @@ fn number(text: &str) -> Option<usize> {
     text.parse().ok().filter(|n| *n <= MOST)
 }
 
-/// The same bytes every time, of no pattern that a compressor would find.
+/// Pseudo-random bytes, the same every time, which do not compress.
 fn noise() -> impl Iterator<Item = u8> {
     let mut state = 0x9e37_79b9_7f4a_7c15u64;
     std::iter::repeat_with(move || {
@@ -296,13 +298,13 @@ fn noise() -> impl Iterator<Item = u8> {
     })
 }
 
-/// What RFC 9110, 9, and RFC 5789 define; others may be anything.
+/// Whether RFC 9110, 9, or RFC 5789 defines the method.
 fn is_known(method: &str) -> bool {
     ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE", "CONNECT"]
         .contains(&method)
 }
 
-/// The handler, with no limit on what it echoes.
+/// The service, without a limit on the size of bodies.
 pub fn service() -> Service {
     let limits = Limits { body: u64::MAX, ..Limits::default() };
     Service::new(httpbin).limits(limits).named("httpbin").access_notices(true)
@@ -310,9 +312,9 @@ pub fn service() -> Service {
 
 fn main() -> Result<(), Failure> {
     let [listen, proxied] = command_line(
-        "Says what it was asked, and answers as it is asked to, over HTTP.",
+        "Describes HTTP requests, and answers as they ask.",
         [
-            address("listen", "127.0.0.1:8089", "where to listen; port 0 takes a free one"),
+            address("listen", "127.0.0.1:8089", "address to listen on; port 0: any free port"),
             switch("proxy-protocol", "expect a PROXY header before each connection"),
         ],
     );

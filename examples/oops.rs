@@ -13,7 +13,7 @@
 use diesel_driver::{Application, Conn, Error, Service};
 use diesel_examples::{Failure, address, command_line, print_line};
 
-/// Says each line back, until that fails.
+/// Echoes each line until reading or writing fails.
 async fn echo(conn: &mut Conn, lines: &mut u32) -> Result<(), Error> {
     loop {
         let line = conn.until_eol().await?;
@@ -22,7 +22,7 @@ async fn echo(conn: &mut Conn, lines: &mut u32) -> Result<(), Error> {
     }
 }
 
-/// Echoes, and says how that ended.
+/// Echoes lines, and reports when the peer is gone.
 pub async fn oops(mut conn: Conn, say: impl Fn(&str)) -> Result<(), Error> {
     let mut lines = 0;
     let error = echo(&mut conn, &mut lines).await;
@@ -36,8 +36,8 @@ pub async fn oops(mut conn: Conn, say: impl Fn(&str)) -> Result<(), Error> {
 
 fn main() -> Result<(), Failure> {
     let [listen] = command_line(
-        "Says each line back, and notices when the peer is gone.",
-        [address("listen", "127.0.0.1:7050", "where to listen; port 0 takes a free one")],
+        "Echoes each line, and reports when the peer is gone.",
+        [address("listen", "127.0.0.1:7050", "address to listen on; port 0: any free port")],
     );
     let mut app = Application::new();
     let oops = Service::new(async |conn| oops(conn, print_line).await);

@@ -1,7 +1,8 @@
-//! Passes every connection on to another address.
+//! Forwards every connection to another address.
 //!
-//! Both ways go at once, each at the pace of its slower end; what either side ends, ends for the
-//! other. If either way fails, both end.
+//! It copies both directions at once, each at the pace of its slower end (back-pressure). When one
+//! side ends its direction, the proxy half-closes the other connection; if a direction fails, both
+//! connections close.
 //!
 //! ```text
 //! $ cargo run --release --example echo
@@ -20,8 +21,8 @@ use std::pin::pin;
 use diesel_driver::{Address, Application, Conn, Error, First2, Reader, Service, Writer, first};
 use diesel_examples::{Failure, address, command_line, print_line};
 
-/// Passes a connection on to `target`. A direction that ends leaves the other; one that fails takes
-/// it along, and both connections end.
+/// Forwards a connection to `target`. If a direction ends, the other one goes on; if one fails,
+/// both connections close.
 pub async fn proxy(conn: Conn, target: Address) -> Result<(), Error> {
     let (from_target, to_target) = conn.ctx().connect(target).await?.split();
     let (from_peer, to_peer) = conn.split();
@@ -39,11 +40,11 @@ pub async fn proxy(conn: Conn, target: Address) -> Result<(), Error> {
     }
 }
 
-/// One way, until either end of it is closed. Dropping the writer ends its side, once everything is
-/// sent; where the stream was cut off, so is what is passed on.
+/// Copies one direction until either end of it is closed. Dropping the writer half-closes its
+/// connection once everything is sent. If the input was cut off, the output is cut off, too.
 ///
-/// An end that takes no more is no failure yet: what it had sent before it closed is still on the
-/// other way.
+/// If the writer's peer takes no more, that is not a failure yet: what that peer sent before it
+/// closed may still be in the other direction.
 async fn pass_on(mut from: Reader, mut to: Writer) -> Result<(), Error> {
     loop {
         let bytes = match from.some().await {
@@ -64,10 +65,10 @@ async fn pass_on(mut from: Reader, mut to: Writer) -> Result<(), Error> {
 
 fn main() -> Result<(), Failure> {
     let [listen, to] = command_line(
-        "Passes every connection on to another address.",
+        "Forwards every connection to another address.",
         [
-            address("listen", "127.0.0.1:7000", "where to listen; port 0 takes a free one"),
-            address("to", "127.0.0.1:7050", "where to pass connections on to"),
+            address("listen", "127.0.0.1:7000", "address to listen on; port 0: any free port"),
+            address("to", "127.0.0.1:7050", "address to forward to"),
         ],
     );
     let target = to.socket_addr()?.into();

@@ -1,5 +1,5 @@
-//! Reads a line, thinks it over four times, and says it back. Meanwhile other connections are
-//! served as if they were alone.
+//! Reads a line, sleeps four times, and echoes the line. Meanwhile other connections are served
+//! without delay.
 //!
 //! ```text
 //! $ cargo run --release --example sleep_server
@@ -20,7 +20,7 @@ use std::time::Duration;
 use diesel_driver::{Application, Conn, Error, Service};
 use diesel_examples::{Failure, address, command_line, print_line, seconds};
 
-/// Counts to three before it answers.
+/// Counts from 0 to 3, with a pause before each, and then answers.
 pub async fn delayed_echo(mut conn: Conn, pause: Duration) -> Result<(), Error> {
     let line = conn.until_eol().await?;
     for n in 0..4 {
@@ -32,10 +32,10 @@ pub async fn delayed_echo(mut conn: Conn, pause: Duration) -> Result<(), Error> 
 
 fn main() -> Result<(), Failure> {
     let [listen, pause] = command_line(
-        "Reads a line, counts from 0 to 3 with a pause before each, and says the line back.",
+        "Reads a line, counts from 0 to 3 with a pause before each, and echoes the line.",
         [
-            address("listen", "127.0.0.1:7050", "where to listen; port 0 takes a free one"),
-            seconds("pause", "2", "how long each pause is"),
+            address("listen", "127.0.0.1:7050", "address to listen on; port 0: any free port"),
+            seconds("pause", "2", "length of each pause"),
         ],
     );
     let pause = pause.duration();

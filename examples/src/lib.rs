@@ -1,6 +1,6 @@
-//! The command line of the examples: what they are told, and how they end when that goes wrong.
+//! The command line of the examples: parses options, prints output, and reports failures.
 //!
-//! Nothing here belongs to diesel; it is apart so that each example is only about diesel.
+//! Nothing here belongs to diesel; it is a separate crate so that each example shows only diesel.
 
 use std::ffi::OsString;
 use std::fmt;
@@ -43,16 +43,16 @@ pub const fn switch(name: &'static str, help: &'static str) -> Setting {
 const ON: &str = "on";
 const OFF: &str = "off";
 
-/// What an option was given, or its default.
+/// The value of an option, from the command line or its default.
 #[derive(Clone, Debug)]
 pub struct Value(String);
 
 impl Value {
-    /// As one address to connect to.
+    /// The value as one address to connect to.
     ///
     /// # Errors
     ///
-    /// If its host is a name that nobody knows.
+    /// If its host cannot be resolved.
     pub fn socket_addr(&self) -> io::Result<SocketAddr> {
         let unknown = || io::Error::new(io::ErrorKind::NotFound, format!("no address: {}", self.0));
         self.to_socket_addrs()?.next().ok_or_else(unknown)
@@ -63,13 +63,13 @@ impl Value {
         self.0 == ON
     }
 
-    /// As a time; zero if it is none.
+    /// The value as a duration; zero if it is not one.
     pub fn duration(&self) -> Duration {
         duration(&self.0).unwrap_or_default()
     }
 }
 
-/// As addresses to listen on: the first that can be.
+/// The value as addresses to listen on; the first that works is used.
 impl ToSocketAddrs for Value {
     type Iter = std::vec::IntoIter<SocketAddr>;
 
@@ -82,7 +82,7 @@ impl ToSocketAddrs for Value {
 
 /// The values of `settings`, in their order, from the command line of this process.
 ///
-/// `--help` prints the usage, with `about`, and exits with 0. Arguments that are wrong are named on
+/// `--help` prints the usage, with `about`, and exits with 0. An invalid argument is named on
 /// standard error, and the exit code is 2.
 pub fn command_line<const N: usize>(about: &str, settings: [Setting; N]) -> [Value; N] {
     let mut arguments = std::env::args_os();
@@ -102,7 +102,7 @@ pub fn command_line<const N: usize>(about: &str, settings: [Setting; N]) -> [Val
     }
 }
 
-/// `None`: help was asked for.
+/// Parses the arguments. `None` if help was requested.
 fn parse<const N: usize>(
     arguments: impl IntoIterator<Item = OsString, IntoIter: 'static>,
     settings: [Setting; N],
@@ -161,11 +161,11 @@ fn usage(program: &str, about: &str, settings: &[Setting]) -> String {
         };
         text += &format!("  {option:<22} {help} [{default}]\n");
     }
-    text + &format!("  {:<22} print this\n", "--help")
+    text + &format!("  {:<22} print this help\n", "--help")
 }
 
-/// Why a program ends with exit code 1: what `main` returns, so that a person reads the error's
-/// text instead of its `Debug` output.
+/// The error of `main`, which ends a program with exit code 1. Its `Debug` output is the text of
+/// the error, for the user to read.
 pub struct Failure(String);
 
 impl<E: fmt::Display> From<E> for Failure {
@@ -180,7 +180,7 @@ impl fmt::Debug for Failure {
     }
 }
 
-/// Ends the program as a [`Failure`] does, from a loop that the program is nothing without.
+/// Ends the program like a [`Failure`], from a loop that the program cannot run without.
 pub fn fail(error: impl fmt::Display) -> ! {
     complain(&format!("Error: {error}\n"));
     exit(1)
@@ -188,9 +188,9 @@ pub fn fail(error: impl fmt::Display) -> ! {
 
 /// Prints a line on standard output.
 ///
-/// `println!` panics if standard output is a pipe that was closed, as in `clocker | head -1`. Here
-/// that ends the program, without a message. Any other error, such as a full
-/// disk, ends it as [`fail`] does.
+/// `println!` panics if standard output is a closed pipe, as in `clocker | head -1`. This function
+/// ends the program instead, without a message. Any other error, such as a full disk, ends it like
+/// [`fail`].
 pub fn print_line(text: &str) {
     print(&format!("{text}\n"));
 }
@@ -204,7 +204,7 @@ fn print(text: &str) {
     }
 }
 
-/// On standard error. If that is closed, there is no other place to say it.
+/// Prints on standard error. If that is closed, the text is lost.
 fn complain(text: &str) {
     let _ = io::stderr().lock().write_all(text.as_bytes());
 }

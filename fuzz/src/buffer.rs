@@ -1,11 +1,11 @@
-//! `Buffer` against a plain `Vec<u8>` that is searched from its beginning each time.
+//! Compares `Buffer` with a plain `Vec<u8>` that is searched from its beginning each time.
 
 use std::rc::Rc;
 
 use arbitrary::{Arbitrary, Unstructured};
 use diesel_proto::{Blocks, Buffer, Chunk, TooLong};
 
-/// Some overlap with themselves; 13 bytes are the most that a search holds inline.
+/// Some overlap with themselves; a search holds at most 13 bytes inline.
 const SENTINELS: [&[u8]; 10] = [
     b"\n",
     b"\r\n",
@@ -19,16 +19,16 @@ const SENTINELS: [&[u8]; 10] = [
     b"",
 ];
 
-/// More bytes than this are not held at a time: an input has to be fast.
+/// At most this many bytes are held at a time, so that an input runs fast.
 const MOST: usize = 1 << 19;
 
 #[derive(Arbitrary, Debug)]
 enum Op<'a> {
     Push(&'a [u8]),
-    /// So many times the same: blocks fill up.
+    /// One byte, repeated this many times, so that blocks fill up.
     Fill(u8, u16),
     Sentinel(u8),
-    /// All of a sentinel but so many bytes.
+    /// A sentinel without its last bytes, this many.
     Beginning(u8, u8),
     Find(u8, Count),
     FindAny(&'a [u8], Count),

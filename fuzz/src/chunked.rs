@@ -1,5 +1,5 @@
-//! A chunked body with its trailers, at cuts and within limits of the fuzzer's choice, beside
-//! another decoder.
+//! Compares the decoder of chunked bodies and trailers with another one, at cuts and with limits
+//! that the fuzzer chooses.
 
 #[path = "../../diesel-proto/tests/chunked/peer.rs"]
 mod peer;
@@ -7,7 +7,7 @@ mod peer;
 use diesel_proto::http1::Limits;
 use diesel_proto::testkit::{Random, cuts};
 
-/// So short a body is cut at every place.
+/// A body up to this length is cut at every position.
 const SHORT: usize = 64;
 
 /// Six bytes of limits and cuts, then a body.
@@ -16,7 +16,7 @@ pub fn chunked(data: &[u8]) {
     let [seed, body, scale, extensions, trailers, fields] = *setting;
     let limits = Limits {
         body: u64::from(body) << (scale % 57),
-        // Their least are 2.
+        // The smallest limit is 2.
         chunk_extensions: usize::from(extensions) + 2,
         trailer_bytes: usize::from(trailers) + 2,
         header_count: fields.into(),

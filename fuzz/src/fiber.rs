@@ -1,4 +1,4 @@
-//! Handlers in a hub, under the laws of machines.
+//! Checks the laws of machines on handlers in a hub.
 
 use std::time::Duration;
 
@@ -10,7 +10,7 @@ use diesel_proto::{Hub, Service, ServiceConfig};
 use super::handlers::{self, gossip, obedient};
 use super::stimuli::stimuli;
 
-/// What is served, and how.
+/// The handler, and its limits.
 #[derive(Arbitrary, Clone, Debug)]
 struct Setting {
     gossip: bool,
@@ -21,12 +21,12 @@ struct Setting {
     linger: u8,
     tokens: u8,
     polls: u8,
-    /// For what is queued below the hub, and for what is read ahead.
+    /// The limit of bytes that are queued below the hub, and that are read ahead.
     room: u16,
     seed: u8,
 }
 
-/// A setting, then what happens.
+/// Takes a setting, then the stimuli.
 pub fn fiber(data: &[u8]) {
     let mut input = Unstructured::new(data);
     let Ok(setting) = Setting::arbitrary(&mut input) else { return };
@@ -65,7 +65,7 @@ mod tests {
     use super::*;
     use diesel_proto::testkit::Stimulus;
 
-    /// A fuzzer seldom spells the whole way: from the handler to a machine, and to the next one.
+    /// A fuzzer seldom finds the whole path: from the handler to a machine, and to the next one.
     #[test]
     fn a_handler_and_the_machines_that_follow_it_keep_the_laws() {
         let setting = Setting::arbitrary(&mut Unstructured::new(&[0; 64])).unwrap();

@@ -1,7 +1,7 @@
-//! Handlers that use every token there is, as their peer tells them to.
+//! Handlers that use every token, at the commands of their peer.
 //!
-//! What [`obedient`] and [`gossip`] put out does not depend on how their input was cut: they wait
-//! for whole things, never for "some" bytes.
+//! The output of [`obedient`] and [`gossip`] does not depend on how their input was cut: they wait
+//! for whole lines or counts, never for "some" bytes.
 
 use core::net::SocketAddr;
 use core::time::Duration;
@@ -13,7 +13,7 @@ use diesel_proto::{
 
 const SECOND: Duration = Duration::from_secs(1);
 
-/// What [`obedient`] understands, and pieces of it.
+/// The commands of [`obedient`], and parts of them.
 pub const WORDS: [&[u8]; 36] = [
     b"hello\r\n",
     b"\n",
@@ -53,13 +53,13 @@ pub const WORDS: [&[u8]; 36] = [
     b"xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx",
 ];
 
-/// Obeys lines; echoes what is no command.
+/// Executes lines as commands; echoes the others.
 pub async fn obedient(conn: Conn) -> Result<(), Error> {
     obey(conn, false).await
 }
 
-/// As [`obedient`], and obeys `cut` too: how much of what is queued is dropped then depends on the
-/// room, so this is not for the laws.
+/// Like [`obedient`], with the command `cut`. How many queued bytes that drops depends on the room,
+/// so this is not for the laws.
 pub async fn obedient_to_death(conn: Conn) -> Result<(), Error> {
     obey(conn, true).await
 }
@@ -79,7 +79,7 @@ async fn obey(mut conn: Conn, may_cut: bool) -> Result<(), Error> {
             }
             b"limit" => match conn.until(b"--end--").limit(9).await {
                 Err(Error::Limit(limit)) => {
-                    // Left there, they would be searched again for another sentinel.
+                    // Otherwise they would be searched again for another sentinel.
                     conn.bytes(9).await?;
                     conn.write(format_args!("{limit}\n")).await?;
                 }
@@ -160,7 +160,7 @@ async fn obey(mut conn: Conn, may_cut: bool) -> Result<(), Error> {
     }
 }
 
-/// Tells its own words to itself, by way of an event.
+/// Sends its lines to itself through an event.
 pub async fn gossip(mut conn: Conn) -> Result<(), Error> {
     let event: Event<Vec<u8>> = conn.ctx().event_with_capacity(3);
     let mut heard = event.subscribe();
@@ -172,14 +172,14 @@ pub async fn gossip(mut conn: Conn) -> Result<(), Error> {
                 if line.trim_ascii() == b"quit" {
                     return Ok(());
                 }
-                // Beyond the capacity some are lost, and that is told.
+                // Beyond the capacity some are lost, and their number is reported.
                 (0..line.len() % 6).for_each(|_| event.fire(line.to_vec()));
             }
         }
     }
 }
 
-/// Friends who chat, while a client is asked now and then: what depends on others.
+/// A chat that sometimes calls a client: its output depends on other connections.
 pub async fn sociable(mut conn: Conn, room: Event<Vec<u8>>, client: Client) -> Result<(), Error> {
     let ctx = conn.ctx();
     let mut others = room.subscribe();
@@ -192,7 +192,7 @@ pub async fn sociable(mut conn: Conn, room: Event<Vec<u8>>, client: Client) -> R
                         let answer = client.call(ask).await;
                         conn.write(format!("{answer:?}\n")).await?;
                     }
-                    // Dropped in the middle.
+                    // The call is dropped in the middle.
                     b"timeout" => _ = ctx.timeout(SECOND, client.call(ask)).await?,
                     b"some" => _ = conn.some().await?,
                     b"halt" => ctx.halt(),
@@ -226,7 +226,7 @@ async fn ask(conn: &mut Conn) -> Result<usize, Error> {
     Ok(conn.until_eol().await?.len())
 }
 
-/// A loop that lives as long as the hub.
+/// A loop that runs as long as the hub.
 pub async fn ticker(ctx: Ctx, room: Event<Vec<u8>>) -> Result<(), Error> {
     loop {
         ctx.sleep(SECOND * 3).await?;
@@ -247,7 +247,7 @@ pub fn upgrade(actions: &mut Actions<'_>) {
     actions.upgrade(Mirror);
 }
 
-/// Sends bytes back as they come, and times out.
+/// Echoes bytes as they arrive, with a timeout.
 struct Mirror;
 
 impl Machine for Mirror {

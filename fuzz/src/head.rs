@@ -1,4 +1,5 @@
-//! The head of a request, at cuts and within limits of the fuzzer's choice, beside `httparse`.
+//! Compares the parser of request heads with `httparse`, at cuts and with limits that the fuzzer
+//! chooses.
 
 use std::sync::Arc;
 
@@ -9,13 +10,13 @@ use diesel_proto::http1::{
 };
 use diesel_proto::testkit::{Random, cuts};
 
-/// So short a head is cut at every place.
+/// A head up to this length is cut at every position.
 const SHORT: usize = 96;
 
-/// More than any head here has.
+/// More fields than any head here has.
 const FIELDS: usize = 512;
 
-/// What a head is judged to be.
+/// The result of parsing a head.
 #[derive(Debug, PartialEq, Eq)]
 enum Verdict {
     Head(Head),
@@ -23,7 +24,7 @@ enum Verdict {
     Refused(Rule, u64),
 }
 
-/// All that can be asked of a head.
+/// All properties of a head.
 #[derive(Debug, PartialEq, Eq)]
 struct Head {
     method: String,
@@ -55,7 +56,7 @@ impl Head {
     }
 }
 
-/// Five bytes of limits and cuts, then the head.
+/// Takes five bytes of limits and cuts, then the head.
 pub fn head(data: &[u8]) {
     let Some((setting, bytes)) = data.split_first_chunk::<5>() else { return };
     let [seed, line, header, fields, scale] = *setting;
@@ -63,11 +64,11 @@ pub fn head(data: &[u8]) {
         request_line: usize::from(line) << (scale & 7),
         header_bytes: usize::from(header) << (scale >> 3 & 7),
         header_count: fields.into(),
-        // A length that is too large is no matter of a head.
+        // The limit of bodies must not refuse a head here.
         body: u64::MAX,
         ..Limits::default()
     };
-    // A connection says nothing of no bytes, be there room for any or not.
+    // A connection returns nothing for no bytes, whether or not there is room.
     if bytes.is_empty() {
         return;
     }
@@ -82,7 +83,7 @@ pub fn head(data: &[u8]) {
     }
     let mut spans = FieldSpans::new();
     for cut in ways {
-        // The spans remember the last head, which is then recognised: with and without.
+        // The spans cache the last head, which is then recognised: both with and without the cache.
         for fresh in [true, false] {
             if fresh {
                 spans = FieldSpans::new();
@@ -101,7 +102,7 @@ fn parsed(bytes: &[u8], limits: &Limits) -> Verdict {
     }
 }
 
-/// Given to a connection in pieces.
+/// Passes the head to a connection in pieces.
 fn fed(bytes: &[u8], cut: &[usize], limits: &Limits, spans: &mut FieldSpans) -> Verdict {
     let config = ConnectionConfig { limits: *limits, tunnels: true, ..ConnectionConfig::default() };
     let mut connection = SharedServerConnection::new(Arc::new(config));
@@ -111,7 +112,7 @@ fn fed(bytes: &[u8], cut: &[usize], limits: &Limits, spans: &mut FieldSpans) -> 
         match connection.receive(piece, spans, &mut blocks) {
             Ok((taken, Some(Received::Request(head)))) => {
                 let mut head = Head::of(head);
-                // A connection takes the empty lines before it by themselves.
+                // A connection takes empty lines before the head separately.
                 head.len += empty_lines(bytes);
                 assert_eq!(taken_before + taken, head.len, "what follows a head is not taken");
                 return Verdict::Head(head);
@@ -130,12 +131,12 @@ fn fed(bytes: &[u8], cut: &[usize], limits: &Limits, spans: &mut FieldSpans) -> 
     Verdict::Incomplete
 }
 
-/// How many bytes in front are of empty lines, whole or not.
+/// The number of bytes at the beginning that belong to empty lines, complete or not.
 fn empty_lines(bytes: &[u8]) -> usize {
     bytes.iter().take_while(|byte| b"\r\n".contains(byte)).count()
 }
 
-/// What `httparse` is given in its place: it knows no version beyond 1.1, and we read those as 1.1.
+/// The bytes for `httparse`: it knows no version beyond 1.1, and we read those as 1.1.
 fn as_known_version(bytes: &[u8]) -> Vec<u8> {
     let mut known = bytes.to_vec();
     let start = empty_lines(bytes);
@@ -147,8 +148,8 @@ fn as_known_version(bytes: &[u8]) -> Vec<u8> {
     known
 }
 
-/// What we accept, `httparse` accepts, and finds the same in it; what it accepts and we refuse is
-/// refused for a reason that it does not know.
+/// If we accept a head, `httparse` accepts it with the same contents. If only `httparse` accepts
+/// it, we refuse it by a rule that `httparse` does not check.
 fn compare(bytes: &[u8], limits: &Limits, ours: &Verdict) {
     let mut headers = [httparse::EMPTY_HEADER; FIELDS];
     let mut request = httparse::Request::new(&mut headers);
@@ -167,12 +168,12 @@ fn compare(bytes: &[u8], limits: &Limits, ours: &Verdict) {
                 head.fields,
                 fields.collect::<Vec<_>>()
             );
-            // The limits hold to the byte.
+            // The limits are exact.
             assert!(head.fields.len() <= limits.header_count);
             assert!(head.len <= limits.request_line.saturating_add(limits.header_bytes));
         }
         (Verdict::Head(_), other) => panic!("we accept, httparse: {other:?}"),
-        // It judges before the end of a line what we judge with it.
+        // It checks some parts of a line before its end, we check them at the end.
         (Verdict::Incomplete, Ok(httparse::Status::Partial) | Err(_)) => {}
         (Verdict::Incomplete, Ok(httparse::Status::Complete(len))) => {
             panic!("we wait for more, httparse has all in {len} bytes")
@@ -184,16 +185,16 @@ fn compare(bytes: &[u8], limits: &Limits, ours: &Verdict) {
     }
 }
 
-/// Whether we refuse by this rule what `httparse` accepts.
+/// Whether `httparse` does not check this rule.
 fn is_stricter(rule: Rule) -> bool {
     match rule {
-        // It takes LF for the end of a line.
+        // It accepts LF as the end of a line.
         Rule::BareLf => true,
-        // It looks at no target, but for the bytes that it is made of.
+        // It checks only the bytes of a target, not its syntax.
         Rule::TargetSyntax | Rule::TargetForMethod => true,
-        // It knows no limits but the number of its slots.
+        // Its only limit is the number of its slots.
         Rule::RequestLineTooLong | Rule::HeaderTooLarge | Rule::TooManyFields => true,
-        // It knows nothing of what fields mean.
+        // It does not check the meaning of fields.
         Rule::HostMissing | Rule::HostRepeated | Rule::HostSyntax => true,
         Rule::LengthSyntax | Rule::LengthOverflow | Rule::LengthRepeated => true,
         Rule::LengthAndCoding | Rule::CodingOnHttp10 | Rule::CodingSyntax => true,

@@ -1,6 +1,6 @@
-//! A whole hub under a hostile embedder: inputs in any order, stale and foreign names, absurd
-//! counts, time that stands still, jumps, or goes back. Whatever it does, nothing panics or hangs,
-//! the actions make sense, and after `drain` comes `Halt`. The same again gives the same.
+//! A whole hub under a hostile embedder: inputs in any order, stale and foreign ids, wrong counts,
+//! time that stands still, jumps, or goes back. Nothing panics or hangs, the actions are
+//! consistent, and `Halt` follows `drain`. The same inputs give the same actions.
 
 use std::time::Duration;
 
@@ -15,7 +15,7 @@ use super::handlers::{self, gossip, obedient_to_death, sociable, somewhere, tick
 use super::shadow::Shadow;
 
 const MOST_OPS: usize = 150;
-/// Runs in which a hub has to come to rest.
+/// The number of runs in which a hub must come to rest.
 const RUNS: usize = 50_000;
 
 #[derive(Arbitrary, Debug)]
@@ -45,21 +45,21 @@ enum Op<'a> {
     Flood(u8, u8, u16),
     Eof(u8),
     Reset(u8),
-    /// Writes so much of what is offered, and says so.
+    /// Writes part of what is offered, and reports it.
     Send(u8, u16),
-    /// Says that bytes were sent which never were there.
+    /// Reports more bytes as sent than there were.
     Lie(u8, u64),
     Connected(u8),
     ConnectFailed(u8),
     Wake(u8),
     Wait(u16),
     WaitLong(u32),
-    /// The clock says anything at all.
+    /// Sets the clock to any value.
     Now(u64),
-    /// Sleeps as long as the hub says.
+    /// Sleeps until the hub wants to be woken.
     Sleep,
     Run,
-    /// As a driver would, until nothing follows.
+    /// Carries out actions like a driver, until there are no more.
     Settle,
     Drain(u32),
     DrainAt(u64),
@@ -69,14 +69,14 @@ enum Op<'a> {
 struct World {
     hub: Hub,
     services: Vec<ServiceId>,
-    /// Every name there ever was, and some that are another hub's.
+    /// Every id there ever was, and some ids of another hub.
     names: Vec<ConnId>,
     shadow: Shadow,
     now: Instant,
     accepted: u64,
     refused: u64,
     received: u64,
-    /// What came out, in order.
+    /// The actions in order.
     log: Vec<Out>,
 }
 
@@ -86,7 +86,7 @@ enum Out {
     Bytes(Vec<u8>),
 }
 
-/// A setting, then what the embedder does.
+/// Takes a setting, then the steps of the embedder.
 pub fn hub(data: &[u8]) {
     let first = live(data);
     let second = live(data);
@@ -155,7 +155,7 @@ impl World {
         ] {
             services.push(hub.add_service(service));
         }
-        // At the limit on fibers there is none.
+        // This fails at the limit on fibers.
         let _ = hub.add_loop(async move |ctx| ticker(ctx, room).await);
         World {
             hub,
@@ -216,13 +216,13 @@ impl World {
         }
     }
 
-    /// The latest that the hub was ever told: for it, time does not go back.
+    /// The latest time that the hub ever got: for the hub, time does not go back.
     fn hub_now(&self) -> Instant {
         self.hub.ctx().now()
     }
 
     fn name(&self, which: u8) -> ConnId {
-        // The newest are the likeliest.
+        // The newest ids are the likeliest.
         let last = self.names.len() - 1;
         self.names[last - usize::from(which) % self.names.len()]
     }
@@ -280,7 +280,7 @@ impl World {
         for action in actions {
             match action {
                 Action::Connect(conn, _) => self.names.push(conn),
-                // Of an even number of bytes received, the peer has acknowledged none.
+                // Answered two times of three; the number may be larger than the bytes sent.
                 Action::ReportUnacked(conn) if !self.received.is_multiple_of(3) => {
                     let unacked =
                         if self.received.is_multiple_of(2) { u64::MAX } else { self.received };
@@ -298,11 +298,11 @@ impl World {
         assert!(counters.bytes_in <= self.received);
         for (conn, told) in &mut self.shadow.open {
             let owes = std::mem::take(&mut told.owes_pause);
-            assert!(!owes, "{conn:?} refused bytes, and nobody said Pause");
+            assert!(!owes, "{conn:?} refused bytes without a Pause");
         }
     }
 
-    /// Obeys everything until nothing follows.
+    /// Carries out all actions until there are no more.
     fn settle(&mut self) {
         for _ in 0..RUNS {
             self.run();
@@ -315,10 +315,10 @@ impl World {
                 return;
             }
         }
-        panic!("the hub comes to no rest at {:?}: {:?}", self.hub_now(), self.hub);
+        panic!("the hub is not idle after {RUNS} runs at {:?}: {:?}", self.hub_now(), self.hub);
     }
 
-    /// After `drain`, `Halt` comes by the deadline, and nothing is left.
+    /// After `drain`, `Halt` follows by the deadline, and nothing is left.
     fn end(&mut self) {
         let by = self.hub_now() + Duration::from_secs(1);
         self.hub.drain(self.now, by);
@@ -338,7 +338,7 @@ impl World {
     }
 }
 
-/// Names that another hub gave: some of ours may be the same.
+/// Ids of another hub: some may have the same numbers as ours.
 fn foreign() -> Vec<ConnId> {
     let mut hub = Hub::default();
     let service = hub.add_service(Service::machine(|_| LineEcho::default()));

@@ -1,5 +1,6 @@
-//! Stacks of layers around machines that do as their bytes say, at every kind of input: the machine
-//! within the stack is compared with the same machine alone, and the stack has to keep the laws.
+//! Stacks of layers around machines that take their bytes as commands, with every kind of input:
+//! the machine inside the stack is compared with the same machine alone, and the stack must keep
+//! the laws.
 
 use std::time::Duration;
 
@@ -20,7 +21,7 @@ const MOST_BYTES: usize = 400;
 /// Far more than half a frame of each layer, or a frame that the machine has not taken.
 const MAX_HELD: usize = MOST_LAYERS * (MAX_V1 + 20 * MOST_BYTES);
 
-/// Which machine the stack is around.
+/// The inner machine of the stack.
 #[derive(Arbitrary, Clone, Copy, Debug, PartialEq, Eq)]
 enum Inside {
     Probe,
@@ -38,7 +39,7 @@ enum Layer {
     Records(u8),
     /// Frames with a kind, a length and a key, pings among them, and one for the end.
     Frames([u8; 4]),
-    /// Has a deadline of its own, far away.
+    /// Has its own deadline, far in the future.
     Hour,
     Tracer,
     /// A header comes first.
@@ -53,7 +54,7 @@ enum Layer {
 
 #[derive(Arbitrary, Debug)]
 enum Happening<'a> {
-    /// Bytes that the machine knows.
+    /// Bytes with a meaning for the machine.
     Words(Vec<u8>),
     Bytes(&'a [u8]),
     Wait(u16),
@@ -68,7 +69,7 @@ enum Happening<'a> {
     Shutdown,
 }
 
-/// A seed for the cuts, a machine, its layers, then what happens.
+/// Takes a seed for the cuts, a machine, its layers, then the stimuli.
 pub fn layers(data: &[u8]) {
     let mut input = Unstructured::new(data);
     let Ok((seed, inside, few)) = input.arbitrary::<(u8, Inside, u8)>() else { return };
@@ -91,7 +92,7 @@ pub fn layers(data: &[u8]) {
     }
 }
 
-/// What a peer of the whole stack says and hears.
+/// Sets up the laws with a peer of the whole stack.
 fn through<'a, M: Machine, L: Machine>(
     stack: &[Layer],
     laws: LayerLaws<'a, M, L>,
@@ -115,7 +116,7 @@ fn through<'a, M: Machine, L: Machine>(
     laws
 }
 
-/// The first layer is the innermost.
+/// Puts the layers around a machine. The first layer is the innermost.
 fn around(stack: &[Layer], inner: impl Machine + 'static) -> Box<dyn Machine> {
     let inner: Box<dyn Machine> = Box::new(inner);
     stack.iter().fold(inner, |inner, layer| layer.around(inner))
@@ -142,7 +143,7 @@ fn decode(stack: &[Layer], bytes: &[u8]) -> Vec<u8> {
     })
 }
 
-/// What whole frames of a server carry, up to that which says that it ends.
+/// The payload of a server's whole frames, up to the closing frame.
 fn opened(mut bytes: &[u8]) -> Vec<u8> {
     let (mut opened, mut reader) = (Vec::new(), FrameReader::of_server());
     while let Ok((n, Some(Frame { kind, payload }))) = reader.read(bytes) {
@@ -156,7 +157,7 @@ fn opened(mut bytes: &[u8]) -> Vec<u8> {
     opened
 }
 
-/// The closing frames of all layers, the innermost first. Each goes through the layers around it.
+/// The closing frames of all layers, the innermost first. Each is framed by the layers around it.
 fn goodbye(stack: &[Layer]) -> Vec<u8> {
     let frames = stack.iter().enumerate().map(|(index, layer)| match layer {
         Layer::Frames(key) => encode(&stack[index + 1..], &Frame::close(1000).encode(Some(*key))),
@@ -165,7 +166,7 @@ fn goodbye(stack: &[Layer]) -> Vec<u8> {
     frames.flatten().collect()
 }
 
-/// The headers of all layers, the outermost first. Each goes through the layers around it.
+/// The headers of all layers, the outermost first. Each is framed by the layers around it.
 fn preamble(stack: &[Layer]) -> Vec<u8> {
     let headers = stack.iter().enumerate().rev().map(|(index, layer)| {
         let header: &[u8] = match layer {
@@ -211,7 +212,7 @@ impl Layer {
         }
     }
 
-    /// For how long it may hold a byte back, all its stalls together.
+    /// The longest time for which it holds a byte back, with all its stalls.
     fn delays(&self) -> Duration {
         match self {
             Layer::Throttle(_, ms) => milliseconds(*ms),
@@ -228,7 +229,7 @@ fn milliseconds(n: u16) -> Duration {
     Duration::from_millis(1 + u64::from(n % 2000))
 }
 
-/// Keeps the length: changes each byte by a key, and may have a deadline of its own.
+/// Keeps the length: changes each byte by a key, and may have its own deadline.
 struct Plain<M>(Nested<M>, u8, Option<Deadline>);
 
 impl<M: Machine> Machine for Plain<M> {
@@ -257,12 +258,12 @@ fn echo(max_line: usize) -> LineEcho {
     LineEcho::default().max_line(max_line).on_upgrade(upgrade)
 }
 
-/// To an echo with shorter lines, which may give way once more.
+/// Upgrades to an echo with shorter lines, which may itself upgrade.
 fn upgrade(actions: &mut Actions<'_>) {
     actions.upgrade(echo(20));
 }
 
-/// If layers delay bytes, it is no one's promise which of them are there when a deadline passes: the
+/// If layers delay bytes, it is not determined which have arrived when a deadline passes: the
 /// machine sets none then.
 fn stimuli(input: &mut Unstructured<'_>, inside: Inside, delays: bool) -> Vec<Stimulus> {
     const LINES: [&[u8]; 8] =
@@ -284,7 +285,7 @@ fn stimuli(input: &mut Unstructured<'_>, inside: Inside, delays: bool) -> Vec<St
                 bytes(words.iter().flat_map(|&n| LINES[usize::from(n) % 8]).copied().collect())
             }
             Happening::Words(words) => {
-                // Every other one is sent back.
+                // Every other byte is echoed.
                 let commands = Probe::COMMANDS;
                 let word = |&n: &u8| *commands.get(usize::from(n) % 28).unwrap_or(&b'?');
                 bytes(words.iter().map(word).collect())

@@ -1,7 +1,7 @@
-//! What is fuzzed: for each target one function of bytes, which panics if something is wrong.
+//! The fuzz targets: each is a function of bytes that panics if something is wrong.
 //!
 //! Nothing here knows libFuzzer. The same functions run as an ordinary test over the corpus
-//! (`tests/tests/corpus.rs` includes this file), so that every find stays found.
+//! (`tests/tests/corpus.rs` includes this file), so every finding is a regression test.
 
 mod buffer;
 mod chunked;
@@ -17,7 +17,7 @@ mod server;
 mod shadow;
 mod stimuli;
 mod timers;
-// The tests' own layers, written as an outsider does.
+// Layers of the tests, which use only the public API.
 #[allow(dead_code)]
 #[path = "../../tests/src/toy_frames/mod.rs"]
 mod toy_frames;

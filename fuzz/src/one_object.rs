@@ -1,4 +1,4 @@
-//! The connection as an embedder has it, beside the one that borrows its memory.
+//! Compares the HTTP connection that owns its buffers with the one that borrows them.
 
 use std::fmt::Write;
 use std::sync::Arc;
@@ -9,15 +9,15 @@ use diesel_proto::http1::{
 };
 use diesel_proto::{Blocks, Pipeline};
 
-/// What was read, in words, and what was sent.
+/// What was read, as text, and what was sent.
 #[derive(Debug, Default, PartialEq)]
 struct Session {
     read: String,
     sent: Vec<u8>,
 }
 
-/// Both read and send the same, each request answered when it is complete, though one gets the stream
-/// in two parts.
+/// Both read and send the same, although one gets the stream in two parts. Each request is answered
+/// when it is complete.
 pub fn says_the_same(config: &ConnectionConfig, stream: &[u8]) {
     let (head, tail) = stream.split_at(stream.len() / 2);
     assert_eq!(with_its_memory(config, [head, tail]), with_memory_lent(config, stream));
@@ -39,7 +39,7 @@ fn with_its_memory(config: &ConnectionConfig, parts: [&[u8]; 2]) -> Session {
                     session.end(&trailers);
                     connection.respond_whole(Status::NOT_FOUND, &Headers::new(), b"no").unwrap();
                 }
-                Ok(Some(RequestEvent::Closed)) => panic!("nothing said so"),
+                Ok(Some(RequestEvent::Closed)) => panic!("closed without an end of the stream"),
                 Ok(None) => break,
                 Err(rejection) => {
                     session.refused(rejection);

@@ -1,4 +1,4 @@
-//! `Pipeline` against a plain list of bytes and externals.
+//! Compares `Pipeline` with a plain list of bytes and file regions.
 
 use std::collections::VecDeque;
 use std::fmt::Write;
@@ -26,11 +26,11 @@ enum Op {
     Slices(u8),
     Close,
     Clear,
-    /// Taken out, to be reported by a later `Advance`.
+    /// Takes bytes out; a later `Advance` reports them.
     Take(u16),
 }
 
-/// What can happen to the pipeline that is appended.
+/// The operations on the pipeline that is appended.
 #[derive(Arbitrary, Debug)]
 enum Simple {
     Push(u16),
@@ -45,18 +45,18 @@ enum Piece {
     External(FileRegion),
 }
 
-/// A pipeline and what it should be.
+/// A pipeline and its model.
 #[derive(Default)]
 struct Pair {
     pipeline: Pipeline,
     model: VecDeque<Piece>,
     sent: u64,
     closed: bool,
-    /// How many of the first bytes were taken and not reported.
+    /// How many of the first bytes were taken and are not reported yet.
     taken: usize,
 }
 
-/// Where bytes come from: no two neighbours are the same.
+/// Generates bytes of which no two neighbours are the same.
 #[derive(Default)]
 struct Source(u32);
 
@@ -154,7 +154,7 @@ impl Pair {
         }
         other.advance(sent.into(), blocks);
         self.expect(|it| it.append(&mut other.pipeline, blocks));
-        assert_eq!(other.pipeline.is_closing(), other.closed, "its own affair");
+        assert_eq!(other.pipeline.is_closing(), other.closed, "appending does not close the other");
         if self.closed {
             other.check();
             return;
@@ -168,7 +168,7 @@ impl Pair {
         }
     }
 
-    /// All bytes up to an external are one piece: no call goes beyond it.
+    /// All bytes before a file region are one piece: no call goes beyond it.
     fn advance(&mut self, n: u64, blocks: &mut Blocks) {
         let (done, is_empty) = match self.model.front_mut() {
             None => (0, false),

@@ -1,4 +1,5 @@
-//! The PROXY protocol, both versions, around the line echo, which gives way to another machine, under the laws.
+//! Checks the laws on the PROXY protocol, both versions, around the line echo, which another
+//! machine may replace.
 
 use std::time::Duration;
 
@@ -67,12 +68,12 @@ const WORDS: [&[u8]; 50] = [
 ];
 const MAX_LINE: usize = 100;
 
-/// A seed for the cuts, which also says what is accepted, then what happens.
+/// Takes a seed for the cuts and the accepted versions, then the stimuli.
 pub fn proxy(data: &[u8]) {
     let mut input = Unstructured::new(data);
     let Ok(seed) = input.arbitrary::<u8>() else { return };
     let config = config(seed);
-    // A header alone, out of bytes that mean nothing.
+    // A header alone, from arbitrary bytes.
     if let Ok(Some((header, len))) = parse(data, &config) {
         assert!(len <= data.len() && len <= MAX_V1.max(config.max_v2));
         assert!(header.tlvs().all(|(_, value)| value.len() <= len));
@@ -107,7 +108,7 @@ fn echo(max_line: usize) -> LineEcho {
     LineEcho::default().max_line(max_line).on_upgrade(upgrade)
 }
 
-/// To an echo with shorter lines, which may give way once more.
+/// Upgrades to an echo with shorter lines, which may itself upgrade.
 fn upgrade(actions: &mut Actions<'_>) {
     actions.upgrade(echo(20));
 }

@@ -1,10 +1,10 @@
-//! What an embedder knows of a hub, from the actions alone, and what it may rely on.
+//! The state of a hub as an embedder knows it from the actions, with the guarantees it relies on.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use diesel_proto::{Action, ConnId, ServiceId};
 
-/// Connections and services as the actions tell of them.
+/// Connections and services as the actions show them.
 #[derive(Default)]
 pub struct Shadow {
     pub open: BTreeMap<ConnId, Told>,
@@ -13,14 +13,14 @@ pub struct Shadow {
     pub halted: bool,
 }
 
-/// What the embedder was told of one connection.
+/// The state of one connection as the actions show it.
 #[derive(Default)]
 pub struct Told {
     pub connecting: bool,
     pub sending: bool,
     pub paused: bool,
     half_closed: bool,
-    /// Bytes were refused though nobody had said `Pause`.
+    /// Bytes were refused without a preceding `Pause`.
     pub owes_pause: bool,
 }
 
@@ -34,7 +34,7 @@ impl Shadow {
         assert!(self.open.insert(conn, told).is_none(), "{conn:?} is there already");
     }
 
-    /// An action is possible only where this says so.
+    /// Checks that an action is possible in this state, and applies it.
     pub fn told(&mut self, action: &Action) {
         assert!(!self.halted || matches!(action, Action::Notice(..)), "{action:?} after Halt");
         match *action {

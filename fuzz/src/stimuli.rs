@@ -1,11 +1,11 @@
-//! What happens to a machine, out of a fuzzer's bytes.
+//! Makes stimuli from the bytes of a fuzzer.
 
 use std::time::Duration;
 
 use arbitrary::{Arbitrary, Unstructured};
 use diesel_proto::testkit::Stimulus;
 
-/// Each machine is run some twenty times on an input: it has to be short.
+/// Each machine is run some twenty times on an input, so it must be short.
 const MOST_STIMULI: usize = 24;
 const MOST_BYTES: usize = 2048;
 
@@ -13,7 +13,7 @@ const MOST_BYTES: usize = 2048;
 enum Happening<'a> {
     Words(Vec<u8>),
     Bytes(&'a [u8]),
-    /// A long run of one byte: for limits.
+    /// A long run of one byte, to reach limits.
     Run(u8, u16),
     Wait(u16),
     WaitLong(u32),
@@ -23,7 +23,7 @@ enum Happening<'a> {
     Shutdown,
 }
 
-/// Stimuli whose bytes are mostly made of `words`: what the machine knows.
+/// Stimuli whose bytes consist mostly of `words`, which have a meaning for the machine.
 pub fn stimuli(input: &mut Unstructured<'_>, words: &[&[u8]]) -> Vec<Stimulus> {
     let mut stimuli = Vec::new();
     let mut room = MOST_BYTES;

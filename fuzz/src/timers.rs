@@ -1,4 +1,4 @@
-//! `Timers` against a list in the order in which things happened, searched from end to end.
+//! Compares `Timers` with a list in the order of insertion, searched from end to end.
 
 use arbitrary::{Arbitrary, Unstructured};
 use diesel_proto::{Instant, TimerKey, Timers};
@@ -8,9 +8,9 @@ enum Op {
     Insert(When),
     Cancel(u8),
     Set(u8, When),
-    /// A key that names nothing any more.
+    /// Uses an outdated key.
     Stale(u8),
-    /// Moves the clock, and takes out all that is due, or only so many.
+    /// Moves the clock, and takes out all due timers, or only some.
     Expire(When, Option<u8>),
     /// Sleeps until the next deadline.
     Sleep,
@@ -91,7 +91,7 @@ pub fn timers(data: &[u8]) {
         apply(op, &mut timers, &mut keys, &mut model);
         check(&timers, &model);
     }
-    // Sleeping from deadline to deadline comes to an end, and on the way all fire in order.
+    // Sleeping from deadline to deadline ends, and all timers fire in order.
     for _ in 0..10_000 {
         let Some(next) = timers.next_deadline() else {
             assert!(model.live.iter().all(|timer| timer.0 == Instant::NEVER), "lost timers");
@@ -102,7 +102,7 @@ pub fn timers(data: &[u8]) {
         }
         assert_eq!(model.first_due(next), None, "late");
     }
-    panic!("no end");
+    panic!("timers are left after 10000 deadlines");
 }
 
 fn apply(op: Op, timers: &mut Timers<usize>, keys: &mut Vec<TimerKey>, model: &mut Model) {
@@ -173,7 +173,7 @@ fn check(timers: &Timers<usize>, model: &Model) {
     }
     let coming = model.live.iter().map(|timer| timer.0).filter(|&at| at < Instant::NEVER);
     if let Some(earliest) = coming.min() {
-        let next = timers.next_deadline().expect("somebody has to be woken");
+        let next = timers.next_deadline().expect("a timer is left, so there is a deadline");
         assert!(next <= earliest, "woken too late");
     }
 }
