@@ -221,6 +221,37 @@ fn a_login_that_leaves_something_unread_is_no_connection() {
     }
 }
 
+/// Such as a greeting that is longer than the answer.
+#[test]
+fn what_was_there_before_a_call_began_does_not_count_as_taken_by_it() {
+    let diary = Diary::default();
+    let note = diary.clone();
+    let mut world = World::looping(async move |ctx| {
+        let client = Client::builder(&ctx, address()).build();
+        for ask in ["one\n", "two\n"] {
+            let answer = client
+                .call(async |conn: &mut Conn| {
+                    if ask == "one\n" {
+                        conn.until_eol().await?;
+                    }
+                    conn.write(ask).await?;
+                    conn.until_eol().await
+                })
+                .await?;
+            note.note(answer.trimmed().into_owned());
+        }
+        Ok(())
+    });
+    let conn = world.connecting();
+    world.hub.connected(world.now, conn);
+    world.says(conn, "welcome to all\n");
+    assert_eq!(world.hears(conn), "one\n");
+    world.says(conn, "1\n");
+    assert_eq!(world.hears(conn), "two\n");
+    world.says(conn, "2\n");
+    assert_eq!(diary.read(), ["1", "2"]);
+}
+
 /// A mark on a connection that is not a client's is of no consequence.
 #[test]
 fn a_mark_elsewhere_does_nothing() {
