@@ -186,6 +186,25 @@ fn a_reset_drops_everything_both_ways() {
 }
 
 #[test]
+fn output_that_was_taken_back_was_cut() {
+    let mut endpoint = probe(|input, actions| {
+        match input {
+            Input::Start => actions.send(b"ten bytes."),
+            Input::Wake => _ = actions.take_back(4),
+            _ => {}
+        }
+        0
+    });
+    assert!(!endpoint.was_cut());
+    endpoint.wake(NOW);
+    assert!(endpoint.was_cut());
+    // Nothing is left to take back, and what was taken back before still counts.
+    endpoint.wake(NOW);
+    assert!(endpoint.was_cut());
+    assert_eq!(endpoint.take_outgoing(NOW), b"ten ");
+}
+
+#[test]
 fn a_write_that_fails_is_a_reset_once_either_side_has_ended() {
     let mut endpoint = probe(take_all);
     endpoint.eof(NOW);
