@@ -181,12 +181,6 @@ impl<'a> Actions<'a> {
         self.flow.output.sent().saturating_add(self.flow.output.len())
     }
 
-    /// Whether this step named a successor.
-    #[cfg(feature = "testkit")]
-    pub(crate) fn gives_way(&self) -> bool {
-        self.workspace.successor.is_some()
-    }
-
     /// The state of the stream, as written so far.
     #[cfg(feature = "testkit")]
     pub(crate) fn flow(&self) -> &StreamControl {

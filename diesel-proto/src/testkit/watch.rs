@@ -39,8 +39,9 @@ impl<M: Machine> Machine for WatchedMachine<M> {
             self.left = None;
         }
         if let Input::Bytes(bytes) = input {
-            // Bytes that a machine leaves to its successor do not count.
-            let leaves = taken < bytes.len() && !actions.is_closing() && !actions.gives_way();
+            // Bytes that a machine leaves to its successor do not count: the successor replaces this
+            // wrapper, too.
+            let leaves = taken < bytes.len() && !actions.is_closing();
             if leaves && !actions.is_paused() {
                 self.left = Some(Left { given: bytes.len(), taken });
             }
