@@ -39,7 +39,7 @@ use crate::machine::Error;
 )]
 pub trait ConnHandler<Kind>: AsyncFn(Conn) -> Result<(), Error> {}
 
-impl<H> ConnHandler<kind::Handler> for H where H: AsyncFn(Conn) -> Result<(), Error> {}
+impl<H> ConnHandler<kind::HandlerKind> for H where H: AsyncFn(Conn) -> Result<(), Error> {}
 impl<H> ConnHandler<kind::Nothing> for H where H: kind::NoHandler {}
 
 /// A loop: `async fn(Ctx) -> Result<(), Error>`, or an async closure. `Kind` is inferred.
@@ -52,7 +52,7 @@ impl<H> ConnHandler<kind::Nothing> for H where H: kind::NoHandler {}
 )]
 pub trait LoopBody<Kind>: AsyncFnOnce(Ctx) -> Result<(), Error> {}
 
-impl<F> LoopBody<kind::Handler> for F where F: AsyncFnOnce(Ctx) -> Result<(), Error> {}
+impl<F> LoopBody<kind::HandlerKind> for F where F: AsyncFnOnce(Ctx) -> Result<(), Error> {}
 impl<F> LoopBody<kind::Nothing> for F where F: kind::NoLoop {}
 
 /// What serves connections: a [`Service`], a type that converts to one (such as an
@@ -72,7 +72,7 @@ pub trait IntoService<Kind> {
     fn into_service(self) -> Service;
 }
 
-impl<H> IntoService<kind::Handler> for H
+impl<H> IntoService<kind::HandlerKind> for H
 where
     H: AsyncFn(Conn) -> Result<(), Error> + 'static,
 {
@@ -81,7 +81,7 @@ where
     }
 }
 
-impl<S: Into<Service>> IntoService<kind::Service> for S {
+impl<S: Into<Service>> IntoService<kind::ServiceKind> for S {
     fn into_service(self) -> Service {
         self.into()
     }
@@ -93,9 +93,9 @@ mod kind {
     use crate::machine::Error;
 
     #[derive(Debug)]
-    pub enum Handler {}
+    pub enum HandlerKind {}
     #[derive(Debug)]
-    pub enum Service {}
+    pub enum ServiceKind {}
     #[derive(Debug)]
     pub enum Nothing {}
 
