@@ -317,7 +317,7 @@ impl Buffer<Rc<Vec<u8>>> {
             if let Some(at) = memchr::memchr(byte, &unread[..end]) {
                 let n = at + 1;
                 self.scanned += n as u64;
-                // Something is left behind it: only numbers change.
+                // Fast path: bytes are left behind the line, so only positions change.
                 if n < unread.len() && block.capacity() <= Blocks::LARGE {
                     let chunk = Chunk::within(block, self.start, self.start + n);
                     self.start += n;
@@ -341,7 +341,7 @@ impl Buffer<Rc<Vec<u8>>> {
     #[inline(always)]
     pub fn take(&mut self, n: usize, blocks: &mut Blocks<Rc<Vec<u8>>>) -> Chunk {
         if let Some(block) = &self.front {
-            // Something is left behind it: only numbers change.
+            // Fast path: bytes are left in the block, so only positions change.
             if n < block.len() - self.start && block.capacity() <= Blocks::LARGE {
                 let end = self.start + n;
                 let chunk = Chunk::of(block, self.start, end);
@@ -432,12 +432,12 @@ fn unread<B: Block>(block: &Option<B>, start: usize) -> &[u8] {
 ///   beginning. That copies at most `start` bytes, and sets `start` to 0: so all these moves
 ///   together copy at most what was consumed, which is at most what was received.
 /// - Otherwise, or if that would not be room enough, they move to a block of at least 2 C. At most
-///   C / 2 of what this block ever held was moved into it so; the rest was pushed right into it,
-///   and was more than C / 2 with the bytes that did not fit. So all these moves together copy less
-///   than twice what was received.
+///   C / 2 of what this block ever held was moved into it in this way; the rest was pushed directly
+///   into it, and was more than C / 2 with the bytes that did not fit. So all these moves together
+///   copy less than twice what was received.
 ///
 /// `shrink` copies at most C / 8 when at most C / 8 is left of more than C / 2 (below); 3 C / 8
-/// were consumed since. With the first copy, which the push is, each byte is copied less than five
+/// were consumed since. With the first copy, the push itself, each byte is copied less than five
 /// times on average.
 ///
 /// In the second case `2 unread + bytes > C`: so a block above the sizes of the pool is less than
@@ -468,6 +468,16 @@ fn append<B: Block>(slot: &mut Option<B>, start: &mut usize, bytes: &[u8], block
 /// The error of a search that found no sentinel within its limit.
 ///
 /// It does not tell what the limit is for: the caller knows.
+///
+/// ```
+/// use diesel_proto::{Blocks, Buffer, TooLong};
+///
+/// let mut blocks = Blocks::new();
+/// let mut buffer: Buffer = Buffer::new();
+/// buffer.push(b"a line without an end", &mut blocks);
+/// assert_eq!(buffer.find(b"\n", 80), Ok(None));
+/// assert_eq!(buffer.find(b"\n", 10), Err(TooLong { limit: 10 }));
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct TooLong {
     /// The limit, in bytes, the sentinel included.

@@ -43,6 +43,20 @@ pub use tail::Tail;
 
 /// A region of a file, queued by its numbers: the embedder sends the bytes, with `sendfile` for
 /// example.
+///
+/// ```
+/// use diesel_proto::{Blocks, FileRegion, Pipeline};
+///
+/// let (mut pipeline, mut blocks) = (Pipeline::new(), Blocks::new());
+/// let region = FileRegion { id: 3, offset: 0, len: 1000 };
+/// pipeline.push_file_region(region)?;
+/// assert_eq!(pipeline.file_region(), Some(region));
+///
+/// // The embedder has sent the first 600 bytes of it.
+/// assert_eq!(pipeline.advance(600, &mut blocks), 600);
+/// assert_eq!(pipeline.file_region(), Some(FileRegion { id: 3, offset: 600, len: 400 }));
+/// # Ok::<(), diesel_proto::Closed>(())
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct FileRegion {
     /// Which file. The meaning of the number is up to user code, which queues the region, and the
@@ -339,6 +353,14 @@ impl fmt::Debug for Pipeline {
 }
 
 /// The error of a push to a pipeline that is closing.
+///
+/// ```
+/// use diesel_proto::{Blocks, Closed, Pipeline};
+///
+/// let (mut pipeline, mut blocks) = (Pipeline::new(), Blocks::new());
+/// pipeline.close();
+/// assert_eq!(pipeline.push(b"too late", &mut blocks), Err(Closed));
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Closed;
 

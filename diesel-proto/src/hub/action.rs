@@ -43,6 +43,16 @@ pub enum Action {
 }
 
 /// What a hub has counted since it was created.
+///
+/// ```
+/// use diesel_proto::{Address, Hub, Instant, LineEcho, Service};
+///
+/// let mut hub = Hub::default();
+/// let service = hub.add_service(Service::machine(|_| LineEcho::default()));
+/// hub.accept(Instant::ORIGIN, service, Address::Unnamed)?;
+/// assert_eq!((hub.counters().accepted, hub.counters().open), (1, 1));
+/// # Ok::<(), diesel_proto::Refused>(())
+/// ```
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Counters {

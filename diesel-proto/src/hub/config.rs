@@ -110,6 +110,12 @@ pub struct ServiceConfig {
 /// Which idle connections may be closed to make room for others: the longest idle first, with
 /// [`Cause::Shed`](crate::machine::Cause::Shed). A connection with anything queued or unread is
 /// never closed for this.
+///
+/// ```
+/// use diesel_proto::{LineEcho, Service, Shed};
+///
+/// let service = Service::machine(|_| LineEcho::default()).shed(Shed::Never);
+/// ```
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Shed {

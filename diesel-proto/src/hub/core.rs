@@ -56,7 +56,7 @@ pub(crate) struct Core {
     /// The fiber that is being polled.
     pub(crate) polling: Cell<Option<FiberId>>,
     pub(crate) draining: Cell<bool>,
-    /// There is no hub around: see [`NoHub`](super::NoHub).
+    /// There is no hub, only this core: see [`NoHub`](super::NoHub).
     pub(crate) is_detached: Cell<bool>,
     /// When a graceful shutdown ends at the latest.
     pub(crate) halt_by: Cell<Option<Instant>>,

@@ -1,4 +1,4 @@
-//! The fibers of a hub: how one is polled, and what its end means.
+//! The fibers of a hub: polls them, and applies and reports their results.
 
 use core::task::{Context, Poll};
 

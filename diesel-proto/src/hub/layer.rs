@@ -15,12 +15,20 @@ use crate::time::Instant;
 /// handle that [`Ctx::connect`](crate::fiber::Ctx::connect) returns. It is a machine like any
 /// other, for a [`Nested`](crate::machine::Nested) to hold. See
 /// [`Service::layer`](super::service::Service::layer).
+///
+/// ```
+/// use core::time::Duration;
+/// use diesel_proto::{LineEcho, Linger, Service};
+///
+/// let service = Service::machine(|_| LineEcho::default())
+///     .layer(|_ctx, inner| Linger::new(inner, Duration::from_secs(1)));
+/// ```
 pub struct Inner(InnerState);
 
 enum InnerState {
     New(Box<dyn FnOnce() -> Top>),
     Made(Top),
-    /// Making it panicked.
+    /// The function that makes it panicked.
     Lost,
 }
 

@@ -1,9 +1,10 @@
 //! The application as a pure state machine: services, loops, connections, clients, events and
-//! timers in one place. It is what diesel called its event hub, without the sockets.
+//! timers in one place. It corresponds to the event hub of the original diesel (a Python library),
+//! without the sockets.
 //!
 //! ```text
 //!   the embedder
-//!     │ accept, received, sent    inputs; input: the same as values; id: names of connections
+//!     │ accept, received, sent    inputs; input: the same as values
 //!     ▼
 //!   Hub ── step ──▶ stream        one connection: a machine and the state of its stream
 //!     │               │ ▲         progress: slow peers; idle: what may be closed to make room
@@ -135,7 +136,7 @@ use crate::machine::{
 };
 use crate::time::Instant;
 
-/// A whole application: see the [module](self).
+/// A whole application as a state machine: see the [module](self).
 ///
 /// ```
 /// use diesel_proto::{Action, Address, Conn, Error, Hub, Instant};

@@ -45,7 +45,7 @@ struct Sample {
     at: Instant,
     /// How many bytes were sent by then,
     sent: u64,
-    /// and how many of them were unacknowledged, if the embedder said so.
+    /// and how many of them were unacknowledged, if the embedder reported it.
     unacked: Option<u64>,
     asked: Asked,
 }
@@ -127,7 +127,7 @@ impl Progress {
         let Some(sample) = self.sample.as_deref_mut() else {
             let asked = Asked::ForSample;
             self.sample = Some(Box::new(Sample { at: now, sent, unacked: None, asked }));
-            // With no time for a sample, there is none for an answer.
+            // If there was no time for a sample, there is none for an answer.
             let over = now >= self.since + config.write_stall;
             return Some(if over { StallDue::Cut } else { StallDue::Ask });
         };

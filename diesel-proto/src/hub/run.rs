@@ -101,7 +101,7 @@ impl Hub {
         [timer, self.core.halt_by.get()].into_iter().flatten().min()
     }
 
-    /// Time does not go back.
+    /// Advances the hub's clock. It never goes back.
     pub(super) fn advance(&mut self, now: Instant) {
         self.core.ready.borrow_mut().stay_awake();
         if now > self.core.now.get() {

@@ -43,6 +43,22 @@ impl<H> ConnHandler<kind::HandlerKind> for H where H: AsyncFn(Conn) -> Result<()
 impl<H> ConnHandler<kind::Nothing> for H where H: kind::NoHandler {}
 
 /// A loop: `async fn(Ctx) -> Result<(), Error>`, or an async closure. `Kind` is inferred.
+///
+/// ```
+/// use core::time::Duration;
+/// use diesel_proto::{Ctx, Error, Hub};
+///
+/// async fn tick(ctx: Ctx) -> Result<(), Error> {
+///     loop {
+///         ctx.sleep(Duration::from_secs(1)).await?;
+///     }
+/// }
+///
+/// let mut hub = Hub::default();
+/// let fiber = hub.add_loop(tick)?;
+/// assert_eq!(fiber.index(), 0);
+/// # Ok::<(), diesel_proto::Limit>(())
+/// ```
 #[diagnostic::on_unimplemented(
     message = "`{Self}` is not a loop",
     label = "not an `async fn(Ctx) -> Result<(), Error>`",
@@ -58,6 +74,22 @@ impl<F> LoopBody<kind::Nothing> for F where F: kind::NoLoop {}
 /// What serves connections: a [`Service`], a type that converts to one (such as an
 /// [`http1::Service`](crate::http1::Service)), or a bare [handler](ConnHandler). `Kind` is
 /// inferred.
+///
+/// ```
+/// use diesel_proto::{Conn, Error, Hub, IntoService, LineEcho, Service, ServiceId};
+///
+/// async fn greet(mut conn: Conn) -> Result<(), Error> {
+///     conn.write("hello\r\n").await
+/// }
+///
+/// fn register<S: IntoService<K>, K>(hub: &mut Hub, service: S) -> ServiceId {
+///     hub.add_service(service)
+/// }
+///
+/// let mut hub = Hub::default();
+/// assert_eq!(register(&mut hub, greet).index(), 0);
+/// assert_eq!(register(&mut hub, Service::machine(|_| LineEcho::default())).index(), 1);
+/// ```
 #[diagnostic::on_unimplemented(
     message = "`{Self}` is neither a service nor a handler of connections",
     label = "not a `Service`, and not an `async fn(Conn) -> Result<(), Error>`",

@@ -46,7 +46,7 @@ pub(crate) struct ReadyQueue {
     ready: VecDeque<u32>,
     /// Which indices are in `ready`: none is in it twice, so `ready.len() <= queued.len()`.
     queued: Vec<bool>,
-    /// Reused by every collection.
+    /// Scratch memory of `collect`, kept for reuse.
     woken: Vec<(u64, u32)>,
     /// A copy of `shared.awake`, which only this queue writes.
     awake: bool,
@@ -264,7 +264,7 @@ impl WakeWord {
     fn wake(&self, bit: u32) -> bool {
         let mask = 1 << bit;
         if self.bits.load(SeqCst) & mask != 0 {
-            return false; // keeps its place in the queue
+            return false; // already woken: it keeps its place in the queue
         }
         let ticket = self.shared.tickets.fetch_add(1, SeqCst);
         // Published by the bit.
@@ -299,7 +299,7 @@ mod tests {
         queue.give_back(70, first);
         let second = queue.lend_waker(70);
         assert!(second.will_wake(&kept));
-        // One that was lent and lost is made anew, and wakes the same.
+        // A waker that was lent and not given back is made anew, and wakes the same index.
         assert!(queue.is_own(&kept) && !queue.is_own(Waker::noop()));
         drop(second);
         let third = queue.lend_waker(70);

@@ -14,6 +14,19 @@ use crate::buf::{Blocks, Closed, FileRegion, Pipeline};
 use crate::time::Instant;
 
 /// The output of a step: bytes to send, the next deadline, pauses, closes, notices.
+///
+/// ```
+/// use core::time::Duration;
+/// use diesel_proto::{Actions, Instant, Reason, StreamControl, Workspace};
+///
+/// let (mut control, mut workspace) = (StreamControl::new(), Workspace::new());
+/// let mut actions = Actions::new(&mut control, &mut workspace);
+/// actions.send(b"hello");
+/// actions.set_deadline(Instant::ORIGIN + Duration::from_secs(5), Reason::Idle);
+/// actions.pause();
+/// assert_eq!(actions.queued(), 5);
+/// assert!(actions.is_paused() && actions.deadline().is_some());
+/// ```
 #[derive(Debug)]
 pub struct Actions<'a> {
     flow: &'a mut StreamControl,

@@ -4,6 +4,14 @@ use core::fmt;
 use core::net::SocketAddr;
 
 /// The address to connect to, or that of the peer that connected.
+///
+/// ```
+/// use std::net::SocketAddr;
+/// use diesel_proto::Address;
+///
+/// let address = Address::from(SocketAddr::from(([192, 0, 2, 7], 80)));
+/// assert_eq!(address.to_string(), "192.0.2.7:80");
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Address {
@@ -29,6 +37,13 @@ impl fmt::Display for Address {
 }
 
 /// The error of a connection that could not be made.
+///
+/// ```
+/// use diesel_proto::{Address, ConnectError, ConnectErrorKind};
+///
+/// let error = ConnectError { address: Address::Unnamed, kind: ConnectErrorKind::Refused };
+/// assert_eq!(error.to_string(), "cannot connect to unnamed: connection refused");
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct ConnectError {
     /// The address that was to be connected to.
@@ -38,6 +53,12 @@ pub struct ConnectError {
 }
 
 /// Why a connection could not be made.
+///
+/// ```
+/// use diesel_proto::ConnectErrorKind;
+///
+/// assert_eq!(ConnectErrorKind::Unreachable.to_string(), "no route to host");
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum ConnectErrorKind {

@@ -158,7 +158,7 @@ impl<M: Machine> Attached<M> {
             return;
         }
         if self.flow.is_closing() || self.flow.inbound == Inbound::Ended {
-            // Nothing goes any more, either way.
+            // The stream is dead in both directions.
             return self.cut(now, Cause::Reset, workspace);
         }
         self.flow.fail_writing(&mut workspace.blocks);

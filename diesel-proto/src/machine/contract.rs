@@ -95,7 +95,7 @@ impl<M: Machine + ?Sized> Machine for Box<M> {
     }
 }
 
-/// What happened.
+/// An input of a [`Machine`]: something that happened.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Input<'a> {

@@ -31,6 +31,20 @@ impl HubTag {
 /// as with a stale id, and is reported by [`Notice::OtherHub`](crate::machine::Notice::OtherHub).
 ///
 /// Comparing, ordering and hashing ignore the hub, so that the actions of two hubs can be compared.
+///
+/// ```
+/// use diesel_proto::{Address, Hub, Instant, LineEcho, Service};
+///
+/// let (mut hub, now) = (Hub::default(), Instant::ORIGIN);
+/// let service = hub.add_service(Service::machine(|_| LineEcho::default()));
+/// let conn = hub.accept(now, service, Address::Unnamed)?;
+/// assert_eq!((service.index(), conn.index()), (0, 0));
+///
+/// hub.reset(now, conn);
+/// // The id is stale now: bytes for it are taken and dropped.
+/// assert_eq!(hub.received(now, conn, b"late"), 4);
+/// # Ok::<(), diesel_proto::Refused>(())
+/// ```
 #[derive(Clone, Copy)]
 pub struct ConnId {
     pub(crate) key: Key,
@@ -51,23 +65,23 @@ pub struct ServiceId {
 }
 
 impl ConnId {
-    /// Small and dense: fit to index a table beside the hub's own. The index of one that is gone is
-    /// used again.
+    /// The index: small and dense, so that it can index a table of the embedder. It is reused when
+    /// what it identifies is gone.
     pub fn index(self) -> usize {
         self.key.index as usize
     }
 }
 
 impl FiberId {
-    /// Small and dense: fit to index a table beside the hub's own. The index of one that is gone is
-    /// used again.
+    /// The index: small and dense, so that it can index a table of the embedder. It is reused when
+    /// what it identifies is gone.
     pub fn index(self) -> usize {
         self.0.index as usize
     }
 }
 
 impl ServiceId {
-    /// Services count from zero, in the order they were added.
+    /// The index: services count from zero, in the order in which they were added.
     pub fn index(self) -> usize {
         self.index as usize
     }

@@ -116,7 +116,7 @@ impl LineEcho {
                     actions.notify_below(LOW_WATER);
                     actions.pause();
                 }
-                // What was held before has no line end: `held < done <= held + len(bytes)`.
+                // The bytes held before contain no line end: `held < done <= held + len(bytes)`.
                 self.input.clear(actions.blocks());
                 return done - held;
             }

@@ -4,18 +4,19 @@
 //! ```text
 //!   contract         the caller ──Input──▶ Machine ──Actions──▶ the caller
 //!   actions                                   │        │
-//!                                             │        └── stream_control, workspace: StreamControl,
-//!                                             │            Workspace, lent by the caller
+//!                                             │        └── stream_control, workspace: the state of
+//!                                             │            the stream and memory, of the caller
 //!   upgradable       Upgradable               a machine, or the successor that replaced it
 //!                        │
-//!   attached         Attached                 with the state of its stream and the bytes kept for it
+//!   attached         Attached                 with the state of its stream and its kept bytes
 //!                        │
 //!                        ├── endpoint         Endpoint, SharedEndpoint: for an embedder
 //!                        ├── nested           Nested: for a layer, a machine around another one
 //!                        │      └── linger    Linger: a layer that delays the close
 //!                        └── the hub's streams
 //!
-//!   reason, address, error, notice            causes, deadlines, limits; peers; failures; log lines
+//!   reason, address, error, notice            causes and limits, peers, failures, log lines
+//!   id, refused                               ids of connections and services; why not accepted
 //!   line_echo                                 LineEcho: the smallest complete machine
 //! ```
 //!

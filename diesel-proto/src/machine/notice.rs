@@ -12,6 +12,13 @@ use super::refused::Refused;
 use crate::time::Instant;
 
 /// Something that the operator may want to know: a line for a log.
+///
+/// ```
+/// use diesel_proto::{Limit, Notice};
+///
+/// let notice = Notice::LimitReached(Limit::Connections(1000));
+/// assert_eq!(notice.to_string(), "at the limit of 1000 connections");
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Notice {

@@ -9,7 +9,14 @@ use core::fmt;
 use super::address::ConnectErrorKind;
 use crate::time::Instant;
 
-/// What a deadline is for, so that a log, a metric or a test can say why something timed out.
+/// What a deadline is for: tells a log, a metric or a test why something timed out.
+///
+/// ```
+/// use diesel_proto::Reason;
+///
+/// assert_eq!(Reason::Idle.to_string(), "the peer sent nothing");
+/// assert_eq!(Reason::Application("login").to_string(), "login");
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Reason {
@@ -113,6 +120,12 @@ pub struct Deadline {
 }
 
 /// A limit that was reached, by name, with its value.
+///
+/// ```
+/// use diesel_proto::Limit;
+///
+/// assert_eq!(Limit::Fibers(3).to_string(), "at the limit of 3 fibers");
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Limit {
@@ -168,12 +181,19 @@ impl fmt::Display for Limit {
 impl core::error::Error for Limit {}
 
 /// Why a connection was closed.
+///
+/// ```
+/// use diesel_proto::{Cause, Reason};
+///
+/// let cause = Cause::TimedOut(Reason::Idle);
+/// assert_eq!(cause.to_string(), "timed out: the peer sent nothing");
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Cause {
-    /// The application was done with it.
+    /// The application closed it.
     Done,
-    /// The peer closed first, and nothing was left to do.
+    /// The peer ended its side first, and nothing was left to do.
     PeerClosed,
     /// The peer reset the connection.
     Reset,
@@ -229,6 +249,14 @@ impl fmt::Display for Cause {
 ///
 /// The difference matters to the peer: a peer that reads until the end of the stream takes a close
 /// for the end of the data. A stream that was cut off must not look complete.
+///
+/// ```
+/// use diesel_proto::{Cause, End};
+///
+/// let end = End::Abort(Cause::Reset);
+/// assert_eq!(end.cause(), Cause::Reset);
+/// assert!(end.is_abort());
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum End {
     /// An orderly close: everything that was queued was sent, and our side ends with FIN.

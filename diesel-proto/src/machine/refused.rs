@@ -5,6 +5,15 @@ use core::fmt;
 use super::reason::Limit;
 
 /// Why a connection was not accepted.
+///
+/// ```
+/// use diesel_proto::{Address, Config, Hub, Instant, Limit, LineEcho, Refused, Service};
+///
+/// let mut hub = Hub::new(Config { max_connections: 0, ..Config::default() });
+/// let service = hub.add_service(Service::machine(|_| LineEcho::default()));
+/// let refused = hub.accept(Instant::ORIGIN, service, Address::Unnamed);
+/// assert_eq!(refused, Err(Refused::Limit(Limit::Connections(0))));
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Refused {

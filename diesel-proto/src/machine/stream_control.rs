@@ -13,6 +13,17 @@ use crate::time::Instant;
 ///
 /// The caller keeps one for each stream and lends it, in an [`Actions`](super::Actions), to each
 /// step. While nothing is queued, it owns no memory beyond itself.
+///
+/// ```
+/// use diesel_proto::{Actions, Cause, End, StreamControl, Workspace};
+///
+/// let (mut control, mut workspace) = (StreamControl::new(), Workspace::new());
+/// let mut actions = Actions::new(&mut control, &mut workspace);
+/// actions.send(b"goodbye");
+/// actions.close(Cause::Done);
+/// assert_eq!(control.output().len(), 7);
+/// assert_eq!(control.end(), Some(End::Close(Cause::Done)));
+/// ```
 #[derive(Debug, Default)]
 pub struct StreamControl {
     pub(crate) output: Pipeline,

@@ -11,6 +11,17 @@ use super::contract::{Input, Machine};
 use crate::time::Instant;
 
 /// A machine, or the successor that replaced it.
+///
+/// ```
+/// use diesel_proto::{Endpoint, Instant, LineEcho, Upgradable};
+///
+/// let now = Instant::ORIGIN;
+/// let echo = LineEcho::default().on_upgrade(|actions| actions.upgrade(LineEcho::default()));
+/// let mut endpoint = Endpoint::new(echo, now);
+/// assert!(matches!(endpoint.machine(), Upgradable::First(_)));
+/// assert_eq!(endpoint.received(now, b"UPGRADE\n"), 8);
+/// assert!(matches!(endpoint.machine(), Upgradable::Successor(_)));
+/// ```
 pub enum Upgradable<M> {
     /// The original machine.
     First(M),
@@ -100,7 +111,7 @@ mod tests {
 
     type React = fn(&mut Actions<'_>);
 
-    /// Takes two bytes, and gives way.
+    /// Takes two bytes, and names a successor.
     struct TakesTwo(React);
 
     impl Machine for TakesTwo {

@@ -9,6 +9,17 @@ use super::notice::Notice;
 use crate::buf::{Blocks, Buffer};
 
 /// Memory that the caller owns and lends to each step of a machine. One per thread is enough.
+///
+/// ```
+/// use diesel_proto::{Instant, LineEcho, SharedEndpoint, Workspace};
+///
+/// let now = Instant::ORIGIN;
+/// let mut workspace = Workspace::new();
+/// let mut endpoint = SharedEndpoint::new(LineEcho::default(), now, &mut workspace);
+/// assert_eq!(endpoint.received(now, b"hello\n", &mut workspace), 6);
+/// assert_eq!(endpoint.take_outgoing(now, &mut workspace), b"you said: hello\n");
+/// assert_eq!(workspace.drain_notices().count(), 0);
+/// ```
 #[derive(Default)]
 pub struct Workspace {
     pub(crate) blocks: Blocks,

@@ -60,7 +60,7 @@ pub(super) enum Search {
 
 pub(super) struct Long {
     sentinel: Vec<u8>,
-    /// For each length of a prefix, that of its longest border (see [`Sentinel::border`]).
+    /// For each prefix length, the length of the longest border (see [`Sentinel::border`]).
     borders: Vec<usize>,
     matched: usize,
 }
@@ -78,7 +78,8 @@ impl Search {
         Search::Short { len: len as u8, matched: 0, bytes }
     }
 
-    /// A search for one byte, in bytes that end with the first one if it was found.
+    /// The search for one byte after a sweep: if the byte was found, the bytes that were fed end
+    /// with it.
     #[inline]
     pub(super) fn for_byte(byte: u8, found: bool) -> Self {
         let mut bytes = [0; SHORT];
@@ -153,8 +154,8 @@ struct Sentinel<'a> {
 }
 
 impl Sentinel<'_> {
-    /// The longest border of the first `len` bytes: what they both begin and end with, short of
-    /// the whole. For 0 it is 0, otherwise less than `len`.
+    /// The length of the longest border of the first `len` bytes: the longest proper prefix that is
+    /// also a suffix. For 0 it is 0, otherwise less than `len`.
     fn border(&self, len: usize) -> usize {
         if let Some(borders) = self.borders {
             return borders[len];
@@ -192,8 +193,8 @@ impl Matcher<'_> {
         let len = self.sentinel.bytes.len();
         let mut at = 0;
         while at < bytes.len() && self.matched < len {
-            // A sweep can begin where no match is under way, or one that began with the last byte,
-            // if that byte is in this piece.
+            // A sweep can begin where there is no partial match, or one of just the last byte, if
+            // that byte is in this piece.
             if self.matched <= at.min(1) && bytes.len() - at >= 3 * (len - 1) {
                 let from = at - self.matched;
                 return from + self.sweep(&bytes[from..]);

@@ -135,7 +135,7 @@ impl Stored {
             self.copy(&block[start..], blocks);
             return blocks.give_back(block);
         }
-        // `start` is about the oldest block only, and this one will not be the oldest.
+        // `start` refers to the oldest block only, and this block will not be the oldest.
         block.copy_within(start.., 0);
         block.truncate(unsent);
         if self.tail.is_empty() {

@@ -123,7 +123,7 @@ impl Stored {
         mut done: impl FnMut(Bytes),
     ) -> u64 {
         if self.queue.is_none() && n >= self.len {
-            // Everything was sent, and it was one block.
+            // Fast path: everything was sent, and it was in one block.
             self.start = 0;
             self.empty_tail(blocks);
             return mem::take(&mut self.len);
@@ -241,7 +241,7 @@ impl Stored {
     }
 
     /// Copies bytes behind those that were copied before. The first block is small if that is
-    /// enough; if it is not, what follows is written into large ones.
+    /// enough; all bytes that do not fit go into large blocks.
     // Every write comes through here: the fast path is inlined, the rest is not.
     #[inline(always)]
     pub(super) fn copy(&mut self, bytes: &[u8], blocks: &mut Blocks) {
@@ -329,7 +329,8 @@ impl Stored {
         self.tail.truncate(self.tail.len() - n);
     }
 
-    /// Gives back the blocks of copied bytes that `n` more sent bytes complete.
+    /// Drops `n` copied bytes from the front, and gives back the blocks that are now completely
+    /// sent.
     pub(super) fn drop_copied(&mut self, mut n: usize, blocks: &mut Blocks) {
         loop {
             let oldest = self.queue.as_ref().and_then(|queue| queue.older.front());

@@ -4,6 +4,16 @@ use alloc::vec::Vec;
 
 /// The end of a run of queued bytes, to append to: see
 /// [`Pipeline::push_with`](super::Pipeline::push_with).
+///
+/// ```
+/// use diesel_proto::Tail;
+///
+/// let mut bytes: Vec<u8> = Vec::new();
+/// let mut tail = Tail::from(&mut bytes);
+/// tail.extend_from_slice(b"Host");
+/// tail.push(b':');
+/// assert_eq!(bytes, b"Host:");
+/// ```
 #[derive(Debug)]
 pub struct Tail<'a>(&'a mut Vec<u8>);
 

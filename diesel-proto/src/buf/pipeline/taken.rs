@@ -10,7 +10,7 @@
 //!             advance(n) drops from here on                       len = both
 //! ```
 //!
-//! It must never know what becomes of a segment.
+//! It must never know what the caller does with a segment.
 
 use alloc::vec::Vec;
 use bytes::{Buf, Bytes};

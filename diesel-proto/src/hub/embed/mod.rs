@@ -19,7 +19,7 @@
 //!   budgets    Budgets: how much is done in one round
 //! ```
 //!
-//! The whole of an embedder's loop:
+//! The complete loop of an embedder:
 //!
 //! ```text
 //! hub.seed(random bytes)                  // once, for Ctx::random

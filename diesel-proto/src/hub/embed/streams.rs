@@ -126,7 +126,7 @@ const MOST: usize = u32::MAX as usize;
 pub(super) struct Again {
     pub(super) conn: ConnId,
     pub(super) address: Address,
-    /// The hub has run since.
+    /// Whether the hub has run since, so that the other one is closed.
     pub(super) is_due: bool,
 }
 
@@ -211,7 +211,7 @@ impl<S> Streams<S> {
         }
     }
 
-    /// A connection was accepted.
+    /// Adds a connection that the embedder accepted.
     ///
     /// # Errors
     ///
@@ -303,7 +303,7 @@ impl<S> Streams<S> {
         filled > 0
     }
 
-    /// One read.
+    /// Reads a stream once, and passes the bytes to the hub.
     fn read<T>(&mut self, hub: &mut Hub, transport: &mut T, now: Instant, conn: ConnId)
     where
         T: Transport<Stream = S>,

@@ -271,7 +271,7 @@ fn who_always_has_more_is_read_up_to_the_budget_of_a_round() {
     assert_eq!(world.round(&[conn]), ["idle read", "idle watch --"]);
 }
 
-/// An embedder whose poller reports what is still readable may do without reading on.
+/// An embedder with a level-triggered poller need not call `read_on`.
 #[test]
 fn what_is_not_read_on_in_its_round_is_forgotten() {
     let mut world = World::new(sink);

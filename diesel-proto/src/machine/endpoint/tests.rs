@@ -168,7 +168,7 @@ fn a_close_drops_what_was_left_over_and_the_deadline() {
     assert_eq!((endpoint.held(), endpoint.next_deadline()), (100, None));
     assert_eq!(endpoint.closed(), Some(Cause::Failed));
     endpoint.eof(NOW);
-    assert_eq!(seen(&endpoint), ["Start", "abc", "Wake"], "nor does it hear of the end");
+    assert_eq!(seen(&endpoint), ["Start", "abc", "Wake"], "nor does it get the end");
 }
 
 #[test]

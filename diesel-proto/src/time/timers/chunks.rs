@@ -15,7 +15,7 @@ use alloc::boxed::Box;
 
 use super::Item;
 
-/// Makes a chunk of 112 bytes, and one of 1 KiB.
+/// Items in a chunk: a small chunk then has 112 bytes, a large one 1 KiB.
 const SMALL: usize = 4;
 const LARGE: usize = 42;
 

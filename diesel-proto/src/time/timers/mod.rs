@@ -97,6 +97,16 @@ pub struct Timers<T> {
 /// stale: no other timer will ever have the same key.
 ///
 /// A key of another [`Timers`] is not recognized as such.
+///
+/// ```
+/// use diesel_proto::{Instant, Timers};
+///
+/// let mut timers = Timers::new();
+/// let key = timers.insert(Instant::ORIGIN, "due");
+/// assert_eq!(timers.deadline(key), Some(Instant::ORIGIN));
+/// assert_eq!(timers.expire(Instant::ORIGIN), Some("due"));
+/// assert_eq!(timers.deadline(key), None, "the key is stale");
+/// ```
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Hash)]
 pub struct TimerKey {
     slot: usize,

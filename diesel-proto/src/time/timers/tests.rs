@@ -85,7 +85,7 @@ fn never_does_not_come() {
     assert_eq!(timers.next_deadline(), None);
     assert_eq!(timers.expire(Instant::NEVER), None);
 
-    // The last nanosecond does; and then a timer that was put off for ever.
+    // The last nanosecond before `NEVER` does come. Then a timer is put off for ever.
     timers.insert(at(u64::MAX - 1), 1);
     let off = timers.insert(at(5), 2);
     assert!(timers.set(off, Instant::NEVER));
@@ -94,7 +94,7 @@ fn never_does_not_come() {
     assert_eq!(expired(&mut timers, Instant::NEVER), [1]);
     assert_eq!((timers.len(), timers.next_deadline()), (2, None));
 
-    // Both can be brought back, though the clock now says that it is long past.
+    // Both can be set to an earlier deadline, though the clock is now far beyond it.
     assert!(timers.set(off, at(7)));
     assert!(timers.set(never, at(6)));
     assert_eq!(expired(&mut timers, at(7)), [0, 2]);
