@@ -1,8 +1,7 @@
 //! The inputs of a hub, and what each of them records.
 //!
-//! The only user code that runs here are the functions that make machines, and the steps of
-//! machines, which parse bytes in place. A handler that a machine polls begins within its step;
-//! other fibers are only woken.
+//! User code runs here only to make machines and to step them; a step parses bytes in place. A
+//! handler that a machine polls begins within its step; other fibers are only woken.
 
 use bytes::Bytes;
 

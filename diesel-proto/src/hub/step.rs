@@ -42,8 +42,7 @@ impl Hub {
             let Some(slot) = streams.at(conn.into()) else { return };
             match ::core::mem::replace(&mut slot.state, StreamState::Running) {
                 StreamState::Machine(stream) => {
-                    // Noted before it runs: should a panic unwind from here, the next run closes
-                    // it.
+                    // Listed before it runs: if a panic unwinds from here, the next run closes it.
                     core.list(slot, conn);
                     (stream, slot.service)
                 }
