@@ -5,6 +5,8 @@ use core::fmt;
 
 use bytes::Bytes;
 
+#[cfg(doc)]
+use super::contract::Input;
 use super::contract::Machine;
 use super::notice::Notice;
 use super::reason::{Cause, Deadline, Reason};

@@ -49,7 +49,7 @@ use super::fields::Redacted;
 /// ```
 ///
 /// Fields that are literals in the source need no `?`: see
-/// [`headers!`](macro@crate::http1::syntax::headers). Others can be collected:
+/// [`headers!`](macro@crate::http1::headers). Others can be collected:
 ///
 /// ```
 /// use diesel_proto::http1::{Field, Headers, InvalidField};

@@ -44,5 +44,8 @@ pub use trailers::TrailerReader;
 
 pub(in crate::http1) use content_type::ContentType;
 pub(in crate::http1) use head::{HeadMap, HeadReader, Method};
+#[cfg(feature = "http")]
 pub(in crate::http1) use headers::is_framing_field;
-pub(in crate::http1) use token::{decimal, trim_blanks};
+#[cfg(feature = "http")]
+pub(in crate::http1) use token::decimal;
+pub(in crate::http1) use token::trim_blanks;
