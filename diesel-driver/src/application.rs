@@ -217,8 +217,8 @@ impl Application {
     /// When the process is at its file descriptor limit (or the system is out of memory), accepting
     /// pauses until one of the application's connections closes, or for 100 ms. The pause is logged
     /// as a warning. An attempt of a fiber to connect fails then with [`Error::Connect`], unless
-    /// [`ServiceConfig::shed`](crate::ServiceConfig::shed) lets an idle connection make room. Set [`Config::max_connections`] below the
-    /// limit of the process.
+    /// [`ServiceConfig::shed`](crate::ServiceConfig::shed) lets an idle connection make room. Set
+    /// [`Config::max_connections`] below the limit of the process.
     ///
     /// # Errors
     ///
