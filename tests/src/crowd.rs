@@ -1,10 +1,10 @@
-//! A crowd that chats: rooms of the `chat` example on one host, members on others, each of whom
-//! writes down what it hears.
+//! A crowd that chats: rooms of the `chat` example on one host, and members on others, each of
+//! which records what it receives.
 //!
-//! Everyone in a room speaks once a minute, at a moment of its own; each message says who speaks,
-//! and which of its messages it is. So every delivery can be accounted for: what is heard of each
-//! speaker must be its messages 0, 1, 2, .. in order, each once, and from one's own room; and of those
-//! that a member is told are missing, no more are missing than that.
+//! Each member sends one message a minute, at its own moment; a message contains its sender and its
+//! number. So every delivery can be checked: from each sender, a member must receive the messages
+//! 0, 1, 2, .. in order, each once, and only from its room; and it must not miss more messages than
+//! the room reported as missing.
 
 use std::cell::RefCell;
 use std::fmt;
@@ -25,10 +25,10 @@ mod example;
 
 const MINUTE: Duration = Duration::from_secs(60);
 
-/// Who chats, how long, and over what.
+/// The members of a simulation, its duration, and its links.
 #[derive(Clone, Debug)]
 pub struct Crowd {
-    /// Whatever is drawn is drawn from this.
+    /// The seed of all random numbers.
     pub seed: u64,
     /// How many rooms.
     pub rooms: usize,
@@ -36,27 +36,27 @@ pub struct Crowd {
     pub members: usize,
     /// How many of them, the first ones, are on `worse` links.
     pub worse_off: usize,
-    /// How many messages each member says: one a minute.
+    /// How many messages each member sends: one a minute.
     pub minutes: u32,
     /// The links of the members.
     pub link: Link,
-    /// The links of those who are worse off.
+    /// The links of the members that are worse off.
     pub worse: Link,
-    /// How many messages a room keeps for those who are slow.
+    /// How many unread messages a room keeps.
     pub room_capacity: usize,
     /// How many bytes may wait to be sent to a member before the room's handler waits.
     pub high_water: u64,
 }
 
 impl Crowd {
-    /// The hash of what becomes of the default crowd, in every process, on every machine, in every
-    /// build. It changes when the chat, the order of things in a hub, or the network does: then
-    /// this is to be changed.
+    /// The hash of a run of the default crowd, in every process, on every machine, in every build.
+    /// If the chat, the order of a hub's steps, or the network changes, it changes, and this
+    /// constant must be updated.
     pub const HASH: u64 = 0xe1b8_03e3_9e26_a437;
 }
 
 impl Default for Crowd {
-    /// A hundred in ten rooms, for ten minutes, over links that do nothing but take their time.
+    /// A hundred members in ten rooms, for ten minutes, over links that have only latency.
     fn default() -> Self {
         let latency = Duration::from_millis(5)..=Duration::from_millis(50);
         let link = Link::from(LinkOptions { latency, ..LinkOptions::default() });
@@ -74,49 +74,49 @@ impl Default for Crowd {
     }
 }
 
-/// What became of it.
+/// The outcome of a run.
 #[derive(Clone, Debug)]
 pub struct Outcome {
-    /// What each member wrote down, room by room.
+    /// The diary of each member, room by room.
     pub diaries: Vec<Diary>,
-    /// Messages that were said.
+    /// The number of messages that were sent.
     pub messages: u64,
-    /// Messages that were heard.
+    /// The number of messages that were received.
     pub deliveries: u64,
-    /// Messages that members were told they missed, because they fell behind.
+    /// The number of messages that members missed because they fell behind, as reported to them.
     pub lagged: u64,
-    /// Handlers that failed.
+    /// The number of handlers that failed.
     pub failed: u64,
-    /// The network's own counts.
+    /// The counters of the network.
     pub traffic: Traffic,
     /// The hash of all that happened.
     pub hash: u64,
 }
 
-/// What one member wrote down.
+/// What one member recorded.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Diary {
-    /// How many messages it said.
+    /// How many messages it sent.
     pub said: u32,
-    /// The next message that it may hear of each member of its room: without a gap, how many it
-    /// heard.
+    /// The number of the next message expected from each member of its room. Without gaps, it is
+    /// the number of received messages.
     pub heard: Vec<u32>,
-    /// How many messages it was told that it missed.
+    /// How many missing messages the room reported to it.
     pub missing: u64,
-    /// How many it missed, by the gaps between those that it heard.
+    /// How many it missed, by the gaps between those that it received.
     pub skipped: u64,
-    /// Lines that were not the next message of anybody.
+    /// Lines that were not the next message of any member.
     pub strange: Vec<String>,
     /// What ended its connection before the time was over.
     pub cut_short: Option<String>,
 }
 
 impl Crowd {
-    /// Lets them chat.
+    /// Runs the chat.
     ///
     /// # Errors
     ///
-    /// If the network never comes to rest.
+    /// If the network has too many turns without time passing.
     pub fn chat(&self) -> Result<Outcome, Restless> {
         let mut random = Random::new(self.seed);
         let mut network = Network::new(random.next_u64());
@@ -155,7 +155,7 @@ impl Crowd {
                 let mut config = diesel_driver::ServiceConfig::default();
                 config.high_water = self.high_water;
                 config.low_water = self.high_water / 4;
-                // Those that are worse off read a byte a second, and are to stay.
+                // Members that are worse off read a byte a second, and must not be cut for that.
                 config.write_rate = 0;
                 (hub.add_service(service.config(config)), address(room))
             })
@@ -163,7 +163,7 @@ impl Crowd {
         network.host(hub, &rooms).expect("no address is given twice")
     }
 
-    /// Two hosts: one for all members, one for all that are worse off.
+    /// Adds two hosts: one for most members, one for those that are worse off.
     fn join(&self, network: &mut Network, random: &mut Random) -> Vec<Rc<RefCell<Diary>>> {
         let mut hubs = [Hub::default(), Hub::default()];
         let mut diaries = Vec::new();
@@ -191,18 +191,18 @@ impl Crowd {
         }
         let [hub, worse] = hubs;
         for (hub, link) in [(hub, &self.link), (worse, &self.worse)] {
-            let host = network.host(hub, &[]).expect("nobody listens there");
+            let host = network.host(hub, &[]).expect("a host without services takes no address");
             network.link_from(host, link.clone());
         }
         diaries
     }
 
-    /// Two minutes after the last minute in which anybody speaks.
+    /// Two minutes after the last minute in which a member sends.
     fn end(&self) -> Instant {
         Instant::ORIGIN + MINUTE * (self.minutes + 3)
     }
 
-    /// Whether this member's link may fail it.
+    /// Whether this member has a worse link.
     fn is_worse_off(&self, member: usize) -> bool {
         member % self.members < self.worse_off
     }
@@ -221,7 +221,7 @@ fn count_failures(server: HostId, happening: &Happening<'_>) -> u64 {
 struct Member {
     room: usize,
     index: usize,
-    /// When it speaks, in each minute.
+    /// When it sends, in each minute.
     moment: Duration,
     minutes: u32,
     end: Instant,
@@ -232,7 +232,7 @@ impl Member {
         let mut conn = ctx.connect(address(self.room)).await?;
         conn.write(format!("{}.{}\r\n", self.room, self.index)).await?;
         for n in 0..self.minutes {
-            // In the first minute they come.
+            // The first minute is for joining.
             self.listen(&ctx, &mut conn, Instant::ORIGIN + MINUTE * (n + 1) + self.moment, diary)
                 .await?;
             conn.write(format!("{n}\r\n")).await?;
@@ -285,13 +285,13 @@ impl Diary {
 }
 
 impl Outcome {
-    /// Accounts for every delivery to those whom their links do not fail. What they say to each
-    /// other arrives, all of it; of those who are worse off, all hear the same. Nobody at all hears
-    /// anything twice, out of order or with a gap; and who misses anything has been told.
+    /// Checks every delivery to the members with good links. All messages between them arrive; of
+    /// each member that is worse off, they all receive the same messages. No member receives a
+    /// message twice, out of order, or from itself; and each gap was reported to the member.
     ///
     /// # Errors
     ///
-    /// The first thing that is otherwise.
+    /// The first violation.
     pub fn account(&self, crowd: &Crowd) -> Result<(), String> {
         for (member, diary) in self.diaries.iter().enumerate() {
             if let Some(line) = diary.strange.first() {
@@ -303,11 +303,11 @@ impl Outcome {
                 return Err(format!("member {member} hears itself"));
             }
             if crowd.is_worse_off(member) {
-                // Cut short is what a connection is that has told its end.
+                // A connection that was cut short has reported its end.
                 let missed = (0..crowd.members)
                     .any(|of| of != own && diary.heard[of] < heard_by_others(room, crowd, own, of));
                 if missed && diary.cut_short.is_none() && diary.missing == 0 {
-                    return Err(format!("member {member} misses something untold: {diary:?}"));
+                    return Err(format!("member {member} has an unreported gap: {diary:?}"));
                 }
                 continue;
             }
@@ -332,7 +332,7 @@ impl Outcome {
     }
 }
 
-/// How much those who are not worse off have heard of a member, at most.
+/// The most messages of a member that any other member with a good link received.
 fn heard_by_others(room: &[Diary], crowd: &Crowd, but: usize, of: usize) -> u32 {
     let others = (crowd.worse_off..crowd.members).filter(|other| *other != but && *other != of);
     others.map(|other| room[other].heard[of]).max().unwrap_or(0)

@@ -1,4 +1,4 @@
-//! What the tests of the whole stand on: a crowd that chats over a simulated network, and example
+//! Shared code of the integration tests: a crowd that chats over a simulated network, and example
 //! programs as real processes.
 
 mod crowd;

@@ -1,4 +1,4 @@
-//! A logger that keeps what it is given.
+//! A logger that stores its lines.
 
 use std::sync::{Mutex, MutexGuard, Once};
 
@@ -36,7 +36,7 @@ impl Log for Logged {
     fn flush(&self) {}
 }
 
-/// From here on everything is kept.
+/// Installs the logger, which stores all lines from now on.
 pub fn install() {
     static ONCE: Once = Once::new();
     ONCE.call_once(|| {
@@ -45,7 +45,7 @@ pub fn install() {
     });
 }
 
-/// What was logged with this target, oldest first: level and text.
+/// The lines with this target, oldest first, as level and text.
 pub fn lines(target: &str) -> Vec<String> {
     let lines = LOGGED.lock();
     let lines = lines.iter().filter(|line| line.target == target);

@@ -11,10 +11,10 @@ use std::time::Duration;
 
 pub use rustix::process::Signal;
 
-/// A test that waits longer than this for anything waits in vain.
+/// The longest that a test waits for anything.
 const PATIENCE: Duration = Duration::from_secs(20);
 
-/// An example that runs. Dropped, it is killed.
+/// A running example, which is killed when this is dropped.
 #[derive(Debug)]
 pub struct Program {
     child: Child,
@@ -37,7 +37,7 @@ impl Program {
 
     /// Starts the example `name` with a standard output whose other end is closed.
     pub fn start_unread(name: &str, arguments: &[&str]) -> Child {
-        // Before it starts, so that not even its first line finds a reader.
+        // Closed before it starts, so that even its first line has no reader.
         let (output, reader) = UnixStream::pair().expect("there are descriptors");
         drop(reader);
         Command::new(executable(name))
@@ -49,7 +49,7 @@ impl Program {
             .unwrap_or_else(|error| panic!("cannot start {name}: {error}"))
     }
 
-    /// Starts an example that listens, on a free port.
+    /// Starts an example that listens, on any free port.
     pub fn serve(name: &str, arguments: &[&str]) -> (Program, SocketAddr) {
         let listen = ["--listen", "127.0.0.1:0"];
         let mut program = Program::start(name, &[&listen, arguments].concat());
@@ -59,7 +59,7 @@ impl Program {
         (program, address)
     }
 
-    /// The next line that it prints, without its end; empty if it prints no more.
+    /// The next line that it prints, without the line end; empty if it prints no more.
     pub fn line(&mut self) -> String {
         let mut line = String::new();
         self.output.read_line(&mut line).expect("its output is text");

@@ -1,4 +1,4 @@
-//! Applications that run on a thread of the test's process, and their peers.
+//! Applications on a thread of the test process, and their peers.
 
 use std::fmt;
 use std::io;
@@ -8,8 +8,8 @@ use std::thread::{self, JoinHandle};
 
 use diesel_driver::{Application, Config, HaltHandle, ServiceId};
 
-/// An application with one service, which runs on its own thread. Dropped, it is halted, and has to
-/// end without an error.
+/// An application with one service, on its own thread. Dropping it halts the application, and
+/// asserts that it ends without an error.
 pub struct Running {
     /// Where its service listens.
     pub address: SocketAddr,

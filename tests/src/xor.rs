@@ -1,13 +1,13 @@
-//! A layer as someone outside writes one: records of bytes, each with its length in front, every
-//! byte changed by a key. It uses nothing that diesel's own layers do not use.
+//! A layer as a user writes one: records of bytes, each with its length in front, every byte
+//! changed by a key. It uses only the public API.
 
 use diesel_proto::{Actions, Cause, Input, Instant, Machine, Nested};
 
-/// Speaks records on the outside, and plain bytes to the machine inside.
+/// Exchanges records with the peer, and plain bytes with the inner machine.
 pub struct Xor<M> {
     inner: Nested<M>,
     key: u8,
-    /// The record that is coming in, its length included.
+    /// The record that is being received, its length included.
     record: Vec<u8>,
 }
 
@@ -17,7 +17,7 @@ impl<M: Machine> Xor<M> {
         Xor { inner: Nested::framing(inner), key, record: Vec::new() }
     }
 
-    /// One record at a time, and none while the machine inside has no room.
+    /// Takes one record at a time, and none while the inner machine has no room.
     fn bytes(&mut self, now: Instant, bytes: &[u8], actions: &mut Actions<'_>) -> usize {
         let mut taken = 0;
         while taken < bytes.len() && self.inner.wants_input() {
@@ -34,7 +34,7 @@ impl<M: Machine> Xor<M> {
         taken
     }
 
-    /// Bytes until the length, then the record, is complete.
+    /// The number of missing bytes of the length, then of the record.
     fn missing(&self) -> usize {
         match *self.record {
             [high, low, ..] => 2 + usize::from(u16::from_be_bytes([high, low])) - self.record.len(),

@@ -1,5 +1,5 @@
-//! Newcomers are let in by the batch, within the limits; between two of them nobody else has to have
-//! their turn.
+//! The driver accepts connections in batches, within the limits, and does not run the hub between
+//! two of them.
 
 use std::cell::{Cell, RefCell};
 use std::io::{BufRead, BufReader, Write};
@@ -41,7 +41,7 @@ fn a_crowd_that_waits_is_let_in_without_a_turn_for_each() {
     let service = app.add_service(handler, "127.0.0.1:0").unwrap();
     let crowd = crowd(app.local_addr(service).unwrap());
 
-    // Busy: whatever the budget of a turn is, this uses it up.
+    // A busy hub, which uses up any budget of a turn.
     let count = Rc::clone(&turns);
     let comes = Rc::clone(&came);
     app.add_loop(async move |ctx: Ctx| {
@@ -63,8 +63,8 @@ fn a_crowd_that_waits_is_let_in_without_a_turn_for_each() {
     drop(crowd);
 }
 
-/// Of a crowd as many are served as the limit allows, and another one for each that leaves. None is
-/// refused, which would be a connection that ends.
+/// Of many clients, as many are served as the limit allows, and one more for each that leaves. None
+/// is refused: that would end its connection.
 fn assert_heeded(config: Config, service: impl FnOnce() -> Service + Send + 'static) {
     let (tell, told) = mpsc::channel();
     let (begin, begun) = mpsc::channel::<()>();

@@ -18,7 +18,7 @@ thread_local! {
 }
 
 fn count() {
-    // Not there any more while a thread ends.
+    // It fails while a thread ends.
     let _ = ALLOCATIONS.try_with(|allocations| allocations.set(allocations.get() + 1));
 }
 
@@ -103,8 +103,8 @@ fn a_machine_echoes_without_allocating() {
     steady_state_of(Service::machine(|_| LineEcho::default()));
 }
 
-/// How much is allocated for each request, once a few have come: alone, sixteen at once, and with a
-/// body. Of everything, the answers that are sent included.
+/// The number of allocations for each request, after a few requests: alone, sixteen at once, and
+/// with a body. It includes sending the answers.
 fn requests_of(service: http1::Service) -> u64 {
     let mut hub = Hub::default();
     let service = hub.add_service(service);
@@ -153,7 +153,7 @@ fn the_counter_counts() {
     assert_eq!(allocations() - before, 1);
 }
 
-/// Over real sockets: the handler asks its own thread, which runs the driver as well.
+/// Over real sockets: the handler reads the counter of its thread, which also runs the driver.
 #[test]
 fn the_driver_echoes_without_allocating() {
     let mut app = Application::new();

@@ -1,4 +1,4 @@
-//! A peer that answers, and closes without having read everything: its answer arrives, whole.
+//! If a peer answers and closes without having read everything, its answer still arrives in full.
 
 use std::cell::RefCell;
 use std::io::{Read, Write};
@@ -12,10 +12,10 @@ use diesel_driver::{Application, Config, Ctx, Error, Hub};
 use diesel_proto::testkit::net::{Happened, Network};
 use diesel_tests::{Program, connect};
 
-/// Fewer than a socket receives before anybody reads.
+/// Fewer bytes than a socket buffers unread.
 const ANSWER: usize = 32 << 10;
 
-/// What reading a peer's answer brought, and how it ended, though a write to it had failed.
+/// The length of a peer's answer, and how reading ended, after a write to the peer has failed.
 fn read_after_a_failed_write(peer: impl FnOnce(TcpStream) + Send + 'static) -> (usize, String) {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = listener.local_addr().unwrap();
@@ -88,7 +88,7 @@ fn the_answer_of_a_server_that_refuses_the_rest_of_an_upload_passes_the_proxy() 
     });
     let upload = |address: SocketAddr| {
         let mut client = connect(address);
-        // It may be cut in the midst of that: what counts is what comes back.
+        // It may be cut during that: only the answer matters.
         let _ = client.write_all(&[b'x'; 300_000]);
         let mut got = Vec::new();
         let _ = client.read_to_end(&mut got);

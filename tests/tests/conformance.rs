@@ -1,5 +1,5 @@
-//! The tables of `http1::conformance`, held to the sources and, where they are at hand, to the
-//! RFCs: whatever a row names exists, and every sentence has its row.
+//! Checks the tables of `http1::conformance` against the sources and, if they are available,
+//! against the RFCs: all names in a row exist, and every sentence has a row.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::env;
@@ -31,13 +31,13 @@ struct Table {
     groups: BTreeMap<Section, Group>,
 }
 
-/// A sentence that asks something.
+/// A sentence with a requirement.
 struct Sentence {
     id: Id,
     text: String,
 }
 
-/// How a row that no test shows has to begin.
+/// The beginnings that a row without a test may have.
 const OTHERWISE: [&str; 3] = ["Not ours:", "The application's:", "Not met"];
 
 fn root() -> PathBuf {
@@ -120,7 +120,7 @@ fn parse(text: &str) -> Table {
     table
 }
 
-/// The sentences that ask something, if the RFCs are at hand.
+/// The sentences with requirements, if the RFCs are available.
 fn sentences(rfc: &str) -> Option<Vec<Sentence>> {
     let path = env::var_os("DIESEL_SHARED")
         .map(|shared| Path::new(&shared).join(format!("rfc/{rfc}-requirements.tsv")))
@@ -207,7 +207,7 @@ fn names_what_exists(rfc: &str) {
         for test in row.tests.iter().filter(|test| !is_test(test)) {
             wrong.push(format!("{id}: there is no test {test}"));
         }
-        // A path, a type, a function. What is no name is a piece of a message.
+        // A path, a type, a function. Anything else is a part of a message.
         for name in spans(&row.verdict) {
             let is_name = name.chars().all(|c| c.is_alphanumeric() || c == '_' || c == ':');
             if is_name && !name.split("::").all(|part| known.contains(part)) {
@@ -226,7 +226,7 @@ fn group_of(section: &Section, table: &Table) -> Option<Section> {
         .find(|section| table.groups.contains_key(section))
 }
 
-/// What is wrong with a table, in view of the sentences.
+/// Compares a table with the sentences, and returns the differences.
 fn compare(table: &Table, sentences: &[Sentence]) -> Vec<String> {
     let mut wrong = Vec::new();
     let mut grouped: BTreeMap<Section, Vec<&str>> = BTreeMap::new();

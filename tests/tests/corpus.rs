@@ -1,5 +1,5 @@
-//! What is fuzzed, replayed over the committed corpus on the stable toolchain: every find stays
-//! found.
+//! Replays the committed corpus of each fuzz target on the stable toolchain, so that every finding
+//! is a regression test.
 
 #[path = "../../fuzz/src/lib.rs"]
 // They are public for the fuzz targets.

@@ -1,5 +1,5 @@
-//! A server that has no descriptor left: the connection that has been idle for longest makes room,
-//! and the newcomer is served at once.
+//! A server at its file descriptor limit: the connection that has been idle for longest is closed,
+//! and the new one is served at once.
 
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpStream};
@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use diesel_tests::{Program, Signal, connect};
 use rustix::process::{Pid, Resource, Rlimit, prlimit};
 
-/// With so many descriptors for everything.
+/// Sets the file descriptor limit of a program.
 fn limited(program: &Program, descriptors: u64) {
     let id = Pid::from_raw(program.id() as i32);
     let limit = Rlimit { current: Some(descriptors), maximum: Some(descriptors) };
@@ -42,12 +42,12 @@ fn newcomers_are_served_at_once_though_idle_connections_hold_all_descriptors() {
         let mut client = connect(address);
         let start = Instant::now();
         get(&mut client).unwrap_or_else(|error| panic!("client {n}: {error}"));
-        // Not one rest, not one deadline: those would take 0.1, 10 or 75 seconds.
+        // No pause and no deadline was needed: those take 0.1, 10 or 75 seconds.
         let took = start.elapsed();
         assert!(took < Duration::from_secs(5), "client {n} waited {took:?}");
         idle.push(client);
     }
-    // The youngest are still there, the eldest were told that they are not.
+    // The youngest connections are still open, the oldest were closed.
     let (eldest, youngest) = (&mut idle[0].try_clone().unwrap(), &mut idle[149]);
     assert_eq!(eldest.read(&mut [0; 9]).unwrap(), 0, "closed in order");
     get(youngest).unwrap();

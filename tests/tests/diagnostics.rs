@@ -1,12 +1,12 @@
-//! What the compiler says of a handler or a loop of the wrong shape: which shape is wanted, in a few
-//! lines. Small programs are checked by `rustc` against the libraries of this build.
+//! The compiler's message for a handler or a loop of the wrong shape names the right shape, in a
+//! few lines. `rustc` checks small programs against the libraries of this build.
 
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-/// The libraries of this build that may be meant, the newest first: with other features there are
-/// others.
+/// The candidates for the library of this build, the newest first: each set of features has its
+/// own.
 fn libraries(deps: &Path) -> Vec<PathBuf> {
     let mut found: Vec<_> = fs::read_dir(deps)
         .unwrap()
@@ -21,7 +21,7 @@ fn libraries(deps: &Path) -> Vec<PathBuf> {
     found
 }
 
-/// What `rustc` says of a function with this body. `Ok` if it compiles.
+/// Compiles a function with this body. The error is the output of `rustc`.
 fn check(deps: &Path, library: &Path, name: &str, body: &str) -> Result<(), String> {
     let program = format!(
         "#![allow(unused)]

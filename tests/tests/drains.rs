@@ -1,5 +1,5 @@
-//! Shutdowns at random moments, over a simulated network that is slow, cuts and breaks: every host
-//! halts by its deadline, whatever was on its way.
+//! Graceful shutdowns at random moments, over a simulated network that is slow, cuts and breaks:
+//! every host halts by its deadline, whatever was on its way.
 
 use std::net::SocketAddr;
 use std::time::Duration;
@@ -49,7 +49,7 @@ async fn answer(mut request: Request, client: Client) -> Result<Response, Error>
     Ok(Response::text("hello"))
 }
 
-/// A server of a chat and of requests, for which it asks another host.
+/// A server of a chat and of HTTP, whose handlers call another host.
 fn server() -> (Hub, [(diesel_driver::ServiceId, SocketAddr); 2]) {
     let mut hub = Hub::new({
         let mut config = Config::default();
@@ -65,7 +65,7 @@ fn server() -> (Hub, [(diesel_driver::ServiceId, SocketAddr); 2]) {
     (hub, [(chat, address(7)), (web, address(8))])
 }
 
-/// What the server asks: it echoes, and has a loop that sleeps.
+/// The host that the server calls: it echoes, and has a loop that sleeps.
 fn other() -> (Hub, [(diesel_driver::ServiceId, SocketAddr); 1]) {
     let mut hub = Hub::default();
     let service = hub.add_service(async |mut conn: Conn| {

@@ -1,4 +1,4 @@
-//! The driver and its poller: what only real sockets can show.
+//! Tests of the driver and its poller that need real sockets.
 
 use std::io::{BufRead, BufReader, Write};
 use std::net::TcpStream;
@@ -42,7 +42,7 @@ fn a_loop_that_is_always_ready_does_not_keep_the_sockets_waiting() {
     server.join().unwrap().unwrap();
 }
 
-/// Panics if it does not return in time.
+/// Panics if `run` does not return in time.
 fn returns_in_time(run: impl FnOnce() -> std::io::Result<()> + Send + 'static) {
     let (told, tell) = mpsc::channel();
     thread::spawn(move || told.send(run()));
@@ -57,7 +57,7 @@ where
     let (told, tell) = mpsc::channel();
     let visitor = thread::spawn(move || {
         let _stream = TcpStream::connect(tell.recv().unwrap()).unwrap();
-        // Until the other side has closed.
+        // Waits until the other side has closed.
         _ = tell.recv();
     });
     returns_in_time(move || {
@@ -112,7 +112,7 @@ fn what_was_halted_before_it_runs_ends_at_once() {
     });
 }
 
-/// Each application has a seed of the system.
+/// Each application gets a seed from the system.
 #[test]
 fn applications_draw_random_numbers_of_their_own() {
     let drawn: [[u8; 16]; 2] = std::array::from_fn(|_| Application::new().ctx().random());

@@ -1,4 +1,4 @@
-//! A stream that always has something to send, and a peer that takes it, do not keep others waiting.
+//! A stream that always has output, and a peer that takes it, do not delay other streams.
 
 use std::cell::Cell;
 use std::io::{Read, Write};
@@ -9,12 +9,12 @@ use diesel_driver::{Actions, Application, Config, Conn, Error, Input, Instant, M
 use diesel_proto::hub::embed::Budgets;
 use diesel_tests::{Running, connect};
 
-/// What is sent at a time.
+/// The size of one write.
 const PIECE: usize = 64 << 10;
-/// More than the driver tells the hub at once.
+/// More events than the driver passes to the hub at once.
 const NEIGHBOURS: usize = 20;
 
-/// From the first byte on it sends for as long as there is room.
+/// After the first byte, it sends whenever there is room.
 struct Flood(Rc<Cell<usize>>);
 
 impl Machine for Flood {
@@ -58,7 +58,7 @@ fn assert_gives_way(flood: impl FnOnce(Rc<Cell<usize>>) -> Service + Send + 'sta
         let flood = app.add_service(flood(Rc::clone(&flooded)), "127.0.0.1:0")?;
         tell.send(app.local_addr(flood)?).unwrap();
 
-        // Its thread stands still at a `b`, and tells at anything else how much was flooded by then.
+        // At a `b` it blocks its thread; at any other byte it reports how much was flooded by then.
         let handler = async move |mut conn: Conn| -> Result<(), Error> {
             conn.write(".").await?;
             if *conn.bytes(1).await? == *b"b" {
@@ -92,7 +92,7 @@ fn assert_gives_way(flood: impl FnOnce(Rc<Cell<usize>>) -> Service + Send + 'sta
             text.parse().unwrap()
         })
         .collect();
-    // What the socket takes of itself is a multiple of that.
+    // What the socket buffers is a multiple of that.
     let most = flooded.iter().max().unwrap();
     assert!(*most <= Budgets::default().sent + 2 * PIECE, "{flooded:?}");
 }

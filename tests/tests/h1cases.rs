@@ -1,7 +1,8 @@
-//! Requests from the suites of other projects, each reviewed against the RFCs, fed to `httpbin` with
-//! no socket: whole, and under the laws at every cut.
+//! Requests from the test suites of other projects, each reviewed against the RFCs, passed to
+//! `httpbin` without a socket: whole, and under the laws at every cut.
 //!
-//! They are not ours to commit: they are looked for in the folder that `DIESEL_SHARED` names.
+//! They are not part of this repository: the test reads them from the folder that `DIESEL_SHARED`
+//! names.
 
 use std::fs;
 use std::path::PathBuf;
@@ -49,7 +50,7 @@ fn served() -> HubMachine {
 
 struct Case(Value);
 
-/// `None`, and a word about it, where the folder is missing.
+/// The cases. If the folder is missing, prints that and returns `None`.
 fn cases() -> Option<Vec<Case>> {
     let Some(shared) = std::env::var_os("DIESEL_SHARED") else {
         println!("skipped: DIESEL_SHARED names no folder with h1cases");
@@ -86,7 +87,7 @@ impl Case {
         self.0[key] == Value::Bool(true)
     }
 
-    /// What the client sends.
+    /// The bytes that the client sends.
     fn bytes(&self) -> Vec<u8> {
         self.0["steps"].as_array().unwrap().iter().flat_map(expand).collect()
     }
@@ -96,7 +97,7 @@ impl Case {
     }
 }
 
-/// Strings hold a byte in each character.
+/// Expands a step. Each character of a string is one byte.
 fn expand(step: &Value) -> Vec<u8> {
     if let Some(text) = step.as_str() {
         let text = text.replace("{{HOST}}", "localhost:8089");
@@ -111,7 +112,7 @@ fn expand(step: &Value) -> Vec<u8> {
     }
 }
 
-/// What came of it.
+/// The responses to a case, and whether the connection was closed.
 struct Outcome {
     responses: Vec<Response>,
     closed: bool,
@@ -124,7 +125,7 @@ struct Response {
 }
 
 impl Response {
-    /// A request that was not refused: what is no such status says that it was understood.
+    /// Whether the request was accepted: any other status than a refusal shows that it was parsed.
     fn accepts(&self) -> bool {
         let refusals = [400, 408, 411, 413, 414, 417, 421, 426, 431, 500, 501, 502, 503, 505];
         !refusals.contains(&self.status)
@@ -156,8 +157,8 @@ fn converse(bytes: &[u8]) -> Outcome {
     Outcome { responses: responses(&sent), closed }
 }
 
-/// The final responses in what was sent. HEAD is told by its method, which the caller knows not:
-/// none of the cases has a request behind one.
+/// The final responses in the output. The response to HEAD would need the method, which is unknown
+/// here; but no case has a request after HEAD.
 fn responses(mut bytes: &[u8]) -> Vec<Response> {
     let mut responses = Vec::new();
     while !bytes.is_empty() {
@@ -196,7 +197,7 @@ fn responses(mut bytes: &[u8]) -> Vec<Response> {
     responses
 }
 
-/// `Err` says what should have happened.
+/// Compares the outcome with the case. The error describes what should have happened.
 fn judge(case: &Case, outcome: &Outcome) -> Result<(), String> {
     let Outcome { responses, closed } = outcome;
     let statuses: Vec<u64> = responses.iter().map(|response| response.status).collect();

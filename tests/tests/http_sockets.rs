@@ -1,4 +1,4 @@
-//! `http` and `httpbin` as processes, with the clients that people use.
+//! `http` and `httpbin` as processes, with common clients.
 
 use std::fs;
 use std::io::{Read, Write};
@@ -8,7 +8,7 @@ use std::process::{Command, Output};
 
 use diesel_tests::{Program, Signal, connect};
 
-/// What curl makes of it; `None`, and a word about it, where there is no curl.
+/// Runs curl. If there is no curl, prints that and returns `None`.
 fn curl(address: SocketAddr, arguments: &[&str], path: &str) -> Option<Output> {
     let url = format!("http://{address}{path}");
     match Command::new("curl").args(["-sS", "--max-time", "20"]).args(arguments).arg(url).output() {
@@ -25,7 +25,7 @@ fn text(output: &Output) -> String {
     String::from_utf8_lossy(&output.stdout).into_owned()
 }
 
-/// A file of so many bytes that look like nothing in particular.
+/// A file of `len` pseudo-random bytes.
 fn file(name: &str, len: usize) -> PathBuf {
     let path = std::env::temp_dir().join(format!("diesel-{}-{name}", std::process::id()));
     let bytes: Vec<u8> = (0..len).map(|n| (n.wrapping_mul(2_654_435_761) >> 13) as u8).collect();
@@ -33,7 +33,7 @@ fn file(name: &str, len: usize) -> PathBuf {
     path
 }
 
-/// The most memory that the server ever had, in KiB.
+/// The peak memory of the server, in KiB.
 fn most_memory(program: &Program) -> u64 {
     let status = fs::read_to_string(format!("/proc/{}/status", program.id())).unwrap();
     let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).unwrap();
@@ -52,7 +52,7 @@ fn hello_world() {
     assert_eq!(program.finish().2, Some(0));
 }
 
-/// A sender of either version, and one of none.
+/// Proxies of both versions, and a client without a header.
 #[test]
 fn behind_a_proxy_the_client_is_whom_the_header_names() {
     let (_program, address) = Program::serve("httpbin", &["--proxy-protocol"]);
@@ -137,7 +137,7 @@ fn curl_gets_back_what_it_sends() {
     drop(program);
 }
 
-/// Whatever its size, of what is echoed hardly any is in memory.
+/// Only a small part of an echoed body is in memory, whatever its size.
 #[test]
 fn an_upload_is_echoed_as_it_comes() {
     echoes_in_little_memory(32 << 20);
@@ -165,7 +165,7 @@ fn echoes_in_little_memory(len: usize) {
     let mut echoed = 0;
     let mut buffer = vec![0; 1 << 16];
     let (mut head, mut is_body) = (Vec::new(), false);
-    // Chunks are counted by their data alone: every byte but those of their lines.
+    // Counts the data of the chunks, without their size lines.
     let mut sizes = 0;
     loop {
         let n = download.read(&mut buffer).unwrap();
@@ -237,7 +237,7 @@ fn a_request_that_is_under_way_is_answered_before_the_end() {
     idle.read_exact(&mut byte).unwrap();
     let mut busy = connect(address);
     busy.write_all(b"POST /echo HTTP/1.1\r\nHost: a\r\nContent-Length: 2\r\n\r\na").unwrap();
-    // It has come as far as the server: what comes after it on another connection was answered.
+    // The server has received it: a later request on another connection was answered.
     let mut other = connect(address);
     other.write_all(b"GET /status/204 HTTP/1.1\r\nHost: a\r\n\r\n").unwrap();
     other.read_exact(&mut byte).unwrap();
@@ -273,7 +273,7 @@ fn a_client_that_dies_in_the_midst_harms_nobody() {
     assert!(answer.starts_with("HTTP/1.1 204 "), "{answer}");
 }
 
-/// The cases of other suites, replayed by their own runner.
+/// The cases of other suites, replayed by a separate runner.
 #[test]
 fn every_case_is_answered_over_a_socket_as_well() {
     let Some(shared) = std::env::var_os("DIESEL_SHARED") else {

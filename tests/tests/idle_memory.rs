@@ -1,5 +1,5 @@
-//! Idle is cheap: an endpoint on which nothing is under way owns no memory, whatever passed through
-//! it before, and says so. Measured in bytes that are allocated and not freed.
+//! Idle connections are cheap: an idle endpoint owns no memory, whatever passed through it before,
+//! and `held` reports that. Measured in bytes that are allocated and not freed.
 
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::cell::Cell;
@@ -21,7 +21,7 @@ thread_local! {
 }
 
 fn count(allocations: u64, bytes: isize) {
-    // Not there any more while a thread ends.
+    // It fails while a thread ends.
     let _ = ALLOCATIONS.try_with(|it| it.set(it.get() + allocations));
     let _ = LIVE.try_with(|it| it.set(it.get() + bytes));
 }
@@ -58,11 +58,12 @@ fn live() -> isize {
 const NOW: Instant = Instant::ORIGIN;
 const BURST: usize = 600_000;
 
-/// What an idle connection may cost, table entries included: of an echo that is a fiber, and of HTTP.
+/// The limits of bytes for an idle connection, table entries included: of an echo fiber, and of
+/// HTTP.
 const ECHO: isize = 736;
 const HTTP: isize = 480;
 
-/// Echoes what comes; takes a part of it, and the rest when it is woken; has something to tell.
+/// Echoes its input; takes only a part of it, and the rest when it is woken; makes a notice.
 struct Echo;
 
 impl Machine for Echo {
@@ -141,7 +142,7 @@ fn a_thousand_endpoints_that_share_a_workspace_own_nothing_but_themselves() {
     let each = (live() - before) / 1000;
     assert!(each <= 256, "{each} bytes each");
 
-    // And the memory that they share can be let go.
+    // And the memory that they share can be freed.
     workspace.release();
     let themselves = 1000 * size_of::<SharedEndpoint<Echo>>() as isize;
     assert!(live() - before <= themselves, "{} bytes", live() - before);
@@ -174,7 +175,7 @@ fn an_endpoint_keeps_what_has_to_be_told_until_it_is_read() {
     assert_eq!(endpoint.drain_notices().count(), 0);
 }
 
-/// Streams as large as a socket with its registration, which bring the same bytes once.
+/// Streams as large as a socket with its registration, each of which delivers the same bytes once.
 struct Once(&'static [u8]);
 
 type Stream = [u64; 3];
@@ -225,7 +226,7 @@ impl Transport for Once {
     }
 }
 
-/// Bytes of the heap for each connection that is idle after one exchange: of the hub, and of the
+/// The bytes of heap for each connection that is idle after one exchange, in the hub and in the
 /// loop around it.
 fn of_each_idle_connection(service: impl Into<Service>, request: &'static [u8]) -> isize {
     // All tables have doubled in between, and are full both times.

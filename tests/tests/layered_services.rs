@@ -1,5 +1,5 @@
-//! A layer that someone else wrote, around everything that can serve a connection: a machine, a
-//! handler, an HTTP service, and around the connections that a fiber makes.
+//! A user's layer around everything that can serve a connection: a machine, a handler, an HTTP
+//! service, and around the connections that a fiber makes.
 
 use core::time::Duration;
 
@@ -32,7 +32,7 @@ impl World {
         world
     }
 
-    /// Says something in the clear, and hears what the peer reads of the answer.
+    /// Sends plain bytes as a record, and returns the plain bytes of the answer.
     fn says(&mut self, plain: &[u8]) -> String {
         let sealed = seal(KEY, plain);
         assert_eq!(self.hub.received(NOW, self.conn, &sealed), sealed.len());
@@ -97,7 +97,7 @@ fn a_layer_goes_around_a_handler() {
     let mut world = World::of(sealed(Service::new(echo)));
     assert_eq!(world.says(b"hi\nwor"), "you said: hi\n");
     assert_eq!(world.says(b"ld\n"), "you said: world\n");
-    // The machine that takes over is within the layer, too.
+    // The machine that takes over is inside the layer, too.
     assert_eq!(world.says(b"upgrade\nleft over\n"), "you said: left over\n");
     assert_eq!(world.says(b"quit\n"), "");
     world.hub.eof(NOW, world.conn);

@@ -1,5 +1,5 @@
 //! A layer passes on what it does not change: the successor of its inner machine, an abort and its
-//! cause, a shutdown, the pause, both deadlines, what is queued below.
+//! cause, a shutdown, the pause, both deadlines, and the number of bytes queued below.
 
 use core::cell::RefCell;
 use core::time::Duration;
@@ -17,7 +17,7 @@ const NOW: Instant = Instant::ORIGIN;
 const KEY: u8 = 0x5a;
 const SECOND: Duration = Duration::from_secs(1);
 
-/// Obeys commands, a byte each; says what else happens to it.
+/// Executes commands of one byte; sends a word for each other input.
 #[derive(Default)]
 struct Obeys;
 
@@ -219,7 +219,7 @@ impl<M: Machine> Machine for Cuts<M> {
     }
 }
 
-/// Notes the causes for which it is cut; its own, if it has one, is the better one.
+/// Records the causes for which it is cut. If it has its own cause, it closes with that.
 #[derive(Clone, Default)]
 struct Hears(Rc<RefCell<Vec<Cause>>>, Option<Cause>);
 
@@ -242,7 +242,7 @@ impl Machine for Hears {
     }
 }
 
-/// How the stream ends, what is left to be sent, and what the inner machine heard.
+/// How the stream ends, what is left to be sent, and the causes that the inner machine got.
 fn cut(
     nest: fn(Hears) -> Nested<Hears>,
     own: Option<Cause>,
@@ -272,13 +272,13 @@ fn a_layer_that_cuts_the_stream_tells_its_inner_machine_why() {
         assert_eq!(told, (Some(End::Abort(Cause::Shed)), nothing.clone(), vec![WHY]));
         let told = cut(nest, None, true, &[]);
         assert_eq!(told, (Some(End::Abort(Cause::Failed)), nothing, vec![Cause::Failed]));
-        // It had ended the stream itself: nothing is cut any more.
+        // It had ended the stream itself: the cut has no effect.
         let told = cut(nest, None, false, &[b"x", b"!"]);
         assert_eq!((told.0, told.2), (None, vec![]));
     }
 }
 
-/// Ends its inner side's sessions with a successor of its own while the inner side upgrades.
+/// Upgrades to its own successor while its inner machine upgrades.
 struct Both(Nested<Obeys>);
 
 impl Machine for Both {

@@ -1,5 +1,5 @@
-//! What the driver puts into the log of a program that has a logger. Each test has its own service
-//! name, which is the target of its lines.
+//! The log lines of the driver in a program with a logger. Each test has its own service name,
+//! which is the target of its lines.
 
 use std::io::{Read, Write};
 use std::net::SocketAddr;
@@ -15,7 +15,7 @@ fn run(service: impl FnOnce() -> Service + Send + 'static) -> Running {
     Running::start(Config::default(), |app| app.add_service(service(), "127.0.0.1:0"))
 }
 
-/// Everything that is answered to one request.
+/// The whole answer to one request.
 fn get(address: SocketAddr) -> String {
     let mut stream = connect(address);
     stream.write_all(b"GET / HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n").unwrap();
@@ -26,7 +26,7 @@ fn get(address: SocketAddr) -> String {
 
 const COMPUTED: Duration = Duration::from_millis(30);
 
-/// What a handler does that computes.
+/// A handler's computation.
 fn compute() -> &'static str {
     thread::sleep(COMPUTED);
     "computed"
@@ -71,7 +71,7 @@ async fn echo(mut conn: Conn) -> Result<(), Error> {
     }
 }
 
-/// A limit that is reached two thousand times is told a few times, with the count.
+/// A limit that is reached two thousand times is logged a few times, with the count.
 #[test]
 fn connections_beyond_a_limit_give_a_handful_of_lines() {
     const OFTEN: usize = 2000;
@@ -96,7 +96,7 @@ fn connections_beyond_a_limit_give_a_handful_of_lines() {
     assert!(counted.sum::<usize>() >= OFTEN / 2, "{lines:?}");
 }
 
-/// What a peer did is no error of ours; and what repeats is counted for all peers together.
+/// A fault of a peer is not logged as an error; and repeats are counted for all peers together.
 #[test]
 fn what_peers_do_is_told_below_warnings_and_what_fails_here_as_an_error() {
     let peers = run(|| {

@@ -1,4 +1,4 @@
-//! A panic ends with the connection that it came from, whatever it carries.
+//! A panic ends only the connection that it came from, whatever its payload is.
 
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::TcpStream;

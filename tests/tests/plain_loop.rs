@@ -1,5 +1,5 @@
 //! The README's event loop, over loopback sockets: with machines that wait for their peer, that
-//! speak first, that set deadlines, that pause, half-close and cut.
+//! send first, that set deadlines, that pause, half-close and cut.
 
 use std::io::{ErrorKind, Read, Write};
 use std::net::{Shutdown, TcpListener, TcpStream};
@@ -19,7 +19,7 @@ fn talk_to<M: Machine + Send + 'static>(machine: M) -> (TcpStream, JoinHandle<En
     (client, thread::spawn(move || serve(socket, machine).unwrap()))
 }
 
-/// Says all at once, ends its side, and gives all that comes.
+/// Sends everything at once, ends its side, and returns everything that it receives.
 fn session<M: Machine + Send + 'static>(machine: M, says: &str) -> (String, End) {
     let (mut client, server) = talk_to(machine);
     client.write_all(says.as_bytes()).unwrap();
@@ -65,8 +65,8 @@ fn a_stack_that_gives_way() {
     assert_eq!(end, End::Close(Cause::PeerClosed));
 }
 
-/// Greets, then echoes; hangs up when nothing comes for a while; ends its side at a dot, its life at
-/// an exclamation mark.
+/// Sends a greeting, then echoes; closes when nothing arrives for a while; half-closes at a dot,
+/// and closes at an exclamation mark.
 struct Greeter {
     patience: Duration,
 }
@@ -186,7 +186,7 @@ fn a_deadline_passes_while_the_peer_does_not_read() {
     drop(client);
 }
 
-/// Takes a byte, then rests a while.
+/// Takes one byte, then pauses for a while.
 struct Slow;
 
 impl Machine for Slow {
@@ -213,7 +213,7 @@ fn a_machine_that_pauses_gets_the_rest_later() {
 }
 
 /// Echoes, and pauses or resumes reading whenever its deadline passes: often between a read of the
-/// loop and its call of `received`, so that bytes have to wait.
+/// loop and its call of `received`, so that bytes must wait.
 struct Fickle {
     period: Duration,
     paused: bool,
@@ -279,7 +279,7 @@ fn more_than_all_buffers_hold_comes_back_whole() {
     assert_eq!(server.join().unwrap(), End::Close(Cause::PeerClosed));
 }
 
-/// Sends without end, and hears.
+/// Sends without end, and records its inputs.
 struct Duplex(mpsc::Sender<String>);
 
 impl Machine for Duplex {
@@ -304,7 +304,7 @@ fn what_a_peer_answered_before_it_reset_is_heard_though_writing_failed() {
     let (tell, told) = mpsc::channel();
     let (mut client, server) = talk_to(Duplex(tell));
     client.read_exact(&mut [0]).unwrap();
-    // While the loop waits to write. Closed with bytes unread, the socket is reset.
+    // The loop waits to write meanwhile. Closing the socket with unread bytes resets it.
     thread::sleep(Duration::from_millis(50));
     client.write_all(b"enough").unwrap();
     drop(client);

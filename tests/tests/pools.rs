@@ -1,8 +1,9 @@
 //! Memory of a hub in which fibers write while a machine is being stepped.
 //!
-//! A handler of HTTP requests begins within the step of its connection, which has the hub's blocks
-//! for as long as it takes; what the handler writes to another connection comes from a second pool,
-//! and goes back to the first. Neither keeps more than its limits, so that it does not matter.
+//! A handler of HTTP requests starts within the step of its connection, which borrows the hub's
+//! blocks for that time; what the handler writes to another connection uses blocks of a second
+//! pool, which are returned to the first. Neither keeps more than its limit, so memory stays
+//! bounded.
 
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::cell::{Cell, RefCell};
@@ -10,7 +11,7 @@ use std::rc::Rc;
 
 use diesel_driver::{Action, Address, Conn, ConnId, Ctx, Error, Hub, Instant, http1};
 
-/// Counts what each thread holds.
+/// Counts the bytes that each thread holds.
 struct Counting;
 
 thread_local! {
@@ -18,7 +19,7 @@ thread_local! {
 }
 
 fn count(bytes: isize) {
-    // Not there any more while a thread ends.
+    // It fails while a thread ends.
     let _ = HELD.try_with(|held| held.set(held.get() + bytes));
 }
 
@@ -42,12 +43,12 @@ unsafe impl GlobalAlloc for Counting {
 static ALLOCATOR: Counting = Counting;
 
 const NOW: Instant = Instant::ORIGIN;
-/// In each of which a handler is polled within a step.
+/// Rounds, in each of which a handler is polled within a step.
 const REQUESTS: usize = 1_000_000;
-/// Both pools may be full before the first measurement: of small blocks, and of large ones.
+/// The growth that is allowed: both pools may still fill up with small and large blocks.
 const WARM: usize = 2_000;
 
-/// Everything that is outgoing is sent.
+/// Sends all output.
 fn send(hub: &mut Hub, conn: ConnId) -> usize {
     let mut sent = 0;
     while let Some::<usize>(n) =
@@ -59,7 +60,7 @@ fn send(hub: &mut Hub, conn: ConnId) -> usize {
     sent
 }
 
-/// A service whose handler passes something on to another connection before it answers.
+/// A service whose handler writes to another connection before it answers.
 fn passing_on() -> (Hub, ConnId, ConnId) {
     let mut hub = Hub::default();
     let other: Rc<RefCell<Option<Conn>>> = Rc::default();

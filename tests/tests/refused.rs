@@ -1,4 +1,4 @@
-//! Bytes that the hub does not take are kept by the driver until it does.
+//! The driver keeps bytes that the hub does not take until the hub takes them.
 
 use std::io::{Read, Write};
 use std::net::{Shutdown, TcpStream};
@@ -11,8 +11,8 @@ use diesel_driver::{
 };
 
 /// Checks that the bytes count up. It wakes itself all the time, sends a dot every third time, and
-/// reads nothing from when the dot is sent until it is woken again: now and then that is when the
-/// driver is between two turns.
+/// pauses from then until it is woken again: sometimes the driver is between two turns at that
+/// time.
 struct Fickle {
     ctx: MachineCtx,
     wakes: u32,

@@ -1,4 +1,4 @@
-//! A peer can tell a connection that was cut off from one that ended.
+//! A peer can distinguish a connection that was cut off from one that ended.
 
 use std::io::{ErrorKind, Read, Write};
 
@@ -6,7 +6,7 @@ use diesel_driver::{Application, Conn};
 use diesel_proto::{Actions, Cause, Input, Instant, Machine, Service};
 use diesel_tests::connect;
 
-/// Ends a line of bytes as its first byte says.
+/// Ends the connection in the way that the first byte selects.
 struct Ends;
 
 impl Machine for Ends {

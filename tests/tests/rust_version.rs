@@ -1,11 +1,12 @@
-//! The `rust-version` of the workspace holds for its dependencies: none in `Cargo.lock` needs a newer
-//! Rust. (That the workspace uses nothing newer itself is a lint, `clippy::incompatible_msrv`.)
+//! The `rust-version` of the workspace holds for its dependencies: none in `Cargo.lock` needs a
+//! newer Rust. (That the workspace uses nothing newer itself is a lint,
+//! `clippy::incompatible_msrv`.)
 
 use std::process::Command;
 
 use serde_json::Value;
 
-/// `1.88`, or `1.88.0`, as numbers. A part that is missing is zero.
+/// Parses `1.88`, or `1.88.0`. A missing part is zero.
 fn version(text: &str) -> [u32; 3] {
     let mut parts = text.split('.').map(|part| part.parse().unwrap());
     [(); 3].map(|()| parts.next().unwrap_or(0))

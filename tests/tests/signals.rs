@@ -1,5 +1,5 @@
-//! SIGINT and SIGTERM before, while and after an application runs. Each test is a process of its
-//! own: this program again, as the ignored test at the end.
+//! SIGINT and SIGTERM before, while and after an application runs. Each test starts this program
+//! again as a process, which runs the ignored test at the end.
 
 use std::io::{BufRead, BufReader, Read};
 use std::os::unix::process::{CommandExt, ExitStatusExt};
@@ -11,14 +11,14 @@ use std::time::{Duration, Instant};
 use diesel_driver::Application;
 use rustix::process::{Pid, Signal, kill_process};
 
-/// A process that says what it does, line by line.
+/// A process that reports what it does, line by line.
 struct Process {
     child: Child,
     output: BufReader<ChildStdout>,
 }
 
 impl Process {
-    /// `before`: what a shell does before it becomes the process.
+    /// Starts the process. A shell runs `before` first.
     fn start(plan: &str, before: &str) -> Process {
         let this = std::env::current_exe().unwrap();
         let mut child = Command::new("sh")
@@ -35,10 +35,10 @@ impl Process {
         Process { child, output }
     }
 
-    /// Waits until it says so.
+    /// Waits until it prints this.
     fn says(&mut self, what: &str) {
         let mut line = String::new();
-        // The first one may stand behind what the test harness prints.
+        // The first line may follow output of the test harness.
         while !line.trim_end().ends_with(what) {
             line.clear();
             assert_ne!(self.output.read_line(&mut line).unwrap(), 0, "it never says {what}");
@@ -59,7 +59,7 @@ impl Process {
 
 impl Drop for Process {
     fn drop(&mut self) {
-        // It fails if it has ended.
+        // This fails if the process has ended.
         let _ = self.child.kill();
         let _ = self.child.wait();
     }

@@ -1,5 +1,4 @@
-//! The chat over a simulated network: every delivery accounted for, over links that are good and
-//! over links that are not.
+//! The chat over a simulated network, with good links and bad ones. Every delivery is checked.
 
 use std::time::Duration;
 
@@ -10,7 +9,7 @@ const fn ms(n: u64) -> Duration {
     Duration::from_millis(n)
 }
 
-/// Cuts, short writes, little room, stalls: slow and odd, but nothing is lost.
+/// Links with cuts, short writes, little room and stalls: slow, but nothing is lost.
 fn odd() -> LinkOptions {
     LinkOptions {
         latency: ms(1)..=ms(300),
@@ -24,8 +23,8 @@ fn odd() -> LinkOptions {
     }
 }
 
-/// The same; and of a hundred directions, so many end and so many break, at some of their bytes. (A
-/// member says some 25 bytes, and hears some 400.)
+/// The same links, and some percent of the directions end or are reset, at a random byte. (A member
+/// sends some 25 bytes, and receives some 400.)
 fn lossy() -> Link {
     let failing = |bytes| LinkOptions {
         half_closes: LinkFault::likely(20, 0..=bytes),
@@ -35,13 +34,13 @@ fn lossy() -> Link {
     Link { there: failing(30), back: failing(500) }
 }
 
-/// Thirty, of whom three in each room of ten are on lossy links, and the others on odd ones.
+/// Thirty members, of which three in each room of ten have lossy links, and the others odd ones.
 fn lossy_crowd(seed: u64) -> Crowd {
     let crowd = Crowd { seed, rooms: 3, worse_off: 3, minutes: 6, ..Crowd::default() };
     Crowd { link: odd().into(), worse: lossy(), ..crowd }
 }
 
-/// Three in each room of ten are on links so narrow that they fall behind.
+/// Three in each room of ten have links so narrow that they fall behind.
 fn lagging_crowd(seed: u64) -> Crowd {
     let narrow = LinkOptions { bandwidth: Some(1), capacity: 8, ..LinkOptions::default() };
     let crowd = Crowd { seed, rooms: 2, worse_off: 3, minutes: 30, ..Crowd::default() };
@@ -74,7 +73,7 @@ fn the_same_seed_gives_the_same_hash_and_another_seed_another() {
 
 #[test]
 fn the_hash_is_the_same_on_every_machine_and_in_every_build() {
-    // The bench `chat_sim -- --small` says the same of its own build.
+    // The bench `chat_sim -- --small` checks the same hash in its build.
     assert_eq!(Crowd::default().chat().unwrap().hash, Crowd::HASH);
 }
 
@@ -91,7 +90,7 @@ fn odd_links_lose_nothing() {
 fn nobody_misses_what_lossy_links_of_others_do_not_lose() {
     let outcome = chat(&lossy_crowd(1)).unwrap();
     assert!(outcome.traffic.resets > 0 && outcome.traffic.half_closes > 0);
-    // Some of those who are worse off had luck.
+    // Some members with lossy links had no fault.
     let worse = (0..30).filter(|member| member % 10 < 3).map(|member| &outcome.diaries[member]);
     let cut_short = worse.filter(|diary| diary.cut_short.is_some()).count();
     assert!((1..9).contains(&cut_short), "{cut_short}");
@@ -101,7 +100,8 @@ fn nobody_misses_what_lossy_links_of_others_do_not_lose() {
 fn who_falls_behind_is_told_and_holds_up_nobody() {
     let crowd = lagging_crowd(1);
     let outcome = chat(&crowd).unwrap();
-    // A line says how many are missing; nobody is closed for it, and those who keep up miss nothing.
+    // Missing messages are reported; no connection is closed for that, and members that keep up
+    // miss nothing.
     assert!(outcome.lagged > 0);
     assert_eq!(outcome.failed, 0);
     for (member, diary) in outcome.diaries.iter().enumerate() {
@@ -134,7 +134,7 @@ fn fifty_lossy_schedules_lose_nothing() {
 
 #[test]
 fn a_room_that_keeps_too_little_is_found_by_its_seed() {
-    // Room for one message only: sooner or later two are said before all have heard the first.
+    // Room for one message only: at some time two are sent before all have received the first.
     let scenario = |seed| {
         let crowd =
             Crowd { link: odd().into(), room_capacity: 1, high_water: 1, ..Crowd::default() };

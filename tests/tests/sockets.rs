@@ -1,7 +1,6 @@
-//! Each example as a process, with a real client; and what sockets can do to an application.
+//! Each example as a process, with a real client; and events that only sockets can cause.
 //!
-//! What the handlers say when is tested without sockets, in `sessions`. Here it is about the way
-//! from there to the kernel.
+//! `sessions` tests the handlers without sockets. These tests are about the driver and the kernel.
 
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
@@ -13,14 +12,14 @@ use diesel_driver::{Application, Config, Conn, Error, HaltHandle, Service};
 use diesel_tests::{Program, Signal, connect};
 use socket2::{Domain, SockRef, Socket, Type};
 
-/// The next line of a connection, without its end; empty if there is none.
+/// The next line of a connection, without its line end; empty if there is none.
 fn line(stream: &mut BufReader<TcpStream>) -> String {
     let mut line = String::new();
     stream.read_line(&mut line).expect("a line comes in time");
     line.trim_end().to_string()
 }
 
-/// Says a line and gives the next one that comes.
+/// Sends a line and returns the next one that arrives.
 fn ask(stream: &mut BufReader<TcpStream>, message: &str) -> String {
     write!(stream.get_mut(), "{message}\r\n").unwrap();
     line(stream)
@@ -72,7 +71,7 @@ mod examples {
 
     #[test]
     fn echo_client_without_a_server() {
-        // Bound, so that nobody else gets the port; but it does not listen.
+        // Bound, so that no other process gets the port; but it does not listen.
         let socket = Socket::new(Domain::IPV4, Type::STREAM, None).unwrap();
         socket.bind(&SocketAddr::from(([127, 0, 0, 1], 0)).into()).unwrap();
         let nobody = socket.local_addr().unwrap().as_socket().unwrap().to_string();
@@ -120,7 +119,7 @@ mod examples {
         let (mut ann, mut bob) = (visit(address), visit(address));
         ann.get_mut().write_all(b"ann\r\n").unwrap();
         bob.get_mut().write_all(b"bob\r\n").unwrap();
-        // Who of the two is in the room first is up to the kernel: ann says it until bob hears it.
+        // The kernel decides which of the two joins first: ann repeats it until bob receives it.
         let mut hears = || {
             ann.get_mut().write_all(b"hi bob\r\n").unwrap();
             bob.get_ref().set_read_timeout(Some(Duration::from_millis(100))).unwrap();
@@ -264,8 +263,8 @@ mod command_lines {
 mod signals {
     use super::*;
 
-    /// Two peers of the echo server: one that it waits for, and one that waits for nothing and
-    /// keeps it from ending.
+    /// Two peers of the echo server: one whose handler waits for it, and one that reads nothing and
+    /// delays the shutdown.
     fn with_a_peer_that_does_not_read() -> (Program, BufReader<TcpStream>, TcpStream) {
         let (program, address) = Program::serve("echo", &[]);
         let mut waiting = visit(address);
@@ -314,7 +313,7 @@ mod signals {
         program.signal(Signal::TERM);
         assert_eq!(rest(waiting), "");
         assert_eq!(program.finish().2, Some(0));
-        // Five seconds, and what a busy machine takes.
+        // Five seconds, and some more on a busy machine.
         assert!(start.elapsed() >= Duration::from_secs(4), "{:?}", start.elapsed());
         drop(flooding);
     }
@@ -324,7 +323,7 @@ mod signals {
         let (program, waiting, flooding) = with_a_peer_that_does_not_read();
         let start = Instant::now();
         program.signal(Signal::TERM);
-        // It has come.
+        // It has arrived.
         assert_eq!(rest(waiting), "");
         program.signal(Signal::TERM);
         assert_eq!(program.finish().2, Some(0));
@@ -336,7 +335,7 @@ mod signals {
 mod peers {
     use super::*;
 
-    /// An application on a thread of its own. Dropped, it is halted.
+    /// An application on its own thread. Dropping it halts it.
     struct Running {
         address: SocketAddr,
         handle: HaltHandle,
@@ -382,7 +381,7 @@ mod peers {
             if n % 2 == 0 {
                 assert_eq!(ask(&mut client, "hello"), "hello");
             }
-            // With an answer on its way that nobody is going to take.
+            // An answer is on its way that the peer never reads.
             client.get_mut().write_all(b"goodbye\r\nhalf a li").unwrap();
             reset(client.into_inner());
             assert_eq!(ask(&mut neighbour, "still there?"), "still there?");
@@ -419,7 +418,7 @@ mod peers {
             }
         };
         assert!(start.elapsed() >= stall);
-        // Closed with bytes unread: that is a reset, not an end.
+        // Closing with unread bytes is a reset, not an end.
         let kinds = [std::io::ErrorKind::ConnectionReset, std::io::ErrorKind::BrokenPipe];
         assert!(kinds.contains(&error.kind()), "{error}");
         assert_eq!(ask(&mut neighbour, "still there?"), "still there?");
@@ -444,7 +443,7 @@ mod peers {
         for client in &mut inside {
             assert_eq!(ask(client, "in"), "in");
         }
-        // The kernel makes the connection; nobody serves it.
+        // The kernel makes the connection; the application does not serve it.
         let mut outside = visit(address);
         outside.get_mut().write_all(b"let me in\r\n").unwrap();
         let patience = outside.get_ref().read_timeout().unwrap();

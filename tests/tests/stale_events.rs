@@ -1,4 +1,4 @@
-//! An event that was reported for one connection never reaches another one that has its place.
+//! An event that was reported for one connection never reaches another one that reuses its index.
 
 use std::cell::RefCell;
 use std::io::{Read, Write};
@@ -11,8 +11,8 @@ use diesel_driver::{Application, Config, Conn, ServiceId};
 use diesel_tests::{Running, connect};
 use socket2::{Domain, Socket, Type};
 
-/// More than the driver tells the hub at once, so that the hub runs between two events that were
-/// reported together.
+/// More than the driver passes to the hub at once, so that the hub runs between two events that
+/// were reported together.
 const CROWD: usize = 30;
 /// Few, so that the hub has several runs, and closes connections, between two such events.
 const POLLS_PER_RUN: u32 = 8;
@@ -44,7 +44,7 @@ impl Silent {
 fn a_connect_in_the_place_of_an_aborted_connection_is_not_done_by_its_late_event() {
     let silent = Silent::new();
     let nobody = silent.address;
-    // The application's thread stands still between these two, while its peers send.
+    // The application's thread is blocked between these two, while its peers send.
     let (block, blocked) = mpsc::channel::<()>();
     let (stands, standing) = mpsc::channel::<()>();
 
@@ -71,7 +71,7 @@ fn a_connect_in_the_place_of_an_aborted_connection_is_not_done_by_its_late_event
             for conn in crowd.take() {
                 conn.abort();
             }
-            // Until the next run of the hub: their places are free then.
+            // Until the next run of the hub: their indices are free then.
             for _ in 0..POLLS_PER_RUN {
                 ctx.sleep(Duration::ZERO).await?;
             }

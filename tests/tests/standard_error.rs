@@ -1,5 +1,5 @@
-//! What a program without a logger prints to standard error. The programs are tests of this file,
-//! which are ignored unless they are run as processes.
+//! The standard error of a program without a logger. The programs are tests of this file, which are
+//! ignored unless they are run as processes.
 
 use std::process::Command;
 use std::time::Duration;
@@ -18,7 +18,8 @@ fn printed_by(program: &str) -> Vec<String> {
     lines.lines().map(String::from).collect()
 }
 
-/// Failing handlers and loops, and peers that send too much; `first` runs when the application does.
+/// Failing handlers and loops, and peers that send too much; `first` runs when the application
+/// does.
 fn failing(first: impl AsyncFnOnce(&Ctx) + 'static, prepare: impl FnOnce(&mut Application)) {
     let mut app = Application::new();
     app.handle_signals(false);
@@ -61,7 +62,7 @@ fn a_program_without_a_logger_prints_warnings_and_errors() {
     assert!(first.starts_with("ERROR rooms: the handler for 127.0.0.1:"), "{lines:?}");
     assert!(first.ends_with(" failed: no room"), "{lines:?}");
     assert!(rest.contains(&"ERROR diesel: a loop failed: gone".to_string()), "{lines:?}");
-    // What repeats is counted; what the peer did is no warning.
+    // Repeats are counted; a fault of the peer is not a warning.
     let repeated = rest.iter().filter(|line| line.contains(" more like this in ")).count();
     assert_eq!((repeated, lines.len()), (1, 3), "{lines:?}");
 }

@@ -1,5 +1,5 @@
-//! A handler that computes holds the application's clock up: what it waits for afterwards takes all
-//! of its time, by the clock of the system.
+//! While a handler computes, the hub's clock stands still: a wait after that still takes its full
+//! time, by the clock of the system.
 
 use std::cell::RefCell;
 use std::io::{Read, Write};
@@ -40,7 +40,7 @@ fn a_sleep_after_much_work_is_never_early() {
     assert!(took.borrow().iter().all(|took| *took >= WAIT), "{took:?}");
 }
 
-/// The handler of a request begins as its last byte is read, before the hub runs.
+/// The handler of a request starts when the last byte is received, before the hub runs.
 #[test]
 fn a_sleep_of_a_request_after_much_work_is_never_early() {
     let mut app = Application::new();

@@ -1,5 +1,5 @@
-//! A protocol that an outsider wrote, behind an upgrade of HTTP: its machine and its layer under the
-//! laws at every cut, alone and in a hub, and whole conversations over a network that is drawn.
+//! A user's protocol after an upgrade of HTTP: its machine and its layer under the laws at every
+//! cut, alone and in a hub, and whole conversations over a random network.
 
 use core::time::Duration;
 use std::net::SocketAddr;
@@ -42,13 +42,13 @@ fn frames(mut bytes: &[u8]) -> Vec<Frame> {
     frames
 }
 
-/// What a peer of the layer sends for bytes; a ping comes between.
+/// The frames that a peer of the layer sends for these bytes, with a ping in between.
 fn encode(bytes: &[u8]) -> Vec<u8> {
     let messages = bytes.chunks(MAX_PAYLOAD).map(|bytes| masked(Kind::Binary, bytes));
     messages.flat_map(|message| [message, masked(Kind::Ping, "?")].concat()).collect()
 }
 
-/// What it reads: pongs are not for what is above, and nothing comes behind the closing frame.
+/// The bytes that the peer reads: without pongs, and with nothing after the closing frame.
 fn decode(bytes: &[u8]) -> Vec<u8> {
     let frames = frames(bytes).into_iter().take_while(|frame| frame.kind != Kind::Close);
     let messages = frames.filter(|frame| frame.kind == Kind::Binary);
@@ -131,7 +131,7 @@ fn an_echo_of_lines_under_the_layer_keeps_the_laws() {
     }
 }
 
-/// What the machine inside the layer is told.
+/// The inputs of the machine inside the layer.
 struct Told(std::sync::Arc<std::sync::Mutex<Vec<Cause>>>);
 
 impl Machine for Told {
@@ -191,7 +191,7 @@ fn whoever_does_not_ask_for_frames_gets_an_answer_in_http() {
     }
 }
 
-/// The request, what comes behind it in one read, and every cut of both.
+/// The request, frames that arrive in the same read, and every cut of both.
 #[test]
 fn the_whole_service_keeps_the_laws() {
     fn lawful(serve: fn() -> http1::Service) {
@@ -256,7 +256,7 @@ impl Client {
         }
     }
 
-    /// Says goodbye, and hears the other's.
+    /// Sends a closing frame, and waits for the peer's.
     async fn close(mut self) -> Result<(), Error> {
         self.conn.write(close()).await?;
         self.expect(Kind::Close, &1000_u16.to_be_bytes()).await?;
@@ -267,8 +267,7 @@ impl Client {
     }
 }
 
-/// Sends messages and pings, in small pieces, over slow links; silent for a while, it is asked
-/// whether it is there.
+/// Sends messages and pings, in small pieces, over slow links; after a silence it gets a ping.
 async fn with_the_machine(ctx: &Ctx, address: SocketAddr) -> Result<(), Error> {
     let mut client = Client::connect(ctx, address).await?;
     for n in 0..5_usize {
@@ -283,8 +282,7 @@ async fn with_the_machine(ctx: &Ctx, address: SocketAddr) -> Result<(), Error> {
     client.close().await
 }
 
-/// Talks to an echo of lines that knows nothing of frames. How its words are put into frames is the
-/// layer's business.
+/// Talks to an echo of lines without frames. The layer decides how its output is framed.
 async fn with_the_layer(ctx: &Ctx, address: SocketAddr) -> Result<(), Error> {
     let mut client = Client::connect(ctx, address).await?;
     client.send(Kind::Binary, b"hello\nwor").await?;

@@ -1,8 +1,8 @@
-//! HTTP uses no private door: its folder compiles here, where there is nothing but the public API.
+//! HTTP uses only the public API: its folder compiles in this crate, which has nothing else.
 //!
-//! So anybody could have written it, and can write another protocol in the same way. Paths mean the
-//! same as at home, because the rooms of `diesel_proto` are public modules; what is made here is
-//! another set of types, which serve connections of the same hub.
+//! So a protocol can be written outside of `diesel_proto` in the same way. Paths resolve as in
+//! `diesel_proto`, because its folders are public modules; the types here are another set, which
+//! serves connections of the same hub.
 
 #![no_std]
 #![allow(rustdoc::broken_intra_doc_links, reason = "they are checked at home")]
@@ -11,7 +11,7 @@ extern crate alloc;
 
 pub use diesel_proto::*;
 
-// The unit tests of the folder know more than its code does, and run where it is at home.
+// The unit tests of the folder use private items, and run in `diesel_proto`.
 #[cfg(not(test))]
 #[path = "../../../diesel-proto/src/http1/mod.rs"]
 pub mod http1;

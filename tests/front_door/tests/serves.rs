@@ -1,4 +1,4 @@
-//! What was built from the folder of HTTP and the public API alone serves connections.
+//! HTTP, built from its folder and the public API alone, serves connections.
 
 use diesel_front_door::http1::{BodyWriter, Request, Response, Service};
 use diesel_front_door::{Action, Address, Conn, Error, Hub, Instant};

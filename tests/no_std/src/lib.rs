@@ -1,6 +1,6 @@
-//! Proof that `diesel-proto` needs nothing of std: an echoing hub in a static library that has a
-//! panic handler and an allocator of its own. If std came in by any way, its panic handler would
-//! be a second one, and this would not compile; if one of its symbols did, `main.c` would not link.
+//! Proof that `diesel-proto` does not need std: an echoing hub in a static library with its own
+//! panic handler and allocator. If any dependency linked std, there would be two panic handlers,
+//! and this would not compile; if it used a symbol of std, `main.c` would not link.
 #![no_std]
 
 extern crate alloc;
@@ -42,7 +42,7 @@ fn panicked(_: &core::panic::PanicInfo<'_>) -> ! {
     unsafe { abort() }
 }
 
-/// The precompiled `alloc` names it, though nothing unwinds here.
+/// The precompiled `alloc` refers to it, although nothing unwinds here.
 #[unsafe(no_mangle)]
 extern "C" fn rust_eh_personality() {}
 

@@ -7,16 +7,16 @@ use diesel_proto::{Actions, Cause, Input, Instant, Machine, Reason};
 use super::code_of;
 use super::frame::{Frame, FrameReader, Kind};
 
-/// A client that says nothing for so long is asked whether it is there,
+/// A client that sends nothing for this long gets a ping.
 pub const IDLE: Duration = Duration::from_secs(30);
-/// and has so long to answer.
+/// The timeout of the answer to that ping.
 pub const ANSWER: Duration = Duration::from_secs(10);
-/// It reads no more while so many bytes wait to be sent,
+/// While this many bytes are queued, reading pauses,
 const HIGH_WATER: u64 = 4096;
-/// until fewer than these do.
+/// until fewer than this are (back-pressure).
 const LOW_WATER: u64 = 1024;
 
-/// Sends messages back, answers pings, and asks whether a silent client is there.
+/// Echoes messages, answers pings, and pings a silent client.
 #[derive(Debug)]
 pub struct FrameEcho {
     reader: FrameReader,
@@ -35,7 +35,7 @@ impl FrameEcho {
         actions.set_deadline(now + IDLE, Reason::Idle);
     }
 
-    /// Takes frames until one of them is the last, or too much waits to be sent.
+    /// Takes frames until the last one, or until too many bytes are queued.
     fn bytes(&mut self, now: Instant, bytes: &[u8], actions: &mut Actions<'_>) -> usize {
         let mut taken = 0;
         while !actions.is_closing() && !actions.is_paused() {
@@ -70,7 +70,7 @@ impl FrameEcho {
     }
 }
 
-/// Says that it ends, and why, and ends.
+/// Sends a closing frame with the code of the cause, and closes.
 fn ends(cause: Cause, actions: &mut Actions<'_>) {
     actions.send(&Frame::close(code_of(cause)).encode(None));
     actions.close(cause);

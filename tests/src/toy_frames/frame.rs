@@ -5,26 +5,26 @@
 //!   └ final     └ masked     if l is 126             if masked
 //! ```
 //!
-//! A wrong byte is refused where it lies, however the bytes were cut. It must never know who is the
-//! server.
+//! A wrong byte is refused as soon as it arrives, however the bytes were cut. This file must never
+//! know which end is the server.
 
 use diesel_proto::{Cause, Limit};
 
-/// Payloads are not longer.
+/// The longest payload.
 pub const MAX_PAYLOAD: usize = 1000;
-/// The payload of a control frame is not longer (RFC 6455, section 5.5).
+/// The longest payload of a control frame (RFC 6455, section 5.5).
 const MAX_CONTROL: usize = 125;
 
-/// What a frame is.
+/// The kind of a frame.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Kind {
-    /// Text: here, it is not looked at.
+    /// Text. It is not checked here.
     Text = 1,
     /// Bytes.
     Binary = 2,
-    /// Nothing follows.
+    /// The last frame.
     Close = 8,
-    /// To be answered.
+    /// A ping, which must be answered.
     Ping = 9,
     /// The answer to a ping.
     Pong = 10,
@@ -44,9 +44,9 @@ impl Kind {
 /// A whole frame, unmasked.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Frame {
-    /// What it is.
+    /// Its kind.
     pub kind: Kind,
-    /// What it carries.
+    /// Its payload.
     pub payload: Vec<u8>,
 }
 
@@ -56,12 +56,12 @@ impl Frame {
         Frame { kind, payload: payload.into() }
     }
 
-    /// The end, and why.
+    /// A closing frame with a code.
     pub fn close(code: u16) -> Self {
         Frame::new(Kind::Close, code.to_be_bytes())
     }
 
-    /// As bytes: masked by a client, with its key, and not by a server.
+    /// Encodes the frame: masked with a client's key, or unmasked for a server.
     pub fn encode(&self, key: Option<[u8; 4]>) -> Vec<u8> {
         let len = self.payload.len();
         assert!(len <= usize::from(u16::MAX), "longer than this protocol has room for");
@@ -81,22 +81,22 @@ impl Frame {
     }
 }
 
-/// Reads frames, of one peer.
+/// Reads the frames of one peer.
 #[derive(Clone, Debug, Default)]
 pub struct FrameReader {
-    /// What is here of the next frame.
+    /// The bytes of the next frame so far.
     bytes: Vec<u8>,
-    /// Whether the peer has to mask.
+    /// Whether the peer must mask.
     masked: bool,
 }
 
 impl FrameReader {
-    /// For what clients send.
+    /// A reader for the frames of a client.
     pub fn of_client() -> Self {
         FrameReader { bytes: Vec::new(), masked: true }
     }
 
-    /// For what a server sends.
+    /// A reader for the frames of a server.
     pub fn of_server() -> Self {
         FrameReader::default()
     }
@@ -106,16 +106,17 @@ impl FrameReader {
         self.bytes.is_empty()
     }
 
-    /// Bytes of the next frame that are here.
+    /// The number of bytes of the next frame that are held.
     pub fn held(&self) -> usize {
         self.bytes.len()
     }
 
-    /// Takes bytes up to the end of the next frame: how many, and the frame if it is complete.
+    /// Takes bytes up to the end of the next frame. Returns how many, and the frame if it is
+    /// complete.
     ///
     /// # Errors
     ///
-    /// The rule or the limit that the peer has broken. Nothing is to be read behind that.
+    /// The rule or the limit that the peer has broken. The reader must not be used after that.
     pub fn read(&mut self, bytes: &[u8]) -> Result<(usize, Option<Frame>), Cause> {
         let mut taken = 0;
         loop {
@@ -135,7 +136,7 @@ impl FrameReader {
         }
     }
 
-    /// How many bytes to read next, as far as can be told from those that are here.
+    /// How many bytes to read next, as far as the held bytes determine it.
     fn goal(&self) -> Result<Goal, Cause> {
         let [first, rest @ ..] = &*self.bytes else { return Ok(Goal::part(1)) };
         let Some(kind) = Kind::of(first & 0x0f).filter(|_| first & 0xf0 == 0x80) else {

@@ -1,12 +1,12 @@
-//! Frames around any machine: it reads what the messages carry, and what it writes goes out in
-//! messages. Pings are answered here. A closing frame is the end of the peer's side, and ours.
+//! A layer of frames around any machine: the machine gets the payloads of messages, and its output
+//! is sent as messages. The layer answers pings. A closing frame ends the peer's side, and ours.
 
 use diesel_proto::{Actions, Cause, End, Input, Instant, Machine, Nested};
 
 use super::code_of;
 use super::frame::{Frame, FrameReader, Kind, MAX_PAYLOAD};
 
-/// Speaks frames on the outside, as a server, and plain bytes to the machine inside.
+/// Exchanges frames with the peer, as a server, and plain bytes with the inner machine.
 pub struct Frames<M> {
     inner: Nested<M>,
     reader: FrameReader,
@@ -23,7 +23,7 @@ impl<M: Machine> Frames<M> {
         Frames { inner, reader, peer_closed: false, closed: false }
     }
 
-    /// One frame at a time, and none while the machine inside has no room.
+    /// Takes one frame at a time, and none while the inner machine has no room.
     fn bytes(
         &mut self,
         now: Instant,
@@ -39,7 +39,7 @@ impl<M: Machine> Frames<M> {
                 // All of it: `wants_input` said so.
                 Kind::Text | Kind::Binary => _ = self.inner.received(now, &payload, actions),
                 Kind::Ping => {
-                    // Behind what the machine inside said so far.
+                    // After the output of the inner machine so far.
                     self.output(actions);
                     self.say(&Frame::new(Kind::Pong, payload), actions);
                 }
@@ -53,7 +53,7 @@ impl<M: Machine> Frames<M> {
         Ok(if self.peer_closed || self.inner.end().is_some() { bytes.len() } else { taken })
     }
 
-    /// The peer broke a rule: it is told so, and so is the machine inside.
+    /// The peer broke a rule: sends it a closing frame, and cuts the inner machine.
     fn fails(&mut self, now: Instant, cause: Cause, actions: &mut Actions<'_>) {
         self.output(actions);
         self.inner.pass_on(now, Input::Cut(cause), actions);

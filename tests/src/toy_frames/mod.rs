@@ -1,12 +1,12 @@
-//! A protocol like WebSocket, reached by an upgrade of HTTP, as someone outside writes one: nothing
-//! here uses what diesel does not give to everybody.
+//! A protocol like WebSocket, reached by an upgrade of HTTP, and written as by a user: it uses only
+//! the public API.
 //!
-//! - [`frame`]: frames, as those of RFC 6455, section 5.2, without fragments.
-//! - [`echo`]: a machine that speaks in frames itself.
-//! - [`layer`]: a layer, under which any machine speaks in frames and knows nothing of it.
+//! - [`frame`]: frames like those of RFC 6455, section 5.2, without fragments.
+//! - [`echo`]: a machine that handles frames itself.
+//! - [`layer`]: a layer that frames the bytes of any machine.
 //!
 //! The handshake is simpler than WebSocket's: the client asks to upgrade to `toy-frames` with a
-//! `Toy-Key`, and gets that key turned round as `Toy-Accept`.
+//! `Toy-Key`, and gets the reversed key as `Toy-Accept`.
 
 pub mod echo;
 pub mod frame;
@@ -15,10 +15,10 @@ pub mod layer;
 use diesel_proto::http1::{Request, Response, Service, Status};
 use diesel_proto::{Cause, Machine, Reason};
 
-/// What a client asks to upgrade to.
+/// The name of the protocol in the `Upgrade` field.
 pub const PROTOCOL: &str = "toy-frames";
 
-/// A service that goes on in frames, with what `make` makes, for clients that ask for that.
+/// A service that upgrades clients that request it to the machine that `make` returns.
 pub fn service<M: Machine + Send + 'static>(make: impl Fn() -> M + 'static) -> Service {
     Service::new(move |request: Request| handshake(&request, &make))
 }

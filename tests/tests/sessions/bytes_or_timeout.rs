@@ -1,4 +1,4 @@
-//! `bytes_or_timeout`: two bytes, or three seconds.
+//! `bytes_or_timeout`: two bytes, or a timeout of three seconds.
 
 use diesel_proto::testkit::script::assert_plays;
 

@@ -1,4 +1,4 @@
-//! `chat`: what a friend says reaches all the others.
+//! `chat`: the lines of a user reach all others.
 
 use std::cell::RefCell;
 use std::rc::Rc;
@@ -102,7 +102,7 @@ fn a_friend_who_does_not_read_is_cut_at_last_and_holds_up_nobody() {
     let line = format!("{}\n", "x".repeat(1000));
     let said = format!("<ann> {}\r\n", "x".repeat(1000));
     for _ in 0..65 {
-        // More than the queue of cat's connection takes, and then her place in the event.
+        // More than the queue of cat's connection and her subscription can hold.
         for _ in 0..20 {
             network.send(ann, &line);
             network.run_for(Duration::ZERO).unwrap();
@@ -114,7 +114,7 @@ fn a_friend_who_does_not_read_is_cut_at_last_and_holds_up_nobody() {
     assert_eq!(*closed.borrow(), [(cat, Cause::TimedOut(Reason::WriteStall))]);
 }
 
-/// Whoever reads gets its turn before the room's memory is passed.
+/// A subscriber gets its turn before the capacity of the room is exceeded.
 #[test]
 fn a_friend_who_says_five_thousand_lines_at_once_loses_nobody_a_line() {
     for friends in [2, 10, 100] {

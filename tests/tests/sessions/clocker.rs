@@ -1,4 +1,4 @@
-//! `clocker`: two loops that say `hi!`.
+//! `clocker`: two loops that print `hi!`.
 
 use std::time::Duration;
 

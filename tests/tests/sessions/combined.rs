@@ -23,7 +23,7 @@ fn five_thousand_calls_are_answered_in_order() {
     let mut network = Network::new(1);
     let host = network.host(hub, &[(service, address)]).unwrap();
     network.run_for(Duration::ZERO).unwrap();
-    // No time passes where nobody waits for it.
+    // No virtual time passes if no fiber waits for it.
     assert_eq!(said.take(), ["5000 loops in 0.00s"]);
     network.run_for(Duration::from_secs(1)).unwrap();
     assert!(network.has_halted(host));

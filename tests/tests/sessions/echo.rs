@@ -1,4 +1,4 @@
-//! `echo`: lines come back; `quit` ends it.
+//! `echo`: echoes lines; `quit` closes the connection.
 
 use std::time::Duration;
 

@@ -12,7 +12,7 @@ fn server() -> Address {
     SocketAddr::from(([127, 0, 0, 1], 7050)).into()
 }
 
-/// An application that says what it fails with, should it fail.
+/// An application that reports its error, if it fails.
 fn talking() -> Hub {
     let mut hub = Hub::default();
     let say = terminal(&mut hub);

@@ -1,4 +1,4 @@
-//! `echo_timeout`: a line, or three seconds.
+//! `echo_timeout`: a line, or a timeout of three seconds.
 
 use diesel_proto::testkit::script::assert_plays;
 

@@ -1,4 +1,4 @@
-//! `fire`: one fires, the others wait.
+//! `fire`: one loop fires an event, the others wait for it.
 
 use std::time::Duration;
 

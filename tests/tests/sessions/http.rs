@@ -7,7 +7,7 @@ use diesel_proto::testkit::script::assert_plays;
 use crate::programs::http::hello;
 use crate::with;
 
-/// In the year 1994, when RFC 9110 takes its example of a date.
+/// The example of a date in RFC 9110, in the year 1994.
 fn greeting() -> Hub {
     let mut hub = with(Service::new(hello));
     hub.time_of_day(Instant::ORIGIN, 784_111_777);
@@ -39,7 +39,7 @@ fn whatever_is_asked_for_the_answer_is_the_same_but_its_date() {
     );
 }
 
-/// Where nobody tells the time there is no date: so the scripts below are shorter.
+/// Without a time of day, answers have no `Date`: so the scripts below are shorter.
 #[test]
 fn each_request_has_its_answer_however_many_arrive_at_once() {
     assert_plays(

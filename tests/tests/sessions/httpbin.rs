@@ -1,4 +1,4 @@
-//! `httpbin`: what was asked is told, and answered as it was asked for.
+//! `httpbin`: describes requests, and answers as they ask.
 
 use std::time::Duration;
 
@@ -107,7 +107,7 @@ fn a_small_body_comes_back_of_known_length_however_it_came() {
     );
 }
 
-/// Beyond 64 KiB nobody waits for its end.
+/// Beyond 64 KiB, the body is echoed before its end.
 #[test]
 fn a_large_body_is_on_its_way_back_while_it_comes() {
     let (mut network, ann) = connected(1, LinkOptions::default());
@@ -124,7 +124,7 @@ fn a_large_body_is_on_its_way_back_while_it_comes() {
     assert!(content(network.got(ann)) == body);
 }
 
-/// Over links that cut it as they like, to a client that reads or does not.
+/// Over links with random cuts, to a client that reads or does not.
 #[test]
 fn a_large_body_comes_back_byte_for_byte() {
     let body = noise(150_000);
@@ -481,12 +481,12 @@ fn connected(seed: u64, link: LinkOptions) -> (Network, Peer) {
     (network, peer)
 }
 
-/// Bytes that look like nothing in particular.
+/// Pseudo-random bytes.
 fn noise(len: usize) -> Vec<u8> {
     (0..len).map(|n| (n.wrapping_mul(2_654_435_761) >> 13) as u8).collect()
 }
 
-/// What there is of the content of the first response.
+/// The content of the first response, as far as it has arrived.
 fn content(got: &[u8]) -> Vec<u8> {
     let after = |bytes: &[u8], mark: &[u8]| {
         bytes.windows(mark.len()).position(|window| window == mark).map(|at| at + mark.len())

@@ -1,4 +1,4 @@
-//! `httpbin`, asked in all forms of a request target (RFC 9112, 3.2).
+//! `httpbin`, with all forms of a request target (RFC 9112, 3.2).
 
 use diesel_proto::testkit::script::assert_plays;
 
@@ -57,7 +57,7 @@ fn the_url_is_the_target_uri_in_whatever_form_it_was_asked_for() {
     assert_plays(&(scripts.concat() + "ann open\n"), || with(service()));
 }
 
-/// RFC 9110, 9.3.7, and RFC 9112, 3.2.4: of the server as a whole, and of each page.
+/// OPTIONS for the server as a whole, and for each page (RFC 9110, 9.3.7, and RFC 9112, 3.2.4).
 #[test]
 fn options_tells_which_methods_there_are() {
     let all = "GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS";

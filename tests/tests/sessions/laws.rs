@@ -1,5 +1,5 @@
-//! The handler of each example under the laws of machines: with sessions that have in them whatever
-//! it understands.
+//! The handler of each example under the laws of machines, with sessions that contain everything
+//! that it understands.
 
 use std::time::Duration;
 
@@ -15,12 +15,12 @@ use crate::programs::{
 const SECOND: Duration = Duration::from_secs(1);
 
 /// Checks the laws for a service that gets `text`: whole and in parts, with each way to end. Once
-/// with all the room it wants, once with hardly any.
+/// with much room for output, once with little.
 fn lawful(text: &str, add_service: impl Fn(&mut Hub) -> Service) {
     lawful_with(text, |hub, config| add_service(hub).config(config));
 }
 
-/// The same, for one that is told how its connections are treated before it is a service.
+/// The same, for a handler with a `ServiceConfig`.
 fn lawful_with(text: &str, add_service: impl Fn(&mut Hub, ServiceConfig) -> Service) {
     let (first, second) = text.split_at(text.len() / 2);
     let (first, second) = (Stimulus::bytes(first), Stimulus::bytes(second));
@@ -70,7 +70,7 @@ fn a_pause_before_each_answer() {
     });
 }
 
-/// Nobody is in the room but a parrot.
+/// The only other user in the room is a parrot.
 #[test]
 fn a_chat() {
     lawful("ann\r\nhello\nis anybody there?\r\n\nbye", |hub| {
@@ -87,7 +87,7 @@ fn a_chat() {
     });
 }
 
-/// A machine has one stream, so what a proxy connects to is never there.
+/// A machine has one stream, so the target of a proxy is never reachable.
 #[test]
 fn a_proxy_to_nowhere() {
     lawful("hello", |_| Service::new(async |conn| proxy::proxy(conn, Address::Unnamed).await));

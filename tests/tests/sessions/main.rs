@@ -1,5 +1,5 @@
-//! The sessions of every example, in virtual time and without sockets. Most are scripts, and so are
-//! played at every two-way cut of what is sent.
+//! The sessions of every example, in virtual time and without sockets. Most are scripts, which are
+//! played with the input cut in two at every position.
 
 mod bytes_or_timeout;
 mod chat;
@@ -30,8 +30,8 @@ fn with<Kind>(service: impl IntoService<Kind>) -> Hub {
     hub
 }
 
-/// What programs say instead of printing it: who connects to the service `terminal` reads it, from
-/// the first line on.
+/// Collects what programs would print: a peer of the service `terminal` reads it, from the first
+/// line on.
 fn terminal(hub: &mut Hub) -> impl Fn(&str) + Clone + 'static {
     let lines = hub.event::<String>();
     let unread = RefCell::new(Some(lines.subscribe()));

@@ -1,4 +1,4 @@
-//! `oops`: a handler that notices how its peer goes.
+//! `oops`: a handler that notices when its peer goes away.
 
 use diesel_driver::{Hub, Service};
 use diesel_proto::testkit::script::assert_plays;

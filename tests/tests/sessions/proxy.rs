@@ -1,4 +1,4 @@
-//! `proxy`: both ways at once, with back-pressure, half-close and resets passed through.
+//! `proxy`: copies both directions at once, and passes on back-pressure, half-close and resets.
 
 use std::net::SocketAddr;
 use std::time::Duration;
@@ -126,7 +126,7 @@ fn a_shutdown_ends_both_sides() {
     );
 }
 
-/// A peer and the target that it is passed on to, over links like this.
+/// A peer and the target that it is forwarded to, over links like this.
 fn pair(link: LinkOptions) -> (Network, HostId, Peer, Peer) {
     let mut hub = Hub::default();
     let service = hub.add_service(passing_on());
@@ -156,8 +156,8 @@ fn nothing_is_left_when_both_are_gone() {
     }
 }
 
-/// What one side ends goes on to the other, which may answer for as long as it likes; but when one
-/// way fails, nothing keeps the other.
+/// A half-close of one side is passed on to the other, which may answer for any time; but when one
+/// direction fails, both connections close.
 #[test]
 fn nothing_is_left_of_a_hundred_peers_that_reset_while_the_other_side_is_silent() {
     for target_resets in [false, true] {
@@ -174,7 +174,7 @@ fn nothing_is_left_of_a_hundred_peers_that_reset_while_the_other_side_is_silent(
         assert_eq!(network.hub(host).unwrap().counters().open, 200);
         let (going, staying) = if target_resets { (targets, peers) } else { (peers, targets) };
         going.iter().for_each(|&peer| network.reset(peer));
-        // Those that stay neither send nor end: it is our side that lingers, and closes.
+        // The other ends neither send nor close: our side lingers, and closes.
         network.run_for(Duration::from_secs(3)).unwrap();
         let counters = network.hub(host).unwrap().counters();
         assert_eq!((counters.open, counters.fibers), (0, 0));
@@ -194,11 +194,11 @@ fn a_side_that_does_not_read_holds_the_other_up_and_nothing_is_lost() {
     network.stop_reading(target);
     network.send(peer, &bytes);
     network.run_for(Duration::ZERO).unwrap();
-    // Read: what is on its way to the target; what waits to be written (64 KiB and the piece that
-    // passed it by), what is read ahead (the same), and the piece that is being written.
+    // The bytes that were read are: on their way to the target; queued (64 KiB, and the piece that
+    // exceeded it); read ahead (the same); and the piece that is being written.
     let read = network.traffic().bytes as usize - ON_THE_WAY;
     assert!((64 << 10..200 << 10).contains(&read), "{read} bytes were read");
-    // Back-pressure is one way only.
+    // Back-pressure affects one direction only.
     network.send(target, "the other way");
     network.run_for(Duration::from_secs(10)).unwrap();
     assert_eq!(network.got(peer), b"the other way");

@@ -1,4 +1,4 @@
-//! The telnet sessions of the seed's documentation, as they stand there, as scripts.
+//! The telnet sessions of the original documentation, as scripts.
 
 use std::time::Duration;
 
