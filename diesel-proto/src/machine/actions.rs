@@ -74,8 +74,8 @@ impl<'a> Actions<'a> {
         self.flow.queued()
     }
 
-    /// Requests [`Input::Drained`] once fewer than `n` bytes are queued. There is one request at a
-    /// time: this one replaces an earlier one. Zero withdraws it.
+    /// Requests [`Input::Drained`](super::Input::Drained) once fewer than `n` bytes are queued.
+    /// There is one request at a time: this one replaces an earlier one. Zero withdraws it.
     pub fn notify_below(&mut self, n: u64) {
         self.flow.notify_below = n;
     }
@@ -161,9 +161,10 @@ impl<'a> Actions<'a> {
     }
 
     /// Replaces this machine: `next` is the machine of this stream from the end of this step on. It
-    /// gets [`Input::Start`], then [`Input::Shutdown`] if a shutdown began, then
-    /// [`Input::WriteFailed`] if a write failed, then the bytes that were left over. What is queued
-    /// is sent first; the deadline, the pause and the request for `Drained` are cleared.
+    /// gets [`Input::Start`](super::Input::Start), then [`Input::Shutdown`](super::Input::Shutdown)
+    /// if a shutdown began, then [`Input::WriteFailed`](super::Input::WriteFailed) if a write
+    /// failed, then the bytes that were left over. What is queued is sent first; the deadline, the
+    /// pause and the request for `Drained` are cleared.
     pub fn upgrade(&mut self, next: impl Machine + Send + 'static) {
         self.workspace.successor = Some(Box::new(next));
     }
