@@ -11,7 +11,7 @@
 //! | `receive_data(data)` | [`received(&data)`](crate::http1::ServerConnection::received): says how much was taken |
 //! | `receive_data(b"")` | [`eof()`](crate::http1::ServerConnection::eof) |
 //! | `next_event()` → `NEED_DATA`, `PAUSED` | [`next_event()`](crate::http1::ServerConnection::next_event) → `None`; [`wants_input()`](crate::http1::ServerConnection::wants_input) tells which |
-//! | `Request`, `Data`, `EndOfMessage`, `ConnectionClosed` | [`Event::Request`](crate::http1::RequestEvent), `Data`, `End`, `Closed` |
+//! | `Request`, `Data`, `EndOfMessage`, `ConnectionClosed` | [`RequestEvent::Request`](crate::http1::RequestEvent), `Data`, `End`, `Closed` |
 //! | `send(Response(..))` | [`respond`](crate::http1::ServerConnection::respond) |
 //! | `send(Data(..))`, `send(EndOfMessage())` | [`data`](crate::http1::ServerConnection::data), [`end`](crate::http1::ServerConnection::end); or [`respond_whole`](crate::http1::ServerConnection::respond_whole) for all at once |
 //! | the bytes that `send` returns | [`outgoing`](crate::http1::ServerConnection::outgoing), then [`sent`](crate::http1::ServerConnection::sent) |
@@ -27,21 +27,21 @@
 //! # A session
 //!
 //! ```
-//! use diesel_proto::http1::{Config, Event, Headers, ServerConnection, Status};
+//! use diesel_proto::http1::{ConnectionConfig, Headers, RequestEvent, ServerConnection, Status};
 //!
-//! let mut http = ServerConnection::new(Config::default());
+//! let mut http = ServerConnection::new(ConnectionConfig::default());
 //! let bytes = b"POST /form HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\n\r\nhello";
 //! assert_eq!(http.received(bytes), bytes.len());
 //!
 //! let mut body = Vec::new();
 //! while let Some(event) = http.next_event()? {
 //!     match event {
-//!         Event::Request(head) => assert_eq!(head.view().method(), "POST"),
-//!         Event::Data(data) => body.extend_from_slice(&data),
-//!         Event::End(_trailers) => {
+//!         RequestEvent::Request(head) => assert_eq!(head.view().method(), "POST"),
+//!         RequestEvent::Data(data) => body.extend_from_slice(&data),
+//!         RequestEvent::End(_trailers) => {
 //!             http.respond_whole(Status::OK, &Headers::new(), &body)?;
 //!         }
-//!         Event::Closed => {}
+//!         RequestEvent::Closed => {}
 //!     }
 //! }
 //! let answer = http.take_outgoing();
