@@ -178,7 +178,7 @@
 //! ```
 //! # mod till { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/src/guide/testing/till.rs")); }
 //! use core::time::Duration;
-//! use diesel_proto::testkit::net::{Fault, LinkOptions, Network, PeerState, explore};
+//! use diesel_proto::testkit::net::{LinkFault, LinkOptions, Network, PeerState, explore};
 //! use diesel_proto::{Hub, Service};
 //! use till::Till;
 //!
@@ -187,7 +187,7 @@
 //!     let till = hub.add_service(Service::machine(|_| Till::default()));
 //!     let mut network = Network::new(seed);
 //!     let latency = Duration::from_millis(1)..=Duration::from_millis(300);
-//!     let resets = Fault::likely(20, 0..=9);
+//!     let resets = LinkFault::likely(20, 0..=9);
 //!     network.link(LinkOptions { latency, resets, reads: 1..=4, ..LinkOptions::default() });
 //!     let shop = network.lone_host(hub);
 //!     let customers = [(); 10].map(|()| network.connect_to(shop, till));
