@@ -1,4 +1,4 @@
-//! How a stream ends: in order, or cut off so that the peer can tell.
+//! How a stream ends: in order, or by a reset, so that the peer notices that it was cut off.
 
 mod harness;
 
@@ -14,7 +14,7 @@ fn last(world: &World, conn: ConnId) -> Option<&Action> {
     world.log.iter().rev().find(of_conn)
 }
 
-/// Says two messages, and breaks off within the second, in one of three ways.
+/// Sends two messages, and stops within the second, in one of three ways.
 struct Breaks(fn(&mut Actions<'_>, u64));
 
 impl Machine for Breaks {
@@ -33,7 +33,7 @@ fn ends(how: fn(&mut Actions<'_>, u64)) -> (Vec<u8>, Option<End>) {
     let mut endpoint = Endpoint::new(Breaks(how), NOW);
     let before = endpoint.end();
     let out = endpoint.take_outgoing(NOW);
-    // An end is only shown once everything queued is sent.
+    // The end of the stream is reported only once everything queued is sent.
     assert_eq!(before.is_some(), out.is_empty());
     (out, endpoint.end())
 }

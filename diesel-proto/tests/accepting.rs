@@ -1,4 +1,4 @@
-//! Whether another connection may be accepted, asked between two runs.
+//! `Hub::may_accept` between two runs.
 
 mod harness;
 

@@ -1,5 +1,5 @@
-//! Back-pressure both ways: a slow reader holds up its writer, and a handler that does not read
-//! holds up whoever sends. In between, what the hub holds stays within its limits, byte for byte.
+//! Back-pressure in both directions: a slow reader stalls its writer, and a handler that does not
+//! read stalls its peer. In between, the bytes that the hub holds stay exactly within its limits.
 
 mod harness;
 
@@ -9,7 +9,7 @@ use std::rc::Rc;
 use diesel_proto::*;
 use harness::*;
 
-/// Writes lines of 100 bytes for as long as it may, and counts them.
+/// Writes lines of 100 bytes until a write waits, and counts them.
 fn babbler(lines: &Rc<Cell<usize>>, settings: ServiceConfig) -> Service {
     let lines = Rc::clone(lines);
     Service::new(async move |mut conn: Conn| {
@@ -100,7 +100,7 @@ fn a_peer_that_takes_nothing_is_cut_with_that_reason() {
     let (stalled, slow) = (world.accept(service), world.accept(service));
     world.takes_only(stalled, 0);
     world.takes_only(slow, 0);
-    // Slow is no stall; that it is offered again and takes none is.
+    // A slow peer is not a stall; a peer that takes nothing is.
     for second in 1..=30 {
         world.waits(seconds(1));
         world.takes(slow, 12);
@@ -121,7 +121,7 @@ fn a_peer_that_takes_nothing_is_cut_with_that_reason() {
     assert_eq!(world.hub.counters().open, 0);
 }
 
-/// Reading slowly is no way to hold memory for ever.
+/// A peer cannot hold memory for ever by reading slowly.
 #[test]
 fn a_peer_that_takes_less_than_the_least_rate_is_cut() {
     let lines = Rc::new(Cell::new(0));
@@ -173,8 +173,8 @@ fn the_writer_of_a_stalled_connection_is_told_the_reason() {
     assert_eq!(world.closed(conn), Some(Cause::TimedOut(Reason::WriteStall)));
 }
 
-/// Bytes that nobody reads are taken up to `read_ahead`, with one read on top; then reading pauses
-/// until some are read.
+/// Bytes that the handler does not read are taken up to `read_ahead`, with one read on top; then
+/// reading pauses until some are read.
 #[test]
 fn reading_pauses_while_the_handler_does_not_read() {
     let mut world = World::new();
@@ -195,7 +195,7 @@ fn reading_pauses_while_the_handler_does_not_read() {
     assert!(!world.paused(conn));
     world.says(conn, [b'x'; 30]);
     assert!(world.paused(conn));
-    // Bytes that come all the same are not taken: at most one read is on top.
+    // Bytes that arrive all the same are not taken: at most one read is on top.
     assert_eq!(world.hub.received(world.now, conn, b"more"), 0);
     assert_eq!(world.hub.counters().bytes_in, 129);
 
@@ -227,15 +227,14 @@ fn a_token_that_waits_for_more_than_is_read_ahead_gets_it() {
         world.says(conn, [b'x'; 10]);
     }
     assert_eq!(world.hears(conn), "got 1000\n");
-    // Nobody waits any more: ten bytes ahead, and no further.
+    // No token waits any more: at most ten bytes are read ahead.
     world.says(conn, [b'x'; 10]);
     assert!(world.paused(conn));
     assert_eq!(world.hub.received(world.now, conn, b"x"), 0);
 }
 
-/// An embedder that delivers twice before it runs the hub is told "not now" by the second call
-/// itself. It must be told when to go on, though the handler had read everything by the time the
-/// hub ran.
+/// If an embedder delivers bytes twice before it runs the hub, the second call refuses them. The
+/// hub must then report when to resume, even if the handler has read everything when the hub runs.
 #[test]
 fn bytes_that_were_refused_are_asked_for_again() {
     let (mut world, conn) =
@@ -283,8 +282,8 @@ fn bytes_that_a_machine_refused_are_asked_for_again() {
     assert_eq!(world.hears(conn), "helloworld");
 }
 
-/// A peer that sends and never reads, against an echo: everything that is held, in and out, stays
-/// within the limits that the service names, however much is sent.
+/// A peer that sends and never reads, against an echo: the bytes held, in and out, stay within the
+/// limits of the service, however much is sent.
 #[test]
 fn what_is_held_for_a_peer_that_never_reads_is_bounded() {
     let settings = settings(|it| {
@@ -313,8 +312,8 @@ fn what_is_held_for_a_peer_that_never_reads_is_bounded() {
     assert_eq!(world.hears(conn).len(), delivered / 100 * 110);
 }
 
-/// Two connections, one to each side: the proxy of the documentation. It goes as fast as the
-/// slower side, and holds no more than its marks.
+/// The proxy of the documentation, with a connection to each side. It is as fast as the slower
+/// side, and holds no more than its marks.
 #[test]
 fn a_relay_passes_the_pressure_on() {
     let mut world = World::with(config(|it| {

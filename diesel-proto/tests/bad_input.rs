@@ -1,4 +1,4 @@
-//! What peers do wrong, row by row: too much, too little, too soon, and gone in the midst.
+//! Faults of peers: too many bytes, too few, too early, and a connection that breaks at any point.
 
 mod harness;
 
@@ -9,7 +9,7 @@ use harness::*;
 
 const LINE: &str = "12345678\n";
 
-/// Answers lines; says so when one is too long, and what was there.
+/// Answers lines; when one is too long, reports that, and the bytes that were there.
 async fn strict(mut conn: Conn) -> Result<(), Error> {
     loop {
         match conn.until_eol().await {
@@ -131,7 +131,7 @@ fn without_an_idle_deadline_a_silent_peer_may_stay() {
     assert_eq!(world.hears(conn), "you said: hello\n");
 }
 
-/// While we do not read, the peer cannot be heard: that is not its silence.
+/// The idle deadline does not run while reading is paused.
 #[test]
 fn a_peer_that_is_not_read_is_not_idle() {
     let (mut world, conn) = World::serving(
@@ -150,7 +150,7 @@ fn a_peer_that_is_not_read_is_not_idle() {
     assert!(world.paused(conn));
     world.waits(seconds(60));
     assert_eq!(world.hears(conn), "at last: hello\n");
-    // From here on it is read again, and its ten seconds begin.
+    // Reading resumes, and the ten seconds begin.
     world.waits(Duration::from_millis(9_999));
     assert_eq!(world.closed(conn), None);
     world.waits(seconds(1));
@@ -263,8 +263,8 @@ fn a_peer_that_does_not_close_is_cut_at_the_linger_deadline() {
     assert_eq!(world.closed(conn), Some(Cause::Done));
 }
 
-/// RST at any point of a conversation: this handler learns of it, whatever it waits for, and
-/// nobody else does.
+/// A reset at any point of a conversation: the handler's token fails, whatever it waits for, and no
+/// other connection is affected.
 #[test]
 fn a_reset_at_any_point_concerns_nobody_else() {
     let script = ["", "a", "a\n", "a\nb\n", "a\nb\nc"];
@@ -285,7 +285,7 @@ fn a_reset_at_any_point_concerns_nobody_else() {
     }
 }
 
-/// Each waiting token is told.
+/// Each waiting token fails.
 #[test]
 fn a_reset_fails_each_token_that_waits() {
     type Outcome = Result<(), Error>;
@@ -339,7 +339,7 @@ fn a_reset_after_our_close_does_not_change_the_cause() {
     assert_eq!(world.closed(conn), Some(Cause::Reset));
 }
 
-/// Defined, and there at once: nothing is wanted, so nothing is taken, even at the end.
+/// A token for zero bytes completes at once and takes nothing, even at the end.
 #[test]
 fn an_empty_sentinel_and_zero_bytes_are_there_at_once() {
     let (mut world, conn) = World::serving(async |mut conn: Conn| {
@@ -362,7 +362,7 @@ fn an_empty_sentinel_and_zero_bytes_are_there_at_once() {
     assert_eq!(world.hears(conn), "as defined\n");
 }
 
-/// A limit of zero lets nothing through, and says so at once, whether or not something is there.
+/// With a limit of zero, a token fails at once, whether or not bytes are there.
 #[test]
 fn a_limit_of_zero_fails_at_once() {
     for said in ["", "line\n"] {
@@ -405,8 +405,8 @@ fn the_whole_of_a_stream_is_limited_to_the_byte() {
     }
 }
 
-/// At the limit the hub asks to stop accepting; who comes all the same is refused; when one leaves
-/// it asks to go on. Each is counted.
+/// At the limit the hub asks to stop accepting; a connection that is accepted all the same is
+/// refused; when one closes, the hub asks to resume. Each is counted.
 #[test]
 fn beyond_the_limit_on_connections_accepting_pauses() {
     let mut world = World::with(config(|it| it.max_connections = 2));
@@ -438,7 +438,7 @@ fn beyond_the_limit_on_connections_accepting_pauses() {
     assert!(world.log.contains(&Action::ResumeAccepting(open)));
     let third_conn = world.accept(open);
     world.turn();
-    // The hub is full again: nobody may go on.
+    // The hub is full again: no service may resume.
     let stopped = |service| Action::StopAccepting(service);
     assert!(world.log.contains(&stopped(limited)) && world.log.contains(&stopped(open)));
     world.says(second_conn, "still there?\n");

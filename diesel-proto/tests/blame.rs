@@ -1,6 +1,6 @@
-//! What is told of an error depends on who is to blame: what a peer did cuts its connection, which is
-//! told once and is no failure; what the application did is a failure; and a loop that ends in an
-//! error has failed, whatever that is.
+//! The notice of an error depends on the blame: a fault of a peer cuts its connection, which gives
+//! one notice and is not a failure; a fault of the application is a failure; and a loop that
+//! returns any error has failed.
 
 mod harness;
 
@@ -13,7 +13,7 @@ use harness::*;
 
 const PEER: Address = Address::Unnamed;
 
-/// What is told once the connection has ended, and how many failures are counted.
+/// The notices once the connection has ended, and the number of counted failures.
 fn told_of<H>(handler: H, during: impl FnOnce(&mut World, ConnId)) -> (Vec<Notice>, u64)
 where
     H: AsyncFn(Conn) -> Result<(), Error> + 'static,
@@ -80,7 +80,7 @@ fn how_connections_end_is_told_to_nobody() {
     assert_eq!(told_of(echo, |world, conn| world.resets(conn)), (vec![], 0));
 }
 
-/// The connection goes on elsewhere: it is not cut, so that would not be told.
+/// The connection goes on in another fiber: it is not cut, so there would be no notice of that.
 #[test]
 fn a_handler_without_its_connection_has_failed_whatever_it_fails_with() {
     let kept = Rc::new(RefCell::new(None));
@@ -98,7 +98,7 @@ fn a_handler_without_its_connection_has_failed_whatever_it_fails_with() {
     drop(kept.take());
 }
 
-/// Others may wait for it in vain.
+/// Other fibers may wait for the failed loop in vain.
 #[test]
 fn a_loop_that_ends_in_any_error_has_failed() {
     let errors: [fn() -> Error; 8] = [

@@ -1,5 +1,4 @@
-//! What a client call leaves behind, and the next call: it never gets an answer that it did not ask
-//! for.
+//! A client call never reads bytes that an earlier call left behind.
 
 mod harness;
 
@@ -28,11 +27,11 @@ enum First {
     ReadsNothingMarked,
     /// Is dropped while it waits for the second line.
     IsDropped,
-    /// Is dropped while it waits for something else, after it said that it is in step.
+    /// Marks the connection as in step, and is dropped while it waits for something else.
     IsDroppedMarked,
-    /// Says that it is in step, and asks for more.
+    /// Marks the connection as in step, and sends another request.
     AsksAfterTheMark,
-    /// Takes what the server says by itself, and is dropped in the middle of that.
+    /// Reads what the server sends unasked, and is dropped in the middle of that.
     IsDroppedListening,
     /// Ends our side.
     HalfCloses,
@@ -87,7 +86,7 @@ async fn first_call(ctx: &Ctx, conn: &mut Conn, what: First) -> Result<(), Error
     }
 }
 
-/// The two calls, and what the second gave. The server says `lines` when it is first asked.
+/// Runs two calls, and returns the result of the second. The server sends `lines` at the first one.
 fn second_call(what: First, lines: &[&str], reconnect: bool) -> (World, ConnId, Diary) {
     let diary = Diary::default();
     let note = diary.clone();
@@ -128,10 +127,11 @@ fn a_call_that_may_have_left_something_takes_its_connection_with_it() {
         IsDroppedListening,
         HalfCloses,
     ] {
-        // Whether the rest is there already, or comes later.
+        // The rest is there already, or arrives later.
         let lines: &[&[&str]] = match what {
             IsDropped | IsDroppedListening => &[&["1\n"]],
-            // What comes after it returned, nothing can tell from the answer to the next.
+            // Bytes that arrive after the call returned cannot be distinguished from the next
+            // answer.
             ReturnsEarly => &[&["1\n1 too\n"]],
             _ => &[&["1\n1 too\n"], &["1\n", "1 too\n"]],
         };
@@ -144,7 +144,7 @@ fn a_call_that_may_have_left_something_takes_its_connection_with_it() {
             assert_eq!(diary.read(), [error], "{what:?} {lines:?}");
             assert_eq!(world.closed(conn), Some(cause), "{what:?} {lines:?}");
 
-            // One that reconnects asks on a new connection.
+            // A client that reconnects uses a new connection.
             let (mut world, old, diary) = second_call(what, lines, true);
             let new = world.connects_now();
             assert_ne!(new, old);
@@ -252,7 +252,7 @@ fn what_was_there_before_a_call_began_does_not_count_as_taken_by_it() {
     assert_eq!(diary.read(), ["1", "2"]);
 }
 
-/// A mark on a connection that is not a client's is of no consequence.
+/// A mark on a connection that is not a client's has no effect.
 #[test]
 fn a_mark_elsewhere_does_nothing() {
     let kept = Rc::new(RefCell::new(0));

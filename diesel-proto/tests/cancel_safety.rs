@@ -1,4 +1,5 @@
-//! Every token, dropped while it waits, at every point: no byte and no message is lost.
+//! Cancel safety: every token can be dropped at every point while it waits, and no byte and no
+//! message is lost.
 
 mod harness;
 
@@ -23,8 +24,8 @@ async fn at_most<F: Future>(ctx: &Ctx, polls: usize, token: F) -> Option<F::Outp
     None
 }
 
-/// Bytes dribble in one by one; after each a token of some kind is tried, and dropped. Then one
-/// takes everything: all of it is there, in order.
+/// Bytes arrive one by one; after each, a token is polled and dropped. At the end one token takes
+/// everything: all bytes are there, in order.
 #[test]
 fn reads_that_are_dropped_take_nothing() {
     async fn try_and_drop(kind: usize, conn: &mut Conn) -> bool {
@@ -147,7 +148,7 @@ fn a_wait_that_is_dropped_misses_no_message() {
     }
 }
 
-/// A sleep that is dropped takes its timer along, and one that goes on is not disturbed.
+/// Dropping a sleep removes its timer, and does not disturb other sleeps.
 #[test]
 fn a_sleep_that_is_dropped_leaves_no_timer() {
     let mut world = World::looping(async |ctx| {
@@ -163,7 +164,7 @@ fn a_sleep_that_is_dropped_leaves_no_timer() {
     assert_eq!(world.hub.counters().fibers, 0);
 }
 
-/// A sleep may be polled for a while by one fiber, and then by another: the last one is woken.
+/// A sleep may be polled by one fiber, and later by another: the last one is woken.
 #[test]
 fn a_sleep_that_moves_wakes_whoever_polled_it_last() {
     let diary = Diary::default();
@@ -200,7 +201,7 @@ fn a_timeout_that_is_dropped_loses_nothing_of_what_it_waited_for() {
     assert_eq!(world.hears(conn), "hello\n");
 }
 
-/// A connection attempt that is dropped is called off; the next one is another.
+/// Dropping a connection attempt cancels it; the next attempt is a new one.
 #[test]
 fn a_connect_that_is_dropped_leaves_no_connection() {
     let mut world = World::looping(async |ctx| {
@@ -217,7 +218,7 @@ fn a_connect_that_is_dropped_leaves_no_connection() {
     assert_eq!(world.hub.counters().open, 1);
 }
 
-/// Waiting for a fiber may be given up and taken up again.
+/// A wait for a fiber may be dropped and repeated.
 #[test]
 fn a_join_that_is_dropped_leaves_the_fiber_and_its_answer() {
     let diary = Diary::default();
@@ -254,8 +255,8 @@ async fn question(client: &Client, what: &str) -> Result<String, Error> {
     Ok(answer.trimmed().into_owned())
 }
 
-/// A call is dropped after each number of polls. Before it sent anything the next call has the
-/// same connection; after, that one is cut, and its answer reaches nobody.
+/// A call is dropped after each number of polls. If it has sent nothing, the next call uses the
+/// same connection; otherwise that one is cut, and its answer reaches no call.
 #[test]
 fn a_call_that_is_dropped_never_lets_its_answer_reach_another() {
     let mut seen = [false, false];
@@ -284,7 +285,7 @@ fn a_call_that_is_dropped_never_lets_its_answer_reach_another() {
             assert_eq!(heard, "first\n");
             assert_eq!(world.closed(old), Some(Cause::CallAbandoned));
             assert_eq!(diary.read(), ["closed: CallAbandoned"]);
-            // The late answer comes to nobody.
+            // The late answer reaches no call.
             let _ = world.hub.received(world.now, old, b"re first\n");
             world.turn();
             assert_eq!(diary.read(), [""; 0]);
@@ -302,7 +303,7 @@ fn a_call_that_is_dropped_never_lets_its_answer_reach_another() {
     assert_eq!(seen, [true, true], "both sides of the line were tried");
 }
 
-/// Without reconnecting, the client says why it cannot be used.
+/// Without reconnecting, later calls report why the connection cannot be used.
 #[test]
 fn after_an_abandoned_call_the_client_says_so() {
     let diary = Diary::default();

@@ -1,4 +1,4 @@
-//! A drop that asks for the next drop, and so on, a hundred thousand times: the stack stays small.
+//! A drop that causes the next drop, and so on, a hundred thousand times: the stack stays small.
 
 mod harness;
 
@@ -94,7 +94,7 @@ fn a_hub_that_halts_drops_such_a_chain() {
     });
 }
 
-/// What a fiber returned is the handle of another that has ended as well.
+/// The result of a fiber is the handle of another that has also ended.
 #[test]
 fn results_that_nobody_reads_are_dropped_one_after_the_other() {
     struct Next(#[allow(dead_code)] Option<JoinHandle<Next>>, #[allow(dead_code)] Rc<()>);

@@ -1,5 +1,5 @@
-//! Chunked bodies, generated and broken: the same verdict, data and offset at every cut, and the
-//! same as another decoder's, or a reason.
+//! Chunked bodies, valid and broken: the same verdict, data and offset at every cut, and the same
+//! as those of another decoder, unless there is a known reason.
 
 #[path = "chunked/peer.rs"]
 // It is public for the fuzz target.
@@ -12,7 +12,7 @@ use diesel_proto::http1::{Limits, Rule};
 use diesel_proto::testkit::{Random, cuts};
 use peer::{Verdict, compare, ours, theirs};
 
-/// What a body is made of, and what breaks it.
+/// The parts of a body, and what breaks it.
 const EXTENSIONS: [&str; 10] =
     ["", ";a", ";a=b", " ; a = b ", ";a=\"b c\"", ";a=\"\\\"\\\\\";b", "; ", " ", ";=", ";a=\""];
 const TRAILERS: [&str; 8] =
@@ -89,7 +89,7 @@ fn limits(random: &mut Random) -> Limits {
     if random.chance(50) {
         return Limits { body: u64::MAX, ..Limits::default() };
     }
-    // Their least are 2.
+    // The smallest limit is 2.
     Limits {
         body: random.below(40),
         chunk_extensions: random.between(2, 12) as usize,

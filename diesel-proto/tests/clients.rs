@@ -1,4 +1,4 @@
-//! Clients: how a connection comes to be, whose turn it is, and how it ends.
+//! Clients: how a connection is made, which call has its turn, and how it ends.
 
 mod harness;
 
@@ -22,7 +22,7 @@ async fn ask(client: &Client, what: &str) -> Result<String, Error> {
     Ok(answer.trimmed().into_owned())
 }
 
-/// A loop that notes what its body gave.
+/// A loop that records the result of its body.
 fn noting<F>(
     diary: &Diary,
     body: F,
@@ -99,14 +99,14 @@ fn a_connection_that_is_not_made_in_time_times_out() {
     world.waits(seconds(1));
     assert_eq!(diary.read(), ["cannot connect to 192.0.2.1:7: no answer in time"]);
     assert!(world.closed(conn).is_some());
-    // What the embedder says of it now comes too late.
+    // Reports of the embedder about it have no effect any more.
     world.hub.connected(world.now, conn);
     world.hub.connect_failed(world.now, conn, ConnectErrorKind::Refused);
     world.turn();
     assert_eq!(world.hub.counters().open, 0);
 }
 
-/// Giving up is what a dropped token does.
+/// Dropping the token abandons the attempt.
 #[test]
 fn a_connect_that_is_dropped_is_called_off() {
     let mut world = World::looping(async |ctx| {
@@ -189,7 +189,7 @@ fn beyond_the_limit_on_waiting_calls_a_call_fails() {
     assert_eq!(diary.read(), ["a: Ok(\"re a\")", "b: Ok(\"re b\")"]);
 }
 
-/// A fiber that calls again and again what fails at once gives the others their turn all the same.
+/// A fiber whose calls fail at once, again and again, still gives the others their turns.
 #[test]
 fn a_call_that_fails_at_once_costs_a_token() {
     let mut world = World::new();
@@ -202,7 +202,7 @@ fn a_call_that_fails_at_once_costs_a_token() {
         .add_loop(async move |ctx| {
             let client = Client::builder(&ctx, address()).build();
             client.close();
-            // Without a price this would be the last thing that the hub ever does.
+            // If a call did not cost a token, this loop would never yield.
             while count.get() < 100_000 {
                 count.set(count.get() + 1);
                 assert!(matches!(ask(&client, "").await, Err(Error::Closed)));
@@ -280,7 +280,7 @@ fn on_connect_may_refuse() {
 /// The client of each test below, shared with the test.
 type Shelf = Rc<RefCell<Option<Client>>>;
 
-/// A loop that makes a client, puts it on the shelf, and asks what it is told to.
+/// A loop that makes a client, stores it for the test, and sends the calls that the test chooses.
 fn shelved(diary: &Diary, shelf: &Shelf, reconnect: bool) -> (World, Event<&'static str>) {
     let mut world = World::new();
     let event = world.hub.event();
@@ -352,8 +352,7 @@ fn close_lets_the_call_that_has_its_turn_come_to_its_end() {
     assert_eq!(world.closed(conn), Some(Cause::Done));
 }
 
-/// Nothing can tell what is left on a connection whose call failed, whatever it failed with; but the
-/// call itself may know.
+/// It is unknown what is left on a connection whose call failed; only the call itself may know.
 #[test]
 fn after_a_failed_call_the_connection_is_kept_only_if_the_call_said_that_it_is_in_step() {
     for (own, marks) in [(true, false), (false, false), (true, true), (false, true)] {
@@ -408,7 +407,7 @@ fn a_call_dropped_unsent_on_a_closed_client_abandons_nothing() {
     assert_eq!(closed.read(), ["Done"]);
 }
 
-/// A client that could not have its watching fiber was never connected: it may try again.
+/// A client whose watching fiber could not be spawned was never connected: it may try again.
 #[test]
 fn a_client_without_a_watcher_is_not_connected() {
     let diary = Diary::default();
@@ -434,7 +433,7 @@ fn a_client_without_a_watcher_is_not_connected() {
     assert_eq!(diary.read(), ["Ok(\"re two\")"]);
 }
 
-/// An idle client's connection is let go when the hub shuts down, whoever still holds the client.
+/// An idle client's connection is closed when the hub shuts down, even if the client is still held.
 #[test]
 fn a_shutdown_lets_go_of_idle_connections() {
     let (diary, shelf) = (Diary::default(), Shelf::default());
@@ -453,7 +452,7 @@ fn a_shutdown_lets_go_of_a_connection_whose_call_is_dropped() {
     let shelf = Shelf::default();
     let shelf2 = Rc::clone(&shelf);
     let mut world = World::new();
-    // Makes room for the fiber that watches the connection: it is then told before the caller is.
+    // Makes room for the fiber that watches the connection: it is then woken before the caller.
     world.hub.add_loop(async |_| Ok(())).unwrap();
     let caller = async move |ctx: Ctx| {
         let client = Client::connect(&ctx, address()).await?;
@@ -474,7 +473,7 @@ fn a_shutdown_lets_go_of_a_connection_whose_call_is_dropped() {
     assert!(world.halted());
 }
 
-/// A server that says more than it was asked for: the next call must not take it for its answer.
+/// A server that sends more than was asked for: the next call must not mistake it for its answer.
 #[test]
 fn what_came_unasked_is_nobodys_answer() {
     let diary = Diary::default();

@@ -1,5 +1,5 @@
-//! What is sent into an output that is closed, and what is reported sent beyond what is queued: an
-//! error, or nothing happens; never is something lost that counts as sent.
+//! Sending into a closed output, and reporting more bytes as sent than are queued: this is an error
+//! or has no effect; nothing that counts as sent is ever lost.
 
 use std::sync::Arc;
 
@@ -88,7 +88,8 @@ fn a_request_for_the_body_into_a_closed_output_is_not_used_up() {
     assert_eq!(server.pipeline.len(), b"HTTP/1.1 100 Continue\r\n\r\n".len() as u64);
 }
 
-/// Sends ten bytes and a region; half-closes when woken, and notes whether that shows.
+/// Sends ten bytes and a region; half-closes when woken, and records whether `is_half_closed` shows
+/// it.
 struct Sender {
     shows: bool,
 }

@@ -1,6 +1,6 @@
-//! Output for I/O that completes: segments are taken, and reported sent later. Whatever the order of
-//! the two, the bytes are those that `outgoing` would have offered; and nothing that waits for
-//! output learns of any before it is reported.
+//! Output for completion-based I/O: segments are taken, and reported as sent later. In any order of
+//! the two, the bytes are those that `outgoing` would have offered; and a wait for output ends only
+//! after the report.
 
 mod harness;
 
@@ -12,7 +12,7 @@ use diesel_proto::*;
 use harness::*;
 use quickcheck::{Arbitrary, Gen, QuickCheck};
 
-/// Sends what it is told, in pieces of several kinds, and notes when it was told that little is left.
+/// Sends what the test chooses, in pieces of several kinds, and records each `Input::Drained`.
 #[derive(Default)]
 struct Marks {
     told: Vec<&'static str>,
@@ -50,7 +50,7 @@ enum Op {
     /// Something is queued, a mark is set, or what was queued last is taken back.
     Queue(u8),
     Take(usize),
-    /// So many of the bytes that are out.
+    /// This many of the bytes that were taken.
     Report(usize),
     End,
 }
@@ -74,7 +74,7 @@ fn machine(endpoint: &Endpoint<Marks>) -> &Marks {
     }
 }
 
-/// One endpoint is asked for slices, the other for segments; both are told the same counts.
+/// One endpoint offers slices, the other segments; both get the same reports.
 fn segments_are_as_good_as_slices(ops: Vec<Op>) {
     let now = Instant::ORIGIN;
     let [mut by_slices, mut by_segments] = [(); 2].map(|()| Endpoint::new(Marks::default(), now));
@@ -82,7 +82,7 @@ fn segments_are_as_good_as_slices(ops: Vec<Op>) {
     let finish = [Op::End, Op::Take(usize::MAX), Op::Report(usize::MAX)];
     for op in ops.into_iter().chain(finish) {
         match op {
-            // What is out cannot be taken back, but what was only offered can.
+            // Taken segments cannot be taken back, but slices that were only offered can.
             Op::Queue(byte) if byte % 4 == 3 && !out.is_empty() => {}
             Op::Queue(byte) => {
                 assert_eq!(by_slices.received(now, &[byte]), 1);
@@ -199,7 +199,7 @@ fn an_abort_with_segments_out_comes_at_once_and_late_reports_do_nothing() {
     assert_eq!(segments.concat(), b"all that was said");
 }
 
-/// Says something, and aborts when it hears something.
+/// Sends some bytes, and aborts when it receives any.
 struct Aborts;
 
 impl Machine for Aborts {
@@ -242,14 +242,15 @@ fn what_is_out_for_too_long_is_a_stalled_write() {
     let flood = async |mut conn: Conn| conn.write(vec![b'x'; 1_000]).await;
     let stall = settings(|config| config.write_stall = seconds(64));
     let (mut world, conn) = serving(Service::new(flood).config(stall));
-    // (Zero was said once, when the test's peer took nothing: taking begins nothing anew.)
+    // (Zero was reported once, when the test's peer took nothing: taking does not restart the
+    // time.)
     let segments = take_all(&mut world, conn);
     world.turn();
     world.waits(seconds(65));
     assert_eq!(world.closed(conn), Some(Cause::TimedOut(Reason::WriteStall)));
     drop(segments);
 
-    // And if nothing else was ever said.
+    // And if there was no other report.
     let mut hub = Hub::default();
     let service = hub.add_service(async |mut conn: Conn| conn.write(vec![b'x'; 1_000]).await);
     let now = Instant::ORIGIN;

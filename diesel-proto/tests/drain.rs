@@ -1,5 +1,5 @@
-//! An orderly shutdown: everyone who waits is told, what is queued is sent, and then it is over;
-//! at the deadline it is over anyway.
+//! Graceful shutdown: every waiting token fails, what is queued is sent, and the hub halts; at the
+//! deadline it halts in any case.
 
 mod harness;
 
@@ -10,7 +10,7 @@ use diesel_proto::*;
 use harness::*;
 
 impl World {
-    /// An orderly shutdown begins, with five seconds of grace.
+    /// Begins a graceful shutdown, with a grace period of five seconds.
     fn drains(&mut self) {
         self.hub.drain(self.now, self.now + seconds(5));
         self.turn();
@@ -25,7 +25,7 @@ fn with_nothing_left_it_is_over_at_once() {
     world.drains();
     assert!(world.halted());
     assert_eq!(world.hub.next_wake(), None);
-    // Nothing is done any more, whatever is told.
+    // No input has an effect any more.
     world.hub.run(world.now + seconds(9), &mut world.log);
     assert_eq!(world.log.last(), Some(&Action::Halt));
 }
@@ -84,7 +84,7 @@ fn every_waiting_token_fails_with_shutdown() {
     }
 }
 
-/// What was there before is still given: only waiting ends.
+/// Bytes that arrived before are still returned: only waiting fails.
 #[test]
 fn lines_that_have_arrived_are_still_answered() {
     let mut world = World::new();
@@ -129,7 +129,7 @@ fn what_is_queued_is_sent_first() {
     assert!(world.halted());
 }
 
-/// Who does not end by then is cut, with that reason, and dropped.
+/// A fiber that has not ended by then is dropped, and its connection is cut with that reason.
 #[test]
 fn at_the_deadline_it_is_over_whoever_still_waits() {
     struct Note(Diary);
@@ -218,7 +218,7 @@ fn a_halt_that_is_asked_for_between_runs_is_not_overlooked() {
     assert!(world.halted());
 }
 
-/// A loop that only gives way to the others, and never sleeps, is told as well.
+/// A loop that only yields, and never sleeps, gets the error as well.
 #[test]
 fn a_sleep_of_zero_fails_with_shutdown_too() {
     let mut world = World::with(config(|it| it.polls_per_run = 8));
@@ -235,7 +235,7 @@ fn a_sleep_of_zero_fails_with_shutdown_too() {
     assert!(world.halted());
 }
 
-/// Machines are told once, those that come to be later as well.
+/// Each machine gets the shutdown once, also machines that are made later.
 #[test]
 fn machines_are_told_to_finish() {
     struct Finishing;
@@ -248,7 +248,7 @@ fn machines_are_told_to_finish() {
             0
         }
     }
-    /// Gives way when it hears anything.
+    /// Upgrades at the first bytes.
     struct Waiting;
     impl Machine for Waiting {
         fn step(&mut self, _: Instant, input: Input<'_>, actions: &mut Actions<'_>) -> usize {
@@ -280,7 +280,7 @@ fn machines_are_told_to_finish() {
     assert!(world.halted());
 }
 
-/// A connection that lingers counts as left: its peer may still be reading.
+/// A lingering connection still counts as open: its peer may still be reading.
 #[test]
 fn lingering_connections_are_waited_for() {
     let (mut world, conn) = World::serving(async |mut conn: Conn| conn.write("bye\n").await);

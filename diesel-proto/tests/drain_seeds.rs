@@ -1,6 +1,5 @@
-//! Shutdowns that begin at random moments, with many seeds: a hub of every kind of service, in a
-//! loop that does no more than it has to. It looks at [`Hub::next_wake`] and at nothing else, and
-//! never runs the hub to be on the safe side.
+//! Graceful shutdowns at random moments, with many seeds: a hub with every kind of service, in a
+//! minimal loop. The loop runs the hub only when [`Hub::next_wake`] requires it.
 //!
 //! Whatever was under way, the hub halts by the deadline; and at once when nothing is left.
 
@@ -49,7 +48,7 @@ fn ms(n: u64) -> Duration {
 struct Common {
     room: Event<u64>,
     client: Client,
-    /// Wakers that something outside has, and may wake or forget.
+    /// Wakers that code outside of the hub holds, and may wake or forget.
     outside: Rc<RefCell<Vec<Waker>>>,
 }
 
@@ -57,7 +56,7 @@ fn somewhere() -> Address {
     SocketAddr::from(([192, 0, 2, 1], 7)).into()
 }
 
-/// Waits once for something that is not of this hub, and may never come.
+/// Waits once for an event outside of this hub, which may never happen.
 async fn foreign(common: &Common) {
     let mut asked = false;
     std::future::poll_fn(|cx| {
@@ -75,7 +74,7 @@ async fn ask(conn: &mut Conn) -> Result<usize, Error> {
     Ok(conn.until_eol().await?.len())
 }
 
-/// Obeys its peer, a line at a time.
+/// Executes the commands of its peer, line by line.
 async fn obey(mut conn: Conn, common: Common) -> Result<(), Error> {
     let ctx = conn.ctx();
     let mut said = common.room.subscribe();
@@ -101,7 +100,7 @@ async fn obey(mut conn: Conn, common: Common) -> Result<(), Error> {
             "connect" => _ = ctx.connect(somewhere()).await?,
             "foreign" => foreign(&common).await,
             "stubborn" => {
-                // Takes no error for an answer, as long as it may wait at all.
+                // Ignores errors, as long as it may wait at all.
                 for _ in 0..5 {
                     let _ = ctx.sleep(ms(300)).await;
                     ctx.sleep(Duration::ZERO).await?;
@@ -220,7 +219,7 @@ struct Far {
     paused: bool,
     connecting: bool,
     ended: bool,
-    /// Takes nothing of what is sent to it.
+    /// It takes no output.
     deaf: bool,
     wants_write: bool,
 }
@@ -277,7 +276,7 @@ impl World {
         World { hub, now: Instant::ORIGIN, random, services, far, common, halted: false }
     }
 
-    /// What a loop does that has nothing to do: as much as is due.
+    /// Runs the hub if `next_wake` is due.
     fn turn(&mut self) {
         for _ in 0..100_000 {
             if self.hub.next_wake().is_none_or(|at| at > self.now) {
@@ -416,7 +415,7 @@ impl World {
         self.now = end;
     }
 
-    /// Nothing is left, so it is over; and it is over only once.
+    /// The hub halts when nothing is left, and it halts only once.
     fn look(&self, seed: u64) {
         let counters = self.hub.counters();
         let is_left = counters.open > 0 || counters.fibers > 0;
@@ -446,7 +445,7 @@ fn drains_at_some_moment(seed: u64) {
     world.hub.drain(world.now, deadline);
     world.turn();
     world.look(seed);
-    // Then everything goes on, or nothing ever happens again.
+    // Then every external event happens, or none ever does.
     let after = *world.random.of(&[0, 0, 10, 200]);
     for _ in 0..after {
         if world.halted || world.now >= deadline {

@@ -1,4 +1,4 @@
-//! A machine's end of a stream to a fiber: what it is woken for, what it holds, and what it is asked.
+//! `Duplex`, a machine's end of a stream to a fiber: when the machine is woken, and what is held.
 
 mod harness;
 
@@ -12,7 +12,8 @@ use harness::*;
 
 type Act = Box<dyn FnOnce(&mut Duplex, &MachineCtx, &mut Actions<'_>)>;
 
-/// What the test has the machine do in its next step, and how often the machine was woken otherwise.
+/// What the test has the machine do in its next step, and how often the machine was woken
+/// otherwise.
 #[derive(Clone, Default)]
 struct Script {
     act: Rc<RefCell<Option<Act>>>,
@@ -109,7 +110,7 @@ fn bytes_are_welcome_while_few_are_held_and_the_machine_is_woken_once_they_are_a
     let note = diary.clone();
     stage.spawn(async move {
         assert_eq!(&*reader.bytes(2).await.unwrap(), b"ab");
-        // More than is ever held otherwise: bytes are welcome while it waits.
+        // A token waits for more than `read_ahead`: input is wanted all the same.
         assert_eq!(&*reader.bytes(8).await.unwrap(), b"cdefghij");
         note.note("read");
         pending().await

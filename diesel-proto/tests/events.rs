@@ -1,4 +1,4 @@
-//! Events: what a subscription gets, and what it is told when it fell behind.
+//! Events: the messages that a subscription gets, and the error when it falls behind.
 
 mod harness;
 
@@ -50,7 +50,7 @@ fn one_that_falls_behind_is_told_by_how_much_and_goes_on_with_the_oldest_left() 
     assert_eq!(all(&mut slow), [3, 4, 5]);
 }
 
-/// The others may read a message, which then goes, before its sender looks for what comes next.
+/// All others may read a message, which is dropped then, before its sender waits for the next one.
 #[test]
 fn a_sender_does_not_miss_its_own_messages() {
     let event = Hub::default().event();
@@ -79,7 +79,7 @@ fn a_senders_own_messages_are_not_counted_as_missed() {
     assert_eq!(all(&mut ann), [5]);
 }
 
-/// One who leaves counts as a reader of what it had not read, but never was one of its own.
+/// A dropped subscription counts as having read its unread messages, but never its own.
 #[test]
 fn a_sender_that_leaves_takes_nothing_from_the_others() {
     let event = Hub::default().event();
@@ -93,7 +93,7 @@ fn a_sender_that_leaves_takes_nothing_from_the_others() {
     assert_eq!(all(&mut dave), [0; 0]);
 }
 
-/// Each value is let go by the last who reads it, or who might have.
+/// Each value is dropped when the last subscription has read it, or is dropped.
 #[test]
 fn nothing_is_kept_that_nobody_will_read() {
     let value = Rc::new(());
@@ -110,7 +110,7 @@ fn nothing_is_kept_that_nobody_will_read() {
     drop(other);
     assert_eq!(Rc::strong_count(&value), 1);
 
-    // A place that is given to a new subscription takes nothing of the old one's along.
+    // A reused index keeps nothing of the old subscription.
     one.fire(Rc::clone(&value));
     let mut new = event.subscribe();
     assert_eq!(all(&mut new).len(), 0);

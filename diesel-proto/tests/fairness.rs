@@ -1,4 +1,5 @@
-//! One peer that always has something to say, and 99 that say something now and then: by counting.
+//! Fairness between one peer that always sends, and 99 that sometimes send, measured by counting
+//! polls.
 
 mod harness;
 
@@ -47,8 +48,8 @@ fn everyone_is_answered_within_one_pass() {
     assert_eq!(world.hears(chatty).lines().count(), TOKENS as usize / 2);
 }
 
-/// One who speaks up while only the chatty one is busy waits for two polls at most: the one that
-/// is its turn already, and its own.
+/// A quiet peer that sends while only the chatty one is busy waits for at most two polls: the
+/// current one, and its own.
 #[test]
 fn one_who_speaks_up_is_next_but_one() {
     let (mut world, chatty, others) = crowd();
@@ -88,7 +89,7 @@ fn the_chatty_one_gets_no_more_than_its_tokens_between_two_turns_of_another() {
     }
 }
 
-/// Tokens of every kind count: what never has to wait cannot keep the others waiting.
+/// Tokens of every kind cost budget: a fiber that never has to wait cannot starve the others.
 #[test]
 fn every_token_has_its_price() {
     for kind in 0..6 {

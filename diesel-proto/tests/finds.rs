@@ -1,5 +1,4 @@
-//! What fuzzing found: one test for each, by hand and small. The inputs themselves are in
-//! `fuzz/corpus`.
+//! A small test for each fault that fuzzing found. The inputs are in `fuzz/corpus`.
 
 use std::time::Duration;
 
@@ -42,7 +41,7 @@ fn another_protocol_is_refused_for_its_beginning_however_it_is_cut() {
     assert_eq!((error.kind, error.offset), (HeaderErrorKind::NoEnd, 13));
 }
 
-/// An embedder that reads twice before it runs the hub was refused, and never told to go on.
+/// An embedder that delivered twice before it ran the hub was refused, and never got a `Resume`.
 #[test]
 fn who_was_refused_is_told_to_pause_and_to_resume() {
     let mut hub = Hub::default();

@@ -1,5 +1,5 @@
-//! A fiber that fires without end, and those that read: they have their turns before they fall
-//! behind, whatever the capacity, and whatever a message costs them.
+//! A fiber that fires an event without end: the subscribers get their turns before they fall
+//! behind, for any capacity, and any cost of reading a message.
 
 use std::cell::Cell;
 use std::rc::Rc;

@@ -1,5 +1,5 @@
-//! Futures from elsewhere: woken by other threads, or wrapped in combinators that bring wakers of
-//! their own. A token wakes whoever polled it last, by the waker that it was given.
+//! Futures of other crates: woken by other threads, or wrapped in combinators with their own
+//! wakers. A token wakes the waker of its last poll.
 
 mod harness;
 
@@ -13,7 +13,7 @@ use std::thread;
 use diesel_proto::*;
 use harness::*;
 
-/// What an embedder waits on: a bell that any thread may ring.
+/// The waker of an embedder, which waits for it; any thread may wake it.
 #[derive(Default)]
 struct Bell {
     rung: Mutex<bool>,
@@ -98,7 +98,7 @@ fn another_thread_wakes_a_fiber_and_whoever_runs_the_hub() {
     assert_eq!(world.hears(conn), "from afar");
 }
 
-/// While the hub runs, or is about to, nobody has to be roused.
+/// While the hub runs, or is about to, the embedder need not be woken.
 #[test]
 fn the_alarm_is_for_a_hub_that_rests() {
     let bell = Arc::new(Bell::default());
@@ -330,9 +330,9 @@ fn a_waker_that_is_kept_too_long_is_harmless() {
     waker.wake();
 }
 
-/// A stranger's waker may come to its end inside a token, when another takes its place. What it
-/// does then is its own affair, and nothing of the hub is borrowed: here it drops the other half
-/// of the very connection that is being waited for.
+/// A token may drop a foreign waker when another one replaces it. That drop may run user code, so
+/// nothing of the hub is borrowed: here it drops the other half of the connection that is waited
+/// for.
 #[test]
 fn a_waker_may_use_the_hub_when_it_is_dropped() {
     use std::cell::RefCell;

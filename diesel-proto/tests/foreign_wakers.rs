@@ -1,5 +1,5 @@
-//! Wakers that run user code when they are cloned, woken or dropped, and bytes whose owner runs some
-//! when it is dropped: nothing of the hub is borrowed meanwhile, and no wake-up is lost by it.
+//! Wakers that run user code when they are cloned, woken or dropped, and bytes whose owner runs
+//! user code when it is dropped: nothing of the hub is borrowed meanwhile, and no wake-up is lost.
 
 mod harness;
 
@@ -106,7 +106,8 @@ fn uses_everything(ctx: Ctx, event: Event<u32>) -> impl Fn() {
     }
 }
 
-/// Each token in turn. Were anything borrowed, the mischief would panic, and so would the test.
+/// Each token in turn. If anything were borrowed, the waker's code would panic, and so would the
+/// test.
 #[test]
 fn every_token_bears_a_waker_that_uses_the_hub() {
     for kind in 0..9 {
@@ -214,7 +215,7 @@ fn every_token_of_a_body_bears_a_waker_that_uses_the_hub() {
     MISCHIEF.set(None);
 }
 
-/// What is awaited comes while the waker is cloned, and never again.
+/// The awaited event happens while the waker is cloned, and never again.
 #[test]
 fn what_comes_while_a_waker_is_cloned_is_not_missed() {
     let diary = Diary::default();
@@ -249,7 +250,7 @@ fn what_comes_while_a_waker_is_cloned_is_not_missed() {
     assert_eq!(diary.read(), ["Ready(Ok(7))"]);
 }
 
-/// The embedder's alarm is a waker as well: here it adds fibers to the hub that it is for.
+/// The embedder's waker may run user code, too: here it adds fibers to its hub.
 #[test]
 fn the_alarm_may_use_the_hub() {
     struct Alarm;
@@ -288,7 +289,7 @@ thread_local! {
     static SEAT: RefCell<Option<MachineCtx>> = const { RefCell::new(None) };
 }
 
-/// Leaves its seat where others find it.
+/// Stores its `MachineCtx` for others.
 struct Waking(MachineCtx);
 
 impl Machine for Waking {

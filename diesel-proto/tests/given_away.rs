@@ -1,5 +1,5 @@
-//! A handler that gives its connection to another fiber, and what is told of its end then: the same
-//! however the bytes were cut, and however little of what is ready one run does.
+//! A handler that gives its connection to another fiber: the notices of its end do not depend on
+//! how the bytes were cut, nor on the budget of a run.
 
 use std::time::Duration;
 
@@ -62,7 +62,7 @@ fn all_settings() -> impl Iterator<Item = Setting> {
     })
 }
 
-/// What is told, and why the connection closed: time stands still until nothing more follows.
+/// The notices, and the cause of the close. Time stands still until the hub is idle.
 fn told<H>(handler: H, setting: &Setting, pieces: &[&[u8]]) -> (Vec<Notice>, Option<Cause>)
 where
     H: AsyncFn(Conn) -> Result<(), Error> + 'static,
@@ -155,7 +155,7 @@ fn an_abort_stays_one_whatever_its_handler_fails_with() {
     assert_same_however_cut(cutting, b"short\n", &[failed], Cause::Done);
 }
 
-/// One that does something else is not waited for.
+/// The close does not wait for a handler that does something else.
 #[test]
 fn a_connection_whose_handle_was_dropped_closes_though_its_handler_goes_on() {
     for eof in [false, true] {
@@ -171,7 +171,7 @@ fn a_connection_whose_handle_was_dropped_closes_though_its_handler_goes_on() {
         let (notices, cause) = told(handler, &setting, &[b"go on\n"]);
         let expected = if eof { Cause::PeerClosed } else { Cause::Done };
         assert_eq!(cause, Some(expected));
-        // It names its peer even so.
+        // The notice names the peer all the same.
         assert_eq!(notices[0].to_string(), "the handler for unnamed failed: long after");
     }
 }

@@ -1,5 +1,4 @@
-//! Machines and handlers that have something to do before the peer has said a word: the laws hold
-//! for them as for any other.
+//! The laws hold for machines and handlers that act before the peer has sent anything.
 
 use std::time::Duration;
 
@@ -16,12 +15,12 @@ enum Then {
     Listens,
     /// Sends more, a piece whenever the last one is sent, and reads nothing before that.
     GoesOn,
-    /// Hangs up unless something comes within a second.
+    /// Closes unless bytes arrive within a second.
     Waits,
     HalfCloses,
     Closes,
     Aborts,
-    /// Lets a line echo have the stream.
+    /// Upgrades to a line echo.
     Upgrades,
 }
 
@@ -174,7 +173,7 @@ fn the_laws_hold_for_a_handler_that_greets() {
     }
 }
 
-/// The laws have not become blind at the start.
+/// The laws still detect faults at the start.
 #[test]
 fn a_greeting_that_depends_on_the_room_is_caught() {
     /// Greets again if the first greeting was not sent when it is woken.

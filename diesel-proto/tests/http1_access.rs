@@ -1,5 +1,5 @@
-//! How long a request took, as an access notice tells it: with what a handler computed, though the
-//! clock of a step stands still meanwhile. Here computing is what moves the virtual clock.
+//! The duration of a request in an access notice includes a handler's computing time, although the
+//! clock of a step stands still meanwhile. In these tests, computing advances the virtual clock.
 #![cfg(feature = "testkit")]
 
 use std::cell::Cell;

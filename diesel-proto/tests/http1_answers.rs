@@ -1,4 +1,4 @@
-//! What goes out for a request, and in which order: interim responses, heads, refusals.
+//! The output for a request, and its order: interim responses, heads, refusals.
 
 mod harness;
 

@@ -203,7 +203,7 @@ fn what_was_held_is_given_back_when_the_request_is_refused_or_answered_early() {
     assert!(has_room(&mut world, service));
 }
 
-/// Who takes a body piece by piece is slowed down, not refused.
+/// A handler that takes a body piece by piece is slowed down, not refused.
 #[test]
 fn a_body_that_is_read_piece_by_piece_needs_no_room_beyond_a_piece() {
     let taken = Rc::new(Cell::new(0));
@@ -295,7 +295,7 @@ fn the_least_rate_may_be_another_or_none() {
     }
 }
 
-/// Who is not read cannot be late.
+/// No deadline of a body applies while reading is paused.
 #[test]
 fn the_time_in_which_a_body_is_not_read_does_not_count() {
     let (mut world, service) = world_of(

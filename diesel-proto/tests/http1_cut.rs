@@ -1,4 +1,4 @@
-//! Answers that end early: those before them go out, and the client can tell.
+//! Answers that end early: those before them are sent, and the client notices that one was cut off.
 
 mod harness;
 
@@ -127,8 +127,8 @@ fn what_was_complete_goes_out_before_an_answer_that_fails_at_once_at_every_cut()
     }
 }
 
-/// RFC 9112, 8: in chunks, or with a length, an early close shows. Until the end of the stream, only
-/// a reset does.
+/// RFC 9112, 8: in chunks, or with a length, an early close shows. Until the end of the stream,
+/// only a reset does.
 #[test]
 fn an_answer_that_ends_with_the_stream_is_reset_if_it_is_cut_and_others_are_closed() {
     for (path, cause) in FAILURES {

@@ -1,4 +1,4 @@
-//! How long a client may take, and what becomes of it then.
+//! The deadlines of a client, and the effects when they pass.
 
 mod harness;
 

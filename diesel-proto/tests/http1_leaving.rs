@@ -1,5 +1,5 @@
-//! Clients that end their side while they are answered: the handler is told, and does not outlive
-//! them for long.
+//! Clients that half-close while they are answered: the handler is notified, and is dropped if it
+//! goes on for too long.
 
 mod harness;
 
@@ -153,7 +153,7 @@ fn whoever_writes_a_body_may_wait_for_the_client_to_leave_and_so_may_several() {
     assert_eq!(world.closed(conn), Some(Cause::PeerClosed));
 }
 
-/// Nobody waits for ever for the client of a request that is over.
+/// `closed` does not wait for ever for the client of a request that is over.
 #[test]
 fn the_end_of_a_request_ends_all_waiting_for_its_client() {
     let told = Rc::new(Cell::new(0));

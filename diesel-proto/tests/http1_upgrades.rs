@@ -1,4 +1,4 @@
-//! Upgrades where other servers broke: what was left over, bodies, deadlines, and how it all ends.
+//! Upgrades in cases that broke other servers: leftover bytes, bodies, deadlines, and the end.
 
 mod harness;
 
@@ -136,7 +136,8 @@ fn an_old_client_cannot_upgrade() {
     }
 }
 
-/// The end of a client that ended its side behind the request reaches the successor, behind all bytes.
+/// The end of a client that ended its side behind the request reaches the successor, behind all
+/// bytes.
 #[test]
 fn the_successor_hears_of_an_end_that_came_before_it() {
     let notes = Notes::default();

@@ -1,5 +1,5 @@
-//! Names of what is gone, or never was: every call with one does nothing. And time that goes
-//! backwards does nothing either.
+//! Ids of closed or unknown connections: a call with one has no effect. Nor has a time that goes
+//! backwards.
 
 mod harness;
 

@@ -1,5 +1,5 @@
 //! Every machine of this repository under the laws, at every two-way cut: the echo, the PROXY stack
-//! with a machine that gives way to another, and handlers in a hub.
+//! with a machine that another one replaces, and handlers in a hub.
 
 use std::time::Duration;
 
@@ -87,7 +87,7 @@ fn a_proxy_header_is_a_layer() {
     }
 }
 
-/// What carries a machine changes nothing: a box, a hub.
+/// A machine behaves the same in a box and in a hub.
 #[test]
 fn machines_in_a_box_and_in_a_hub() {
     let in_a_hub = || {
@@ -226,8 +226,8 @@ fn a_handler_that_counts() {
     }
 }
 
-/// More comes than is read ahead, and then the end: whether the handler has heard of the end when it
-/// is done must not tell how the bytes were cut.
+/// More comes than is read ahead, and then the end: whether the handler has heard of the end when
+/// it is done must not tell how the bytes were cut.
 #[test]
 fn a_handler_that_leaves_bytes_unread() {
     let hasty = async |mut conn: Conn| {

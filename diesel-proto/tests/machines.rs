@@ -1,5 +1,5 @@
-//! Machines, one in another and one after another: a PROXY header around a line echo, which gives
-//! way at `UPGRADE`. In an endpoint and in a hub, at every cut: the same bytes, the same end.
+//! Nested machines and successors: a PROXY header around a line echo, which upgrades at `UPGRADE`.
+//! In an endpoint and in a hub, at every cut: the same bytes, the same end.
 
 mod harness;
 
@@ -9,7 +9,7 @@ use harness::*;
 
 const HEADER: &str = "PROXY TCP4 192.0.2.7 198.51.100.1 56324 443\r\n";
 
-/// What the echo gives way to: greets, sends back what it gets in capitals, ends with its peer.
+/// The successor of the echo: sends a greeting, echoes in capitals, closes when its peer does.
 struct Shout;
 
 impl Machine for Shout {
@@ -28,7 +28,7 @@ impl Machine for Shout {
     }
 }
 
-/// Says for whom it echoes, then echoes.
+/// Sends the client's address, then echoes.
 struct Introduced(Option<Header>, LineEcho);
 
 impl Machine for Introduced {
@@ -57,7 +57,7 @@ fn stack() -> impl Machine {
     ProxyProtocol::new(seconds(5), move |header| Introduced(header, echo))
 }
 
-/// What came out in all, and why it closed.
+/// The whole output, and the cause of the close.
 type Outcome = (String, Option<Cause>);
 
 /// The stack in an endpoint, with the bytes in these parts.
@@ -424,7 +424,7 @@ fn bytes_that_were_not_taken_are_offered_again_and_the_end_comes_after_them() {
     assert_eq!(endpoint.held(), 0);
 }
 
-/// Who has paused reading does not see the end, even if no bytes are before it.
+/// A machine that paused reading does not get the end, even if no bytes are before it.
 #[test]
 fn the_end_waits_for_reading_to_go_on() {
     struct Paused;
@@ -531,7 +531,7 @@ fn a_line_echo_holds_a_bounded_amount_for_a_peer_that_never_reads() {
     assert_eq!(world.hears(conn).len(), taken / 1000 * 1010);
 }
 
-/// How much room there is for output changes when things come out, never what.
+/// The room for output affects the time of the output, never its bytes.
 #[test]
 fn room_for_output_never_changes_what_comes_out() {
     let script = "PROXY UNKNOWN\r\n".to_owned() + &"some line or other\n".repeat(9000) + "quit\n";

@@ -1,5 +1,5 @@
-//! Whole requests, generated and broken: the same messages and the same verdict at every cut, and
-//! the same as another implementation's, or a reason.
+//! Whole requests, valid and broken: the same messages and the same verdict at every cut, and the
+//! same as those of another implementation, unless there is a known reason.
 
 #[path = "messages/peer.rs"]
 mod peer;

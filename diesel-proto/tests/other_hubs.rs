@@ -1,5 +1,5 @@
-//! What belongs to one hub, used with another: refused at once, with an error, and never delivered to
-//! the wrong place.
+//! Handles and ids of one hub, used with another: they are refused at once, with an error, and
+//! never affect another connection.
 
 mod harness;
 
@@ -9,7 +9,7 @@ use std::rc::Rc;
 use diesel_proto::*;
 use harness::*;
 
-/// Whatever a fiber of another hub awaits: one poll, and an error.
+/// Each token fails at the first poll in a fiber of another hub.
 #[test]
 fn a_token_of_another_hub_fails_at_once() {
     let mut own = World::new();
@@ -84,7 +84,7 @@ fn a_fiber_may_fire_the_event_of_another_hub() {
     assert_eq!(diary.read(), ["Ok(7)"]);
 }
 
-/// Two hubs that were told the same give names that look the same.
+/// Two hubs with the same inputs return ids with the same numbers.
 #[test]
 fn a_name_of_another_hub_reaches_no_connection() {
     for service in [|| Service::new(echo), || Service::machine(|_| LineEcho::default())] {

@@ -1,5 +1,5 @@
-//! Panics outside of a poll and of a step: in the drop of an aborted fiber, in a waker, in what a
-//! machine left behind. Each ends with the one that it came from.
+//! Panics of user code outside of a poll and of a step: in the drop of an aborted fiber, in a
+//! waker, in the successor of a machine. Each ends only the fiber or machine that it came from.
 
 mod harness;
 
@@ -65,7 +65,7 @@ fn a_fiber_that_panics_when_it_is_aborted_leaves_the_one_that_aborts_alone() {
     assert_eq!(world.notices(), [PANICKED, PANICKED]);
 }
 
-/// One that nobody reads, of a fiber that has ended.
+/// The unread result of a fiber that has ended.
 #[test]
 fn a_result_that_panics_when_it_is_dropped_leaves_the_holder_of_the_handle_alone() {
     let (mut world, diary) = (catching(), Diary::default());
@@ -96,7 +96,7 @@ fn a_panic_that_carries_what_panics_when_it_is_dropped_is_one_panic() {
     assert_eq!(world.hub.counters().panics, 1);
 }
 
-/// A waker of somebody else's, which panics.
+/// A foreign waker, which panics.
 struct Fragile;
 
 impl Wake for Fragile {

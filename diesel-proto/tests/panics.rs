@@ -1,5 +1,5 @@
-//! Code of strangers that panics: with a hook that catches it, and without one. Either way the hub
-//! stays whole, and nobody else notices.
+//! User code that panics: with a hook that catches the panic, and without one. Either way the hub
+//! stays consistent, and no other connection is affected.
 
 mod harness;
 
@@ -75,7 +75,7 @@ fn a_handler_that_panics_takes_only_its_own_connection_along() {
     }
 }
 
-/// The text of an error is its own code, too.
+/// The `Display` of an error is user code, too.
 #[test]
 fn an_error_that_panics_when_it_is_printed_is_caught_as_well() {
     let mut world = catching();
@@ -99,7 +99,7 @@ fn a_loop_that_panics_ends() {
     assert_eq!(world.notices(), [Notice::Panicked { peer: None }]);
 }
 
-/// Whoever waits for a spawned fiber is told how it ended.
+/// The handle of a spawned fiber returns how it ended.
 #[test]
 fn the_handle_of_a_spawned_fiber_says_that_it_panicked() {
     let (mut world, diary) = (catching(), Diary::default());
@@ -154,7 +154,7 @@ fn a_machine_that_panics_takes_only_its_own_connection_along() {
     assert_eq!(world.hub.counters().open, 1);
 }
 
-/// A machine's drop is its own code, too: it runs behind the hook, and after all else is done.
+/// The drop of a machine is user code, too: it runs within the hook, and after everything else.
 #[test]
 fn a_machine_that_panics_when_it_is_dropped_is_caught_as_well() {
     struct Dying(#[allow(dead_code)] Bomb);
@@ -177,7 +177,7 @@ fn a_machine_that_panics_when_it_is_dropped_is_caught_as_well() {
     assert_eq!(world.hub.counters().panics, 2);
 }
 
-/// Without a hook a panic unwinds through `run` to whoever called it, and the hub is whole.
+/// Without a hook a panic unwinds through `run` to its caller, and the hub stays consistent.
 #[test]
 fn without_a_hook_the_hub_survives_the_unwinding() {
     for last_words in ["panic\n", "drop\n"] {
@@ -211,7 +211,7 @@ fn without_a_hook_a_machine_that_panicked_is_closed_by_the_next_run() {
     assert_eq!(world.hub.counters().open, 1);
 }
 
-/// After an unwinding, too, a waking from outside rouses whoever is to run the hub.
+/// After a panic, too, a wake-up from outside notifies the embedder.
 #[test]
 fn without_a_hook_the_alarm_still_works_after_the_unwinding() {
     use std::sync::Arc;
@@ -231,7 +231,7 @@ fn without_a_hook_the_alarm_still_works_after_the_unwinding() {
     world.turn();
     world.hub.add_loop(async |_| panic!("at once")).unwrap();
     assert!(catch_unwind(AssertUnwindSafe(|| world.turn())).is_err());
-    // As any embedder asks before it waits: from here on a waking sounds the alarm.
+    // As every embedder does before it waits: from now on a wake-up notifies its waker.
     world.hub.next_wake();
     let before = alarms.0.load(Ordering::SeqCst);
     event.fire(());

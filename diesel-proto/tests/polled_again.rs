@@ -1,5 +1,5 @@
-//! Futures that are polled after they were ready, and calls that were forgotten in their queue: what
-//! happens then is defined, and nobody waits for ever.
+//! Futures that are polled after they were ready, and calls that were forgotten in their queue: the
+//! result is defined, and no fiber waits for ever.
 
 mod harness;
 

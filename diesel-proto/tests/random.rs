@@ -1,4 +1,4 @@
-//! Random numbers of a hub follow from its seed, and from nothing else.
+//! The random numbers of a hub depend only on its seed.
 
 mod harness;
 
@@ -70,8 +70,8 @@ fn seeds_that_differ_in_one_bit_give_other_numbers() {
     }
 }
 
-/// The generator is the one that is documented: the first block of ChaCha20 with a key of zeros, and
-/// a nonce of zeros (RFC 7539, appendix A.1, test vector 1).
+/// The generator is the one that is documented: the first block of ChaCha20 with a key of zeros,
+/// and a nonce of zeros (RFC 7539, appendix A.1, test vector 1).
 #[test]
 fn the_numbers_are_those_of_chacha20() {
     let mut hub = Hub::default();

@@ -1,6 +1,6 @@
-//! A session's inputs, kept as values and replayed through a hub that was set up alike, give the
-//! same answers, the same bytes, and the same actions. The live hub is told by the methods, the
-//! other one by `Hub::handle`: so this shows as well that both are the same.
+//! The inputs of a session, recorded as values and replayed through an equal hub, give the same
+//! results, bytes and actions. The live hub gets them by its methods, the other one by
+//! `Hub::handle`: so this also shows that both are equivalent.
 
 mod harness;
 
@@ -70,7 +70,7 @@ enum Seen {
     Bytes(ConnId, Vec<u8>),
 }
 
-/// An embedder that notes all that it tells its hub.
+/// An embedder that records all inputs of its hub.
 struct Live {
     hub: Hub,
     now: Instant,

@@ -1,4 +1,4 @@
-//! When a hub may refuse bytes, as the docs of `Hub::received` say.
+//! When a hub may refuse bytes, as the docs of `Hub::received` describe.
 
 mod harness;
 

@@ -1,4 +1,4 @@
-//! A reset, and what had been closed before it came: the cause tells whether something was lost.
+//! A reset after a close: the cause shows whether bytes were lost.
 
 use std::cell::Cell;
 use std::panic::{AssertUnwindSafe, catch_unwind};

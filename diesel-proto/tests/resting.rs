@@ -1,4 +1,4 @@
-//! A hub that rests, and what user code does to it from outside of a run: its embedder is told.
+//! Calls of user code outside of a run of an idle hub: the embedder is notified.
 
 use std::cell::Cell;
 use std::net::SocketAddr;
@@ -21,8 +21,8 @@ impl Wake for Bell {
     }
 }
 
-/// Runs a hub with one connection until it has nothing to do; then this is done to it, and whether
-/// its embedder was told to run it is what is asserted.
+/// Runs a hub with one connection until it is idle; then runs `act`, and returns whether the
+/// embedder was notified.
 fn assert_told(what: &str, act: impl FnOnce(Ctx, Conn)) {
     let bell = Arc::new(Bell::default());
     let mut hub = Hub::with_alarm(Config::default(), Waker::from(Arc::clone(&bell)));

@@ -1,4 +1,5 @@
-//! Who runs when: the walk-through of the 2009 documentation, and the rules behind it.
+//! The order in which fibers run: the walk-through of the 2009 documentation, and the rules behind
+//! it.
 
 mod harness;
 
@@ -61,11 +62,11 @@ fn the_walk_through_in_eleven_steps() {
     // 4. The second runs until its own cannot be satisfied: nothing was fired.
     assert_eq!(entries[1..], ["reader: waits"]);
 
-    // 5. Nobody can run, so the hub asks to wait until the soonest deadline.
+    // 5. No fiber can run, so the hub asks to wait until the next deadline.
     assert!(!world.step());
     assert_eq!(world.hub.next_wake(), Some(Instant::ORIGIN + seconds(1)));
 
-    // 6. Before that, a peer connects and a line arrives. That alone runs nobody.
+    // 6. Before that, a peer connects and a line arrives. That alone runs no fiber.
     world.now += Duration::from_millis(400);
     let conn = world.accept(service);
     world.delivers(conn, "7\n");

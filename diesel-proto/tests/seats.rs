@@ -1,5 +1,5 @@
-//! Machines that hold on to their seat: woken by fibers and by themselves, running code of
-//! strangers, and gone without a trace.
+//! Machines that keep their `MachineCtx`: woken by fibers and by themselves, calling user code, and
+//! dropped without a leak.
 
 mod harness;
 
@@ -10,7 +10,7 @@ use std::rc::{Rc, Weak};
 use diesel_proto::*;
 use harness::*;
 
-/// Answers each waking with a dot. Seats are put on a shelf, for the test to wake.
+/// Answers each wake-up with a dot. Each `MachineCtx` is stored for the test to wake.
 struct Dots {
     machine_ctx: MachineCtx,
     /// How often it still wakes itself.
@@ -91,7 +91,7 @@ fn a_seat_whose_connection_is_gone_wakes_nobody() {
     assert_eq!(world.hears(next), "");
 }
 
-/// The seats of a hub that rests: whoever runs it has to be told.
+/// Waking a machine of an idle hub notifies the embedder.
 #[test]
 fn waking_a_machine_of_a_hub_that_rests_sounds_the_alarm() {
     use std::sync::Arc;
@@ -185,7 +185,7 @@ fn a_machine_begins_a_fiber_and_is_woken_by_it() {
     assert!(!world.paused(conn));
 }
 
-/// A handler of a stranger's within a step: its panic is its own.
+/// User code called within a step: its panic is caught.
 struct Fragile(MachineCtx);
 
 impl Machine for Fragile {
@@ -224,7 +224,7 @@ fn without_a_hook_what_a_machine_calls_unwinds_through_it_and_closes_it() {
     assert_eq!(world.closed(conn), Some(Cause::Panicked));
 }
 
-/// Whoever makes machines may panic as well: then there is no connection.
+/// The closure that makes machines may panic as well: then there is no connection.
 #[test]
 fn a_maker_that_panics_leaves_nothing_behind() {
     let service = || Service::machine_with(|_| -> Dots { panic!("in a maker") });
@@ -245,7 +245,8 @@ fn a_maker_that_panics_leaves_nothing_behind() {
     assert!(!world.log.iter().any(|action| matches!(action, Action::StopAccepting(_))));
 }
 
-/// The hub holds the machine, the machine its seat, the seat the hub: dropping the hub cuts that.
+/// The hub owns the machine, the machine its `MachineCtx`, and that the hub: dropping the hub
+/// breaks the cycle.
 #[test]
 fn dropping_the_hub_frees_a_machine_and_its_seat() {
     struct Held(#[allow(dead_code)] MachineCtx, #[allow(dead_code)] Rc<()>);

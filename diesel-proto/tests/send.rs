@@ -1,8 +1,8 @@
-//! What may go to another thread, and what may not: settled when this file is compiled.
+//! Which types may be sent to another thread, and which not: checked when this file is compiled.
 //!
-//! The programs that must not compile are in the documentation, where they teach something: at
-//! `Hub` (sent to another thread), `Ctx` (socket bytes in a loop), `first` (two waits for one
-//! socket). Each has a twin there that differs in that alone, and compiles.
+//! The programs that must not compile are in the documentation: at `Hub` (sent to another thread),
+//! `Ctx` (reading in a loop without a connection), `first` (two waits for one connection). Next to
+//! each is one that differs only in that point, and compiles.
 
 use std::rc::Rc;
 

@@ -1,4 +1,4 @@
-//! The connection of a server as an embedder has it: one object, whose events borrow nothing.
+//! `ServerConnection`, for embedders: one object, whose events borrow nothing.
 
 use std::sync::Arc;
 

@@ -1,4 +1,4 @@
-//! Where there is no place for a newcomer, the connection that has been idle for longest is closed.
+//! If there is no room for a new connection, the one that has been idle for longest is closed.
 
 mod harness;
 

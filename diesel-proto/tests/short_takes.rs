@@ -1,4 +1,5 @@
-//! A short take pauses until resume: a machine that does not know that is told by the laws.
+//! A short take pauses reading until the machine resumes: the laws report a machine that ignores
+//! this.
 
 use std::time::Duration;
 
@@ -65,8 +66,8 @@ fn a_machine_that_goes_on_later_or_pauses_itself_is_not() {
     for goes_on in [GoesOn::WhenSent, GoesOn::Paused] {
         Laws::of(|| Sipper(goes_on)).assert(&[Stimulus::bytes("abc")]);
     }
-    // The others wait only after a byte that was not the last: so their cuts show, or that they were
-    // woken, which is another law.
+    // The others wait only after a byte that was not the last: so their cuts show, or that they
+    // were woken, which is another law.
     for goes_on in [GoesOn::InTime, GoesOn::WhenWoken] {
         let broken = Laws::of(|| Sipper(goes_on)).check(&[Stimulus::bytes("abc")]);
         let broken = broken.expect_err("it is unlawful");

@@ -1,5 +1,5 @@
-//! The hub's clock stands still while user code computes. What begins to wait then waits for all of
-//! its time, and for no more.
+//! The hub's clock stands still while user code computes. A wait that begins then still takes its
+//! full time, and no more.
 
 mod harness;
 

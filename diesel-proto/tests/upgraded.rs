@@ -1,5 +1,5 @@
-//! The machine that a handler hands its connection to is user code: it runs through the poll hook, and
-//! may use the hub in each of its steps.
+//! The machine that takes over a handler's connection is user code: it runs within the poll hook,
+//! and may use the hub in each of its steps.
 
 mod harness;
 

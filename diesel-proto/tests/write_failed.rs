@@ -1,5 +1,5 @@
-//! A failed write ends writing, and nothing else: what the peer sent before is delivered, up to its
-//! end or to the error behind it.
+//! A failed write ends only writing: the bytes that the peer sent before are delivered, up to the
+//! end or the error after them.
 
 mod harness;
 

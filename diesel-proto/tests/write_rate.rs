@@ -1,5 +1,5 @@
-//! A peer that reads slowly is not stalled, though the kernel in between says nothing for minutes;
-//! one that reads too slowly is.
+//! A peer that reads slowly is not a write stall, even if the kernel in between reports no progress
+//! for minutes; one that reads too slowly is.
 
 use std::time::Duration;
 
@@ -9,8 +9,8 @@ use diesel_proto::*;
 const MB: u64 = 1_000_000;
 const WINDOW: Duration = Duration::from_secs(60);
 
-/// An embedder with a kernel: it takes 2.5 MB from us, and says that there is room only when a third
-/// of that is gone. The peer reads some bytes each second.
+/// An embedder with a kernel: it takes 2.5 MB from us, and says that there is room only when a
+/// third of that is gone. The peer reads some bytes each second.
 struct Slow {
     hub: Hub,
     conn: ConnId,

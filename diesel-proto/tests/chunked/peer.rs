@@ -1,4 +1,5 @@
-//! A chunked body with its trailers, read by us and by `http-net`, and where the two may differ.
+//! A chunked body with its trailers, read by diesel and by `http-net`, and where the two may
+//! differ.
 //!
 //! The fuzz target `chunked` uses this file too.
 
@@ -15,8 +16,8 @@ pub struct Outcome<E> {
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Verdict<E> {
-    /// It is complete, trailers included, and so many bytes long. The trailer section, if there is
-    /// one.
+    /// It is complete, trailers included, and this many bytes long. With the trailer section, if
+    /// there is one.
     Complete(usize, Vec<u8>),
     Incomplete,
     /// With the offset, where it is known.

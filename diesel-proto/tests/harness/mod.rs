@@ -1,9 +1,10 @@
-//! The world around a hub, in memory and in virtual time: an embedder that obeys every action at
-//! once, and peers that hear what is sent to them.
+//! A harness for a hub, in memory and in virtual time: an embedder that carries out every action at
+//! once, and peers that receive what is sent to them.
 //!
-//! Peers take whatever is sent unless told to take less; time passes only when a test says so.
+//! Peers take everything that is sent unless a test limits it; time passes only when a test
+//! advances it.
 
-// Each test file uses the part of it that its story needs.
+// Each test file uses only a part of it.
 #![allow(dead_code)]
 
 use std::cell::RefCell;
@@ -17,7 +18,7 @@ use diesel_proto::*;
 pub(crate) struct World {
     pub(crate) hub: Hub,
     pub(crate) now: Instant,
-    /// Every action that was obeyed, in order.
+    /// Every action that was carried out, in order.
     pub(crate) log: Vec<Action>,
     peers: HashMap<ConnId, Peer>,
     halted: bool,
@@ -71,13 +72,13 @@ impl World {
         self.hub.accept(self.now, service, Address::Unnamed).unwrap()
     }
 
-    /// Bytes arrive, and everything that follows from it happens.
+    /// Delivers bytes, and runs the hub until it is idle.
     pub(crate) fn says(&mut self, conn: ConnId, bytes: impl AsRef<[u8]>) {
         self.delivers(conn, bytes);
         self.turn();
     }
 
-    /// Bytes arrive; nobody runs yet.
+    /// Delivers bytes without running the hub.
     pub(crate) fn delivers(&mut self, conn: ConnId, bytes: impl AsRef<[u8]>) {
         let bytes = bytes.as_ref();
         assert_eq!(self.hub.received(self.now, conn, bytes), bytes.len(), "reading is paused");
@@ -93,7 +94,7 @@ impl World {
         self.turn();
     }
 
-    /// From here on this peer takes `bytes` more, and then none until told otherwise.
+    /// Limits this peer: it takes `bytes` more, and then none until the limit is raised.
     pub(crate) fn takes_only(&mut self, conn: ConnId, bytes: u64) {
         self.peer(conn).room = Some(bytes);
     }
@@ -106,12 +107,12 @@ impl World {
         self.turn();
     }
 
-    /// What the peer heard since it was last asked.
+    /// The text that the peer received since the last call.
     pub(crate) fn hears(&mut self, conn: ConnId) -> String {
         String::from_utf8(self.hears_bytes(conn)).unwrap()
     }
 
-    /// As [`hears`](Self::hears), for what is no text.
+    /// Like [`hears`](Self::hears), for bytes that are not text.
     pub(crate) fn hears_bytes(&mut self, conn: ConnId) -> Vec<u8> {
         std::mem::take(&mut self.peer(conn).heard)
     }
@@ -168,7 +169,7 @@ impl World {
         notices.collect()
     }
 
-    /// Runs the hub and obeys it until it has nothing more to do now.
+    /// Runs the hub and carries out its actions until it is idle.
     pub(crate) fn turn(&mut self) {
         for _ in 0..100_000 {
             let busy = self.step();
@@ -179,7 +180,7 @@ impl World {
         panic!("the hub never rests");
     }
 
-    /// Runs the hub once and obeys. Returns whether it asked for anything.
+    /// Runs the hub once and carries out its actions. Returns whether there were any.
     pub(crate) fn step(&mut self) -> bool {
         let mut actions = Vec::new();
         self.hub.run(self.now, &mut actions);
@@ -190,7 +191,7 @@ impl World {
         !actions.is_empty()
     }
 
-    /// Time passes, and whatever falls due meanwhile happens on time.
+    /// Advances the time; what is due meanwhile happens on time.
     pub(crate) fn waits(&mut self, duration: Duration) {
         let end = self.now + duration;
         while let Some(next) = self.hub.next_wake().filter(|&next| next <= end) {
@@ -246,7 +247,7 @@ impl World {
     }
 }
 
-/// What happened, in order, as told by those it happened to.
+/// A shared list of notes, in order.
 #[derive(Clone, Default)]
 pub(crate) struct Diary(Rc<RefCell<Vec<String>>>);
 
@@ -255,7 +256,7 @@ impl Diary {
         self.0.borrow_mut().push(what.into());
     }
 
-    /// What was noted since it was last read.
+    /// The notes since the last call.
     pub(crate) fn read(&self) -> Vec<String> {
         std::mem::take(&mut *self.0.borrow_mut())
     }
@@ -277,7 +278,7 @@ pub(crate) fn settings(change: impl FnOnce(&mut ServiceConfig)) -> ServiceConfig
     config
 }
 
-/// A hook as a driver has one: a panic ends with the fiber or the machine that it came from.
+/// A hook like a driver's: a panic ends only the fiber or the machine that it came from.
 pub(crate) fn catch_panics() -> PollHook {
     Box::new(|_, run| {
         // What it carries may panic when it is dropped.

@@ -55,7 +55,7 @@ fn flush_waits_until_all_is_sent() {
     assert_eq!(diary.read(), ["began", "sent"]);
 }
 
-/// The body of any size comes back, chunk by chunk; whoever does not read stops the client.
+/// A body of any size is echoed, chunk by chunk; if the handler does not read, the client stalls.
 #[test]
 fn a_large_body_is_echoed_with_back_pressure() {
     let (mut world, conn) = serving(

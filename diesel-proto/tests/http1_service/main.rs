@@ -18,7 +18,7 @@ use diesel_proto::{
 };
 use harness::*;
 
-/// A world that serves these with HTTP, catches panics, and knows the time.
+/// A harness that serves these by HTTP, catches panics, and knows the time of day.
 fn serving(service: Service) -> (World, ConnId) {
     let mut world = World::new();
     world.hub.set_poll_hook(catch_panics());

@@ -59,7 +59,7 @@ fn each_deadline_has_its_reason() {
     assert!(world.hears(conn).ends_with("at last"));
 }
 
-/// Who is not read cannot be late.
+/// No read deadline applies while reading is paused.
 #[test]
 fn a_body_that_is_held_back_is_not_late() {
     let (mut world, conn) = serving(Service::new(async |request: Request| {
@@ -377,7 +377,7 @@ fn a_stream_goes_on_at_the_low_water_mark() {
     assert!(written.get() > before);
 }
 
-/// Who does not take its answers gets no more of them than the marks say, to the byte.
+/// A client that does not take its answers gets no more of them than the marks allow, to the byte.
 #[test]
 fn plain_handlers_wait_from_the_high_water_mark_to_the_low_one() {
     let calls = Rc::new(Cell::new(0));

@@ -1,4 +1,4 @@
-//! A stream of requests, read by us and by `http-net`, and where the two may differ.
+//! A stream of requests, read by diesel and by `http-net`, and where the two may differ.
 
 use diesel_proto::http1::{
     ConnectionConfig, Framing, Headers, Limits, RequestEvent, Rule, ServerConnection, Status,

@@ -69,7 +69,7 @@ fn with_checksum(family: u8, parts: &[&[u8]]) -> Vec<u8> {
     header
 }
 
-/// Says what the header was, then echoes lines.
+/// Sends the contents of the header, then echoes lines.
 struct Introduced(Option<Header>, LineEcho);
 
 impl Machine for Introduced {
@@ -99,7 +99,7 @@ fn max_v2(max_v2: usize) -> HeaderConfig {
     HeaderConfig { max_v2, ..HeaderConfig::default() }
 }
 
-/// What came out, how it ended, and what was to be told.
+/// The output, the end, and the notices.
 #[derive(Debug, PartialEq)]
 struct Outcome {
     heard: String,

@@ -257,7 +257,7 @@ fn nothing_is_lost_on_its_way_through_the_layer() {
         .assert();
 }
 
-/// Over links that cut, delay and stall: each client hears its own address, from a seed.
+/// Over links that cut, delay and stall: each client receives its own address.
 #[test]
 fn two_hundred_clients_over_a_bad_network() {
     let server_address: SocketAddr = "10.0.0.1:7000".parse().unwrap();
