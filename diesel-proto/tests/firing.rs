@@ -14,8 +14,8 @@ async fn token(conn: &mut Conn) -> Result<(), Error> {
     conn.bytes(0).await.map(drop)
 }
 
-/// Fires so many times, reads each message at this cost, and gives how many were missed, with the
-/// polls that it took.
+/// Fires an event many times, reads each message at this cost, and returns how many messages were
+/// missed, and the number of polls.
 fn missed(capacity: usize, readers: u32, tokens: u32, tokens_per_pass: u32) -> (u64, u64) {
     let mut config = Config::default();
     config.tokens_per_pass = tokens_per_pass;

@@ -293,7 +293,7 @@ fn first_woken_is_first_polled_wherever_it_is_woken_from() {
     assert_eq!(diary.read(), ["c", "event", "b", "a"]);
 }
 
-/// A waker outlives its fiber, its place, and its hub: waking it then is harmless.
+/// A waker may be kept after its fiber, its index, and its hub are gone: waking it has no effect.
 #[test]
 fn a_waker_that_is_kept_too_long_is_harmless() {
     let kept: Arc<Mutex<Option<Waker>>> = Arc::default();

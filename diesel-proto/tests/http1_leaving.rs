@@ -43,7 +43,7 @@ fn half_close(service: Service, half_close: Option<Duration>) -> Service {
 
 #[test]
 fn a_handler_is_dropped_when_its_client_left_long_ago() {
-    // A body that nobody reads, and a request that has to wait, hide nothing.
+    // An unread body, or a request that must wait, does not hide the end.
     for bytes in [GET.to_owned(), POST.to_owned(), [GET, POST].concat(), [POST, GET].concat()] {
         let (service, alive) = sleeping(seconds(1000));
         let (mut world, conn) = World::serving(service);

@@ -9,7 +9,7 @@ use diesel_proto::http1::*;
 use diesel_proto::{Actions, Cause, Conn, Error, Input, Instant, Machine};
 use harness::*;
 
-/// Notes what it is told, echoes bytes, and has much to say when it is told to quit.
+/// Records its inputs, echoes bytes, and sends much output at `quit`.
 struct Noting(Rc<RefCell<Vec<String>>>);
 
 impl Machine for Noting {

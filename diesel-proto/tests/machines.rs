@@ -312,7 +312,7 @@ fn a_handler_hands_its_connection_to_a_machine() {
     }
 }
 
-/// Counts the times it is told that the queue is short.
+/// Counts `Input::Drained`.
 struct Asks {
     below: u64,
     drained: usize,
@@ -359,7 +359,7 @@ fn drained_comes_once_for_each_request() {
     assert_eq!(texts(endpoint.drain_notices()), ["drained 2"]);
 }
 
-/// A machine is told only what it asked for itself, not what the handler before it waited for.
+/// A machine gets only notifications that it requested itself, not those of the handler before it.
 #[test]
 fn a_machine_does_not_inherit_what_its_handler_waited_for() {
     let mut world = World::new();

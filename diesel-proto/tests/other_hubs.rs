@@ -25,7 +25,7 @@ fn a_token_of_another_hub_fails_at_once() {
     let mut rings = event.subscribe();
     let child = ctx.spawn(std::future::pending::<()>()).unwrap();
     let client = Client::builder(&ctx, Address::Unnamed).build();
-    // One of this hub used some of its tokens; what is left of them is nobody else's.
+    // A fiber of this hub used some of its tokens; the rest must not be used by the other hub.
     let again = ctx.clone();
     own.hub.add_loop(async move |_| again.sleep(seconds(1)).await).unwrap();
     own.turn();
@@ -108,7 +108,7 @@ fn a_name_of_another_hub_reaches_no_connection() {
         assert_eq!(hub.machine_deadline(foreign), None);
         one.turn();
         assert_eq!(one.hub.counters(), before);
-        // Each call is told.
+        // Each call gives a notice.
         let told = Notice::OtherHub(foreign);
         assert_eq!(told.to_string(), "ConnId(0.0) belongs to another hub");
         assert_eq!(one.notices(), vec![told; 8]);

@@ -427,7 +427,7 @@ fn dropping_the_hub_frees_everything() {
     assert_eq!(weak.strong_count(), 0);
 }
 
-/// A handle that outlives its hub makes nothing any more that would never be freed.
+/// A handle of a dropped hub makes nothing that would leak.
 #[test]
 fn a_handle_that_outlives_its_hub_is_harmless() {
     let hub = Hub::default();

@@ -244,7 +244,7 @@ fn what_is_replayed_happens_again_byte_for_byte() {
 /// How many kinds of inputs there are.
 const KINDS: usize = 16;
 
-/// Less was told: something else happens. (Otherwise the test above would show nothing.)
+/// With an input left out, the outcome differs. (Otherwise the test above would prove nothing.)
 #[test]
 fn what_is_left_out_is_missed() {
     let live = session();

@@ -8,7 +8,7 @@ use harness::{echo, settings};
 
 const NOW: Instant = Instant::ORIGIN;
 
-/// Pauses when it is told to, by what happens to it.
+/// Pauses at the inputs that the test chooses.
 struct Pauses(fn(Input<'_>) -> bool);
 
 impl Machine for Pauses {

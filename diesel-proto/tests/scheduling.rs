@@ -222,8 +222,8 @@ fn a_fiber_goes_to_the_end_of_the_queue_when_its_tokens_are_spent() {
     assert_eq!(diary.read(), ["a1", "a2", "a3", "b1", "b2", "b3", "a4", "a5", "a6", "b4", "a7"]);
 }
 
-/// Each run has a budget of polls, so that sockets are looked at however busy the fibers are; what
-/// is left over is told by `next_wake`.
+/// Each run has a budget of polls, so that sockets are polled however busy the fibers are; if
+/// fibers are left over, `next_wake` is due at once.
 #[test]
 fn a_run_ends_when_its_polls_are_spent() {
     let mut world = World::with(config(|it| it.polls_per_run = 10));

@@ -76,8 +76,8 @@ fn friends_chat() {
     assert_eq!(sent(&mut hub, ann), "");
 }
 
-/// Whoever imports everything must still be able to use a plain `Vec`: no method of a trait that is
-/// implemented for it may hide one of its own.
+/// With a glob import, a plain `Vec` must still be usable: no method of an imported trait may hide
+/// one of `Vec`.
 #[test]
 fn importing_everything_hides_nothing_of_the_standard_library() {
     let mut bytes = vec![];

@@ -215,7 +215,7 @@ fn connections_of_handlers_are_closed_only_if_their_service_says_so() {
     assert!(is_full(&mut world, service));
 }
 
-/// The handler is told by its token, and ends as if its peer had closed.
+/// The handler's token fails, and the handler ends as if its peer had closed.
 #[test]
 fn a_handler_that_made_room_is_told() {
     let (mut world, conn) = World::serving(Service::new(echo).shed(Shed::Idle));

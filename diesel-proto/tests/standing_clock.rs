@@ -134,7 +134,7 @@ fn a_sleep_that_begins_within_an_input_is_never_early_either() {
     let request = b"GET / HTTP/1.1\r\nHost: a\r\n\r\n";
     assert_eq!(hub.received(now, conn, request), request.len());
     assert!(hub.needs_time());
-    // Whatever else is told with the old reading changes nothing.
+    // Other inputs with the old reading change nothing.
     hub.wake(now, conn);
     clock.drive(&mut hub, Instant::ORIGIN + millis(1000));
     let mut heard = Vec::new();

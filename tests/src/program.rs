@@ -107,8 +107,8 @@ pub fn connect(address: SocketAddr) -> TcpStream {
 
 /// The executable of an example, which is built first.
 ///
-/// Cargo tells tests where the binaries of their own package are, and nothing about examples: so
-/// ask it.
+/// Cargo sets the paths of a package's own binaries for its tests, but not those of examples, so
+/// this queries cargo.
 fn executable(name: &str) -> PathBuf {
     static FOLDER: OnceLock<PathBuf> = OnceLock::new();
     FOLDER.get_or_init(build).join(name).with_extension(std::env::consts::EXE_EXTENSION)

@@ -64,10 +64,10 @@ where
 }
 
 impl<T> JoinHandle<T> {
-    /// Ends the fiber: it is dropped at its await, now, or at its next one if it is the caller.
-    /// From within the drop of a fiber that is aborted itself, it is dropped after that one. Does
-    /// nothing to one that has ended. If its drop panics, and the embedder's hook catches that,
-    /// nobody else is affected.
+    /// Aborts the fiber: it is dropped at its current await, or, if it is the caller, at its next
+    /// one. If this is called in the drop of another aborted fiber, this fiber is dropped after
+    /// that one. If the fiber has ended, this does nothing. If its drop panics, and the embedder's
+    /// hook catches the panic, no other fiber is affected.
     pub fn abort(&self) {
         self.core.abort(self.fiber);
     }

@@ -104,7 +104,8 @@ fn a_client_that_waits_for_it_is_told_to_go_on_when_the_body_is_wanted() {
         world.says(conn, "hello");
         assert_eq!(world.hears(conn), ok("POST / hello\n"));
     }
-    // Nobody wants it: it is not told, and there is no telling what comes next.
+    // The handler does not read the body: no 100 is sent, and the connection closes, because it is
+    // unknown whether the body follows.
     let (mut world, conn) = serving(Service::new(async |_: Request| Status::FORBIDDEN));
     world.says(conn, HEAD);
     let head = format!("HTTP/1.1 403 Forbidden\r\n{DATE}{CLOSE}Content-Length: 0\r\n\r\n");
@@ -201,8 +202,8 @@ impl Machine for Shout {
     }
 }
 
-/// Whoever answers, and however the bytes are cut: what is behind the request is the next
-/// machine's.
+/// With either kind of handler, and at every cut, the next machine gets the bytes behind the
+/// request.
 #[test]
 fn an_upgrade_hands_over_what_is_left() {
     let head = "GET / HTTP/1.1\r\nHost: a\r\nConnection: upgrade\r\nUpgrade: shout\r\n\r\n";
@@ -271,7 +272,8 @@ fn the_application_may_answer_rejections_itself() {
     }
 }
 
-/// A body that goes wrong while its handler waits for it: the client is told, the handler dropped.
+/// A body breaks a rule while its handler waits for it: the client gets an error response, and the
+/// handler is dropped.
 #[test]
 fn a_body_that_breaks_a_rule_ends_its_handler() {
     let (mut world, conn) = serving(Service::new(fiber));

@@ -201,7 +201,7 @@ fn a_handler_that_waits_is_finished_within_the_grace() {
     assert_eq!(world.hears(conn), later);
 }
 
-/// What waits for longer is told that the hub shuts down.
+/// A token that would wait for longer fails with `Error::Shutdown`.
 #[test]
 fn a_handler_that_would_have_to_wait_for_more_than_the_grace_is_answered_for() {
     let (mut world, conn) = serving(Service::new(async |request: Request| {

@@ -377,8 +377,8 @@ fn a_peer_that_stops_inside_the_header() {
             shut_down.shutdown(NOW);
             over(shut_down, End::Close(Cause::Shutdown));
 
-            // Nothing was to be written yet, so that this changes nothing, until the inner machine
-            // writes; and that one is told.
+            // Nothing was queued yet, so that this has no effect until the inner machine writes,
+            // which gets the failed write.
             let mut deaf = begun();
             deaf.write_failed(NOW);
             assert_eq!(deaf.received(NOW, &header[len..]), header.len() - len);

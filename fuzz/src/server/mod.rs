@@ -1,7 +1,7 @@
-//! A server's connection: requests at cuts, commands and within limits of the fuzzer's choice.
+//! The HTTP connection of a server: requests, cuts, commands and limits that the fuzzer chooses.
 //!
-//! What it says is compared with what the parts that are usable alone say of the same bytes; what
-//! it sends is read as a client would.
+//! Its events are compared with the results of the standalone parsers for the same bytes; its
+//! output is read as by a client.
 
 mod vocabulary;
 mod wire;
@@ -18,7 +18,8 @@ use diesel_proto::http1::{
 };
 use diesel_proto::{Blocks, Pipeline};
 
-/// Ten bytes of limits, so many commands as the last of them says, then what the client sends.
+/// Takes ten bytes of limits, of which the last is the number of commands, the commands, and then
+/// the bytes that the client sends.
 pub fn server(data: &[u8]) {
     let Some((setting, rest)) = data.split_first_chunk::<10>() else { return };
     let [line, header, fields, body, trailers, extensions, drain, requests, flags, n] = *setting;
@@ -28,7 +29,7 @@ pub fn server(data: &[u8]) {
         header_bytes: usize::from(header) << scale,
         header_count: fields.into(),
         body: u64::from(body) << scale,
-        // Their least are 2.
+        // The smallest limit is 2.
         trailer_bytes: usize::from(trailers) + 2,
         chunk_extensions: usize::from(extensions) + 2,
         drain: drain.into(),
@@ -48,7 +49,7 @@ pub fn server(data: &[u8]) {
         ctx.step(command & 15, usize::from(command >> 4), &mut commands);
         ctx.check();
     }
-    // Then all that is left, answered.
+    // Then takes and answers everything that is left.
     for _ in 0..stream.len() + 16 {
         let before = (ctx.taken, ctx.connection.state());
         ctx.receive(usize::MAX);
@@ -62,7 +63,7 @@ pub fn server(data: &[u8]) {
     super::one_object::says_the_same(&ctx.config, stream);
 }
 
-/// A connection, and what is known of it without it.
+/// A connection, and a model of its state.
 struct Session<'a> {
     config: ConnectionConfig,
     connection: SharedServerConnection,
@@ -78,13 +79,13 @@ struct Session<'a> {
     next: usize,
     request: Asked,
     requests: u64,
-    /// What is left to come of the body, and its end.
+    /// The bytes of the body that were not received yet.
     body: Vec<u8>,
     end: End,
     /// What may still be sent of the response. None if it is not of a known length.
     left: Option<u64>,
     wire: Vec<u8>,
-    /// Of each final response.
+    /// The final responses that were sent.
     sent: Vec<Sent>,
     was_rejected: Option<Rejection>,
 }
@@ -165,7 +166,7 @@ impl<'a> Session<'a> {
         }
     }
 
-    /// Up to two fields, the values of which are bytes of the client's.
+    /// Up to two fields, whose values are bytes of the client.
     fn headers(&mut self, draw: u8) -> Headers {
         let mut headers = Headers::new();
         for n in 0..draw >> 6 {
@@ -180,7 +181,7 @@ impl<'a> Session<'a> {
         headers
     }
 
-    // What the client does.
+    // Steps of the client.
 
     fn receive(&mut self, n: usize) {
         if !self.ended {
@@ -262,13 +263,13 @@ impl<'a> Session<'a> {
         self.begun(self.given);
     }
 
-    /// How many bytes of empty lines come next.
+    /// The number of bytes of empty lines that follow.
     fn empty_lines(&self) -> usize {
         let bytes = &self.stream[self.next..self.given];
         2 * bytes.chunks(2).take_while(|line| line == b"\r\n").count()
     }
 
-    /// What the next head comes to: its length, if it is right, and is there.
+    /// The expected result of the next head: its length, if it is valid and complete.
     fn expected_head(&self) -> Result<Option<usize>, Rejection> {
         let start = self.next;
         let moved = |wrong: Rejection| Rejection::new(wrong.rule, wrong.offset + start as u64);
@@ -294,7 +295,7 @@ impl<'a> Session<'a> {
         }
     }
 
-    /// A head was refused, of which so much was seen.
+    /// Handles a refused head, of which `seen` bytes were received.
     fn begun(&mut self, seen: usize) {
         let mut head = &self.stream[self.next..seen.max(self.next)];
         while let Some(rest) = head.strip_prefix(b"\r\n") {
@@ -339,9 +340,9 @@ impl<'a> Session<'a> {
         }
     }
 
-    // What we do.
+    // Steps of the server.
 
-    /// Gives a command, and says what it wrote. One that is refused changes nothing.
+    /// Executes a command, and returns what it wrote. A refused command changes nothing.
     fn command(
         &mut self,
         f: impl FnOnce(
@@ -529,7 +530,7 @@ impl<'a> Session<'a> {
         self.end(&Headers::new());
     }
 
-    // What holds at any time.
+    // Invariants.
 
     fn check(&self) {
         let limits = &self.config.limits;
@@ -545,7 +546,7 @@ impl<'a> Session<'a> {
         assert_eq!(self.connection.must_close(), state.server == ServerState::MustClose);
     }
 
-    /// Reads what was sent as a client does, which knows what it asked, and nothing else.
+    /// Reads the output like a client, which knows only its requests.
     fn check_wire(&self) {
         let mut wire = &self.wire[..];
         let mut sent = self.sent.iter().peekable();

@@ -8,22 +8,22 @@ pub(super) struct Sent {
     pub(super) is_http11: bool,
     pub(super) is_switch: bool,
     pub(super) is_ended: bool,
-    /// The connection is closed behind it.
+    /// The connection closes after it.
     pub(super) is_last: bool,
 }
 
-/// What matters of a request to its answer.
+/// The properties of a request that affect its answer.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Asked {
     pub(super) is_head: bool,
     pub(super) is_connect: bool,
     pub(super) is_http11: bool,
-    /// 100 is owed to who waits for it.
+    /// The client waits for 100.
     pub(super) waits: bool,
     pub(super) upgrade: Option<Vec<u8>>,
 }
 
-/// An event, without what it borrows.
+/// An event that borrows nothing.
 pub(super) enum Observed {
     Request(Asked, usize, Framing),
     Data(Vec<u8>),
