@@ -89,9 +89,9 @@ impl Application {
     pub fn with_config(config: Config) -> Self {
         let doorbell = Arc::new(Doorbell::default());
         let grace = config.grace;
-        let mut hub = Hub::with_alarm(config, Waker::from(Arc::clone(&doorbell)));
+        let mut hub = Hub::with_waker(config, Waker::from(Arc::clone(&doorbell)));
         // A panic ends its fiber only. The panic hook has printed it already; the hub counts it.
-        hub.set_poll_hook(Box::new(|_task, run| outlive(run)));
+        hub.set_poll_hook(Box::new(|_task, run| catch_panic(run)));
         let unseeded = system_seed().map(|seed| hub.seed(seed)).err();
         Application { hub, driver: None, doorbell, grace, signals: true, prints: true, unseeded }
     }
@@ -263,7 +263,7 @@ fn system_seed() -> io::Result<[u8; 32]> {
 }
 
 /// Calls `run`, which may panic, and drops the payload of the panic, which may panic as well.
-fn outlive(run: &mut dyn FnMut()) {
+fn catch_panic(run: &mut dyn FnMut()) {
     if let Err(payload) = catch_unwind(AssertUnwindSafe(run))
         && let Err(another) = catch_unwind(AssertUnwindSafe(|| drop(payload)))
     {

@@ -76,7 +76,7 @@ impl Future for Promise {
 #[test]
 fn another_thread_wakes_a_fiber_and_whoever_runs_the_hub() {
     let bell = Arc::new(Bell::default());
-    let hub = Hub::with_alarm(Config::default(), Waker::from(Arc::clone(&bell)));
+    let hub = Hub::with_waker(Config::default(), Waker::from(Arc::clone(&bell)));
     let mut world = World::of(hub);
     let promise = Promise::default();
     let awaited = promise.clone();
@@ -102,7 +102,7 @@ fn another_thread_wakes_a_fiber_and_whoever_runs_the_hub() {
 #[test]
 fn the_alarm_is_for_a_hub_that_rests() {
     let bell = Arc::new(Bell::default());
-    let hub = Hub::with_alarm(Config::default(), Waker::from(Arc::clone(&bell)));
+    let hub = Hub::with_waker(Config::default(), Waker::from(Arc::clone(&bell)));
     let mut world = World::of(hub);
     let service = world.hub.add_service(echo);
     let conn = world.accept(service);
@@ -120,7 +120,7 @@ fn no_waking_is_lost_among_many() {
     const THREADS: usize = 8;
     const ROUNDS: usize = 500;
     let bell = Arc::new(Bell::default());
-    let hub = Hub::with_alarm(Config::default(), Waker::from(Arc::clone(&bell)));
+    let hub = Hub::with_waker(Config::default(), Waker::from(Arc::clone(&bell)));
     let mut world = World::of(hub);
     let promises: Vec<_> = (0..THREADS * ROUNDS).map(|_| Promise::default()).collect();
     for mine in promises.chunks(ROUNDS) {

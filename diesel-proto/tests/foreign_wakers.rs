@@ -259,7 +259,7 @@ fn the_alarm_may_use_the_hub() {
             mischief();
         }
     }
-    let hub = Hub::with_alarm(Config::default(), Waker::from(Arc::new(Alarm)));
+    let hub = Hub::with_waker(Config::default(), Waker::from(Arc::new(Alarm)));
     let (ctx, event): (Ctx, Event<u32>) = (hub.ctx(), hub.event());
     let mut world = World::of(hub);
     let mut rings = event.subscribe();

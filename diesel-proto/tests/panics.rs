@@ -224,7 +224,7 @@ fn without_a_hook_the_alarm_still_works_after_the_unwinding() {
         }
     }
     let alarms = Arc::new(Count(AtomicUsize::new(0)));
-    let mut world = World::of(Hub::with_alarm(Config::default(), Waker::from(Arc::clone(&alarms))));
+    let mut world = World::of(Hub::with_waker(Config::default(), Waker::from(Arc::clone(&alarms))));
     let event: Event<()> = world.hub.event();
     let mut subscription = event.subscribe();
     world.hub.add_loop(async move |_| subscription.wait().await).unwrap();

@@ -25,7 +25,7 @@ impl Wake for Bell {
 /// embedder was notified.
 fn assert_told(what: &str, act: impl FnOnce(Ctx, Conn)) {
     let bell = Arc::new(Bell::default());
-    let mut hub = Hub::with_alarm(Config::default(), Waker::from(Arc::clone(&bell)));
+    let mut hub = Hub::with_waker(Config::default(), Waker::from(Arc::clone(&bell)));
     let kept = Rc::new(Cell::new(None));
     let keep = Rc::clone(&kept);
     hub.add_loop(async move |ctx: Ctx| {
@@ -76,7 +76,7 @@ fn what_is_done_to_a_hub_that_rests_wakes_its_embedder() {
 #[test]
 fn the_end_of_the_last_fiber_ends_a_shutdown_even_from_outside() {
     let bell = Arc::new(Bell::default());
-    let mut hub = Hub::with_alarm(Config::default(), Waker::from(Arc::clone(&bell)));
+    let mut hub = Hub::with_waker(Config::default(), Waker::from(Arc::clone(&bell)));
     let kept = Rc::new(Cell::new(None));
     let keep = Rc::clone(&kept);
     hub.add_loop(async move |ctx: Ctx| {

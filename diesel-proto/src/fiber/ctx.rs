@@ -260,13 +260,13 @@ impl Future for Sleep {
             _ => false,
         });
         if !is_set {
-            let alarm = HubTimer::Wake(cx.waker().clone());
+            let timer = HubTimer::Wake(cx.waker().clone());
             let replaced = {
                 let mut timers = core.timers.borrow_mut();
                 match key.and_then(|key| timers.value_mut(key)) {
-                    Some(former) => Some(core::mem::replace(former, alarm)),
+                    Some(former) => Some(core::mem::replace(former, timer)),
                     None => {
-                        let key = timers.insert(at, alarm);
+                        let key = timers.insert(at, timer);
                         drop(timers);
                         *state = match *state {
                             SleepState::New(duration) => {

@@ -191,7 +191,7 @@
 //! - **Randomness**, once: [`Hub::seed`](crate::hub::Hub::seed), from the system's generator. Without it
 //!   random numbers are predictable, and a notice says so.
 //! - **Wake-ups from other threads**, if handlers await futures that are completed there:
-//!   [`Hub::with_alarm`](crate::hub::Hub::with_alarm).
+//!   [`Hub::with_waker`](crate::hub::Hub::with_waker).
 //! - **Panics.** To go on after a panic in user code, catch it in a
 //!   [`PollHook`](crate::hub::PollHook): the crate is `no_std` and cannot.
 //! - **Logging**: see [where errors and logs go](super::errors#where-errors-and-logs-go).

@@ -66,7 +66,7 @@ pub(crate) struct Core {
     /// Whether the grace period counts from the next run.
     pub(crate) grace_begun: Cell<bool>,
     /// The embedder's waker: woken when there is something to do while the hub rests.
-    alarm: Waker,
+    embedder_waker: Waker,
     pub(crate) ready: RefCell<ReadyQueue>,
     pub(crate) fibers: RefCell<KeyedTable<Fiber>>,
     pub(crate) doomed: Doomed,
@@ -117,7 +117,7 @@ pub(crate) enum HubTimer {
 }
 
 impl Core {
-    pub(crate) fn new(config: Config, alarm: Waker) -> Self {
+    pub(crate) fn new(config: Config, embedder_waker: Waker) -> Self {
         Core {
             tag: HubTag::new(),
             client_config: Rc::new(config.client.clone()),
@@ -135,8 +135,8 @@ impl Core {
             halt_asked: Cell::new(false),
             begun: RefCell::new(Vec::new()),
             grace_begun: Cell::new(false),
-            ready: RefCell::new(ReadyQueue::new(alarm.clone())),
-            alarm,
+            ready: RefCell::new(ReadyQueue::new(embedder_waker.clone())),
+            embedder_waker,
             fibers: RefCell::new(KeyedTable::new()),
             doomed: Doomed::default(),
             spawned: Cell::new(0),
@@ -330,7 +330,7 @@ impl Core {
     pub(crate) fn wake_fiber(&self, index: u32) {
         let is_resting = self.ready.borrow().wake(index);
         if is_resting {
-            self.alarm.wake_by_ref();
+            self.embedder_waker.wake_by_ref();
         }
     }
 
@@ -356,13 +356,13 @@ impl Core {
         self.need_run();
     }
 
-    /// There is something to do: if the hub rests, wakes the embedder's alarm, so that it runs the
+    /// There is something to do: if the hub rests, wakes the embedder's waker, so that it runs the
     /// hub. For changes by user code outside of a run; within a run, the embedder asks `next_wake`
     /// before it waits.
     pub(crate) fn need_run(&self) {
         let is_resting = self.ready.borrow().is_resting();
         if is_resting {
-            self.alarm.wake_by_ref();
+            self.embedder_waker.wake_by_ref();
         }
     }
 
@@ -512,14 +512,14 @@ impl Core {
         Ok(conn)
     }
 
-    pub(crate) fn add_timer(&self, at: Instant, alarm: HubTimer) -> TimerKey {
-        self.timers.borrow_mut().insert(at, alarm)
+    pub(crate) fn add_timer(&self, at: Instant, timer: HubTimer) -> TimerKey {
+        self.timers.borrow_mut().insert(at, timer)
     }
 
     /// Cancels a timer; its value is dropped when nothing is borrowed.
     pub(crate) fn cancel_timer(&self, key: TimerKey) {
-        let alarm = self.timers.borrow_mut().cancel(key);
-        drop(alarm);
+        let timer = self.timers.borrow_mut().cancel(key);
+        drop(timer);
     }
 
     pub(crate) fn fiber_gone(&self, role: &Role) {

@@ -80,11 +80,11 @@ impl Core {
             let next = self.doomed.queue.borrow_mut().pop_front();
             let Some((id, what)) = next else { break };
             let whom = match &what {
-                DoomedItem::Fiber(fiber) => self.whom_it_serves(&fiber.role),
+                DoomedItem::Fiber(fiber) => self.served_peer(&fiber.role),
                 DoomedItem::Outcome(_) => (None, None),
             };
             if self.call(Task::Fiber(id), || drop(what)).is_none() {
-                self.tell_panic(whom);
+                self.report_panic(whom);
             }
         }
         let queue = &mut *self.doomed.queue.borrow_mut();

@@ -184,9 +184,9 @@ impl Core {
             _ => return self.panicked(key),
         };
         let served = self.remove_fiber(key, Some(cause_of(&error)));
-        let Some(Served { whom: (service, peer), tells_cause }) = served else { return };
+        let Some(Served { whom: (service, peer), reports_cause }) = served else { return };
         let is_told = match peer {
-            Some(_) if error.is_of_peer() => !tells_cause,
+            Some(_) if error.is_of_peer() => !reports_cause,
             Some(_) => !error.is_ordinary() && !matches!(error, Error::Aborted),
             // Any other error of a loop is reported: other fibers may wait for the loop in vain.
             None => !matches!(error, Error::Shutdown),
@@ -204,7 +204,7 @@ impl Core {
             Some(error) => self.notice(service, Notice::Failed { peer, error }),
             None => {
                 self.counters.borrow_mut().failures += 1;
-                self.tell_panic((service, peer));
+                self.report_panic((service, peer));
             }
         }
     }
@@ -226,18 +226,18 @@ impl Core {
 
     fn panicked(&self, key: Key) {
         if let Some(served) = self.remove_fiber(key, Some(Cause::Panicked)) {
-            self.tell_panic(served.whom);
+            self.report_panic(served.whom);
         }
     }
 
     /// Calls user code that belongs to no fiber and no machine. A panic is reported in a notice.
     pub(crate) fn call_other(&self, run: impl FnOnce()) {
         if self.call(Task::Other, run).is_none() {
-            self.tell_panic((None, None));
+            self.report_panic((None, None));
         }
     }
 
-    pub(crate) fn tell_panic(&self, (service, peer): (Option<ServiceId>, Option<Address>)) {
+    pub(crate) fn report_panic(&self, (service, peer): (Option<ServiceId>, Option<Address>)) {
         self.notice(service, Notice::Panicked { peer });
     }
 
@@ -247,14 +247,14 @@ impl Core {
     fn remove_fiber(&self, key: Key, cause: Option<Cause>) -> Option<Served> {
         let fiber = self.fibers.borrow_mut().remove(key)?;
         self.fiber_gone(&fiber.role);
-        let tells_cause = match &fiber.role {
+        let reports_cause = match &fiber.role {
             Role::Handler(socket) => self.handler_gone(socket, cause),
             _ => false,
         };
-        Some(Served { whom: self.whom_it_serves(&fiber.role), tells_cause })
+        Some(Served { whom: self.served_peer(&fiber.role), reports_cause })
     }
 
-    pub(crate) fn whom_it_serves(&self, role: &Role) -> (Option<ServiceId>, Option<Address>) {
+    pub(crate) fn served_peer(&self, role: &Role) -> (Option<ServiceId>, Option<Address>) {
         match role {
             Role::Handler(socket) => (socket.service, Some(socket.peer)),
             Role::Machine(conn) => {
@@ -273,7 +273,7 @@ impl Core {
     /// before; if it is still alive elsewhere, the connection no longer belongs to the handler. An
     /// abort stays an abort. Returns whether the connection reports this cause itself, or is gone.
     fn handler_gone(&self, socket: &ConnShared, cause: Option<Cause>) -> bool {
-        let tells_cause;
+        let reports_cause;
         {
             let channel = &mut *socket.channel.borrow_mut();
             channel.handled = false;
@@ -282,11 +282,11 @@ impl Core {
             {
                 channel.set_closing(cause);
             }
-            tells_cause = channel.closing().is_some() && channel.closing() == cause;
+            reports_cause = channel.closing().is_some() && channel.closing() == cause;
         }
         // The close may have waited for the handler to end.
         self.look_at(socket);
-        tells_cause || self.streams.borrow_mut().at(socket.id().into()).is_none()
+        reports_cause || self.streams.borrow_mut().at(socket.id().into()).is_none()
     }
 }
 
@@ -301,7 +301,7 @@ enum FiberFailure {
 struct Served {
     whom: (Option<ServiceId>, Option<Address>),
     /// The connection reports the cause of the fiber's end.
-    tells_cause: bool,
+    reports_cause: bool,
 }
 
 /// Reports that a fiber panicked, if the panic unwinds through here because no hook caught it.

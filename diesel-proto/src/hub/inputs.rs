@@ -91,7 +91,7 @@ impl Hub {
         self.core.counters.borrow_mut().refused += 1;
         match refused {
             Refused::Limit(_) => self.core.notice(Some(service), Notice::Refused(refused)),
-            Refused::Panicked => self.core.tell_panic((Some(service), Some(peer))),
+            Refused::Panicked => self.core.report_panic((Some(service), Some(peer))),
             Refused::Shutdown | Refused::NoSuchService => {}
         }
     }

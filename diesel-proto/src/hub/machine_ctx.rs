@@ -123,7 +123,7 @@ impl MachineCtx {
     /// Drops a value of user code within a step. A panic is caught and reported in a notice.
     pub fn dispose<T>(&self, value: T) {
         if self.call(|| drop(value)).is_none() {
-            self.core.tell_panic((self.service(), Some(self.peer())));
+            self.core.report_panic((self.service(), Some(self.peer())));
         }
     }
 

@@ -196,13 +196,13 @@ impl Default for Hub {
 impl Hub {
     /// A hub without services and fibers.
     pub fn new(config: Config) -> Self {
-        Hub::with_alarm(config, Waker::noop().clone())
+        Hub::with_waker(config, Waker::noop().clone())
     }
 
     /// A hub whose fibers may wait for other threads: if a fiber is woken while the hub is not
-    /// running, the hub wakes `alarm`, and the embedder must then call [`run`](Self::run).
-    pub fn with_alarm(config: Config, alarm: Waker) -> Self {
-        Hub { core: Rc::new(Core::new(config, alarm)), services: Vec::new(), halted: false }
+    /// running, the hub wakes `waker`, and the embedder must then call [`run`](Self::run).
+    pub fn with_waker(config: Config, waker: Waker) -> Self {
+        Hub { core: Rc::new(Core::new(config, waker)), services: Vec::new(), halted: false }
     }
 
     /// Adds a service: a handler, or a [`Service`] with its settings.

@@ -85,7 +85,7 @@ impl Hub {
     }
 
     /// When to call [`run`](Self::run) next if nothing happens before. Call this before waiting:
-    /// after this call, a wake-up wakes the embedder's alarm. The instant is not later than now if
+    /// after this call, a wake-up wakes the embedder's waker. The instant is not later than now if
     /// there is more to do than the last run's budget allowed, or if a wait [counts from the next
     /// run](Self::needs_time). `None` if nothing is scheduled. It is never later than the earliest
     /// timer; it may be earlier, if that timer was cancelled.
@@ -115,9 +115,9 @@ impl Hub {
         }
         let now = self.core.now.get();
         loop {
-            let Some(alarm) = self.core.timers.borrow_mut().expire(now) else { return };
+            let Some(timer) = self.core.timers.borrow_mut().expire(now) else { return };
             self.core.counters.borrow_mut().timers_fired += 1;
-            match alarm {
+            match timer {
                 HubTimer::Wake(waker) => self.core.wake(waker),
                 HubTimer::Room => {
                     self.core.looks_again.set(false);

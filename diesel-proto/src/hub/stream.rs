@@ -39,8 +39,8 @@ pub(crate) struct Stream {
     pub(crate) state: StreamState,
     pub(crate) service: Option<ServiceId>,
     phase: Phase,
-    half_close_told: bool,
-    pause_told: bool,
+    half_close_reported: bool,
+    pause_reported: bool,
     peer_ended: bool,
     /// Whether it is in the list of streams whose actions are emitted before the run ends.
     pub(crate) listed: bool,
@@ -124,8 +124,8 @@ impl Stream {
             state,
             service,
             phase,
-            half_close_told: false,
-            pause_told: false,
+            half_close_reported: false,
+            pause_reported: false,
             peer_ended: false,
             listed: false,
             is_leaving: false,
@@ -194,7 +194,7 @@ impl Stream {
 
     /// Bytes were refused, so the embedder knows that reading is paused: emits the pause now.
     pub(crate) fn refused(&mut self, core: &Core, id: ConnId) {
-        if !core::mem::replace(&mut self.pause_told, true) {
+        if !core::mem::replace(&mut self.pause_reported, true) {
             core.push_action(Action::Pause(id));
         }
     }
@@ -203,7 +203,7 @@ impl Stream {
     pub(crate) fn write_failed(&mut self, now: Instant) -> bool {
         self.progress.since = now;
         // Our side has ended already: no half-close is needed.
-        self.half_close_told = true;
+        self.half_close_reported = true;
         !core::mem::replace(&mut self.progress.failed, true)
     }
 
@@ -273,7 +273,7 @@ impl Stream {
             }
             Phase::Open if closing.is_some() => None,
             // No idle timeout applies while reading is paused.
-            Phase::Open if self.pause_told => Some(StreamDue::Machine),
+            Phase::Open if self.pause_reported => Some(StreamDue::Machine),
             Phase::Open if idle.is_some_and(|idle| now >= self.heard + idle) => {
                 Some(StreamDue::Idle)
             }
@@ -287,7 +287,7 @@ impl Stream {
         let flow = &stream.link.flow;
         (!flow.output.is_empty() && !self.progress.sending)
             || flow.is_half_closed()
-            || flow.paused != self.pause_told
+            || flow.paused != self.pause_reported
             || flow.deadline().is_some()
     }
 
@@ -329,8 +329,8 @@ impl Stream {
                         core.begin(Begun::Stream(id));
                     }
                 }
-                if flow.is_half_closed() && !self.half_close_told {
-                    self.half_close_told = true;
+                if flow.is_half_closed() && !self.half_close_reported {
+                    self.half_close_reported = true;
                     core.push_action(Action::HalfClose(id));
                 }
             } else if !self.progress.sending {
@@ -339,8 +339,8 @@ impl Stream {
             }
             // Once the peer has ended its side there is nothing to read, so reading is not
             // paused or resumed any more.
-            if self.pause_told == input && !self.peer_ended {
-                self.pause_told = !input;
+            if self.pause_reported == input && !self.peer_ended {
+                self.pause_reported = !input;
                 self.heard = now;
                 if input && config.idle.is_some() {
                     core.begin(Begun::Stream(id));
@@ -361,7 +361,7 @@ impl Stream {
                     false => self.progress.deadline(config),
                 };
                 let closing = flow.is_closing();
-                let listening = !closing && !self.pause_told;
+                let listening = !closing && !self.pause_reported;
                 let idle = config.idle.filter(|_| listening).map(|idle| self.heard + idle);
                 let own = flow.deadline().map(|deadline| deadline.at);
                 earlier(earlier(stall, idle), own)

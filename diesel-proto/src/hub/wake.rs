@@ -5,7 +5,7 @@
 //! queue that grows.
 //!
 //! ```text
-//!   waker(70) ──▶ chunk 1: ticket[6] = 41, then bit 6 ──▶ group 0: bit 1 ──▶ awake? else alarm
+//!   waker(70) ──▶ chunk 1: ticket[6] = 41, then bit 6 ──▶ group 0: bit 1 ──▶ awake? else wake the embedder
 //! ```
 //!
 //! A bit means "woken", and its ticket tells when. The hub collects the set bits through two levels
@@ -56,10 +56,10 @@ pub(crate) struct ReadyQueue {
 
 struct WakeShared {
     tickets: AtomicU64,
-    /// The hub will check the summaries before it rests, so the alarm need not be woken.
+    /// The hub will check the summaries before it rests, so the embedder's waker need not be woken.
     awake: AtomicBool,
     /// The embedder's waker: notifies it to run the hub.
-    alarm: Waker,
+    embedder_waker: Waker,
 }
 
 /// One bit for each of 64 chunks.
@@ -83,12 +83,12 @@ struct IndexWaker {
 }
 
 impl ReadyQueue {
-    pub(crate) fn new(alarm: Waker) -> Self {
+    pub(crate) fn new(embedder_waker: Waker) -> Self {
         ReadyQueue {
             shared: Arc::new(WakeShared {
                 tickets: AtomicU64::new(0),
                 awake: AtomicBool::new(false),
-                alarm,
+                embedder_waker,
             }),
             groups: Vec::new(),
             chunks: Vec::new(),
@@ -142,9 +142,9 @@ impl ReadyQueue {
         self.vtable.is_some_and(|vtable| core::ptr::eq(vtable, waker.vtable()))
     }
 
-    /// Makes the fiber at `index` ready. Returns whether the caller must wake the embedder's alarm.
-    /// The alarm is user code, so the caller wakes it when this queue is not borrowed any more.
-    #[must_use = "wake the alarm"]
+    /// Makes the fiber at `index` ready. Returns whether the caller must wake the embedder's waker.
+    /// That waker is user code, so the caller wakes it when this queue is not borrowed any more.
+    #[must_use = "wake the embedder's waker"]
     pub(crate) fn wake(&self, index: u32) -> bool {
         let chunk = self.chunks.get((index / WORD) as usize);
         chunk.is_some_and(|chunk| chunk.wake(index % WORD))
@@ -160,7 +160,7 @@ impl ReadyQueue {
     }
 
     /// Marks the hub as awake: it will check the summaries before it rests, so wakers need not wake
-    /// the alarm.
+    /// the embedder's waker.
     #[inline]
     pub(crate) fn stay_awake(&mut self) {
         if !self.awake {
@@ -169,7 +169,7 @@ impl ReadyQueue {
         }
     }
 
-    /// Whether the hub rests: then the alarm must be woken when there is something to run.
+    /// Whether the hub rests: then the embedder's waker must be woken when there is something to run.
     pub(crate) fn is_resting(&self) -> bool {
         !self.awake
     }
@@ -186,7 +186,7 @@ impl ReadyQueue {
         !self.ready.is_empty()
     }
 
-    /// Marks the hub as resting: after this call, a wake-up wakes the alarm. Fibers that were woken
+    /// Marks the hub as resting: after this call, a wake-up notifies the embedder. Fibers that were woken
     /// before are found by [`has_any`](Self::has_any).
     pub(crate) fn rest(&mut self) {
         if self.awake {
@@ -253,14 +253,14 @@ impl Wake for IndexWaker {
 
     fn wake_by_ref(self: &Arc<Self>) {
         if self.chunk.wake(self.bit) {
-            self.chunk.shared.alarm.wake_by_ref();
+            self.chunk.shared.embedder_waker.wake_by_ref();
         }
     }
 }
 
 impl WakeWord {
-    /// Sets a bit. Returns whether the hub rests, so that the alarm must be woken.
-    #[must_use = "wake the alarm"]
+    /// Sets a bit. Returns whether the hub rests, so that the embedder's waker must be woken.
+    #[must_use = "wake the embedder's waker"]
     fn wake(&self, bit: u32) -> bool {
         let mask = 1 << bit;
         if self.bits.load(SeqCst) & mask != 0 {

@@ -129,7 +129,7 @@ impl SharedServerConnection {
     }
 
     /// As [`respond_whole`](Self::respond_whole), with a cache of the last head: the fast path.
-    pub(in crate::http1) fn respond_in_words(
+    pub(in crate::http1) fn respond_with_text(
         &mut self,
         response_head: &ResponseHead<'_>,
         content: &[u8],

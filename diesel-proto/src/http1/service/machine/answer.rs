@@ -179,7 +179,7 @@ impl HttpMachine {
         let out = &mut output(actions);
         active
             .connection
-            .respond_in_words(&response_head, whole, &mut head_cache, out)
+            .respond_with_text(&response_head, whole, &mut head_cache, out)
             .map_err(error_of)
     }
 

@@ -40,7 +40,7 @@ impl HttpMachine {
         // request.
         let ctx = self.ctx.clone();
         while ctx.call(|| while self.read(active, now, &mut reading, actions) {}).is_none() {
-            if !self.outlive(active, actions) {
+            if !self.recover_from_panic(active, actions) {
                 break;
             }
         }
@@ -53,7 +53,7 @@ impl HttpMachine {
             work.sent_below(actions.queued());
             let ctx = self.ctx.clone();
             if ctx.call(|| self.attend(active, actions)).is_none() {
-                self.outlive(active, actions);
+                self.recover_from_panic(active, actions);
             }
         }
     }
@@ -61,7 +61,7 @@ impl HttpMachine {
     /// Handles a panic that was caught. Returns whether user code panicked, so that the connection
     /// can continue.
     #[cold]
-    fn outlive(&mut self, active: &mut Active, actions: &mut Actions<'_>) -> bool {
+    fn recover_from_panic(&mut self, active: &mut Active, actions: &mut Actions<'_>) -> bool {
         let is_handlers = mem::take(&mut self.is_calling);
         self.fail(active, Failure::Panicked, actions);
         if !is_handlers {

@@ -222,7 +222,7 @@ fn a_whole_response_is_what_its_parts_are() {
                 });
                 for _ in 0..2 {
                     let words = run(&mut |connection, out| {
-                        connection.respond_in_words(&response_head, content, &mut head_cache, out)
+                        connection.respond_with_text(&response_head, content, &mut head_cache, out)
                     });
                     assert_eq!(words, parts);
                 }

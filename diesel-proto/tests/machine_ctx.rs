@@ -104,7 +104,7 @@ fn waking_a_machine_of_a_hub_that_rests_sounds_the_alarm() {
         }
     }
     let alarms = Arc::new(Count(AtomicUsize::new(0)));
-    let mut world = World::of(Hub::with_alarm(Config::default(), Waker::from(Arc::clone(&alarms))));
+    let mut world = World::of(Hub::with_waker(Config::default(), Waker::from(Arc::clone(&alarms))));
     let shelf = Shelf::default();
     let service = world.hub.add_service(dots(&shelf, 0));
     world.accept(service);
