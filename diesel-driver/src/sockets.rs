@@ -149,8 +149,11 @@ impl Transport for Sockets {
         _: &mut SocketStream,
         _: FileRegion,
     ) -> Option<WriteOutcome> {
-        let words = format_args!("{conn:?} is cut: this driver cannot send regions of files");
-        self.journal.own(Level::Error, "region", words);
+        self.journal.own(
+            Level::Error,
+            "region",
+            format_args!("{conn:?} is cut: this driver cannot send regions of files"),
+        );
         None
     }
 

@@ -5,7 +5,7 @@
 //! queue that grows.
 //!
 //! ```text
-//!   waker(70) ──▶ chunk 1: ticket[6] = 41, then bit 6 ──▶ group 0: bit 1 ──▶ awake? else wake the embedder
+//!   waker(70) ──▶ chunk 1: ticket[6] = 41, then bit 6 ──▶ group 0: bit 1 ──▶ awake? else wake it
 //! ```
 //!
 //! A bit means "woken", and its ticket tells when. The hub collects the set bits through two levels
