@@ -502,33 +502,13 @@ mod tests {
         assert!(size_of::<MachineStream>() <= 136);
     }
 
-    /// A layer that changes nothing.
-    #[cfg(feature = "testkit")]
-    struct PassesOn(crate::machine::Nested<super::super::Inner>);
-
-    #[cfg(feature = "testkit")]
-    impl Machine for PassesOn {
-        fn step(&mut self, now: Instant, input: Input<'_>, actions: &mut Actions<'_>) -> usize {
-            let taken = self.0.pass_on(now, input, actions);
-            self.0.settle(None, actions);
-            taken
-        }
-
-        fn held(&self) -> usize {
-            self.0.held()
-        }
-
-        fn scanned(&self) -> u64 {
-            self.0.scanned()
-        }
-    }
-
     #[test]
     #[cfg(feature = "testkit")]
     fn what_is_held_and_scanned_is_counted_whatever_drives_the_stream() {
         use super::super::{Hub, Service};
         use crate::fiber::Conn;
-        use crate::machine::{LineEcho, Nested};
+        use crate::machine::LineEcho;
+        use crate::testkit::decorator::Tracer;
 
         let services = || {
             [
@@ -540,7 +520,7 @@ mod tests {
                 Service::machine(|_| LineEcho::default()),
             ]
         };
-        let layered = services().map(|it| it.layer(|_, inner| PassesOn(Nested::sharing(inner))));
+        let layered = services().map(|it| it.layer(|_, inner| Tracer::new(inner, |_, _| {})));
         let now = Instant::ORIGIN;
         for (which, service) in services().into_iter().chain(layered).enumerate() {
             let mut hub = Hub::default();
