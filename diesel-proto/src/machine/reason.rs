@@ -42,54 +42,37 @@ pub enum Reason {
     Application(&'static str),
 }
 
-/// A [`Reason`] other than [`Reason::Application`]: one byte.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum CommonReason {
-    Head,
-    BodyIdle,
-    BodyRate,
-    KeepAlive,
-    HalfClose,
-    Idle,
-    WriteStall,
-    Linger,
-    Drain,
-}
-
-impl CommonReason {
-    #[inline]
-    pub(crate) fn of(reason: Reason) -> Option<Self> {
-        Some(match reason {
-            Reason::Head => CommonReason::Head,
-            Reason::BodyIdle => CommonReason::BodyIdle,
-            Reason::BodyRate => CommonReason::BodyRate,
-            Reason::KeepAlive => CommonReason::KeepAlive,
-            Reason::HalfClose => CommonReason::HalfClose,
-            Reason::Idle => CommonReason::Idle,
-            Reason::WriteStall => CommonReason::WriteStall,
-            Reason::Linger => CommonReason::Linger,
-            Reason::Drain => CommonReason::Drain,
-            Reason::Application(_) => return None,
-        })
-    }
-}
-
-impl From<CommonReason> for Reason {
-    #[inline]
-    fn from(reason: CommonReason) -> Self {
-        match reason {
-            CommonReason::Head => Reason::Head,
-            CommonReason::BodyIdle => Reason::BodyIdle,
-            CommonReason::BodyRate => Reason::BodyRate,
-            CommonReason::KeepAlive => Reason::KeepAlive,
-            CommonReason::HalfClose => Reason::HalfClose,
-            CommonReason::Idle => Reason::Idle,
-            CommonReason::WriteStall => Reason::WriteStall,
-            CommonReason::Linger => Reason::Linger,
-            CommonReason::Drain => Reason::Drain,
+/// Defines [`CommonReason`] and its conversions from one list of names.
+macro_rules! common_reasons {
+    ($($name:ident),+ $(,)?) => {
+        /// A [`Reason`] other than [`Reason::Application`]: one byte.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+        pub(crate) enum CommonReason {
+            $($name),+
         }
-    }
+
+        impl CommonReason {
+            #[inline]
+            pub(crate) fn of(reason: Reason) -> Option<Self> {
+                Some(match reason {
+                    $(Reason::$name => CommonReason::$name,)+
+                    Reason::Application(_) => return None,
+                })
+            }
+        }
+
+        impl From<CommonReason> for Reason {
+            #[inline]
+            fn from(reason: CommonReason) -> Self {
+                match reason {
+                    $(CommonReason::$name => Reason::$name),+
+                }
+            }
+        }
+    };
 }
+
+common_reasons!(Head, BodyIdle, BodyRate, KeepAlive, HalfClose, Idle, WriteStall, Linger, Drain);
 
 impl fmt::Display for Reason {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
