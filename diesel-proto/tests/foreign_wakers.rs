@@ -278,7 +278,7 @@ fn the_alarm_may_use_the_hub() {
     world.hub.next_wake();
     drop(ctx.spawn(async {}).unwrap());
     event.fire(1);
-    SEAT.take().unwrap().wake();
+    MACHINE_CTX.take().unwrap().wake();
     MISCHIEF.set(None);
     assert_eq!(count.get(), 3);
     world.turn();
@@ -286,7 +286,7 @@ fn the_alarm_may_use_the_hub() {
 }
 
 thread_local! {
-    static SEAT: RefCell<Option<MachineCtx>> = const { RefCell::new(None) };
+    static MACHINE_CTX: RefCell<Option<MachineCtx>> = const { RefCell::new(None) };
 }
 
 /// Stores its `MachineCtx` for others.
@@ -295,7 +295,7 @@ struct Waking(MachineCtx);
 impl Machine for Waking {
     fn step(&mut self, _: Instant, input: Input<'_>, _: &mut Actions<'_>) -> usize {
         if input == Input::Start {
-            SEAT.set(Some(self.0.clone()));
+            MACHINE_CTX.set(Some(self.0.clone()));
         }
         0
     }

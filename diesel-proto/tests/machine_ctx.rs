@@ -46,7 +46,7 @@ fn dots(shelf: &Shelf, again: u32) -> Service {
 }
 
 #[test]
-fn a_seat_names_its_connection() {
+fn a_context_names_its_connection() {
     let (mut world, shelf) = (World::new(), Shelf::default());
     let service = world.hub.add_service(dots(&shelf, 0));
     let address = Address::Socket("192.0.2.1:7".parse().unwrap());
@@ -76,7 +76,7 @@ fn however_often_a_machine_is_woken_it_is_stepped_once_when_its_turn_comes() {
 }
 
 #[test]
-fn a_seat_whose_connection_is_gone_wakes_nobody() {
+fn a_context_whose_connection_is_gone_wakes_no_other() {
     let (mut world, shelf) = (World::new(), Shelf::default());
     let service = world.hub.add_service(dots(&shelf, 0));
     let gone = world.accept(service);
@@ -93,7 +93,7 @@ fn a_seat_whose_connection_is_gone_wakes_nobody() {
 
 /// Waking a machine of an idle hub notifies the embedder.
 #[test]
-fn waking_a_machine_of_a_hub_that_rests_sounds_the_alarm() {
+fn waking_a_machine_of_a_hub_that_rests_notifies_the_embedder() {
     use std::sync::Arc;
     use std::sync::atomic::{AtomicUsize, Ordering};
     use std::task::{Wake, Waker};

@@ -213,7 +213,7 @@ fn without_a_hook_a_machine_that_panicked_is_closed_by_the_next_run() {
 
 /// After a panic, too, a wake-up from outside notifies the embedder.
 #[test]
-fn without_a_hook_the_alarm_still_works_after_the_unwinding() {
+fn without_a_hook_the_embedder_is_still_notified_after_the_unwinding() {
     use std::sync::Arc;
     use std::sync::atomic::{AtomicUsize, Ordering};
     use std::task::{Wake, Waker};

@@ -1,4 +1,4 @@
-//! The fields of a message that is to be sent, or of a received one that is kept.
+//! The fields of a message to send, or of a received one that is kept.
 //!
 //! They are stored as they go on the wire, line by line, so that sending them is one copy:
 //!

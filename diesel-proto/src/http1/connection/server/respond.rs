@@ -245,7 +245,7 @@ impl SharedServerConnection {
     }
 
     /// Begins a whole response, if that is allowed: returns the connection's part of the head, and
-    /// the content that is to be sent.
+    /// the content to send.
     #[inline(always)]
     fn whole_response<'a>(
         &mut self,
