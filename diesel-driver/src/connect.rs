@@ -124,7 +124,7 @@ mod tests {
     }
 
     #[test]
-    fn nobody_listens_where_a_socket_is_only_bound() {
+    fn a_bound_socket_without_a_listener_refuses() {
         let bound = Socket::new(Domain::IPV4, Type::STREAM, None).unwrap();
         bound.bind(&SocketAddr::from(([127, 0, 0, 1], 0)).into()).unwrap();
         let address = bound.local_addr().unwrap().as_socket().unwrap();

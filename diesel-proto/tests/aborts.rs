@@ -39,7 +39,7 @@ fn ends(how: fn(&mut Actions<'_>, u64)) -> (Vec<u8>, Option<End>) {
 }
 
 #[test]
-fn an_abort_drops_what_is_queued_and_a_cut_sends_it_and_both_are_told_from_a_close() {
+fn an_abort_drops_what_is_queued_a_cut_sends_it_and_neither_is_a_close() {
     let cause = Cause::Failed;
     assert_eq!(
         ends(|actions, _| actions.close(Cause::Failed)),

@@ -57,7 +57,7 @@ fn a_writer_waits_at_high_water_and_goes_on_at_low_water() {
 
 /// A payload larger than the mark is queued whole, or else it could never be sent.
 #[test]
-fn a_payload_beyond_the_mark_is_queued_whole_and_waits_for_nobody() {
+fn a_payload_beyond_the_mark_is_queued_whole_without_waiting() {
     let (mut world, conn) = World::serving(
         Service::new(async |mut conn: Conn| {
             conn.write("a".repeat(5000)).await?;
@@ -155,7 +155,7 @@ fn a_peer_that_was_quiet_for_long_has_the_whole_time() {
 
 /// The handler learns why: its write fails with the reason.
 #[test]
-fn the_writer_of_a_stalled_connection_is_told_the_reason() {
+fn the_writer_of_a_stalled_connection_gets_the_reason() {
     let diary = Diary::default();
     let note = diary.clone();
     let mut world = World::new();

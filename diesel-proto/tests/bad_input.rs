@@ -266,7 +266,7 @@ fn a_peer_that_does_not_close_is_cut_at_the_linger_deadline() {
 /// A reset at any point of a conversation: the handler's token fails, whatever it waits for, and no
 /// other connection is affected.
 #[test]
-fn a_reset_at_any_point_concerns_nobody_else() {
+fn a_reset_at_any_point_affects_no_other_connection() {
     let script = ["", "a", "a\n", "a\nb\n", "a\nb\nc"];
     for said in script {
         for room in [0, 3, 1000] {
@@ -506,7 +506,7 @@ fn beyond_the_limit_on_spawned_fibers_spawning_fails() {
 
 /// A fiber that tries again and again at a limit gives the others their turn all the same.
 #[test]
-fn retrying_at_the_limit_on_connections_starves_nobody() {
+fn retrying_at_the_connection_limit_starves_no_fiber() {
     let mut world = World::with(config(|it| it.max_connections = 1));
     let service = world.hub.add_service(echo);
     let conn = world.accept(service);

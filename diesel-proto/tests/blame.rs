@@ -42,7 +42,7 @@ async fn to_the_end(mut conn: Conn) -> Result<(), Error> {
 }
 
 #[test]
-fn what_a_peer_did_cuts_its_connection_and_is_told_once() {
+fn a_fault_of_the_peer_cuts_its_connection_and_is_reported_once() {
     let cut = |cause| (vec![Notice::Cut { peer: PEER, cause }], 0);
     let told = told_of(echo, |world, conn| world.says(conn, "eleven bytes"));
     assert_eq!(told, cut(Cause::Limit(Limit::Line(10))));
@@ -58,7 +58,7 @@ fn what_a_peer_did_cuts_its_connection_and_is_told_once() {
 }
 
 #[test]
-fn what_the_application_did_is_told_as_a_failure() {
+fn a_fault_of_the_application_is_reported_as_a_failure() {
     let failed = |error: &str| (vec![Notice::Failed { peer: Some(PEER), error: error.into() }], 1);
     let told = told_of(async |_: Conn| Err("no such room".into()), |_, _| {});
     assert_eq!(told, failed("no such room"));
@@ -75,7 +75,7 @@ fn what_the_application_did_is_told_as_a_failure() {
 }
 
 #[test]
-fn how_connections_end_is_told_to_nobody() {
+fn ordinary_ends_of_connections_are_not_reported() {
     assert_eq!(told_of(echo, |_, _| {}), (vec![], 0));
     assert_eq!(told_of(echo, |world, conn| world.resets(conn)), (vec![], 0));
 }

@@ -166,7 +166,7 @@ fn a_sleep_that_is_dropped_leaves_no_timer() {
 
 /// A sleep may be polled by one fiber, and later by another: the last one is woken.
 #[test]
-fn a_sleep_that_moves_wakes_whoever_polled_it_last() {
+fn a_sleep_that_moves_wakes_the_fiber_that_polled_it_last() {
     let diary = Diary::default();
     let note = diary.clone();
     let mut world = World::looping(async move |ctx| {

@@ -96,7 +96,7 @@ fn a_hub_that_halts_drops_such_a_chain() {
 
 /// The result of a fiber is the handle of another that has also ended.
 #[test]
-fn results_that_nobody_reads_are_dropped_one_after_the_other() {
+fn unread_results_are_dropped_without_recursion() {
     struct Next(#[allow(dead_code)] Option<JoinHandle<Next>>, #[allow(dead_code)] Rc<()>);
     with_a_small_stack(|| {
         let mut world = roomy();

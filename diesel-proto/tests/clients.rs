@@ -354,7 +354,7 @@ fn close_lets_the_call_that_has_its_turn_come_to_its_end() {
 
 /// It is unknown what is left on a connection whose call failed; only the call itself may know.
 #[test]
-fn after_a_failed_call_the_connection_is_kept_only_if_the_call_said_that_it_is_in_step() {
+fn after_a_failed_call_the_connection_is_kept_only_if_marked_in_step() {
     for (own, marks) in [(true, false), (false, false), (true, true), (false, true)] {
         let mut world = World::looping(async move |ctx| {
             let client = Client::connect(&ctx, address()).await?;

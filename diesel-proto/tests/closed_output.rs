@@ -116,7 +116,7 @@ impl Machine for Sender {
 }
 
 #[test]
-fn an_endpoint_keeps_a_region_that_nobody_has_sent() {
+fn an_endpoint_keeps_an_unsent_region() {
     let mut endpoint = Endpoint::new(Sender { shows: false }, NOW);
     endpoint.sent(NOW, 1_000);
     assert_eq!((endpoint.queued(), endpoint.file_region()), (103, Some(REGION)));
@@ -128,7 +128,7 @@ fn an_endpoint_keeps_a_region_that_nobody_has_sent() {
 }
 
 #[test]
-fn a_hub_keeps_a_region_that_nobody_has_sent() {
+fn a_hub_keeps_an_unsent_region() {
     let mut hub = Hub::default();
     let service = hub.add_service(Service::machine(|_| Sender { shows: false }));
     let conn = hub.accept(NOW, service, Address::Unnamed).unwrap();

@@ -131,7 +131,7 @@ fn what_is_queued_is_sent_first() {
 
 /// A fiber that has not ended by then is dropped, and its connection is cut with that reason.
 #[test]
-fn at_the_deadline_it_is_over_whoever_still_waits() {
+fn at_the_deadline_the_drain_ends_even_if_fibers_wait() {
     struct Note(Diary);
     impl Drop for Note {
         fn drop(&mut self) {
@@ -164,7 +164,7 @@ fn at_the_deadline_it_is_over_whoever_still_waits() {
 }
 
 #[test]
-fn nobody_new_is_let_in() {
+fn a_draining_hub_refuses_connections() {
     let (mut world, conn) = World::serving(echo);
     let service = world.hub.add_service(echo);
     world.turn();
@@ -237,7 +237,7 @@ fn a_sleep_of_zero_fails_with_shutdown_too() {
 
 /// Each machine gets the shutdown once, also machines that are made later.
 #[test]
-fn machines_are_told_to_finish() {
+fn a_drain_reaches_machines_as_shutdown() {
     struct Finishing;
     impl Machine for Finishing {
         fn step(&mut self, _: Instant, input: Input<'_>, actions: &mut Actions<'_>) -> usize {

@@ -39,7 +39,7 @@ fn what_is_fired_through_a_subscription_reaches_all_others() {
 }
 
 #[test]
-fn one_that_falls_behind_is_told_by_how_much_and_goes_on_with_the_oldest_left() {
+fn a_lagging_subscription_gets_the_count_and_continues_with_the_oldest_left() {
     let event = Hub::default().ctx().event_with_capacity(3);
     let (mut slow, mut quick) = (event.subscribe(), event.subscribe());
     for n in 1..=5 {
@@ -95,7 +95,7 @@ fn a_sender_that_leaves_takes_nothing_from_the_others() {
 
 /// Each value is dropped when the last subscription has read it, or is dropped.
 #[test]
-fn nothing_is_kept_that_nobody_will_read() {
+fn messages_without_a_subscriber_are_not_kept() {
     let value = Rc::new(());
     let event = Hub::default().event();
     event.fire(Rc::clone(&value));

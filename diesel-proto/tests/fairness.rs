@@ -51,7 +51,7 @@ fn everyone_is_answered_within_one_pass() {
 /// A quiet peer that sends while only the chatty one is busy waits for at most two polls: the
 /// current one, and its own.
 #[test]
-fn one_who_speaks_up_is_next_but_one() {
+fn a_quiet_peer_that_sends_is_answered_next_but_one() {
     let (mut world, chatty, others) = crowd();
     flood(&mut world, chatty);
     world.step();

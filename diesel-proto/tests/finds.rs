@@ -9,7 +9,7 @@ const START: Instant = Instant::ORIGIN;
 
 /// `has_more` stayed true for ever if a fiber had been woken and had not had its turn.
 #[test]
-fn a_hub_that_has_halted_has_nothing_more_to_do() {
+fn a_halted_hub_has_nothing_to_do() {
     let mut config = Config::default();
     config.polls_per_run = 1;
     let mut hub = Hub::new(config);
@@ -43,7 +43,7 @@ fn another_protocol_is_refused_for_its_beginning_however_it_is_cut() {
 
 /// An embedder that delivered twice before it ran the hub was refused, and never got a `Resume`.
 #[test]
-fn who_was_refused_is_told_to_pause_and_to_resume() {
+fn a_refused_read_yields_pause_and_resume() {
     let mut hub = Hub::default();
     let mut config = ServiceConfig::default();
     config.read_ahead = 4;

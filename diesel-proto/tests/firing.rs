@@ -82,7 +82,7 @@ fn giving_way_costs_few_polls() {
 
 /// Fired through the only subscription there is.
 #[test]
-fn what_nobody_reads_costs_nothing() {
+fn messages_without_a_reader_cost_nothing() {
     let mut hub = Hub::default();
     let event: Event<u32> = hub.event();
     let alone = event.subscribe();

@@ -74,7 +74,7 @@ impl Future for Promise {
 }
 
 #[test]
-fn another_thread_wakes_a_fiber_and_whoever_runs_the_hub() {
+fn another_thread_wakes_a_fiber_and_the_embedder() {
     let bell = Arc::new(Bell::default());
     let hub = Hub::with_waker(Config::default(), Waker::from(Arc::clone(&bell)));
     let mut world = World::of(hub);

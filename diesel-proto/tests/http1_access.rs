@@ -120,7 +120,7 @@ fn what_a_handler_computes_is_in_the_time_that_its_request_took() {
 }
 
 #[test]
-fn an_endpoint_is_told_the_same() {
+fn an_endpoint_reports_the_same_access() {
     let clock = Clock::start();
     for (name, service, at_least) in services(&clock) {
         let began = clock.now();

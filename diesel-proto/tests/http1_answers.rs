@@ -78,7 +78,7 @@ fn a_second_100_is_left_out_for_a_client_that_did_not_ask_too() {
 
 /// The head of the answer goes out before the stream reads: whoever still has the body may read it.
 #[test]
-fn a_client_is_told_to_go_on_before_the_head_of_a_stream_that_reads_its_body() {
+fn a_100_continue_precedes_the_head_of_a_stream_that_reads_its_body() {
     let echo = |waits: bool| {
         Service::new(async move |request: Request| {
             let ctx = request.ctx();

@@ -88,7 +88,7 @@ fn a_shutdown_does_not_wait_for_a_request_that_has_not_begun() {
 }
 
 #[test]
-fn who_ends_its_side_behind_an_empty_line_broke_nothing() {
+fn a_half_close_after_an_empty_line_is_no_violation() {
     for empty in EMPTY {
         let (mut world, conn) = serving();
         world.says(conn, format!("{POST}{empty}"));

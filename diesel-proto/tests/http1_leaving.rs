@@ -126,7 +126,7 @@ fn a_handler_may_wait_for_its_client_to_leave() {
 }
 
 #[test]
-fn whoever_writes_a_body_may_wait_for_the_client_to_leave_and_so_may_several() {
+fn several_fibers_that_write_a_body_may_wait_for_the_client_to_leave() {
     let told = Rc::new(Cell::new(0));
     let count = Rc::clone(&told);
     let (mut world, conn) = World::serving(Service::new(move |request: Request| {

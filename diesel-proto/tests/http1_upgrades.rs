@@ -156,7 +156,7 @@ fn the_successor_hears_of_an_end_that_came_before_it() {
 }
 
 #[test]
-fn a_successor_that_begins_during_a_shutdown_is_told_of_it() {
+fn a_successor_that_begins_during_a_shutdown_gets_shutdown() {
     let notes = Notes::default();
     let kept = Rc::clone(&notes);
     let service = Service::new(async move |request: Request| {

@@ -55,7 +55,7 @@ fn a_wrong_head_of_a_higher_minor_version_is_answered_as_one_of_the_highest_that
 }
 
 #[test]
-fn another_major_version_is_refused_and_told_what_is_spoken() {
+fn another_major_version_is_refused_with_the_supported_one() {
     for version in ["HTTP/2.0", "HTTP/0.9", "HTTP/3.1", "HTTP/9.9"] {
         let bytes = format!("GET / {version}\r\nHost: a\r\n\r\n");
         let (heard, is_kept) = converse(&[bytes.as_bytes()]);

@@ -146,7 +146,7 @@ fn at_upgrade_another_machine_goes_on_with_what_is_left_over() {
 }
 
 #[test]
-fn at_quit_the_echo_is_done_and_takes_nothing_more() {
+fn after_quit_the_echo_takes_no_more_bytes() {
     always("PROXY UNKNOWN\r\na\nquit\nb\n", "hello whoever\nyou said: a\n", Cause::Done);
 }
 
@@ -247,7 +247,7 @@ fn the_headers_deadline_ends_with_the_header() {
 }
 
 #[test]
-fn a_shutdown_reaches_whoever_has_the_stream() {
+fn a_shutdown_reaches_the_machine_that_has_the_stream() {
     for said in ["PROXY", "PROXY UNKNOWN\r\na\n", "PROXY UNKNOWN\r\nUPGRADE\n"] {
         let now = Instant::ORIGIN;
         let mut endpoint = Endpoint::new(stack(), now);
@@ -260,7 +260,7 @@ fn a_shutdown_reaches_whoever_has_the_stream() {
 
 /// A machine may give way at the very end of the stream: the end is as much the next one's.
 #[test]
-fn who_comes_at_the_end_is_told_of_the_end() {
+fn a_machine_that_takes_over_after_the_end_gets_eof() {
     struct Last;
     impl Machine for Last {
         fn step(&mut self, _: Instant, input: Input<'_>, actions: &mut Actions<'_>) -> usize {

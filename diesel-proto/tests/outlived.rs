@@ -118,7 +118,7 @@ async fn wait_fragile<F: Future>(token: F) {
 }
 
 #[test]
-fn a_waker_that_panics_leaves_whoever_wakes_it_alone() {
+fn a_waker_that_panics_does_not_unwind_into_its_caller() {
     let (mut world, diary) = (catching(), Diary::default());
     let event: Event<u32> = world.hub.event();
     let (mut waiting, mut rings) = (event.subscribe(), event.subscribe());
@@ -224,7 +224,7 @@ fn a_service_that_panics_when_its_hub_is_dropped_keeps_nothing_alive() {
 }
 
 #[test]
-fn a_panic_while_a_machine_is_made_is_counted_and_told_as_others_are() {
+fn a_panic_while_a_machine_is_made_is_counted_and_reported_like_others() {
     let mut world = catching();
     let service = Service::machine(|_| -> LineEcho { panic!("no machine today") });
     let service = world.hub.add_service(service.max_connections(1));
@@ -263,7 +263,7 @@ fn without_a_hook_a_machine_that_cannot_be_made_leaves_the_limits_as_they_were()
 }
 
 #[test]
-fn a_refusal_is_counted_and_told() {
+fn a_refusal_is_counted_and_reported() {
     let mut world = World::with(config(|it| it.max_fibers = 1));
     let service = world.hub.add_service(Service::new(echo).max_connections(1));
     let other = world.hub.add_service(echo);

@@ -123,7 +123,7 @@ fn call(
 }
 
 #[test]
-fn a_call_that_is_forgotten_in_the_queue_keeps_nobody_waiting() {
+fn a_call_forgotten_in_the_queue_blocks_no_other_call() {
     // With budgets that end a run before the one that was called had its turn, and without.
     for polls_per_run in [1, 2, 256] {
         let (diary, mut world) =

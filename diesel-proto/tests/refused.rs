@@ -43,7 +43,7 @@ fn pauses(hub: &mut Hub) -> Vec<Action> {
 }
 
 #[test]
-fn a_machine_that_pauses_refuses_before_the_pause_is_said() {
+fn a_machine_that_pauses_refuses_bytes_before_the_pause_action() {
     // At its start,
     let (mut hub, conn) = hub_of(|input| input == Input::Start);
     assert_eq!(hub.received(NOW, conn, b"x"), 0);
@@ -75,7 +75,7 @@ fn a_machine_that_pauses_refuses_before_the_pause_is_said() {
 }
 
 #[test]
-fn a_connection_that_has_read_ahead_refuses_before_the_pause_is_said() {
+fn a_connection_that_has_read_ahead_refuses_bytes_before_the_pause_action() {
     let mut hub = Hub::default();
     let service = Service::new(async |conn: Conn| {
         conn.ctx().sleep(std::time::Duration::from_secs(1)).await?;

@@ -128,7 +128,7 @@ fn a_reset_after_an_abort_changes_nothing() {
 }
 
 #[test]
-fn a_machine_that_panics_at_a_reset_is_told_and_counted_as_any_other() {
+fn a_machine_that_panics_at_a_reset_is_reported_and_counted_like_others() {
     let mut hub = Hub::default();
     hub.set_poll_hook(Box::new(|_, run| _ = catch_unwind(AssertUnwindSafe(run))));
     let service = hub.add_service(Service::machine(|_| Answers { panics: true }));

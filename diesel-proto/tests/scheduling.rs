@@ -103,7 +103,7 @@ fn the_walk_through_in_eleven_steps() {
 }
 
 #[test]
-fn what_is_due_runs_behind_those_who_are_ready_already() {
+fn due_timers_run_after_fibers_that_are_ready() {
     let diary = Diary::default();
     let mut world = World::new();
     let event: Event<()> = world.hub.event();
@@ -177,7 +177,7 @@ fn sleepers_with_the_same_deadline_wake_in_the_order_they_went_to_sleep() {
 
 /// Between two awaits a handler has the hub to itself, however many others are ready.
 #[test]
-fn nobody_runs_between_two_awaits() {
+fn no_other_fiber_runs_between_two_awaits() {
     let diary = Diary::default();
     let mut world = World::new();
     let event: Event<()> = world.hub.event();
@@ -247,7 +247,7 @@ fn a_run_ends_when_its_polls_are_spent() {
 /// its polls. (Were it queued again, fibers that wake each other would make the queue grow with
 /// every poll.)
 #[test]
-fn one_who_is_woken_again_before_its_turn_runs_once() {
+fn a_fiber_woken_twice_before_its_turn_runs_once() {
     let mut world = World::new();
     let bell: Event<()> = world.hub.event();
     let (waker, polls) = (Rc::new(RefCell::new(None::<Waker>)), Rc::new(Cell::new(0)));

@@ -262,7 +262,7 @@ fn what_waits_behind_a_request_is_not_taken_twice_nor_lost() {
 }
 
 #[test]
-fn a_client_that_ends_its_side_is_told_of_once() {
+fn a_half_close_of_the_client_is_reported_once() {
     let mut idle = connection();
     idle.eof();
     idle.eof();

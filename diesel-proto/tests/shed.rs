@@ -217,7 +217,7 @@ fn connections_of_handlers_are_closed_only_if_their_service_says_so() {
 
 /// The handler's token fails, and the handler ends as if its peer had closed.
 #[test]
-fn a_handler_that_made_room_is_told() {
+fn a_shed_connection_closes_with_the_cause_shed() {
     let (mut world, conn) = World::serving(Service::new(echo).shed(Shed::Idle));
     world.waits(seconds(2));
     assert!(world.hub.make_room(world.now));

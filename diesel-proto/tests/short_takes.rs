@@ -48,7 +48,7 @@ impl Machine for Sipper {
 }
 
 #[test]
-fn a_machine_that_leaves_bytes_and_never_resumes_is_told_the_rule() {
+fn leaving_bytes_without_resuming_fails_with_the_rule() {
     for goes_on in [GoesOn::Never, GoesOn::AtOnce] {
         let laws = Laws::of(|| Sipper(goes_on));
         let broken = laws.check(&[Stimulus::bytes("abcd")]).expect_err("caught");

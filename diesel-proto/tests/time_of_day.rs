@@ -6,7 +6,7 @@ use diesel_proto::*;
 use harness::*;
 
 #[test]
-fn the_hub_counts_on_from_what_it_was_told() {
+fn the_time_of_day_advances_from_its_last_input() {
     let mut world = World::new();
     let ctx = world.hub.ctx();
     world.waits(seconds(3));

@@ -144,7 +144,7 @@ fn a_connection_that_only_has_to_send_the_rest_is_reset_at_once() {
 }
 
 #[test]
-fn a_handler_that_returns_after_it_has_nobody_to_wait_for() {
+fn a_handler_that_returns_after_a_failed_write_does_not_wait_for_a_flush() {
     let (mut world, conn) = World::serving(async |mut conn: Conn| {
         conn.write("hello").await?;
         conn.until_eol().await?;
@@ -200,7 +200,7 @@ impl Machine for Answers {
 }
 
 #[test]
-fn a_machine_is_told_and_waits_for_room_no_more() {
+fn a_machine_gets_write_failed_and_no_longer_waits_for_room() {
     let diary = Diary::default();
     let told = diary.clone();
     let service = Service::machine(move |_| Answers(told.clone()));
@@ -262,7 +262,7 @@ impl Machine for Told {
 }
 
 #[test]
-fn the_machine_that_comes_next_is_told_as_well() {
+fn the_successor_gets_write_failed_as_well() {
     let now = Instant::ORIGIN;
     let mut endpoint = Endpoint::new(GivesWay, now);
     endpoint.write_failed(now);
@@ -272,7 +272,7 @@ fn the_machine_that_comes_next_is_told_as_well() {
 }
 
 #[test]
-fn a_machine_within_a_layer_is_told_as_well() {
+fn a_machine_within_a_layer_gets_write_failed_as_well() {
     /// Keeps the length of what goes through, or has its own queue.
     struct Layer(Nested<Answers>);
 
@@ -301,7 +301,7 @@ fn a_machine_within_a_layer_is_told_as_well() {
 }
 
 #[test]
-fn the_machine_of_a_handler_that_gives_way_is_told_as_well() {
+fn the_machine_that_replaces_a_handler_gets_write_failed_as_well() {
     let (mut world, conn) = World::serving(async |mut conn: Conn| {
         conn.write("hello").await?;
         conn.bytes(1).await?;

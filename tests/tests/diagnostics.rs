@@ -118,7 +118,7 @@ const WRONG: [(&str, &str, &str); 15] = [
 ];
 
 #[test]
-fn a_handler_of_the_wrong_shape_is_told_which_shape_is_wanted() {
+fn a_handler_of_the_wrong_shape_gets_a_diagnostic_with_the_right_one() {
     let deps = std::env::current_exe().unwrap().parent().unwrap().to_path_buf();
     let fits = |library: &PathBuf| check(&deps, library, "right", RIGHT);
     let libraries = libraries(&deps);

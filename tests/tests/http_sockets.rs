@@ -255,7 +255,7 @@ fn a_request_that_is_under_way_is_answered_before_the_end() {
 }
 
 #[test]
-fn a_client_that_dies_in_the_midst_harms_nobody() {
+fn a_client_that_dies_midway_affects_no_other() {
     let (_program, address) = Program::serve("httpbin", &[]);
     for request in [
         "POST /echo HTTP/1.1\r\nHost: a\r\nContent-Length: 1000000\r\n\r\nsome of it",

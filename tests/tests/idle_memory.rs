@@ -166,7 +166,7 @@ fn an_exchange_allocates_nothing_in_a_shared_workspace() {
 }
 
 #[test]
-fn an_endpoint_keeps_what_has_to_be_told_until_it_is_read() {
+fn an_endpoint_keeps_notices_until_they_are_read() {
     let mut endpoint = Endpoint::new(Echo, NOW);
     assert_eq!(endpoint.received(NOW, b"x"), 1);
     assert_eq!(endpoint.take_outgoing(NOW), b"x");

@@ -106,7 +106,7 @@ fn a_layer_goes_around_a_handler() {
 }
 
 #[test]
-fn however_a_handler_within_a_layer_ends_it_is_told_as_without() {
+fn a_handler_within_a_layer_is_reported_as_one_without() {
     let ended = |service: Service, says: &[u8], is_sealed: bool| {
         let mut world = World::of(service);
         match is_sealed {

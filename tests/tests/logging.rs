@@ -98,7 +98,7 @@ fn connections_beyond_a_limit_give_a_handful_of_lines() {
 
 /// A fault of a peer is not logged as an error; and repeats are counted for all peers together.
 #[test]
-fn what_peers_do_is_told_below_warnings_and_what_fails_here_as_an_error() {
+fn faults_of_peers_are_logged_below_warn_and_failures_as_errors() {
     let peers = run(|| {
         let mut config = ServiceConfig::default();
         config.read_limit = 10;

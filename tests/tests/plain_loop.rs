@@ -111,7 +111,7 @@ fn hears(client: &mut TcpStream, expected: &str) {
 }
 
 #[test]
-fn a_machine_that_greets_is_heard_before_the_peer_says_a_word() {
+fn a_greeting_is_sent_before_the_peer_sends_a_byte() {
     let (mut client, server) = talk_to(Greeter::new());
     hears(&mut client, "hello\n");
     client.write_all(b"hi").unwrap();
@@ -300,7 +300,7 @@ impl Machine for Duplex {
 }
 
 #[test]
-fn what_a_peer_answered_before_it_reset_is_heard_though_writing_failed() {
+fn what_a_peer_sent_before_its_reset_is_read_although_writing_failed() {
     let (tell, told) = mpsc::channel();
     let (mut client, server) = talk_to(Duplex(tell));
     client.read_exact(&mut [0]).unwrap();

@@ -87,7 +87,7 @@ fn odd_links_lose_nothing() {
 }
 
 #[test]
-fn nobody_misses_what_lossy_links_of_others_do_not_lose() {
+fn faults_on_one_link_lose_no_line_on_others() {
     let outcome = chat(&lossy_crowd(1)).unwrap();
     assert!(outcome.traffic.resets > 0 && outcome.traffic.half_closes > 0);
     // Some members with lossy links had no fault.
@@ -97,7 +97,7 @@ fn nobody_misses_what_lossy_links_of_others_do_not_lose() {
 }
 
 #[test]
-fn who_falls_behind_is_told_and_holds_up_nobody() {
+fn a_lagging_client_gets_the_count_and_delays_no_other() {
     let crowd = lagging_crowd(1);
     let outcome = chat(&crowd).unwrap();
     // Missing messages are reported; no connection is closed for that, and members that keep up

@@ -210,7 +210,7 @@ mod command_lines {
     ];
 
     #[test]
-    fn help_is_printed_to_who_asks() {
+    fn help_is_printed_on_request() {
         for name in ALL {
             let (output, errors, code) = Program::start(name, &["--help"]).finish();
             assert!(output.contains(&format!("Usage: {name}")), "{output}");
@@ -373,7 +373,7 @@ mod peers {
     }
 
     #[test]
-    fn who_resets_disturbs_nobody() {
+    fn a_client_that_resets_disturbs_no_other() {
         let running = Running::start(Config::default(), || Service::new(echo));
         let mut neighbour = visit(running.address);
         for n in 0..20 {
@@ -389,7 +389,7 @@ mod peers {
     }
 
     #[test]
-    fn who_ends_their_side_still_gets_their_answers() {
+    fn a_half_closed_client_still_gets_its_answers() {
         let running = Running::start(Config::default(), || Service::new(echo));
         let mut client = connect(running.address);
         let lines: String = (0..10_000).map(|n| format!("line {n}\n")).collect();
@@ -404,7 +404,7 @@ mod peers {
     }
 
     #[test]
-    fn who_never_reads_is_cut_when_the_time_is_up() {
+    fn a_client_that_never_reads_is_cut_at_the_deadline() {
         let stall = Duration::from_millis(300);
         let running =
             Running::start(Config::default(), move || Service::new(echo).write_stall(stall));
@@ -425,7 +425,7 @@ mod peers {
     }
 
     #[test]
-    fn who_comes_when_it_is_full_waits_until_one_leaves() {
+    fn a_connection_beyond_the_limit_waits_until_one_leaves() {
         let running = Running::start(Config::default(), || Service::new(echo).max_connections(2));
         wait_for_a_place(running.address);
     }

@@ -149,7 +149,7 @@ impl Machine for Told {
 }
 
 #[test]
-fn both_sides_are_told_why_the_layer_ends_the_stream() {
+fn both_sides_get_the_reason_why_the_layer_ends_the_stream() {
     let told = std::sync::Arc::default();
     let mut endpoint = Endpoint::new(Frames::new(Told(std::sync::Arc::clone(&told))), NOW);
     let bytes = [text("last words"), vec![0x83]].concat();
@@ -170,7 +170,7 @@ fn both_sides_are_told_why_the_layer_ends_the_stream() {
 }
 
 #[test]
-fn whoever_does_not_ask_for_frames_gets_an_answer_in_http() {
+fn a_request_without_the_upgrade_gets_an_http_response() {
     let served = |head: &str| {
         let mut hub = Hub::default();
         let service = hub.add_service(service(FrameEcho::default));

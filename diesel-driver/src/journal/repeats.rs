@@ -219,7 +219,7 @@ mod tests {
     }
 
     #[test]
-    fn the_first_line_is_told_at_once_and_those_like_it_once_a_second_with_their_count() {
+    fn the_first_line_is_logged_at_once_and_repeats_once_a_second_with_their_count() {
         let mut log = Log::default();
         log.tell(0, failed(1, "no"));
         assert_eq!(log.read(), ["INFO the handler for 192.0.2.1:1 failed: no"]);
@@ -284,7 +284,7 @@ mod tests {
     }
 
     #[test]
-    fn at_the_end_nothing_is_left_untold() {
+    fn at_the_end_all_repeats_are_logged() {
         let mut log = Log::default();
         log.tell(0, failed(1, "no"));
         log.tell(0, failed(2, "no"));

@@ -5,7 +5,7 @@ use std::net::TcpListener;
 use super::*;
 
 #[test]
-fn what_fails_is_told_to_who_connects_and_to_nobody_else() {
+fn a_failed_connect_is_reported_to_its_caller_only() {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let connect = format!("connect {}", listener.local_addr().unwrap());
     let running = Running::start();

@@ -17,7 +17,7 @@ const PASSING: [i32; 9] = [
 ];
 
 #[test]
-fn who_could_not_be_accepted_at_first_is_accepted_later() {
+fn a_connection_that_could_not_be_accepted_is_accepted_later() {
     let running = Running::start();
     let mut neighbour = running.visit();
     for errno in PASSING {
@@ -29,7 +29,7 @@ fn who_could_not_be_accepted_at_first_is_accepted_later() {
 }
 
 #[test]
-fn connections_that_are_aborted_again_and_again_keep_nobody_waiting() {
+fn repeatedly_aborted_accepts_block_no_other_connection() {
     let running = Running::start();
     let mut neighbour = running.visit();
     neighbour.plan(Call::Accept, libc::ECONNABORTED, usize::MAX);
@@ -87,7 +87,7 @@ fn a_socket_that_is_none_any_more_ends_the_application() {
 }
 
 #[test]
-fn who_waits_for_a_descriptor_is_accepted_when_one_is_free_and_not_later() {
+fn a_connection_that_waits_for_a_descriptor_is_accepted_once_one_is_free() {
     let running = Running::start();
     let mut neighbour = running.visit();
     let quickest = (0..20).map(|_| {

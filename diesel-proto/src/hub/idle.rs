@@ -211,7 +211,7 @@ mod tests {
     }
 
     #[test]
-    fn newcomers_who_find_no_place_cost_no_scan_each() {
+    fn refused_connections_cost_no_scan_each() {
         let mut crowd = Crowd::new();
         crowd.toggle(0..MANY as usize);
         let before = crowd.looked_at();

@@ -291,7 +291,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn who_takes_the_place_of_another_has_its_waker() {
+    fn a_fiber_in_a_reused_slot_has_its_own_waker() {
         let mut queue = ReadyQueue::new(Waker::noop().clone());
         queue.make_room(70);
         let first = queue.lend_waker(70);

@@ -266,7 +266,7 @@ mod tests {
     }
 
     #[test]
-    fn the_next_key_is_foretold() {
+    fn the_next_key_is_known_in_advance() {
         let mut slots = KeyedTable::new();
         let foretold = slots.next_key();
         assert!(foretold == slots.insert(()));

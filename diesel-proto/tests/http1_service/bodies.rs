@@ -93,7 +93,7 @@ fn a_large_body_is_echoed_with_back_pressure() {
 }
 
 #[test]
-fn a_client_that_waits_for_it_is_told_to_go_on_when_the_body_is_wanted() {
+fn a_100_continue_is_sent_when_the_handler_reads_the_body() {
     const HEAD: &str =
         "POST / HTTP/1.1\r\nHost: a\r\nExpect: 100-continue\r\nContent-Length: 5\r\n\r\n";
     const GO_ON: &str = "HTTP/1.1 100 Continue\r\n\r\n";
@@ -115,7 +115,7 @@ fn a_client_that_waits_for_it_is_told_to_go_on_when_the_body_is_wanted() {
 }
 
 #[test]
-fn a_body_that_nobody_reads_is_drained_within_a_bound() {
+fn an_unread_request_body_is_drained_within_a_bound() {
     let service = || Service::new(async |_: Request| "no thanks");
     let (mut world, conn) = serving(service());
     let post = |n: usize| format!("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: {n}\r\n\r\n");
@@ -287,7 +287,7 @@ fn a_body_that_breaks_a_rule_ends_its_handler() {
 }
 
 #[test]
-fn what_is_cut_short_is_told_so() {
+fn a_body_cut_short_is_an_error() {
     for service in both() {
         let (mut world, conn) = serving(service);
         world.says(conn, "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\n\r\nhel");

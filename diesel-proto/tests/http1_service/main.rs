@@ -126,7 +126,7 @@ fn at_every_cut_the_same_answers_come_in_the_same_order() {
 }
 
 #[test]
-fn a_request_has_everything_that_the_client_said() {
+fn a_request_has_everything_that_the_client_sent() {
     let seen = Rc::new(RefCell::new(String::new()));
     let note = Rc::clone(&seen);
     let (mut world, conn) = serving(Service::new(move |request: Request| {
@@ -210,7 +210,7 @@ fn an_async_handler_is_dropped_when_its_peer_goes_away() {
 
 /// A peer that has only ended its side still wants its answer.
 #[test]
-fn who_ends_its_side_is_still_answered() {
+fn a_half_closed_client_is_still_answered() {
     for service in both() {
         let (mut world, conn) = serving(service);
         world.delivers(conn, get("/"));

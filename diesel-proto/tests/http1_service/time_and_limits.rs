@@ -218,7 +218,7 @@ fn a_handler_that_would_have_to_wait_for_more_than_the_grace_is_answered_for() {
 }
 
 #[test]
-fn each_request_is_told_of_if_somebody_wants_to_know() {
+fn each_request_is_reported_if_the_access_log_is_on() {
     let service = || {
         Service::new(async |request: Request| {
             request.ctx().sleep(seconds(2)).await?;
@@ -453,7 +453,7 @@ fn a_body_that_breaks_a_rule_after_the_answer_ends_the_connection_and_no_more() 
 }
 
 #[test]
-fn a_rejection_is_told_of_as_the_request_that_it_ends_and_only_if_somebody_wants_to_know() {
+fn a_rejection_is_reported_once_as_its_request_if_the_access_log_is_on() {
     let bad = "POST /a HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\nnonsense\r\n";
     for (tells, bytes, told) in [
         (true, bad, vec!["POST /a 400"]),
@@ -518,7 +518,7 @@ fn large_content_goes_out_where_it_lies() {
 
 /// The words of the last answer are said again, if they are the same.
 #[test]
-fn answers_that_differ_in_their_type_alone_are_told_apart() {
+fn responses_that_differ_only_in_content_type_do_not_share_a_cached_head() {
     let (mut world, conn) = serving(Service::new(|request: Request| match request.path() {
         "/text" => Response::text("x"),
         "/html" => Response::html("x"),

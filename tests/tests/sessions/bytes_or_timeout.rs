@@ -20,7 +20,7 @@ fn two_bytes_come() {
 }
 
 #[test]
-fn more_come_and_nobody_wants_them() {
+fn bytes_beyond_those_asked_for_are_ignored() {
     assert_plays(
         r"
         ann> hello\r\n

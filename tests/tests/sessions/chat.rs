@@ -54,7 +54,7 @@ fn all_of_it_may_arrive_with_the_nick() {
 }
 
 #[test]
-fn who_leaves_is_missed_by_nobody() {
+fn a_friend_that_leaves_disturbs_no_other() {
     assert_plays(
         r"
         ann> ann\n
@@ -78,7 +78,7 @@ fn who_leaves_is_missed_by_nobody() {
 }
 
 #[test]
-fn a_friend_who_does_not_read_is_cut_at_last_and_holds_up_nobody() {
+fn a_friend_that_does_not_read_is_cut_and_delays_no_other() {
     let mut hub = Hub::default();
     let room = hub.event();
     let chat = hub.add_service(Service::new(async move |conn| chat(conn, room.clone()).await));
@@ -116,7 +116,7 @@ fn a_friend_who_does_not_read_is_cut_at_last_and_holds_up_nobody() {
 
 /// A subscriber gets its turn before the capacity of the room is exceeded.
 #[test]
-fn a_friend_who_says_five_thousand_lines_at_once_loses_nobody_a_line() {
+fn five_thousand_lines_at_once_reach_every_friend() {
     for friends in [2, 10, 100] {
         let mut network = Network::new(1);
         let mut hub = Hub::default();
@@ -143,7 +143,7 @@ fn a_friend_who_says_five_thousand_lines_at_once_loses_nobody_a_line() {
 }
 
 #[test]
-fn a_friend_who_reads_too_late_is_told_how_many_lines_are_missing() {
+fn a_friend_that_reads_too_late_gets_the_count_of_missed_lines() {
     let mut hub = Hub::default();
     let room = hub.event();
     let chat = hub.add_service(Service::new(async move |conn| chat(conn, room.clone()).await));
@@ -178,7 +178,7 @@ fn a_friend_who_reads_too_late_is_told_how_many_lines_are_missing() {
 }
 
 #[test]
-fn a_shutdown_wakes_who_listens() {
+fn a_shutdown_wakes_the_listeners() {
     assert_plays(
         r"
         ann> ann\r\nhel

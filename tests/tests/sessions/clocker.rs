@@ -42,7 +42,7 @@ fn one_says_hi_every_second_and_the_other_every_two() {
 }
 
 #[test]
-fn it_ends_when_it_was_told_to() {
+fn it_ends_at_the_configured_time() {
     assert_plays(
         r"
         terminal connects

@@ -56,7 +56,7 @@ fn a_peer_that_ended_its_side_still_gets_its_answers() {
 }
 
 #[test]
-fn a_peer_that_resets_disturbs_nobody() {
+fn a_peer_that_resets_disturbs_no_other() {
     assert_plays(
         r"
         ann> hel
@@ -85,7 +85,7 @@ fn a_line_beyond_the_limit_ends_it_whatever_its_cut() {
 }
 
 #[test]
-fn who_never_closes_is_waited_for_two_seconds_and_no_longer() {
+fn a_peer_that_never_closes_is_cut_after_two_seconds() {
     let mut hub = Hub::default();
     let echo = hub.add_service(echo);
     let mut network = Network::new(1);

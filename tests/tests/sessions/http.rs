@@ -92,7 +92,7 @@ fn a_peer_that_ended_its_side_still_gets_its_answers() {
 }
 
 #[test]
-fn who_breaks_a_rule_is_told_which_and_where() {
+fn a_violation_is_answered_with_the_rule_and_the_offset() {
     assert_plays(
         r"
         ann> GET / HTTP/1.1\r\n\r\nGET / HTTP/1.1\r\nHost: a\r\n\r\n
@@ -111,7 +111,7 @@ fn who_breaks_a_rule_is_told_which_and_where() {
 }
 
 #[test]
-fn who_is_slow_is_told_so_and_who_says_nothing_is_closed() {
+fn a_slow_request_gets_408_and_a_silent_connection_is_closed() {
     assert_plays(
         r"
         idle> GET / HTTP/1.1\r\nHost: a\r\n\r\n

@@ -33,7 +33,7 @@ fn the_first_page_names_the_others_and_elsewhere_is_nothing() {
 }
 
 #[test]
-fn a_method_that_a_page_has_not_is_told_which_it_has() {
+fn an_unsupported_method_gets_405_with_allow() {
     assert_plays(
         r"
         ann> PUT /echo HTTP/1.1\r\nHost: a\r\nContent-Length: 2\r\n\r\nhi
@@ -51,7 +51,7 @@ fn a_method_that_a_page_has_not_is_told_which_it_has() {
 }
 
 #[test]
-fn who_asks_is_told_what_was_asked() {
+fn the_response_echoes_the_request() {
     assert_plays(
         r#"
         ann> GET /get?b=2&a=1%262&a=x+%2B%C3%A9&&c HTTP/1.1\r\nHost: a:8089\r\nX-Twice: 1\r\nAccept: */*\r\nx-twice: 2\r\n\r\n
@@ -161,7 +161,7 @@ fn a_large_body_comes_back_byte_for_byte() {
 }
 
 #[test]
-fn who_waits_for_leave_to_send_gets_it_where_the_body_is_wanted() {
+fn a_100_continue_is_sent_where_the_body_is_read() {
     assert_plays(
         r"
         ann> POST /echo HTTP/1.1\r\nHost: a\r\nExpect: 100-continue\r\nContent-Length: 5\r\n\r\n
@@ -366,7 +366,7 @@ fn lines_come_one_in_a_chunk() {
 }
 
 #[test]
-fn an_answer_may_be_waited_for_and_holds_up_nobody_else() {
+fn a_delayed_response_delays_no_other() {
     assert_plays(
         r#"
         ann> GET /delay/1500 HTTP/1.1\r\nHost: a\r\n\r\nGET /status/204 HTTP/1.1\r\nHost: a\r\n\r\n
@@ -386,7 +386,7 @@ fn an_answer_may_be_waited_for_and_holds_up_nobody_else() {
 }
 
 #[test]
-fn who_ended_its_side_is_waited_for_and_who_left_is_not() {
+fn a_half_closed_client_is_answered_and_a_reset_one_is_dropped() {
     assert_plays(
         r#"
         ann> GET /delay/1500 HTTP/1.1\r\nHost: a\r\n\r\n

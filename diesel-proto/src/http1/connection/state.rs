@@ -392,7 +392,7 @@ mod tests {
     }
 
     #[test]
-    fn who_breaks_a_rule_is_owed_an_answer_and_nothing_more() {
+    fn after_a_violation_only_an_error_response_is_allowed() {
         let mut state = ConnectionState::new();
         state.client(ClientEvent::Violation).unwrap();
         assert_eq!(state.server, ServerState::SendResponse);

@@ -391,7 +391,7 @@ mod tests {
     }
 
     #[test]
-    fn there_is_one_content_type_the_one_that_was_said_last() {
+    fn the_last_content_type_set_is_the_only_one_sent() {
         let html = Response::text("<p>").content_type("text/html");
         assert_eq!(
             (html.content_type, html.headers.len()),

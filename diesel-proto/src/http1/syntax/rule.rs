@@ -173,7 +173,7 @@ mod tests {
 
     /// RFC 9110, 15.6.6.
     #[test]
-    fn who_speaks_another_version_is_told_which_are_spoken() {
+    fn an_unsupported_version_gets_the_supported_ones() {
         let is_505 = |rule: &&Rule| rule.status() == Status::HTTP_VERSION_NOT_SUPPORTED;
         for rule in Rule::ALL.iter().filter(is_505) {
             assert!(rule.text().contains("HTTP/1.1"), "{rule:?}");

@@ -253,7 +253,7 @@ fn a_read_that_filled_the_buffer_is_followed_by_another_and_all_that_were_ready_
 }
 
 #[test]
-fn who_always_has_more_is_read_up_to_the_budget_of_a_round() {
+fn a_stream_that_always_has_more_is_read_up_to_the_budget_of_a_round() {
     let mut world = World::new(sink);
     world.streams.budgets.received = 35_000;
     let reads = VecDeque::from([Seen::Full(10_000); 20]);
@@ -288,7 +288,7 @@ fn what_is_not_read_on_in_its_round_is_forgotten() {
 }
 
 #[test]
-fn who_takes_whatever_comes_is_sent_up_to_the_budget_of_a_round() {
+fn a_stream_that_always_has_room_is_written_up_to_the_budget_of_a_round() {
     let mut world = World::new(sends(300_000));
     let conn = world.accept(wire("a", []));
     let budget = 128 << 10;
@@ -517,7 +517,7 @@ fn a_connection_for_which_something_lacked_is_begun_again_once_another_one_is_cl
 
 /// An id's index is reused before the embedder has seen the end of the former stream.
 #[test]
-fn a_stream_whose_place_is_taken_still_ends_as_the_hub_said() {
+fn a_stream_whose_place_is_taken_still_ends_as_the_hub_asked() {
     let mut world = World::new(Service::machine(|_| LineEcho::default()));
     let first = world.accept(wire("first", [Seen::Reset]));
     world.ready(first, BOTH);

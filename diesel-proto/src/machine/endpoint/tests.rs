@@ -258,7 +258,7 @@ fn a_write_that_fails_makes_room_for_a_machine_that_waits_for_it_and_goes_on() {
 }
 
 #[test]
-fn a_deadline_is_told_once_and_not_before_its_time() {
+fn a_deadline_is_reported_once_and_never_early() {
     let mut endpoint = probe(|input, actions| {
         if input == Input::Start {
             actions.set_deadline(NOW + Duration::from_nanos(5), Reason::Idle);
@@ -276,7 +276,7 @@ fn a_deadline_is_told_once_and_not_before_its_time() {
 }
 
 #[test]
-fn drained_is_told_once_when_less_is_queued_than_asked_for() {
+fn drained_is_reported_once_when_the_queue_falls_below_the_mark() {
     let mut endpoint = probe(|input, actions| {
         if input == Input::Start {
             actions.send(b"ten bytes.");

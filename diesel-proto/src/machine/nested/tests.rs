@@ -90,7 +90,7 @@ fn says(endpoint: &mut Endpoint<Late>, bytes: &[u8]) {
 }
 
 #[test]
-fn a_machine_that_starts_late_is_told_of_a_shutdown_and_of_a_write_that_failed() {
+fn a_machine_that_starts_late_learns_of_the_shutdown_and_the_failed_write() {
     for nest in [Nested::sharing, Nested::framing] {
         let mut endpoint = late(nest);
         endpoint.shutdown(NOW);

@@ -151,7 +151,7 @@ fn the_same_seed_is_the_same_run() {
 }
 
 #[test]
-fn a_link_breaks_at_the_byte_that_it_is_told() {
+fn a_link_breaks_at_the_configured_byte() {
     for byte in 0..10 {
         let there = LinkOptions { resets: LinkFault::at(byte), ..LinkOptions::default() };
         let (mut network, _) = echoing(1, LinkOptions::default());
@@ -191,7 +191,7 @@ fn a_link_ends_one_way_and_the_other_goes_on() {
 }
 
 #[test]
-fn who_does_not_read_stalls_who_writes() {
+fn a_peer_that_does_not_read_stalls_the_writer() {
     let (mut network, host) = echoing(1, LinkOptions { capacity: 1000, ..LinkOptions::default() });
     let peer = network.connect(address(7));
     network.run_for(ms(0)).unwrap();
@@ -211,7 +211,7 @@ fn who_does_not_read_stalls_who_writes() {
 }
 
 #[test]
-fn a_stream_that_is_closed_resets_who_sends() {
+fn sending_to_a_closed_stream_resets_the_sender() {
     let mut hub = Hub::default();
     let mut options = Config::default().client;
     options.linger = Duration::ZERO;
@@ -228,7 +228,7 @@ fn a_stream_that_is_closed_resets_who_sends() {
 }
 
 #[test]
-fn hubs_connect_to_each_other_or_hear_why_not() {
+fn hubs_connect_to_each_other_or_get_the_error() {
     let (mut network, server) =
         echoing(1, LinkOptions { latency: ms(5)..=ms(5), ..Default::default() });
     let said = Rc::new(RefCell::new(Vec::new()));
@@ -322,7 +322,7 @@ fn a_full_service_lets_others_wait() {
 }
 
 #[test]
-fn who_never_rests_is_found() {
+fn an_application_that_never_rests_is_reported() {
     let mut hub = Hub::default();
     hub.add_loop(async |ctx: Ctx| {
         loop {
@@ -358,7 +358,7 @@ fn a_peer_that_resets_is_gone() {
 }
 
 #[test]
-fn an_end_comes_once_however_often_it_is_said() {
+fn an_end_arrives_once_however_often_it_is_sent() {
     let mut hub = Hub::default();
     let service = hub.add_service(async |mut conn: Conn| {
         conn.to_end(9).await?;
@@ -517,7 +517,7 @@ fn a_peer_that_closes_with_something_unread_resets_at_once() {
 }
 
 #[test]
-fn a_peer_that_closes_sends_all_that_it_was_told_to() {
+fn a_peer_that_closes_sends_all_it_was_given() {
     let mut hub = Hub::default();
     let service = hub.add_service(async |mut conn: Conn| {
         conn.ctx().sleep(ms(1000)).await?;

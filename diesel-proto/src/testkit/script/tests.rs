@@ -59,7 +59,7 @@ fn a_session_comes_true_at_every_cut() {
 }
 
 #[test]
-fn whoever_connects_ends_resets_or_reads_late_says_so() {
+fn a_script_has_lines_for_connect_end_reset_and_late_reads() {
     let script = Script::parse(
         r"
         ann connects
@@ -89,7 +89,7 @@ fn whoever_connects_ends_resets_or_reads_late_says_so() {
 }
 
 #[test]
-fn whoever_the_application_connects_to_answers_or_not() {
+fn a_script_answers_or_refuses_outgoing_connections() {
     let script = Script::parse(
         r"
         srv accepts 10.0.0.1:80
@@ -149,7 +149,7 @@ fn what_comes_unseen_is_named() {
 }
 
 #[test]
-fn what_is_otherwise_is_said() {
+fn a_mismatch_is_reported_with_what_happened() {
     for (text, instead) in [
         ("ann connects\nann< x", "ann has got nothing"),
         ("ann> quit\\n\nann< x", "ann has got nothing, and the other side has ended"),

@@ -326,7 +326,7 @@ fn a_pipeline_behaves_like_a_list() {
 
 /// The slices that are offered, and the address of each.
 #[test]
-fn a_close_takes_effect_when_all_is_sent_and_nothing_more_is_taken() {
+fn a_close_takes_effect_when_all_is_sent_and_refuses_further_bytes() {
     let mut blocks = Blocks::new();
     let (mut pipeline, mut other) = (Pipeline::new(), Pipeline::new());
     other.push(b"other", &mut blocks).unwrap();
@@ -353,7 +353,7 @@ fn a_close_takes_effect_when_all_is_sent_and_nothing_more_is_taken() {
 }
 
 #[test]
-fn bytes_that_are_said_to_be_sent_beyond_what_is_queued_drop_no_region() {
+fn reporting_more_bytes_sent_than_queued_drops_no_region() {
     let mut blocks = Blocks::new();
     let mut pipeline = Pipeline::new();
     let region = |id| FileRegion { id, offset: 0, len: 100 };

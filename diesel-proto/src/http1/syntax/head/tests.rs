@@ -199,7 +199,7 @@ fn a_higher_minor_version_is_read_as_the_highest_that_is_known() {
 }
 
 #[test]
-fn what_is_wrong_with_the_whole_is_said_at_its_end() {
+fn faults_of_the_whole_head_are_reported_at_its_end() {
     for (head, rule, offset) in [
         ("GET / HTTP/1.1\r\n\r\n", Rule::HostMissing, 18),
         ("GET / HTTP/1.1\r\nHost: a\r\nhost: a\r\n\r\n", Rule::HostRepeated, 25),
@@ -295,7 +295,7 @@ fn a_target_of_8000_bytes_is_read_by_default() {
 }
 
 #[test]
-fn more_fields_than_the_quick_way_knows_are_read_as_well() {
+fn more_fields_than_the_fast_path_holds_are_read_as_well() {
     let fields: String = (0..150).map(|n| format!("F{n}: {n}\r\n")).collect();
     let head = format!("GET / HTTP/1.1\r\nHost: a\r\n{fields}\r\n");
     let limits = Limits { header_count: 151, ..Limits::default() };

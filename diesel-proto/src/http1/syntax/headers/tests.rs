@@ -100,7 +100,7 @@ fn a_usual_response_takes_one_allocation_and_clearing_keeps_it() {
 }
 
 #[test]
-fn equality_knows_order_and_values_and_no_case() {
+fn equality_compares_order_and_values_and_ignores_the_case_of_names() {
     let of = |fields: [(&str, &str); 2]| Headers::try_from(fields).unwrap();
     let headers = of([("a", "b"), ("c", "d")]);
     assert_eq!(headers, of([("A", "b"), ("C", "d")]));

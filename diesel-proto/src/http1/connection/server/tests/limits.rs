@@ -96,7 +96,7 @@ fn a_head_that_comes_again_is_held_to_the_limits_of_each_connection() {
 
 /// RFC 9112, 6.1; RFC 9110, 15.2. A regression: the response was chunked.
 #[test]
-fn who_did_not_say_http11_gets_no_chunks_and_no_interim_response_if_the_head_is_refused() {
+fn a_refused_head_that_is_not_http11_gets_no_chunks_and_no_interim_response() {
     fn in_chunks(input: &str, cuts: &[usize]) -> String {
         let mut ctx = Session::new(ConnectionConfig::default(), never);
         let mut spans = FieldSpans::new();
@@ -241,7 +241,7 @@ fn a_whole_response_is_what_its_parts_are() {
 
 /// Found by fuzzing: the client got `100 Continue` for a body that had been refused.
 #[test]
-fn who_is_refused_is_not_told_to_go_on() {
+fn a_refused_request_gets_no_100_continue() {
     let limits = Limits { body: 4, ..Limits::default() };
     let mut ctx = Session::new(ConnectionConfig { limits, ..ConnectionConfig::default() }, never);
     let head = b"PUT / HTTP/1.1\r\nHost: x\r\nExpect: 100-continue\r\nContent-Length: 5\r\n\r\n";

@@ -208,7 +208,7 @@ fn an_empty_body_of_a_stated_length_is_complete_with_the_head() {
 }
 
 #[test]
-fn nothing_more_is_read_while_an_answer_is_owed() {
+fn the_next_request_is_not_read_before_the_response_is_sent() {
     let input = "GET /a HTTP/1.1\r\nHost: x\r\n\r\nGET /b HTTP/1.1\r\nHost: x\r\n\r\n";
     let mut ctx = Session::new(ConnectionConfig::default(), never);
     assert_eq!(ctx.feed(input.as_bytes(), &[]), input.len() / 2);
@@ -238,7 +238,7 @@ fn whether_the_connection_is_kept_is_asked_by_the_client() {
 }
 
 #[test]
-fn the_last_request_of_a_connection_is_told_so() {
+fn the_last_response_of_a_connection_has_connection_close() {
     let limits = Limits { requests: 2, ..Limits::default() };
     let request = "GET /a HTTP/1.1\r\nHost: x\r\n\r\n";
     let (log, sent, closes) = converse(
@@ -252,7 +252,7 @@ fn the_last_request_of_a_connection_is_told_so() {
 }
 
 #[test]
-fn a_body_that_nobody_reads_is_drained_within_the_limit() {
+fn an_unread_body_is_drained_within_the_limit() {
     let limits = Limits { drain: 5, ..Limits::default() };
     let config = ConnectionConfig { limits, ..ConnectionConfig::default() };
     let next = "GET /next HTTP/1.1\r\nHost: x\r\n\r\n";
@@ -281,7 +281,7 @@ fn a_body_that_nobody_reads_is_drained_within_the_limit() {
 }
 
 #[test]
-fn a_violation_is_answered_and_nothing_more_is_parsed() {
+fn after_a_violation_is_answered_parsing_stops() {
     let (log, sent, closes) = converse(
         "GET /a HTTP/1.1\r\nHost: x\r\n\r\nGET /b HTTP/1.1\r\n\r\nGET /c HTTP/1.1\r\nHost: x\r\n\r\n",
         &ConnectionConfig::default(),

@@ -282,7 +282,7 @@ fn each_answer_has_the_date_once() {
 
 /// RFC 9110, 7.8 and 15.5.22.
 #[test]
-fn what_else_is_spoken_may_be_said_and_426_says_it() {
+fn upgrade_may_list_protocols_and_426_lists_them() {
     let respond = |request: &[u8], status, upgrade: Option<&str>| {
         let mut ctx = Session::new(ConnectionConfig::default(), never);
         ctx.feed(request, &[]);
@@ -321,7 +321,7 @@ fn what_else_is_spoken_may_be_said_and_426_says_it() {
 
 /// RFC 9110, 7.8, whether or not the client has waited for it.
 #[test]
-fn who_expects_to_go_on_is_told_so_before_the_protocol_changes() {
+fn a_100_continue_precedes_101_switching_protocols() {
     let switched = |fields: &str, asks: bool| {
         let mut ctx = Session::new(ConnectionConfig::default(), never);
         let head = "POST / HTTP/1.1\r\nHost: x\r\nConnection: upgrade\r\nUpgrade: echo\r\n";
@@ -366,7 +366,7 @@ fn a_tunnel_is_opened_with_200_and_no_length() {
 }
 
 #[test]
-fn what_takes_too_long_is_told_apart() {
+fn head_and_body_timeouts_are_answered_with_408() {
     let timed_out = |input: &[u8]| {
         let mut ctx = Session::new(ConnectionConfig::default(), never);
         ctx.feed(input, &[]);
