@@ -389,8 +389,8 @@ fn a_limit_of_zero_fails_at_once() {
 
 #[test]
 fn the_whole_of_a_stream_is_limited_to_the_byte() {
-    for (limit, answer) in [(10, "10 bytes"), (9, "the stream is longer than the limit of 9 bytes")]
-    {
+    let refused = "the stream is longer than the limit of 9 bytes (Conn::to_end)";
+    for (limit, answer) in [(10, "10 bytes"), (9, refused)] {
         let (mut world, conn) = World::serving(async move |mut conn: Conn| {
             let text = match conn.to_end(limit).await {
                 Ok(all) => format!("{} bytes", all.len()),

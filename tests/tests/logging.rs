@@ -90,7 +90,7 @@ fn connections_beyond_a_limit_give_a_handful_of_lines() {
     assert!(lines.len() <= 3 + seconds as usize, "{} lines in {seconds} s", lines.len());
     assert!(lines.iter().all(|line| line.starts_with("WARN at the service's limit of 20 ")));
     let counted = lines.iter().filter_map(|line| {
-        let (_, counted) = line.split_once('(')?;
+        let (_, counted) = line.rsplit_once('(')?;
         counted.split(' ').next()?.parse::<usize>().ok()
     });
     assert!(counted.sum::<usize>() >= OFTEN / 2, "{lines:?}");
@@ -112,7 +112,7 @@ fn faults_of_peers_are_logged_below_warn_and_failures_as_errors() {
     drop(peers);
     let lines = logged::lines("peers");
     assert!(lines.iter().all(|line| line.starts_with("INFO ")), "{lines:?}");
-    assert!(lines[0].ends_with(": no sentinel within the line limit of 10 bytes"), "{lines:?}");
+    assert!(lines[0].contains(": no sentinel within the line limit of 10 bytes ("), "{lines:?}");
     assert!(lines.len() < 20, "{lines:?}");
 
     let failing = run(|| Service::new(async |_: Conn| Err("no room".into())).named("failing"));

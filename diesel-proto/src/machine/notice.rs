@@ -17,7 +17,10 @@ use crate::time::Instant;
 /// use diesel_proto::{Limit, Notice};
 ///
 /// let notice = Notice::LimitReached(Limit::Connections(1000));
-/// assert_eq!(notice.to_string(), "at the limit of 1000 connections");
+/// assert_eq!(
+///     notice.to_string(),
+///     "at the limit of 1000 connections (Config::max_connections)"
+/// );
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]

@@ -102,35 +102,45 @@ pub struct Deadline {
     pub reason: Reason,
 }
 
-/// A limit that was reached, by name, with its value.
+/// A limit that was reached, by name, with its value. The text names the setting that changes it.
 ///
 /// ```
 /// use diesel_proto::Limit;
 ///
-/// assert_eq!(Limit::Fibers(3).to_string(), "at the limit of 3 fibers");
+/// assert_eq!(Limit::Fibers(3).to_string(), "at the limit of 3 fibers (Config::max_fibers)");
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Limit {
-    /// Bytes up to and including a sentinel.
+    /// Bytes up to and including a sentinel. For handlers:
+    /// [`ServiceConfig::read_limit`](crate::hub::ServiceConfig::read_limit), or
+    /// [`Read::limit`](crate::fiber::Read::limit) for one call.
     Line(usize),
-    /// Bytes asked for by count.
+    /// Bytes asked for by count: [`ServiceConfig::read_limit`](crate::hub::ServiceConfig::read_limit),
+    /// or [`Read::limit`](crate::fiber::Read::limit) for one call.
     Count(usize),
-    /// Bytes up to the end of the stream.
+    /// Bytes up to the end of the stream: the argument of
+    /// [`Conn::to_end`](crate::fiber::Conn::to_end).
     ToEnd(usize),
-    /// Bytes of a request's body.
+    /// Bytes of a request's body: the argument of [`Body::read`](crate::http1::Body::read).
     Body(usize),
-    /// Bytes of all bodies that an HTTP service holds.
+    /// Bytes of all bodies that an HTTP service holds:
+    /// [`Limits::held_bodies`](crate::http1::Limits::held_bodies).
     HeldBodies(usize),
-    /// Connections of the whole hub.
+    /// Connections of the whole hub:
+    /// [`Config::max_connections`](crate::hub::Config::max_connections).
     Connections(usize),
-    /// Connections of one service.
+    /// Connections of one service:
+    /// [`ServiceConfig::max_connections`](crate::hub::ServiceConfig::max_connections).
     ServiceConnections(usize),
-    /// Fibers of the whole hub: handlers, loops and what they spawned.
+    /// Fibers of the whole hub: handlers, loops and what they spawned:
+    /// [`Config::max_fibers`](crate::hub::Config::max_fibers).
     Fibers(usize),
-    /// Fibers that were spawned by others.
+    /// Fibers that were spawned by others:
+    /// [`Config::max_spawned`](crate::hub::Config::max_spawned).
     Spawned(usize),
-    /// Calls that wait for their turn on one [`Client`](crate::fiber::Client).
+    /// Calls that wait for their turn on one [`Client`](crate::fiber::Client):
+    /// [`ClientBuilder::max_waiting`](crate::fiber::ClientBuilder::max_waiting).
     Calls(usize),
     /// Bytes of a PROXY header of version 2:
     /// [`HeaderConfig::max_v2`](crate::proxy_protocol::HeaderConfig::max_v2).
@@ -140,23 +150,47 @@ pub enum Limit {
 impl fmt::Display for Limit {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Limit::Line(n) => write!(f, "no sentinel within the line limit of {n} bytes"),
-            Limit::Count(n) => write!(f, "asked for more bytes than the limit of {n}"),
-            Limit::ToEnd(n) => write!(f, "the stream is longer than the limit of {n} bytes"),
-            Limit::Body(n) => write!(f, "the body is longer than the limit of {n} bytes"),
-            Limit::HeldBodies(n) => {
-                write!(f, "the bodies held exceed the service's limit of {n} bytes")
+            // A machine that is no handler has its own setting.
+            Limit::Line(n) => write!(
+                f,
+                "no sentinel within the line limit of {n} bytes \
+                 (handlers: ServiceConfig::read_limit or Read::limit)"
+            ),
+            Limit::Count(n) => write!(
+                f,
+                "asked for more bytes than the limit of {n} \
+                 (ServiceConfig::read_limit or Read::limit)"
+            ),
+            Limit::ToEnd(n) => {
+                write!(f, "the stream is longer than the limit of {n} bytes (Conn::to_end)")
             }
-            Limit::Connections(n) => write!(f, "at the limit of {n} connections"),
-            Limit::ServiceConnections(n) => {
-                write!(f, "at the service's limit of {n} connections")
+            Limit::Body(n) => {
+                write!(f, "the body is longer than the limit of {n} bytes (Body::read)")
             }
-            Limit::Fibers(n) => write!(f, "at the limit of {n} fibers"),
-            Limit::Spawned(n) => write!(f, "at the limit of {n} spawned fibers"),
-            Limit::ProxyHeader(n) => {
-                write!(f, "the PROXY header is longer than the limit of {n} bytes")
+            Limit::HeldBodies(n) => write!(
+                f,
+                "the bodies held exceed the service's limit of {n} bytes \
+                 (http1::Limits::held_bodies)"
+            ),
+            Limit::Connections(n) => {
+                write!(f, "at the limit of {n} connections (Config::max_connections)")
             }
-            Limit::Calls(n) => write!(f, "at the limit of {n} calls waiting on one client"),
+            Limit::ServiceConnections(n) => write!(
+                f,
+                "at the service's limit of {n} connections (ServiceConfig::max_connections)"
+            ),
+            Limit::Fibers(n) => write!(f, "at the limit of {n} fibers (Config::max_fibers)"),
+            Limit::Spawned(n) => {
+                write!(f, "at the limit of {n} spawned fibers (Config::max_spawned)")
+            }
+            Limit::Calls(n) => write!(
+                f,
+                "at the limit of {n} calls waiting on one client (ClientBuilder::max_waiting)"
+            ),
+            Limit::ProxyHeader(n) => write!(
+                f,
+                "the PROXY header is longer than the limit of {n} bytes (HeaderConfig::max_v2)"
+            ),
         }
     }
 }
@@ -277,6 +311,6 @@ mod tests {
     #[test]
     fn a_limit_is_an_error_like_any_other() {
         let error: Box<dyn core::error::Error> = Limit::Fibers(3).into();
-        assert_eq!(error.to_string(), "at the limit of 3 fibers");
+        assert_eq!(error.to_string(), "at the limit of 3 fibers (Config::max_fibers)");
     }
 }

@@ -95,7 +95,9 @@ impl fmt::Display for HeaderError {
         let HeaderError { kind, offset } = self;
         write!(f, "byte {offset}: {}", kind.rule())?;
         match kind {
-            HeaderErrorKind::TooLong(limit) => write!(f, " of {limit} bytes (max_v2)"),
+            HeaderErrorKind::TooLong(limit) => {
+                write!(f, " of {limit} bytes (HeaderConfig::max_v2)")
+            }
             _ => Ok(()),
         }
     }

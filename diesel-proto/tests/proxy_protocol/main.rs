@@ -324,7 +324,7 @@ fn a_header_of_version_2_has_a_limit_by_name_which_holds_to_the_byte() {
     assert_eq!(outcome.end, Some(End::Abort(Cause::Limit(Limit::ProxyHeader(limit)))));
     let told = format!(
         "10.0.0.1:5000: PROXY header refused at byte 14: PROXY v2: the header exceeds the limit of \
-        {limit} bytes (max_v2)"
+        {limit} bytes (HeaderConfig::max_v2)"
     );
     assert_eq!(outcome.notices, [Notice::Text(told)]);
     // The longest that there can be, where that is accepted.

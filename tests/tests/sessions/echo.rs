@@ -78,7 +78,7 @@ fn a_line_beyond_the_limit_ends_it_whatever_its_cut() {
         ann> 123456\r\n
         ann< you said: 123456\r\n
         ann> 1234567\r\n
-        ann closed: no sentinel within the line limit of 8 bytes
+        ann closed: no sentinel within the line limit of 8 bytes (handlers: ServiceConfig::read_limit or Read::limit)
         ",
         || with(Service::new(echo).read_limit(8)),
     );

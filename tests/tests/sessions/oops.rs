@@ -53,7 +53,7 @@ fn what_is_not_the_peers_leaving_is_passed_on() {
         terminal connects
         ann connects to oops
         ann> more than sixteen bytes in one line\r\n
-        ann closed: no sentinel within the line limit of 16 bytes
+        ann closed: no sentinel within the line limit of 16 bytes (handlers: ServiceConfig::read_limit or Read::limit)
         bob connects to oops
         shut down within 5s
         bob closed: shut down
