@@ -22,10 +22,11 @@ pub struct Budgets {
     /// About how many bytes are written to all streams together in one round. The streams that were
     /// sent [`sent_at_least`](Self::sent_at_least) bytes in the round before share it evenly. So
     /// the duration of a round, for which a peer with a small request may wait, does not grow with
-    /// the number of large responses. 8 MiB by default.
+    /// the number of large responses, as long as the share is above `sent_at_least`: with the
+    /// defaults, up to 32 of them. 16 MiB by default.
     pub sent_by_all: usize,
     /// How many bytes may be written to one stream in one round however much others are sent,
-    /// unless [`sent`](Self::sent) is less. 128 KiB by default: with less, the overhead of a round
+    /// unless [`sent`](Self::sent) is less. 512 KiB by default: with less, the overhead of a round
     /// is noticeable.
     pub sent_at_least: usize,
     /// After this many bytes, a stream is not read again in the same round, even if its read filled
@@ -46,8 +47,8 @@ impl Default for Budgets {
     fn default() -> Self {
         Budgets {
             sent: 4 << 20,
-            sent_by_all: 8 << 20,
-            sent_at_least: 128 << 10,
+            sent_by_all: 16 << 20,
+            sent_at_least: 512 << 10,
             received: 512 << 10,
             received_by_all: 8 << 20,
             runs: 16,
