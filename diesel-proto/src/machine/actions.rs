@@ -1,4 +1,4 @@
-//! [`Actions`]: what a machine asks for in a step.
+//! What a machine asks for in a step: the methods of [`Actions`].
 
 use alloc::boxed::Box;
 use core::fmt;
@@ -7,33 +7,12 @@ use bytes::Bytes;
 
 #[cfg(doc)]
 use super::contract::Input;
-use super::contract::Machine;
+use super::contract::{Actions, Machine, Workspace};
 use super::notice::Notice;
 use super::reason::{Cause, Deadline, Reason};
 use super::stream_control::StreamControl;
-use super::workspace::Workspace;
 use crate::buf::{Blocks, Closed, FileRegion, Pipeline};
 use crate::time::Instant;
-
-/// The output of a step: bytes to send, the next deadline, pauses, closes, notices.
-///
-/// ```
-/// use core::time::Duration;
-/// use diesel_proto::{Actions, Instant, Reason, StreamControl, Workspace};
-///
-/// let (mut control, mut workspace) = (StreamControl::new(), Workspace::new());
-/// let mut actions = Actions::new(&mut control, &mut workspace);
-/// actions.send(b"hello");
-/// actions.set_deadline(Instant::ORIGIN + Duration::from_secs(5), Reason::Idle);
-/// actions.pause();
-/// assert_eq!(actions.queued(), 5);
-/// assert!(actions.is_paused() && actions.deadline().is_some());
-/// ```
-#[derive(Debug)]
-pub struct Actions<'a> {
-    flow: &'a mut StreamControl,
-    workspace: &'a mut Workspace,
-}
 
 impl<'a> Actions<'a> {
     /// Combines the state of a stream and the caller's memory, to lend both to a step.

@@ -12,13 +12,11 @@
 
 use alloc::boxed::Box;
 
-use super::actions::Actions;
-use super::contract::{Input, Machine};
+use super::contract::{Actions, Input, Machine, Workspace};
 use super::reason::Cause;
 use super::stream_control::StreamControl;
 use super::stream_control::{Fate, Inbound};
 use super::upgradable::Upgradable;
-use super::workspace::Workspace;
 use crate::buf::Buffer;
 use crate::time::Instant;
 

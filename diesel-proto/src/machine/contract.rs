@@ -1,7 +1,9 @@
-//! The one trait through which anything drives a byte stream.
+//! The one trait through which anything drives a byte stream, and the types of its one method.
 //!
 //! A [`Machine`] is a transition function: something happened (an [`Input`]), and what follows
-//! from it is written into [`Actions`], memory that the caller owns.
+//! from it is written into [`Actions`], memory that the caller owns. Among what a machine may ask
+//! for is another machine, its successor: so these types refer to each other, and are defined in one
+//! place. Their methods are in `actions` and `workspace`.
 //!
 //! The rules, for machines:
 //!
@@ -22,9 +24,12 @@
 //! is.
 
 use alloc::boxed::Box;
+use alloc::vec::Vec;
 
-use super::actions::Actions;
+use super::notice::Notice;
 use super::reason::Cause;
+use super::stream_control::StreamControl;
+use crate::buf::{Blocks, Buffer};
 use crate::time::Instant;
 
 /// Drives one byte stream: bytes and time in, actions out.
@@ -126,4 +131,51 @@ pub enum Input<'a> {
     Wake,
     /// A graceful shutdown began: the machine should finish what it has begun, and close.
     Shutdown,
+}
+
+/// The output of a step: bytes to send, the next deadline, pauses, closes, notices.
+///
+/// ```
+/// use core::time::Duration;
+/// use diesel_proto::{Actions, Instant, Reason, StreamControl, Workspace};
+///
+/// let (mut control, mut workspace) = (StreamControl::new(), Workspace::new());
+/// let mut actions = Actions::new(&mut control, &mut workspace);
+/// actions.send(b"hello");
+/// actions.set_deadline(Instant::ORIGIN + Duration::from_secs(5), Reason::Idle);
+/// actions.pause();
+/// assert_eq!(actions.queued(), 5);
+/// assert!(actions.is_paused() && actions.deadline().is_some());
+/// ```
+#[derive(Debug)]
+pub struct Actions<'a> {
+    pub(super) flow: &'a mut StreamControl,
+    pub(super) workspace: &'a mut Workspace,
+}
+
+/// Memory that the caller owns and lends to each step of a machine. One per thread is enough.
+///
+/// ```
+/// use diesel_proto::{Instant, LineEcho, SharedEndpoint, Workspace};
+///
+/// let now = Instant::ORIGIN;
+/// let mut workspace = Workspace::new();
+/// let mut endpoint = SharedEndpoint::new(LineEcho::default(), now, &mut workspace);
+/// assert_eq!(endpoint.received(now, b"hello\n", &mut workspace), 6);
+/// assert_eq!(endpoint.take_outgoing(now, &mut workspace), b"you said: hello\n");
+/// assert_eq!(workspace.drain_notices().count(), 0);
+/// ```
+#[derive(Default)]
+pub struct Workspace {
+    pub(crate) blocks: Blocks,
+    /// Spare buffers, for bytes that a stream keeps because its machine did not take them.
+    // A spare buffer keeps its box: the allocation of the box is what is saved.
+    #[allow(clippy::vec_box)]
+    pub(super) spare: Vec<Box<Buffer>>,
+    pub(crate) notices: Vec<Notice>,
+    pub(crate) successor: Option<Box<dyn Machine + Send>>,
+    /// How often machines tried to send after they had closed.
+    pub(crate) refused: u64,
+    /// How many bytes machines took back from their queues.
+    pub(crate) taken_back: u64,
 }

@@ -10,11 +10,10 @@ use core::fmt;
 use bytes::Bytes;
 
 pub use self::shared::SharedEndpoint;
-use super::contract::Machine;
+use super::contract::{Machine, Workspace};
 use super::notice::Notice;
 use super::reason::{Cause, Deadline, End};
 use super::upgradable::Upgradable;
-use super::workspace::Workspace;
 use crate::buf::FileRegion;
 use crate::time::Instant;
 
@@ -172,7 +171,7 @@ impl<M: Machine> Endpoint<M> {
     /// caller writes the rest of its segments first.
     ///
     /// After an abort or a [failed write](Self::write_failed) nothing is queued: a late report does
-    /// nothing. A machine can [take back](super::actions::Actions::take_back) only bytes that were
+    /// nothing. A machine can [take back](super::contract::Actions::take_back) only bytes that were
     /// not taken out before.
     ///
     /// # Cost

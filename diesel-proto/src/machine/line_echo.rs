@@ -3,8 +3,7 @@
 
 use core::fmt::{self, Write};
 
-use super::actions::Actions;
-use super::contract::{Input, Machine};
+use super::contract::{Actions, Input, Machine};
 use super::reason::{Cause, Limit};
 use crate::buf::Buffer;
 use crate::time::Instant;

@@ -12,8 +12,7 @@
 use core::fmt;
 use core::time::Duration;
 
-use super::actions::Actions;
-use super::contract::{Input, Machine};
+use super::contract::{Actions, Input, Machine};
 use super::nested::Nested;
 use super::reason::{Cause, End, Reason};
 use crate::time::Instant;

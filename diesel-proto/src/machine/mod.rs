@@ -3,8 +3,9 @@
 //!
 //! ```text
 //!   contract         the caller ──Input──▶ Machine ──Actions──▶ the caller
-//!   actions                                   │        │
-//!                                             │        └── stream_control, workspace: the state of
+//!                                             │        │
+//!                                             │        └── actions: what a machine can ask for;
+//!                                             │            stream_control, workspace: the state of
 //!                                             │            the stream and memory, of the caller
 //!   upgradable       Upgradable               a machine, or the successor that replaced it
 //!                        │
@@ -39,9 +40,8 @@ mod stream_control;
 mod upgradable;
 mod workspace;
 
-pub use actions::Actions;
 pub use address::{Address, ConnectError, ConnectErrorKind};
-pub use contract::{Input, Machine};
+pub use contract::{Actions, Input, Machine, Workspace};
 pub use endpoint::{Endpoint, SharedEndpoint};
 pub use error::Error;
 pub use id::{ConnId, FiberId, ServiceId};
@@ -53,7 +53,6 @@ pub use reason::{Cause, Deadline, End, Limit, Reason};
 pub use refused::Refused;
 pub use stream_control::StreamControl;
 pub use upgradable::Upgradable;
-pub use workspace::Workspace;
 
 pub(crate) use attached::Attached;
 pub(crate) use id::{HubTag, Key, KeyedTable};

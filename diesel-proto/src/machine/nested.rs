@@ -28,13 +28,11 @@ mod tests;
 
 use core::fmt;
 
-use super::actions::Actions;
 use super::attached::Attached;
-use super::contract::{Input, Machine};
+use super::contract::{Actions, Input, Machine, Workspace};
 use super::notice::Notice;
 use super::reason::{Cause, Deadline, End};
 use super::stream_control::Ending;
-use super::workspace::Workspace;
 use crate::time::Instant;
 
 /// An inner machine and the state of its stream, for a layer to hold.

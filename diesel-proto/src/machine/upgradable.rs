@@ -6,8 +6,7 @@
 use alloc::boxed::Box;
 use core::fmt;
 
-use super::actions::Actions;
-use super::contract::{Input, Machine};
+use super::contract::{Actions, Input, Machine};
 use crate::time::Instant;
 
 /// A machine, or the successor that replaced it.

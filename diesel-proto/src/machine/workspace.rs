@@ -1,39 +1,12 @@
-//! [`Workspace`]: memory for the steps of machines, owned by their caller.
+//! Memory for the steps of machines, owned by their caller: the methods of [`Workspace`].
 
 use alloc::boxed::Box;
 use alloc::vec::Vec;
 use core::fmt;
 
-use super::contract::Machine;
+use super::contract::Workspace;
 use super::notice::Notice;
 use crate::buf::{Blocks, Buffer};
-
-/// Memory that the caller owns and lends to each step of a machine. One per thread is enough.
-///
-/// ```
-/// use diesel_proto::{Instant, LineEcho, SharedEndpoint, Workspace};
-///
-/// let now = Instant::ORIGIN;
-/// let mut workspace = Workspace::new();
-/// let mut endpoint = SharedEndpoint::new(LineEcho::default(), now, &mut workspace);
-/// assert_eq!(endpoint.received(now, b"hello\n", &mut workspace), 6);
-/// assert_eq!(endpoint.take_outgoing(now, &mut workspace), b"you said: hello\n");
-/// assert_eq!(workspace.drain_notices().count(), 0);
-/// ```
-#[derive(Default)]
-pub struct Workspace {
-    pub(crate) blocks: Blocks,
-    /// Spare buffers, for bytes that a stream keeps because its machine did not take them.
-    // A spare buffer keeps its box: the allocation of the box is what is saved.
-    #[allow(clippy::vec_box)]
-    spare: Vec<Box<Buffer>>,
-    pub(crate) notices: Vec<Notice>,
-    pub(crate) successor: Option<Box<dyn Machine + Send>>,
-    /// How often machines tried to send after they had closed.
-    pub(crate) refused: u64,
-    /// How many bytes machines took back from their queues.
-    pub(crate) taken_back: u64,
-}
 
 impl Workspace {
     /// An empty workspace. Allocates nothing.

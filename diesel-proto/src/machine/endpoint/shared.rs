@@ -7,10 +7,9 @@ use core::fmt;
 use bytes::Bytes;
 
 use super::super::attached::Attached;
-use super::super::contract::{Input, Machine};
+use super::super::contract::{Input, Machine, Workspace};
 use super::super::reason::{Cause, Deadline, End};
 use super::super::upgradable::Upgradable;
-use super::super::workspace::Workspace;
 use crate::buf::FileRegion;
 use crate::time::Instant;
 

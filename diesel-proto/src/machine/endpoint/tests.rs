@@ -7,8 +7,7 @@ use alloc::vec;
 use bytes::Bytes;
 use core::time::Duration;
 
-use super::super::actions::Actions;
-use super::super::contract::Input;
+use super::super::contract::{Actions, Input};
 use super::super::reason::Reason;
 
 const NOW: Instant = Instant::ORIGIN;
