@@ -14,11 +14,11 @@ use core::net::{IpAddr, Ipv4Addr, SocketAddr};
 use super::ends::Ends;
 use super::pipe::{Mark, Pipe};
 use super::transcript::Happened;
-use super::wire::WireEvent;
+use super::wire::{WireEnd, WireEvent};
 use super::{Network, SharedLink};
 use crate::hub::embed::{Budgets, Interest, Ready, Streams};
-use crate::hub::{ConnId, Hub};
-use crate::machine::ConnectErrorKind;
+use crate::hub::{ConnId, Hub, ServiceId};
+use crate::machine::{Address, ConnectErrorKind};
 use crate::time::{Instant, TimerKey};
 
 /// The first source port of outgoing connections.
@@ -156,6 +156,22 @@ impl Network {
             (_, true) => self.make_busy(host),
             _ => self.wake_at(host, wake),
         }
+    }
+
+    /// Lets in a connection from `end`, if the hub accepts it.
+    pub(super) fn let_in(&mut self, end: WireEnd, host: usize, service: ServiceId) {
+        let from = match end {
+            WireEnd::Host(host, _) => Address::Socket(self.hosts[host].next_address()),
+            WireEnd::Peer(peer) => Address::Socket(self.peer_address(peer)),
+        };
+        let app = self.hosts.get_mut(host).filter(|at| !at.halted).and_then(|at| at.app.take());
+        let Some(mut app) = app else { return self.refused(end) };
+        let (App { hub, streams }, now) = (&mut *app, self.now);
+        let ends = &mut Ends { network: self, host };
+        // A refusal was reported already.
+        let _ = streams.accept_one(hub, ends, now, service, from, (end, service, from));
+        self.hosts[host].app = Some(app);
+        self.make_busy(host);
     }
 
     /// Reports a ready stream for as long as it is ready, like a (level-triggered) poller.

@@ -7,12 +7,10 @@ use alloc::collections::VecDeque;
 use alloc::rc::Rc;
 use core::net::SocketAddr;
 
-use super::ends::Ends;
-use super::host::App;
 use super::pipe::{Mark, Pipe, Wrote};
 use super::{Network, SharedLink};
 use crate::hub::{ConnId, ServiceId};
-use crate::machine::{Address, ConnectErrorKind};
+use crate::machine::ConnectErrorKind;
 
 /// The most connections that wait at one listener to be accepted. Further ones get no answer.
 const BACKLOG: usize = 1024;
@@ -161,21 +159,6 @@ impl Network {
             }
             WireEnd::Peer(peer) => self.peer_connects(peer),
         }
-    }
-
-    fn let_in(&mut self, end: WireEnd, host: usize, service: ServiceId) {
-        let from = match end {
-            WireEnd::Host(host, _) => Address::Socket(self.hosts[host].next_address()),
-            WireEnd::Peer(peer) => Address::Socket(self.peer_address(peer)),
-        };
-        let app = self.hosts.get_mut(host).filter(|at| !at.halted).and_then(|at| at.app.take());
-        let Some(mut app) = app else { return self.refused(end) };
-        let (App { hub, streams }, now) = (&mut *app, self.now);
-        let ends = &mut Ends { network: self, host };
-        // A refusal was reported already.
-        let _ = streams.accept_one(hub, ends, now, service, from, (end, service, from));
-        self.hosts[host].app = Some(app);
-        self.make_busy(host);
     }
 
     /// Makes a connection from `end`, and reports it to `end`.
