@@ -1,22 +1,14 @@
-//! The service: a handler of requests, its settings, and the memory that its connections share.
+//! The service: a handler of requests, and its settings.
 
 use alloc::boxed::Box;
 use alloc::rc::Rc;
-use alloc::sync::Arc;
-use alloc::vec::Vec;
-use core::cell::{Cell, RefCell, RefMut};
 use core::fmt;
 use core::time::Duration;
 
-use super::exchange::Exchange;
-use super::handler::Handler;
-use super::handler::{Answering, Answers, HandlerVariant};
-use super::machine::{Active, HttpMachine};
-use super::request::Head;
+use super::handler::{Answers, Handler, HandlerVariant};
+use super::machine::{HttpMachine, OnRejection, ServiceShared};
 use super::response::Response;
-use crate::fiber::Duplex;
 use crate::http1::connection::ConnectionConfig;
-use crate::http1::message::HeadCache;
 use crate::http1::syntax::{Deadlines, Limits, Rejection};
 use crate::hub::{Inner, MachineCtx, ServiceConfig, Shed};
 
@@ -53,8 +45,6 @@ pub struct Service {
     name: &'static str,
     connections: ServiceConfig,
 }
-
-type OnRejection = dyn Fn(&Rejection) -> Response;
 
 impl Service {
     /// Makes a service whose requests are answered by `handler`: a plain function or an `async`
@@ -180,6 +170,15 @@ impl Service {
     ) -> crate::hub::Service {
         crate::hub::Service::from(self).layer(wrap)
     }
+
+    /// What the connections of this service share.
+    pub(in crate::http1) fn into_shared(self) -> ServiceShared {
+        let mut shared =
+            ServiceShared::new(self.handler, self.config, self.deadlines, self.connections);
+        shared.on_rejection = self.on_rejection;
+        shared.access_notices = self.access_notices;
+        shared
+    }
 }
 
 impl From<Service> for crate::hub::Service {
@@ -188,7 +187,7 @@ impl From<Service> for crate::hub::Service {
         // A client that waits for its response sends nothing, and must not be disconnected for
         // that.
         connections.idle = None;
-        serve(Rc::new(ServiceShared::of(service))).named(name).config(connections)
+        serve(Rc::new(service.into_shared())).named(name).config(connections)
     }
 }
 
@@ -196,298 +195,17 @@ fn serve(shared: Rc<ServiceShared>) -> crate::hub::Service {
     crate::hub::Service::machine_with(move |ctx| HttpMachine::new(ctx, Rc::clone(&shared)))
 }
 
-/// What all connections of a service share: its settings, and a pool of memory for busy
-/// connections.
-pub(in crate::http1) struct ServiceShared {
-    pub(in crate::http1) handler: HandlerVariant,
-    pub(in crate::http1) config: Arc<ConnectionConfig>,
-    pub(in crate::http1) deadlines: Deadlines,
-    pub(in crate::http1) on_rejection: Option<Box<OnRejection>>,
-    pub(in crate::http1) access_notices: bool,
-    pub(in crate::http1) connections: Rc<ServiceConfig>,
-    /// Maximum number of requests that begin in one step of a connection.
-    pub(in crate::http1) turn: usize,
-    /// There is no hub that wakes the machines.
-    pub(in crate::http1) is_standalone: bool,
-    pub(in crate::http1) read_ahead: usize,
-    /// One at least.
-    pub(in crate::http1) high_water: u64,
-    pub(in crate::http1) low_water: u64,
-    /// Number of body bytes that are held by all connections.
-    held: Cell<usize>,
-    head_cache: RefCell<HeadCache>,
-    spare: RefCell<SpareMemory>,
-}
-
-/// Maximum number of spare objects of each kind.
-const KEEP: usize = 64;
-/// An object with more memory than this is not kept for the next request: 64 KiB.
-const KEEP_BYTES: usize = 64 << 10;
-
-#[derive(Default)]
-#[allow(clippy::vec_box, reason = "the boxes are what is spared")]
-struct SpareMemory {
-    heads: Vec<Box<Head>>,
-    active: Vec<Box<Active>>,
-    exchanges: Vec<Rc<Exchange>>,
-    duplexes: Vec<Duplex>,
-    handlers: Vec<Box<dyn Answering>>,
-}
-
-impl ServiceShared {
-    fn of(service: Service) -> Self {
-        let Service {
-            handler,
-            mut config,
-            deadlines,
-            on_rejection,
-            access_notices,
-            connections,
-            ..
-        } = service;
-        if let HandlerVariant::Plain(_) = &handler {
-            let Limits { body, plain_body, .. } = &mut config.limits;
-            *body = (*body).min(*plain_body);
-        }
-        ServiceShared {
-            turn: config.limits.pipelined.max(1),
-            handler,
-            config: Arc::new(config),
-            deadlines,
-            on_rejection,
-            access_notices,
-            read_ahead: connections.read_ahead,
-            high_water: connections.high_water.max(1),
-            low_water: connections.low_water.min(connections.high_water.saturating_sub(1)),
-            connections: Rc::new(connections),
-            is_standalone: false,
-            held: Cell::new(0),
-            head_cache: RefCell::default(),
-            spare: RefCell::default(),
-        }
-    }
-
-    /// For machines that nothing wakes: a step does all that it can, and the embedder decides how
-    /// many bytes to offer.
-    pub(in crate::http1) fn standalone(service: Service) -> Self {
-        ServiceShared { turn: usize::MAX, is_standalone: true, ..ServiceShared::of(service) }
-    }
-
-    /// Call at the beginning of a step: sets the date of responses, if the time is known.
-    pub(in crate::http1) fn refresh(&self, ctx: &MachineCtx) {
-        self.head_cache.borrow_mut().refresh(ctx.unix_seconds());
-    }
-
-    /// Records that a connection that held `before` bytes of bodies holds `now` bytes.
-    pub(in crate::http1) fn charge(&self, before: usize, now: usize) {
-        self.held.set(self.held.get().saturating_sub(before).saturating_add(now));
-    }
-
-    /// Whether the limit of held body bytes is reached.
-    pub(in crate::http1) fn is_full(&self) -> bool {
-        self.held.get() >= self.config.limits.held_bodies
-    }
-
-    /// Whether a connection may hold `n` bytes of bodies, in addition to what the other connections
-    /// hold. `charged` bytes are recorded for this connection.
-    pub(in crate::http1) fn has_room_for(&self, n: usize, charged: usize) -> bool {
-        let others = self.held.get().saturating_sub(charged);
-        others.saturating_add(n) <= self.config.limits.held_bodies
-    }
-
-    /// The cache of the last response head.
-    #[inline]
-    pub(in crate::http1) fn head_cache(&self) -> RefMut<'_, HeadCache> {
-        self.head_cache.borrow_mut()
-    }
-
-    pub(in crate::http1) fn lend_head(&self) -> Box<Head> {
-        let spare = self.spare.borrow_mut().heads.pop();
-        spare.unwrap_or_else(|| Box::new(Head::new()))
-    }
-
-    pub(in crate::http1) fn give_back_head(&self, mut head: Box<Head>) {
-        let Head { spans, content, trailers } = &mut *head;
-        content.clear();
-        trailers.clear();
-        if spans.capacity() > KEEP_BYTES || content.capacity() > KEEP_BYTES {
-            return;
-        }
-        let spare = &mut self.spare.borrow_mut().heads;
-        if spare.len() < KEEP {
-            spare.push(head);
-        }
-    }
-
-    pub(in crate::http1) fn lend_active(&self) -> Box<Active> {
-        let spare = self.spare.borrow_mut().active.pop();
-        spare.unwrap_or_else(|| Box::new(Active::new(Arc::clone(&self.config))))
-    }
-
-    pub(in crate::http1) fn give_back_active(&self, active: Box<Active>) {
-        let spare = &mut self.spare.borrow_mut().active;
-        if spare.len() < KEEP {
-            spare.push(active);
-        }
-    }
-
-    pub(in crate::http1) fn lend_exchange(&self) -> Rc<Exchange> {
-        let spare = self.spare.borrow_mut().exchanges.pop();
-        spare.unwrap_or_default()
-    }
-
-    /// Keeps the exchange, if nothing else refers to it.
-    pub(in crate::http1) fn give_back_exchange(&self, exchange: Rc<Exchange>) {
-        let spare = &mut self.spare.borrow_mut().exchanges;
-        if Rc::strong_count(&exchange) == 1 && spare.len() < KEEP {
-            spare.push(exchange);
-        }
-    }
-
-    pub(in crate::http1) fn lend_duplex(&self, ctx: &MachineCtx) -> Duplex {
-        let mut spare = self.spare.borrow_mut().duplexes.pop();
-        if spare.as_mut().is_some_and(|duplex| !duplex.renew(ctx)) {
-            spare = None;
-        }
-        spare.unwrap_or_else(|| ctx.duplex(&self.connections))
-    }
-
-    pub(in crate::http1) fn give_back_duplex(&self, duplex: Duplex) {
-        let spare = &mut self.spare.borrow_mut().duplexes;
-        if spare.len() < KEEP {
-            spare.push(duplex);
-        }
-    }
-
-    /// Takes spare memory for an `async` handler, or makes some with `make`.
-    pub(in crate::http1) fn lend_handler(
-        &self,
-        make: &dyn Fn() -> Box<dyn Answering>,
-    ) -> Box<dyn Answering> {
-        let spare = self.spare.borrow_mut().handlers.pop();
-        spare.unwrap_or_else(make)
-    }
-
-    pub(in crate::http1) fn give_back_handler(&self, handler: Box<dyn Answering>) {
-        let spare = &mut self.spare.borrow_mut().handlers;
-        if spare.len() < KEEP && handler.memory() <= KEEP_BYTES {
-            spare.push(handler);
-        }
-    }
-}
-
 #[cfg(test)]
 mod tests {
+    use alloc::format;
+
     use super::super::request::Request;
     use super::*;
     use crate::http1::syntax::Status;
-    use crate::hub::{Action, ConnId, Hub};
-    use crate::machine::{Address, Error};
-    use crate::time::Instant;
-    use alloc::format;
-    use alloc::vec;
-
-    const NOW: Instant = Instant::ORIGIN;
-
-    fn serving(service: Service) -> (Hub, ConnId, Rc<ServiceShared>) {
-        let shared = Rc::new(ServiceShared::of(service));
-        let mut hub = Hub::default();
-        let service = hub.add_service(serve(Rc::clone(&shared)));
-        let conn = hub.accept(NOW, service, Address::Unnamed).unwrap();
-        (hub, conn, shared)
-    }
-
-    /// Delivers bytes, and sends everything that follows.
-    fn says(hub: &mut Hub, conn: ConnId, text: &str) {
-        assert_eq!(hub.received(NOW, conn, text.as_bytes()), text.len());
-        let mut actions = vec![Action::Send(conn)];
-        while !actions.is_empty() {
-            if actions.contains(&Action::Send(conn)) {
-                let n = hub.outgoing(conn, |slices| slices.concat().len());
-                hub.sent(NOW, conn, n.unwrap_or(0) as u64);
-            }
-            actions.clear();
-            hub.run(NOW, &mut actions);
-        }
-    }
-
-    fn plain(_: Request) -> Status {
-        Status::NO_CONTENT
-    }
-
-    async fn fiber(mut request: Request) -> Result<Status, Error> {
-        request.body().read(10).await?;
-        Ok(Status::NO_CONTENT)
-    }
-
-    #[test]
-    fn what_is_idle_holds_nothing_and_what_it_had_is_used_again() {
-        for (service, kept) in [(Service::new(plain), (1, 1, 0)), (Service::new(fiber), (1, 1, 1))]
-        {
-            let (mut hub, conn, shared) = serving(service);
-            for _ in 0..3 {
-                says(&mut hub, conn, "GET / HTTP/1.1\r\nHost: a\r\n\r\n");
-                let spare = shared.spare.borrow();
-                let spare = (spare.heads.len(), spare.active.len(), spare.exchanges.len());
-                assert_eq!(spare, kept);
-            }
-            says(&mut hub, conn, "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 3\r\n\r\n");
-            let spare = shared.spare.borrow();
-            assert_eq!((spare.active.len(), spare.exchanges.len()), (0, 0));
-        }
-    }
-
-    #[test]
-    fn no_more_is_kept_than_so_many() {
-        let shared = ServiceShared::of(Service::new(plain));
-        let heads: Vec<_> = (0..KEEP + 1).map(|_| shared.lend_head()).collect();
-        heads.into_iter().for_each(|head| shared.give_back_head(head));
-        let active: Vec<_> = (0..KEEP + 1).map(|_| shared.lend_active()).collect();
-        active.into_iter().for_each(|active| shared.give_back_active(active));
-        let exchanges: Vec<_> = (0..KEEP + 1).map(|_| shared.lend_exchange()).collect();
-        shared.give_back_exchange(Rc::clone(&exchanges[0]));
-        exchanges.into_iter().for_each(|exchange| shared.give_back_exchange(exchange));
-        let spare = shared.spare.borrow();
-        let kept = (spare.heads.len(), spare.active.len(), spare.exchanges.len());
-        assert_eq!(kept, (KEEP, KEEP, KEEP));
-    }
-
-    #[test]
-    fn no_head_or_content_is_kept_that_needed_more_memory_than_usual() {
-        for (n, kept) in [(KEEP_BYTES, 1), (KEEP_BYTES + 1, 0)] {
-            let shared = ServiceShared::of(Service::new(plain));
-            let mut head = shared.lend_head();
-            head.content = Vec::with_capacity(n);
-            shared.give_back_head(head);
-            assert_eq!(shared.spare.borrow().heads.len(), kept, "{n} bytes of content");
-            let shared = ServiceShared::of(Service::new(plain));
-            let mut head = shared.lend_head();
-            head.spans.keep(&vec![b'x'; n]);
-            shared.give_back_head(head);
-            assert_eq!(shared.spare.borrow().heads.len(), kept, "{n} bytes of a head");
-        }
-    }
-
-    #[cfg(feature = "testkit")]
-    #[test]
-    fn what_is_held_is_counted_wherever_it_is() {
-        for service in [Service::new(plain), Service::new(fiber)] {
-            let (mut hub, conn, _) = serving(service);
-            let held = |hub: &Hub| hub.held_and_scanned(conn).map(|(held, _)| held);
-            assert_eq!(held(&hub), Some(0));
-            says(&mut hub, conn, "POST / HT");
-            assert_eq!(held(&hub), Some(9));
-            says(&mut hub, conn, "TP/1.1\r\nHost: a\r\nContent-Length: 5\r\n\r\n");
-            says(&mut hub, conn, "hel");
-            assert_eq!(held(&hub), Some(3));
-            says(&mut hub, conn, "lo");
-            assert_eq!(held(&hub), Some(0));
-        }
-    }
 
     #[test]
     fn a_service_is_shown_with_its_settings() {
-        let service = Service::new(plain).named("web");
+        let service = Service::new(|_: Request| Status::NO_CONTENT).named("web");
         let (config, deadlines) = (ConnectionConfig::default(), Deadlines::default());
         let shown = format!(
             "Service {{ name: \"web\", config: {config:?}, deadlines: {deadlines:?}, .. }}"

@@ -2,11 +2,13 @@
 //!
 //! ```text
 //!   bytes ─▶ read ─▶ ServerConnection ─▶ Request ─▶ handler ─┬─ plain: answers at once
-//!              ▲            ▲                                └─ async (work): polled now, and
-//!      what is │            │                                        │        when it is woken
+//!              ▲            ▲                                └─ async (attend): polled now, and
+//!      what is │            │                                        │          when it is woken
 //!      unread  ▼            └───────── Response ◀── answer ◀─────────┘
 //!            ahead
 //!
+//!   shared   what the connections of a service share: settings, spare memory
+//!   active   the state of a connection that is not idle; work: its handler that may wait
 //!   watch    the timeouts of the client
 //!   access   entries of the access log
 //! ```
@@ -27,29 +29,27 @@
 //! It must never know syntax or framing: the connection handles those.
 
 mod access;
+mod active;
 mod ahead;
 mod answer;
+mod attend;
 mod read;
+mod shared;
 mod watch;
 mod work;
 
 use alloc::boxed::Box;
 use alloc::rc::Rc;
-use alloc::sync::Arc;
+
+pub(in crate::http1) use self::shared::{OnRejection, ServiceShared};
 
 use self::access::AccessEntry;
+use self::active::{Active, RequestTask};
 use self::watch::{ClientWatch, Clocks, WaitingFor};
-use self::work::Work;
-use super::builder::ServiceShared;
-use super::request::Request;
-use super::successor::MakeSuccessor;
-use crate::buf::Buffer;
-use crate::http1::connection::ConnectionConfig;
-use crate::http1::connection::Resting;
-use crate::http1::connection::{ServerState as Side, SharedServerConnection};
+use crate::http1::connection::{Resting, ServerState as Side};
 use crate::http1::message::MessageOutput;
 use crate::http1::syntax::{Rejection, Rule};
-use crate::hub::{MachineCtx, Poller};
+use crate::hub::MachineCtx;
 use crate::machine::{Actions, Cause, Error, Input, Machine, Nested, Reason};
 use crate::time::Instant;
 
@@ -73,31 +73,6 @@ pub(in crate::http1) struct HttpMachine {
     is_calling: bool,
     /// The successor, after an upgrade.
     next: Option<Box<Nested<Box<dyn Machine>>>>,
-}
-
-/// The state of a connection that is not idle.
-pub(in crate::http1) struct Active {
-    connection: SharedServerConnection,
-    task: RequestTask,
-    entry: Option<AccessEntry>,
-    clocks: Clocks,
-    /// The position in the queue at which the last complete response ends.
-    complete: u64,
-    /// Bytes that arrived, and cannot be read yet.
-    ahead: Buffer,
-    /// The successor, which gets the stream after this step.
-    next: Option<MakeSuccessor>,
-    /// Polls the handler or the stream.
-    poller: Option<Poller>,
-}
-
-/// The request in progress.
-enum RequestTask {
-    Nothing,
-    /// Its body is collected, for a plain handler.
-    Collecting(Request),
-    /// An `async` handler answers, or a stream writes a body.
-    Work(Work),
 }
 
 /// Why the handler gave no response.
@@ -346,32 +321,6 @@ impl Machine for HttpMachine {
 
     fn scanned(&self) -> u64 {
         self.next.as_ref().map_or(0, |next| next.scanned())
-    }
-}
-
-impl Active {
-    pub(in crate::http1) fn new(config: Arc<ConnectionConfig>) -> Self {
-        let connection = SharedServerConnection::new(config);
-        Active {
-            connection,
-            task: RequestTask::Nothing,
-            entry: None,
-            clocks: Clocks::default(),
-            complete: 0,
-            ahead: Buffer::new(),
-            next: None,
-            poller: None,
-        }
-    }
-
-    /// Bytes of bodies that are held, and unread bytes that may belong to one.
-    fn held_bodies(&self) -> usize {
-        let body = match &self.task {
-            RequestTask::Nothing => 0,
-            RequestTask::Collecting(request) => request.content().len(),
-            RequestTask::Work(work) => work.held_body(),
-        };
-        body.saturating_add(self.ahead.len())
     }
 }
 

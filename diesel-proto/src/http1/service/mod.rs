@@ -6,6 +6,7 @@
 //!                                                         ▲                      │
 //!                                                         └────── response ◀─────┘
 //!
+//!   heads        memory of requests, which the service takes back
 //!   body         bodies of requests and responses, for `async` handlers
 //!   exchange     signals between the machine and an `async` handler, beside the bodies
 //!   standalone   machines without a hub
@@ -19,6 +20,7 @@ mod body;
 mod builder;
 mod exchange;
 mod handler;
+mod heads;
 #[cfg(feature = "http")]
 mod http_types;
 mod machine;

@@ -7,11 +7,10 @@
 
 use alloc::boxed::Box;
 use alloc::rc::Rc;
-use alloc::vec::Vec;
 use core::fmt;
 
 use super::body::{Body, ClientClosed};
-use super::builder::ServiceShared;
+use super::heads::{Head, HeadPool};
 use crate::fiber::Ctx;
 use crate::http1::syntax::{FieldSpans, FieldsView, Headers, RequestHead, Status, Target, Version};
 use crate::hub::MachineCtx;
@@ -35,7 +34,7 @@ use crate::machine::Address;
 pub struct Request {
     /// `None` only while it is being dropped.
     head: Option<Box<Head>>,
-    shared: Rc<ServiceShared>,
+    heads: Rc<HeadPool>,
     machine_ctx: MachineCtx,
     body: Body,
 }
@@ -43,23 +42,15 @@ pub struct Request {
 /// An empty head, for a request whose head was taken.
 static NOTHING: FieldSpans = FieldSpans::new();
 
-/// The memory of a request.
-pub(in crate::http1) struct Head {
-    pub(in crate::http1) spans: FieldSpans,
-    /// The body, if it is collected for a plain handler.
-    pub(in crate::http1) content: Vec<u8>,
-    pub(in crate::http1) trailers: Headers,
-}
-
 impl Request {
     /// A request without a body, so far.
     #[inline]
     pub(in crate::http1) fn new(
         head: Box<Head>,
-        shared: Rc<ServiceShared>,
+        heads: Rc<HeadPool>,
         machine_ctx: MachineCtx,
     ) -> Self {
-        Request { head: Some(head), shared, machine_ctx, body: Body::none() }
+        Request { head: Some(head), heads, machine_ctx, body: Body::none() }
     }
 
     /// The method: a token, in its original case.
@@ -226,7 +217,7 @@ impl Drop for Request {
     #[inline]
     fn drop(&mut self) {
         if let Some(head) = self.head.take() {
-            self.shared.give_back_head(head);
+            self.heads.give_back(head);
         }
     }
 }
@@ -234,12 +225,5 @@ impl Drop for Request {
 impl fmt::Debug for Request {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.head().fmt(f)
-    }
-}
-
-impl Head {
-    /// No head. Does not allocate.
-    pub(in crate::http1) fn new() -> Self {
-        Head { spans: FieldSpans::new(), content: Vec::new(), trailers: Headers::new() }
     }
 }

@@ -3,9 +3,9 @@
 use alloc::rc::Rc;
 use core::fmt;
 
-use super::builder::{Service, ServiceShared};
+use super::builder::Service;
 use super::handler::HandlerVariant;
-use super::machine::HttpMachine;
+use super::machine::{HttpMachine, ServiceShared};
 use crate::hub::NoHub;
 use crate::machine::{Address, Linger, Machine};
 
@@ -42,7 +42,7 @@ impl Standalone {
     /// Returns `None` if the handler of the service is `async`, because it may wait for something
     /// that only a hub provides.
     pub fn new(service: Service) -> Option<Self> {
-        let shared = ServiceShared::standalone(service);
+        let shared = service.into_shared().standalone();
         let is_plain = matches!(shared.handler, HandlerVariant::Plain(_));
         is_plain.then(|| Standalone { shared: Rc::new(shared), no_hub: NoHub::new() })
     }

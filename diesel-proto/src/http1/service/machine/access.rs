@@ -2,7 +2,7 @@
 
 use alloc::boxed::Box;
 
-use super::super::request::Head;
+use super::super::heads::Head;
 use crate::hub::MachineCtx;
 use crate::machine::{Access, Actions};
 use crate::time::Instant;

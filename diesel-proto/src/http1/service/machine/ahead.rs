@@ -19,7 +19,8 @@ use alloc::boxed::Box;
 use core::mem;
 
 use super::super::successor::MakeSuccessor;
-use super::{Active, HttpMachine, RequestTask};
+use super::HttpMachine;
+use super::active::{Active, RequestTask};
 use crate::machine::{Actions, Input, Nested};
 use crate::time::Instant;
 

@@ -6,11 +6,12 @@ use core::mem;
 
 use super::super::body::Body;
 use super::super::handler::{Answering, HandlerVariant};
-use super::super::request::Head;
+use super::super::heads::Head;
 use super::super::request::Request;
 use super::access::AccessEntry;
+use super::active::{Active, RequestTask};
 use super::work::Work;
-use super::{Active, Failure, HttpMachine, RequestTask, output};
+use super::{Failure, HttpMachine, output};
 use crate::http1::connection::Received;
 use crate::http1::syntax::Headers;
 use crate::machine::{Actions, Cause};
@@ -87,7 +88,7 @@ impl HttpMachine {
                 break;
             }
             let rest = reading.bytes.get(reading.taken..).unwrap_or_default();
-            let mut head = spare.take().unwrap_or_else(|| self.shared.lend_head());
+            let mut head = spare.take().unwrap_or_else(|| self.shared.heads.lend());
             let Active { connection, task, .. } = active;
             let is_in_body = connection.is_in_body();
             // A handler gets no more of its body at once than `read_ahead`.
@@ -169,7 +170,7 @@ impl HttpMachine {
             spare = Some(head);
         }
         if let Some(head) = spare {
-            self.shared.give_back_head(head);
+            self.shared.heads.give_back(head);
         }
         if !mem::take(&mut reading.is_delivered) {
             return false;
@@ -211,8 +212,7 @@ impl HttpMachine {
         if !is_complete {
             active.clocks.begin_body();
         }
-        let (shared, ctx) = (Rc::clone(&self.shared), self.ctx.clone());
-        let request = Request::new(head, shared, ctx);
+        let request = Request::new(head, Rc::clone(&self.shared.heads), self.ctx.clone());
         match &self.shared.handler {
             HandlerVariant::Plain(_) if is_complete => self.call(active, request, actions),
             HandlerVariant::Plain(_) => {

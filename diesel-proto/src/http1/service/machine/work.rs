@@ -1,42 +1,31 @@
-//! Runs what answers a request in the steps of its connection: an `async` handler, then possibly
-//! the stream of a body.
+//! [`Work`]: what answers a request and may wait: an `async` handler, or the stream of a body.
 //!
-//! ```text
-//!   poll ──▶ interim responses, pieces of the body ──▶ connection
-//!     └────▶ ready: the response, or the end of the body
-//! ```
-//!
-//! It must never know how a message is framed.
+//! It must never know the connection.
 
 use alloc::boxed::Box;
 use alloc::rc::Rc;
 use core::mem;
 use core::task::Poll;
 
-use super::super::body::BodyWriter;
-use super::super::exchange::{Exchange, Interim};
+use super::super::exchange::Exchange;
 use super::super::handler::Answering;
-use super::super::response::Response;
-use super::super::response::{BodyFuture, BodyStream};
-use super::answer::misused;
-use super::{Active, Failure, HttpMachine, RequestTask, output};
+use super::super::response::{BodyFuture, Response};
 use crate::fiber::Duplex;
-use crate::http1::message::BodyLength;
 use crate::http1::syntax::Headers;
 use crate::hub::{MachineCtx, Poller};
-use crate::machine::{Actions, Cause, Error};
+use crate::machine::{Cause, Error};
 
 /// A running handler or stream. Dropping it drops the future through [`MachineCtx::dispose`],
 /// because dropping runs user code.
 pub(super) struct Work {
-    ctx: MachineCtx,
+    pub(super) ctx: MachineCtx,
     pub(super) exchange: Rc<Exchange>,
     /// The bytes of both bodies, if there are any.
     pub(super) duplex: Option<Duplex>,
-    run: WorkState,
+    pub(super) run: WorkState,
 }
 
-enum WorkState {
+pub(super) enum WorkState {
     Handler(Box<dyn Answering>),
     Stream(BodyFuture),
     /// It has ended, and its memory was given back.
@@ -44,7 +33,7 @@ enum WorkState {
 }
 
 /// What has become ready.
-enum Ended {
+pub(super) enum Ended {
     Handler(Result<Response, Error>),
     Stream(Result<Headers, Error>),
 }
@@ -98,7 +87,7 @@ impl Work {
         }
     }
 
-    fn poll(&mut self, poller: &Poller) -> Poll<Ended> {
+    pub(super) fn poll(&mut self, poller: &Poller) -> Poll<Ended> {
         self.exchange.set_polled(true);
         if let Some(duplex) = &self.duplex {
             duplex.look_later();
@@ -122,163 +111,6 @@ impl Drop for Work {
         self.exchange.finish();
         if let Some(duplex) = &self.duplex {
             duplex.break_off(Cause::Done);
-        }
-    }
-}
-
-impl HttpMachine {
-    /// Polls the handler or the stream until it is pending or has ended, and sends what it
-    /// produced.
-    pub(super) fn attend(&mut self, active: &mut Active, actions: &mut Actions<'_>) {
-        loop {
-            let Active { task, poller, .. } = active;
-            let (RequestTask::Work(work), Some(poller)) = (task, poller) else { return };
-            self.is_calling = true;
-            let polled = work.poll(poller);
-            self.is_calling = false;
-            if let Err(failure) = Self::hear(active, actions) {
-                return self.fail(active, failure, actions);
-            }
-            let Poll::Ready(ended) = polled else { return };
-            match ended {
-                Ended::Handler(Ok(mut response)) => {
-                    if !self.answer(active, &mut response, actions) {
-                        return;
-                    }
-                }
-                Ended::Handler(Err(error)) => {
-                    return self.fail(active, Failure::Error(error), actions);
-                }
-                Ended::Stream(Ok(trailers)) => return self.end(active, &trailers, actions),
-                Ended::Stream(Err(error)) => {
-                    return self.fail(active, Failure::Error(error), actions);
-                }
-            }
-        }
-    }
-
-    /// Sends the interim responses and the pieces of the body that a poll produced.
-    fn hear(active: &mut Active, actions: &mut Actions<'_>) -> Result<(), Failure> {
-        let Active { connection, task: RequestTask::Work(work), .. } = active else {
-            return Ok(());
-        };
-        let is_answered = !matches!(work.run, WorkState::Handler(_));
-        for interim in work.exchange.take_interim() {
-            let out = &mut output(actions);
-            match interim {
-                _ if is_answered => {}
-                Interim::GoOn => connection.ask_for_body(out),
-                Interim::Inform(status, headers) => {
-                    connection.inform(status, &headers, out).map_err(misused)?;
-                }
-            }
-        }
-        let Some(duplex) = &work.duplex else { return Ok(()) };
-        let out = &mut output(actions);
-        duplex.take_pieces(|pipeline, n| connection.data_queued(pipeline, n, out).map_err(misused))
-    }
-
-    /// Ends the body of the response.
-    fn end(&mut self, active: &mut Active, trailers: &Headers, actions: &mut Actions<'_>) {
-        match active.connection.end(trailers, &mut output(actions)) {
-            Ok(()) => {
-                let status = active.entry.as_ref().map_or(0, |entry| entry.access.status);
-                self.answered(active, status, actions);
-            }
-            Err(local_error) => self.fail(active, misused(local_error), actions),
-        }
-    }
-
-    /// Sends the head of a response whose body is a stream, which is polled from now on.
-    #[inline(never)]
-    pub(super) fn stream(
-        &mut self,
-        active: &mut Active,
-        response: &Response,
-        (length, stream): (BodyLength, BodyStream),
-        actions: &mut Actions<'_>,
-    ) {
-        if let RequestTask::Work(work) = &active.task {
-            // The stream may still read the body of the request, when it is too late to ask for it.
-            let reads_on = work.duplex.as_ref().is_some_and(|duplex| !duplex.reader_is_gone());
-            if reads_on {
-                active.connection.ask_for_body(&mut output(actions));
-            }
-        }
-        let queued = actions.queued();
-        if let Err(error) = self.send_head(active, response, length, actions) {
-            self.ctx.dispose(stream);
-            return self.fail(active, Failure::Error(error), actions);
-        }
-        if active.connection.is_head() {
-            self.ctx.dispose(stream);
-            return self.end(active, &Headers::new(), actions);
-        }
-        if let Err(failure) = self.begin_stream(active, stream, queued) {
-            self.fail(active, failure, actions);
-        }
-    }
-
-    /// Replaces the handler by the stream. A plain handler left nothing to replace. `queued` is the
-    /// length of the queue before the head.
-    fn begin_stream(
-        &mut self,
-        active: &mut Active,
-        stream: BodyStream,
-        queued: u64,
-    ) -> Result<(), Failure> {
-        self.lend_poller(active)?;
-        let mut work = match mem::replace(&mut active.task, RequestTask::Nothing) {
-            RequestTask::Work(work) => work,
-            RequestTask::Nothing | RequestTask::Collecting(_) => {
-                let exchange = self.shared.lend_exchange();
-                exchange.begin(self.ctx.clone(), false, self.has_ended);
-                Work { ctx: self.ctx.clone(), exchange, duplex: None, run: WorkState::Over }
-            }
-        };
-        let duplex = work.duplex.get_or_insert_with(|| self.shared.lend_duplex(&self.ctx));
-        duplex.keep_pieces();
-        let writer = BodyWriter::new(duplex.writer(), Rc::clone(&work.exchange));
-        let run = mem::replace(&mut work.run, WorkState::Stream(stream(writer)));
-        if let WorkState::Handler(handler) = run {
-            self.shared.give_back_handler(handler);
-        }
-        // The head can be flushed, but does not count towards the mark: whether sending has begun
-        // when a response fails at once must not depend on the room.
-        work.sent_below(queued.max(1));
-        active.task = RequestTask::Work(work);
-        Ok(())
-    }
-
-    /// Reserves a place among the fibers of the hub, while something is polled.
-    pub(super) fn lend_poller(&self, active: &mut Active) -> Result<(), Failure> {
-        if active.poller.is_none() {
-            active.poller =
-                Some(self.ctx.poller().map_err(|limit| Failure::Error(Error::Limit(limit)))?);
-        }
-        Ok(())
-    }
-
-    /// The request is answered: gives its resources back to the service.
-    #[inline(always)]
-    pub(super) fn retire(&self, active: &mut Active) {
-        if let RequestTask::Work(_) = active.task
-            && let RequestTask::Work(work) = mem::replace(&mut active.task, RequestTask::Nothing)
-        {
-            self.give_back(work);
-        }
-    }
-
-    fn give_back(&self, mut work: Work) {
-        if let WorkState::Handler(handler) = mem::replace(&mut work.run, WorkState::Over) {
-            self.shared.give_back_handler(handler);
-        }
-        let (exchange, duplex) = (Rc::clone(&work.exchange), work.duplex.take());
-        drop(work);
-        self.shared.give_back_exchange(exchange);
-        if let Some(duplex) = duplex {
-            duplex.break_off(Cause::Done);
-            self.shared.give_back_duplex(duplex);
         }
     }
 }
