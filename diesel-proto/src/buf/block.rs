@@ -26,6 +26,8 @@ mod tests;
 ///
 /// There are two kinds, and the trait is sealed: `Vec<u8>` is [`Send`], for protocol cores;
 /// `Rc<Vec<u8>>` belongs to one thread and can be sliced without copying, for fibers.
+///
+/// Example: see [`Blocks`].
 pub trait Block: Sealed + Sized {
     /// An empty block with room for `capacity` bytes.
     fn with_capacity(capacity: usize) -> Self;

@@ -60,6 +60,27 @@ pub struct Client {
 }
 
 /// Settings of a [`Client`]. Made by [`Client::builder`].
+///
+/// ```
+/// # use diesel_proto::*;
+/// async fn ask(ctx: Ctx) -> Result<(), Error> {
+///     let address = core::net::SocketAddr::from(([10, 0, 0, 1], 7050));
+///     let client = Client::builder(&ctx, address)
+///         .on_close(|cause| println!("closed: {cause}"))
+///         .reconnect(true)
+///         .max_waiting(100)
+///         .build();
+///     let answer = client
+///         .call(async |conn: &mut Conn| {
+///             conn.write("hello\r\n").await?;
+///             conn.until_eol().await
+///         })
+///         .await?;
+///     assert_eq!(answer.trimmed(), "hello");
+///     Ok(())
+/// }
+/// # Hub::default().add_loop(ask).unwrap();
+/// ```
 pub struct ClientBuilder {
     ctx: Ctx,
     address: Address,

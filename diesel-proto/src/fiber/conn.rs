@@ -40,17 +40,53 @@ use crate::machine::{Address, Cause, Machine};
 /// deadlines closed it, and with [`Error::Shutdown`](crate::machine::Error::Shutdown) if it would
 /// have to wait during a graceful shutdown (`write` and `flush` may wait until the grace period
 /// ends). Each method lists its other errors.
+///
+/// # Example
+///
+/// ```
+/// # use diesel_proto::*;
+/// /// Each message is its length in decimal, a colon, and that many bytes.
+/// async fn netstrings(mut conn: Conn) -> Result<(), Error> {
+///     while conn.peek(1).await.is_ok() {
+///         let length = conn.until(b":").limit(8).await?;
+///         let n = core::str::from_utf8(&length[..length.len() - 1])?.parse()?;
+///         let message = conn.bytes(n).await?;
+///         conn.write(("got: ", message, "\r\n")).await?;
+///     }
+///     Ok(())
+/// }
+/// # Hub::default().add_service(netstrings);
+/// ```
 pub struct Conn {
     socket: Rc<ConnShared>,
 }
 
 /// The receiving half of a connection. After it is dropped, bytes that arrive are discarded.
+///
+/// ```
+/// # use diesel_proto::*;
+/// /// Copies what arrives on one connection to another, both ways.
+/// async fn relay(ctx: Ctx, a: Conn, b: Conn) -> Result<(), Error> {
+///     async fn copy(mut from: Reader, mut to: Writer) -> Result<(), Error> {
+///         while !from.is_at_end() {
+///             to.write(from.some().await?).await?;
+///         }
+///         Ok(())
+///     }
+///     let ((from_a, to_a), (from_b, to_b)) = (a.split(), b.split());
+///     let other_way = ctx.spawn(copy(from_b, to_a))?;
+///     copy(from_a, to_b).await?;
+///     other_way.await?
+/// }
+/// ```
 pub struct Reader {
     socket: Rc<ConnShared>,
 }
 
 /// The sending half of a connection. Dropping it is a half-close: our side ends once everything
 /// queued is sent.
+///
+/// Example: see [`Reader`].
 pub struct Writer {
     socket: Rc<ConnShared>,
 }

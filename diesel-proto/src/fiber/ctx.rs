@@ -205,6 +205,8 @@ impl fmt::Debug for Ctx {
 
 /// Waits for time to pass. Made by [`Ctx::sleep`]. Polled again after it is over, it completes at
 /// once.
+///
+/// Example: see [`Ctx`].
 #[must_use = "futures do nothing unless awaited"]
 pub struct Sleep {
     core: Rc<Core>,
@@ -307,6 +309,16 @@ impl fmt::Debug for Sleep {
 /// Waits for a connection to be made. Made by [`Ctx::connect`]. Dropping it before it is done
 /// abandons the attempt. It makes at most one connection: polled again after it is done, it fails
 /// with [`Error::AlreadyDone`].
+///
+/// ```
+/// # use core::time::Duration;
+/// # use diesel_proto::*;
+/// async fn dial(ctx: Ctx) -> Result<Conn, Error> {
+///     let address = core::net::SocketAddr::from(([10, 0, 0, 1], 7050));
+///     // The inner error is that of connecting, the outer one that of the timeout.
+///     ctx.timeout(Duration::from_secs(3), ctx.connect(address)).await?
+/// }
+/// ```
 #[must_use = "futures do nothing unless awaited"]
 pub struct Connect {
     core: Rc<Core>,

@@ -253,6 +253,20 @@ impl<T> EventQueue<T> {
 }
 
 /// A position in the stream of an event's messages. Made by [`Event::subscribe`].
+///
+/// ```
+/// # use diesel_proto::*;
+/// async fn listen(mut conn: Conn, news: Event<String>) -> Result<(), Error> {
+///     let mut news = news.subscribe();
+///     loop {
+///         match news.wait().await {
+///             Ok(text) => conn.write((text, "\r\n")).await?,
+///             Err(Error::Lagged(n)) => conn.write(format_args!("{n} missed\r\n")).await?,
+///             Err(error) => return Err(error),
+///         }
+///     }
+/// }
+/// ```
 pub struct Subscription<T> {
     shared: Rc<EventShared<T>>,
     id: usize,
@@ -300,6 +314,8 @@ impl<T: Clone + 'static> Subscription<T> {
 
 /// Waits for a message. Made by [`Subscription::wait`]. Polled again after it returned one, it
 /// waits for the next.
+///
+/// Example: see [`Subscription`].
 #[must_use = "futures do nothing unless awaited"]
 #[derive(Debug)]
 pub struct Wait<'a, T> {

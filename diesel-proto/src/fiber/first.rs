@@ -51,6 +51,8 @@ pub async fn first<G: Group>(group: G) -> G::Output {
 }
 
 /// A tuple of two to eight futures.
+///
+/// Example: see [`first`].
 pub trait Group: sealed::Sealed {
     /// Which future was first, with its output.
     type Output;
@@ -66,6 +68,8 @@ mod sealed {
 macro_rules! group {
     ($name:ident: $($future:ident $variable:ident $ordinal:literal),+) => {
         /// Which future of a group was first, with its output.
+        ///
+        /// Example: see [`first`].
         #[derive(Clone, Copy, Debug, PartialEq, Eq)]
         pub enum $name<$($future),+> {
             $(

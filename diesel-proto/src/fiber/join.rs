@@ -21,6 +21,23 @@ use crate::machine::Error;
 /// [`Error::Aborted`] or [`Error::Panicked`] if the fiber did not run to its end;
 /// [`Error::Shutdown`] if it still runs while the hub shuts down. [`Error::AlreadyDone`] if the
 /// handle is polled again after it yielded the result.
+///
+/// ```
+/// # use core::time::Duration;
+/// # use diesel_proto::*;
+/// async fn both(ctx: Ctx) -> Result<(), Error> {
+///     let child = ctx.clone();
+///     let slow = ctx.spawn(async move {
+///         child.sleep(Duration::from_secs(2)).await?;
+///         Ok::<_, Error>(42)
+///     })?;
+///     // Runs meanwhile. Then the outer `?` is for an abort or a panic, the inner one for its result.
+///     ctx.sleep(Duration::from_secs(1)).await?;
+///     assert_eq!(slow.await??, 42);
+///     Ok(())
+/// }
+/// # Hub::default().add_loop(both).unwrap();
+/// ```
 pub struct JoinHandle<T> {
     core: Rc<Core>,
     fiber: FiberId,

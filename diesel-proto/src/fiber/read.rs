@@ -18,6 +18,16 @@ use crate::machine::{Error, Limit};
 
 /// Waits for bytes of one connection. Made by the methods of [`Conn`](super::conn::Conn) and
 /// [`Reader`](super::conn::Reader). Polled again after it is done, it waits for the same again.
+///
+/// ```
+/// # use diesel_proto::*;
+/// /// Reads a line of at most 80 bytes, then as many bytes as that line says.
+/// async fn record(conn: &mut Conn) -> Result<Chunk, Error> {
+///     let line = conn.until_eol().limit(80).await?;
+///     let n: usize = line.trimmed().parse()?;
+///     conn.bytes(n).limit(1 << 20).await
+/// }
+/// ```
 #[derive(Debug)]
 #[must_use = "futures do nothing unless awaited"]
 pub struct Read<'a, W> {
@@ -133,6 +143,8 @@ type InputBuffer = Buffer<Rc<Vec<u8>>>;
 type LentBlocks = Blocks<Rc<Vec<u8>>>;
 
 /// What a [`Read`] waits for.
+///
+/// Example: see [`Read`].
 pub trait Want: sealed::Sealed {
     /// What the token returns.
     type Output;
@@ -155,6 +167,8 @@ mod sealed {
 }
 
 /// See [`Reader::until`](super::conn::Reader::until).
+///
+/// Example: see [`Conn`](super::conn::Conn).
 #[derive(Debug)]
 pub struct Until<'a> {
     pub(crate) sentinel: &'a [u8],
@@ -162,12 +176,16 @@ pub struct Until<'a> {
 }
 
 /// See [`Reader::until_eol`](super::conn::Reader::until_eol).
+///
+/// Example: see [`Conn`](super::conn::Conn).
 #[derive(Debug)]
 pub struct UntilEol {
     pub(crate) limit: usize,
 }
 
 /// See [`Reader::bytes`](super::conn::Reader::bytes).
+///
+/// Example: see [`Conn`](super::conn::Conn).
 #[derive(Debug)]
 pub struct Count {
     pub(crate) n: usize,
@@ -175,6 +193,8 @@ pub struct Count {
 }
 
 /// See [`Reader::peek`](super::conn::Reader::peek).
+///
+/// Example: see [`Conn`](super::conn::Conn).
 #[derive(Debug)]
 pub struct Peek {
     pub(crate) n: usize,
@@ -182,12 +202,16 @@ pub struct Peek {
 }
 
 /// See [`Reader::some`](super::conn::Reader::some).
+///
+/// Example: see [`Conn`](super::conn::Conn).
 #[derive(Debug)]
 pub struct Some {
     pub(crate) limit: usize,
 }
 
 /// See [`Reader::to_end`](super::conn::Reader::to_end).
+///
+/// Example: see [`Conn`](super::conn::Conn).
 #[derive(Debug)]
 pub struct ToEnd {
     pub(crate) limit: usize,

@@ -17,6 +17,8 @@ use crate::machine::Error;
 
 /// Waits for room, then queues its payload. Made by [`Writer::write`](super::conn::Writer::write).
 /// Polled again after it is done, it fails with [`Error::AlreadyDone`].
+///
+/// Example: see [`Payload`].
 #[must_use = "futures do nothing unless awaited"]
 pub struct Write<'a, P> {
     socket: &'a ConnShared,
@@ -134,6 +136,8 @@ impl<P> fmt::Debug for Write<'_, P> {
 }
 
 /// Waits until everything queued is sent. Made by [`Writer::flush`](super::conn::Writer::flush).
+///
+/// Example: see [`Payload`].
 #[derive(Debug)]
 #[must_use = "futures do nothing unless awaited"]
 pub struct Flush<'a> {
@@ -182,6 +186,18 @@ impl Future for Flush<'_> {
 /// these.
 ///
 /// Small pieces are copied behind what is queued already; large [`Bytes`] are queued by reference.
+///
+/// ```
+/// # use diesel_proto::*;
+/// async fn greet(mut conn: Conn) -> Result<(), Error> {
+///     let name = conn.until_eol().await?;
+///     conn.write(("hello, ", name, "you are number ")).await?;
+///     conn.write(format_args!("{}\r\n", 7)).await?;
+///     // Wait until everything is sent.
+///     conn.flush().await
+/// }
+/// # Hub::default().add_service(greet);
+/// ```
 pub trait Payload: sealed::Sealed {
     /// Whether pushing it may run user code.
     #[doc(hidden)]

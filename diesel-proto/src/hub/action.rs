@@ -4,6 +4,8 @@ use crate::machine::{Address, Cause, Notice};
 use crate::machine::{ConnId, ServiceId};
 
 /// Something that the embedder must do. A list of actions must be carried out in order.
+///
+/// Example: see [`Hub`](super::Hub).
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Action {

@@ -39,6 +39,26 @@ pub type PollHook = Box<Hook>;
 pub(crate) type Hook = dyn Fn(Task, &mut dyn FnMut());
 
 /// Whose user code runs.
+///
+/// ```
+/// use std::cell::RefCell;
+/// use std::rc::Rc;
+///
+/// use diesel_proto::hub::Task;
+/// use diesel_proto::{Ctx, Hub, Instant};
+///
+/// let mut hub = Hub::default();
+/// let seen = Rc::new(RefCell::new(Vec::new()));
+/// let log = Rc::clone(&seen);
+/// hub.set_poll_hook(Box::new(move |task, run| {
+///     log.borrow_mut().push(task);
+///     run();
+/// }));
+/// hub.add_loop(async |_: Ctx| Ok(()))?;
+/// hub.run(Instant::ORIGIN, &mut Vec::new());
+/// assert!(matches!(seen.borrow()[0], Task::Fiber(_)));
+/// # Ok::<(), diesel_proto::Limit>(())
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Task {

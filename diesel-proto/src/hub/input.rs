@@ -25,6 +25,8 @@ use crate::time::Instant;
 /// To record, an embedder passes every input through [`Hub::handle`] and keeps a copy with its
 /// `now`. [`Streams`](crate::hub::embed::Streams) calls the methods instead: an embedder that is
 /// built on it cannot record yet.
+///
+/// Example: see [`Hub::handle`].
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Input<'a> {
@@ -100,6 +102,8 @@ pub enum Input<'a> {
 }
 
 /// What a hub returns for an [`Input`].
+///
+/// Example: see [`Hub::handle`].
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Outcome {

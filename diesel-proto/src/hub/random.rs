@@ -16,6 +16,8 @@ use super::Hub;
 ///
 /// For a hub that serves real peers, use bytes from the operating system's generator, and keep them
 /// secret; `Debug` does not show them. For a test, any number will do.
+///
+/// Example: see [`Hub::seed`].
 #[derive(Clone, PartialEq, Eq)]
 pub struct Seed([u8; 32]);
 

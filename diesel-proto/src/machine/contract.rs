@@ -101,6 +101,8 @@ impl<M: Machine + ?Sized> Machine for Box<M> {
 }
 
 /// An input of a [`Machine`]: something that happened.
+///
+/// Example: see [`Machine`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Input<'a> {

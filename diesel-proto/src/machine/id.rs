@@ -52,12 +52,16 @@ pub struct ConnId {
 }
 
 /// The id of a fiber of a hub: a handler, a loop, or a fiber that one of them spawned.
+///
+/// Example: see [`Task`](crate::hub::Task).
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct FiberId(pub(crate) Key);
 
 /// The id of a service of a hub. Services are never removed. A hub refuses the ids of another hub.
 ///
 /// Comparing ignores the hub, as for a [`ConnId`].
+///
+/// Example: see [`ConnId`].
 #[derive(Clone, Copy)]
 pub struct ServiceId {
     pub(crate) index: u32,

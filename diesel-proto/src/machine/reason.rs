@@ -94,6 +94,8 @@ impl fmt::Display for Reason {
 }
 
 /// A point in time and what it is for.
+///
+/// Example: see [`Linger`](super::linger::Linger).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Deadline {
     /// The instant.

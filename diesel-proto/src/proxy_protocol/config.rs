@@ -43,6 +43,8 @@ pub struct HeaderConfig {
 }
 
 /// The versions of the protocol that are accepted.
+///
+/// Example: see [`HeaderConfig`].
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Versions {
     /// Each connection begins with a header of either version.
@@ -56,6 +58,8 @@ pub enum Versions {
 
 /// How a connection from an untrusted source is treated. The source decides this before any byte is
 /// read; the bytes never do.
+///
+/// Example: see [`HeaderConfig`].
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Untrusted {
     /// It is aborted at once, with [`Cause::Untrusted`](crate::machine::Cause::Untrusted).

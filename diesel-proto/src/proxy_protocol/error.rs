@@ -6,6 +6,8 @@ use super::MAX_V1;
 use crate::machine::{Cause, Limit};
 
 /// The stream does not begin with an accepted header: what was expected, and at which byte.
+///
+/// Example: see [`parse`](super::parse).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct HeaderError {
     /// What was expected at that byte.
@@ -15,6 +17,8 @@ pub struct HeaderError {
 }
 
 /// What was expected of a header; it names the rule that was broken.
+///
+/// Example: see [`parse`](super::parse).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum HeaderErrorKind {

@@ -11,6 +11,8 @@ use crate::machine::Address;
 ///
 /// The header owns the bytes of the vectors of version 2; a header without vectors allocates
 /// nothing.
+///
+/// Example: see [`parse`](super::parse).
 #[derive(Clone, PartialEq, Eq)]
 pub struct Header {
     pub(super) version: HeaderVersion,
@@ -20,6 +22,8 @@ pub struct Header {
 }
 
 /// The form of a header.
+///
+/// Example: see [`parse`](super::parse).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum HeaderVersion {
     /// A line of text.
@@ -29,6 +33,8 @@ pub enum HeaderVersion {
 }
 
 /// The client for which a proxy connects.
+///
+/// Example: see [`parse`](super::parse).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Proxied {
@@ -120,6 +126,8 @@ impl fmt::Debug for Header {
 }
 
 /// Types of vectors (section 2.2). Vectors of other types are kept, too.
+///
+/// Example: see [`Tlvs`].
 pub mod tlv_type {
     /// The application protocol that was negotiated.
     pub const ALPN: u8 = 0x01;
@@ -141,6 +149,14 @@ pub mod tlv_type {
 
 /// An iterator over vectors (type, length, value) that yields types and values. It ends before an
 /// incomplete vector.
+///
+/// ```
+/// use diesel_proto::proxy_protocol::{Tlvs, tlv_type};
+///
+/// let vectors = b"\x02\x00\x0bexample.org\x05\x00\x02id";
+/// let name = Tlvs::of(vectors).find(|(kind, _)| *kind == tlv_type::AUTHORITY);
+/// assert_eq!(name, Some((tlv_type::AUTHORITY, &b"example.org"[..])));
+/// ```
 #[derive(Clone, Debug)]
 pub struct Tlvs<'a> {
     rest: &'a [u8],

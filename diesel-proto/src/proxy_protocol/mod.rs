@@ -53,4 +53,6 @@ pub use self::read::parse;
 pub use self::source::{SourceError, TrustedSource};
 
 /// The length of the longest header of version 1, its line end included (section 2.1).
+///
+/// Example: see [`parse`].
 pub const MAX_V1: usize = 107;

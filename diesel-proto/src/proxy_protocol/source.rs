@@ -38,6 +38,8 @@ enum SourceKind {
 }
 
 /// Why a text does not name a source.
+///
+/// Example: see [`TrustedSource`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum SourceError {

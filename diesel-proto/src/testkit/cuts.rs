@@ -9,16 +9,31 @@ use alloc::vec::Vec;
 use super::Random;
 
 /// Where to cut: distinct positions in ascending order, none at either end.
+///
+/// Example: see [`pieces`].
 pub type Cut = Vec<usize>;
 
 /// Up to this length, every cut in two is tried.
+///
+/// Example: see [`all`].
 pub const EVERY: usize = 4096;
 /// Beyond it, this many cuts are drawn at random.
+///
+/// Example: see [`all`].
 pub const DRAWN: usize = 1000;
 
 /// The cuts to try for `len` bytes with the given boundaries in them (ends of messages, of blocks,
 /// of limits): none at all; every two-way cut up to [`EVERY`], beyond it the boundaries ± 2 and
 /// [`DRAWN`] drawn ones; byte by byte; and some at several places, drawn.
+///
+/// ```
+/// use diesel_proto::testkit::{Random, cuts};
+///
+/// let cuts = cuts::all(4, &[], &mut Random::new(1));
+/// for cut in [vec![], vec![1], vec![2], vec![3], vec![1, 2, 3]] {
+///     assert!(cuts.contains(&cut));
+/// }
+/// ```
 pub fn all(len: usize, boundaries: &[usize], random: &mut Random) -> Vec<Cut> {
     let mut cuts = vec![Vec::new()];
     if len <= EVERY {
@@ -38,11 +53,17 @@ pub fn all(len: usize, boundaries: &[usize], random: &mut Random) -> Vec<Cut> {
 }
 
 /// Cuts byte by byte. Each byte costs a step, so of a long input only the beginning is cut.
+///
+/// ```
+/// assert_eq!(diesel_proto::testkit::cuts::bytewise(4), [1, 2, 3]);
+/// ```
 pub fn bytewise(len: usize) -> Cut {
     (1..len.min(EVERY)).collect()
 }
 
 /// A random cut at several places, few or many.
+///
+/// Example: see [`all`].
 pub fn several(len: usize, random: &mut Random) -> Cut {
     let longest = 1 + random.below(1 + len as u64 / 2);
     let mut cut = Vec::new();
@@ -57,6 +78,13 @@ pub fn several(len: usize, random: &mut Random) -> Cut {
 }
 
 /// The pieces of `bytes` after the cut. None is empty if no position is at an end.
+///
+/// ```
+/// use diesel_proto::testkit::cuts;
+///
+/// let pieces: Vec<&[u8]> = cuts::pieces(b"hello", &[1, 3]).collect();
+/// assert_eq!(pieces, [&b"h"[..], b"el", b"lo"]);
+/// ```
 pub fn pieces<'a>(bytes: &'a [u8], cut: &'a [usize]) -> impl Iterator<Item = &'a [u8]> + 'a {
     let starts = core::iter::once(0).chain(cut.iter().copied());
     let ends = cut.iter().copied().chain(core::iter::once(bytes.len()));

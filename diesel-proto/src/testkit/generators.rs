@@ -33,6 +33,8 @@ const EDGES: [usize; 9] = [0, 1, 13, 64, 107, 1024, 4096, 16 << 10, 64 << 10];
 
 /// A length: mostly small, now and then one next to an edge of at most a hundred times the size of
 /// `g`.
+///
+/// Example: see the [module](self).
 pub fn length(g: &mut Gen) -> usize {
     match u8::arbitrary(g) % 16 {
         0 => {
@@ -45,6 +47,8 @@ pub fn length(g: &mut Gen) -> usize {
 }
 
 /// A line, its end included: LF, CR LF, or, now and then, none.
+///
+/// Example: see the [module](self).
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct TextLine(pub Vec<u8>);
 
@@ -73,6 +77,8 @@ impl Arbitrary for TextLine {
 }
 
 /// Many lines, joined.
+///
+/// Example: see the [module](self).
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct TextLines(pub Vec<u8>);
 
@@ -88,6 +94,8 @@ impl Arbitrary for TextLines {
 }
 
 /// Where to cut, independent of the length: see [`of`](Self::of).
+///
+/// Example: see the [module](self).
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Cuts(pub Vec<u16>);
 
@@ -141,6 +149,8 @@ impl Arbitrary for Stimulus {
 }
 
 /// A whole session of one stream: its stimuli in order.
+///
+/// Example: see the [module](self).
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Session(pub Vec<Stimulus>);
 
@@ -155,6 +165,8 @@ impl Arbitrary for Session {
 }
 
 /// A sequence of operations, usually shorter than a `Vec` that quickcheck generates.
+///
+/// Example: see the [module](self).
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Operations<Op>(pub Vec<Op>);
 

@@ -29,6 +29,8 @@ use super::{Random, shrink};
 use crate::machine::Machine;
 
 /// A law that every machine must keep.
+///
+/// Example: see the [module](self).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Law {
@@ -53,6 +55,8 @@ pub enum Law {
 }
 
 /// Every law, in the order in which they are checked.
+///
+/// Example: see the [module](self).
 pub const ALL: [Law; 7] = [
     Law::Progress,
     Law::SilenceAfterClose,
@@ -64,6 +68,8 @@ pub const ALL: [Law; 7] = [
 ];
 
 /// Checks the laws for the machines that a closure makes.
+///
+/// Example: see the [module](self).
 #[derive(Clone, Debug)]
 pub struct Laws<F> {
     make: F,

@@ -90,6 +90,8 @@ const DEADLINES: Duration = Duration::from_secs(2);
 /// [`framed_by`](Self::framed_by), [`preamble`](Self::preamble), [`goodbye`](Self::goodbye). It may
 /// have its own deadlines, and hold bytes back for a while: see
 /// [`own_deadlines`](Self::own_deadlines), [`delays`](Self::delays).
+///
+/// Example: see the [module](self).
 pub struct LayerLaws<'a, M, L> {
     make: Box<dyn Fn(ProbeKind) -> M + 'a>,
     wrap: Box<dyn Fn(M) -> L + 'a>,

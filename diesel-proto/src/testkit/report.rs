@@ -14,6 +14,30 @@ use super::stimulus::Stimulus;
 const AROUND: usize = 3;
 
 /// A law that was broken, with the smallest case that was found.
+///
+/// ```
+/// use diesel_proto::testkit::Stimulus;
+/// use diesel_proto::testkit::laws::{Law, Laws};
+/// use diesel_proto::{Actions, Input, Instant, Machine};
+///
+/// /// Counts reads, which depend on how the bytes were cut.
+/// struct CountsReads(u8);
+///
+/// impl Machine for CountsReads {
+///     fn step(&mut self, _: Instant, input: Input<'_>, actions: &mut Actions<'_>) -> usize {
+///         let Input::Bytes(bytes) = input else { return 0 };
+///         self.0 += 1;
+///         actions.send(&[b'0' + self.0]);
+///         bytes.len()
+///     }
+/// }
+///
+/// let broken = Laws::of(|| CountsReads(0)).check(&[Stimulus::bytes("hello")]).unwrap_err();
+/// assert_eq!(broken.law, Law::SplitInvariance);
+/// // The smallest case: two bytes that arrive one by one.
+/// assert_eq!(broken.stimuli, [Stimulus::bytes("el")]);
+/// assert_ne!(broken.expected, broken.got);
+/// ```
 #[derive(Clone, Debug)]
 pub struct Broken {
     /// The law.
@@ -31,6 +55,8 @@ pub struct Broken {
 }
 
 /// How a second run differed from the first.
+///
+/// Example: see [`Broken`].
 #[derive(Clone, Debug)]
 pub struct Second {
     /// Where the bytes were cut.

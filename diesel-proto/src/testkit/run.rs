@@ -24,6 +24,8 @@ const PIECES: usize = 1 << 20;
 const SHOWN: usize = 1000;
 
 /// How much room there is for output.
+///
+/// Example: see [`Broken`](super::laws::Broken).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Room {
     /// Everything is sent at once.
@@ -35,6 +37,8 @@ pub enum Room {
 }
 
 /// The effects of a run, grouped by the stimuli that caused them.
+///
+/// Example: see [`Broken`](super::laws::Broken).
 #[derive(Clone, Default, PartialEq, Eq)]
 pub struct Transcript {
     /// The entries in order.

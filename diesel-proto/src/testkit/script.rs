@@ -89,6 +89,8 @@ use super::net::Network;
 use crate::machine::Cause;
 
 /// A parsed script: see the [module](self).
+///
+/// Example: see [`assert_plays`].
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Script {
     /// The source text.
@@ -130,6 +132,13 @@ impl Script {
     /// # Errors
     ///
     /// The first line that is invalid.
+    ///
+    /// ```
+    /// use diesel_proto::testkit::script::{Problem, Script};
+    ///
+    /// let error = Script::parse("ann> hello\nann waits").unwrap_err();
+    /// assert_eq!((error.line, error.problem), (2, Problem::NotALine));
+    /// ```
     pub fn parse(text: &str) -> Result<Script, ParseError> {
         parse::script(text)
     }
@@ -139,6 +148,16 @@ impl Script {
     /// # Errors
     ///
     /// The first line that fails.
+    ///
+    /// ```
+    /// use diesel_proto::testkit::script::Script;
+    /// use diesel_proto::{Hub, LineEcho, Service};
+    ///
+    /// let mut echo = Hub::default();
+    /// echo.add_service(Service::machine(|_| LineEcho::default()));
+    /// let mismatch = Script::parse("ann> hello\\r\\n\nann< HELLO").unwrap().play(|| echo).unwrap_err();
+    /// assert_eq!(mismatch.line, 2);
+    /// ```
     pub fn play(&self, make: impl FnOnce() -> Hub) -> Result<(), Mismatch> {
         play::play(self, make(), CutMode::None)
     }
@@ -184,6 +203,26 @@ impl fmt::Display for Script {
 ///
 /// If the script is invalid, or a line fails. The message contains the script, the line, and what
 /// happened instead.
+///
+/// ```
+/// use diesel_proto::testkit::script::assert_plays;
+/// use diesel_proto::{Hub, LineEcho, Service};
+///
+/// let echo = || {
+///     let mut hub = Hub::default();
+///     hub.add_service(Service::machine(|_| LineEcho::default()));
+///     hub
+/// };
+/// assert_plays(
+///     r"
+///     ann> hello\r\n
+///     ann< you said: hello\r\n
+///     ann> quit\r\n
+///     ann closed: done
+///     ",
+///     echo,
+/// );
+/// ```
 #[track_caller]
 pub fn assert_plays(text: &str, make: impl Fn() -> Hub) {
     let script = match Script::parse(text) {

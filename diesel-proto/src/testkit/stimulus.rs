@@ -7,6 +7,8 @@ use core::time::Duration;
 use crate::machine::Cause;
 
 /// One event of a stream.
+///
+/// Example: see [`laws`](super::laws).
 #[derive(Clone, PartialEq, Eq)]
 pub enum Stimulus {
     /// Bytes arrive.
@@ -56,6 +58,13 @@ impl fmt::Debug for Stimulus {
 }
 
 /// Joins adjacent bytes and drops empty ones: afterwards bytes are cut only at other stimuli.
+///
+/// ```
+/// use diesel_proto::testkit::{Stimulus, stimulus};
+///
+/// let cut = [Stimulus::bytes("he"), Stimulus::bytes("llo"), Stimulus::Eof];
+/// assert_eq!(stimulus::joined(&cut), [Stimulus::bytes("hello"), Stimulus::Eof]);
+/// ```
 pub fn joined(stimuli: &[Stimulus]) -> Vec<Stimulus> {
     let mut joined: Vec<Stimulus> = Vec::new();
     for stimulus in stimuli {
@@ -69,6 +78,12 @@ pub fn joined(stimuli: &[Stimulus]) -> Vec<Stimulus> {
 }
 
 /// The number of bytes of all stimuli.
+///
+/// ```
+/// use diesel_proto::testkit::{Stimulus, stimulus};
+///
+/// assert_eq!(stimulus::len(&[Stimulus::bytes("he"), Stimulus::Eof, Stimulus::bytes("llo")]), 5);
+/// ```
 pub fn len(stimuli: &[Stimulus]) -> usize {
     let lens = stimuli.iter().map(|stimulus| match stimulus {
         Stimulus::Bytes(bytes) => bytes.len(),

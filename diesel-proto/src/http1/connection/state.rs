@@ -16,6 +16,8 @@
 use core::fmt;
 
 /// The state of the client.
+///
+/// Example: see [`ConnectionState`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum ClientState {
     /// Between requests.
@@ -33,6 +35,8 @@ pub enum ClientState {
 }
 
 /// The state of the server.
+///
+/// Example: see [`ConnectionState`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum ServerState {
     /// There is no request to answer.
@@ -50,6 +54,8 @@ pub enum ServerState {
 }
 
 /// An event of the client.
+///
+/// Example: see [`ConnectionState`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum ClientEvent {
     /// The head of a request.
@@ -67,6 +73,8 @@ pub enum ClientEvent {
 }
 
 /// An event of the server.
+///
+/// Example: see [`ConnectionState`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum ServerEvent {
     /// An interim response.
@@ -277,6 +285,15 @@ impl Default for ConnectionState {
 }
 
 /// An event that may not happen in this state. Nothing was changed, nothing was sent.
+///
+/// ```
+/// use diesel_proto::http1::{ConnectionState, ServerEvent};
+///
+/// let mut state = ConnectionState::new();
+/// let error = state.server(ServerEvent::Response).unwrap_err();
+/// assert_eq!(error.state, state);
+/// assert_eq!(error.to_string(), "not allowed now: the client is Idle, the server is Idle");
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct OutOfOrder {
     /// The states at that time.

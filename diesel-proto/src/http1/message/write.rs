@@ -7,6 +7,8 @@ use crate::http1::syntax::Headers;
 use crate::http1::syntax::{CHUNK_END, LAST_CHUNK, chunk_head};
 
 /// How long the body of a message is.
+///
+/// Example: see [`SharedServerConnection`](crate::http1::SharedServerConnection).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum BodyLength {
     /// This many bytes.
@@ -17,6 +19,8 @@ pub enum BodyLength {
 }
 
 /// The output of commands: a queue, and the memory that it borrows.
+///
+/// Example: see [`SharedServerConnection`](crate::http1::SharedServerConnection).
 #[derive(Debug)]
 pub struct MessageOutput<'a> {
     pipeline: &'a mut Pipeline,

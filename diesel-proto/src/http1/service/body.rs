@@ -200,6 +200,8 @@ impl BodyWriter {
 
 /// Waits until a client half-closes the stream: see
 /// [`Request::closed`](super::request::Request::closed).
+///
+/// Example: see [`Request::closed`](super::request::Request::closed).
 #[must_use = "futures do nothing unless polled"]
 pub struct ClientClosed {
     /// None for a plain handler.

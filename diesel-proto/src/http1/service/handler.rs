@@ -31,6 +31,24 @@ use crate::machine::Error;
 ///   [`Deadlines::half_close`](crate::http1::syntax::Deadlines::half_close).
 ///
 /// A closure must name the type of its argument: `|request: Request| ..`.
+///
+/// ```
+/// use diesel_proto::http1::{Request, Response, Service, Status};
+/// use diesel_proto::Error;
+///
+/// // A plain handler.
+/// fn hello(request: Request) -> (Status, String) {
+///     (Status::OK, format!("Hello, {}!", request.path()))
+/// }
+///
+/// // An `async` one, which reads the body itself, within a limit.
+/// async fn shout(request: Request) -> Result<Response, Error> {
+///     let body = request.into_body().read(1000).await?;
+///     Ok(Response::bytes(body.to_ascii_uppercase()))
+/// }
+///
+/// let (_, _) = (Service::new(hello), Service::new(shout));
+/// ```
 #[diagnostic::on_unimplemented(
     message = "`{Self}` is not a handler of requests",
     label = "neither a `fn(Request) -> R` nor an `async fn(Request) -> R` where `R` is a response",
@@ -48,10 +66,14 @@ mod sealed {
 }
 
 /// Marks plain handlers.
+///
+/// Example: see [`Handler`].
 #[derive(Debug)]
 pub enum PlainKind {}
 
 /// Marks `async` handlers.
+///
+/// Example: see [`Handler`].
 #[derive(Debug)]
 pub enum AsyncKind {}
 

@@ -141,6 +141,15 @@ impl TryFrom<StatusCode> for Status {
 }
 
 /// A status code outside the five classes: 600 or more (RFC 9110, 15).
+///
+/// ```
+/// use diesel_proto::http1::Status;
+///
+/// let status = http::StatusCode::from_u16(999)?;
+/// let error = Status::try_from(status).unwrap_err();
+/// assert_eq!(error.code(), 999);
+/// # Ok::<(), http::status::InvalidStatusCode>(())
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct InvalidStatus(u16);
 

@@ -11,7 +11,7 @@ use crate::machine::Machine;
 /// What speaks the protocol after an upgrade: a [`Machine`], or a [handler of
 /// connections](crate::hub::ConnHandler), `async |conn: Conn| ..`. `HandlerVariant` is inferred.
 ///
-/// See [`Response::upgrade`](super::response::Response::upgrade).
+/// Example: see [`Response::upgrade`](super::response::Response::upgrade).
 pub trait Successor<HandlerVariant>: sealed::Sealed<HandlerVariant> {
     #[doc(hidden)]
     fn into_make(self) -> MakeSuccessor;
@@ -28,10 +28,14 @@ mod sealed {
 }
 
 /// Marks machines.
+///
+/// Example: see [`Response::upgrade`](super::response::Response::upgrade).
 #[derive(Debug)]
 pub enum ByMachine {}
 
 /// Marks handlers of connections, of any kind.
+///
+/// Example: see [`Response::upgrade`](super::response::Response::upgrade).
 #[derive(Debug)]
 pub struct ByHandler<HandlerVariant>(HandlerVariant);
 

@@ -83,6 +83,8 @@ pub struct ChunkedDecoder {
 }
 
 /// The result of decoding. The number of bytes taken is returned beside it.
+///
+/// Example: see [`ChunkedDecoder`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Decoded<'a> {
     /// A part of the body, at least one byte: the last of the bytes that were taken. More may
@@ -340,9 +342,13 @@ fn hex(byte: u8) -> Option<u64> {
 }
 
 /// What follows the data of each chunk.
+///
+/// Example: see [`chunk_head`].
 pub const CHUNK_END: &[u8] = b"\r\n";
 
 /// The size line of the last chunk. Trailers may follow, then an empty line must follow.
+///
+/// Example: see [`chunk_head`].
 pub const LAST_CHUNK: &[u8] = b"0\r\n";
 
 /// The size line of a chunk of `len` bytes. It is empty if `len` is 0, because an empty chunk would
@@ -380,6 +386,8 @@ pub fn chunk_head(len: u64) -> ChunkHead {
 }
 
 /// A size line, made by [`chunk_head`]. It is 19 bytes itself.
+///
+/// Example: see [`chunk_head`].
 #[derive(Clone, Copy)]
 pub struct ChunkHead {
     /// 64 bits are 16 hexadecimal digits.

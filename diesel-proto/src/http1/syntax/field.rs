@@ -79,6 +79,8 @@ impl fmt::Debug for Field<'_> {
 
 /// Why a name and a value are not a valid field: the first byte that is not allowed. It repeats no
 /// more of the value than that, because a value may be a secret.
+///
+/// Example: see [`Headers`](super::headers::Headers).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum InvalidField {

@@ -20,6 +20,8 @@ use crate::http1::syntax::HeadMap;
 ///
 /// It grows to 16 bytes for each field of the message with the most fields, and the length of the
 /// longest head.
+///
+/// Example: see [`parse_request`](super::head::parse_request).
 #[derive(Clone, Debug, Default)]
 pub struct FieldSpans {
     spans: Vec<FieldSpan>,

@@ -45,6 +45,8 @@ use super::token::{field_line, is_tchar};
 
 /// A version of HTTP that this crate supports. A higher minor version of HTTP/1 is read, and
 /// answered, as HTTP/1.1, the highest supported version (RFC 9110, 2.5 and 6.2).
+///
+/// Example: see [`RequestHead`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Version {
     /// HTTP/1.0
@@ -89,6 +91,20 @@ pub fn parse_request<'a>(
 }
 
 /// The head of a request, borrowed from the bytes that arrived. Everything in it is valid.
+///
+/// ```
+/// use diesel_proto::http1::{FieldSpans, Framing, Limits, Version, parse_request};
+///
+/// let mut spans = FieldSpans::new();
+/// let bytes = b"POST http://example.org/a?b HTTP/1.1\r\nHost: x\r\nContent-Length: 2\r\n\r\nhi";
+/// let head = parse_request(bytes, &Limits::default(), &mut spans)?.expect("it is complete");
+/// assert_eq!(head.version(), Version::Http11);
+/// assert_eq!(head.framing(), Framing::Length(2));
+/// // The authority of the target takes precedence over `Host`.
+/// assert_eq!(head.host().map(|authority| authority.host()), Some("example.org"));
+/// assert_eq!(&bytes[head.len()..], b"hi");
+/// # Ok::<(), diesel_proto::http1::Rejection>(())
+/// ```
 #[derive(Clone, Copy)]
 pub struct RequestHead<'a> {
     pub(in crate::http1) bytes: &'a [u8],

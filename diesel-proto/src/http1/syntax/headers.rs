@@ -305,6 +305,15 @@ fn value_if_named<'a>(line: &'a [u8], name: &str) -> Option<&'a [u8]> {
 }
 
 /// Iterates over [`Headers`]: names and values.
+///
+/// ```
+/// use diesel_proto::http1::Headers;
+///
+/// let headers = Headers::try_from([("ETag", "\"42\""), ("Link", "</a>")])?;
+/// let names: Vec<&str> = headers.iter().map(|(name, _)| name).collect();
+/// assert_eq!(names, ["ETag", "Link"]);
+/// # Ok::<(), diesel_proto::http1::InvalidField>(())
+/// ```
 #[derive(Clone)]
 pub struct HeadersIter<'a> {
     lines: HeaderLines<'a>,

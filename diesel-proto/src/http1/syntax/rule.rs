@@ -69,6 +69,14 @@ impl fmt::Display for Rule {
 macro_rules! rules {
     ($($name:ident $status:ident $section:literal $text:literal;)*) => {
         /// A rule that a request can break.
+        ///
+        /// ```
+        /// use diesel_proto::http1::{Rule, Status};
+        ///
+        /// assert_eq!(Rule::BareLf.status(), Status::BAD_REQUEST);
+        /// assert_eq!(Rule::BareLf.section(), "RFC 9112, 2.2");
+        /// assert_eq!(Rule::BareLf.text(), "an LF without a CR before it");
+        /// ```
         #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
         #[non_exhaustive]
         pub enum Rule {

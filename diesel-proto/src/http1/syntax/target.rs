@@ -78,6 +78,8 @@ pub enum Target<'a> {
 }
 
 /// The scheme of an absolute target.
+///
+/// Example: see [`Target`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Scheme {
     /// `http`.

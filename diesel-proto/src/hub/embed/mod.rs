@@ -72,6 +72,8 @@ use crate::time::Instant;
 ///
 /// Calls are for a stream that is open, in a valid order: none after [`close`](Self::close), no
 /// write after one that failed or after [`shut_down`](Self::shut_down).
+///
+/// Example: see [`Streams`].
 pub trait Transport {
     /// One stream: a socket, for example.
     type Stream;
@@ -185,6 +187,8 @@ pub trait Transport {
 }
 
 /// The result of a read.
+///
+/// Example: see [`Streams`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ReadOutcome<'a> {
     /// Bytes were read: at least one.
@@ -203,6 +207,8 @@ pub enum ReadOutcome<'a> {
 }
 
 /// The result of a write.
+///
+/// Example: see [`Streams`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum WriteOutcome {
     /// This many bytes were written. If fewer than were given, the stream would block.
@@ -217,6 +223,26 @@ pub enum WriteOutcome {
 }
 
 /// The result of accepting.
+///
+/// ```
+/// use std::io::ErrorKind;
+/// use std::net::{TcpListener, TcpStream};
+///
+/// use diesel_proto::Address;
+/// use diesel_proto::hub::embed::AcceptOutcome;
+///
+/// /// For [`Transport::accept`]. The listener is nonblocking.
+/// fn accept(listener: &TcpListener) -> AcceptOutcome<TcpStream> {
+///     match listener.accept() {
+///         Ok((stream, peer)) => AcceptOutcome::One(stream, Address::Socket(peer)),
+///         Err(error) => match error.kind() {
+///             ErrorKind::WouldBlock => AcceptOutcome::Nothing,
+///             ErrorKind::ConnectionAborted | ErrorKind::Interrupted => AcceptOutcome::Gone,
+///             _ => AcceptOutcome::Exhausted,
+///         },
+///     }
+/// }
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum AcceptOutcome<I> {
     /// A connection from this peer was accepted.
@@ -230,6 +256,8 @@ pub enum AcceptOutcome<I> {
 }
 
 /// The result of an attempt to connect.
+///
+/// Example: see [`Streams`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ConnectOutcome {
     /// The connection is open, and is watched for reading from now on.
@@ -242,10 +270,14 @@ pub enum ConnectOutcome {
 
 /// The error of a transport that cannot serve a stream any more. The transport has logged the
 /// reason, if a log is wanted.
+///
+/// Example: see [`Streams`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Lost;
 
 /// What a stream is watched for.
+///
+/// Example: see [`Streams`].
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Interest {
     /// Bytes to read, or the end.
@@ -264,6 +296,8 @@ impl Interest {
 }
 
 /// What a stream is ready for.
+///
+/// Example: see [`Streams`].
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Ready {
     /// Bytes to read, or the end.

@@ -13,6 +13,8 @@ use crate::machine::{Actions, Cause, Input, Machine};
 use crate::time::Instant;
 
 /// A fault at a position in the stream.
+///
+/// Example: see the [module](super).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum InjectedFault {
@@ -27,6 +29,8 @@ pub enum InjectedFault {
 }
 
 /// Injects faults into the input of a machine, as a network might.
+///
+/// Example: see the [module](super).
 pub struct FaultInjector<M> {
     gate: Gate<M>,
     /// Sorted by position, the next one last.

@@ -11,6 +11,8 @@ use crate::machine::{Actions, Input, Machine};
 use crate::time::Instant;
 
 /// Lets at most `n` bytes through in each period.
+///
+/// Example: see the [module](super).
 pub struct Throttle<M> {
     gate: Gate<M>,
     most: usize,

@@ -17,6 +17,8 @@ use crate::time::Instant;
 const SHOWN: usize = 64;
 
 /// Logs each step of a machine as text, which a sink receives.
+///
+/// Example: see the [module](super).
 pub struct Tracer<M, S> {
     inner: Nested<M>,
     sink: S,

@@ -11,6 +11,8 @@ use super::super::stimulus::Stimulus;
 use super::compare::Allowance;
 
 /// A law that every layer must keep: it names what the layer passes on.
+///
+/// Example: see the [module](super).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum LayerLaw {
@@ -58,6 +60,8 @@ pub enum LayerLaw {
 }
 
 /// Every law but those of all machines, in the order in which they are checked.
+///
+/// Example: see the [module](super).
 pub const ALL: [LayerLaw; 18] = [
     LayerLaw::Start,
     LayerLaw::Input,
@@ -106,6 +110,8 @@ impl fmt::Display for LayerLaw {
 }
 
 /// A law of layers that was broken, with the smallest case that was found.
+///
+/// Example: see the [module](super).
 #[derive(Clone, Debug)]
 pub struct BrokenLayer {
     /// The law; it names what the layer loses.

@@ -41,6 +41,8 @@ static LARGE: [u8; 20_000] = [b'b'; 20_000];
 /// | `!` | executes the next byte at the next input that is not bytes |
 ///
 /// It echoes every other byte. It reports each input in a notice, and answers it with a word.
+///
+/// Example: see the [module](super).
 #[derive(Clone, Debug, Default)]
 pub struct Probe {
     /// How many probes were its predecessors.

@@ -5,6 +5,8 @@ use core::fmt;
 /// A seed with which a scenario failed.
 ///
 /// Its `Debug` is its `Display`, so that `unwrap` in a test shows it.
+///
+/// Example: see [`explore`], [`explore_sizes`].
 #[derive(Clone, PartialEq, Eq)]
 pub struct Found<E> {
     /// The seed.
@@ -18,6 +20,8 @@ pub struct Found<E> {
 }
 
 /// A failing case of a scenario that has sizes.
+///
+/// Example: see [`explore`], [`explore_sizes`].
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Smallest<E> {
     /// Its size.

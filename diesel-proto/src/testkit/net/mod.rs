@@ -104,6 +104,8 @@ use crate::time::{Instant, Timers};
 const PATIENCE: u64 = 10_000_000;
 
 /// Hosts and the links between them: see the [module](self).
+///
+/// Example: see the [module](self).
 pub struct Network {
     now: Instant,
     random: Random,
@@ -138,10 +140,14 @@ impl From<Link> for SharedLink {
 }
 
 /// A host of a [`Network`]: a hub, and its streams.
+///
+/// Example: see the [module](self).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct HostId(usize);
 
 /// The counters of a network.
+///
+/// Example: see the [module](self).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Traffic {
@@ -166,6 +172,8 @@ pub struct Traffic {
 }
 
 /// Something else listens at the address.
+///
+/// Example: see the [module](self).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct AddressInUse(
     /// The address.
@@ -181,6 +189,8 @@ impl fmt::Display for AddressInUse {
 impl core::error::Error for AddressInUse {}
 
 /// Hosts had too many turns without time passing.
+///
+/// Example: see the [module](self).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Restless {
     /// When.

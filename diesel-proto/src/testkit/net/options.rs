@@ -64,6 +64,8 @@ impl Default for LinkOptions {
 }
 
 /// How often the link stalls, and for how long. Never by default.
+///
+/// Example: see [`LinkFault`].
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Stalls {
     /// How many writes in a hundred begin a stall.
@@ -79,6 +81,18 @@ impl Default for Stalls {
 }
 
 /// The probability that one direction of a connection fails, and after how many bytes.
+///
+/// ```
+/// use diesel_proto::testkit::net::{Link, LinkFault, LinkOptions, Stalls};
+/// use core::time::Duration;
+///
+/// // What is sent to the server is cut off after 5 bytes; what it answers stalls now and then.
+/// let there = LinkOptions { half_closes: LinkFault::at(5), ..LinkOptions::default() };
+/// let second = Duration::from_secs(1);
+/// let stalls = Stalls { percent: 10, length: second..=second };
+/// let link = Link { there, back: LinkOptions { stalls, ..LinkOptions::default() } };
+/// assert_eq!(link.back.resets, LinkFault::NEVER);
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct LinkFault {
     /// How many connections in a hundred fail.
@@ -107,6 +121,8 @@ impl LinkFault {
 }
 
 /// Both directions of a link. [`LinkOptions`] convert into a link that is the same both ways.
+///
+/// Example: see [`LinkFault`].
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Link {
     /// From the end that connects to the one that listens.

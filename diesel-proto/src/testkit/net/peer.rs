@@ -12,6 +12,8 @@ use crate::hub::{ConnId, ServiceId};
 
 /// The far end of a connection, which the test controls. Made by [`Network::connect`] or
 /// [`Network::accept`].
+///
+/// Example: see [`Network::connect`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Peer(usize);
 
@@ -19,6 +21,8 @@ pub struct Peer(usize);
 const PORT: u16 = 49_152;
 
 /// The state of a peer's connection.
+///
+/// Example: see [`Network::connect`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum PeerState {
     /// It is not made yet.

@@ -11,6 +11,16 @@ use crate::machine::{Address, Cause, ConnectErrorKind, Notice};
 use crate::time::Instant;
 
 /// One input or action of a hub.
+///
+/// ```
+/// use diesel_proto::testkit::net::{Happened, Network};
+///
+/// let mut network = Network::new(7);
+/// network.watch(|happening| match &happening.what {
+///     Happened::Received(bytes) => println!("{:?}: {} bytes", happening.at, bytes.len()),
+///     other => println!("{:?}: {other:?}", happening.at),
+/// });
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Happening<'a> {
     /// The time.
@@ -24,6 +34,8 @@ pub struct Happening<'a> {
 }
 
 /// An input (the first eight), or an action, of a hub.
+///
+/// Example: see [`Happening`].
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Happened<'a> {

@@ -11,6 +11,8 @@ use super::{Script, ScriptLine, ScriptStep};
 /// An invalid line of a script.
 ///
 /// Its `Debug` is its `Display`, so that `unwrap` in a test shows it.
+///
+/// Example: see [`Script::parse`](super::Script::parse).
 #[derive(Clone, PartialEq, Eq)]
 pub struct ParseError {
     /// The line number, counted from one.
@@ -22,6 +24,8 @@ pub struct ParseError {
 }
 
 /// What is wrong with a line.
+///
+/// Example: see [`Script::parse`](super::Script::parse).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Problem {
     /// It is not a line of any kind.

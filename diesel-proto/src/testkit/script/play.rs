@@ -43,6 +43,8 @@ impl fmt::Display for CutMode {
 /// A script that failed: the script with the line marked, and what happened instead.
 ///
 /// Its `Debug` is its `Display`, so that `unwrap` in a test shows it.
+///
+/// Example: see [`Script::play`](super::Script::play).
 #[derive(Clone, PartialEq, Eq)]
 pub struct Mismatch {
     /// The line number, counted from one. For a failure at the end of the script, it is the number

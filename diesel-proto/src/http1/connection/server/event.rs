@@ -10,6 +10,8 @@ use bytes::Bytes;
 use crate::http1::syntax::{FieldSpans, FieldsView, Headers, RequestHead};
 
 /// What a client did. It is a value: it borrows nothing.
+///
+/// Example: see [`ServerConnection`](crate::http1::ServerConnection).
 #[derive(Clone, Debug)]
 pub enum RequestEvent {
     /// The head of a request.
@@ -26,6 +28,8 @@ pub enum RequestEvent {
 }
 
 /// The head of a request, to keep. Cheap to clone; `Send`.
+///
+/// Example: see [`ServerConnection`](crate::http1::ServerConnection).
 #[derive(Clone)]
 pub struct OwnedRequestHead(pub(super) Arc<FieldSpans>);
 
@@ -43,6 +47,8 @@ impl fmt::Debug for OwnedRequestHead {
 }
 
 /// What a client did, borrowed from the bytes that were offered and from memory of the caller.
+///
+/// Example: see [`SharedServerConnection`](super::SharedServerConnection).
 #[derive(Debug)]
 pub enum Received<'a> {
     /// The head of a request. A request without a body is complete with it
