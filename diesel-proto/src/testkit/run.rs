@@ -46,6 +46,8 @@ pub struct Transcript {
 }
 
 /// The effects of one stimulus, up to the next one.
+///
+/// Example: see [`Broken`](super::laws::Broken).
 #[derive(Clone, PartialEq, Eq)]
 pub struct TranscriptEntry {
     /// The time.
@@ -100,6 +102,8 @@ impl TranscriptEntry {
 }
 
 /// The stimulus of an entry.
+///
+/// Example: see [`Broken`](super::laws::Broken).
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum After {
     /// The machine was started.

@@ -20,6 +20,8 @@ use super::offer::{Copied, Offer};
 use super::queue::{Segment, SegmentContent, SegmentQueue};
 use super::tail::Tail;
 
+// Public because a sealed trait names it.
+#[doc(hidden)]
 #[derive(Default)]
 pub struct Stored {
     /// The newest block of copied bytes. Empty if there are none; then it may have no capacity.
