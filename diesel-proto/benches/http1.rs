@@ -13,7 +13,7 @@ use std::time::Instant as Clock;
 use diesel_proto::http1::{FieldSpans, Limits, parse_request};
 
 /// What a usable, validated request may take of the time that `httparse` takes to find its parts, as
-/// it is commonly called. With uninitialised headers it takes a tenth less: that is told as well.
+/// it is commonly called. With uninitialised headers it takes a tenth less, which is printed too.
 const LIMIT: f64 = 1.3;
 const RUNS: usize = 31;
 const HEADS: usize = if cfg!(debug_assertions) { 100 } else { 20_000 };

@@ -60,7 +60,7 @@ static VTABLE: RawWakerVTable = RawWakerVTable::new(
 );
 
 fn nasty_waker() -> Waker {
-    // SAFETY: the data is a number that nobody dereferences; the functions keep all else in
+    // SAFETY: the data is a number that is never dereferenced; the functions keep all else in
     // thread-locals. (A waker is `Send`, and on another thread those are empty.)
     #[allow(unsafe_code)]
     unsafe {

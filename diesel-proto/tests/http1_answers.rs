@@ -76,7 +76,7 @@ fn a_second_100_is_left_out_for_a_client_that_did_not_ask_too() {
     assert!(world.hears(conn).starts_with("HTTP/1.1 200 OK"));
 }
 
-/// The head of the answer goes out before the stream reads: whoever still has the body may read it.
+/// The stream may read the body after the head was sent, so the interim response comes before it.
 #[test]
 fn a_100_continue_precedes_the_head_of_a_stream_that_reads_its_body() {
     let echo = |waits: bool| {

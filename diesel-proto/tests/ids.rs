@@ -84,7 +84,7 @@ fn time_does_not_go_backwards() {
     assert_eq!(diary.read(), ["1s", "2s", "3s"]);
 }
 
-/// What may be told to a hub, in any order, with names from far and near.
+/// An input of a hub, in any order, with ids of this hub and of another.
 #[derive(Clone, Debug)]
 enum Call {
     Accept(usize),

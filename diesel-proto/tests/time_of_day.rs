@@ -33,7 +33,7 @@ fn the_last_word_counts() {
     assert_eq!(ctx.unix_seconds(), Some(u64::MAX));
 }
 
-/// Told with a `now` of the past, it holds for the time that the hub knows.
+/// An input with a `now` of the past applies to the latest time of the hub.
 #[test]
 fn time_does_not_go_back_for_it() {
     let mut world = World::new();

@@ -18,7 +18,7 @@ struct Row {
     tests: Vec<String>,
 }
 
-/// The sentences of a section, and of those below it, that have no row of their own.
+/// The sentences of a section, and of those below it, that have no separate row.
 #[derive(Debug, PartialEq)]
 struct Group {
     sentences: usize,

@@ -2,7 +2,7 @@
 //!
 //! `diesel-proto` does no I/O. The code that does it is called the *embedder*: it tells the state
 //! machine what happened, and carries out what the state machine asks for. `diesel-driver` is one
-//! embedder, over epoll. This chapter is for those who write another: for io_uring, for an existing
+//! embedder, over epoll. This chapter shows how to write another: for io_uring, for an existing
 //! event loop, for a microcontroller.
 //!
 //! There are three places to start from:
@@ -127,7 +127,7 @@
 //!
 //! # Many streams: a hub
 //!
-//! A [`Hub`](crate::hub::Hub) is told about all streams, by their [`ConnId`](crate::hub::ConnId), and returns
+//! A [`Hub`](crate::hub::Hub) serves all streams: each input names one by its [`ConnId`](crate::hub::ConnId). It returns
 //! [`Action`](crate::hub::Action)s. Calls like [`received`](crate::hub::Hub::received) note what happened;
 //! [`run`](crate::hub::Hub::run) runs handlers and timers:
 //!

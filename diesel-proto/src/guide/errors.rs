@@ -19,7 +19,7 @@
 //! # diesel_proto::Hub::default().add_service(oops);
 //! ```
 //!
-//! Errors are told apart by blame:
+//! Errors are classified by blame:
 //!
 //! | blame | errors |
 //! | --- | --- |

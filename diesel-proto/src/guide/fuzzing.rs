@@ -15,7 +15,7 @@
 //!
 //! # A target for a machine
 //!
-//! The fuzz target gets a crate of its own, beside the crate of the
+//! The fuzz target gets a separate crate, beside the crate of the
 //! [`Till`](super::testing#the-machine), the machine that [`guide::testing`](super::testing) builds:
 //!
 //! ```text

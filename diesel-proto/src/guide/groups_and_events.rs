@@ -24,8 +24,8 @@
 //! # Events
 //!
 //! An [`Event`] is a broadcast channel between fibers. A [`Subscription`] has a position in the stream of
-//! messages, so nothing is missed between two waits. If it falls behind by more than the capacity, it is
-//! told how many messages it missed ([`Error::Lagged`]). Firing *through* a subscription reaches all the
+//! messages, so nothing is missed between two waits. If it falls behind by more than the capacity, its
+//! next wait fails with the number of messages that it missed ([`Error::Lagged`]). Firing *through* a subscription reaches all the
 //! others. A fiber that keeps firing gives way to the readers at its next `await`; so messages are only
 //! missed by a reader that waits for something else, such as a slow client. A chat needs no more:
 //!

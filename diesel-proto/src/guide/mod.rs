@@ -54,7 +54,7 @@
 //! - [Groups and events](groups_and_events): wait for several things; broadcast.
 //! - [HTTP](http): a function from a request to a response.
 //! - [Machines and layers](machines): below the handlers; where TLS will go.
-//! - [Errors and logs](errors): told apart by blame; where they are logged.
+//! - [Errors and logs](errors): classified by blame; where they are logged.
 //! - [Production](production): limits, deadlines, file descriptors, budgets, shutdown.
 //!
 //! And a [glossary], by the terms of other libraries and by ours.

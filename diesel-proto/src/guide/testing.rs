@@ -96,7 +96,7 @@
 #![doc = include_str!("testing/till.rs")]
 #![doc = "```"]
 //!
-//! A [`Machine`] is told what happened, and says what follows. Three things to note:
+//! A [`Machine`] gets inputs, and answers with actions. Three things to note:
 //!
 //! - A line may come in pieces. They wait in a [`Buffer`], and [`find`](Buffer::find) goes on where
 //!   it stopped.
@@ -238,7 +238,7 @@
 //! # And then
 //!
 //! - A handler can be put under the laws too: [`HubMachine`](crate::testkit::HubMachine).
-//! - A layer has [laws of its own](crate::testkit::layer_laws).
+//! - Layers have [additional laws](crate::testkit::layer_laws).
 //! - [`decorator`](crate::testkit::decorator) has small machines that go around yours: a tracer,
 //!   a throttle, a fault injector.
 //! - With the feature `quickcheck`, `testkit::generators` draws whole sessions.

@@ -22,7 +22,7 @@ impl Hub {
     ///
     /// async fn knock(mut conn: Conn) -> Result<(), Error> {
     ///     conn.ctx().sleep(Duration::from_secs(60)).await?;
-    ///     conn.write("who is there?\r\n").await?;
+    ///     conn.write("still there?\r\n").await?;
     ///     conn.until_eol().await.map(drop)
     /// }
     ///

@@ -85,7 +85,7 @@ impl Header {
         }
     }
 
-    /// If the client used Unix sockets: the path of its own socket, and of the one that it
+    /// If the client used Unix sockets: the path of its socket, and of the one that it
     /// connected to, without trailing zeros. An abstract name begins with a zero. The client's path
     /// is usually empty.
     pub fn unix_paths(&self) -> Option<(&[u8], &[u8])> {

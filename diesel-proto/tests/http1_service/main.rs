@@ -167,7 +167,7 @@ fn a_request_may_ask_to_speak_another_protocol_and_is_shown_with_its_fields() {
     assert!(seen.borrow().starts_with(&format!("Some(4) {shown}")), "{}", seen.borrow());
 }
 
-/// A fiber may wait on anything; meanwhile the next requests wait, and the peer is not told to go.
+/// A handler may await anything. Meanwhile the next requests wait, and the connection stays open.
 #[test]
 fn an_async_handler_waits_as_it_likes_and_the_next_request_for_its_turn() {
     let (mut world, conn) = serving(Service::new(async |request: Request| {

@@ -277,7 +277,7 @@ fn each_request_is_reported_if_the_access_log_is_on() {
     assert_eq!(world.notices(), []);
 }
 
-/// A part of a request that outlives its answer is harmless, and never sees the next request's.
+/// A body that a handler keeps after its response yields no bytes of the next request.
 #[test]
 fn a_body_that_outlives_its_request_gets_no_more() {
     let shelf: Rc<RefCell<Vec<Body>>> = Rc::default();

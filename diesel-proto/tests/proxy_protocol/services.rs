@@ -41,7 +41,7 @@ fn a_handler_has_the_client_for_its_peer_and_finds_the_header() {
     assert_eq!(world.hears(conn), "unnamed None None\n", "no layer");
 }
 
-/// The header of the nearer proxy comes first; what it names is who may send the second one.
+/// The header of the nearer proxy comes first; the peer that it names may send the second one.
 #[test]
 fn a_header_within_a_header_is_trusted_by_what_the_outer_one_says() {
     let inner = trusting(&["192.0.2.7"], Untrusted::Refuse);

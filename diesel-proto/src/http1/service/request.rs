@@ -154,7 +154,7 @@ impl Request {
     /// completes.
     ///
     /// A client that has half-closed either left, as browsers do, or waits for its response, as `nc
-    /// -N` does. The two cannot be told apart until something is sent. The handler may return
+    /// -N` does. The two cannot be distinguished until something is sent. The handler may return
     /// early, or continue; after
     /// [`Deadlines::half_close`](crate::http1::syntax::Deadlines::half_close) it is dropped.
     ///

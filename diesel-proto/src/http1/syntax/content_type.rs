@@ -1,4 +1,4 @@
-//! Values of `Content-Type` that a response has without a field of its own in its headers.
+//! Values of `Content-Type` that a response can have without a field in its headers.
 
 use core::ptr;
 

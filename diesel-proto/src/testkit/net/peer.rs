@@ -185,7 +185,7 @@ impl Network {
     /// let mut hub = Hub::default();
     /// let service = hub.add_service(async |mut conn: Conn| {
     ///     assert_eq!(&*conn.until_eol().await?, b"hello\n");
-    ///     conn.write("an answer to nobody").await?;
+    ///     conn.write("an unsolicited answer").await?;
     ///     assert!(conn.until_eol().await.is_err());
     ///     Ok(())
     /// });
