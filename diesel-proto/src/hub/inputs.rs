@@ -191,7 +191,7 @@ impl Hub {
             if bytes.is_empty() || stream.is_connecting() {
                 return bytes.len();
             }
-            stream.heard(self.core.now.get());
+            stream.bytes_arrived(self.core.now.get());
         }
         let mut taken = bytes.len();
         self.step_in_place(conn, |link, now, workspace| {

@@ -240,7 +240,7 @@ mod tests {
         (hub, conn, ended)
     }
 
-    fn says(hub: &mut Hub, conn: ConnId, bytes: &[u8]) -> Vec<Action> {
+    fn exchange(hub: &mut Hub, conn: ConnId, bytes: &[u8]) -> Vec<Action> {
         let mut actions = Vec::new();
         assert_eq!(hub.received(Instant::ORIGIN, conn, bytes), bytes.len());
         hub.run(Instant::ORIGIN, &mut actions);
@@ -258,7 +258,7 @@ mod tests {
         assert_eq!((output(&mut hub, conn), ended.get()), (b".".to_vec(), 1), "before the run");
         for (byte, said, polls) in [(b"e", ".e", 1), (b"p", ".ep", 1), (b"s", ".ep-.", 2)] {
             let before = hub.counters().polls;
-            says(&mut hub, conn, byte);
+            exchange(&mut hub, conn, byte);
             assert_eq!(output(&mut hub, conn), said.as_bytes());
             assert_eq!(hub.counters().polls - before, polls, "of {byte:?}");
         }
@@ -269,12 +269,12 @@ mod tests {
     #[test]
     fn what_is_polled_counts_as_a_fiber() {
         let (mut hub, conn, _) = asking(Config { max_fibers: 0, ..Config::default() });
-        let told = says(&mut hub, conn, b"x");
+        let told = exchange(&mut hub, conn, b"x");
         assert_eq!(output(&mut hub, conn), b"!");
         let limit = Notice::LimitReached(Limit::Fibers(0));
         assert!(told.contains(&Action::Notice(None, limit)), "{told:?}");
         let (mut hub, conn, _) = asking(Config::default());
-        says(&mut hub, conn, b"w");
+        exchange(&mut hub, conn, b"w");
         assert_eq!(hub.counters().fibers, 1);
     }
 
@@ -289,7 +289,7 @@ mod tests {
     fn what_is_polled_is_dropped_with_its_machine() {
         for halts in [false, true] {
             let (mut hub, conn, ended) = asking(Config::default());
-            says(&mut hub, conn, b"w");
+            exchange(&mut hub, conn, b"w");
             assert_eq!((hub.counters().fibers, ended.get()), (1, 0));
             match halts {
                 false => hub.reset(Instant::ORIGIN, conn),
@@ -299,7 +299,7 @@ mod tests {
             assert_eq!((hub.counters().fibers, ended.get()), (0, 1));
         }
         let (mut hub, conn, ended) = asking(Config::default());
-        says(&mut hub, conn, b"w");
+        exchange(&mut hub, conn, b"w");
         drop(hub);
         assert_eq!(ended.get(), 1);
     }

@@ -51,7 +51,7 @@ pub(crate) struct Stream {
     timer: Option<TimerKey>,
     pub(crate) progress: Progress,
     /// When bytes last arrived.
-    heard: Instant,
+    last_received: Instant,
 }
 
 pub(crate) enum StreamState {
@@ -132,7 +132,7 @@ impl Stream {
             woken: false,
             timer: None,
             progress: Progress::new(now),
-            heard: now,
+            last_received: now,
         }
     }
 
@@ -156,7 +156,7 @@ impl Stream {
             _ => flow.deadline().is_some_and(|it| it.reason == Reason::KeepAlive),
         };
         let quiet = self.phase == Phase::Open && !self.is_leaving && !flow.is_half_closed();
-        let since = self.heard.max(self.progress.since);
+        let since = self.last_received.max(self.progress.since);
         let is_new = flow.output.sent() == 0 && now < since + NEW;
         match waits && quiet && !is_new && flow.output.is_empty() && stream.link.wants_input() {
             true => Idle::Since(since),
@@ -176,7 +176,7 @@ impl Stream {
     pub(crate) fn opened(&mut self, now: Instant) {
         self.phase = Phase::Open;
         self.progress.since = now;
-        self.heard = now;
+        self.last_received = now;
     }
 
     /// Makes the hub's deadline that began within the last call count from now. Returns whether it
@@ -184,12 +184,12 @@ impl Stream {
     pub(crate) fn counts_from(&mut self, now: Instant) -> bool {
         match self.phase {
             Phase::Connecting | Phase::Lingering => put_off(&mut self.progress.since, now),
-            Phase::Open => put_off(&mut self.heard, now),
+            Phase::Open => put_off(&mut self.last_received, now),
         }
     }
 
-    pub(crate) fn heard(&mut self, now: Instant) {
-        self.heard = now;
+    pub(crate) fn bytes_arrived(&mut self, now: Instant) {
+        self.last_received = now;
     }
 
     /// Bytes were refused, so the embedder knows that reading is paused: emits the pause now.
@@ -267,14 +267,14 @@ impl Stream {
             // If nothing can be sent any more, bytes that still arrive put the deadline off.
             Phase::Open
                 if self.progress.failed
-                    && now >= self.progress.since.max(self.heard) + write_stall =>
+                    && now >= self.progress.since.max(self.last_received) + write_stall =>
             {
                 Some(StreamDue::Reset)
             }
             Phase::Open if closing.is_some() => None,
             // No idle timeout applies while reading is paused.
             Phase::Open if self.pause_reported => Some(StreamDue::Machine),
-            Phase::Open if idle.is_some_and(|idle| now >= self.heard + idle) => {
+            Phase::Open if idle.is_some_and(|idle| now >= self.last_received + idle) => {
                 Some(StreamDue::Idle)
             }
             Phase::Open => Some(StreamDue::Machine),
@@ -341,7 +341,7 @@ impl Stream {
             // paused or resumed any more.
             if self.pause_reported == input && !self.peer_ended {
                 self.pause_reported = !input;
-                self.heard = now;
+                self.last_received = now;
                 if input && config.idle.is_some() {
                     core.begin(Begun::Stream(id));
                 }
@@ -357,12 +357,12 @@ impl Stream {
             ),
             Phase::Open => {
                 let stall = match self.progress.failed {
-                    true => Some(self.progress.since.max(self.heard) + config.write_stall),
+                    true => Some(self.progress.since.max(self.last_received) + config.write_stall),
                     false => self.progress.deadline(config),
                 };
                 let closing = flow.is_closing();
                 let listening = !closing && !self.pause_reported;
-                let idle = config.idle.filter(|_| listening).map(|idle| self.heard + idle);
+                let idle = config.idle.filter(|_| listening).map(|idle| self.last_received + idle);
                 let own = flow.deadline().map(|deadline| deadline.at);
                 earlier(earlier(stall, idle), own)
             }

@@ -189,7 +189,7 @@ impl<M: Machine> Nested<M> {
             actions.notice(Notice::Text("a framing layer settled without its frame".into()));
             return actions.abort(Cause::Failed);
         }
-        self.say(layer, actions);
+        self.report(layer, actions);
     }
 
     /// As [`settle`](Self::settle), for a framing layer: `frame` gets everything that the inner
@@ -202,7 +202,7 @@ impl<M: Machine> Nested<M> {
         frame: impl FnMut(&[u8], &mut Actions<'_>),
     ) {
         self.frame_output(actions, frame);
-        self.say(layer, actions);
+        self.report(layer, actions);
     }
 
     /// The first half of [`settle_framed`](Self::settle_framed): sends everything that the inner
@@ -311,7 +311,7 @@ impl<M: Machine> Nested<M> {
         result
     }
 
-    fn say(&mut self, layer: Option<Deadline>, actions: &mut Actions<'_>) {
+    fn report(&mut self, layer: Option<Deadline>, actions: &mut Actions<'_>) {
         let inner = &self.link.flow;
         match self.link.is_blocked() && !inner.is_closing() {
             true => actions.pause(),

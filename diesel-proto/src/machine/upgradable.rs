@@ -138,7 +138,7 @@ mod tests {
         }
     }
 
-    fn told(endpoint: &mut Endpoint<TakesTwo>) -> Vec<String> {
+    fn notices(endpoint: &mut Endpoint<TakesTwo>) -> Vec<String> {
         endpoint.drain_notices().map(|it| it.to_string()).collect()
     }
 
@@ -153,7 +153,7 @@ mod tests {
         for (bytes, react, expected, goes_on) in cases {
             let mut endpoint = Endpoint::new(TakesTwo(react), NOW);
             assert_eq!(endpoint.received(NOW, bytes), bytes.len());
-            assert_eq!(told(&mut endpoint), expected);
+            assert_eq!(notices(&mut endpoint), expected);
             assert_eq!(endpoint.wants_input(), goes_on);
         }
     }
@@ -163,7 +163,7 @@ mod tests {
         let mut endpoint = Endpoint::new(TakesTwo(|actions| actions.pause()), NOW);
         assert_eq!(endpoint.received(NOW, b"abc"), 3);
         endpoint.wake(NOW);
-        assert_eq!(told(&mut endpoint), ["Start", "Wake", "Bytes([99])"]);
+        assert_eq!(notices(&mut endpoint), ["Start", "Wake", "Bytes([99])"]);
     }
 
     #[test]

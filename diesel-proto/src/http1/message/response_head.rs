@@ -43,7 +43,7 @@ pub(crate) struct MessageFraming {
 #[derive(Default)]
 pub(crate) struct HeadCache {
     date: Option<HttpDate>,
-    said: Option<HeadDetails>,
+    details: Option<HeadDetails>,
     head: Vec<u8>,
 }
 
@@ -52,7 +52,7 @@ pub(crate) struct HeadCache {
 struct HeadDetails {
     status: Status,
     content_type: Option<ContentType>,
-    terms: MessageFraming,
+    framing: MessageFraming,
 }
 
 impl HeadCache {
@@ -61,7 +61,7 @@ impl HeadCache {
     pub(crate) fn refresh(&mut self, unix_seconds: Option<u64>) {
         if self.date.as_ref().map(HttpDate::unix) != unix_seconds {
             self.date = unix_seconds.map(HttpDate::from_unix);
-            self.said = None;
+            self.details = None;
         }
     }
 
@@ -76,14 +76,14 @@ impl HeadCache {
     pub(crate) fn head(
         &mut self,
         response_head: &ResponseHead<'_>,
-        terms: MessageFraming,
+        framing: MessageFraming,
     ) -> &[u8] {
         let ResponseHead { status, content_type, .. } = *response_head;
-        let said = Some(HeadDetails { status, content_type, terms });
-        if self.said != said {
+        let details = Some(HeadDetails { status, content_type, framing });
+        if self.details != details {
             self.head.clear();
-            response_head.write(terms, self.date.as_ref(), &mut Tail::from(&mut self.head));
-            self.said = said;
+            response_head.write(framing, self.date.as_ref(), &mut Tail::from(&mut self.head));
+            self.details = details;
         }
         &self.head
     }
@@ -100,9 +100,14 @@ impl ResponseHead<'_> {
     }
 
     /// Appends the head to `out`, with the fields that the connection writes.
-    pub(crate) fn write(&self, terms: MessageFraming, date: Option<&HttpDate>, out: &mut Tail<'_>) {
+    pub(crate) fn write(
+        &self,
+        framing: MessageFraming,
+        date: Option<&HttpDate>,
+        out: &mut Tail<'_>,
+    ) {
         let ResponseHead { status, content_type, headers } = *self;
-        let MessageFraming { length, keep_alive, is_http10 } = terms;
+        let MessageFraming { length, keep_alive, is_http10 } = framing;
         put_status(status, out);
         if let Some(date) = date.filter(|_| !headers.has_date()) {
             out.extend_from_slice(date.line());

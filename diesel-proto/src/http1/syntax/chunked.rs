@@ -15,7 +15,7 @@
 //! - Data is returned in place. Framing is read byte by byte and remembered as a state, never
 //!   buffered: so no byte is read twice, and the result does not depend on how the bytes were
 //!   split.
-//! - `ChunkState` and `step` are the whole grammar. `quick` is the fast path: it reads a plain size
+//! - `ChunkState` and `step` are the whole grammar. `fast_path` reads a plain size
 //!   line at once, with the same result as the steps. Lines that are invalid or incomplete are left
 //!   to the steps.
 //! - Everything but data is bounded: digits by [`MAX_DIGITS`], extensions by their limit, which
@@ -39,7 +39,7 @@ const MAX_DIGITS: u8 = 32;
 
 /// The fast path leaves a size line to the steps if its digits do not end within this many bytes.
 /// So few digits cannot overflow.
-const QUICK_BYTES: usize = 9;
+const FAST_PATH_BYTES: usize = 9;
 
 /// Decodes one chunked body, however its bytes are split. It copies nothing, allocates nothing,
 /// buffers no byte, and is 48 bytes.
@@ -152,7 +152,7 @@ impl ChunkedDecoder {
     /// calls return the same. Data before that offset was returned by earlier calls.
     #[inline]
     pub fn decode<'a>(&mut self, bytes: &'a [u8]) -> Result<(usize, Decoded<'a>), Rejection> {
-        let mut framing = self.quick(bytes);
+        let mut framing = self.fast_path(bytes);
         if self.state != ChunkState::Data {
             framing += self.steps(bytes.get(framing..).unwrap_or_default());
         }
@@ -197,14 +197,14 @@ impl ChunkedDecoder {
     /// The fast path: takes the end of a chunk and a size line, if they are complete and consist of
     /// digits and line ends only. Otherwise takes nothing.
     #[inline]
-    fn quick(&mut self, bytes: &[u8]) -> usize {
+    fn fast_path(&mut self, bytes: &[u8]) -> usize {
         let (line, before) = match (self.state, bytes) {
             (ChunkState::DataCr, [b'\r', b'\n', line @ ..]) => (line, 2),
             (ChunkState::Size, line) if self.digits == 0 => (line, 0),
             _ => return 0,
         };
         let mut size = 0;
-        for (digits, &byte) in line.iter().enumerate().take(QUICK_BYTES) {
+        for (digits, &byte) in line.iter().enumerate().take(FAST_PATH_BYTES) {
             if let Some(digit) = hex(byte) {
                 size = size << 4 | digit;
                 continue;

@@ -78,14 +78,14 @@ fn layer(endpoint: &Endpoint<Late>) -> &Late {
     }
 }
 
-fn told(endpoint: &Endpoint<Late>) -> Vec<&str> {
+fn inputs(endpoint: &Endpoint<Late>) -> Vec<&str> {
     match layer(endpoint).inner.link.machine() {
         Upgradable::First(notes) => notes.0.iter().map(String::as_str).collect(),
         Upgradable::Successor(_) => panic!("nothing takes its place"),
     }
 }
 
-fn says(endpoint: &mut Endpoint<Late>, bytes: &[u8]) {
+fn receive(endpoint: &mut Endpoint<Late>, bytes: &[u8]) {
     assert_eq!(endpoint.received(NOW, bytes), bytes.len());
 }
 
@@ -95,12 +95,12 @@ fn a_machine_that_starts_late_learns_of_the_shutdown_and_the_failed_write() {
         let mut endpoint = late(nest);
         endpoint.shutdown(NOW);
         endpoint.write_failed(NOW);
-        says(&mut endpoint, b"header");
-        assert_eq!(told(&endpoint), ["Start 0", "Shutdown 0", "WriteFailed 0"]);
+        receive(&mut endpoint, b"header");
+        assert_eq!(inputs(&endpoint), ["Start 0", "Shutdown 0", "WriteFailed 0"]);
 
         let mut endpoint = late(nest);
-        says(&mut endpoint, b"header");
-        assert_eq!(told(&endpoint), ["Start 0"]);
+        receive(&mut endpoint, b"header");
+        assert_eq!(inputs(&endpoint), ["Start 0"]);
     }
 }
 
@@ -108,7 +108,7 @@ fn a_machine_that_starts_late_learns_of_the_shutdown_and_the_failed_write() {
 fn all_bytes_are_taken_or_none() {
     let mut endpoint = late(Nested::framing);
     for bytes in [&b"header"[..], b"x", b"pause", b"not now"] {
-        says(&mut endpoint, bytes);
+        receive(&mut endpoint, bytes);
     }
     assert_eq!(layer(&endpoint).received, [1, 5, 0]);
     assert!(!layer(&endpoint).inner.wants_input());
@@ -133,18 +133,18 @@ fn bytes_that_are_passed_on_after_the_end_are_taken_and_dropped() {
 #[test]
 fn a_layer_sees_what_its_inner_machine_wants() {
     let mut endpoint = late(Nested::framing);
-    says(&mut endpoint, b"header");
+    receive(&mut endpoint, b"header");
     let inner = |endpoint: &Endpoint<Late>| {
         let inner = &layer(endpoint).inner;
         (inner.wants_input(), inner.deadline(), inner.half_closed(), inner.end())
     };
     assert_eq!(inner(&endpoint), (true, None, false, None));
-    says(&mut endpoint, b"deadline");
+    receive(&mut endpoint, b"deadline");
     assert_eq!(inner(&endpoint), (true, Some(AT), false, None));
     assert_eq!(endpoint.next_deadline(), Some(AT));
-    says(&mut endpoint, b"half");
+    receive(&mut endpoint, b"half");
     assert_eq!(inner(&endpoint), (true, Some(AT), true, None));
-    says(&mut endpoint, b"close");
+    receive(&mut endpoint, b"close");
     assert_eq!(inner(&endpoint), (false, None, true, Some(End::Close(Cause::Done))));
 }
 
@@ -152,13 +152,13 @@ fn a_layer_sees_what_its_inner_machine_wants() {
 fn what_is_queued_below_counts_for_the_machine_inside() {
     for nest in [Nested::sharing, Nested::framing] {
         let mut endpoint = late(nest);
-        says(&mut endpoint, b"header");
-        says(&mut endpoint, b"send");
+        receive(&mut endpoint, b"header");
+        receive(&mut endpoint, b"send");
         endpoint.wake(NOW);
-        assert_eq!(told(&endpoint).last(), Some(&"Wake 4"));
+        assert_eq!(inputs(&endpoint).last(), Some(&"Wake 4"));
         assert_eq!(endpoint.take_outgoing(NOW), b"four");
         endpoint.wake(NOW);
-        assert_eq!(told(&endpoint).last(), Some(&"Wake 0"));
+        assert_eq!(inputs(&endpoint).last(), Some(&"Wake 0"));
     }
 }
 

@@ -66,7 +66,7 @@ impl Allowance {
         let mut ends_later = false;
         pairs.all(|(bare, layered)| {
             let is_lost = ends_later && layered.aborted;
-            ends_later = is_lost || has_more_to_say(bare, layered) && bare.closed.is_some();
+            ends_later = is_lost || still_has_output(bare, layered) && bare.closed.is_some();
             is_lost || self.agrees((bare, layered))
         })
     }
@@ -74,7 +74,7 @@ impl Allowance {
     /// Removes the layer's own notices from the entry, as far as they can be recognized.
     fn own(self, mut layered: TranscriptEntry) -> TranscriptEntry {
         if self.probes {
-            layered.notices.retain(Probe::told);
+            layered.notices.retain(Probe::is_of_probe);
         }
         layered
     }
@@ -87,7 +87,7 @@ impl Allowance {
             && (bare.paused == layered.paused
                 || self.own_deadlines && !bare.paused && layered.deadline.is_some())
             && (bare.half_closed == layered.half_closed && bare.closed == layered.closed
-                || has_more_to_say(bare, layered))
+                || still_has_output(bare, layered))
             && bare.aborted == layered.aborted
     }
 
@@ -112,7 +112,7 @@ impl Allowance {
 
 /// Whether the machine has closed, and the layer still has output for a peer that does not read. An
 /// abort is not delayed.
-fn has_more_to_say(bare: &TranscriptEntry, layered: &TranscriptEntry) -> bool {
+fn still_has_output(bare: &TranscriptEntry, layered: &TranscriptEntry) -> bool {
     let waits = bare.queued == 0 && layered.queued > 0;
     waits && !bare.aborted && !layered.half_closed && layered.closed.is_none()
 }

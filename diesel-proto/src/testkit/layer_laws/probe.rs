@@ -97,7 +97,7 @@ impl Probe {
     }
 
     /// Whether a probe made this notice.
-    pub(super) fn told(notice: &Notice) -> bool {
+    pub(super) fn is_of_probe(notice: &Notice) -> bool {
         matches!(notice, Notice::Text(text) if text.starts_with(MARK))
     }
 
@@ -107,7 +107,7 @@ impl Probe {
     }
 
     /// Sends a word, unless it is muted or its side has ended.
-    fn say(&self, actions: &mut Actions<'_>, what: &[u8]) {
+    fn answer(&self, actions: &mut Actions<'_>, what: &[u8]) {
         if !self.muted && !actions.is_half_closed() {
             actions.send(what);
         }
@@ -185,7 +185,7 @@ impl Probe {
             byte if actions.is_half_closed() => {
                 self.tell(actions, format_args!("'{}' seen", byte.escape_ascii()));
             }
-            byte => self.say(actions, &[byte]),
+            byte => self.answer(actions, &[byte]),
         }
     }
 
@@ -231,7 +231,7 @@ impl Machine for Probe {
             }
         };
         if !answer.is_empty() {
-            self.say(actions, answer);
+            self.answer(actions, answer);
         }
         self.goes_on_after(input, actions);
         if let Some(byte) = self.later.take() {

@@ -25,108 +25,108 @@ pub(super) fn of(law: LayerLaw) -> Vec<SessionScript> {
         LayerLaw::Input => {
             let plain = (0..=u8::MAX).filter(|byte| !Probe::COMMANDS.contains(byte));
             let bytes: Vec<u8> = plain.collect();
-            let muted = |bytes: &[u8]| says([b"m", bytes, b"#"].concat());
+            let muted = |bytes: &[u8]| sends([b"m", bytes, b"#"].concat());
             vec![
                 vec![muted(b"of")],
                 vec![muted(&bytes)],
-                vec![muted(b"first"), says("two#"), says("o"), says("ver it#")],
+                vec![muted(b"first"), sends("two#"), sends("o"), sends("ver it#")],
             ]
         }
         LayerLaw::Output => {
-            return [vec![], vec![says("?")], vec![says("lots of it."), says("?b?")]]
+            return [vec![], vec![sends("?")], vec![sends("lots of it."), sends("?b?")]]
                 .into_iter()
                 .flat_map(|stimuli| {
                     [true, false].map(|greets| SessionScript { greets, stimuli: stimuli.clone() })
                 })
                 .collect();
         }
-        LayerLaw::Wake => vec![vec![Wake], vec![says("?"), Wake, Wake]],
-        LayerLaw::Shutdown => vec![vec![Shutdown], vec![says("?"), Shutdown, says("?")]],
-        LayerLaw::Eof => vec![vec![Eof], vec![says("?"), Eof, Wake]],
+        LayerLaw::Wake => vec![vec![Wake], vec![sends("?"), Wake, Wake]],
+        LayerLaw::Shutdown => vec![vec![Shutdown], vec![sends("?"), Shutdown, sends("?")]],
+        LayerLaw::Eof => vec![vec![Eof], vec![sends("?"), Eof, Wake]],
         LayerLaw::Cut => vec![
             vec![Reset],
             vec![Cut(Cause::TimedOut(Reason::Idle))],
-            vec![says("?"), Cut(Cause::Shed)],
-            vec![says("?"), Eof, Reset],
-            vec![Blocked, says("?"), Cut(Cause::Shed)],
+            vec![sends("?"), Cut(Cause::Shed)],
+            vec![sends("?"), Eof, Reset],
+            vec![Blocked, sends("?"), Cut(Cause::Shed)],
         ],
         LayerLaw::Deadline => vec![
-            vec![says("d"), waits(2000)],
-            vec![says("?d?"), waits(500), says("d"), waits(600), waits(1000)],
-            vec![says("dD"), waits(2000)],
-            vec![says("d"), waits(500), says("D"), waits(2000)],
-            vec![says("d"), Eof, waits(2000)],
+            vec![sends("d"), waits(2000)],
+            vec![sends("?d?"), waits(500), sends("d"), waits(600), waits(1000)],
+            vec![sends("dD"), waits(2000)],
+            vec![sends("d"), waits(500), sends("D"), waits(2000)],
+            vec![sends("d"), Eof, waits(2000)],
         ],
         LayerLaw::Pause => vec![
-            vec![says("p"), Wake],
-            vec![says("?p??"), Wake, says("?")],
-            vec![says("p?"), says("?"), Shutdown, says("?"), Wake],
-            vec![says("p?"), Eof, Wake],
-            vec![says("?dp?"), waits(2000)],
-            vec![says("p?"), Reset],
+            vec![sends("p"), Wake],
+            vec![sends("?p??"), Wake, sends("?")],
+            vec![sends("p?"), sends("?"), Shutdown, sends("?"), Wake],
+            vec![sends("p?"), Eof, Wake],
+            vec![sends("?dp?"), waits(2000)],
+            vec![sends("p?"), Reset],
         ],
         LayerLaw::Drained => vec![
-            vec![says("n")],
-            vec![Blocked, says("n"), Wake, Writable],
-            vec![Blocked, says("?n??"), Wake, says("?"), Writable, says("?")],
+            vec![sends("n")],
+            vec![Blocked, sends("n"), Wake, Writable],
+            vec![Blocked, sends("?n??"), Wake, sends("?"), Writable, sends("?")],
         ],
         LayerLaw::HalfClose => vec![
-            vec![says("h")],
-            vec![says("?h??#"), says("?"), Eof],
-            vec![Blocked, says("?h?"), Wake, Writable],
-            vec![says("!h"), Eof],
+            vec![sends("h")],
+            vec![sends("?h??#"), sends("?"), Eof],
+            vec![Blocked, sends("?h?"), Wake, Writable],
+            vec![sends("!h"), Eof],
         ],
         LayerLaw::Close => vec![
-            vec![says("q")],
-            vec![says("?q?"), says("?"), Eof],
-            vec![says("h"), says("?q")],
-            vec![Blocked, says("?q"), Wake, Writable],
-            vec![says("!q"), Eof],
-            vec![says("!q"), Shutdown],
-            vec![says("d!q"), waits(2000)],
-            vec![says("!q"), Wake],
-            vec![Blocked, says("?!qn"), Writable],
+            vec![sends("q")],
+            vec![sends("?q?"), sends("?"), Eof],
+            vec![sends("h"), sends("?q")],
+            vec![Blocked, sends("?q"), Wake, Writable],
+            vec![sends("!q"), Eof],
+            vec![sends("!q"), Shutdown],
+            vec![sends("d!q"), waits(2000)],
+            vec![sends("!q"), Wake],
+            vec![Blocked, sends("?!qn"), Writable],
         ],
         LayerLaw::CutOff => vec![
-            vec![says("c")],
-            vec![says("?c?"), says("?"), Eof],
-            vec![Blocked, says("?c"), Wake, Writable],
-            vec![says("!c"), Eof],
+            vec![sends("c")],
+            vec![sends("?c?"), sends("?"), Eof],
+            vec![Blocked, sends("?c"), Wake, Writable],
+            vec![sends("!c"), Eof],
         ],
         LayerLaw::Abort => vec![
-            vec![says("a")],
-            vec![says("?a?"), says("?"), Eof],
-            vec![Blocked, says("?"), Wake, says("a"), Writable],
-            vec![says("!a"), Shutdown],
-            vec![says("!a"), Reset],
+            vec![sends("a")],
+            vec![sends("?a?"), sends("?"), Eof],
+            vec![Blocked, sends("?"), Wake, sends("a"), Writable],
+            vec![sends("!a"), Shutdown],
+            vec![sends("!a"), Reset],
         ],
         LayerLaw::WriteFailed => vec![
             vec![WriteFailed],
-            vec![says("?"), WriteFailed, says("??"), Eof],
-            vec![Blocked, says("?n?"), WriteFailed, says("?")],
-            vec![says("p?"), WriteFailed, Wake],
-            vec![says("!q"), WriteFailed],
-            vec![says("h"), WriteFailed, says("?")],
+            vec![sends("?"), WriteFailed, sends("??"), Eof],
+            vec![Blocked, sends("?n?"), WriteFailed, sends("?")],
+            vec![sends("p?"), WriteFailed, Wake],
+            vec![sends("!q"), WriteFailed],
+            vec![sends("h"), WriteFailed, sends("?")],
             vec![Eof, WriteFailed],
         ],
         LayerLaw::Upgrade => vec![
-            vec![says("u")],
-            vec![says("?u?u?"), says("?"), Eof],
-            vec![says("?"), Shutdown, says("?u?")],
-            vec![says("?"), WriteFailed, says("?u?")],
-            vec![says("du?"), waits(2000)],
-            vec![Blocked, says("?u?"), Wake, Writable],
-            vec![says("!u"), Eof],
-            vec![says("!u"), Shutdown, says("?")],
-            vec![says("!u"), Wake, says("?")],
-            vec![says("!u"), WriteFailed, says("?")],
-            vec![says("d!u"), waits(2000), says("?")],
-            vec![Blocked, says("?!un?"), Writable],
-            vec![says("!u"), Reset],
-            vec![says("uq?")],
-            vec![says("ua?")],
+            vec![sends("u")],
+            vec![sends("?u?u?"), sends("?"), Eof],
+            vec![sends("?"), Shutdown, sends("?u?")],
+            vec![sends("?"), WriteFailed, sends("?u?")],
+            vec![sends("du?"), waits(2000)],
+            vec![Blocked, sends("?u?"), Wake, Writable],
+            vec![sends("!u"), Eof],
+            vec![sends("!u"), Shutdown, sends("?")],
+            vec![sends("!u"), Wake, sends("?")],
+            vec![sends("!u"), WriteFailed, sends("?")],
+            vec![sends("d!u"), waits(2000), sends("?")],
+            vec![Blocked, sends("?!un?"), Writable],
+            vec![sends("!u"), Reset],
+            vec![sends("uq?")],
+            vec![sends("ua?")],
         ],
-        LayerLaw::Held => vec![vec![says("kk?"), says("?")]],
+        LayerLaw::Held => vec![vec![sends("kk?"), sends("?")]],
         LayerLaw::Together | LayerLaw::OfMachines(_) => vec![],
     };
     sessions.into_iter().map(|stimuli| SessionScript { greets: false, stimuli }).collect()
@@ -156,7 +156,7 @@ fn happening(random: &mut Random) -> Stimulus {
         25..=30 => Stimulus::Blocked,
         31..=38 => Stimulus::Writable,
         39..=50 => waits(250 * random.below(12)),
-        _ => says((0..random.between(1, 8)).map(|_| byte(random)).collect::<Vec<_>>()),
+        _ => sends((0..random.between(1, 8)).map(|_| byte(random)).collect::<Vec<_>>()),
     }
 }
 
@@ -169,7 +169,7 @@ fn byte(random: &mut Random) -> u8 {
     among[random.below(among.len() as u64) as usize]
 }
 
-fn says(bytes: impl AsRef<[u8]>) -> Stimulus {
+fn sends(bytes: impl AsRef<[u8]>) -> Stimulus {
     Stimulus::bytes(bytes)
 }
 

@@ -112,9 +112,9 @@ fn step(line: &str, names: &mut Vec<String>) -> Result<ScriptStep, Problem> {
         "reads again" => ScriptStep::ReadsAgain,
         "closed" => |who| ScriptStep::Closed(who, None),
         "open" => ScriptStep::Open,
-        _ => return step_with_text(who(name, names), rest),
+        _ => return step_with_text(name_index(name, names), rest),
     };
-    Ok(step(who(name, names)))
+    Ok(step(name_index(name, names)))
 }
 
 fn step_with_text(who: usize, rest: &str) -> Result<ScriptStep, Problem> {
@@ -145,7 +145,7 @@ fn is_no_letter(c: char) -> bool {
 }
 
 /// The index of a name, which is added if it is new.
-fn who(name: &str, names: &mut Vec<String>) -> usize {
+fn name_index(name: &str, names: &mut Vec<String>) -> usize {
     names.iter().position(|known| known == name).unwrap_or_else(|| {
         names.push(name.to_owned());
         names.len() - 1

@@ -146,7 +146,7 @@ impl<'a> ScriptStage<'a> {
                 let state = self.network.peer_state(peer);
                 return match state == PeerState::Open {
                     true => Ok(()),
-                    false => Err(self.says(*who, state)),
+                    false => Err(self.describe(*who, state)),
                 };
             }
             ScriptStep::Halted if self.network.has_halted(self.host) => return Ok(()),
@@ -284,7 +284,7 @@ impl<'a> ScriptStage<'a> {
         self.nothing_left(who, peer)?;
         let state = self.network.peer_state(peer);
         if matches!(state, PeerState::Connecting | PeerState::Open) {
-            return Err(self.says(who, state));
+            return Err(self.describe(who, state));
         }
         self.network.end(peer);
         self.run(Duration::ZERO)?;
@@ -325,7 +325,7 @@ impl<'a> ScriptStage<'a> {
         self.script.names[who].clone()
     }
 
-    fn says(&self, who: usize, state: PeerState) -> String {
+    fn describe(&self, who: usize, state: PeerState) -> String {
         self.name(who)
             + match state {
                 PeerState::Connecting => " is still connecting",

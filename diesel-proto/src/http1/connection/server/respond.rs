@@ -120,9 +120,9 @@ impl SharedServerConnection {
         out: &mut MessageOutput<'_>,
     ) -> Result<(), LocalProtocolError> {
         out.check_open()?;
-        let (terms, content) = self.whole_response(response_head, content)?;
+        let (framing, content) = self.whole_response(response_head, content)?;
         out.put_with(response_head.expected_len() + content.len(), |out| {
-            response_head.write(terms, date, out);
+            response_head.write(framing, date, out);
             out.extend_from_slice(content);
         });
         Ok(())
@@ -140,8 +140,8 @@ impl SharedServerConnection {
             return self.respond_whole_with(response_head, content, head_cache.date(), out);
         }
         out.check_open()?;
-        let (terms, content) = self.whole_response(response_head, content)?;
-        let head = head_cache.head(response_head, terms);
+        let (framing, content) = self.whole_response(response_head, content)?;
+        let head = head_cache.head(response_head, framing);
         out.put_with(head.len() + content.len(), |out| {
             out.extend_from_slice(head);
             out.extend_from_slice(content);
@@ -157,9 +157,9 @@ impl SharedServerConnection {
         out: &mut MessageOutput<'_>,
     ) -> Result<(), LocalProtocolError> {
         out.check_open()?;
-        let terms = self.begin_response(response_head, length, ServerEvent::Response)?;
+        let framing = self.begin_response(response_head, length, ServerEvent::Response)?;
         let _ = self.state.server(ServerEvent::Response);
-        out.put_with(response_head.expected_len(), |out| response_head.write(terms, date, out));
+        out.put_with(response_head.expected_len(), |out| response_head.write(framing, date, out));
         Ok(())
     }
 
@@ -253,9 +253,9 @@ impl SharedServerConnection {
         content: &'a [u8],
     ) -> Result<(MessageFraming, &'a [u8]), LocalProtocolError> {
         let length = BodyLength::Exactly(content.len() as u64);
-        let terms = self.begin_response(response_head, length, ServerEvent::WholeResponse)?;
+        let framing = self.begin_response(response_head, length, ServerEvent::WholeResponse)?;
         let _ = self.state.server(ServerEvent::WholeResponse);
-        Ok((terms, if self.writer.writing() == WriteStage::Discarded { &[] } else { content }))
+        Ok((framing, if self.writer.writing() == WriteStage::Discarded { &[] } else { content }))
     }
 
     /// Begins a response, if that is allowed. This is the last moment to announce that the

@@ -107,7 +107,7 @@ impl HttpMachine {
             reading.taken += n;
             if is_in_body && n > 0 {
                 // Progress of the body, even if it is only drained.
-                self.watch.heard(&mut active.clocks, now, n);
+                self.watch.body_received(&mut active.clocks, now, n);
             }
             match event {
                 None => {

@@ -67,7 +67,7 @@ impl WaitingFor {
 impl ClientWatch {
     /// Records that `n` bytes of a body arrived, which renews its idle timeout. The timeout of a
     /// head is not renewed.
-    pub(super) fn heard(&mut self, clocks: &mut Clocks, now: Instant, n: usize) {
+    pub(super) fn body_received(&mut self, clocks: &mut Clocks, now: Instant, n: usize) {
         clocks.body.bytes = clocks.body.bytes.saturating_add(n as u64);
         if self.waiting == WaitingFor::Body {
             self.since = now;

@@ -65,15 +65,15 @@ pub(super) fn read(bytes: &[u8], limits: &Limits, spans: &mut FieldSpans) -> Opt
     if bytes.get(len.wrapping_sub(4)..len) != Some(b"\r\n\r\n") {
         return None;
     }
-    let mut said = FieldFacts::default();
+    let mut facts = FieldFacts::default();
     for header in request.headers.iter() {
         let name = place(header.name.as_bytes());
         if bytes.get(name.wrapping_sub(2)..name) != Some(b"\r\n") {
             return None;
         }
-        said.field(version, header.name.as_bytes(), header.value).ok()?;
+        facts.field(version, header.name.as_bytes(), header.value).ok()?;
     }
-    let (framing, options) = said.whole(version).ok()?;
+    let (framing, options) = facts.whole(version).ok()?;
     let lines = HeadLines {
         start: start as u32,
         method_len: method.len() as u32,

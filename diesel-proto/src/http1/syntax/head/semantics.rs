@@ -17,9 +17,9 @@ pub(super) fn read(
     lines: HeadLines,
     spans: &FieldSpans,
 ) -> Result<HeadMap, Rejection> {
-    let mut said = FieldFacts::default();
+    let mut facts = FieldFacts::default();
     for span in spans.spans() {
-        said.field(lines.version, span.name(bytes), span.value(bytes)).map_err(
+        facts.field(lines.version, span.name(bytes), span.value(bytes)).map_err(
             |(rule, place)| {
                 let at = match place {
                     FieldPlace::Field => span.name as usize,
@@ -29,7 +29,7 @@ pub(super) fn read(
             },
         )?;
     }
-    let whole = said.whole(lines.version);
+    let whole = facts.whole(lines.version);
     let (framing, options) = whole.map_err(|rule| Rejection::new(rule, u64::from(lines.len)))?;
     Ok(HeadMap { lines, framing, options })
 }

@@ -318,7 +318,7 @@ fn as_known_version(bytes: &[u8]) -> Vec<u8> {
 /// The fast path accepts what the reference accepts, and nothing else: heads from a small alphabet,
 /// with some bytes changed.
 #[test]
-fn the_quick_way_agrees_with_the_reference() {
+fn the_fast_path_agrees_with_the_reference() {
     fn agrees(picks: Vec<u8>, changes: Vec<(u16, u8)>) -> bool {
         const PARTS: [&[u8]; 17] = [
             b"\r\n",
@@ -350,16 +350,16 @@ fn the_quick_way_agrees_with_the_reference() {
             bytes[at] = byte;
         }
         let limits = Limits::default();
-        let (mut quick, mut slow) = (FieldSpans::new(), FieldSpans::new());
+        let (mut fast, mut slow) = (FieldSpans::new(), FieldSpans::new());
         let known = as_known_version(&bytes);
-        let found = fast_path::read(&known, &limits, &mut quick).map(|()| *quick.map());
+        let found = fast_path::read(&known, &limits, &mut fast).map(|()| *fast.map());
         let judged = HeadReader::default().judge(&bytes, &limits).ok().flatten();
         let judged = judged.and_then(|lines| {
             collect(&bytes, &lines, &mut slow);
             semantics::read(&bytes, lines, &slow).ok()
         });
         let same = found == judged
-            && (found.is_none() || quick.view(&bytes).iter().eq(slow.view(&bytes).iter()));
+            && (found.is_none() || fast.view(&bytes).iter().eq(slow.view(&bytes).iter()));
         if !same {
             panic!("{:?}\n{found:?}\n{judged:?}", bytes.escape_ascii().collect::<Vec<_>>());
         }

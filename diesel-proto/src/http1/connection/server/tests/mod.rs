@@ -66,7 +66,7 @@ impl Session {
         })
     }
 
-    fn say(&mut self, what: String) {
+    fn record(&mut self, what: String) {
         // Consecutive data are joined, however they were split.
         match self.log.last_mut() {
             Some(last) if last.starts_with("data ") && what.starts_with("data ") => {
@@ -94,7 +94,7 @@ impl Session {
                 };
                 from += taken;
                 let Some(event) = event else { break };
-                let (said, what) = match event {
+                let (entry, what) = match event {
                     Received::Request(head) => {
                         self.target = head.target_text().to_string();
                         (format!("{} {}", head.method(), head.target_text()), "head")
@@ -103,7 +103,7 @@ impl Session {
                     Received::End(trailers) => (format!("end {trailers:?}"), "complete"),
                 };
                 let answer = self.answer;
-                self.say(said);
+                self.record(entry);
                 answer(self, what);
                 if what == "head" && self.connection.request_is_complete() {
                     answer(self, "complete");
@@ -287,9 +287,9 @@ fn after_a_violation_is_answered_parsing_stops() {
         &ConnectionConfig::default(),
         when_complete,
     );
-    let said = "at byte 47: no Host in a request of HTTP/1.1 (RFC 9112, 3.2)";
-    assert_eq!(log, ["GET /a", said]);
-    let body = format!("{said}\n");
+    let entry = "at byte 47: no Host in a request of HTTP/1.1 (RFC 9112, 3.2)";
+    assert_eq!(log, ["GET /a", entry]);
+    let body = format!("{entry}\n");
     assert!(sent.ends_with(&format!(
         "HTTP/1.1 400 Bad Request\r\nConnection: close\r\n\
          Content-Type: text/plain; charset=utf-8\r\nContent-Length: {}\r\n\r\n{body}",
@@ -304,15 +304,15 @@ fn a_violation_is_placed_in_bytes_since_the_stream_began() {
     let head = "POST /a HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n";
     let (log, ..) =
         converse(&format!("{head}A: b\r\nC d\r\n"), &ConnectionConfig::default(), when_complete);
-    let said = format!("at byte {}: a field name that is not a token", head.len() + 7);
-    assert!(log[1].starts_with(&said), "{log:?}");
+    let entry = format!("at byte {}: a field name that is not a token", head.len() + 7);
+    assert!(log[1].starts_with(&entry), "{log:?}");
     let (log, ..) = converse(
         &format!("{head}A: b\r\n\r\nGET /b HTTP/1.1\r\n\r\n"),
         &ConnectionConfig::default(),
         when_complete,
     );
-    let said = format!("at byte {}: no Host", head.len() + 27);
-    assert!(log[2].starts_with(&said), "{log:?}");
+    let entry = format!("at byte {}: no Host", head.len() + 27);
+    assert!(log[2].starts_with(&entry), "{log:?}");
 }
 
 /// Each is followed by a request, which must not be read: if framing is in doubt, nothing can be
