@@ -88,7 +88,7 @@ fn a_handler_that_aborts_resets_its_connection() {
         conn.abort();
         Ok(())
     });
-    world.says(conn, "hello\r\n");
+    world.sends(conn, "hello\r\n");
     assert_eq!(last(&world, conn), Some(&Action::Abort(conn, Cause::Done)));
 }
 
@@ -102,13 +102,13 @@ fn a_peer_that_takes_nothing_is_reset_and_one_that_was_served_is_closed() {
     };
     let (mut world, conn) = World::serving(service());
     world.takes_only(conn, 2);
-    world.says(conn, "hello\r\n");
+    world.sends(conn, "hello\r\n");
     world.waits(Duration::from_secs(60));
     let stalled = Cause::TimedOut(Reason::WriteStall);
     assert_eq!(last(&world, conn), Some(&Action::Abort(conn, stalled)));
 
     let (mut world, conn) = World::serving(service());
-    world.says(conn, "hello\r\n");
+    world.sends(conn, "hello\r\n");
     world.waits(Duration::from_secs(60));
     assert_eq!(last(&world, conn), Some(&Action::Close(conn, Cause::Done)));
 }
@@ -153,6 +153,6 @@ fn a_machine_that_panics_resets_its_connection() {
         })
     }));
     world.hub.set_poll_hook(harness::catch_panics());
-    world.says(conn, "UPGRADE\r\n");
+    world.sends(conn, "UPGRADE\r\n");
     assert_eq!(last(&world, conn), Some(&Action::Abort(conn, Cause::Panicked)));
 }

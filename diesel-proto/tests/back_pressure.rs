@@ -66,7 +66,7 @@ fn a_payload_beyond_the_mark_is_queued_whole_without_waiting() {
         })
         .config(marks(10, 0)),
     );
-    assert_eq!(world.hears(conn).len(), 5001);
+    assert_eq!(world.receives(conn).len(), 5001);
 }
 
 #[test]
@@ -144,11 +144,11 @@ fn a_peer_that_was_quiet_for_long_has_the_whole_time() {
     let conn = world.accept(service);
     world.waits(seconds(1000));
     world.takes_only(conn, 0);
-    world.says(conn, "hello\n");
+    world.sends(conn, "hello\n");
     world.waits(seconds(9));
     assert_eq!(world.closed(conn), None);
     world.takes(conn, 1000);
-    assert_eq!(world.hears(conn), "you said: hello\n");
+    assert_eq!(world.receives(conn), "you said: hello\n");
     world.waits(seconds(1000));
     assert_eq!(world.closed(conn), None);
 }
@@ -191,9 +191,9 @@ fn reading_pauses_while_the_handler_does_not_read() {
     let conn = world.accept(service);
     world.turn();
 
-    world.says(conn, [b'x'; 99]);
+    world.sends(conn, [b'x'; 99]);
     assert!(!world.paused(conn));
-    world.says(conn, [b'x'; 30]);
+    world.sends(conn, [b'x'; 30]);
     assert!(world.paused(conn));
     // Bytes that arrive all the same are not taken: at most one read is on top.
     assert_eq!(world.hub.received(world.now, conn, b"more"), 0);
@@ -203,7 +203,7 @@ fn reading_pauses_while_the_handler_does_not_read() {
     go.fire(());
     world.turn();
     assert!(!world.paused(conn));
-    world.says(conn, b"more");
+    world.sends(conn, b"more");
     assert_eq!(world.hub.counters().bytes_in, 133);
 }
 
@@ -219,16 +219,16 @@ fn a_token_that_waits_for_more_than_is_read_ahead_gets_it() {
         })
         .config(settings(|it| it.read_ahead = 10)),
     );
-    world.says(conn, [b'x'; 10]);
+    world.sends(conn, [b'x'; 10]);
     assert!(world.paused(conn));
     world.waits(seconds(1));
     for _ in 1..100 {
         assert!(!world.paused(conn), "a token waits for more");
-        world.says(conn, [b'x'; 10]);
+        world.sends(conn, [b'x'; 10]);
     }
-    assert_eq!(world.hears(conn), "got 1000\n");
+    assert_eq!(world.receives(conn), "got 1000\n");
     // No token waits any more: at most ten bytes are read ahead.
-    world.says(conn, [b'x'; 10]);
+    world.sends(conn, [b'x'; 10]);
     assert!(world.paused(conn));
     assert_eq!(world.hub.received(world.now, conn, b"x"), 0);
 }
@@ -247,8 +247,8 @@ fn bytes_that_were_refused_are_asked_for_again() {
         world.log[before..],
         [Action::Pause(conn), Action::Send(conn), Action::Resume(conn)]
     );
-    world.says(conn, "world\n");
-    assert_eq!(world.hears(conn), "you said: hello\nyou said: world\n");
+    world.sends(conn, "world\n");
+    assert_eq!(world.receives(conn), "you said: hello\nyou said: world\n");
 }
 
 /// The same for a machine: it pauses in one step, and is resumed by another before the hub runs.
@@ -278,8 +278,8 @@ fn bytes_that_a_machine_refused_are_asked_for_again() {
     let before = world.log.len();
     world.turn();
     assert!(world.log[before..].contains(&Action::Resume(conn)));
-    world.says(conn, "world");
-    assert_eq!(world.hears(conn), "helloworld");
+    world.sends(conn, "world");
+    assert_eq!(world.receives(conn), "helloworld");
 }
 
 /// A peer that sends and never reads, against an echo: the bytes held, in and out, stay within the
@@ -309,7 +309,7 @@ fn what_is_held_for_a_peer_that_never_reads_is_bounded() {
     // It reads after all: everything that was taken in is answered.
     world.takes(conn, u64::MAX / 2);
     assert!(!world.paused(conn));
-    assert_eq!(world.hears(conn).len(), delivered / 100 * 110);
+    assert_eq!(world.receives(conn).len(), delivered / 100 * 110);
 }
 
 /// The proxy of the documentation, with a connection to each side. It is as fast as the slower
@@ -343,5 +343,5 @@ fn a_relay_passes_the_pressure_on() {
     world.takes(sink, 600);
     assert!(!world.paused(source));
     world.takes(sink, 10_000);
-    assert_eq!(world.hears(sink).len(), delivered);
+    assert_eq!(world.receives(sink).len(), delivered);
 }

@@ -31,13 +31,13 @@ fn the_line_limit_is_exact_at_every_cut() {
             let (mut world, conn) = World::serving(Service::new(strict).read_limit(limit));
             for part in [head, tail] {
                 if !part.is_empty() && world.closed(conn).is_none() {
-                    world.says(conn, part);
+                    world.sends(conn, part);
                 }
             }
-            let heard = world.hears(conn);
+            let received = world.receives(conn);
             // How much is there beyond the limit depends on the cut; the verdict does not.
             let verdict = |text: &str| text.split(',').next().map(str::to_owned);
-            assert_eq!(verdict(&heard), verdict(answer), "limit {limit}, {} first", head.len());
+            assert_eq!(verdict(&received), verdict(answer), "limit {limit}, {} first", head.len());
             assert_eq!(world.hub.counters().limit_reads, u64::from(limit == 8));
         }
     }
@@ -65,7 +65,7 @@ fn the_limit_of_a_call_overrides_the_services() {
                 true => "9 bytes".to_owned(),
                 false => Limit::Line(8).to_string(),
             };
-            assert_eq!(world.hears(conn), expected);
+            assert_eq!(world.receives(conn), expected);
         }
     }
 }
@@ -82,7 +82,7 @@ fn a_line_that_never_ends_is_cut_off_at_the_limit() {
     let mut delivered = 0;
     while !world.half_closed(conn) {
         assert!(delivered < 1000);
-        world.says(conn, [b'x'; 30]);
+        world.sends(conn, [b'x'; 30]);
         delivered += 30;
     }
     assert!((1000..1030).contains(&delivered));
@@ -110,7 +110,7 @@ fn a_peer_that_never_writes_is_cut_at_the_idle_deadline() {
     let service = world.hub.add_service(service.idle(seconds(10)));
     let (silent, talker) = (world.accept(service), world.accept(service));
     world.waits(seconds(9));
-    world.says(talker, "hello\n");
+    world.sends(talker, "hello\n");
     world.waits(seconds(1));
     assert_eq!(diary.read(), ["TimedOut(Idle)"]);
     world.ends(silent);
@@ -127,8 +127,8 @@ fn a_peer_that_never_writes_is_cut_at_the_idle_deadline() {
 fn without_an_idle_deadline_a_silent_peer_may_stay() {
     let (mut world, conn) = World::serving(echo);
     world.waits(seconds(1_000_000));
-    world.says(conn, "hello\n");
-    assert_eq!(world.hears(conn), "you said: hello\n");
+    world.sends(conn, "hello\n");
+    assert_eq!(world.receives(conn), "you said: hello\n");
 }
 
 /// The idle deadline does not run while reading is paused.
@@ -146,10 +146,10 @@ fn a_peer_that_is_not_read_is_not_idle() {
             it.idle = Some(seconds(10));
         })),
     );
-    world.says(conn, "hello\n");
+    world.sends(conn, "hello\n");
     assert!(world.paused(conn));
     world.waits(seconds(60));
-    assert_eq!(world.hears(conn), "at last: hello\n");
+    assert_eq!(world.receives(conn), "at last: hello\n");
     // Reading resumes, and the ten seconds begin.
     world.waits(Duration::from_millis(9_999));
     assert_eq!(world.closed(conn), None);
@@ -226,10 +226,10 @@ fn the_end_of_the_stream_fails_the_wait_and_leaves_what_arrived() {
         let after = conn.some().await.unwrap_err();
         conn.write(format!("{error:?}, {rest:?}, {after:?}")).await
     });
-    world.says(conn, "half");
+    world.sends(conn, "half");
     world.ends(conn);
     // A peer that has only ended its own side still gets its answers.
-    assert_eq!(world.hears(conn), "Closed, b\"half\", Closed");
+    assert_eq!(world.receives(conn), "Closed, b\"half\", Closed");
     assert_eq!(world.closed(conn), Some(Cause::PeerClosed));
 }
 
@@ -244,7 +244,7 @@ fn a_half_closed_peer_gets_all_its_answers() {
     world.turn();
     assert_eq!(world.closed(conn), None, "not before everything is sent");
     world.takes(conn, 1000);
-    assert_eq!(world.hears(conn), "you said: one\nyou said: two\nyou said: three\n");
+    assert_eq!(world.receives(conn), "you said: one\nyou said: two\nyou said: three\n");
     assert_eq!(world.closed(conn), Some(Cause::PeerClosed));
 }
 
@@ -256,7 +256,7 @@ fn a_peer_that_does_not_close_is_cut_at_the_linger_deadline() {
     assert!(world.half_closed(conn));
     assert_eq!(world.closed(conn), None);
     for _ in 0..1000 {
-        world.says(conn, [b'x'; 1000]);
+        world.sends(conn, [b'x'; 1000]);
         assert!(!world.paused(conn));
     }
     world.waits(seconds(2));
@@ -274,11 +274,11 @@ fn a_reset_at_any_point_affects_no_other_connection() {
             let service = world.hub.add_service(echo);
             let (bad, good) = (world.accept(service), world.accept(service));
             world.takes_only(bad, room);
-            world.says(bad, said);
+            world.sends(bad, said);
             world.delivers(good, "still there?\n");
             world.resets(bad);
             assert_eq!(world.closed(bad), Some(Cause::Reset));
-            assert_eq!(world.hears(good), "you said: still there?\n");
+            assert_eq!(world.receives(good), "you said: still there?\n");
             assert_eq!((world.hub.counters().open, world.hub.counters().fibers), (1, 1));
             assert_eq!(world.notices(), [], "it is how connections end");
         }
@@ -314,7 +314,7 @@ fn a_reset_fails_each_token_that_waits() {
         let service = world.hub.add_service(service.config(settings(|it| it.high_water = 10)));
         let conn = world.accept(service);
         world.takes_only(conn, 0);
-        world.says(conn, "some");
+        world.sends(conn, "some");
         assert_eq!(diary.read(), [""; 0], "token {which} waits");
         world.resets(conn);
         assert_eq!(diary.read(), ["Err(Reset) [Err(Reset), Err(Reset)]"], "token {which}");
@@ -357,9 +357,9 @@ fn an_empty_sentinel_and_zero_bytes_are_there_at_once() {
         assert_eq!(conn.to_end(0).await?, b"");
         conn.write("as defined\n").await
     });
-    world.says(conn, "line\nline\n");
+    world.sends(conn, "line\nline\n");
     world.ends(conn);
-    assert_eq!(world.hears(conn), "as defined\n");
+    assert_eq!(world.receives(conn), "as defined\n");
 }
 
 /// With a limit of zero, a token fails at once, whether or not bytes are there.
@@ -376,8 +376,8 @@ fn a_limit_of_zero_fails_at_once() {
             conn.to_end(0).await.map(drop)
         });
         let conn = world.accept(service);
-        world.says(conn, said);
-        assert_eq!(world.hears(conn), "as defined\n");
+        world.sends(conn, said);
+        assert_eq!(world.receives(conn), "as defined\n");
         world.ends(conn);
         let cause = match said {
             "" => Cause::PeerClosed,
@@ -398,10 +398,10 @@ fn the_whole_of_a_stream_is_limited_to_the_byte() {
             };
             conn.write(text).await
         });
-        world.says(conn, "12345");
-        world.says(conn, "67890");
+        world.sends(conn, "12345");
+        world.sends(conn, "67890");
         world.ends(conn);
-        assert_eq!(world.hears(conn), answer);
+        assert_eq!(world.receives(conn), answer);
     }
 }
 
@@ -441,10 +441,10 @@ fn beyond_the_limit_on_connections_accepting_pauses() {
     // The hub is full again: no service may resume.
     let stopped = |service| Action::StopAccepting(service);
     assert!(world.log.contains(&stopped(limited)) && world.log.contains(&stopped(open)));
-    world.says(second_conn, "still there?\n");
-    world.says(third_conn, "there, too\n");
-    assert_eq!(world.hears(second_conn), "you said: still there?\n");
-    assert_eq!(world.hears(third_conn), "you said: there, too\n");
+    world.sends(second_conn, "still there?\n");
+    world.sends(third_conn, "there, too\n");
+    assert_eq!(world.receives(second_conn), "you said: still there?\n");
+    assert_eq!(world.receives(third_conn), "you said: there, too\n");
 }
 
 /// Limits of zero are obeyed as well.
@@ -522,6 +522,6 @@ fn retrying_at_the_connection_limit_starves_no_fiber() {
         })
         .unwrap();
     world.step();
-    assert_eq!(world.hears(conn), "you said: hello\n");
+    assert_eq!(world.receives(conn), "you said: hello\n");
     assert!(world.hub.counters().limit_connections > 1);
 }

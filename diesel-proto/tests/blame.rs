@@ -14,7 +14,7 @@ use harness::*;
 const PEER: Address = Address::Unnamed;
 
 /// The notices once the connection has ended, and the number of counted failures.
-fn told_of<H>(handler: H, during: impl FnOnce(&mut World, ConnId)) -> (Vec<Notice>, u64)
+fn notices_of<H>(handler: H, during: impl FnOnce(&mut World, ConnId)) -> (Vec<Notice>, u64)
 where
     H: AsyncFn(Conn) -> Result<(), Error> + 'static,
 {
@@ -44,13 +44,13 @@ async fn to_the_end(mut conn: Conn) -> Result<(), Error> {
 #[test]
 fn a_fault_of_the_peer_cuts_its_connection_and_is_reported_once() {
     let cut = |cause| (vec![Notice::Cut { peer: PEER, cause }], 0);
-    let told = told_of(echo, |world, conn| world.says(conn, "eleven bytes"));
+    let told = notices_of(echo, |world, conn| world.sends(conn, "eleven bytes"));
     assert_eq!(told, cut(Cause::Limit(Limit::Line(10))));
-    let told = told_of(to_the_end, |world, conn| world.says(conn, "one and twenty bytes."));
+    let told = notices_of(to_the_end, |world, conn| world.sends(conn, "one and twenty bytes."));
     assert_eq!(told, cut(Cause::Limit(Limit::ToEnd(20))));
-    let told = told_of(echo, |world, _| world.waits(seconds(5)));
+    let told = notices_of(echo, |world, _| world.waits(seconds(5)));
     assert_eq!(told, cut(Cause::TimedOut(Reason::Idle)));
-    let (told, failures) = told_of(patient, |world, _| world.waits(seconds(4)));
+    let (told, failures) = notices_of(patient, |world, _| world.waits(seconds(4)));
     let is_cut = |told: &[Notice]| {
         matches!(told, [Notice::Cut { cause: Cause::TimedOut(Reason::Application(_)), .. }])
     };
@@ -60,9 +60,9 @@ fn a_fault_of_the_peer_cuts_its_connection_and_is_reported_once() {
 #[test]
 fn a_fault_of_the_application_is_reported_as_a_failure() {
     let failed = |error: &str| (vec![Notice::Failed { peer: Some(PEER), error: error.into() }], 1);
-    let told = told_of(async |_: Conn| Err("no such room".into()), |_, _| {});
+    let told = notices_of(async |_: Conn| Err("no such room".into()), |_, _| {});
     assert_eq!(told, failed("no such room"));
-    let (told, failures) = told_of(
+    let (told, failures) = notices_of(
         async |mut conn: Conn| {
             conn.bytes(100).await?;
             Ok(())
@@ -76,8 +76,8 @@ fn a_fault_of_the_application_is_reported_as_a_failure() {
 
 #[test]
 fn ordinary_ends_of_connections_are_not_reported() {
-    assert_eq!(told_of(echo, |_, _| {}), (vec![], 0));
-    assert_eq!(told_of(echo, |world, conn| world.resets(conn)), (vec![], 0));
+    assert_eq!(notices_of(echo, |_, _| {}), (vec![], 0));
+    assert_eq!(notices_of(echo, |world, conn| world.resets(conn)), (vec![], 0));
 }
 
 /// The connection goes on in another fiber: it is not cut, so there would be no notice of that.

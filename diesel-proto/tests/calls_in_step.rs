@@ -109,7 +109,7 @@ fn second_call(what: First, lines: &[&str], reconnect: bool) -> (World, ConnId, 
     let conn = world.connects_now();
     for line in lines {
         if world.closed(conn).is_none() {
-            world.says(conn, line);
+            world.sends(conn, line);
         }
     }
     world.waits(seconds(3));
@@ -148,8 +148,8 @@ fn a_call_that_may_have_left_something_takes_its_connection_with_it() {
             let (mut world, old, diary) = second_call(what, lines, true);
             let new = world.connects_now();
             assert_ne!(new, old);
-            assert_eq!(world.hears(new), "two\n");
-            world.says(new, "2\n");
+            assert_eq!(world.receives(new), "two\n");
+            world.sends(new, "2\n");
             assert_eq!(diary.read(), ["2"], "{what:?} {lines:?}");
         }
     }
@@ -164,8 +164,8 @@ fn a_call_that_leaves_nothing_leaves_the_connection_to_the_next() {
         };
         let (mut world, conn, diary) = second_call(what, lines, false);
         assert_eq!(world.closed(conn), None, "{what:?}");
-        assert!(world.hears(conn).ends_with("two\n"), "{what:?}");
-        world.says(conn, "2\n");
+        assert!(world.receives(conn).ends_with("two\n"), "{what:?}");
+        world.sends(conn, "2\n");
         assert_eq!(diary.read(), ["2"], "{what:?}");
     }
 }
@@ -174,7 +174,7 @@ fn a_call_that_leaves_nothing_leaves_the_connection_to_the_next() {
 #[test]
 fn what_a_call_sent_that_read_nothing_is_still_sent() {
     let (mut world, conn, _) = second_call(ReadsNothing, &[], false);
-    assert_eq!(world.hears(conn), "one\n");
+    assert_eq!(world.receives(conn), "one\n");
 }
 
 /// The greeting is a call as any other: the first one does not get what it left.
@@ -212,10 +212,10 @@ fn a_login_that_leaves_something_unread_is_no_connection() {
         });
         let conn = world.connects_now();
         if reads > 0 {
-            world.says(conn, "welcome\nto all\n");
+            world.sends(conn, "welcome\nto all\n");
         }
-        if world.hears(conn).ends_with("two\n") {
-            world.says(conn, "2\n");
+        if world.receives(conn).ends_with("two\n") {
+            world.sends(conn, "2\n");
         }
         assert_eq!(diary.read(), [expected], "{reads} {marks}");
     }
@@ -244,11 +244,11 @@ fn what_was_there_before_a_call_began_does_not_count_as_taken_by_it() {
     });
     let conn = world.connecting();
     world.hub.connected(world.now, conn);
-    world.says(conn, "welcome to all\n");
-    assert_eq!(world.hears(conn), "one\n");
-    world.says(conn, "1\n");
-    assert_eq!(world.hears(conn), "two\n");
-    world.says(conn, "2\n");
+    world.sends(conn, "welcome to all\n");
+    assert_eq!(world.receives(conn), "one\n");
+    world.sends(conn, "1\n");
+    assert_eq!(world.receives(conn), "two\n");
+    world.sends(conn, "2\n");
     assert_eq!(diary.read(), ["1", "2"]);
 }
 
@@ -265,7 +265,7 @@ fn a_mark_elsewhere_does_nothing() {
         }
         Ok(())
     }));
-    world.says(conn, "a\nb\n");
+    world.sends(conn, "a\nb\n");
     world.ends(conn);
     assert_eq!((*kept.borrow(), world.closed(conn)), (2, Some(Cause::PeerClosed)));
 }

@@ -52,9 +52,9 @@ fn reads_that_are_dropped_take_nothing() {
             conn.write(all).await
         }));
         for byte in text.as_bytes() {
-            world.says(conn, [*byte]);
+            world.sends(conn, [*byte]);
         }
-        assert_eq!(world.hears(conn), text, "kind {kind}");
+        assert_eq!(world.receives(conn), text, "kind {kind}");
     }
 }
 
@@ -84,7 +84,7 @@ fn a_line_survives_a_group_that_others_win() {
         world.turn();
         world.waits(seconds(3));
     }
-    assert_eq!(world.hears(conn), "whole: hello\r\n");
+    assert_eq!(world.receives(conn), "whole: hello\r\n");
 }
 
 /// A write that is dropped while it waits for room has queued nothing, not even a part.
@@ -113,7 +113,7 @@ fn a_write_that_is_dropped_queues_nothing() {
     for _ in 0..30 {
         world.takes(conn, 1);
     }
-    assert_eq!(world.hears(conn), "0123456789later flushed");
+    assert_eq!(world.receives(conn), "0123456789later flushed");
 }
 
 /// Messages that are fired while a wait is made, polled, and dropped again and again.
@@ -195,10 +195,10 @@ fn a_timeout_that_is_dropped_loses_nothing_of_what_it_waited_for() {
         let line = ctx.timeout(seconds(1), conn.until_eol()).await??;
         conn.write(line).await
     });
-    world.says(conn, "he");
+    world.sends(conn, "he");
     world.waits(seconds(1));
-    world.says(conn, "llo\n");
-    assert_eq!(world.hears(conn), "hello\n");
+    world.sends(conn, "llo\n");
+    assert_eq!(world.receives(conn), "hello\n");
 }
 
 /// Dropping a connection attempt cancels it; the next attempt is a new one.
@@ -214,7 +214,7 @@ fn a_connect_that_is_dropped_leaves_no_connection() {
     });
     assert_eq!(world.connects(), 3, "the one that was not polled never began");
     let conn = world.connects_now();
-    assert_eq!(world.hears(conn), "here");
+    assert_eq!(world.receives(conn), "here");
     assert_eq!(world.hub.counters().open, 1);
 }
 
@@ -278,11 +278,11 @@ fn a_call_that_is_dropped_never_lets_its_answer_reach_another() {
         world.hub.add_loop(caller).unwrap();
         world.turn();
         let old = world.connects_now();
-        let heard = world.hears(old);
-        let sent = heard.contains("first");
+        let received = world.receives(old);
+        let sent = received.contains("first");
         seen[usize::from(sent)] = true;
         if sent {
-            assert_eq!(heard, "first\n");
+            assert_eq!(received, "first\n");
             assert_eq!(world.closed(old), Some(Cause::CallAbandoned));
             assert_eq!(diary.read(), ["closed: CallAbandoned"]);
             // The late answer reaches no call.
@@ -291,12 +291,12 @@ fn a_call_that_is_dropped_never_lets_its_answer_reach_another() {
             assert_eq!(diary.read(), [""; 0]);
             let new = world.connects_now();
             assert_ne!(new, old);
-            assert_eq!(world.hears(new), "second\n");
-            world.says(new, "re second\n");
+            assert_eq!(world.receives(new), "second\n");
+            world.sends(new, "re second\n");
         } else {
-            assert_eq!(heard, "second\n");
+            assert_eq!(received, "second\n");
             assert_eq!(world.closed(old), None);
-            world.says(old, "re second\n");
+            world.sends(old, "re second\n");
         }
         assert_eq!(diary.read(), ["re second"]);
     }
@@ -350,12 +350,12 @@ fn a_call_that_is_dropped_in_the_queue_leaves_no_trace() {
         world.turn();
         let mut answered = vec!["re a".to_owned()];
         for name in ["b", "c", "d"].into_iter().filter(|&name| name != dropped) {
-            world.says(conn, format!("re {name}\n"));
+            world.sends(conn, format!("re {name}\n"));
             answered.push(format!("re {name}"));
         }
         assert_eq!(diary.read(), answered, "without {dropped}");
         assert_eq!(world.closed(conn), None);
-        let questions = world.hears(conn);
+        let questions = world.receives(conn);
         assert!(!questions.contains(dropped), "{questions}");
     }
 }
@@ -385,13 +385,13 @@ fn the_halves_of_a_connection_may_go_in_either_order() {
             }));
             let conn = world.accept(service);
             world.turn();
-            assert_eq!(world.hears(conn), "hello\n");
+            assert_eq!(world.receives(conn), "hello\n");
             assert_eq!(world.half_closed(conn), !reader_first);
             // Read by one, and dropped by the other, however much it is.
-            world.says(conn, "a line\n");
+            world.sends(conn, "a line\n");
             assert_eq!(diary.read().len(), usize::from(!reader_first));
             if reader_first {
-                (0..100).for_each(|_| world.says(conn, [b'x'; 10_000]));
+                (0..100).for_each(|_| world.sends(conn, [b'x'; 10_000]));
             }
             if peer_ends {
                 world.ends(conn);
@@ -399,7 +399,7 @@ fn the_halves_of_a_connection_may_go_in_either_order() {
             assert_eq!(world.closed(conn), None, "one half is still held");
             world.waits(seconds(1));
             if reader_first {
-                assert_eq!(world.hears(conn), "still writing\n");
+                assert_eq!(world.receives(conn), "still writing\n");
             }
             world.waits(seconds(2));
             let cause = if peer_ends { Cause::PeerClosed } else { Cause::Done };

@@ -25,7 +25,7 @@ fn the_error_that_a_handler_returns_is_the_cause_of_the_close() {
             conn.until_eol().await?;
             Err(error())
         }));
-        world.says(conn, "go\n");
+        world.sends(conn, "go\n");
         world.ends(conn);
         assert_eq!(world.closed(conn), Some(cause), "{:?}", error());
     }
@@ -77,7 +77,7 @@ fn the_cause_for_which_a_stream_was_broken_off_is_the_error_of_its_tokens() {
             ctx.ctx().spawn(tokens).unwrap();
             BreaksOff { duplex, cause }
         }));
-        world.says(conn, "break");
+        world.sends(conn, "break");
         assert_eq!(diary.read(), vec![format!("{error:?}"); 3], "{cause:?}");
         world.ends(conn);
         assert_eq!(world.closed(conn), Some(Cause::PeerClosed));

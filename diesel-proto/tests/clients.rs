@@ -51,8 +51,8 @@ fn a_call_connects_asks_and_is_answered() {
     let conn = world.connecting();
     assert_eq!(world.log, [Action::Connect(conn, address())]);
     world.connects_now();
-    assert_eq!(world.hears(conn), "hello\n");
-    world.says(conn, "you said: hello\n");
+    assert_eq!(world.receives(conn), "hello\n");
+    world.sends(conn, "you said: hello\n");
     assert_eq!(diary.read(), ["you said: hello"]);
     // The last handle is gone, and the connection with it.
     world.ends(conn);
@@ -159,8 +159,8 @@ fn calls_queue_up() {
     });
     let conn = world.connects_now();
     for name in ["a", "b", "c"] {
-        assert_eq!(world.hears(conn), format!("{name}\n"), "one question at a time");
-        world.says(conn, format!("re {name}\n"));
+        assert_eq!(world.receives(conn), format!("{name}\n"), "one question at a time");
+        world.sends(conn, format!("re {name}\n"));
         assert_eq!(diary.read(), [format!("{name}: re {name}")]);
     }
     assert_eq!(world.connects(), 1);
@@ -184,8 +184,8 @@ fn beyond_the_limit_on_waiting_calls_a_call_fails() {
     assert_eq!(diary.read(), ["c: Err(Limit(Calls(1)))"]);
     assert_eq!(world.hub.counters().limit_calls, 1);
     let conn = world.connects_now();
-    world.says(conn, "re a\n");
-    world.says(conn, "re b\n");
+    world.sends(conn, "re a\n");
+    world.sends(conn, "re b\n");
     assert_eq!(diary.read(), ["a: Ok(\"re a\")", "b: Ok(\"re b\")"]);
 }
 
@@ -212,7 +212,7 @@ fn a_call_that_fails_at_once_costs_a_token() {
         .unwrap();
     world.delivers(conn, "hello\n");
     world.step();
-    assert_eq!(world.hears(conn), "you said: hello\n");
+    assert_eq!(world.receives(conn), "you said: hello\n");
     assert!(calls.get() < 100_000);
 }
 
@@ -238,11 +238,11 @@ fn the_hooks_run_before_the_first_call_and_after_the_end() {
         ctx.sleep(seconds(100)).await
     });
     let conn = world.connects_now();
-    assert_eq!(world.hears(conn), "login\n");
+    assert_eq!(world.receives(conn), "login\n");
     assert_eq!(diary.read(), ["on_connect"]);
-    world.says(conn, "welcome\n");
+    world.sends(conn, "welcome\n");
     assert_eq!(diary.read(), ["connected"]);
-    world.says(conn, "re hello\n");
+    world.sends(conn, "re hello\n");
     assert_eq!(diary.read(), ["re hello"]);
     world.ends(conn);
     assert_eq!(diary.read(), ["on_close: PeerClosed"]);
@@ -269,11 +269,11 @@ fn on_connect_may_refuse() {
         Ok(())
     });
     let conn = world.connects_now();
-    world.says(conn, "go away\n");
+    world.sends(conn, "go away\n");
     assert_eq!(diary.read(), ["Err(\"go away\")"]);
     let conn = world.connects_now();
-    world.says(conn, "welcome\n");
-    world.says(conn, "re hello\n");
+    world.sends(conn, "welcome\n");
+    world.sends(conn, "re hello\n");
     assert_eq!(diary.read(), ["Ok(\"re hello\")"]);
 }
 
@@ -330,8 +330,8 @@ fn a_client_that_reconnects_connects_at_the_next_call() {
     questions.fire("two");
     world.turn();
     let conn = world.connects_now();
-    assert_eq!(world.hears(conn), "two\n");
-    world.says(conn, "re two\n");
+    assert_eq!(world.receives(conn), "two\n");
+    world.sends(conn, "re two\n");
     assert_eq!(diary.read(), ["Ok(\"re two\")"]);
 }
 
@@ -345,7 +345,7 @@ fn close_lets_the_call_that_has_its_turn_come_to_its_end() {
     world.turn();
     shelf.take().unwrap().close();
     world.turn();
-    world.says(conn, "re one\n");
+    world.sends(conn, "re one\n");
     assert_eq!(diary.read(), ["Ok(\"re one\")", "Err(Closed)"]);
     assert_eq!(world.connects(), 1);
     world.ends(conn);
@@ -375,7 +375,7 @@ fn after_a_failed_call_the_connection_is_kept_only_if_marked_in_step() {
             ctx.sleep(seconds(100)).await
         });
         let conn = world.connects_now();
-        world.says(conn, "no\n");
+        world.sends(conn, "no\n");
         // Kept until the peer ends, or closed for what the call left.
         assert_eq!(world.half_closed(conn), !marks);
         world.ends(conn);
@@ -429,7 +429,7 @@ fn a_client_without_a_watcher_is_not_connected() {
     world.connects_now();
     assert_eq!(diary.read(), ["Err(Limit(Spawned(1)))"]);
     let conn = world.connects_now();
-    world.says(conn, "re two\n");
+    world.sends(conn, "re two\n");
     assert_eq!(diary.read(), ["Ok(\"re two\")"]);
 }
 
@@ -486,7 +486,7 @@ fn what_came_unasked_is_nobodys_answer() {
     }));
     let conn = world.connecting();
     world.connects_now();
-    world.says(conn, "1\n1, and more\n");
+    world.sends(conn, "1\n1, and more\n");
     world.waits(core::time::Duration::from_secs(1));
     assert_eq!(diary.read(), ["1, Err(Closed)"]);
     assert_eq!(world.closed(conn), Some(Cause::Unasked));

@@ -15,7 +15,7 @@ use quickcheck::{Arbitrary, Gen, QuickCheck};
 /// Sends what the test chooses, in pieces of several kinds, and records each `Input::Drained`.
 #[derive(Default)]
 struct Marks {
-    told: Vec<&'static str>,
+    inputs: Vec<&'static str>,
 }
 
 impl Machine for Marks {
@@ -36,8 +36,8 @@ impl Machine for Marks {
                 }
                 return bytes.len();
             }
-            Input::Drained => self.told.push("drained"),
-            Input::WriteFailed => self.told.push("write failed"),
+            Input::Drained => self.inputs.push("drained"),
+            Input::WriteFailed => self.inputs.push("write failed"),
             Input::Eof => actions.close(Cause::Done),
             _ => {}
         }
@@ -119,7 +119,7 @@ fn segments_are_as_good_as_slices(ops: Vec<Op>) {
             }
         }
         assert_eq!(by_slices.queued(), by_segments.queued());
-        assert_eq!(machine(&by_slices).told, machine(&by_segments).told);
+        assert_eq!(machine(&by_slices).inputs, machine(&by_segments).inputs);
         assert_eq!(by_slices.end(), by_segments.end());
         assert_eq!(by_slices.half_closed(), by_segments.half_closed());
     }
@@ -189,7 +189,7 @@ fn an_abort_with_segments_out_comes_at_once_and_late_reports_do_nothing() {
     let (mut world, conn) = serving(Service::machine(|_| Aborts));
     let segments = take_all(&mut world, conn);
     assert_eq!(segments.concat(), b"all that was said");
-    world.says(conn, "now");
+    world.sends(conn, "now");
     assert_eq!(world.log.last(), Some(&Action::Abort(conn, Cause::Done)));
     assert_eq!(world.hub.sent(world.now, conn, 17), 0);
     assert!(take_all(&mut world, conn).is_empty());
@@ -231,7 +231,7 @@ fn a_write_that_fails_with_segments_out_fails_the_writer_and_reading_goes_on() {
     world.turn();
     assert_eq!(diary.read(), ["Err(Reset)"]);
     assert_eq!(world.hub.sent(world.now, conn, 10_000), 0);
-    world.says(conn, "still here\n");
+    world.sends(conn, "still here\n");
     assert_eq!(diary.read(), ["still here"]);
     assert_eq!(segments.concat().len(), 70_000);
 }

@@ -71,7 +71,7 @@ fn every_waiting_token_fails_with_shutdown() {
             }
             Ok(())
         }));
-        world.says(conn, "some");
+        world.sends(conn, "some");
         assert_eq!(diary.read(), [""; 0], "token {which} waits");
         world.drains();
         assert_eq!(
@@ -92,7 +92,7 @@ fn lines_that_have_arrived_are_still_answered() {
     let conn = world.accept(service);
     world.delivers(conn, "one\ntwo\nthr");
     world.drains();
-    assert_eq!(world.hears(conn), "you said: one\nyou said: two\n");
+    assert_eq!(world.receives(conn), "you said: one\nyou said: two\n");
     assert!(!world.halted(), "the peer has not closed its side");
     world.ends(conn);
     assert_eq!(world.closed(conn), Some(Cause::Shutdown));
@@ -124,7 +124,7 @@ fn what_is_queued_is_sent_first() {
     assert!(!world.halted());
     world.takes(conn, 100);
     assert_eq!(diary.read(), ["Ok(()) Ok(())"]);
-    assert_eq!(world.hears(conn), "0123456789more");
+    assert_eq!(world.receives(conn), "0123456789more");
     world.ends(conn);
     assert!(world.halted());
 }
@@ -201,8 +201,8 @@ fn a_fiber_can_halt_the_application() {
         pending().await
     });
     let conn = world.accept(service);
-    world.says(conn, "halt\n");
-    assert_eq!(world.hears(conn), "as you wish\n");
+    world.sends(conn, "halt\n");
+    assert_eq!(world.receives(conn), "as you wish\n");
     assert!(!world.halted());
     world.waits(Config::default().grace);
     assert!(world.halted());
@@ -271,9 +271,9 @@ fn a_drain_reaches_machines_as_shutdown() {
     let last = world.accept(waiting);
     world.turn();
     world.drains();
-    world.says(last, "go on");
+    world.sends(last, "go on");
     for conn in [early, late, last] {
-        assert_eq!(world.hears(conn), "bye\n");
+        assert_eq!(world.receives(conn), "bye\n");
         world.ends(conn);
         assert_eq!(world.closed(conn), Some(Cause::Shutdown));
     }

@@ -233,12 +233,12 @@ fn what_is_moved_is_sent_and_a_flush_waits_for_that() {
         writer.flush().await.unwrap();
         note.note("sent");
     });
-    assert_eq!((stage.world.hears(stage.conn), diary.read()), (String::new(), vec![]));
+    assert_eq!((stage.world.receives(stage.conn), diary.read()), (String::new(), vec![]));
     stage.does(|duplex, _, actions| duplex.move_output(actions));
-    assert_eq!((stage.world.hears(stage.conn), diary.read()), ("hell".to_owned(), vec![]));
+    assert_eq!((stage.world.receives(stage.conn), diary.read()), ("hell".to_owned(), vec![]));
     stage.world.takes(stage.conn, 1);
     assert_eq!(diary.read(), ["sent"]);
-    assert_eq!(stage.world.hears(stage.conn), "o");
+    assert_eq!(stage.world.receives(stage.conn), "o");
 }
 
 /// The lengths of all writes since the last time. They are dropped.
@@ -380,7 +380,7 @@ fn after_a_cut_the_reading_half_gets_nothing_of_what_was_there() {
         note.note(format!("{:?}", reader.bytes(1).await.map(|it| it.to_vec())));
         Ok(())
     }));
-    world.says(conn, "abc");
+    world.sends(conn, "abc");
     assert_eq!(diary.read(), ["Err(Closed)"]);
     assert_eq!(world.closed(conn), Some(Cause::Failed));
 }
@@ -397,12 +397,12 @@ fn reading_goes_on_for_a_reader_that_is_gone_so_that_the_end_is_seen() {
         Ok(())
     });
     let (mut world, conn) = World::serving(service.config(settings(|it| it.read_ahead = 4)));
-    world.says(conn, "a");
-    world.says(conn, "bcdefgh");
+    world.sends(conn, "a");
+    world.sends(conn, "bcdefgh");
     assert!(world.paused(conn));
     world.waits(seconds(1));
     assert!(!world.paused(conn));
-    world.says(conn, "more than is ever held");
+    world.sends(conn, "more than is ever held");
     assert!(!world.paused(conn));
     world.ends(conn);
     assert_eq!(world.closed(conn), None, "the writer is held");

@@ -41,11 +41,11 @@ fn everyone_is_answered_within_one_pass() {
         flood(&mut world, chatty);
     }
     for &conn in &others {
-        assert_eq!(world.hears(conn), "you said: hello\n");
+        assert_eq!(world.receives(conn), "you said: hello\n");
     }
     assert_eq!(world.hub.counters().polls - before, 100);
     // The chatty one had its share, no more: the tokens of one pass. Each line takes two.
-    assert_eq!(world.hears(chatty).lines().count(), TOKENS as usize / 2);
+    assert_eq!(world.receives(chatty).lines().count(), TOKENS as usize / 2);
 }
 
 /// A quiet peer that sends while only the chatty one is busy waits for at most two polls: the
@@ -60,7 +60,7 @@ fn a_quiet_peer_that_sends_is_answered_next_but_one() {
         world.delivers(conn, "hello\n");
         let before = world.hub.counters().polls;
         world.step();
-        assert_eq!(world.hears(conn), "you said: hello\n");
+        assert_eq!(world.receives(conn), "you said: hello\n");
         assert!(world.hub.counters().polls - before <= u64::from(POLLS));
     }
 }
@@ -124,7 +124,7 @@ fn every_token_has_its_price() {
         world.step();
         world.delivers(conn, "hello\n");
         world.step();
-        assert_eq!(world.hears(conn), "you said: hello\n", "kind {kind}");
+        assert_eq!(world.receives(conn), "you said: hello\n", "kind {kind}");
         assert_eq!(world.hub.counters().polls, u64::from(2 * POLLS));
     }
 }

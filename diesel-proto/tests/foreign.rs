@@ -87,7 +87,7 @@ fn another_thread_wakes_a_fiber_and_the_embedder() {
     }));
     let conn = world.accept(service);
     world.turn();
-    assert_eq!(world.hears(conn), "");
+    assert_eq!(world.receives(conn), "");
     // The hub rests, and its embedder with it, until the answer is there.
     *bell.rung.lock().unwrap() = false;
     let other = thread::spawn(move || promise.keep("from afar"));
@@ -95,7 +95,7 @@ fn another_thread_wakes_a_fiber_and_the_embedder() {
     other.join().unwrap();
     assert_eq!(world.hub.next_wake(), Some(world.now));
     world.turn();
-    assert_eq!(world.hears(conn), "from afar");
+    assert_eq!(world.receives(conn), "from afar");
 }
 
 /// While the hub runs, or is about to, the embedder need not be woken.
@@ -108,7 +108,7 @@ fn the_alarm_is_for_a_hub_that_rests() {
     let conn = world.accept(service);
     let before = bell.times.load(Ordering::SeqCst);
     for _ in 0..10 {
-        world.says(conn, "hello\n");
+        world.sends(conn, "hello\n");
     }
     assert_eq!(bell.times.load(Ordering::SeqCst), before);
 }
@@ -242,8 +242,8 @@ fn every_token_wakes_by_the_waker_it_was_given() {
         world.takes_only(conn, 0);
         world.turn();
         world.waits(seconds(1));
-        world.says(conn, "ab");
-        world.says(conn, "c\n");
+        world.sends(conn, "ab");
+        world.sends(conn, "c\n");
         world.takes(conn, 1000);
         bell.fire(1);
         world.turn();
@@ -251,8 +251,8 @@ fn every_token_wakes_by_the_waker_it_was_given() {
             world.connects_now();
         }
         world.waits(seconds(4));
-        let heard = world.hears(conn);
-        assert!(heard.ends_with("done"), "kind {kind}: {heard}");
+        let received = world.receives(conn);
+        assert!(received.ends_with("done"), "kind {kind}: {received}");
     }
 }
 
@@ -361,7 +361,7 @@ fn a_waker_may_use_the_hub_when_it_is_dropped() {
         line.await.map(drop)
     });
     assert!(world.half_closed(conn));
-    world.says(conn, "bye\n");
+    world.sends(conn, "bye\n");
     world.ends(conn);
     assert_eq!(world.closed(conn), Some(Cause::Done));
 }

@@ -157,13 +157,13 @@ fn every_token_bears_a_waker_that_uses_the_hub() {
             }
         }
         world.waits(seconds(1));
-        world.says(conn, "ab");
-        world.says(conn, "c\n");
+        world.sends(conn, "ab");
+        world.sends(conn, "c\n");
         world.takes(conn, 1000);
         bell.fire(1);
         world.waits(seconds(4));
-        let heard = world.hears(conn);
-        assert!(heard.ends_with("done"), "kind {kind}: {heard}");
+        let received = world.receives(conn);
+        assert!(received.ends_with("done"), "kind {kind}: {received}");
         MISCHIEF.set(None);
     }
 }
@@ -201,17 +201,17 @@ fn every_token_of_a_body_bears_a_waker_that_uses_the_hub() {
     });
     let conn = world.accept(service);
     world.takes_only(conn, 0);
-    world.says(conn, "POST / HTTP/1.0\r\nContent-Length: 8\r\n\r\n");
-    world.says(conn, "some");
+    world.sends(conn, "POST / HTTP/1.0\r\nContent-Length: 8\r\n\r\n");
+    world.sends(conn, "some");
     for _ in 0..400 {
         world.takes(conn, 1);
     }
-    world.says(conn, "rest");
+    world.sends(conn, "rest");
     for _ in 0..400 {
         world.takes(conn, 1);
     }
-    let heard = world.hears(conn);
-    assert!(heard.ends_with("\r\n\r\nsomemorerest"), "{heard}");
+    let received = world.receives(conn);
+    assert!(received.ends_with("\r\n\r\nsomemorerest"), "{received}");
     MISCHIEF.set(None);
 }
 

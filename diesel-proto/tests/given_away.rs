@@ -63,7 +63,7 @@ fn all_settings() -> impl Iterator<Item = Setting> {
 }
 
 /// The notices, and the cause of the close. Time stands still until the hub is idle.
-fn told<H>(handler: H, setting: &Setting, pieces: &[&[u8]]) -> (Vec<Notice>, Option<Cause>)
+fn reported<H>(handler: H, setting: &Setting, pieces: &[&[u8]]) -> (Vec<Notice>, Option<Cause>)
 where
     H: AsyncFn(Conn) -> Result<(), Error> + 'static,
 {
@@ -123,9 +123,9 @@ where
         for cut in 0..bytes.len() {
             let (a, b) = bytes.split_at(cut);
             let (told, closed) = match cut {
-                0 => told(handler, &setting, &bytes.chunks(1).collect::<Vec<_>>()),
-                1 => told(handler, &setting, &[bytes]),
-                _ => told(handler, &setting, &[a, b]),
+                0 => reported(handler, &setting, &bytes.chunks(1).collect::<Vec<_>>()),
+                1 => reported(handler, &setting, &[bytes]),
+                _ => reported(handler, &setting, &[a, b]),
             };
             let told: Vec<_> = told.iter().map(ToString::to_string).collect();
             let Setting { polls_per_run, linger, eof } = setting;
@@ -168,7 +168,7 @@ fn a_connection_whose_handle_was_dropped_closes_though_its_handler_goes_on() {
             ctx.sleep(Duration::from_secs(1)).await?;
             Err("long after".into())
         };
-        let (notices, cause) = told(handler, &setting, &[b"go on\n"]);
+        let (notices, cause) = reported(handler, &setting, &[b"go on\n"]);
         let expected = if eof { Cause::PeerClosed } else { Cause::Done };
         assert_eq!(cause, Some(expected));
         // The notice names the peer all the same.

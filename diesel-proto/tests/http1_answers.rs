@@ -52,15 +52,18 @@ fn interim_responses_go_out_in_the_order_of_the_calls_and_100_only_once() {
         for (head, body) in [(EXPECTING.to_owned(), "hello"), (EXPECTING.to_owned() + "hello", "")]
         {
             let (mut world, conn) = World::serving(saying(calls));
-            world.says(conn, head);
+            world.sends(conn, head);
             world.waits(seconds(5));
             if !body.is_empty() {
-                world.says(conn, body);
+                world.sends(conn, body);
             }
             world.waits(seconds(5));
-            let heard = world.hears(conn);
-            let answer = heard.strip_prefix(&interim);
-            assert!(answer.is_some_and(|it| it.starts_with("HTTP/1.1 200 OK")), "{calls}: {heard}");
+            let received = world.receives(conn);
+            let answer = received.strip_prefix(&interim);
+            assert!(
+                answer.is_some_and(|it| it.starts_with("HTTP/1.1 200 OK")),
+                "{calls}: {received}"
+            );
         }
     }
 }
@@ -69,11 +72,11 @@ fn interim_responses_go_out_in_the_order_of_the_calls_and_100_only_once() {
 #[test]
 fn a_second_100_is_left_out_for_a_client_that_did_not_ask_too() {
     let (mut world, conn) = World::serving(saying("cc"));
-    world.says(conn, "GET / HTTP/1.1\r\nHost: a\r\n\r\n");
-    assert_eq!(world.hears(conn).matches("100 Continue").count(), 1);
+    world.sends(conn, "GET / HTTP/1.1\r\nHost: a\r\n\r\n");
+    assert_eq!(world.receives(conn).matches("100 Continue").count(), 1);
     let (mut world, conn) = World::serving(saying("cchr"));
-    world.says(conn, "POST / HTTP/1.0\r\nContent-Length: 5\r\n\r\nhello");
-    assert!(world.hears(conn).starts_with("HTTP/1.1 200 OK"));
+    world.sends(conn, "POST / HTTP/1.0\r\nContent-Length: 5\r\n\r\nhello");
+    assert!(world.receives(conn).starts_with("HTTP/1.1 200 OK"));
 }
 
 /// The stream may read the body after the head was sent, so the interim response comes before it.
@@ -96,12 +99,12 @@ fn a_100_continue_precedes_the_head_of_a_stream_that_reads_its_body() {
     };
     for waits in [false, true] {
         let (mut world, conn) = World::serving(echo(waits));
-        world.says(conn, EXPECTING);
+        world.sends(conn, EXPECTING);
         world.waits(seconds(2));
         let head = "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n";
-        assert_eq!(world.hears(conn), [GO_ON, head].concat());
-        world.says(conn, "hello");
-        assert_eq!(world.hears(conn), "5\r\nhello\r\n0\r\n\r\n");
+        assert_eq!(world.receives(conn), [GO_ON, head].concat());
+        world.sends(conn, "hello");
+        assert_eq!(world.receives(conn), "5\r\nhello\r\n0\r\n\r\n");
     }
 }
 
@@ -118,10 +121,10 @@ fn an_interim_response_behind_the_answer_is_left_out() {
                 out.write("x").await
             })
         }));
-        world.says(conn, "GET / HTTP/1.1\r\nHost: a\r\n\r\n");
+        world.sends(conn, "GET / HTTP/1.1\r\nHost: a\r\n\r\n");
         world.waits(seconds(2));
         let head = "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n";
-        assert_eq!(world.hears(conn), [head, "1\r\nx\r\n0\r\n\r\n"].concat());
+        assert_eq!(world.receives(conn), [head, "1\r\nx\r\n0\r\n\r\n"].concat());
     }
 }
 
@@ -142,21 +145,21 @@ fn a_head_without_content_announces_no_length_to_head() {
     };
     for service in services() {
         let (mut world, conn) = World::serving(service);
-        world.says(conn, "HEAD / HTTP/1.1\r\nHost: a\r\n\r\n");
-        assert_eq!(world.hears(conn), head_of("200 OK", ""));
+        world.sends(conn, "HEAD / HTTP/1.1\r\nHost: a\r\n\r\n");
+        assert_eq!(world.receives(conn), head_of("200 OK", ""));
         // What remembers the last head knows the difference.
-        world.says(conn, "GET / HTTP/1.1\r\nHost: a\r\n\r\n");
-        assert_eq!(world.hears(conn), head_of("200 OK", "Content-Length: 0\r\n"));
-        world.says(conn, "HEAD / HTTP/1.1\r\nHost: a\r\n\r\n");
-        assert_eq!(world.hears(conn), head_of("200 OK", ""));
+        world.sends(conn, "GET / HTTP/1.1\r\nHost: a\r\n\r\n");
+        assert_eq!(world.receives(conn), head_of("200 OK", "Content-Length: 0\r\n"));
+        world.sends(conn, "HEAD / HTTP/1.1\r\nHost: a\r\n\r\n");
+        assert_eq!(world.receives(conn), head_of("200 OK", ""));
     }
     let (mut world, conn) = World::serving(Service::new(|request: Request| match request.path() {
         "/text" => Response::bytes("hello"),
         _ => Response::stream_exactly(7, async |_| Ok(())),
     }));
     for (path, n) in [("/text", 5), ("/stream", 7)] {
-        world.says(conn, format!("HEAD {path} HTTP/1.1\r\nHost: a\r\n\r\n"));
-        assert_eq!(world.hears(conn), head_of("200 OK", &format!("Content-Length: {n}\r\n")));
+        world.sends(conn, format!("HEAD {path} HTTP/1.1\r\nHost: a\r\n\r\n"));
+        assert_eq!(world.receives(conn), head_of("200 OK", &format!("Content-Length: {n}\r\n")));
     }
 }
 
@@ -177,11 +180,11 @@ fn the_length_that_an_http_response_announces_is_kept_where_its_content_is_left_
         ("HEAD", 304, "304 Not Modified", 1234),
     ] {
         let (mut world, conn) = World::serving(answer(status));
-        world.says(conn, format!("{method} / HTTP/1.1\r\nHost: a\r\n\r\n"));
+        world.sends(conn, format!("{method} / HTTP/1.1\r\nHost: a\r\n\r\n"));
         let expected = head_of(line, &format!("Content-Length: {length}\r\n"));
-        assert_eq!(world.hears(conn), expected, "{method} {status}");
-        world.says(conn, format!("{method} / HTTP/1.1\r\nHost: a\r\n\r\n"));
-        assert_eq!(world.hears(conn), expected, "the connection goes on");
+        assert_eq!(world.receives(conn), expected, "{method} {status}");
+        world.sends(conn, format!("{method} / HTTP/1.1\r\nHost: a\r\n\r\n"));
+        assert_eq!(world.receives(conn), expected, "the connection goes on");
     }
 }
 
@@ -208,11 +211,11 @@ fn connect_is_not_implemented_unless_the_service_says_that_it_tunnels() {
     let seen = Rc::default();
     for service in answering(Status::OK, &seen) {
         let (mut world, conn) = World::serving(service);
-        world.says(conn, [CONNECT, SMUGGLED].concat());
-        let heard = world.hears(conn);
-        assert!(heard.starts_with("HTTP/1.1 501 Not Implemented\r\n"), "{heard}");
-        assert!(heard.contains("Connection: close\r\n"), "{heard}");
-        assert_eq!(heard.matches("HTTP/1.1 ").count(), 1, "{heard}");
+        world.sends(conn, [CONNECT, SMUGGLED].concat());
+        let received = world.receives(conn);
+        assert!(received.starts_with("HTTP/1.1 501 Not Implemented\r\n"), "{received}");
+        assert!(received.contains("Connection: close\r\n"), "{received}");
+        assert_eq!(received.matches("HTTP/1.1 ").count(), 1, "{received}");
         world.ends(conn);
         let cause = Cause::Protocol(Rule::TunnelUnsupported.text());
         assert_eq!(world.closed(conn), Some(cause));
@@ -229,14 +232,14 @@ fn what_is_behind_a_refused_connect_is_no_request() {
         for service in answering(Status::FORBIDDEN, &seen) {
             let (mut world, conn) = World::serving(service.tunnels());
             for part in &parts {
-                world.says(conn, part);
+                world.sends(conn, part);
             }
-            let heard = world.hears(conn);
+            let received = world.receives(conn);
             assert!(
-                heard.starts_with("HTTP/1.1 403 Forbidden\r\nConnection: close\r\n"),
-                "{heard}"
+                received.starts_with("HTTP/1.1 403 Forbidden\r\nConnection: close\r\n"),
+                "{received}"
             );
-            assert_eq!(heard.matches("HTTP/1.1 ").count(), 1, "{heard}");
+            assert_eq!(received.matches("HTTP/1.1 ").count(), 1, "{received}");
             world.ends(conn);
             assert_eq!(world.closed(conn), Some(Cause::Done));
         }
@@ -249,6 +252,6 @@ fn a_service_that_tunnels_hands_over_what_is_behind_connect() {
     let (mut world, conn) = World::serving(
         Service::new(async |_: Request| Response::upgrade("", LineEcho::default())).tunnels(),
     );
-    world.says(conn, [CONNECT, "hello\r\n"].concat());
-    assert_eq!(world.hears(conn), "HTTP/1.1 200 OK\r\n\r\nyou said: hello\r\n");
+    world.sends(conn, [CONNECT, "hello\r\n"].concat());
+    assert_eq!(world.receives(conn), "HTTP/1.1 200 OK\r\n\r\nyou said: hello\r\n");
 }

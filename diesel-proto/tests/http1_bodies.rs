@@ -32,8 +32,8 @@ fn head(n: usize) -> String {
     format!("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: {n}\r\n\r\n")
 }
 
-fn says_piece(world: &mut World, conn: ConnId, n: usize) {
-    world.says(conn, vec![b'x'; n]);
+fn sends_piece(world: &mut World, conn: ConnId, n: usize) {
+    world.sends(conn, vec![b'x'; n]);
 }
 
 #[test]
@@ -49,30 +49,30 @@ fn a_plain_handler_takes_64_kib_unless_the_service_says_otherwise() {
             let conn = world.accept(service);
             world.turn();
             match chunked {
-                false => world.says(conn, head(n)),
+                false => world.sends(conn, head(n)),
                 true => {
                     let coding = "Transfer-Encoding: chunked";
                     let head = head(n).replace(&format!("Content-Length: {n}"), coding);
-                    world.says(conn, format!("{head}{n:x}\r\n"));
+                    world.sends(conn, format!("{head}{n:x}\r\n"));
                 }
             }
             if is_taken {
-                says_piece(&mut world, conn, n);
-                world.says(conn, if chunked { "\r\n0\r\n\r\n" } else { "" });
+                sends_piece(&mut world, conn, n);
+                world.sends(conn, if chunked { "\r\n0\r\n\r\n" } else { "" });
             }
-            let heard = world.hears(conn);
+            let received = world.receives(conn);
             let status = if is_taken { "HTTP/1.1 200 " } else { "HTTP/1.1 413 " };
-            assert!(heard.starts_with(status), "{n} {chunked}: {heard}");
+            assert!(received.starts_with(status), "{n} {chunked}: {received}");
         }
     }
     // An async one takes more: it holds what it asks for.
     let (mut world, service) = world_of(reading());
     let conn = world.accept(service);
-    world.says(conn, head(500_000));
+    world.sends(conn, head(500_000));
     for _ in 0..10 {
-        says_piece(&mut world, conn, 50_000);
+        sends_piece(&mut world, conn, 50_000);
     }
-    assert!(world.hears(conn).ends_with("read"));
+    assert!(world.receives(conn).ends_with("read"));
 }
 
 /// What a thousand clients may have a service hold that ignores their bodies.
@@ -89,7 +89,7 @@ fn all_bodies_of_a_service_are_held_within_its_budget_and_not_for_ever() {
         conns.push(conn);
     }
     world.turn();
-    let answered = conns.iter().filter(|&&conn| world.hears(conn).contains(" 503 ")).count();
+    let answered = conns.iter().filter(|&&conn| world.receives(conn).contains(" 503 ")).count();
     assert_eq!(1000 - answered, (32 << 20) / n);
     // One byte from time to time keeps none of them.
     for _ in 0..12 {
@@ -108,9 +108,9 @@ fn limited(service: Service) -> Service {
 /// Whether there is room for all of it.
 fn has_room(world: &mut World, service: ServiceId) -> bool {
     let conn = world.accept(service);
-    world.says(conn, head(BUDGET));
-    says_piece(world, conn, BUDGET - 1);
-    let has_room = world.hears(conn).is_empty();
+    world.sends(conn, head(BUDGET));
+    sends_piece(world, conn, BUDGET - 1);
+    let has_room = world.receives(conn).is_empty();
     world.resets(conn);
     has_room
 }
@@ -121,26 +121,26 @@ fn a_body_for_which_there_is_no_room_is_answered_with_503_and_the_others_are_not
         let (mut world, service) = world_of(limited(service));
         let (one, other) = (world.accept(service), world.accept(service));
         for conn in [one, other] {
-            world.says(conn, head(600));
-            says_piece(&mut world, conn, 400);
+            world.sends(conn, head(600));
+            sends_piece(&mut world, conn, 400);
         }
-        assert!(world.hears(one).is_empty() && world.hears(other).is_empty());
-        says_piece(&mut world, other, 200);
+        assert!(world.receives(one).is_empty() && world.receives(other).is_empty());
+        sends_piece(&mut world, other, 200);
         // Exactly as much as may be: that one is complete, and gives it back.
-        assert!(world.hears(other).starts_with("HTTP/1.1 200 OK"));
-        says_piece(&mut world, one, 100);
-        world.says(other, head(700));
-        says_piece(&mut world, other, 501);
-        let heard = world.hears(other);
-        assert!(heard.starts_with("HTTP/1.1 503 Service Unavailable"), "{heard}");
+        assert!(world.receives(other).starts_with("HTTP/1.1 200 OK"));
+        sends_piece(&mut world, one, 100);
+        world.sends(other, head(700));
+        sends_piece(&mut world, other, 501);
+        let received = world.receives(other);
+        assert!(received.starts_with("HTTP/1.1 503 Service Unavailable"), "{received}");
         assert!(world.notices().contains(&Notice::LimitReached(Limit::HeldBodies(BUDGET))));
         // What is left of it is drained, and the connection goes on.
-        says_piece(&mut world, other, 199);
-        world.says(other, head(500));
-        says_piece(&mut world, other, 500);
-        assert!(world.hears(other).starts_with("HTTP/1.1 200 OK"));
-        says_piece(&mut world, one, 100);
-        assert!(world.hears(one).starts_with("HTTP/1.1 200 OK"));
+        sends_piece(&mut world, other, 199);
+        world.sends(other, head(500));
+        sends_piece(&mut world, other, 500);
+        assert!(world.receives(other).starts_with("HTTP/1.1 200 OK"));
+        sends_piece(&mut world, one, 100);
+        assert!(world.receives(one).starts_with("HTTP/1.1 200 OK"));
         assert!(has_room(&mut world, service));
         assert_eq!(world.hub.counters().failures, 0);
     }
@@ -155,10 +155,10 @@ fn what_was_held_is_given_back_however_a_connection_ends() {
         // It stops coming.
         |world, _| world.waits(seconds(30)),
         // It is complete.
-        |world, conn| says_piece(world, conn, 300),
+        |world, conn| sends_piece(world, conn, 300),
         // It ends too early, after more of it.
         |world, conn| {
-            says_piece(world, conn, 299);
+            sends_piece(world, conn, 299);
             world.ends(conn);
         },
     ];
@@ -166,8 +166,8 @@ fn what_was_held_is_given_back_however_a_connection_ends() {
         for (nth, ending) in endings.iter().enumerate() {
             let (mut world, service) = world_of(limited(service()));
             let conn = world.accept(service);
-            world.says(conn, head(1000));
-            says_piece(&mut world, conn, 700);
+            world.sends(conn, head(1000));
+            sends_piece(&mut world, conn, 700);
             assert!(!has_room(&mut world, service));
             ending(&mut world, conn);
             assert!(has_room(&mut world, service), "{nth}");
@@ -182,11 +182,11 @@ fn what_was_held_is_given_back_when_the_request_is_refused_or_answered_early() {
     for service in [ignoring(), reading()] {
         let (mut world, service) = world_of(limited(service));
         let conn = world.accept(service);
-        world.says(conn, chunked);
-        says_piece(&mut world, conn, 700);
+        world.sends(conn, chunked);
+        sends_piece(&mut world, conn, 700);
         assert!(!has_room(&mut world, service));
-        world.says(conn, "nonsense");
-        assert!(world.hears(conn).starts_with("HTTP/1.1 400 "));
+        world.sends(conn, "nonsense");
+        assert!(world.receives(conn).starts_with("HTTP/1.1 400 "));
         assert!(has_room(&mut world, service));
     }
     let (mut world, service) = world_of(limited(Service::new(async |mut request: Request| {
@@ -195,11 +195,11 @@ fn what_was_held_is_given_back_when_the_request_is_refused_or_answered_early() {
         late.map(|_| "in time")
     })));
     let conn = world.accept(service);
-    world.says(conn, head(1000));
-    says_piece(&mut world, conn, 700);
+    world.sends(conn, head(1000));
+    sends_piece(&mut world, conn, 700);
     assert!(!has_room(&mut world, service));
     world.waits(seconds(1));
-    assert!(world.hears(conn).starts_with("HTTP/1.1 500 "));
+    assert!(world.receives(conn).starts_with("HTTP/1.1 500 "));
     assert!(has_room(&mut world, service));
 }
 
@@ -223,22 +223,22 @@ fn a_body_that_is_read_piece_by_piece_needs_no_room_beyond_a_piece() {
         Ok("pieces")
     })));
     let (whole, pieces) = (world.accept(service), world.accept(service));
-    world.says(whole, head(1000).replace("POST /", "POST /whole"));
-    says_piece(&mut world, whole, 999);
-    world.says(pieces, head(5000));
+    world.sends(whole, head(1000).replace("POST /", "POST /whole"));
+    sends_piece(&mut world, whole, 999);
+    world.sends(pieces, head(5000));
     let mut sent = 0;
     while sent < 5000 {
         if world.paused(pieces) {
             world.waits(seconds(1));
             continue;
         }
-        says_piece(&mut world, pieces, 500);
+        sends_piece(&mut world, pieces, 500);
         sent += 500;
     }
     world.waits(seconds(10));
-    assert_eq!((taken.get(), world.hears(pieces).ends_with("pieces")), (5000, true));
-    says_piece(&mut world, whole, 1);
-    assert!(world.hears(whole).ends_with("whole"));
+    assert_eq!((taken.get(), world.receives(pieces).ends_with("pieces")), (5000, true));
+    sends_piece(&mut world, whole, 1);
+    assert!(world.receives(whole).ends_with("whole"));
 }
 
 const TOO_SLOW: Cause = Cause::TimedOut(Reason::BodyRate);
@@ -249,25 +249,25 @@ fn a_body_as_a_whole_has_a_minute_and_a_second_for_each_500_bytes() {
         // A byte every 25 seconds renews the time between two pieces, and helps no more.
         let (mut world, service) = world_of(service());
         let conn = world.accept(service);
-        world.says(conn, head(1000));
+        world.sends(conn, head(1000));
         for _ in 0..2 {
             world.waits(seconds(25));
-            world.says(conn, "x");
+            world.sends(conn, "x");
         }
         world.waits(seconds(10) + Duration::from_millis(3));
-        assert!(world.hears(conn).is_empty());
+        assert!(world.receives(conn).is_empty());
         world.waits(Duration::from_millis(1));
-        assert!(world.hears(conn).starts_with("HTTP/1.1 408 "));
+        assert!(world.receives(conn).starts_with("HTTP/1.1 408 "));
         world.ends(conn);
         assert_eq!(world.closed(conn), Some(TOO_SLOW));
         // Slow, and as fast as has to be.
         let conn = world.accept(service);
-        world.says(conn, head(60_000));
+        world.sends(conn, head(60_000));
         for _ in 0..30 {
             world.waits(seconds(4));
-            says_piece(&mut world, conn, 2000);
+            sends_piece(&mut world, conn, 2000);
         }
-        assert!(world.hears(conn).starts_with("HTTP/1.1 200 OK"));
+        assert!(world.receives(conn).starts_with("HTTP/1.1 200 OK"));
     }
 }
 
@@ -281,13 +281,13 @@ fn the_least_rate_may_be_another_or_none() {
     ] {
         let (mut world, service) = world_of(ignoring().deadlines(deadlines));
         let conn = world.accept(service);
-        world.says(conn, head(100));
+        world.sends(conn, head(100));
         for _ in 0..99 {
             world.waits(seconds(1));
             if world.half_closed(conn) {
                 break;
             }
-            world.says(conn, "x");
+            world.sends(conn, "x");
         }
         world.ends(conn);
         let cut_short = Cause::Protocol(Rule::BodyIncomplete.text());
@@ -310,17 +310,17 @@ fn the_time_in_which_a_body_is_not_read_does_not_count() {
         .connections(settings(|it| it.read_ahead = 1)),
     );
     let conn = world.accept(service);
-    world.says(conn, head(9));
-    world.says(conn, "x");
+    world.sends(conn, head(9));
+    world.sends(conn, "x");
     for _ in 0..8 {
         // It is taken when the handler has slept; until then nothing more is read.
         world.waits(seconds(5));
-        world.says(conn, "x");
+        world.sends(conn, "x");
         assert!(!world.half_closed(conn));
         world.waits(seconds(45));
     }
     world.waits(seconds(50));
-    assert!(world.hears(conn).ends_with("all"), "{:?}", world.closed(conn));
+    assert!(world.receives(conn).ends_with("all"), "{:?}", world.closed(conn));
 }
 
 /// What is left of a body behind its answer is drained: neither fast enough for ever, nor anew.
@@ -328,16 +328,16 @@ fn the_time_in_which_a_body_is_not_read_does_not_count() {
 fn what_is_drained_of_a_body_ends() {
     let (mut world, service) = world_of(Service::new(async |_: Request| "unread"));
     let conn = world.accept(service);
-    world.says(conn, head(60_000));
-    assert!(world.hears(conn).starts_with("HTTP/1.1 200 OK"));
+    world.sends(conn, head(60_000));
+    assert!(world.receives(conn).starts_with("HTTP/1.1 200 OK"));
     let mut waited = 0;
     while !world.half_closed(conn) {
-        world.says(conn, "x");
+        world.sends(conn, "x");
         world.waits(seconds(1));
         waited += 1;
         assert!(waited < 100);
     }
     assert_eq!(waited, 61);
     world.ends(conn);
-    assert_eq!((world.closed(conn), world.hears(conn)), (Some(TOO_SLOW), String::new()));
+    assert_eq!((world.closed(conn), world.receives(conn)), (Some(TOO_SLOW), String::new()));
 }

@@ -69,7 +69,7 @@ const POST: &str = "POST /good HTTP/1.1\r\nHost: a\r\nContent-Length: 2\r\n\r\nh
 const ANSWER: &str = "HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\ngood";
 
 /// Says it in these pieces, as a driver does: what is paused is not read.
-fn says_in(world: &mut World, conn: ConnId, pieces: &[&[u8]]) {
+fn sends_in(world: &mut World, conn: ConnId, pieces: &[&[u8]]) {
     let mut held = Vec::new();
     for piece in pieces {
         held.extend_from_slice(piece);
@@ -115,10 +115,10 @@ fn what_was_complete_goes_out_before_an_answer_that_fails_at_once_at_every_cut()
                 for service in services(true) {
                     let (mut world, conn) = serving(service);
                     let (head, tail) = bytes.split_at(at);
-                    says_in(&mut world, conn, &[head, tail]);
-                    let heard = world.hears(conn);
+                    sends_in(&mut world, conn, &[head, tail]);
+                    let received = world.receives(conn);
                     world.ends(conn);
-                    assert_eq!(heard, ANSWER.repeat(n), "{path} {version} cut at {at}");
+                    assert_eq!(received, ANSWER.repeat(n), "{path} {version} cut at {at}");
                     // Nothing of it went out: there is nothing to mistake.
                     assert_eq!(world.ended(conn), Some(Action::Close(conn, cause)), "{path}");
                 }
@@ -136,12 +136,12 @@ fn an_answer_that_ends_with_the_stream_is_reset_if_it_is_cut_and_others_are_clos
             for service in services(false) {
                 let (mut world, conn) = serving(service);
                 let request = format!("GET {path} HTTP/{version}\r\nHost: a\r\n{more}\r\n");
-                world.says(conn, [GOOD, &request].concat());
-                let heard = world.hears(conn);
-                let rest = heard.strip_prefix(ANSWER).unwrap();
+                world.sends(conn, [GOOD, &request].concat());
+                let received = world.receives(conn);
+                let rest = received.strip_prefix(ANSWER).unwrap();
                 assert!(rest.trim_end().ends_with("some"), "{rest}");
                 world.waits(seconds(1));
-                assert_eq!(world.hears(conn), "", "{path} {version}");
+                assert_eq!(world.receives(conn), "", "{path} {version}");
                 let is_exact = path == "/short" || path == "/long";
                 let expected = match version == "1.0" && !is_exact {
                     true => Action::Abort(conn, cause),
@@ -173,12 +173,12 @@ fn what_is_queued_of_a_broken_answer_is_dropped_behind_the_complete_ones() {
             })
         }));
         world.takes_only(conn, if room == 0 { 5 } else { ANSWER.len() as u64 + room });
-        world.says(conn, format!("{GOOD}GET / HTTP/{version}\r\nHost: a\r\n\r\n"));
+        world.sends(conn, format!("{GOOD}GET / HTTP/{version}\r\nHost: a\r\n\r\n"));
         world.waits(seconds(1));
         assert!(world.queued(conn) < ANSWER.len());
         world.takes(conn, 1_000_000);
         let began = &"HTTP/1.1 200 OK"[..room as usize];
-        assert_eq!(world.hears(conn), format!("{ANSWER}{began}"));
+        assert_eq!(world.receives(conn), format!("{ANSWER}{began}"));
         world.ends(conn);
         let expected = match (version, room) {
             ("1.0", 3) => Action::Abort(conn, Cause::Failed),
@@ -215,15 +215,15 @@ fn a_client_that_spoils_its_request_cuts_the_answer_to_that_alone() {
     ] {
         let (mut world, conn) = serving(echo());
         world.takes_only(conn, 0);
-        world.says(conn, [GOOD, request].concat());
+        world.sends(conn, [GOOD, request].concat());
         world.takes(conn, ANSWER.len() as u64 + 20);
         match spoils {
             "" => world.waits(seconds(30)),
-            _ => world.says(conn, spoils),
+            _ => world.sends(conn, spoils),
         }
         world.takes(conn, 1_000_000);
         let began = if is_reset { "Con" } else { "Tra" };
-        assert_eq!(world.hears(conn), format!("{ANSWER}HTTP/1.1 200 OK\r\n{began}"));
+        assert_eq!(world.receives(conn), format!("{ANSWER}HTTP/1.1 200 OK\r\n{began}"));
         if !is_reset {
             world.ends(conn);
         }
@@ -246,7 +246,7 @@ fn what_holds_for_idle_connections_cuts_no_answer() {
         })
         .connections(config),
     );
-    world.says(conn, "GET / HTTP/1.0\r\n\r\n");
+    world.sends(conn, "GET / HTTP/1.0\r\n\r\n");
     world.waits(seconds(5));
-    assert!(world.hears(conn).ends_with("one two"));
+    assert!(world.receives(conn).ends_with("one two"));
 }

@@ -26,29 +26,29 @@ fn the_rest_of_a_body_that_was_answered_may_come_slowly() {
         ("Transfer-Encoding: chunked\r\n\r\n", "5;a=b\r\nhello\r\n0\r\nA: b\r\n\r\n"),
     ] {
         let (mut world, conn) = World::serving(unread(seconds(2)));
-        world.says(conn, format!("POST / HTTP/1.1\r\nHost: a\r\n{head}"));
-        assert_eq!(world.hears(conn), ANSWER);
+        world.sends(conn, format!("POST / HTTP/1.1\r\nHost: a\r\n{head}"));
+        assert_eq!(world.receives(conn), ANSWER);
         for byte in body.as_bytes().chunks(1) {
             world.waits(HALF_A_SECOND);
-            world.says(conn, byte);
+            world.sends(conn, byte);
         }
         assert_eq!((world.half_closed(conn), world.closed(conn)), (false, None), "{body:?}");
-        world.says(conn, "GET / HTTP/1.1\r\nHost: a\r\n\r\n");
-        assert_eq!(world.hears(conn), ANSWER, "{body:?}");
+        world.sends(conn, "GET / HTTP/1.1\r\nHost: a\r\n\r\n");
+        assert_eq!(world.receives(conn), ANSWER, "{body:?}");
     }
 }
 
 #[test]
 fn the_rest_of_a_body_that_was_answered_may_not_stop_coming() {
     let (mut world, conn) = World::serving(unread(seconds(2)));
-    world.says(conn, "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 12\r\n\r\nhel");
-    assert_eq!(world.hears(conn), ANSWER);
+    world.sends(conn, "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 12\r\n\r\nhel");
+    assert_eq!(world.receives(conn), ANSWER);
     world.waits(HALF_A_SECOND);
-    world.says(conn, "lo");
+    world.sends(conn, "lo");
     world.waits(seconds(2) - Duration::from_millis(1));
     assert!(!world.half_closed(conn));
     world.waits(Duration::from_millis(1));
-    assert_eq!((world.half_closed(conn), world.hears(conn)), (true, String::new()));
+    assert_eq!((world.half_closed(conn), world.receives(conn)), (true, String::new()));
     world.ends(conn);
     assert_eq!(world.closed(conn), Some(Cause::TimedOut(Reason::BodyIdle)));
 }

@@ -34,26 +34,26 @@ fn an_empty_line_leaves_the_keep_alive_deadline_where_it_was() {
         world.waits(seconds(1));
         let idle_since = if before.is_empty() { 0 } else { 1 };
         if !before.is_empty() {
-            world.says(conn, before);
+            world.sends(conn, before);
         }
         world.waits(seconds(29));
-        world.says(conn, empty);
+        world.sends(conn, empty);
         world.waits(seconds(30));
-        world.says(conn, if empty.ends_with("\n") { "\r\n" } else { "\n" });
+        world.sends(conn, if empty.ends_with("\n") { "\r\n" } else { "\n" });
         world.waits(seconds(14 + idle_since));
         assert!(!world.half_closed(conn), "{before:?} {empty:?}");
         world.waits(seconds(1));
-        let heard = world.hears(conn);
+        let received = world.receives(conn);
         let cause = Some(Cause::TimedOut(Reason::KeepAlive));
         assert_eq!(cause_of_end(&mut world, conn), cause, "{before:?} {empty:?}");
-        assert!(!heard.contains("408"));
+        assert!(!received.contains("408"));
     }
 }
 
 #[test]
 fn an_empty_line_in_the_segment_of_the_request_before_it_changes_no_deadline_either() {
     let (mut world, conn) = serving();
-    world.says(conn, format!("{POST}\r\n"));
+    world.sends(conn, format!("{POST}\r\n"));
     world.waits(seconds(74));
     assert!(!world.half_closed(conn));
     world.waits(seconds(1));
@@ -64,21 +64,21 @@ fn an_empty_line_in_the_segment_of_the_request_before_it_changes_no_deadline_eit
 fn a_head_that_begins_behind_empty_lines_has_the_deadline_of_a_head() {
     let (mut world, conn) = serving();
     world.waits(seconds(20));
-    world.says(conn, "\r\n");
+    world.sends(conn, "\r\n");
     world.waits(seconds(20));
-    world.says(conn, "\r\nG");
+    world.sends(conn, "\r\nG");
     world.waits(seconds(9));
     assert!(!world.half_closed(conn));
     world.waits(seconds(1));
     assert_eq!(cause_of_end(&mut world, conn), Some(Cause::TimedOut(Reason::Head)));
-    assert!(world.hears(conn).starts_with("HTTP/1.1 408 "));
+    assert!(world.receives(conn).starts_with("HTTP/1.1 408 "));
 }
 
 #[test]
 fn a_shutdown_does_not_wait_for_a_request_that_has_not_begun() {
     for (before, empty) in ["", POST].into_iter().flat_map(|it| EMPTY.map(|empty| (it, empty))) {
         let (mut world, conn) = serving();
-        world.says(conn, format!("{before}{empty}"));
+        world.sends(conn, format!("{before}{empty}"));
         world.hub.drain(world.now, world.now + seconds(30));
         world.turn();
         let cause = Some(Cause::Shutdown);
@@ -91,10 +91,10 @@ fn a_shutdown_does_not_wait_for_a_request_that_has_not_begun() {
 fn a_half_close_after_an_empty_line_is_no_violation() {
     for empty in EMPTY {
         let (mut world, conn) = serving();
-        world.says(conn, format!("{POST}{empty}"));
-        world.hears(conn);
+        world.sends(conn, format!("{POST}{empty}"));
+        world.receives(conn);
         world.ends(conn);
-        assert_eq!((world.closed(conn), &*world.hears(conn)), (Some(Cause::PeerClosed), ""));
+        assert_eq!((world.closed(conn), &*world.receives(conn)), (Some(Cause::PeerClosed), ""));
     }
 }
 
@@ -106,11 +106,16 @@ fn empty_lines_are_answered_the_same_at_every_cut() {
     for parts in ways.chain([bytes.as_bytes().chunks(1).collect()]) {
         let (mut world, conn) = serving();
         for part in &parts {
-            world.says(conn, part);
+            world.sends(conn, part);
         }
-        let heard = world.hears(conn);
-        assert_eq!(heard.matches("200 OK").count(), 3);
-        assert_eq!(*expected.get_or_insert(heard.clone()), heard, "cut at {}", parts[0].len());
+        let received = world.receives(conn);
+        assert_eq!(received.matches("200 OK").count(), 3);
+        assert_eq!(
+            *expected.get_or_insert(received.clone()),
+            received,
+            "cut at {}",
+            parts[0].len()
+        );
     }
 }
 
@@ -162,9 +167,9 @@ fn empty_lines_are_bounded_to_the_byte_and_none_is_held() {
 fn a_connection_to_which_only_empty_lines_come_is_closed_by_their_number() {
     let (mut world, conn) = serving();
     for _ in 0..4095 {
-        world.says(conn, "\r\n");
+        world.sends(conn, "\r\n");
         assert!(!world.half_closed(conn));
     }
-    world.says(conn, "\r\n");
-    assert!(world.hears(conn).starts_with("HTTP/1.1 414 "));
+    world.sends(conn, "\r\n");
+    assert!(world.receives(conn).starts_with("HTTP/1.1 414 "));
 }

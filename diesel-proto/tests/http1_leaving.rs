@@ -47,7 +47,7 @@ fn a_handler_is_dropped_when_its_client_left_long_ago() {
     for bytes in [GET.to_owned(), POST.to_owned(), [GET, POST].concat(), [POST, GET].concat()] {
         let (service, alive) = sleeping(seconds(1000));
         let (mut world, conn) = World::serving(service);
-        world.says(conn, &bytes);
+        world.sends(conn, &bytes);
         world.waits(seconds(100));
         assert_eq!(alive.get(), 1);
         world.ends(conn);
@@ -55,7 +55,7 @@ fn a_handler_is_dropped_when_its_client_left_long_ago() {
         assert_eq!((alive.get(), world.closed(conn)), (1, None));
         world.waits(Duration::from_millis(1));
         assert_eq!((alive.get(), world.closed(conn)), (0, Some(LEFT)), "{bytes}");
-        assert_eq!((world.hears(conn), world.hub.counters().fibers), (String::new(), 0));
+        assert_eq!((world.receives(conn), world.hub.counters().fibers), (String::new(), 0));
     }
 }
 
@@ -63,18 +63,18 @@ fn a_handler_is_dropped_when_its_client_left_long_ago() {
 fn how_long_a_handler_outlives_its_client_is_a_setting() {
     let (service, alive) = sleeping(seconds(1000));
     let (mut world, conn) = World::serving(half_close(service, Some(Duration::ZERO)));
-    world.says(conn, GET);
+    world.sends(conn, GET);
     world.ends(conn);
     assert_eq!((alive.get(), world.closed(conn)), (0, Some(LEFT)));
 
     let (service, alive) = sleeping(seconds(1000));
     let (mut world, conn) = World::serving(half_close(service, None));
-    world.says(conn, GET);
+    world.sends(conn, GET);
     world.ends(conn);
     world.waits(seconds(999));
     assert_eq!((alive.get(), world.closed(conn)), (1, None));
     world.waits(seconds(1));
-    assert!(world.hears(conn).ends_with("at last"));
+    assert!(world.receives(conn).ends_with("at last"));
     assert_eq!(world.closed(conn), Some(Cause::PeerClosed));
 }
 
@@ -87,12 +87,12 @@ fn a_client_that_ends_its_side_and_reads_is_answered_in_time_at_every_cut() {
         let (mut world, conn) = World::serving(service);
         for part in [head, tail] {
             if !part.is_empty() {
-                world.says(conn, part);
+                world.sends(conn, part);
             }
         }
         world.ends(conn);
         world.waits(seconds(18));
-        assert_eq!(world.hears(conn).matches("at last").count(), 2, "cut at {}", head.len());
+        assert_eq!(world.receives(conn).matches("at last").count(), 2, "cut at {}", head.len());
         assert_eq!(world.closed(conn), Some(Cause::PeerClosed));
     }
 }
@@ -116,11 +116,11 @@ fn a_handler_may_wait_for_its_client_to_leave() {
     };
     for (request, body) in [(GET, 0), (POST, 5)] {
         let (mut world, conn) = World::serving(service());
-        world.says(conn, request);
+        world.sends(conn, request);
         world.waits(seconds(3));
         world.ends(conn);
-        let heard = world.hears(conn);
-        assert!(heard.ends_with(&format!("left after 3, {body}")), "{heard}");
+        let received = world.receives(conn);
+        assert!(received.ends_with(&format!("left after 3, {body}")), "{received}");
         assert_eq!(world.closed(conn), Some(Cause::PeerClosed));
     }
 }
@@ -144,12 +144,12 @@ fn several_fibers_that_write_a_body_may_wait_for_the_client_to_leave() {
             out.write(" no more").await
         })
     }));
-    world.says(conn, GET);
+    world.sends(conn, GET);
     world.waits(seconds(1));
     assert_eq!(told.get(), 0);
     world.ends(conn);
     assert_eq!(told.get(), 3);
-    assert!(world.hears(conn).ends_with("\r\n0\r\n\r\n"));
+    assert!(world.receives(conn).ends_with("\r\n0\r\n\r\n"));
     assert_eq!(world.closed(conn), Some(Cause::PeerClosed));
 }
 
@@ -167,7 +167,7 @@ fn the_end_of_a_request_ends_all_waiting_for_its_client() {
         request.ctx().sleep(seconds(1)).await?;
         Ok::<_, Error>("done")
     }));
-    world.says(conn, GET);
+    world.sends(conn, GET);
     assert_eq!(told.get(), 0);
     world.waits(seconds(1));
     assert_eq!((told.get(), world.closed(conn)), (1, None));
@@ -187,10 +187,10 @@ fn a_client_that_reads_slowly_is_given_time_until_it_stops() {
                 std::future::pending().await
             })
         }));
-        world.says(conn, format!("GET / HTTP/{version}\r\nHost: a\r\n\r\n"));
+        world.sends(conn, format!("GET / HTTP/{version}\r\nHost: a\r\n\r\n"));
         world.ends(conn);
         world.waits(seconds(30));
-        assert_eq!(world.hears(conn).matches("some").count(), 5);
+        assert_eq!(world.receives(conn).matches("some").count(), 5);
         assert_eq!(world.closed(conn), None);
         world.waits(seconds(20));
         let end = if is_reset { Action::Abort } else { Action::Close };
@@ -205,17 +205,17 @@ fn what_is_read_ahead_of_an_answer_is_bounded() {
     let (service, _) = sleeping(seconds(20));
     let (mut world, conn) = World::serving(service.connections(settings(|it| it.read_ahead = 100)));
     let waiting = "GET /wait HTTP/1.1\r\nHost: a\r\n\r\n";
-    world.says(conn, waiting);
+    world.sends(conn, waiting);
     let mut n = 1;
     while !world.paused(conn) {
-        world.says(conn, waiting);
+        world.sends(conn, waiting);
         n += 1;
         assert!(n < 10, "nobody stops the client");
     }
     assert!(n > 3, "{n}");
     world.waits(seconds(20 * n));
     assert!(!world.paused(conn));
-    assert_eq!(world.hears(conn).matches("at last").count() as u64, n);
+    assert_eq!(world.receives(conn).matches("at last").count() as u64, n);
 }
 
 /// Takes a few bytes a step, and goes on when it is woken.
@@ -260,19 +260,19 @@ fn what_was_kept_is_given_back_to_the_machine_that_takes_over() {
             let (mut world, conn) = World::serving(answer(sips));
             for part in [head, tail] {
                 if !part.is_empty() {
-                    world.says(conn, part);
+                    world.sends(conn, part);
                 }
             }
             world.waits(seconds(2));
             world.waits(seconds(if sips { 20 } else { 0 }));
-            world.says(conn, "last\r\n");
+            world.sends(conn, "last\r\n");
             world.waits(seconds(5));
             world.ends(conn);
-            let heard = world.hears(conn);
-            let (_, heard) = heard.split_once("first").unwrap();
-            let (_, heard) = heard.split_once("Upgrade: x\r\n\r\n").unwrap();
+            let received = world.receives(conn);
+            let (_, received) = received.split_once("first").unwrap();
+            let (_, received) = received.split_once("Upgrade: x\r\n\r\n").unwrap();
             let expected = "you said: hello\r\nyou said: and more\r\nyou said: last\r\n";
-            assert_eq!(heard, expected, "{sips}, cut at {}", head.len());
+            assert_eq!(received, expected, "{sips}, cut at {}", head.len());
             assert_eq!(world.closed(conn), Some(Cause::PeerClosed));
         }
     }

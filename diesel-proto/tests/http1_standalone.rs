@@ -61,17 +61,17 @@ fn take_all<M: Machine>(endpoint: &mut Endpoint<M>, now: Instant, room: usize) -
     }
 }
 
-fn says<M: Machine>(endpoint: &mut Endpoint<M>, text: &str) -> String {
+fn exchange<M: Machine>(endpoint: &mut Endpoint<M>, text: &str) -> String {
     let mut rest = text.as_bytes();
-    let mut heard = Vec::new();
+    let mut received = Vec::new();
     while !rest.is_empty() {
         let taken = endpoint.received(NOW, rest);
         rest = &rest[taken..];
         let all = take_all(endpoint, NOW, usize::MAX);
         assert!(taken > 0 || !all.is_empty(), "stuck");
-        heard.extend(all);
+        received.extend(all);
     }
-    String::from_utf8(heard).unwrap()
+    String::from_utf8(received).unwrap()
 }
 
 #[test]
@@ -79,12 +79,12 @@ fn a_connection_is_kept_and_all_that_was_pipelined_is_answered() {
     let machines = standalone();
     machines.time_of_day(784_111_777);
     let mut endpoint = endpoint(&machines);
-    let heard = says(&mut endpoint, &get("/first"));
-    assert!(heard.contains("\r\nDate: Sun, 06 Nov 1994 08:49:37 GMT\r\n"), "{heard}");
-    assert!(heard.ends_with("\r\n\r\n/first "), "{heard}");
+    let received = exchange(&mut endpoint, &get("/first"));
+    assert!(received.contains("\r\nDate: Sun, 06 Nov 1994 08:49:37 GMT\r\n"), "{received}");
+    assert!(received.ends_with("\r\n\r\n/first "), "{received}");
     // More than one step of a hub would answer.
-    let heard = says(&mut endpoint, &get("/x").repeat(100));
-    assert_eq!(heard.matches("HTTP/1.1 200 OK\r\n").count(), 100);
+    let received = exchange(&mut endpoint, &get("/x").repeat(100));
+    assert_eq!(received.matches("HTTP/1.1 200 OK\r\n").count(), 100);
     assert!(endpoint.end().is_none());
 }
 
@@ -95,19 +95,19 @@ fn however_it_is_cut_the_same_comes_out() {
         "GET /echo HTTP/1.1\r\nHost: a\r\nConnection: upgrade\r\nUpgrade: echo\r\n\r\nhi\n";
     let all = format!("{}{post}{}{upgrade}", get("/a"), get("/b"));
     let machines = standalone();
-    let whole = says(&mut endpoint(&machines), &all);
+    let whole = exchange(&mut endpoint(&machines), &all);
     assert!(whole.ends_with("\r\n\r\nyou said: hi\n"), "{whole}");
     for cut in 0..=all.len() {
         let mut endpoint = endpoint(&machines);
-        let heard = says(&mut endpoint, &all[..cut]) + &says(&mut endpoint, &all[cut..]);
-        assert!(heard == whole, "cut at {cut}: {heard}");
+        let received = exchange(&mut endpoint, &all[..cut]) + &exchange(&mut endpoint, &all[cut..]);
+        assert!(received == whole, "cut at {cut}: {received}");
     }
 }
 
 #[test]
 fn a_stream_goes_out_as_the_peer_takes_it() {
     let machines = standalone();
-    let whole = says(&mut endpoint(&machines), &get("/stream"));
+    let whole = exchange(&mut endpoint(&machines), &get("/stream"));
     assert!(whole.contains("number 1999 ") && whole.ends_with("\r\n0\r\n\r\n"));
     for room in [1, 1000, 30_000] {
         let mut endpoint = endpoint(&machines);
@@ -122,8 +122,8 @@ fn a_stream_goes_out_as_the_peer_takes_it() {
 #[test]
 fn a_stream_that_waits_for_a_hub_is_cut() {
     let mut endpoint = endpoint(&standalone());
-    let heard = says(&mut endpoint, &get("/sleep"));
-    assert_eq!(heard, "", "nothing had been sent, so nothing is");
+    let received = exchange(&mut endpoint, &get("/sleep"));
+    assert_eq!(received, "", "nothing had been sent, so nothing is");
     assert!(endpoint.half_closed());
     endpoint.eof(NOW);
     assert_eq!(endpoint.end(), Some(End::Close(Cause::Shutdown)));
@@ -134,18 +134,18 @@ fn deadlines_have_their_reasons() {
     let machines = standalone();
     let (said, at, reason) = ("GET / HT", 3 * SECOND, Reason::Head);
     let mut late = endpoint(&machines);
-    says(&mut late, said);
+    exchange(&mut late, said);
     let deadline = late.next_deadline().unwrap();
     assert_eq!((deadline.at, deadline.reason), (NOW + at, reason));
     late.expired(NOW + at);
-    let heard = late.take_outgoing(NOW + at);
-    assert!(heard.starts_with(b"HTTP/1.1 408 "));
+    let received = late.take_outgoing(NOW + at);
+    assert!(received.starts_with(b"HTTP/1.1 408 "));
     assert_eq!(late.next_deadline().unwrap().reason, Reason::Linger);
     late.expired(NOW + at + 2 * SECOND);
     assert_eq!(late.end(), Some(End::Close(Cause::TimedOut(Reason::Head))));
 
     let mut idle = endpoint(&machines);
-    says(&mut idle, &get("/"));
+    exchange(&mut idle, &get("/"));
     let deadline = idle.next_deadline().unwrap();
     assert_eq!((deadline.at, deadline.reason), (NOW + 5 * SECOND, Reason::KeepAlive));
     idle.expired(deadline.at);
@@ -158,8 +158,8 @@ fn deadlines_have_their_reasons() {
 fn a_refused_client_is_given_time_to_read_why() {
     for leaves in [true, false] {
         let mut endpoint = endpoint(&standalone());
-        let heard = says(&mut endpoint, "NO SUCH THING\r\n\r\n");
-        assert!(heard.starts_with("HTTP/1.1 400 "), "{heard}");
+        let received = exchange(&mut endpoint, "NO SUCH THING\r\n\r\n");
+        assert!(received.starts_with("HTTP/1.1 400 "), "{received}");
         assert!(endpoint.half_closed() && endpoint.end().is_none());
         assert!(endpoint.wants_input());
         assert_eq!(endpoint.received(NOW, &[b'x'; 1000]), 1000);
@@ -182,10 +182,13 @@ fn a_shutdown_finishes_what_was_begun() {
 
     let mut busy = endpoint(&machines);
     let (head, body) = ("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\n\r\nhe", "llo");
-    assert_eq!(says(&mut busy, head), "");
+    assert_eq!(exchange(&mut busy, head), "");
     busy.shutdown(NOW);
-    let heard = says(&mut busy, body);
-    assert!(heard.contains("Connection: close\r\n") && heard.ends_with("/ hello"), "{heard}");
+    let received = exchange(&mut busy, body);
+    assert!(
+        received.contains("Connection: close\r\n") && received.ends_with("/ hello"),
+        "{received}"
+    );
     busy.eof(NOW);
     assert_eq!(busy.end(), Some(End::Close(Cause::Shutdown)));
 }
@@ -196,7 +199,7 @@ fn what_needs_a_hub_is_refused() {
     assert!(Standalone::new(served).is_none());
     let mut endpoint = endpoint(&standalone());
     let upgrade = "GET /fiber HTTP/1.1\r\nHost: a\r\nConnection: upgrade\r\nUpgrade: fiber\r\n\r\n";
-    says(&mut endpoint, upgrade);
+    exchange(&mut endpoint, upgrade);
     assert_eq!(endpoint.end(), Some(End::Abort(Cause::Limit(Limit::Fibers(0)))));
 }
 

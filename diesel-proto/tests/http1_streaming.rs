@@ -41,7 +41,7 @@ fn what_is_written_in_one_turn_goes_out_at_once_each_write_in_a_chunk_of_its_own
     world.delivers(conn, GET);
     let sends = world.log.len();
     world.turn();
-    assert_eq!(body(&world.hears(conn)), chunks(50, 10));
+    assert_eq!(body(&world.receives(conn)), chunks(50, 10));
     // The head goes out with what was written when the machine first looked.
     let sends = world.log[sends..].iter().filter(|it| matches!(it, Action::Send(_))).count();
     assert!(sends <= 2, "{sends} for 50 writes");
@@ -51,7 +51,7 @@ fn what_is_written_in_one_turn_goes_out_at_once_each_write_in_a_chunk_of_its_own
 fn no_more_is_queued_than_the_high_water_mark_and_one_write() {
     let (mut world, conn) = World::serving(service(500, 100));
     world.takes_only(conn, 0);
-    world.says(conn, GET);
+    world.sends(conn, GET);
     let queued = world.queued(conn);
     // Each chunk has six bytes of framing, and the head comes before them.
     assert!((1000..1500).contains(&queued), "{queued}");
@@ -63,13 +63,13 @@ fn how_fast_the_client_reads_does_not_change_the_bytes() {
         for step in [1, 7, 100, 999, 5000] {
             let (mut world, conn) = World::serving(service(writes, len));
             world.takes_only(conn, 0);
-            world.says(conn, GET);
-            let mut heard = String::new();
-            while !heard.ends_with("\r\n0\r\n\r\n") {
+            world.sends(conn, GET);
+            let mut received = String::new();
+            while !received.ends_with("\r\n0\r\n\r\n") {
                 world.takes(conn, step);
-                heard.push_str(&world.hears(conn));
+                received.push_str(&world.receives(conn));
             }
-            assert!(body(&heard) == chunks(writes, len), "{writes} of {len}, {step} at a time");
+            assert!(body(&received) == chunks(writes, len), "{writes} of {len}, {step} at a time");
         }
     }
 }

@@ -68,10 +68,10 @@ fn post(fields: &str, body: &str) -> String {
 fn no_deadline_of_http_outlives_the_upgrade() {
     for (service, notes) in upgrading() {
         let (mut world, conn) = World::serving(service);
-        world.says(conn, UPGRADE);
+        world.sends(conn, UPGRADE);
         world.waits(seconds(10_000));
-        world.says(conn, "still there");
-        assert_eq!(world.hears(conn), format!("{SWITCHED}still there"));
+        world.sends(conn, "still there");
+        assert_eq!(world.receives(conn), format!("{SWITCHED}still there"));
         assert_eq!(*notes.borrow(), ["Start", "still there"]);
     }
 }
@@ -84,18 +84,21 @@ fn a_body_is_not_handed_to_the_successor() {
         let [(plain, notes), (asynchronous, _)] = upgrading();
         let (mut world, conn) = World::serving(plain);
         for part in [head, tail].iter().filter(|part| !part.is_empty()) {
-            world.says(conn, part);
+            world.sends(conn, part);
         }
-        assert_eq!(world.hears(conn), format!("{SWITCHED}AFTER"), "cut at {}", head.len());
+        assert_eq!(world.receives(conn), format!("{SWITCHED}AFTER"), "cut at {}", head.len());
         assert_eq!(notes.borrow().concat(), "StartAFTER");
         // This one does not wait for the body: that is no time to switch.
         let (mut world, conn) = World::serving(asynchronous);
         for part in [head, tail].iter().filter(|part| !part.is_empty()) {
-            world.says(conn, part);
+            world.sends(conn, part);
         }
-        let heard = world.hears(conn);
-        assert!(heard.starts_with("HTTP/1.1 500"), "cut at {}: {heard}", head.len());
-        assert!(!heard.contains("AFTER") && heard.matches("HTTP/1.1 ").count() <= 2, "{heard}");
+        let received = world.receives(conn);
+        assert!(received.starts_with("HTTP/1.1 500"), "cut at {}: {received}", head.len());
+        assert!(
+            !received.contains("AFTER") && received.matches("HTTP/1.1 ").count() <= 2,
+            "{received}"
+        );
     }
 }
 
@@ -106,21 +109,21 @@ fn a_client_that_expects_100_gets_it_first() {
     let (head, body) = said.split_at(said.len() - 5);
     let [(plain, _), _] = upgrading();
     let (mut world, conn) = World::serving(plain);
-    world.says(conn, head);
-    assert_eq!(world.hears(conn), "HTTP/1.1 100 Continue\r\n\r\n");
-    world.says(conn, body);
-    world.says(conn, "AFTER");
-    let heard = world.hears(conn);
-    assert!(heard.ends_with(&format!("{SWITCHED}AFTER")), "{heard}");
+    world.sends(conn, head);
+    assert_eq!(world.receives(conn), "HTTP/1.1 100 Continue\r\n\r\n");
+    world.sends(conn, body);
+    world.sends(conn, "AFTER");
+    let received = world.receives(conn);
+    assert!(received.ends_with(&format!("{SWITCHED}AFTER")), "{received}");
 }
 
 #[test]
 fn close_beside_upgrade_does_not_end_what_comes_next() {
     for (service, notes) in upgrading() {
         let (mut world, conn) = World::serving(service);
-        world.says(conn, UPGRADE.replace("upgrade\r", "upgrade, close\r") + "hello");
-        assert_eq!(world.hears(conn), format!("{SWITCHED}hello"));
-        world.says(conn, "more");
+        world.sends(conn, UPGRADE.replace("upgrade\r", "upgrade, close\r") + "hello");
+        assert_eq!(world.receives(conn), format!("{SWITCHED}hello"));
+        world.sends(conn, "more");
         world.resets(conn);
         assert_eq!(*notes.borrow(), ["Start", "hello", "more", "Cut(Reset)"]);
     }
@@ -130,8 +133,8 @@ fn close_beside_upgrade_does_not_end_what_comes_next() {
 fn an_old_client_cannot_upgrade() {
     for (service, notes) in upgrading() {
         let (mut world, conn) = World::serving(service);
-        world.says(conn, UPGRADE.replace("HTTP/1.1", "HTTP/1.0"));
-        assert!(world.hears(conn).starts_with("HTTP/1.1 500"));
+        world.sends(conn, UPGRADE.replace("HTTP/1.1", "HTTP/1.0"));
+        assert!(world.receives(conn).starts_with("HTTP/1.1 500"));
         assert_eq!(notes.borrow().len(), 0);
     }
 }
@@ -147,10 +150,10 @@ fn the_successor_hears_of_an_end_that_came_before_it() {
         Ok::<_, Error>(Response::upgrade("x", Noting(Rc::clone(&kept))))
     });
     let (mut world, conn) = World::serving(service);
-    world.says(conn, UPGRADE.to_string() + "hello");
+    world.sends(conn, UPGRADE.to_string() + "hello");
     world.ends(conn);
     world.waits(seconds(2));
-    assert_eq!(world.hears(conn), format!("{SWITCHED}hello"));
+    assert_eq!(world.receives(conn), format!("{SWITCHED}hello"));
     assert_eq!(*notes.borrow(), ["Start", "hello", "Eof"]);
     assert_eq!(world.closed(conn), Some(Cause::PeerClosed));
 }
@@ -164,7 +167,7 @@ fn a_successor_that_begins_during_a_shutdown_gets_shutdown() {
         Response::upgrade("x", Noting(Rc::clone(&kept)))
     });
     let (mut world, conn) = World::serving(service);
-    world.says(conn, UPGRADE);
+    world.sends(conn, UPGRADE);
     let now = world.now;
     world.hub.drain(now, now + seconds(5));
     world.turn();
@@ -180,11 +183,11 @@ fn the_last_words_of_a_successor_are_sent() {
     for (service, _) in upgrading() {
         let (mut world, conn) = World::serving(service);
         world.takes_only(conn, 10);
-        world.says(conn, UPGRADE.to_string() + "quit");
+        world.sends(conn, UPGRADE.to_string() + "quit");
         assert_eq!(world.closed(conn), None);
         world.takes(conn, 1_000_000);
         world.turn();
-        assert_eq!(world.hears(conn), format!("{SWITCHED}quit{}", ".".repeat(100_000)));
+        assert_eq!(world.receives(conn), format!("{SWITCHED}quit{}", ".".repeat(100_000)));
         assert!(world.half_closed(conn));
         world.ends(conn);
         assert_eq!(world.closed(conn), Some(Cause::Done));
@@ -201,9 +204,9 @@ fn a_handler_of_connections_takes_over() {
         })
     });
     let (mut world, conn) = World::serving(service);
-    world.says(conn, UPGRADE.to_string() + "GET / HTTP/1.1\r\n\r\n");
+    world.sends(conn, UPGRADE.to_string() + "GET / HTTP/1.1\r\n\r\n");
     world.ends(conn);
-    assert_eq!(world.hears(conn), format!("{SWITCHED}18 bytes"));
+    assert_eq!(world.receives(conn), format!("{SWITCHED}18 bytes"));
     assert!(world.closed(conn).is_some());
 }
 
@@ -225,10 +228,10 @@ fn what_is_left_of_a_body_is_no_request() {
         });
         let (mut world, conn) = World::serving(service);
         for part in [head, tail].iter().filter(|part| !part.is_empty()) {
-            world.says(conn, part);
+            world.sends(conn, part);
         }
         assert_eq!(*asked.borrow(), ["/first", "/second"], "cut at {}", head.len());
-        assert_eq!(world.hears(conn).matches("200 OK").count(), 2);
+        assert_eq!(world.receives(conn).matches("200 OK").count(), 2);
     }
 }
 
@@ -250,10 +253,10 @@ fn a_body_that_outlives_its_request_reads_nothing_of_the_next() {
     });
     let (mut world, conn) = World::serving(service);
     for n in 0..3 {
-        world.says(conn, "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\n\r\n");
-        world.says(conn, format!("body{n}"));
+        world.sends(conn, "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\n\r\n");
+        world.sends(conn, format!("body{n}"));
     }
-    assert_eq!(world.hears(conn).matches("200 OK").count(), 3);
+    assert_eq!(world.receives(conn).matches("200 OK").count(), 3);
     assert!(read.borrow().iter().all(|chunk| !chunk.contains("HTTP")), "{read:?}");
     let (mut once, all) = (read.borrow().clone(), read.borrow().len());
     once.dedup();

@@ -16,9 +16,9 @@ async fn handler(mut request: Request) -> Result<Response, Error> {
 fn converse(parts: &[&[u8]]) -> (String, bool) {
     let (mut world, conn) = World::serving(Service::new(handler));
     for part in parts {
-        world.says(conn, part);
+        world.sends(conn, part);
     }
-    (world.hears(conn), !world.half_closed(conn))
+    (world.receives(conn), !world.half_closed(conn))
 }
 
 #[test]
@@ -31,8 +31,8 @@ fn a_higher_minor_version_is_answered_as_the_highest_that_is_known() {
     };
     let known = requests("HTTP/1.1");
     let whole = converse(&[known.as_bytes()]);
-    let (heard, is_kept) = &whole;
-    assert!(heard.contains("Transfer-Encoding: chunked") && *is_kept, "{heard}");
+    let (received, is_kept) = &whole;
+    assert!(received.contains("Transfer-Encoding: chunked") && *is_kept, "{received}");
     for minor in 2..=9 {
         let bytes = requests(&format!("HTTP/1.{minor}"));
         for (a, b) in two_way_cuts(bytes.as_bytes()) {
@@ -58,9 +58,12 @@ fn a_wrong_head_of_a_higher_minor_version_is_answered_as_one_of_the_highest_that
 fn another_major_version_is_refused_with_the_supported_one() {
     for version in ["HTTP/2.0", "HTTP/0.9", "HTTP/3.1", "HTTP/9.9"] {
         let bytes = format!("GET / {version}\r\nHost: a\r\n\r\n");
-        let (heard, is_kept) = converse(&[bytes.as_bytes()]);
-        assert!(heard.starts_with("HTTP/1.1 505 "), "{version}: {heard}");
-        assert!(heard.rsplit("\r\n").next().unwrap().contains("HTTP/1.1"), "{version}: {heard}");
+        let (received, is_kept) = converse(&[bytes.as_bytes()]);
+        assert!(received.starts_with("HTTP/1.1 505 "), "{version}: {received}");
+        assert!(
+            received.rsplit("\r\n").next().unwrap().contains("HTTP/1.1"),
+            "{version}: {received}"
+        );
         assert!(!is_kept);
     }
     for version in ["HTTP/1.10", "HTTP/1.", "HTTP/01.1", "HTTP/1.2.1", "HTTP/1.a"] {

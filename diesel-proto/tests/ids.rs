@@ -47,8 +47,8 @@ fn every_call_with_a_stale_name_does_nothing() {
     assert_eq!(world.hub.counters(), before);
     assert_eq!(world.log.len(), log);
     for conn in new {
-        world.says(conn, "hello\n");
-        assert_eq!(world.hears(conn), "you said: hello\n");
+        world.sends(conn, "hello\n");
+        assert_eq!(world.receives(conn), "you said: hello\n");
     }
 }
 

@@ -164,10 +164,10 @@ fn a_handler_that_echoes() {
 async fn chatty(mut conn: Conn) -> Result<(), Error> {
     let ctx = conn.ctx();
     let room: Event<(String, String)> = ctx.event();
-    let mut heard = room.subscribe();
+    let mut received = room.subscribe();
     let nick = conn.until_eol().await?.trimmed().to_string();
     loop {
-        match first((heard.wait(), conn.until_eol(), ctx.sleep(5 * SECOND))).await {
+        match first((received.wait(), conn.until_eol(), ctx.sleep(5 * SECOND))).await {
             First3::A(said) => {
                 let (nick, text) = said?;
                 conn.write(format!("<{nick}> {text}\r\n")).await?;
@@ -226,7 +226,7 @@ fn a_handler_that_counts() {
     }
 }
 
-/// More comes than is read ahead, and then the end: whether the handler has heard of the end when
+/// More comes than is read ahead, and then the end: whether the handler has received of the end when
 /// it is done must not tell how the bytes were cut.
 #[test]
 fn a_handler_that_leaves_bytes_unread() {

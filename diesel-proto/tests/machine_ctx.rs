@@ -68,11 +68,11 @@ fn however_often_a_machine_is_woken_it_is_stepped_once_when_its_turn_comes() {
     assert!(world.hub.has_more());
     assert_eq!(world.queued(one), 0);
     world.turn();
-    assert_eq!(world.hears(one), ".");
+    assert_eq!(world.receives(one), ".");
     shelf.borrow()[0].wake();
     world.turn();
-    assert_eq!(world.hears(one), ".");
-    assert_eq!(world.hears(other), "");
+    assert_eq!(world.receives(one), ".");
+    assert_eq!(world.receives(other), "");
 }
 
 #[test]
@@ -88,7 +88,7 @@ fn a_context_whose_connection_is_gone_wakes_no_other() {
     assert_eq!(gone.index(), next.index());
     shelf.borrow()[0].wake();
     world.turn();
-    assert_eq!(world.hears(next), "");
+    assert_eq!(world.receives(next), "");
 }
 
 /// Waking a machine of an idle hub notifies the embedder.
@@ -177,11 +177,11 @@ fn a_machine_begins_a_fiber_and_is_woken_by_it() {
     }
     let (mut world, conn) =
         World::serving(Service::machine_with(|machine_ctx| Late(machine_ctx, Rc::default())));
-    world.says(conn, "12345");
+    world.sends(conn, "12345");
     assert!(world.paused(conn));
-    assert_eq!(world.hears(conn), "");
+    assert_eq!(world.receives(conn), "");
     world.waits(seconds(1));
-    assert_eq!(world.hears(conn), "5");
+    assert_eq!(world.receives(conn), "5");
     assert!(!world.paused(conn));
 }
 
@@ -209,9 +209,9 @@ fn a_machine_outlives_the_panic_of_what_it_calls() {
     world.hub.set_poll_hook(catch_panics());
     let service = world.hub.add_service(Service::machine_with(Fragile));
     let conn = world.accept(service);
-    for (said, heard) in [("hello", "HELLO"), ("panic", "sorry"), ("again", "AGAIN")] {
-        world.says(conn, said);
-        assert_eq!(world.hears(conn), heard);
+    for (said, received) in [("hello", "HELLO"), ("panic", "sorry"), ("again", "AGAIN")] {
+        world.sends(conn, said);
+        assert_eq!(world.receives(conn), received);
     }
     assert_eq!(world.hub.counters().open, 1);
 }
@@ -234,8 +234,8 @@ fn a_maker_that_panics_leaves_nothing_behind() {
     let refused = world.hub.accept(world.now, id, Address::Unnamed);
     assert_eq!(refused, Err(Refused::Panicked));
     world.turn();
-    let told = Action::Notice(Some(id), Notice::Panicked { peer: Some(Address::Unnamed) });
-    assert_eq!((world.hub.counters().open, &*world.log), (0, &[told][..]));
+    let notice = Action::Notice(Some(id), Notice::Panicked { peer: Some(Address::Unnamed) });
+    assert_eq!((world.hub.counters().open, &*world.log), (0, &[notice][..]));
 
     let mut world = World::new();
     let id = world.hub.add_service(service().max_connections(1));

@@ -64,16 +64,16 @@ type Outcome = (String, Option<Cause>);
 fn in_an_endpoint(parts: &[&[u8]], ends: bool) -> Outcome {
     let now = Instant::ORIGIN;
     let mut endpoint = Endpoint::new(stack(), now);
-    let mut heard = endpoint.take_outgoing(now);
+    let mut received = endpoint.take_outgoing(now);
     for part in parts {
         assert_eq!(endpoint.received(now, part), part.len());
-        heard.extend(endpoint.take_outgoing(now));
+        received.extend(endpoint.take_outgoing(now));
     }
     if ends {
         endpoint.eof(now);
-        heard.extend(endpoint.take_outgoing(now));
+        received.extend(endpoint.take_outgoing(now));
     }
-    (String::from_utf8(heard).unwrap(), endpoint.closed())
+    (String::from_utf8(received).unwrap(), endpoint.closed())
 }
 
 /// The stack in a hub, with the bytes in these parts. Once without a run in between.
@@ -91,12 +91,12 @@ fn in_a_hub(parts: &[&[u8]], ends: bool, at_once: bool) -> Outcome {
     if ends {
         world.ends(conn);
     }
-    (world.hears(conn), world.closed(conn))
+    (world.receives(conn), world.closed(conn))
 }
 
 /// However the bytes are cut in two, wherever the stack runs.
-fn always(bytes: &str, heard: &str, cause: Cause) {
-    let expected = (heard.to_owned(), Some(cause));
+fn always(bytes: &str, received: &str, cause: Cause) {
+    let expected = (received.to_owned(), Some(cause));
     for (head, tail) in two_way_cuts(bytes.as_bytes()) {
         let parts = [head, tail];
         assert_eq!(in_an_endpoint(&parts, true), expected, "cut at {} of {bytes:?}", head.len());
@@ -237,8 +237,8 @@ fn the_headers_deadline_ends_with_the_header() {
     let mut world = World::new();
     let service = world.hub.add_service(Service::machine(|_| stack()));
     let (slow, quick) = (world.accept(service), world.accept(service));
-    world.says(slow, "PROXY");
-    world.says(quick, HEADER);
+    world.sends(slow, "PROXY");
+    world.sends(quick, HEADER);
     assert!(world.hub.machine_deadline(slow).is_some());
     assert_eq!(world.hub.machine_deadline(quick), None);
     world.waits(seconds(5));
@@ -304,7 +304,7 @@ fn a_handler_hands_its_connection_to_a_machine() {
                 world.hub.eof(world.now, conn);
             }
             world.turn();
-            assert_eq!(world.hears(conn), "over to you, ann\nLOUD NOW\nLEFT OVER");
+            assert_eq!(world.receives(conn), "over to you, ann\nLOUD NOW\nLEFT OVER");
             world.ends(conn);
             assert_eq!(world.closed(conn), Some(Cause::PeerClosed));
             assert_eq!(world.hub.counters().fibers, 0);
@@ -375,7 +375,7 @@ fn a_machine_does_not_inherit_what_its_handler_waited_for() {
     world.takes_only(conn, 0);
     world.waits(seconds(1));
     world.takes(conn, 100);
-    assert_eq!(world.hears(conn), "0123456789");
+    assert_eq!(world.receives(conn), "0123456789");
     assert_eq!(texts(world.notices()), [""; 0]);
 }
 
@@ -512,9 +512,9 @@ fn a_line_echo_holds_a_bounded_amount_for_a_peer_that_never_reads() {
     }
     assert!(!endpoint.wants_input());
     assert!(endpoint.held() <= 64 * 1024 + 1010 + 8000, "{}", endpoint.held());
-    let heard = endpoint.take_outgoing(now);
+    let received = endpoint.take_outgoing(now);
     assert!(endpoint.wants_input());
-    assert_eq!(heard.len(), taken / 1000 * 1010);
+    assert_eq!(received.len(), taken / 1000 * 1010);
 
     // The same in a hub, where that is a pause.
     let (mut world, conn) = World::serving(Service::machine(|_| LineEcho::default()));
@@ -528,7 +528,7 @@ fn a_line_echo_holds_a_bounded_amount_for_a_peer_that_never_reads() {
     assert!(taken <= 64 * 1024 + 1000 + 1000, "{taken}");
     world.takes(conn, 10_000_000);
     assert!(!world.paused(conn));
-    assert_eq!(world.hears(conn).len(), taken / 1000 * 1010);
+    assert_eq!(world.receives(conn).len(), taken / 1000 * 1010);
 }
 
 /// The room for output affects the time of the output, never its bytes.
@@ -538,7 +538,7 @@ fn room_for_output_never_changes_what_comes_out() {
     let expected = in_an_endpoint(&[script.as_bytes()], false);
     let (mut world, conn) = World::serving(Service::machine(|_| stack()));
     world.takes_only(conn, 0);
-    world.says(conn, &script);
+    world.sends(conn, &script);
     for _ in 0..100_000 {
         if world.half_closed(conn) {
             break;
@@ -546,5 +546,5 @@ fn room_for_output_never_changes_what_comes_out() {
         world.takes(conn, 50);
     }
     world.ends(conn);
-    assert_eq!((world.hears(conn), world.closed(conn)), expected);
+    assert_eq!((world.receives(conn), world.closed(conn)), expected);
 }

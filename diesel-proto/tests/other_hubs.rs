@@ -112,8 +112,8 @@ fn a_name_of_another_hub_reaches_no_connection() {
         let told = Notice::OtherHub(foreign);
         assert_eq!(told.to_string(), "ConnId(0.0) belongs to another hub");
         assert_eq!(one.notices(), vec![told; 8]);
-        one.says(mine, "hello\n");
-        assert_eq!(one.hears(mine), "you said: hello\n");
+        one.sends(mine, "hello\n");
+        assert_eq!(one.receives(mine), "you said: hello\n");
         assert!(one.closed(mine).is_none());
     }
 }

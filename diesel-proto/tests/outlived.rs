@@ -91,8 +91,8 @@ fn a_panic_that_carries_what_panics_when_it_is_dropped_is_one_panic() {
     world.hub.add_loop(async |_| panic_any(Bomb)).unwrap();
     let service = world.hub.add_service(echo);
     let conn = world.accept(service);
-    world.says(conn, "hello\n");
-    assert_eq!(world.hears(conn), "you said: hello\n");
+    world.sends(conn, "hello\n");
+    assert_eq!(world.receives(conn), "you said: hello\n");
     assert_eq!(world.hub.counters().panics, 1);
 }
 
@@ -152,7 +152,7 @@ fn a_waker_that_panics_does_not_unwind_into_its_caller() {
     assert_eq!(world.hub.counters().panics, 2, "a timer");
     world.waits(seconds(1));
     assert_eq!(world.hub.counters().panics, 3, "a fiber that ended");
-    world.says(conn, "hello\n");
+    world.sends(conn, "hello\n");
     assert_eq!(world.hub.counters().panics, 4, "bytes");
     world.resets(conn);
     assert_eq!(world.notices(), [PANICKED; 4]);
@@ -174,7 +174,7 @@ fn the_owner_of_sent_bytes_may_panic_when_it_is_dropped() {
     });
     let conn = world.accept(service);
     world.turn();
-    assert!(world.hears(conn).ends_with("xmore"));
+    assert!(world.receives(conn).ends_with("xmore"));
     assert_eq!((world.hub.counters().panics, world.notices()), (1, vec![PANICKED]));
 }
 
@@ -201,10 +201,10 @@ fn the_successor_that_a_panicking_machine_named_takes_no_other_place() {
     let failing = world.hub.add_service(Service::machine(|_| Failing));
     let sink = world.hub.add_service(Service::machine(|_| Sink));
     let (failing, sink) = (world.accept(failing), world.accept(sink));
-    world.says(failing, "hello\n");
-    world.says(sink, "hello\n");
-    world.says(sink, "hello\n");
-    assert_eq!(world.hears(sink), "");
+    world.sends(failing, "hello\n");
+    world.sends(sink, "hello\n");
+    world.sends(sink, "hello\n");
+    assert_eq!(world.receives(sink), "");
     assert_eq!(world.hub.counters().panics, 1);
 }
 

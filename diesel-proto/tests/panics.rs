@@ -62,13 +62,13 @@ fn a_handler_that_panics_takes_only_its_own_connection_along() {
         let mut world = catching();
         let service = world.hub.add_service(fragile);
         let (bad, good) = (world.accept(service), world.accept(service));
-        world.says(bad, "hello\n");
-        world.says(bad, last_words);
-        assert_eq!(world.hears(bad), "you said: hello\n");
+        world.sends(bad, "hello\n");
+        world.sends(bad, last_words);
+        assert_eq!(world.receives(bad), "you said: hello\n");
         world.ends(bad);
         assert_eq!(world.closed(bad), Some(Cause::Panicked), "{last_words}");
-        world.says(good, "still there?\n");
-        assert_eq!(world.hears(good), "you said: still there?\n");
+        world.sends(good, "still there?\n");
+        assert_eq!(world.receives(good), "you said: still there?\n");
         let counters = world.hub.counters();
         assert_eq!((counters.panics, counters.open, counters.fibers), (1, 1, 1));
         assert_eq!(world.notices(), [Notice::Panicked { peer: Some(Address::Unnamed) }]);
@@ -81,7 +81,7 @@ fn an_error_that_panics_when_it_is_printed_is_caught_as_well() {
     let mut world = catching();
     let service = world.hub.add_service(fragile);
     let conn = world.accept(service);
-    world.says(conn, "error\n");
+    world.sends(conn, "error\n");
     world.ends(conn);
     assert_eq!(world.closed(conn), Some(Cause::Failed));
     let counters = world.hub.counters();
@@ -146,10 +146,10 @@ fn a_machine_that_panics_takes_only_its_own_connection_along() {
     let mut world = catching();
     let service = world.hub.add_service(Service::machine(|_| FragileMachine));
     let (bad, good) = (world.accept(service), world.accept(service));
-    world.says(bad, "!");
+    world.sends(bad, "!");
     assert_eq!(world.closed(bad), Some(Cause::Panicked));
-    world.says(good, "hello");
-    assert_eq!(world.hears(good), "hello");
+    world.sends(good, "hello");
+    assert_eq!(world.receives(good), "hello");
     assert_eq!(world.hub.counters().panics, 1);
     assert_eq!(world.hub.counters().open, 1);
 }
@@ -184,12 +184,12 @@ fn without_a_hook_the_hub_survives_the_unwinding() {
         let mut world = World::new();
         let service = world.hub.add_service(fragile);
         let (bad, good) = (world.accept(service), world.accept(service));
-        world.says(bad, "hello\n");
+        world.sends(bad, "hello\n");
         world.delivers(bad, last_words);
         world.delivers(good, "still there?\n");
         assert!(catch_unwind(AssertUnwindSafe(|| world.turn())).is_err());
         world.turn();
-        assert_eq!(world.hears(good), "you said: still there?\n");
+        assert_eq!(world.receives(good), "you said: still there?\n");
         world.ends(bad);
         assert_eq!(world.closed(bad), Some(Cause::Panicked), "{last_words}");
         let counters = world.hub.counters();
@@ -206,8 +206,8 @@ fn without_a_hook_a_machine_that_panicked_is_closed_by_the_next_run() {
     assert!(catch_unwind(AssertUnwindSafe(|| world.delivers(bad, "!"))).is_err());
     world.turn();
     assert_eq!(world.closed(bad), Some(Cause::Panicked));
-    world.says(good, "hello");
-    assert_eq!(world.hears(good), "hello");
+    world.sends(good, "hello");
+    assert_eq!(world.receives(good), "hello");
     assert_eq!(world.hub.counters().open, 1);
 }
 
@@ -248,8 +248,8 @@ fn a_display_that_panics_loses_nothing_that_was_queued_before() {
         conn.write(format_args!("second {}", Unprintable)).await
     });
     let conn = world.accept(service);
-    world.says(conn, "go\n");
-    assert_eq!(world.hears(conn), "first\nsecond ");
+    world.sends(conn, "go\n");
+    assert_eq!(world.receives(conn), "first\nsecond ");
     world.ends(conn);
     assert_eq!(world.closed(conn), Some(Cause::Panicked));
 }
@@ -279,10 +279,10 @@ fn a_display_may_use_the_hub() {
         writer.write(format_args!("{}", Parting(std::cell::RefCell::new(other)))).await
     }));
     let (one, other) = (world.accept(service), world.accept(service));
-    world.says(one, "\n");
-    world.says(other, "\n");
+    world.sends(one, "\n");
+    world.sends(other, "\n");
     assert!(world.half_closed(one));
-    assert_eq!(world.hears(other), "bye\n");
+    assert_eq!(world.receives(other), "bye\n");
 }
 
 /// Drops are counted by a weak reference: gone, whatever else still lives.
@@ -352,7 +352,7 @@ fn the_connection_of_an_aborted_fiber_closes() {
     }));
     world.waits(seconds(1));
     world.ends(conn);
-    assert_eq!(world.hears(conn), "hello\n");
+    assert_eq!(world.receives(conn), "hello\n");
     assert_eq!(world.closed(conn), Some(Cause::Done));
     assert_eq!(diary.read(), ["true"]);
 }
@@ -475,7 +475,7 @@ fn a_drop_may_use_the_hub() {
         Ok(())
     }));
     let conn = world.accept(service);
-    world.says(conn, "bye\n");
+    world.sends(conn, "bye\n");
     assert_eq!(world.closed(conn), Some(Cause::Done));
     assert_eq!(diary.read(), ["spawned: true"]);
 

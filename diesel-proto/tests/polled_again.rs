@@ -54,8 +54,8 @@ fn a_handle_gives_the_result_of_its_fiber_once() {
         note.note(format!("{:?}", handle.await));
         Ok(())
     });
-    let told = ["Ok(7)", "Err(AlreadyDone)", "true", "Err(Aborted)", "Err(AlreadyDone)"];
-    assert_eq!(diary.read(), told);
+    let expected = ["Ok(7)", "Err(AlreadyDone)", "true", "Err(Aborted)", "Err(AlreadyDone)"];
+    assert_eq!(diary.read(), expected);
 }
 
 #[test]
@@ -69,7 +69,7 @@ fn a_write_that_is_polled_again_queues_nothing_twice() {
         Ok(())
     }));
     assert_eq!(diary.read(), ["Ok(())", "Err(AlreadyDone)"]);
-    assert_eq!(world.hears(conn), "once");
+    assert_eq!(world.receives(conn), "once");
 }
 
 /// What is polled again may also go on.
@@ -89,7 +89,7 @@ fn a_sleep_stays_over_and_a_read_reads_on() {
         Ok(())
     }));
     world.waits(seconds(1));
-    world.says(conn, "one\ntwo\n");
+    world.sends(conn, "one\ntwo\n");
     assert_eq!(diary.read(), ["Ok(())", "Ok(())", "one", "two"]);
 }
 
@@ -151,8 +151,8 @@ fn a_call_forgotten_in_the_queue_blocks_no_other_call() {
         world.turn();
         let conn = world.connects_now();
         for (asked, answer) in [("a", "1"), ("d", "2"), ("f", "3")] {
-            assert_eq!(world.hears(conn), format!("{asked}\n"));
-            world.says(conn, format!("{answer}\n"));
+            assert_eq!(world.receives(conn), format!("{asked}\n"));
+            world.sends(conn, format!("{answer}\n"));
         }
         assert_eq!(diary.read(), ["a: 1", "d: 2", "f: 3"]);
         assert_eq!(world.hub.counters().fibers, 1, "which watches the connection");
@@ -172,8 +172,8 @@ fn a_call_behind_a_forgotten_one_has_its_turn_when_the_first_cannot_connect() {
     world.hub.connect_failed(world.now, world.connecting(), ConnectErrorKind::Refused);
     world.turn();
     let conn = world.connects_now();
-    assert_eq!(world.hears(conn), "c\n");
-    world.says(conn, "3\n");
+    assert_eq!(world.receives(conn), "c\n");
+    world.sends(conn, "3\n");
     assert_eq!(diary.read(), ["c: 3"]);
 }
 
@@ -199,13 +199,13 @@ fn a_call_that_comes_late_to_its_turn_is_behind_the_others() {
     drop(ctx.spawn(call(&client, &diary, "b")).unwrap());
     world.turn();
     let conn = world.connects_now();
-    assert_eq!(world.hears(conn), "a\n");
-    world.says(conn, "1\n");
-    assert_eq!(world.hears(conn), "b\n");
+    assert_eq!(world.receives(conn), "a\n");
+    world.sends(conn, "1\n");
+    assert_eq!(world.receives(conn), "b\n");
     world.waits(seconds(2));
-    assert_eq!(world.hears(conn), "");
-    world.says(conn, "2\n");
-    assert_eq!(world.hears(conn), "late\n");
-    world.says(conn, "3\n");
+    assert_eq!(world.receives(conn), "");
+    world.sends(conn, "2\n");
+    assert_eq!(world.receives(conn), "late\n");
+    world.sends(conn, "3\n");
     assert_eq!(diary.read(), ["a: 1", "b: 2", "late: 3"]);
 }

@@ -33,11 +33,11 @@ fn drawn(seed: Seed) -> Vec<[u8; 8]> {
     let mut world = World::of(hub);
     let conns = [world.accept(machine), world.accept(fiber)];
     for _ in 0..20 {
-        conns.iter().for_each(|&conn| world.says(conn, "more\n"));
+        conns.iter().for_each(|&conn| world.sends(conn, "more\n"));
     }
     assert_eq!(diary.read().len(), 21);
-    let heard = conns.iter().flat_map(|&conn| world.hears_bytes(conn));
-    heard.collect::<Vec<_>>().chunks_exact(8).map(|it| it.try_into().unwrap()).collect()
+    let received = conns.iter().flat_map(|&conn| world.receives_bytes(conn));
+    received.collect::<Vec<_>>().chunks_exact(8).map(|it| it.try_into().unwrap()).collect()
 }
 
 #[test]

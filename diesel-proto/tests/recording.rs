@@ -248,8 +248,8 @@ const KINDS: usize = 16;
 #[test]
 fn what_is_left_out_is_missed() {
     let live = session();
-    let heard = |it: &(_, Input<'_>)| matches!(it.1, Input::Received { .. });
-    let at = live.recording.iter().position(heard).unwrap();
+    let received = |it: &(_, Input<'_>)| matches!(it.1, Input::Received { .. });
+    let at = live.recording.iter().position(received).unwrap();
     let mut recording = live.recording;
     recording.remove(at);
     let seen = Rc::new(live.seen);

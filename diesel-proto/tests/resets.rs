@@ -136,7 +136,7 @@ fn a_machine_that_panics_at_a_reset_is_reported_and_counted_like_others() {
     hub.reset(START, conn);
     let mut actions = Vec::new();
     hub.run(START, &mut actions);
-    let told = Action::Notice(Some(service), Notice::Panicked { peer: None });
-    assert_eq!(actions, [told, Action::Close(conn, Cause::Panicked)]);
+    let notice = Action::Notice(Some(service), Notice::Panicked { peer: None });
+    assert_eq!(actions, [notice, Action::Close(conn, Cause::Panicked)]);
     assert_eq!(hub.counters().panics, 1);
 }

@@ -23,7 +23,7 @@ impl Wake for Bell {
 
 /// Runs a hub with one connection until it is idle; then runs `act`, and returns whether the
 /// embedder was notified.
-fn assert_told(what: &str, act: impl FnOnce(Ctx, Conn)) {
+fn assert_notified(what: &str, act: impl FnOnce(Ctx, Conn)) {
     let bell = Arc::new(Bell::default());
     let mut hub = Hub::with_waker(Config::default(), Waker::from(Arc::clone(&bell)));
     let kept = Rc::new(Cell::new(None));
@@ -43,30 +43,30 @@ fn assert_told(what: &str, act: impl FnOnce(Ctx, Conn)) {
     }
     let before = bell.0.load(Ordering::SeqCst);
     act(hub.ctx(), kept.take().unwrap());
-    assert!(bell.0.load(Ordering::SeqCst) > before, "{what}: the embedder was told nothing");
+    assert!(bell.0.load(Ordering::SeqCst) > before, "{what}: the embedder was not notified");
     assert_eq!(hub.next_wake(), Some(NOW), "{what}");
 }
 
 #[test]
 fn what_is_done_to_a_hub_that_rests_wakes_its_embedder() {
     let forget = std::mem::forget::<Conn>;
-    assert_told("a halt", |ctx, conn| {
+    assert_notified("a halt", |ctx, conn| {
         forget(conn);
         ctx.halt();
     });
-    assert_told("a close", |_, conn| conn.close());
-    assert_told("an abort", |_, conn| conn.abort());
-    assert_told("a half-close", |_, mut conn| {
+    assert_notified("a close", |_, conn| conn.close());
+    assert_notified("an abort", |_, conn| conn.abort());
+    assert_notified("a half-close", |_, mut conn| {
         conn.half_close();
         forget(conn);
     });
-    assert_told("a dropped half", |_, conn| {
+    assert_notified("a dropped half", |_, conn| {
         let (reader, writer) = conn.split();
         drop(writer);
         std::mem::forget(reader);
     });
-    assert_told("an upgrade", |_, conn| conn.upgrade(LineEcho::default()));
-    assert_told("a fiber", |ctx, conn| {
+    assert_notified("an upgrade", |_, conn| conn.upgrade(LineEcho::default()));
+    assert_notified("a fiber", |ctx, conn| {
         forget(conn);
         drop(ctx.spawn(async {}).unwrap());
     });

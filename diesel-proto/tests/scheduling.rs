@@ -87,7 +87,7 @@ fn the_walk_through_in_eleven_steps() {
             "reader: waits",
         ]
     );
-    assert_eq!(world.hears(conn), "ok\n");
+    assert_eq!(world.receives(conn), "ok\n");
     assert_eq!(world.hub.next_wake(), Some(Instant::ORIGIN + seconds(1)));
 
     // 10. The deadline comes; the hub processes its timers, and what they wake runs.

@@ -64,9 +64,9 @@ fn an_endpoint_does_go_to_another_thread() {
     let now = Instant::ORIGIN;
     let mut endpoint = Endpoint::new(LineEcho::default(), now);
     let _ = endpoint.received(now, b"hel");
-    let heard = std::thread::spawn(move || {
+    let received = std::thread::spawn(move || {
         let _ = endpoint.received(now, b"lo\n");
         endpoint.take_outgoing(now)
     });
-    assert_eq!(heard.join().unwrap(), b"you said: hello\n");
+    assert_eq!(received.join().unwrap(), b"you said: hello\n");
 }

@@ -275,12 +275,12 @@ fn a_half_close_of_the_client_is_reported_once() {
     let mut asked = connection();
     assert_eq!(asked.received(GET.as_bytes()), GET.len());
     asked.eof();
-    let told = events(&mut asked);
+    let seen = events(&mut asked);
     asked.eof();
     assert_eq!(events(&mut asked).len(), 0);
     assert!(
-        matches!(told[..], [RequestEvent::Request(_), RequestEvent::End(_), RequestEvent::Closed]),
-        "{told:?}"
+        matches!(seen[..], [RequestEvent::Request(_), RequestEvent::End(_), RequestEvent::Closed]),
+        "{seen:?}"
     );
     assert_eq!(asked.state().server, ServerState::SendResponse);
     asked.respond_whole(Status::OK, &Headers::new(), b"").unwrap();

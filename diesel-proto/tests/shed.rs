@@ -30,8 +30,8 @@ fn of_three<Kind>(service: impl IntoService<Kind>) -> (World, ServiceId) {
 fn three_idle(world: &mut World, service: ServiceId) -> [ConnId; 3] {
     [(); 3].map(|()| {
         let conn = world.accept(service);
-        world.says(conn, GET);
-        assert!(world.hears(conn).ends_with("hello"));
+        world.sends(conn, GET);
+        assert!(world.receives(conn).ends_with("hello"));
         world.waits(seconds(1));
         conn
     })
@@ -48,14 +48,14 @@ fn at_the_limit_of_the_hub_the_longest_idle_connection_makes_room() {
     let (mut world, service) = of_three(web());
     let [first, second, third] = three_idle(&mut world, service);
     // The first is not the longest idle any more.
-    world.says(first, GET);
+    world.sends(first, GET);
     world.waits(seconds(1));
     assert!(world.hub.may_accept(service));
     for leaves in [second, third, first] {
         assert_eq!(world.closed(leaves), None);
         let newcomer = world.accept(service);
-        world.says(newcomer, GET);
-        assert!(world.hears(newcomer).ends_with("hello"));
+        world.sends(newcomer, GET);
+        assert!(world.receives(newcomer).ends_with("hello"));
         assert_eq!(world.closed(leaves), Some(Cause::Shed));
         world.waits(seconds(1));
     }
@@ -71,7 +71,7 @@ fn at_the_limit_of_a_service_one_of_its_own_makes_room() {
     let other = world.hub.add_service(web());
     let service = world.hub.add_service(web().max_connections(3));
     let elder = world.accept(other);
-    world.says(elder, GET);
+    world.sends(elder, GET);
     world.waits(seconds(1));
     let [first, ..] = three_idle(&mut world, service);
     world.accept(service);
@@ -114,20 +114,20 @@ fn a_connection_with_something_under_way_is_never_closed_for_another() {
     }
     let kept_busy: [fn(&mut World, ConnId); 5] = [
         // It is computed.
-        |world, conn| world.says(conn, "GET /wait HTTP/1.1\r\nHost: a\r\n\r\n"),
+        |world, conn| world.sends(conn, "GET /wait HTTP/1.1\r\nHost: a\r\n\r\n"),
         // Its answer is written.
-        |world, conn| world.says(conn, "GET /stream HTTP/1.1\r\nHost: a\r\n\r\n"),
+        |world, conn| world.sends(conn, "GET /stream HTTP/1.1\r\nHost: a\r\n\r\n"),
         // Its head comes,
-        |world, conn| world.says(conn, "GET / HT"),
+        |world, conn| world.sends(conn, "GET / HT"),
         // or its body,
         |world, conn| {
-            world.says(conn, "POST /body HTTP/1.1\r\nHost: a\r\nContent-Length: 9\r\n\r\nabc");
+            world.sends(conn, "POST /body HTTP/1.1\r\nHost: a\r\nContent-Length: 9\r\n\r\nabc");
         },
         // Its answer is not sent yet.
         |world, conn| {
             world.takes_only(conn, 10);
             let body = "POST /body HTTP/1.1\r\nHost: a\r\nContent-Length: 3\r\n\r\nabc";
-            world.says(conn, body);
+            world.sends(conn, body);
         },
     ];
     for (index, busy) in kept_busy.into_iter().enumerate() {
@@ -149,12 +149,12 @@ fn a_connection_with_something_under_way_is_never_closed_for_another() {
 fn a_service_accepts_again_soon_after_a_connection_has_become_idle() {
     let (mut world, service) = of_three(web());
     let all = [(); 3].map(|()| world.accept(service));
-    all.iter().for_each(|conn| world.says(*conn, "GET / HT"));
+    all.iter().for_each(|conn| world.sends(*conn, "GET / HT"));
     assert!(is_full(&mut world, service));
     let stop = Action::StopAccepting(service);
     assert!(world.log.contains(&stop));
     world.waits(seconds(1));
-    world.says(all[1], "TP/1.1\r\nHost: a\r\n\r\n");
+    world.sends(all[1], "TP/1.1\r\nHost: a\r\n\r\n");
     world.waits(Duration::from_millis(100));
     assert_eq!(world.log.last(), Some(&Action::ResumeAccepting(service)));
     world.accept(service);
@@ -202,8 +202,8 @@ fn connections_of_handlers_are_closed_only_if_their_service_says_so() {
     let (mut world, service) = of_three(Service::new(busy_after_a_line).shed(Shed::Idle));
     let all = [(); 3].map(|()| lines(&mut world, service));
     // One whose handler does not wait for its peer is busy; so is one with half a line.
-    world.says(all[0], "a line\n");
-    world.says(all[1], "half a li");
+    world.sends(all[0], "a line\n");
+    world.sends(all[1], "half a li");
     assert!(world.hub.may_accept(service));
     world.accept(service);
     world.turn();

@@ -137,10 +137,10 @@ fn a_sleep_that_begins_within_an_input_is_never_early_either() {
     // Other inputs with the old reading change nothing.
     hub.wake(now, conn);
     clock.drive(&mut hub, Instant::ORIGIN + millis(1000));
-    let mut heard = Vec::new();
-    hub.outgoing(conn, |slices| slices.iter().for_each(|slice| heard.extend_from_slice(slice)));
-    let heard = String::from_utf8(heard).unwrap();
-    assert!(heard.ends_with("\r\n\r\n100ms"), "{heard}");
+    let mut received = Vec::new();
+    hub.outgoing(conn, |slices| slices.iter().for_each(|slice| received.extend_from_slice(slice)));
+    let received = String::from_utf8(received).unwrap();
+    assert!(received.ends_with("\r\n\r\n100ms"), "{received}");
 }
 
 #[test]

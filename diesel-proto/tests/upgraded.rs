@@ -64,7 +64,7 @@ fn steps(world: &mut World, conn: ConnId) {
             return;
         }
         match event {
-            When::Bytes => world.says(conn, "bytes"),
+            When::Bytes => world.sends(conn, "bytes"),
             When::Wake => world.hub.wake(world.now, conn),
             _ => world.hub.eof(world.now, conn),
         }
@@ -86,13 +86,13 @@ fn a_panic_of_the_next_machine_is_caught_and_cuts_its_connection() {
             Ok(())
         });
         let (bad, good) = (world.accept(service), world.accept(service));
-        world.says(good, "sound\n");
-        world.says(bad, "fragile\n");
+        world.sends(good, "sound\n");
+        world.sends(bad, "fragile\n");
         steps(&mut world, bad);
         assert_eq!(world.closed(bad), Some(Cause::Panicked), "{when:?}");
         assert_eq!(world.hub.counters().panics, 1, "{when:?}");
-        world.says(good, "still there?");
-        assert_eq!(world.hears(good), "still there?", "{when:?}");
+        world.sends(good, "still there?");
+        assert_eq!(world.receives(good), "still there?", "{when:?}");
         assert_eq!((world.closed(good), world.hub.counters().open), (None, 1), "{when:?}");
     }
 }
@@ -127,11 +127,11 @@ fn the_next_machine_may_use_the_hub_in_each_step() {
             Ok(())
         }));
         let (other, conn) = (world.accept(service), world.accept(service));
-        world.says(other, "shelf\n");
+        world.sends(other, "shelf\n");
         assert_eq!(world.closed(other), None);
-        world.says(conn, "go\n");
+        world.sends(conn, "go\n");
         steps(&mut world, conn);
-        assert_eq!(world.hears(conn), "bytes", "{when:?}");
+        assert_eq!(world.receives(conn), "bytes", "{when:?}");
         assert_eq!(diary.read(), ["Ok(7)"], "{when:?}");
         assert_eq!(world.closed(other), Some(Cause::Done), "{when:?}");
         assert_eq!(world.closed(conn), Some(Cause::PeerClosed), "{when:?}");

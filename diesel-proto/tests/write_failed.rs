@@ -54,9 +54,9 @@ fn tokens_that_write_fail_and_those_that_read_go_on_to_the_reset() {
     world.write_fails(conn);
     assert_eq!(diary.read(), TOLD);
     assert_eq!((world.queued(conn), world.half_closed(conn)), (0, false));
-    world.says(conn, "an answer\n");
+    world.sends(conn, "an answer\n");
     assert_eq!(diary.read(), ["an answer"]);
-    world.says(conn, "and another\nhalf a li");
+    world.sends(conn, "and another\nhalf a li");
     world.resets(conn);
     assert_eq!(diary.read(), ["and another", "read: Reset"]);
     assert_eq!(world.closed(conn), Some(Cause::Reset));
@@ -110,7 +110,7 @@ fn a_connection_that_is_over_both_ways_does_not_wait_for_its_handler() {
 #[test]
 fn an_answer_reaches_the_call_whose_question_broke_off() {
     let diary = Diary::default();
-    let told = diary.clone();
+    let note = diary.clone();
     let mut world = World::looping(async move |ctx| {
         let client = Client::connect(&ctx, Address::Unnamed).await?;
         let answer = client
@@ -119,14 +119,14 @@ fn an_answer_reaches_the_call_whose_question_broke_off() {
                 conn.until_eol().await
             })
             .await;
-        told.note(answer?.trimmed());
+        note.note(answer?.trimmed());
         Ok(())
     });
     let conn = world.connecting();
     world.takes_only(conn, 10);
     world.connects_now();
     world.write_fails(conn);
-    world.says(conn, "too long\n");
+    world.sends(conn, "too long\n");
     assert_eq!(diary.read(), ["too long"]);
 }
 
@@ -137,7 +137,7 @@ fn a_connection_that_only_has_to_send_the_rest_is_reset_at_once() {
         conn.write("goodbye").await
     });
     world.takes_only(conn, 3);
-    world.says(conn, "?");
+    world.sends(conn, "?");
     assert_eq!(world.closed(conn), None);
     world.write_fails(conn);
     assert_eq!(world.closed(conn), Some(Cause::Reset));
@@ -153,7 +153,7 @@ fn a_handler_that_returns_after_a_failed_write_does_not_wait_for_a_flush() {
     world.takes_only(conn, 0);
     world.write_fails(conn);
     assert_eq!(world.closed(conn), None);
-    world.says(conn, "bye\n");
+    world.sends(conn, "bye\n");
     assert_eq!(world.closed(conn), Some(Cause::Reset));
 }
 
@@ -172,7 +172,7 @@ fn one_that_gets_nothing_either_is_closed_in_time() {
     world.turn();
     world.write_fails(conn);
     world.waits(seconds(50));
-    world.says(conn, "still there\n");
+    world.sends(conn, "still there\n");
     world.waits(seconds(59));
     assert_eq!(world.closed(conn), None);
     world.waits(seconds(1));
@@ -202,15 +202,15 @@ impl Machine for Answers {
 #[test]
 fn a_machine_gets_write_failed_and_no_longer_waits_for_room() {
     let diary = Diary::default();
-    let told = diary.clone();
-    let service = Service::machine(move |_| Answers(told.clone()));
+    let note = diary.clone();
+    let service = Service::machine(move |_| Answers(note.clone()));
     let mut world = World::new();
     let service = world.hub.add_service(service);
     let conn = world.accept(service);
     world.takes_only(conn, 5);
     world.turn();
     world.write_fails(conn);
-    world.says(conn, "hi");
+    world.sends(conn, "hi");
     world.write_fails(conn);
     world.resets(conn);
     assert_eq!(
@@ -232,8 +232,8 @@ fn the_same_holds_for_an_endpoint() {
     assert_eq!(endpoint.closed(), None);
     endpoint.reset(now);
     assert_eq!(endpoint.closed(), Some(Cause::Reset));
-    let told = ["Start", "WriteFailed", "Drained", "Bytes([104, 105])", "Eof", "Cut(Reset)"];
-    assert_eq!(diary.read(), told);
+    let note = ["Start", "WriteFailed", "Drained", "Bytes([104, 105])", "Eof", "Cut(Reset)"];
+    assert_eq!(diary.read(), note);
 }
 
 /// Gives way to [`Answers`] at the first byte.
@@ -255,7 +255,7 @@ struct Told;
 impl Machine for Told {
     fn step(&mut self, _now: Instant, input: Input<'_>, actions: &mut Actions<'_>) -> usize {
         if input == Input::WriteFailed {
-            actions.abort(Cause::Protocol("told"));
+            actions.abort(Cause::Protocol("note"));
         }
         0
     }
@@ -268,7 +268,7 @@ fn the_successor_gets_write_failed_as_well() {
     endpoint.write_failed(now);
     assert_eq!(endpoint.closed(), None);
     assert_eq!(endpoint.received(now, b"x"), 1);
-    assert_eq!(endpoint.closed(), Some(Cause::Protocol("told")));
+    assert_eq!(endpoint.closed(), Some(Cause::Protocol("note")));
 }
 
 #[test]
@@ -310,14 +310,14 @@ fn the_machine_that_replaces_a_handler_gets_write_failed_as_well() {
     });
     world.takes_only(conn, 0);
     world.write_fails(conn);
-    world.says(conn, "x");
-    assert!(world.log.contains(&Action::Abort(conn, Cause::Protocol("told"))));
+    world.sends(conn, "x");
+    assert!(world.log.contains(&Action::Abort(conn, Cause::Protocol("note"))));
 }
 
 #[test]
 fn a_request_whose_answer_breaks_off_ends_there() {
     let diary = Diary::default();
-    let told = diary.clone();
+    let note = diary.clone();
     let service = http1::Service::new(async move |request: http1::Request| {
         struct Dropped(Diary);
         impl Drop for Dropped {
@@ -325,7 +325,7 @@ fn a_request_whose_answer_breaks_off_ends_there() {
                 self.0.note("dropped");
             }
         }
-        let dropped = Dropped(told.clone());
+        let dropped = Dropped(note.clone());
         let ctx = request.ctx();
         Response::stream(async move |body: &mut BodyWriter| {
             let _dropped = dropped;
@@ -336,7 +336,7 @@ fn a_request_whose_answer_breaks_off_ends_there() {
         })
     });
     let (mut world, conn) = World::serving(service);
-    world.says(conn, "GET / HTTP/1.1\r\nHost: a\r\n\r\n");
+    world.sends(conn, "GET / HTTP/1.1\r\nHost: a\r\n\r\n");
     world.takes_only(conn, 0);
     world.waits(seconds(2));
     assert_eq!(diary.read(), [""; 0]);

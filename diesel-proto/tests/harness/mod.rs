@@ -26,7 +26,7 @@ pub(crate) struct World {
 
 #[derive(Default)]
 struct Peer {
-    heard: Vec<u8>,
+    received: Vec<u8>,
     /// How many bytes it still takes. `None`: any number.
     room: Option<u64>,
     paused: bool,
@@ -73,7 +73,7 @@ impl World {
     }
 
     /// Delivers bytes, and runs the hub until it is idle.
-    pub(crate) fn says(&mut self, conn: ConnId, bytes: impl AsRef<[u8]>) {
+    pub(crate) fn sends(&mut self, conn: ConnId, bytes: impl AsRef<[u8]>) {
         self.delivers(conn, bytes);
         self.turn();
     }
@@ -108,13 +108,13 @@ impl World {
     }
 
     /// The text that the peer received since the last call.
-    pub(crate) fn hears(&mut self, conn: ConnId) -> String {
-        String::from_utf8(self.hears_bytes(conn)).unwrap()
+    pub(crate) fn receives(&mut self, conn: ConnId) -> String {
+        String::from_utf8(self.receives_bytes(conn)).unwrap()
     }
 
-    /// Like [`hears`](Self::hears), for bytes that are not text.
-    pub(crate) fn hears_bytes(&mut self, conn: ConnId) -> Vec<u8> {
-        std::mem::take(&mut self.peer(conn).heard)
+    /// Like [`receives`](Self::receives), for bytes that are not text.
+    pub(crate) fn receives_bytes(&mut self, conn: ConnId) -> Vec<u8> {
+        std::mem::take(&mut self.peer(conn).received)
     }
 
     pub(crate) fn closed(&mut self, conn: ConnId) -> Option<Cause> {
@@ -228,7 +228,7 @@ impl World {
                 for slice in slices {
                     let room = peer.room.unwrap_or(u64::MAX);
                     let n = slice.len().min(usize::try_from(room).unwrap_or(usize::MAX));
-                    peer.heard.extend_from_slice(&slice[..n]);
+                    peer.received.extend_from_slice(&slice[..n]);
                     peer.room = peer.room.map(|room| room - n as u64);
                     taken += n as u64;
                 }

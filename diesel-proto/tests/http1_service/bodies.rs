@@ -23,7 +23,7 @@ fn a_client_that_does_not_read_stops_the_stream() {
     });
     let (mut world, conn) = serving(service.connections(low_marks()));
     world.takes_only(conn, 0);
-    world.says(conn, get("/"));
+    world.sends(conn, get("/"));
     let high_water = 64 << 10;
     assert!((64..=67).contains(&written.get()), "{}", written.get());
     let before = written.get();
@@ -49,7 +49,7 @@ fn flush_waits_until_all_is_sent() {
         })
     }));
     world.takes_only(conn, 10);
-    world.says(conn, get("/"));
+    world.sends(conn, get("/"));
     assert_eq!(diary.read(), Vec::<String>::new());
     world.takes(conn, 1000);
     assert_eq!(diary.read(), ["began", "sent"]);
@@ -72,23 +72,23 @@ fn a_large_body_is_echoed_with_back_pressure() {
         .connections(low_marks()),
     );
     let (piece, total) = (vec![b'x'; 60_000], 40 * 60_000);
-    world.says(conn, format!("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: {total}\r\n\r\n"));
+    world.sends(conn, format!("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: {total}\r\n\r\n"));
     world.takes_only(conn, 0);
     let mut sent = 0;
     while !world.paused(conn) {
-        world.says(conn, &piece);
+        world.sends(conn, &piece);
         sent += piece.len();
         assert!(sent < 400_000, "nobody stops the client");
     }
     world.takes(conn, u64::MAX / 2);
     while sent < total {
         assert!(!world.paused(conn));
-        world.says(conn, &piece);
+        world.sends(conn, &piece);
         sent += piece.len();
     }
-    let heard = world.hears(conn);
-    assert_eq!(heard.matches('x').count(), total);
-    assert!(heard.ends_with("\r\n0\r\n\r\n"));
+    let received = world.receives(conn);
+    assert_eq!(received.matches('x').count(), total);
+    assert!(received.ends_with("\r\n0\r\n\r\n"));
     assert_eq!(world.closed(conn), None);
 }
 
@@ -99,17 +99,17 @@ fn a_100_continue_is_sent_when_the_handler_reads_the_body() {
     const GO_ON: &str = "HTTP/1.1 100 Continue\r\n\r\n";
     for service in both() {
         let (mut world, conn) = serving(service);
-        world.says(conn, HEAD);
-        assert_eq!(world.hears(conn), GO_ON);
-        world.says(conn, "hello");
-        assert_eq!(world.hears(conn), ok("POST / hello\n"));
+        world.sends(conn, HEAD);
+        assert_eq!(world.receives(conn), GO_ON);
+        world.sends(conn, "hello");
+        assert_eq!(world.receives(conn), ok("POST / hello\n"));
     }
     // The handler does not read the body: no 100 is sent, and the connection closes, because it is
     // unknown whether the body follows.
     let (mut world, conn) = serving(Service::new(async |_: Request| Status::FORBIDDEN));
-    world.says(conn, HEAD);
+    world.sends(conn, HEAD);
     let head = format!("HTTP/1.1 403 Forbidden\r\n{DATE}{CLOSE}Content-Length: 0\r\n\r\n");
-    assert_eq!(world.hears(conn), head);
+    assert_eq!(world.receives(conn), head);
     world.ends(conn);
     assert_eq!(world.closed(conn), Some(Cause::Done));
 }
@@ -119,13 +119,13 @@ fn an_unread_request_body_is_drained_within_a_bound() {
     let service = || Service::new(async |_: Request| "no thanks");
     let (mut world, conn) = serving(service());
     let post = |n: usize| format!("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: {n}\r\n\r\n");
-    world.says(conn, post(50_000));
-    assert_eq!(world.hears(conn), ok("no thanks"));
-    world.says(conn, "x".repeat(50_000) + &get("/"));
-    assert_eq!(world.hears(conn), ok("no thanks"));
+    world.sends(conn, post(50_000));
+    assert_eq!(world.receives(conn), ok("no thanks"));
+    world.sends(conn, "x".repeat(50_000) + &get("/"));
+    assert_eq!(world.receives(conn), ok("no thanks"));
 
-    world.says(conn, post(70_000));
-    assert_eq!(world.hears(conn), answer("200 OK", CLOSE, "no thanks"));
+    world.sends(conn, post(70_000));
+    assert_eq!(world.receives(conn), answer("200 OK", CLOSE, "no thanks"));
     world.ends(conn);
     assert_eq!(world.closed(conn), Some(Cause::Done));
 }
@@ -135,33 +135,33 @@ fn a_body_beyond_the_limit_of_the_handler_is_refused() {
     let (mut world, conn) = serving(Service::new(async |mut request: Request| {
         Ok::<_, Error>(request.body().read(4).await?.to_bytes())
     }));
-    world.says(conn, "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\n\r\nhello");
+    world.sends(conn, "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\n\r\nhello");
     let text = "413 Content Too Large";
-    assert_eq!(world.hears(conn), answer(text, "", &format!("{text}\n")));
-    world.says(conn, "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 4\r\n\r\nhell");
-    assert!(world.hears(conn).ends_with("hell"));
+    assert_eq!(world.receives(conn), answer(text, "", &format!("{text}\n")));
+    world.sends(conn, "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 4\r\n\r\nhell");
+    assert!(world.receives(conn).ends_with("hell"));
 }
 
 #[test]
 fn trailers_are_there_at_the_end_of_the_body() {
-    fn told(trailers: &Headers) -> String {
+    fn checksum(trailers: &Headers) -> String {
         format!("{:?}", trailers.get_str("x-sum"))
     }
     let services = [
-        Service::new(|request: Request| told(&request.trailers())),
+        Service::new(|request: Request| checksum(&request.trailers())),
         Service::new(async |request: Request| {
             let mut body = request.into_body();
             assert!(!body.is_at_end());
             while body.some().await?.is_some() {}
             assert!(body.is_at_end());
-            Ok::<_, Error>(told(&body.trailers()))
+            Ok::<_, Error>(checksum(&body.trailers()))
         }),
     ];
     for service in services {
         let (mut world, conn) = serving(service);
-        world.says(conn, "POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n1\r\n");
-        world.says(conn, "x\r\n0\r\nX-Sum: 7\r\n\r\n");
-        assert_eq!(world.hears(conn), ok("Some(\"7\")"));
+        world.sends(conn, "POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n1\r\n");
+        world.sends(conn, "x\r\n0\r\nX-Sum: 7\r\n\r\n");
+        assert_eq!(world.receives(conn), ok("Some(\"7\")"));
     }
 }
 
@@ -173,10 +173,10 @@ fn interim_responses_go_out_at_once() {
         request.ctx().sleep(seconds(1)).await?;
         Ok::<_, Error>("there")
     }));
-    world.says(conn, get("/"));
-    assert_eq!(world.hears(conn), "HTTP/1.1 103 Early Hints\r\nLink: </a>\r\n\r\n");
+    world.sends(conn, get("/"));
+    assert_eq!(world.receives(conn), "HTTP/1.1 103 Early Hints\r\nLink: </a>\r\n\r\n");
     world.waits(seconds(1));
-    assert!(world.hears(conn).ends_with("\r\n\r\nthere"));
+    assert!(world.receives(conn).ends_with("\r\n\r\nthere"));
 }
 
 /// Sends back in capitals, and ends with its peer.
@@ -208,7 +208,7 @@ impl Machine for Shout {
 fn an_upgrade_hands_over_what_is_left() {
     let head = "GET / HTTP/1.1\r\nHost: a\r\nConnection: upgrade\r\nUpgrade: shout\r\n\r\n";
     let bytes = format!("{head}hello\n");
-    let heard = "HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: shout\r\n\r\n\
+    let received = "HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: shout\r\n\r\n\
                  loud now\nHELLO\n";
     for (first, rest) in two_way_cuts(bytes.as_bytes()) {
         for kind in 0..2 {
@@ -217,12 +217,12 @@ fn an_upgrade_hands_over_what_is_left() {
                 _ => Service::new(async |_: Request| Response::upgrade("shout", Shout)),
             });
             if !first.is_empty() {
-                world.says(conn, first);
+                world.sends(conn, first);
             }
             if !rest.is_empty() {
-                world.says(conn, rest);
+                world.sends(conn, rest);
             }
-            assert_eq!(world.hears(conn), heard, "kind {kind}, cut at {}", first.len());
+            assert_eq!(world.receives(conn), received, "kind {kind}, cut at {}", first.len());
             world.ends(conn);
             assert_eq!(world.closed(conn), Some(Cause::PeerClosed));
         }
@@ -234,11 +234,11 @@ fn an_upgrade_hands_over_what_is_left() {
 fn a_rejection_is_answered_and_the_connection_closed() {
     for service in both() {
         let (mut world, conn) = serving(service);
-        world.says(conn, "GET / HTTP/1.1\r\nHost: a\r\nA : b\r\n\r\nGET / HTTP/1.1\r\n");
+        world.sends(conn, "GET / HTTP/1.1\r\nHost: a\r\nA : b\r\n\r\nGET / HTTP/1.1\r\n");
         let text = "at byte 26: a blank between a field name and its colon (RFC 9112, 5.1)\n";
-        let heard = world.hears(conn);
-        assert!(heard.starts_with("HTTP/1.1 400 Bad Request\r\n"), "{heard}");
-        assert!(heard.contains(CLOSE) && heard.ends_with(text), "{heard}");
+        let received = world.receives(conn);
+        assert!(received.starts_with("HTTP/1.1 400 Bad Request\r\n"), "{received}");
+        assert!(received.contains(CLOSE) && received.ends_with(text), "{received}");
         assert!(world.half_closed(conn));
         world.ends(conn);
         assert_eq!(world.closed(conn), Some(Cause::Protocol(Rule::BlankBeforeColon.text())));
@@ -252,10 +252,10 @@ fn the_application_may_answer_rejections_itself() {
     let (mut world, conn) = serving(service(|rejection| {
         Response::text(format!("{:?}", rejection.rule)).header("X-Own", "yes")
     }));
-    world.says(conn, broken);
-    let heard = world.hears(conn);
-    assert!(heard.starts_with("HTTP/1.1 400 Bad Request\r\n"), "{heard}");
-    assert!(heard.contains("X-Own: yes\r\n") && heard.ends_with("HostMissing"), "{heard}");
+    world.sends(conn, broken);
+    let received = world.receives(conn);
+    assert!(received.starts_with("HTTP/1.1 400 Bad Request\r\n"), "{received}");
+    assert!(received.contains("X-Own: yes\r\n") && received.ends_with("HostMissing"), "{received}");
     // What is no answer to that, or none at all: then as usual.
     let no_answers: [fn(&Rejection) -> Response; 3] = [
         |_| panic!("in a hook"),
@@ -264,9 +264,9 @@ fn the_application_may_answer_rejections_itself() {
     ];
     for answer in no_answers {
         let (mut world, conn) = serving(service(answer));
-        world.says(conn, broken);
-        let heard = world.hears(conn);
-        assert!(heard.contains("no Host in a request"), "{heard}");
+        world.sends(conn, broken);
+        let received = world.receives(conn);
+        assert!(received.contains("no Host in a request"), "{received}");
         world.ends(conn);
         assert!(world.closed(conn).is_some());
     }
@@ -277,10 +277,10 @@ fn the_application_may_answer_rejections_itself() {
 #[test]
 fn a_body_that_breaks_a_rule_ends_its_handler() {
     let (mut world, conn) = serving(Service::new(fiber));
-    world.says(conn, "POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n1\r\nx");
+    world.sends(conn, "POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n1\r\nx");
     assert_eq!(world.hub.counters().fibers, 1);
-    world.says(conn, "y\r\n");
-    assert!(world.hears(conn).starts_with("HTTP/1.1 400 Bad Request\r\n"));
+    world.sends(conn, "y\r\n");
+    assert!(world.receives(conn).starts_with("HTTP/1.1 400 Bad Request\r\n"));
     assert_eq!(world.hub.counters().fibers, 0);
     world.ends(conn);
     assert_eq!(world.closed(conn), Some(Cause::Protocol(Rule::ChunkDataEnd.text())));
@@ -290,9 +290,9 @@ fn a_body_that_breaks_a_rule_ends_its_handler() {
 fn a_body_cut_short_is_an_error() {
     for service in both() {
         let (mut world, conn) = serving(service);
-        world.says(conn, "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\n\r\nhel");
+        world.sends(conn, "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\n\r\nhel");
         world.ends(conn);
-        assert!(world.hears(conn).starts_with("HTTP/1.1 400 Bad Request\r\n"));
+        assert!(world.receives(conn).starts_with("HTTP/1.1 400 Bad Request\r\n"));
         assert_eq!(world.closed(conn), Some(Cause::Protocol(Rule::BodyIncomplete.text())));
         assert_eq!(world.hub.counters().fibers, 0);
     }

@@ -70,9 +70,9 @@ fn a_request_is_answered_and_the_connection_kept() {
     for service in both() {
         let (mut world, conn) = serving(service);
         for path in ["/a", "/b?c"] {
-            world.says(conn, get(path));
+            world.sends(conn, get(path));
             let path = path.trim_end_matches("?c");
-            assert_eq!(world.hears(conn), ok(&format!("GET {path} \n")));
+            assert_eq!(world.receives(conn), ok(&format!("GET {path} \n")));
         }
         assert_eq!(world.closed(conn), None);
         assert_eq!(world.hub.counters().fibers, 0);
@@ -117,7 +117,7 @@ fn at_every_cut_the_same_answers_come_in_the_same_order() {
                 }
                 world.ends(conn);
                 let cut = parts[0].len();
-                assert_eq!(world.hears(conn), expected, "kind {kind} cut at {cut} {at_once}");
+                assert_eq!(world.receives(conn), expected, "kind {kind} cut at {cut} {at_once}");
                 assert_eq!(world.closed(conn), Some(Cause::Done), "kind {kind} cut at {cut}");
                 assert_eq!(world.hub.counters().fibers, 0);
             }
@@ -146,8 +146,8 @@ fn a_request_has_everything_that_the_client_sent() {
         );
         Status::NO_CONTENT
     }));
-    world.says(conn, "QUERY /p%20q?r=s HTTP/1.1\r\nhost: b:8\r\nx-two: 1\r\nX-TWO:  2 \r\n\r\n");
-    assert_eq!(world.hears(conn), format!("HTTP/1.1 204 No Content\r\n{DATE}\r\n"));
+    world.sends(conn, "QUERY /p%20q?r=s HTTP/1.1\r\nhost: b:8\r\nx-two: 1\r\nX-TWO:  2 \r\n\r\n");
+    assert_eq!(world.receives(conn), format!("HTTP/1.1 204 No Content\r\n{DATE}\r\n"));
     assert_eq!(
         *seen.borrow(),
         r#"QUERY "/p%20q?r=s" None "/p%20q" Some("r=s") Some("b:8") Some("1") 2 unnamed Http11 784111777"#
@@ -162,7 +162,7 @@ fn a_request_may_ask_to_speak_another_protocol_and_is_shown_with_its_fields() {
         *note.borrow_mut() = format!("{:?} {request:?}", request.upgrade().map(<[u8]>::len));
         Status::NO_CONTENT
     }));
-    world.says(conn, "GET / HTTP/1.1\r\nHost: a\r\nConnection: upgrade\r\nUpgrade: echo\r\n\r\n");
+    world.sends(conn, "GET / HTTP/1.1\r\nHost: a\r\nConnection: upgrade\r\nUpgrade: echo\r\n\r\n");
     let shown = r#"RequestHead { method: "GET", target: "/", version: Http11, fields: {"#;
     assert!(seen.borrow().starts_with(&format!("Some(4) {shown}")), "{}", seen.borrow());
 }
@@ -177,10 +177,10 @@ fn an_async_handler_waits_as_it_likes_and_the_next_request_for_its_turn() {
     world.delivers(conn, get("/a") + &get("/b") + &get("/c"));
     for path in ["/a\n", "/b\n", "/c\n"] {
         world.turn();
-        assert_eq!(world.hears(conn), "");
+        assert_eq!(world.receives(conn), "");
         world.waits(seconds(1));
-        let heard = world.hears(conn);
-        assert!(heard.ends_with(path), "{heard}");
+        let received = world.receives(conn);
+        assert!(received.ends_with(path), "{received}");
     }
     assert_eq!(world.closed(conn), None);
 }
@@ -200,7 +200,7 @@ fn an_async_handler_is_dropped_when_its_peer_goes_away() {
         request.ctx().sleep(seconds(9)).await?;
         Ok::<_, Error>("late")
     }));
-    world.says(conn, get("/"));
+    world.sends(conn, get("/"));
     assert_eq!((world.hub.counters().fibers, dropped.get()), (1, 0));
     world.resets(conn);
     assert_eq!((world.hub.counters().fibers, dropped.get()), (0, 1));
@@ -216,8 +216,8 @@ fn a_half_closed_client_is_still_answered() {
         world.delivers(conn, get("/"));
         world.hub.eof(world.now, conn);
         world.turn();
-        let heard = world.hears(conn);
-        assert!(heard.ends_with("GET / \n"), "{heard}");
+        let received = world.receives(conn);
+        assert!(received.ends_with("GET / \n"), "{received}");
         assert_eq!(world.closed(conn), Some(Cause::PeerClosed));
     }
 }
@@ -233,8 +233,8 @@ fn what_a_handler_returns_is_the_answer() {
         _ => Response::text("what?").status(Status::NOT_FOUND).header("X-Why", "not there"),
     }));
     let mut ask = |path: &str| {
-        world.says(conn, get(path));
-        world.hears(conn).replace(DATE, "")
+        world.sends(conn, get(path));
+        world.receives(conn).replace(DATE, "")
     };
     assert_eq!(
         ask("/text"),
@@ -274,16 +274,16 @@ fn an_answer_to_head_has_no_body_and_no_stream_is_written_for_it() {
         }
         _ => Response::text("hello"),
     }));
-    world.says(conn, "HEAD / HTTP/1.1\r\nHost: a\r\n\r\n");
-    assert_eq!(world.hears(conn), ok("hello").trim_end_matches("hello"));
-    world.says(conn, "HEAD /stream HTTP/1.1\r\nHost: a\r\n\r\n");
+    world.sends(conn, "HEAD / HTTP/1.1\r\nHost: a\r\n\r\n");
+    assert_eq!(world.receives(conn), ok("hello").trim_end_matches("hello"));
+    world.sends(conn, "HEAD /stream HTTP/1.1\r\nHost: a\r\n\r\n");
     assert_eq!(
-        world.hears(conn),
+        world.receives(conn),
         format!("HTTP/1.1 200 OK\r\n{DATE}Transfer-Encoding: chunked\r\n\r\n")
     );
     assert_eq!(written.get(), 0);
-    world.says(conn, get("/"));
-    assert_eq!(world.hears(conn), ok("hello"));
+    world.sends(conn, get("/"));
+    assert_eq!(world.receives(conn), ok("hello"));
 }
 
 /// Each with its own answer, of either kind; and the connection goes on.
@@ -325,24 +325,27 @@ fn a_handler_that_fails_or_panics_is_answered_for() {
                 0 => Service::new(|request: Request| fragile(request.path())),
                 _ => Service::new(async |request: Request| fragile(request.path())),
             });
-            world.says(conn, get(path));
+            world.sends(conn, get(path));
             let text = format!("{status}\n");
-            assert_eq!(world.hears(conn), answer(status, "", &text), "{path}");
+            assert_eq!(world.receives(conn), answer(status, "", &text), "{path}");
             match (notice, &*world.notices()) {
                 (None, []) => {}
-                (Some(Notice::Failed { error, .. }), [Notice::Failed { peer, error: told }]) => {
+                (
+                    Some(Notice::Failed { error, .. }),
+                    [Notice::Failed { peer, error: reported }],
+                ) => {
                     assert_eq!(*peer, Some(Address::Unnamed));
-                    assert!(told.contains(error), "{told}");
+                    assert!(reported.contains(error), "{reported}");
                     assert_eq!(world.hub.counters().failures, 1);
                 }
-                (Some(notice), [told]) => {
-                    assert_eq!(told, notice);
+                (Some(notice), [reported]) => {
+                    assert_eq!(reported, notice);
                     assert_eq!(world.hub.counters().panics, 1);
                 }
                 other => panic!("{path}: {other:?}"),
             }
-            world.says(conn, get("/"));
-            assert_eq!(world.hears(conn), ok("fine"));
+            world.sends(conn, get("/"));
+            assert_eq!(world.receives(conn), ok("fine"));
             assert_eq!(world.hub.counters().fibers, 0);
         }
     }
@@ -360,12 +363,12 @@ fn a_plain_handler_that_panics_takes_nothing_from_the_requests_around_it() {
     let paths = ["/a", "/panic", "/panic", "/b", "/panic"];
     let failed = answer("500 Internal Server Error", "", "500 Internal Server Error\n");
     for (request, content) in [(&get as &dyn Fn(&str) -> String, ""), (&post, "hi")] {
-        world.says(conn, paths.map(request).concat());
+        world.sends(conn, paths.map(request).concat());
         let expected = paths.map(|path| match path {
             "/panic" => failed.clone(),
             path => ok(&format!("{path} {content}")),
         });
-        assert_eq!(world.hears(conn), expected.concat());
+        assert_eq!(world.receives(conn), expected.concat());
     }
     assert_eq!(world.hub.counters().panics, 6);
     assert_eq!(world.notices().len(), 6);
@@ -383,7 +386,7 @@ fn a_guard_that_runs_nothing_costs_the_connection() {
             run();
         }
     }));
-    world.says(conn, get("/a"));
+    world.sends(conn, get("/a"));
     assert!(runs.get() < 5, "{}", runs.get());
 }
 
@@ -410,10 +413,10 @@ fn if_the_head_is_out_already_the_connection_is_cut() {
             };
             Response::stream_exactly(8, write)
         }));
-        world.says(conn, get(path));
-        assert!(world.hears(conn).ends_with("Content-Length: 8\r\n\r\nsome"), "{path}");
+        world.sends(conn, get(path));
+        assert!(world.receives(conn).ends_with("Content-Length: 8\r\n\r\nsome"), "{path}");
         world.waits(seconds(1));
-        assert_eq!(world.hears(conn), "", "{path}");
+        assert_eq!(world.receives(conn), "", "{path}");
         world.ends(conn);
         assert_eq!(world.closed(conn), Some(cause), "{path}");
         assert_eq!(world.hub.counters().fibers, 0);
@@ -437,21 +440,21 @@ fn a_stream_goes_out_in_chunks_with_trailers_behind() {
             0 => Service::new(tale),
             _ => Service::new(async |request: Request| tale(request)),
         });
-        world.says(conn, get("/"));
+        world.sends(conn, get("/"));
         assert_eq!(
-            world.hears(conn),
+            world.receives(conn),
             format!(
                 "HTTP/1.1 200 OK\r\n{DATE}Transfer-Encoding: chunked\r\n\r\n5\r\nonce \r\n6\r\nupon a\r\n"
             )
         );
         world.waits(seconds(1));
         let rest = format!("1388\r\n{}\r\n0\r\nX-Sum: 42\r\n\r\n", "x".repeat(5000));
-        assert_eq!(world.hears(conn), rest);
+        assert_eq!(world.receives(conn), rest);
         // To a client of HTTP/1.0, until the connection is closed.
-        world.says(conn, "GET / HTTP/1.0\r\nConnection: keep-alive\r\n\r\n");
+        world.sends(conn, "GET / HTTP/1.0\r\nConnection: keep-alive\r\n\r\n");
         world.waits(seconds(1));
-        let heard = world.hears(conn);
-        assert!(heard.contains(&format!("GMT\r\n{CLOSE}\r\nonce upon ax")), "{heard}");
+        let received = world.receives(conn);
+        assert!(received.contains(&format!("GMT\r\n{CLOSE}\r\nonce upon ax")), "{received}");
         world.ends(conn);
         assert_eq!(world.closed(conn), Some(Cause::Done));
     }

@@ -18,33 +18,33 @@ fn each_deadline_has_its_reason() {
         // No further request comes; the time counts from the last answer.
         let (mut world, conn) = serving(service());
         world.waits(seconds(50));
-        world.says(conn, get("/"));
-        world.hears(conn);
+        world.sends(conn, get("/"));
+        world.receives(conn);
         world.waits(seconds(74));
         assert_eq!((world.half_closed(conn), world.closed(conn)), (false, None));
         world.waits(seconds(1));
-        assert_eq!((world.half_closed(conn), world.hears(conn)), (true, String::new()));
+        assert_eq!((world.half_closed(conn), world.receives(conn)), (true, String::new()));
         world.ends(conn);
         assert_eq!(world.closed(conn), timed_out(Reason::KeepAlive));
 
         // A head dribbles.
         let (mut world, conn) = serving(service());
         for byte in get("/").as_bytes().chunks(1).take(11) {
-            world.says(conn, byte);
+            world.sends(conn, byte);
             world.waits(seconds(1));
         }
-        assert!(world.hears(conn).starts_with("HTTP/1.1 408 Request Timeout\r\n"));
+        assert!(world.receives(conn).starts_with("HTTP/1.1 408 Request Timeout\r\n"));
         world.ends(conn);
         assert_eq!(world.closed(conn), timed_out(Reason::Head));
 
         // A body stops coming.
         let (mut world, conn) = serving(service());
-        world.says(conn, "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 9\r\n\r\n");
+        world.sends(conn, "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 9\r\n\r\n");
         world.waits(seconds(29));
-        world.says(conn, "x");
-        assert_eq!(world.hears(conn), "");
+        world.sends(conn, "x");
+        assert_eq!(world.receives(conn), "");
         world.waits(seconds(30));
-        assert!(world.hears(conn).starts_with("HTTP/1.1 408 Request Timeout\r\n"));
+        assert!(world.receives(conn).starts_with("HTTP/1.1 408 Request Timeout\r\n"));
         world.ends(conn);
         assert_eq!(world.closed(conn), timed_out(Reason::BodyIdle));
         assert_eq!(world.hub.counters().fibers, 0);
@@ -54,9 +54,9 @@ fn each_deadline_has_its_reason() {
         request.ctx().sleep(seconds(1000)).await?;
         Ok::<_, Error>("at last")
     }));
-    world.says(conn, get("/"));
+    world.sends(conn, get("/"));
     world.waits(seconds(1000));
-    assert!(world.hears(conn).ends_with("at last"));
+    assert!(world.receives(conn).ends_with("at last"));
 }
 
 /// No read deadline applies while reading is paused.
@@ -71,15 +71,15 @@ fn a_body_that_is_held_back_is_not_late() {
         }
         Ok::<_, Error>(format!("{n}"))
     }));
-    world.says(conn, "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 100000\r\n\r\n");
-    world.says(conn, "x".repeat(70_000));
+    world.sends(conn, "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 100000\r\n\r\n");
+    world.sends(conn, "x".repeat(70_000));
     assert!(world.paused(conn), "nobody asked for it yet");
     world.waits(seconds(100));
     assert!(!world.paused(conn));
     world.waits(seconds(29));
-    world.says(conn, "x".repeat(30_000));
+    world.sends(conn, "x".repeat(30_000));
     assert_eq!(
-        world.hears(conn),
+        world.receives(conn),
         format!(
             "HTTP/1.1 200 OK\r\nDate: Sun, 06 Nov 1994 08:51:46 GMT\r\nContent-Type: text/plain; charset=utf-8\r\nContent-Length: 6\r\n\r\n100000"
         )
@@ -109,18 +109,18 @@ fn pipelined_requests_give_way_and_stop_at_the_high_water_mark() {
     let before = world.queued(conn);
     assert_eq!(before, 3 * ok("GET / \n").len());
     world.turn();
-    assert_eq!(world.hears(conn), ok("GET / \n").repeat(10));
+    assert_eq!(world.receives(conn), ok("GET / \n").repeat(10));
 
     let service = Service::new(|_: Request| "x".repeat(10_000));
     let (mut world, conn) = serving(service.connections(low_marks()));
     world.takes_only(conn, 0);
-    world.says(conn, get("/").repeat(20));
+    world.sends(conn, get("/").repeat(20));
     assert!(world.paused(conn));
     let queued = world.queued(conn);
     assert!((60_000..90_000).contains(&queued), "{queued}");
     world.takes(conn, u64::MAX / 2);
     assert!(!world.paused(conn));
-    assert_eq!(world.hears(conn).matches("HTTP/1.1 200 OK").count(), 20);
+    assert_eq!(world.receives(conn).matches("HTTP/1.1 200 OK").count(), 20);
 }
 
 #[test]
@@ -128,10 +128,10 @@ fn the_last_request_that_a_connection_may_make_closes_it() {
     let limits = Limits { requests: 2, ..Limits::default() };
     for service in both() {
         let (mut world, conn) = serving(service.limits(limits));
-        world.says(conn, get("/"));
-        assert_eq!(world.hears(conn), ok("GET / \n"));
-        world.says(conn, get("/"));
-        assert_eq!(world.hears(conn), answer("200 OK", CLOSE, "GET / \n"));
+        world.sends(conn, get("/"));
+        assert_eq!(world.receives(conn), ok("GET / \n"));
+        world.sends(conn, get("/"));
+        assert_eq!(world.receives(conn), answer("200 OK", CLOSE, "GET / \n"));
         world.ends(conn);
         assert_eq!(world.closed(conn), Some(Cause::Done));
     }
@@ -155,9 +155,9 @@ fn a_shutdown_closes_what_is_idle_and_finishes_what_is_active() {
         world.accept(service),
         world.accept(service),
     );
-    world.says(idle, get("/"));
-    world.says(active, "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\n\r\nhe");
-    world.says(head, "GET / HTTP/1.1\r\nHost");
+    world.sends(idle, get("/"));
+    world.sends(active, "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\n\r\nhe");
+    world.sends(head, "GET / HTTP/1.1\r\nHost");
     let now = world.now;
     world.hub.drain(now, now + seconds(5));
     world.turn();
@@ -166,10 +166,10 @@ fn a_shutdown_closes_what_is_idle_and_finishes_what_is_active() {
         world.ends(conn);
         assert_eq!(world.closed(conn), Some(Cause::Shutdown));
     }
-    world.says(active, "llo");
-    world.says(head, ": a\r\n\r\n");
+    world.sends(active, "llo");
+    world.sends(head, ": a\r\n\r\n");
     for (conn, text) in [(active, "5"), (head, "0")] {
-        assert_eq!(world.hears(conn), answer("200 OK", CLOSE, text));
+        assert_eq!(world.receives(conn), answer("200 OK", CLOSE, text));
         world.ends(conn);
         assert_eq!(world.closed(conn), Some(Cause::Shutdown));
     }
@@ -191,14 +191,14 @@ fn a_handler_that_waits_is_finished_within_the_grace() {
         let news = ctx.event::<()>().subscribe().wait().await;
         Ok::<_, Error>(format!("{unwatched} {refused} {news:?}"))
     }));
-    world.says(conn, get("/"));
+    world.sends(conn, get("/"));
     let now = world.now;
     world.hub.drain(now, now + seconds(5));
     world.turn();
-    assert_eq!(world.hears(conn), "");
+    assert_eq!(world.receives(conn), "");
     world.waits(seconds(3));
     let later = answer("200 OK", CLOSE, "true true Err(Shutdown)").replace(":37 GMT", ":40 GMT");
-    assert_eq!(world.hears(conn), later);
+    assert_eq!(world.receives(conn), later);
 }
 
 /// A token that would wait for longer fails with `Error::Shutdown`.
@@ -208,12 +208,12 @@ fn a_handler_that_would_have_to_wait_for_more_than_the_grace_is_answered_for() {
         request.ctx().sleep(seconds(100)).await?;
         Ok::<_, Error>("never")
     }));
-    world.says(conn, get("/"));
+    world.sends(conn, get("/"));
     let now = world.now;
     world.hub.drain(now, now + seconds(5));
     world.turn();
     let text = "503 Service Unavailable";
-    assert_eq!(world.hears(conn), answer(text, CLOSE, &format!("{text}\n")));
+    assert_eq!(world.receives(conn), answer(text, CLOSE, &format!("{text}\n")));
     assert_eq!(world.hub.counters().failures, 0);
 }
 
@@ -252,28 +252,28 @@ fn each_request_is_reported_if_the_access_log_is_on() {
     let (mut world, conn) = serving(service());
     world.delivers(conn, get("/stream?a") + &get("/fail") + &get("/cut"));
     world.waits(seconds(4));
-    let heard = world.hears(conn).len() as u64;
-    let told = accesses(&world);
-    assert_eq!(told[0], access("/stream?a", 200, told[0].sent, 0));
-    assert_eq!(told[1], access("/fail", 500, heard - told[0].sent, 2));
+    let received = world.receives(conn).len() as u64;
+    let reported = accesses(&world);
+    assert_eq!(reported[0], access("/stream?a", 200, reported[0].sent, 0));
+    assert_eq!(reported[1], access("/fail", 500, received - reported[0].sent, 2));
     world.waits(seconds(2));
-    let told = accesses(&world);
-    assert_eq!(told[2], access("/cut", 200, told[2].sent, 4));
+    let reported = accesses(&world);
+    assert_eq!(reported[2], access("/cut", 200, reported[2].sent, 4));
 
     // What is no request at all, and one whose peer goes away.
     let (mut world, conn) = serving(service());
-    world.says(conn, "nonsense\r\n\r\n");
+    world.sends(conn, "nonsense\r\n\r\n");
     let refused = Access { method: "-".into(), target: "-".into(), ..access("", 400, 0, 0) };
-    let told = accesses(&world);
-    assert_eq!(told, [Access { sent: told[0].sent, ..refused }]);
+    let reported = accesses(&world);
+    assert_eq!(reported, [Access { sent: reported[0].sent, ..refused }]);
     let (mut world, conn) = serving(service());
-    world.says(conn, get("/"));
+    world.sends(conn, get("/"));
     world.waits(seconds(1));
     world.resets(conn);
     assert_eq!(accesses(&world), [access("/", 0, 0, 0)]);
 
     let (mut world, conn) = serving(Service::new(plain));
-    world.says(conn, get("/"));
+    world.sends(conn, get("/"));
     assert_eq!(world.notices(), []);
 }
 
@@ -292,11 +292,11 @@ fn a_body_that_outlives_its_request_gets_no_more() {
         drop(request);
         Ok::<_, Error>(format!("{outcome:?}"))
     }));
-    world.says(conn, "POST /keep HTTP/1.1\r\nHost: a\r\nContent-Length: 3\r\n\r\n");
-    assert_eq!(world.hears(conn), ok("kept"));
-    world.says(conn, "abc");
-    world.says(conn, "POST /use HTTP/1.1\r\nHost: a\r\nContent-Length: 3\r\n\r\nxyz");
-    assert_eq!(world.hears(conn), ok("Err(Closed)"));
+    world.sends(conn, "POST /keep HTTP/1.1\r\nHost: a\r\nContent-Length: 3\r\n\r\n");
+    assert_eq!(world.receives(conn), ok("kept"));
+    world.sends(conn, "abc");
+    world.sends(conn, "POST /use HTTP/1.1\r\nHost: a\r\nContent-Length: 3\r\n\r\nxyz");
+    assert_eq!(world.receives(conn), ok("Err(Closed)"));
     assert!(shelf.borrow().is_empty());
 }
 
@@ -309,15 +309,15 @@ fn at_the_limit_on_fibers_a_request_is_answered_with_503() {
         Ok::<_, Error>("done")
     }));
     let (one, other) = (world.accept(service), world.accept(service));
-    world.says(one, get("/"));
-    world.says(other, get("/"));
+    world.sends(one, get("/"));
+    world.sends(other, get("/"));
     let text = "503 Service Unavailable";
-    assert_eq!(world.hears(other), answer(text, "", &format!("{text}\n")));
+    assert_eq!(world.receives(other), answer(text, "", &format!("{text}\n")));
     world.waits(seconds(1));
-    assert!(world.hears(one).ends_with("done"));
-    world.says(other, get("/"));
+    assert!(world.receives(one).ends_with("done"));
+    world.sends(other, get("/"));
     world.waits(seconds(1));
-    assert!(world.hears(other).ends_with("done"));
+    assert!(world.receives(other).ends_with("done"));
 }
 
 #[test]
@@ -330,7 +330,7 @@ fn dropping_the_hub_frees_everything() {
         request.ctx().sleep(seconds(9)).await?;
         Ok::<_, Error>("never")
     }));
-    world.says(conn, "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 9\r\n\r\nhel");
+    world.sends(conn, "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 9\r\n\r\nhel");
     assert_eq!(world.hub.counters().fibers, 1);
     drop(world);
     assert_eq!(weak.strong_count(), 0);
@@ -347,9 +347,9 @@ fn a_body_that_fills_what_is_read_ahead_ends() {
         }
         Ok::<_, Error>(format!("{n}"))
     }));
-    world.says(conn, "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 70000\r\n\r\n");
-    world.says(conn, "x".repeat(70_000));
-    assert_eq!(world.hears(conn), ok("70000"));
+    world.sends(conn, "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 70000\r\n\r\n");
+    world.sends(conn, "x".repeat(70_000));
+    assert_eq!(world.receives(conn), ok("70000"));
 }
 
 /// The writer waits until no more than that is queued.
@@ -369,7 +369,7 @@ fn a_stream_goes_on_at_the_low_water_mark() {
     });
     let (mut world, conn) = serving(service.connections(marks));
     world.takes_only(conn, 0);
-    world.says(conn, get("/"));
+    world.sends(conn, get("/"));
     let (before, queued) = (written.get(), world.queued(conn));
     world.takes(conn, queued as u64 - 5_001);
     assert_eq!(written.get(), before);
@@ -390,7 +390,7 @@ fn plain_handlers_wait_from_the_high_water_mark_to_the_low_one() {
     });
     let (mut world, conn) = serving(service.connections(marks));
     world.takes_only(conn, 0);
-    world.says(conn, get("/").repeat(9));
+    world.sends(conn, get("/").repeat(9));
     assert_eq!((calls.get(), world.queued(conn) as u64), (3, 3 * answer));
     world.takes(conn, 2 * answer - 1);
     assert_eq!(calls.get(), 3);
@@ -405,7 +405,7 @@ fn a_client_that_waits_for_its_answer_is_not_paused() {
         request.ctx().sleep(seconds(1)).await?;
         Ok::<_, Error>("at last")
     }));
-    world.says(conn, get("/"));
+    world.sends(conn, get("/"));
     assert!(!world.paused(conn));
 }
 
@@ -415,13 +415,13 @@ fn the_time_of_a_head_that_follows_another_counts_from_its_own_beginning() {
     let (mut world, conn) = serving(Service::new(plain));
     let whole = get("/");
     let (front, back) = whole.split_at(9);
-    world.says(conn, front);
+    world.sends(conn, front);
     world.waits(seconds(8));
-    world.says(conn, format!("{back}{front}"));
-    assert_eq!(world.hears(conn), ok("GET / \n").replace(":37 ", ":45 "));
+    world.sends(conn, format!("{back}{front}"));
+    assert_eq!(world.receives(conn), ok("GET / \n").replace(":37 ", ":45 "));
     world.waits(seconds(9));
-    world.says(conn, back);
-    assert_eq!(world.hears(conn), ok("GET / \n").replace(":37 ", ":54 "));
+    world.sends(conn, back);
+    assert_eq!(world.receives(conn), ok("GET / \n").replace(":37 ", ":54 "));
 }
 
 /// A client that read its answer late has as long for the next request as any other.
@@ -430,7 +430,7 @@ fn what_was_paused_for_its_answer_is_waited_on_again() {
     let marks = settings(|it| (it.high_water, it.low_water) = (20, 10));
     let (mut world, conn) = serving(Service::new(plain).connections(marks));
     world.takes_only(conn, 0);
-    world.says(conn, get("/"));
+    world.sends(conn, get("/"));
     assert!(world.paused(conn));
     world.takes(conn, 1000);
     assert!(!world.paused(conn));
@@ -443,11 +443,11 @@ fn what_was_paused_for_its_answer_is_waited_on_again() {
 #[test]
 fn a_body_that_breaks_a_rule_after_the_answer_ends_the_connection_and_no_more() {
     let (mut world, conn) = serving(Service::new(async |_: Request| "enough").access_notices(true));
-    world.says(conn, "POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n");
-    assert_eq!(world.hears(conn), ok("enough"));
-    world.says(conn, "nonsense\r\n");
+    world.sends(conn, "POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n");
+    assert_eq!(world.receives(conn), ok("enough"));
+    world.sends(conn, "nonsense\r\n");
     assert_eq!((world.half_closed(conn), world.closed(conn)), (true, None));
-    assert_eq!(world.hears(conn), "");
+    assert_eq!(world.receives(conn), "");
     world.ends(conn);
     assert_eq!(world.closed(conn), Some(Cause::Protocol(Rule::ChunkSizeSyntax.text())));
 }
@@ -455,19 +455,19 @@ fn a_body_that_breaks_a_rule_after_the_answer_ends_the_connection_and_no_more() 
 #[test]
 fn a_rejection_is_reported_once_as_its_request_if_the_access_log_is_on() {
     let bad = "POST /a HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\nnonsense\r\n";
-    for (tells, bytes, told) in [
+    for (tells, bytes, reported) in [
         (true, bad, vec!["POST /a 400"]),
         (true, "nonsense\r\n\r\n", vec!["- - 400"]),
         (false, bad, vec![]),
         (false, "nonsense\r\n\r\n", vec![]),
     ] {
         let (mut world, conn) = serving(Service::new(plain).access_notices(tells));
-        world.says(conn, bytes);
+        world.sends(conn, bytes);
         let accesses = world.notices().into_iter().filter_map(|notice| match notice {
             Notice::Access(it) => Some(format!("{} {} {}", it.method, it.target, it.status)),
             _ => None,
         });
-        assert_eq!(accesses.collect::<Vec<_>>(), told);
+        assert_eq!(accesses.collect::<Vec<_>>(), reported);
     }
 }
 
@@ -477,20 +477,20 @@ fn what_rested_goes_on_where_it_was() {
     for service in both() {
         let limits = Limits { requests: 3, ..Limits::default() };
         let (mut world, conn) = serving(service.limits(limits));
-        world.says(conn, get("/"));
-        world.says(conn, get("/"));
-        assert!(!world.hears(conn).contains(CLOSE));
-        world.says(conn, get("/"));
-        assert!(world.hears(conn).contains(CLOSE), "the last");
+        world.sends(conn, get("/"));
+        world.sends(conn, get("/"));
+        assert!(!world.receives(conn).contains(CLOSE));
+        world.sends(conn, get("/"));
+        assert!(world.receives(conn).contains(CLOSE), "the last");
     }
     let mut world = World::new();
     let service = world.hub.add_service(Service::new(plain));
     let (one, other) = (world.accept(service), world.accept(service));
-    world.says(one, get("/"));
-    world.hears(one);
+    world.sends(one, get("/"));
+    world.receives(one);
     for (conn, at) in [(other, 0), (one, get("/").len())] {
-        world.says(conn, "(");
-        assert!(world.hears(conn).contains(&format!("at byte {at}: ")));
+        world.sends(conn, "(");
+        assert!(world.receives(conn).contains(&format!("at byte {at}: ")));
     }
 }
 
@@ -506,7 +506,7 @@ fn large_content_goes_out_where_it_lies() {
         ] {
             let (mut world, conn) = serving(service);
             world.takes_only(conn, 0);
-            world.says(conn, get("/"));
+            world.sends(conn, get("/"));
             let is_shared = world.hub.outgoing(conn, |slices| {
                 assert!(slices.concat().ends_with(&[b"\r\n\r\n", &PAGE[..n]].concat()));
                 slices.iter().any(|slice| slice.as_ptr() == PAGE.as_ptr())
@@ -533,9 +533,9 @@ fn responses_that_differ_only_in_content_type_do_not_share_a_cached_head() {
         ("/html", Some("text/html; charset=utf-8")),
         ("/html", Some("text/html; charset=utf-8")),
     ] {
-        world.says(conn, get(path));
+        world.sends(conn, get(path));
         let field = content_type.map(|it| format!("Content-Type: {it}\r\n")).unwrap_or_default();
         let answer = format!("HTTP/1.1 200 OK\r\n{DATE}{field}Content-Length: 1\r\n\r\nx");
-        assert_eq!(world.hears(conn), answer, "{path}");
+        assert_eq!(world.receives(conn), answer, "{path}");
     }
 }

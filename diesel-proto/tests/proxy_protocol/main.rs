@@ -102,7 +102,7 @@ fn max_v2(max_v2: usize) -> HeaderConfig {
 /// The output, the end, and the notices.
 #[derive(Debug, PartialEq)]
 struct Outcome {
-    heard: String,
+    received: String,
     end: Option<End>,
     notices: Vec<Notice>,
 }
@@ -113,9 +113,9 @@ fn in_an_endpoint(config: &HeaderConfig, parts: &[&[u8]]) -> Outcome {
         assert_eq!(endpoint.received(NOW, part), part.len());
         assert!(endpoint.held() <= config.max_v2.max(MAX_V1) + 50);
     }
-    let heard = String::from_utf8(endpoint.take_outgoing(NOW)).unwrap();
+    let received = String::from_utf8(endpoint.take_outgoing(NOW)).unwrap();
     let notices = endpoint.drain_notices().collect();
-    Outcome { heard, end: endpoint.end(), notices }
+    Outcome { received, end: endpoint.end(), notices }
 }
 
 /// The same of these bytes, however they are cut.
@@ -138,8 +138,8 @@ fn accepted(header: &[u8]) -> Header {
         assert_eq!(parse(&header[..len], &config), Ok(None), "{len} bytes");
     }
     let outcome = always(&config, &stream);
-    let heard = format!("{:?}\nyou said: hello\n", read.source());
-    assert_eq!(outcome, Outcome { heard, end: None, notices: Vec::new() });
+    let received = format!("{:?}\nyou said: hello\n", read.source());
+    assert_eq!(outcome, Outcome { received, end: None, notices: Vec::new() });
     read
 }
 
@@ -288,10 +288,11 @@ fn what_is_no_header_is_refused_at_its_first_wrong_byte() {
         let error = HeaderError { kind, offset };
         assert_eq!(parse(&bytes, &config), Err(error), "{}", bytes.escape_ascii());
         let outcome = always(&config, &[&bytes[..], b"hello\n"].concat());
-        let told = format!("10.0.0.1:5000: PROXY header refused at byte {offset}: {}", kind.rule());
-        assert_eq!(outcome.heard, "", "{}", bytes.escape_ascii());
+        let reported =
+            format!("10.0.0.1:5000: PROXY header refused at byte {offset}: {}", kind.rule());
+        assert_eq!(outcome.received, "", "{}", bytes.escape_ascii());
         assert_eq!(outcome.end, Some(End::Abort(Cause::Protocol(kind.rule()))));
-        assert_eq!(outcome.notices, [Notice::Text(told)]);
+        assert_eq!(outcome.notices, [Notice::Text(reported)]);
     }
 }
 
@@ -322,11 +323,11 @@ fn a_header_of_version_2_has_a_limit_by_name_which_holds_to_the_byte() {
     let limit = header.len() - 1;
     let outcome = always(&max_v2(limit), &header);
     assert_eq!(outcome.end, Some(End::Abort(Cause::Limit(Limit::ProxyHeader(limit)))));
-    let told = format!(
+    let reported = format!(
         "10.0.0.1:5000: PROXY header refused at byte 14: PROXY v2: the header exceeds the limit of \
         {limit} bytes (HeaderConfig::max_v2)"
     );
-    assert_eq!(outcome.notices, [Notice::Text(told)]);
+    assert_eq!(outcome.notices, [Notice::Text(reported)]);
     // The longest that there can be, where that is accepted.
     let longest = v2(0x21, 0x11, &[&IPV4, &tlv(tlv_type::NOOP, &[0; 65_535 - 12 - 3])]);
     assert_eq!(longest.len(), 65_551);
@@ -365,9 +366,9 @@ fn a_peer_that_stops_inside_the_header() {
             let mut ended = begun();
             ended.eof(NOW);
             let kind = HeaderErrorKind::Incomplete;
-            let told = over(ended, End::Abort(Cause::Protocol(kind.rule())));
+            let reported = over(ended, End::Abort(Cause::Protocol(kind.rule())));
             let place = format!("unnamed: PROXY header refused at byte {len}: {}", kind.rule());
-            assert_eq!(told, [place]);
+            assert_eq!(reported, [place]);
 
             let mut reset = begun();
             reset.reset(NOW);
@@ -433,8 +434,8 @@ fn a_source_that_is_not_trusted_is_refused_before_it_says_anything() {
     let mut endpoint = Endpoint::new(introduced(&config, address("192.0.2.1:1")), NOW);
     assert_eq!(endpoint.end(), Some(End::Abort(Cause::Untrusted)));
     assert_eq!(endpoint.next_deadline(), None);
-    let told: Vec<_> = endpoint.drain_notices().map(|it| it.to_string()).collect();
-    assert_eq!(told, ["192.0.2.1:1: not trusted to send a PROXY header"]);
+    let reported: Vec<_> = endpoint.drain_notices().map(|it| it.to_string()).collect();
+    assert_eq!(reported, ["192.0.2.1:1: not trusted to send a PROXY header"]);
     for trusted in [address("10.9.9.9:1"), Address::Unnamed] {
         let mut endpoint = Endpoint::new(introduced(&config, trusted), NOW);
         assert_eq!(endpoint.received(NOW, V1), V1.len());

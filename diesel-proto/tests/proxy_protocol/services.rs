@@ -29,16 +29,16 @@ fn a_handler_has_the_client_for_its_peer_and_finds_the_header() {
     for (head, tail) in two_way_cuts(&said) {
         let (mut world, conn) = World::serving(behind(&config, Service::new(whoami)));
         for part in [head, tail].iter().filter(|it| !it.is_empty()) {
-            world.says(conn, part);
+            world.sends(conn, part);
         }
-        assert_eq!(world.hears(conn), format!("{greeting}you said: hello\n"));
+        assert_eq!(world.receives(conn), format!("{greeting}you said: hello\n"));
         assert_eq!(world.notices(), []);
     }
     let (mut world, conn) = World::serving(behind(&config, Service::new(whoami)));
-    world.says(conn, v2(0x20, 0, &[]));
-    assert_eq!(world.hears(conn), "unnamed None None\n");
+    world.sends(conn, v2(0x20, 0, &[]));
+    assert_eq!(world.receives(conn), "unnamed None None\n");
     let (mut world, conn) = World::serving(Service::new(whoami));
-    assert_eq!(world.hears(conn), "unnamed None None\n", "no layer");
+    assert_eq!(world.receives(conn), "unnamed None None\n", "no layer");
 }
 
 /// The header of the nearer proxy comes first; the peer that it names may send the second one.
@@ -48,10 +48,10 @@ fn a_header_within_a_header_is_trusted_by_what_the_outer_one_says() {
     let stack = || behind(&HeaderConfig::default(), behind(&inner, Service::new(whoami)));
     let second = b"PROXY TCP6 2001:db8::9 ::1 9 80\r\n";
     let (mut world, conn) = World::serving(stack());
-    world.says(conn, [V1, second].concat());
-    assert_eq!(world.hears(conn), "[2001:db8::9]:9 None Some(Socket([::1]:80))\n");
+    world.sends(conn, [V1, second].concat());
+    assert_eq!(world.receives(conn), "[2001:db8::9]:9 None Some(Socket([::1]:80))\n");
     let (mut world, conn) = World::serving(stack());
-    world.says(conn, [b"PROXY UNKNOWN\r\n", &second[..]].concat());
+    world.sends(conn, [b"PROXY UNKNOWN\r\n", &second[..]].concat());
     assert_eq!(world.closed(conn), Some(Cause::Untrusted));
 }
 
@@ -102,11 +102,11 @@ fn each_of_two_hundred_connections_has_its_own_client() {
         world.turn();
     }
     for (n, &conn) in conns.iter().enumerate() {
-        let heard = match n % 7 {
+        let received = match n % 7 {
             0 => String::new(),
             _ => format!("192.0.2.{n}:{n} None Some(Socket({SERVER}))\n"),
         };
-        assert_eq!(world.hears(conn), heard);
+        assert_eq!(world.receives(conn), received);
     }
     world.waits(seconds(5));
     for (n, &conn) in conns.iter().enumerate() {
@@ -146,11 +146,16 @@ fn requests_have_the_client_for_their_peer() {
                 let access = service.access_notices(true);
                 let (mut world, conn) = World::serving(behind(&HeaderConfig::default(), access));
                 for part in [head, tail].iter().filter(|it| !it.is_empty()) {
-                    world.says(conn, part);
+                    world.sends(conn, part);
                 }
-                let heard = world.hears(conn);
+                let received = world.receives(conn);
                 let answer = format!("{CLIENT} asks Some(Socket({SERVER}))");
-                assert_eq!(heard.matches(&answer).count(), 2, "cut at {}: {heard}", head.len());
+                assert_eq!(
+                    received.matches(&answer).count(),
+                    2,
+                    "cut at {}: {received}",
+                    head.len()
+                );
                 let told = world.notices();
                 let is_client = |notice: &Notice| match notice {
                     Notice::Access(access) => access.peer == address(CLIENT),
@@ -162,8 +167,8 @@ fn requests_have_the_client_for_their_peer() {
     }
     for service in http_services() {
         let (mut world, conn) = World::serving(behind(&HeaderConfig::default(), service));
-        world.says(conn, post);
-        assert_eq!(world.hears(conn), "");
+        world.sends(conn, post);
+        assert_eq!(world.receives(conn), "");
         let cause = Cause::Protocol(HeaderErrorKind::NoSignature.rule());
         assert_eq!(world.closed(conn), Some(cause));
     }
@@ -266,9 +271,9 @@ fn two_hundred_clients_over_a_bad_network() {
         let service = behind(&HeaderConfig::default(), Service::new(whoami));
         let service = server.add_service(service);
         let mut client = Hub::default();
-        let heard = std::rc::Rc::new(std::cell::Cell::new(0));
+        let received = std::rc::Rc::new(std::cell::Cell::new(0));
         for n in 0..200u8 {
-            let heard = std::rc::Rc::clone(&heard);
+            let received = std::rc::Rc::clone(&received);
             let call = async move |ctx: Ctx| {
                 let mut conn = ctx.connect(server_address).await?;
                 let mut block = IPV4;
@@ -284,7 +289,7 @@ fn two_hundred_clients_over_a_bad_network() {
                 let line = conn.until_eol().await?;
                 assert!(line.starts_with(format!("192.0.2.{n}:{n} ").as_bytes()), "{line:?}");
                 assert_eq!(&*conn.until_eol().await?, b"you said: hello\n");
-                heard.set(heard.get() + 1);
+                received.set(received.get() + 1);
                 Ok(())
             };
             client.add_loop(call).unwrap();
@@ -295,6 +300,6 @@ fn two_hundred_clients_over_a_bad_network() {
         network.host(server, &[(service, server_address)]).unwrap();
         network.host(client, &[]).unwrap();
         network.run_for(seconds(60)).unwrap();
-        assert_eq!(heard.get(), 200, "seed {seed}");
+        assert_eq!(received.get(), 200, "seed {seed}");
     }
 }
