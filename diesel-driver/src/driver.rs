@@ -105,7 +105,7 @@ impl Driver {
                 told_time = now;
                 hub.time_of_day(now, Clock::unix_seconds());
             }
-            let mut told = 0;
+            let mut reported = 0;
             for event in events.iter() {
                 if PollKey::source(event.key) == Source::Signals {
                     let came = signals.as_mut().map_or(0, Signals::take);
@@ -120,8 +120,8 @@ impl Driver {
                     halt.fetch_or(came == 1, Ordering::Relaxed);
                 } else {
                     self.happened(hub, now, event);
-                    told += 1;
-                    if told % EVENTS_PER_TURN == 0 && self.turn(hub, now)? == AfterWait::Halt {
+                    reported += 1;
+                    if reported % EVENTS_PER_TURN == 0 && self.turn(hub, now)? == AfterWait::Halt {
                         return Ok(());
                     }
                 }

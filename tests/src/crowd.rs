@@ -97,10 +97,10 @@ pub struct Outcome {
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Diary {
     /// How many messages it sent.
-    pub said: u32,
+    pub sent: u32,
     /// The number of the next message expected from each member of its room. Without gaps, it is
     /// the number of received messages.
-    pub heard: Vec<u32>,
+    pub received: Vec<u32>,
     /// How many missing messages the room reported to it.
     pub missing: u64,
     /// How many it missed, by the gaps between those that it received.
@@ -129,13 +129,14 @@ impl Crowd {
         network.run_for(Duration::from_secs(600))?;
 
         let diaries: Vec<_> = diaries.iter().map(|diary| diary.borrow().clone()).collect();
-        let heard =
-            |diary: &Diary| diary.heard.iter().map(|n| u64::from(*n)).sum::<u64>() - diary.skipped;
+        let received = |diary: &Diary| {
+            diary.received.iter().map(|n| u64::from(*n)).sum::<u64>() - diary.skipped
+        };
         let lagged = diaries.iter().map(|diary| diary.missing).sum();
         let failed = *failures.borrow();
         Ok(Outcome {
-            messages: diaries.iter().map(|diary| u64::from(diary.said)).sum(),
-            deliveries: diaries.iter().map(heard).sum(),
+            messages: diaries.iter().map(|diary| u64::from(diary.sent)).sum(),
+            deliveries: diaries.iter().map(received).sum(),
             diaries,
             lagged,
             failed,
@@ -169,7 +170,7 @@ impl Crowd {
         let mut diaries = Vec::new();
         for room in 0..self.rooms {
             for index in 0..self.members {
-                let diary = Diary { heard: vec![0; self.members], ..Diary::default() };
+                let diary = Diary { received: vec![0; self.members], ..Diary::default() };
                 let diary = Rc::new(RefCell::new(diary));
                 diaries.push(Rc::clone(&diary));
                 let member = Member {
@@ -236,7 +237,7 @@ impl Member {
             self.listen(&ctx, &mut conn, Instant::ORIGIN + MINUTE * (n + 1) + self.moment, diary)
                 .await?;
             conn.write(format!("{n}\r\n")).await?;
-            diary.borrow_mut().said += 1;
+            diary.borrow_mut().sent += 1;
         }
         self.listen(&ctx, &mut conn, self.end, diary).await
     }
@@ -273,13 +274,13 @@ impl Diary {
         }
         let (who, n) = line.strip_prefix('<')?.split_once("> ")?;
         let (from, speaker) = who.split_once('.')?;
-        let heard = self.heard.get_mut(speaker.parse::<usize>().ok()?)?;
+        let received = self.received.get_mut(speaker.parse::<usize>().ok()?)?;
         let n: u32 = n.parse().ok()?;
-        let skipped = self.skipped + u64::from(n.checked_sub(*heard)?);
+        let skipped = self.skipped + u64::from(n.checked_sub(*received)?);
         if from.parse() != Ok(room) || skipped > self.missing {
             return None;
         }
-        (*heard, self.skipped) = (n + 1, skipped);
+        (*received, self.skipped) = (n + 1, skipped);
         Some(())
     }
 }
@@ -299,13 +300,14 @@ impl Outcome {
             }
             let own = member % crowd.members;
             let room = &self.diaries[member - own..][..crowd.members];
-            if diary.heard[own] > 0 {
+            if diary.received[own] > 0 {
                 return Err(format!("member {member} hears itself"));
             }
             if crowd.is_worse_off(member) {
                 // A connection that was cut short has reported its end.
-                let missed = (0..crowd.members)
-                    .any(|of| of != own && diary.heard[of] < heard_by_others(room, crowd, own, of));
+                let missed = (0..crowd.members).any(|of| {
+                    of != own && diary.received[of] < received_by_others(room, crowd, own, of)
+                });
                 if missed && diary.cut_short.is_none() && diary.missing == 0 {
                     return Err(format!("member {member} has an unreported gap: {diary:?}"));
                 }
@@ -319,12 +321,14 @@ impl Outcome {
             }
             for of in (0..crowd.members).filter(|of| *of != own) {
                 let expected = match crowd.is_worse_off(of) {
-                    true => heard_by_others(room, crowd, own, of),
+                    true => received_by_others(room, crowd, own, of),
                     false => crowd.minutes,
                 };
-                if diary.heard[of] != expected {
-                    let heard = diary.heard[of];
-                    return Err(format!("member {member} hears {heard} of {expected} from {of}"));
+                if diary.received[of] != expected {
+                    let received = diary.received[of];
+                    return Err(format!(
+                        "member {member} hears {received} of {expected} from {of}"
+                    ));
                 }
             }
         }
@@ -333,7 +337,7 @@ impl Outcome {
 }
 
 /// The most messages of a member that any other member with a good link received.
-fn heard_by_others(room: &[Diary], crowd: &Crowd, but: usize, of: usize) -> u32 {
+fn received_by_others(room: &[Diary], crowd: &Crowd, but: usize, of: usize) -> u32 {
     let others = (crowd.worse_off..crowd.members).filter(|other| *other != but && *other != of);
-    others.map(|other| room[other].heard[of]).max().unwrap_or(0)
+    others.map(|other| room[other].received[of]).max().unwrap_or(0)
 }

@@ -23,16 +23,16 @@ impl Running {
         config: Config,
         build: impl FnOnce(&mut Application) -> io::Result<ServiceId> + Send + 'static,
     ) -> Running {
-        let (tell, told) = mpsc::channel();
+        let (sender, receiver) = mpsc::channel();
         let thread = thread::spawn(move || {
             let mut app = Application::with_config(config);
             app.handle_signals(false);
             let service = build(&mut app)?;
             let address = app.local_addr(service)?;
-            tell.send((address, app.halt_handle())).map_err(io::Error::other)?;
+            sender.send((address, app.halt_handle())).map_err(io::Error::other)?;
             app.run()
         });
-        let (address, handle) = told.recv().expect("the application starts");
+        let (address, handle) = receiver.recv().expect("the application starts");
         Running { address, handle, thread: Some(thread) }
     }
 }

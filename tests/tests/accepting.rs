@@ -66,17 +66,17 @@ fn a_crowd_that_waits_is_let_in_without_a_turn_for_each() {
 /// Of many clients, as many are served as the limit allows, and one more for each that leaves. None
 /// is refused: that would end its connection.
 fn assert_heeded(config: Config, service: impl FnOnce() -> Service + Send + 'static) {
-    let (tell, told) = mpsc::channel();
+    let (sender, receiver) = mpsc::channel();
     let (begin, begun) = mpsc::channel::<()>();
     let server = thread::spawn(move || {
         let mut app = Application::with_config(config);
         app.handle_signals(false);
         let service = app.add_service(service(), "127.0.0.1:0").unwrap();
-        tell.send((app.local_addr(service).unwrap(), app.halt_handle())).unwrap();
+        sender.send((app.local_addr(service).unwrap(), app.halt_handle())).unwrap();
         begun.recv().unwrap();
         app.run().unwrap();
     });
-    let (address, halt) = told.recv().unwrap();
+    let (address, halt) = receiver.recv().unwrap();
     let mut crowd = crowd(address);
     crowd.iter_mut().for_each(|stream| stream.write_all(b"hello\n").unwrap());
     begin.send(()).unwrap();

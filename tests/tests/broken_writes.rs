@@ -21,7 +21,7 @@ fn read_after_a_failed_write(peer: impl FnOnce(TcpStream) + Send + 'static) -> (
     let address = listener.local_addr().unwrap();
     let peer = thread::spawn(move || peer(listener.accept().unwrap().0));
 
-    let (tell, told) = mpsc::channel();
+    let (sender, receiver) = mpsc::channel();
     let mut config = Config::default();
     // Reading pauses at once, so that the failure shows by writing.
     config.client.read_ahead = 1;
@@ -39,14 +39,14 @@ fn read_after_a_failed_write(peer: impl FnOnce(TcpStream) + Send + 'static) -> (
                 Err(error) => break error,
             }
         };
-        tell.send((length, format!("{end:?}"))).unwrap();
+        sender.send((length, format!("{end:?}"))).unwrap();
         ctx.halt();
         Ok(())
     })
     .unwrap();
     app.run().unwrap();
     peer.join().unwrap();
-    told.recv().expect("the loop ran to its end")
+    receiver.recv().expect("the loop ran to its end")
 }
 
 /// Answers twice: reading pauses in between.
@@ -105,7 +105,7 @@ fn in_the_simulated_network_as_well() {
     const SENT: usize = 200_000;
     let far = "10.0.0.9:7".parse().unwrap();
     let outcome = Rc::new(RefCell::new(None));
-    let told = Rc::clone(&outcome);
+    let seen = Rc::clone(&outcome);
     let mut hub = Hub::default();
     hub.add_loop(async move |ctx: Ctx| {
         let mut conn = ctx.connect(far).await?;
@@ -121,7 +121,7 @@ fn in_the_simulated_network_as_well() {
                 Err(error) => break error,
             }
         };
-        *told.borrow_mut() = Some((length, format!("{failed:?} {end:?}")));
+        *seen.borrow_mut() = Some((length, format!("{failed:?} {end:?}")));
         Ok(())
     })
     .unwrap();

@@ -17,7 +17,7 @@ async fn echo(mut conn: Conn) -> Result<(), Error> {
 
 #[test]
 fn a_loop_that_is_always_ready_does_not_keep_the_sockets_waiting() {
-    let (told, tell) = mpsc::channel();
+    let (sender, receiver) = mpsc::channel();
     let server = thread::spawn(move || {
         let mut app = Application::new();
         let service = app.add_service(echo, "127.0.0.1:0").unwrap();
@@ -27,10 +27,10 @@ fn a_loop_that_is_always_ready_does_not_keep_the_sockets_waiting() {
             }
         })
         .unwrap();
-        told.send((app.local_addr(service).unwrap(), app.halt_handle())).unwrap();
+        sender.send((app.local_addr(service).unwrap(), app.halt_handle())).unwrap();
         app.run()
     });
-    let (address, halt) = tell.recv().unwrap();
+    let (address, halt) = receiver.recv().unwrap();
     let mut client = TcpStream::connect(address).unwrap();
     client.set_read_timeout(Some(Duration::from_secs(20))).unwrap();
     client.write_all(b"hello\n").unwrap();
@@ -44,9 +44,9 @@ fn a_loop_that_is_always_ready_does_not_keep_the_sockets_waiting() {
 
 /// Panics if `run` does not return in time.
 fn returns_in_time(run: impl FnOnce() -> std::io::Result<()> + Send + 'static) {
-    let (told, tell) = mpsc::channel();
-    thread::spawn(move || told.send(run()));
-    tell.recv_timeout(Duration::from_secs(20)).expect("it returns").unwrap();
+    let (sender, receiver) = mpsc::channel();
+    thread::spawn(move || sender.send(run()));
+    receiver.recv_timeout(Duration::from_secs(20)).expect("it returns").unwrap();
 }
 
 /// Serves one connection whose handler is polled within `accept`.
@@ -54,11 +54,11 @@ fn halts_when_visited<H>(grace: Duration, linger: Duration, handler: H)
 where
     H: AsyncFn(Conn) -> Result<(), Error> + Send + 'static,
 {
-    let (told, tell) = mpsc::channel();
+    let (sender, receiver) = mpsc::channel();
     let visitor = thread::spawn(move || {
-        let _stream = TcpStream::connect(tell.recv().unwrap()).unwrap();
+        let _stream = TcpStream::connect(receiver.recv().unwrap()).unwrap();
         // Waits until the other side has closed.
-        _ = tell.recv();
+        _ = receiver.recv();
     });
     returns_in_time(move || {
         let mut config = Config::default();
@@ -68,9 +68,9 @@ where
         config.linger = linger;
         let service = Service::new(handler).config(config);
         let service = app.add_service(service, "127.0.0.1:0")?;
-        told.send(app.local_addr(service)?).unwrap();
+        sender.send(app.local_addr(service)?).unwrap();
         let ended = app.run();
-        drop(told);
+        drop(sender);
         ended
     });
     visitor.join().unwrap();

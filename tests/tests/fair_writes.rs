@@ -51,12 +51,12 @@ fn so_does_a_fiber_that_flushes_whatever_it_writes() {
 fn assert_gives_way(flood: impl FnOnce(Rc<Cell<usize>>) -> Service + Send + 'static) {
     let (block, blocked) = mpsc::channel::<()>();
     let (stands, standing) = mpsc::channel::<()>();
-    let (tell, told) = mpsc::channel();
+    let (sender, receiver) = mpsc::channel();
 
     let build = move |app: &mut Application| {
         let flooded = Rc::new(Cell::new(0));
         let flood = app.add_service(flood(Rc::clone(&flooded)), "127.0.0.1:0")?;
-        tell.send(app.local_addr(flood)?).unwrap();
+        sender.send(app.local_addr(flood)?).unwrap();
 
         // At a `b` it blocks its thread; at any other byte it reports how much was flooded by then.
         let handler = async move |mut conn: Conn| -> Result<(), Error> {
@@ -71,7 +71,7 @@ fn assert_gives_way(flood: impl FnOnce(Rc<Cell<usize>>) -> Service + Send + 'sta
     };
     let running = Running::start(Config::default(), build);
 
-    let mut flood = connect(told.recv().unwrap());
+    let mut flood = connect(receiver.recv().unwrap());
     let mut all: Vec<_> = (0..=NEIGHBOURS).map(|_| connect(running.address)).collect();
     for stream in &mut all {
         stream.read_exact(&mut [0]).unwrap();

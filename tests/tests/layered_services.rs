@@ -33,19 +33,19 @@ impl World {
     }
 
     /// Sends plain bytes as a record, and returns the plain bytes of the answer.
-    fn says(&mut self, plain: &[u8]) -> String {
+    fn exchange(&mut self, plain: &[u8]) -> String {
         let sealed = seal(KEY, plain);
         assert_eq!(self.hub.received(NOW, self.conn, &sealed), sealed.len());
         String::from_utf8(open(KEY, &self.runs())).unwrap()
     }
 
-    fn says_in_the_clear(&mut self, bytes: &[u8]) -> String {
+    fn send_plain(&mut self, bytes: &[u8]) -> String {
         assert_eq!(self.hub.received(NOW, self.conn, bytes), bytes.len());
         String::from_utf8(self.runs()).unwrap()
     }
 
     fn runs(&mut self) -> Vec<u8> {
-        let mut heard = Vec::new();
+        let mut received = Vec::new();
         for turn in 0.. {
             assert!(turn < 100, "{:?}", self.actions);
             self.hub.run(NOW, &mut self.actions);
@@ -53,12 +53,12 @@ impl World {
             if !sent.is_empty() {
                 self.hub.sent(NOW, self.conn, sent.len() as u64);
             }
-            heard.extend_from_slice(&sent);
+            received.extend_from_slice(&sent);
             if sent.is_empty() && !self.hub.has_more() {
                 break;
             }
         }
-        heard
+        received
     }
 
     fn ended(&self) -> Option<&Action> {
@@ -95,11 +95,11 @@ fn sealed(service: impl Into<Service>) -> Service {
 #[test]
 fn a_layer_goes_around_a_handler() {
     let mut world = World::of(sealed(Service::new(echo)));
-    assert_eq!(world.says(b"hi\nwor"), "you said: hi\n");
-    assert_eq!(world.says(b"ld\n"), "you said: world\n");
+    assert_eq!(world.exchange(b"hi\nwor"), "you said: hi\n");
+    assert_eq!(world.exchange(b"ld\n"), "you said: world\n");
     // The machine that takes over is inside the layer, too.
-    assert_eq!(world.says(b"upgrade\nleft over\n"), "you said: left over\n");
-    assert_eq!(world.says(b"quit\n"), "");
+    assert_eq!(world.exchange(b"upgrade\nleft over\n"), "you said: left over\n");
+    assert_eq!(world.exchange(b"quit\n"), "");
     world.hub.eof(NOW, world.conn);
     world.runs();
     assert_eq!(world.ended(), Some(&Action::Close(world.conn, Cause::Done)));
@@ -110,8 +110,8 @@ fn a_handler_within_a_layer_is_reported_as_one_without() {
     let ended = |service: Service, says: &[u8], is_sealed: bool| {
         let mut world = World::of(service);
         match is_sealed {
-            true => world.says(says),
-            false => world.says_in_the_clear(says),
+            true => world.exchange(says),
+            false => world.send_plain(says),
         };
         world.hub.eof(NOW, world.conn);
         world.runs();
@@ -130,7 +130,7 @@ fn a_handler_within_a_layer_is_reported_as_one_without() {
 #[test]
 fn a_layer_goes_around_a_machine() {
     let mut world = World::of(sealed(Service::machine(|_| LineEcho::default())));
-    assert_eq!(world.says(b"hi\n"), "you said: hi\n");
+    assert_eq!(world.exchange(b"hi\n"), "you said: hi\n");
 }
 
 #[test]
@@ -144,7 +144,7 @@ fn a_layer_goes_around_an_http_service_with_plain_and_async_handlers() {
     for service in [plain, waits] {
         let mut world = World::of(sealed(service));
         let answer =
-            world.says(b"GET / HTTP/1.1\r\nHost: a\r\n\r\nGET / HTTP/1.1\r\nHost: a\r\n\r\n");
+            world.exchange(b"GET / HTTP/1.1\r\nHost: a\r\n\r\nGET / HTTP/1.1\r\nHost: a\r\n\r\n");
         assert_eq!(answer.matches("GET from 192.0.2.1:1000").count(), 2, "{answer}");
         assert_eq!(answer.matches("HTTP/1.1 200 OK").count(), 2, "{answer}");
     }
@@ -166,21 +166,21 @@ fn what_the_outer_layer_learned_is_seen_by_whatever_is_inside() {
     };
 
     let mut world = World::of(behind(Service::new(whoami)));
-    let answer = open(KEY, world.says_in_the_clear(header).as_bytes());
+    let answer = open(KEY, world.send_plain(header).as_bytes());
     assert_eq!(String::from_utf8(answer).unwrap(), "203.0.113.9:56324\n");
 
     let service = http1::Service::new(|request: http1::Request| request.peer().to_string());
     let mut world = World::of(behind(service.into()));
-    world.says_in_the_clear(header);
-    let answer = world.says(b"GET / HTTP/1.1\r\nHost: a\r\n\r\n");
+    world.send_plain(header);
+    let answer = world.exchange(b"GET / HTTP/1.1\r\nHost: a\r\n\r\n");
     assert!(answer.ends_with("\r\n\r\n203.0.113.9:56324"), "{answer}");
 
     let service = Service::machine_with(|machine_ctx| {
         LineEcho::default().max_line(machine_ctx.peer().to_string().len())
     });
     let mut world = World::of(behind(service));
-    world.says_in_the_clear(header);
-    assert_eq!(world.says(b"seventeen bytes.\n"), "you said: seventeen bytes.\n");
+    world.send_plain(header);
+    assert_eq!(world.exchange(b"seventeen bytes.\n"), "you said: seventeen bytes.\n");
 }
 
 #[test]
@@ -190,7 +190,7 @@ fn a_connection_without_the_header_is_refused_and_the_handler_never_begins() {
     let mut world = World::of(
         service.layer(move |machine_ctx, inner| proxy_protocol::layer(&config, machine_ctx, inner)),
     );
-    world.says_in_the_clear(b"GET / HTTP/1.1\r\n\r\n");
+    world.send_plain(b"GET / HTTP/1.1\r\n\r\n");
     assert!(matches!(world.ended(), Some(Action::Abort(_, Cause::Protocol(_)))));
     assert_eq!(world.hub.counters().panics, 0);
 }
@@ -219,7 +219,7 @@ fn a_layer_goes_around_the_connections_that_a_fiber_makes() {
         let mut conn = connect.await?;
         conn.write("hello\n").await?;
         let line = conn.until_eol().await?;
-        conn.write(("I heard ", line)).await
+        conn.write(("I received ", line)).await
     })
     .unwrap();
     let mut actions = Vec::new();
@@ -228,7 +228,7 @@ fn a_layer_goes_around_the_connections_that_a_fiber_makes() {
     hub.connected(NOW, conn);
     let mut world = World { hub, conn, actions };
     assert_eq!(open(KEY, &world.runs()), b"hello\n");
-    assert_eq!(world.says(b"you\n"), "I heard you\n");
+    assert_eq!(world.exchange(b"you\n"), "I received you\n");
 }
 
 #[test]

@@ -87,27 +87,27 @@ impl<M: Machine> Machine for Plain<M> {
 
 /// The same for a bare machine, one in a layer that shares, and one in a layer that frames.
 trait Stands {
-    fn hears(&mut self, bytes: &[u8]);
-    fn says(&mut self) -> String;
+    fn feed(&mut self, bytes: &[u8]);
+    fn output(&mut self) -> String;
 }
 
 impl<M: Machine> Stands for Endpoint<Plain<M>> {
-    fn hears(&mut self, bytes: &[u8]) {
+    fn feed(&mut self, bytes: &[u8]) {
         assert_eq!(self.received(NOW, bytes), bytes.len());
     }
 
-    fn says(&mut self) -> String {
+    fn output(&mut self) -> String {
         String::from_utf8(self.take_outgoing(NOW)).unwrap()
     }
 }
 
 impl<M: Machine> Stands for Endpoint<Xor<M>> {
-    fn hears(&mut self, bytes: &[u8]) {
+    fn feed(&mut self, bytes: &[u8]) {
         let sealed = seal(KEY, bytes);
         assert_eq!(self.received(NOW, &sealed), sealed.len());
     }
 
-    fn says(&mut self) -> String {
+    fn output(&mut self) -> String {
         String::from_utf8(open(KEY, &self.take_outgoing(NOW))).unwrap()
     }
 }
@@ -131,65 +131,65 @@ macro_rules! in_each_layer {
 
 in_each_layer! {
     the_successor_of_an_inner_machine_takes_its_place_and_not_that_of_the_layer: |endpoint| {
-        endpoint.hears(b"u?");
+        endpoint.feed(b"u?");
         // What follows the upgrade still goes through the layer.
-        assert_eq!(endpoint.says(), "start start ?");
-        endpoint.hears(b"u");
-        endpoint.hears(b"?");
-        assert_eq!(endpoint.says(), "start ?");
+        assert_eq!(endpoint.output(), "start start ?");
+        endpoint.feed(b"u");
+        endpoint.feed(b"?");
+        assert_eq!(endpoint.output(), "start ?");
     }
 
     an_abort_passes_through_and_is_not_turned_into_a_close: |endpoint| {
-        endpoint.hears(b"a");
+        endpoint.feed(b"a");
         assert_eq!(endpoint.end(), Some(End::Abort(Cause::Failed)));
-        assert_eq!(endpoint.says(), "", "an abort drops what is queued");
+        assert_eq!(endpoint.output(), "", "an abort drops what is queued");
     }
 
     a_cut_passes_through_after_what_was_queued: |endpoint| {
-        endpoint.hears(b"c");
+        endpoint.feed(b"c");
         assert_eq!(endpoint.end(), None);
-        assert_eq!(endpoint.says(), "start part of it");
+        assert_eq!(endpoint.output(), "start part of it");
         assert_eq!(endpoint.end(), Some(End::Abort(Cause::Failed)));
     }
 
     a_close_and_a_half_close_pass_through: |endpoint| {
-        endpoint.hears(b"h");
-        endpoint.says();
+        endpoint.feed(b"h");
+        endpoint.output();
         assert!(endpoint.half_closed() && endpoint.end().is_none());
-        endpoint.hears(b"q");
+        endpoint.feed(b"q");
         assert_eq!(endpoint.end(), Some(End::Close(Cause::Done)));
     }
 
     a_successor_is_told_of_the_shutdown_that_began_before: |endpoint| {
-        endpoint.says();
+        endpoint.output();
         endpoint.shutdown(NOW);
-        assert_eq!(endpoint.says(), "shutdown ");
-        endpoint.hears(b"u");
-        assert_eq!(endpoint.says(), "start shutdown ");
+        assert_eq!(endpoint.output(), "shutdown ");
+        endpoint.feed(b"u");
+        assert_eq!(endpoint.output(), "start shutdown ");
     }
 
     a_pause_holds_what_comes_behind_it_until_the_inner_machine_goes_on: |endpoint| {
-        endpoint.hears(b"p??");
-        assert_eq!(endpoint.says(), "start ");
+        endpoint.feed(b"p??");
+        assert_eq!(endpoint.output(), "start ");
         assert!(!endpoint.wants_input());
         endpoint.eof(NOW);
-        assert_eq!(endpoint.says(), "");
+        assert_eq!(endpoint.output(), "");
         endpoint.wake(NOW);
-        assert_eq!(endpoint.says(), "wake ??eof ");
+        assert_eq!(endpoint.output(), "wake ??eof ");
     }
 
     a_deadline_of_the_inner_machine_is_one_of_the_stream: |endpoint| {
-        endpoint.hears(b"d");
+        endpoint.feed(b"d");
         let deadline = endpoint.next_deadline().unwrap();
         assert_eq!((deadline.at, deadline.reason), (NOW + SECOND, Reason::Application("inner")));
-        endpoint.says();
+        endpoint.output();
         endpoint.expired(NOW + SECOND);
-        assert_eq!((endpoint.says().as_str(), endpoint.next_deadline()), ("deadline ", None));
+        assert_eq!((endpoint.output().as_str(), endpoint.next_deadline()), ("deadline ", None));
     }
 
     what_is_queued_below_counts_for_the_inner_machine: |endpoint| {
-        endpoint.says();
-        endpoint.hears(b"n");
+        endpoint.output();
+        endpoint.feed(b"n");
         endpoint.sent(NOW, endpoint.queued() - 50);
         assert_eq!(endpoint.queued(), 50);
         endpoint.sent(NOW, 1);

@@ -79,7 +79,7 @@ fn a_connection_that_is_idle_makes_room_for_one_that_comes() {
     let (mut idle, mut busy) = (running.visit(), running.visit());
     assert!(idle.is_served() && busy.is_served());
     busy.plan(Call::Accept, libc::EMFILE, 1);
-    busy.tell("sleep 100");
+    busy.send("sleep 100");
     assert!(running.visit().is_served());
     assert!(idle.is_cut());
     assert_eq!(busy.ask("hello"), "good morning");

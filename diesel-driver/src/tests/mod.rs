@@ -38,17 +38,17 @@ impl Running {
 
     /// An application that closes idle connections to make room.
     fn shedding(config: Config, shed: Shed) -> Running {
-        let (tell, told) = mpsc::channel();
+        let (sender, receiver) = mpsc::channel();
         let thread = thread::spawn(move || {
             let mut app = Application::with_config(config);
             app.handle_signals(false);
             let service = Service::new(obedient).shed(shed);
             let service = app.add_service(service, "127.0.0.1:0")?;
             let address = app.local_addr(service)?;
-            tell.send((address, app.halt_handle())).map_err(io::Error::other)?;
+            sender.send((address, app.halt_handle())).map_err(io::Error::other)?;
             app.run()
         });
-        let (address, handle) = told.recv().unwrap();
+        let (address, handle) = receiver.recv().unwrap();
         Running { address, handle, thread: Some(thread) }
     }
 
@@ -147,14 +147,14 @@ fn call_named(name: &str) -> Call {
 struct Visitor(BufReader<TcpStream>);
 
 impl Visitor {
-    fn tell(&mut self, line: &str) {
+    fn send(&mut self, line: &str) {
         // This fails if the connection is cut: the next read shows it.
         let _ = writeln!(self.0.get_mut(), "{line}");
     }
 
     /// The answer to a line; empty if the connection ended instead.
     fn ask(&mut self, line: &str) -> String {
-        self.tell(line);
+        self.send(line);
         let mut answer = String::new();
         match self.0.read_line(&mut answer) {
             Ok(_) => answer.trim_end().to_string(),

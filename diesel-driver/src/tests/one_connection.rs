@@ -30,14 +30,14 @@ fn one_that_cannot_be_watched_when_it_is_accepted() {
 
 #[test]
 fn one_that_cannot_be_watched_for_writing() {
-    assert_lost_alone(Call::Rewatch, libc::ENOMEM, |victim| victim.tell("send 20000000"));
+    assert_lost_alone(Call::Rewatch, libc::ENOMEM, |victim| victim.send("send 20000000"));
 }
 
 #[test]
 fn one_that_cannot_be_watched_any_less() {
     assert_lost_alone(Call::Unwatch, libc::ENOMEM, |victim| {
         // Its end is read, and after that it has no interest in any event.
-        victim.tell("sleep 10000");
+        victim.send("sleep 10000");
         victim.0.get_ref().shutdown(std::net::Shutdown::Write).unwrap();
     });
 }
@@ -46,25 +46,25 @@ fn one_that_cannot_be_watched_any_less() {
 fn one_that_cannot_be_watched_again_after_a_pause() {
     assert_lost_alone(Call::Watch, libc::ENOSPC, |victim| {
         // More than is read ahead: reading pauses, and resumes after the sleep.
-        victim.tell("sleep 200");
-        victim.tell(&"x".repeat(200_000).replace("xxxxxxxxxx", "xxxxxxxxx\n"));
+        victim.send("sleep 200");
+        victim.send(&"x".repeat(200_000).replace("xxxxxxxxxx", "xxxxxxxxx\n"));
     });
 }
 
 #[test]
 fn one_that_cannot_be_half_closed() {
-    assert_lost_alone(Call::Shutdown, libc::ENOBUFS, |victim| victim.tell("half-close"));
+    assert_lost_alone(Call::Shutdown, libc::ENOBUFS, |victim| victim.send("half-close"));
 }
 
 #[test]
 fn one_that_cannot_be_read() {
-    assert_lost_alone(Call::Receive, libc::ENOMEM, |victim| victim.tell("hello"));
+    assert_lost_alone(Call::Receive, libc::ENOMEM, |victim| victim.send("hello"));
 }
 
 #[test]
 fn one_that_cannot_be_written() {
     assert_lost_alone(Call::Send, libc::ENOBUFS, |victim| {
-        victim.tell("send 10");
+        victim.send("send 10");
         victim.0.get_ref().shutdown(std::net::Shutdown::Write).unwrap();
     });
 }

@@ -20,44 +20,44 @@ async fn answer(mut request: Request) -> Result<Response, Error> {
     }
 }
 
-fn heard(service: Service, said: &str) -> String {
+fn response_to(service: Service, request: &str) -> String {
     let now = Instant::ORIGIN;
     let mut hub = Hub::default();
     let service = hub.add_service(service);
     let conn = hub.accept(now, service, Address::Unnamed).expect("there is room");
-    assert_eq!(hub.received(now, conn, said.as_bytes()), said.len());
-    let (mut heard, mut actions) = (Vec::new(), vec![Action::Send(conn)]);
+    assert_eq!(hub.received(now, conn, request.as_bytes()), request.len());
+    let (mut sent, mut actions) = (Vec::new(), vec![Action::Send(conn)]);
     while !actions.is_empty() {
         if actions.contains(&Action::Send(conn)) {
             let bytes = hub.outgoing(conn, |slices| slices.concat()).unwrap_or_default();
             hub.sent(now, conn, bytes.len() as u64);
-            heard.extend(bytes);
+            sent.extend(bytes);
         }
         actions.clear();
         hub.run(now, &mut actions);
     }
-    String::from_utf8(heard).expect("text")
+    String::from_utf8(sent).expect("text")
 }
 
 #[test]
 fn async_and_plain_handlers_streams_and_upgrades() {
     let get = "GET /here HTTP/1.1\r\nHost: a\r\n\r\n";
-    let plain = heard(Service::new(|_: Request| "hello"), get);
+    let plain = response_to(Service::new(|_: Request| "hello"), get);
     assert!(
         plain.starts_with("HTTP/1.1 200 OK\r\n") && plain.ends_with("\r\n\r\nhello"),
         "{plain}"
     );
 
-    let text = heard(Service::new(answer), get);
+    let text = response_to(Service::new(answer), get);
     assert!(text.ends_with("\r\n\r\n/here"), "{text}");
 
     let post = "POST /stream HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\n\r\nhello";
-    let stream = heard(Service::new(answer), post);
+    let stream = response_to(Service::new(answer), post);
     assert!(stream.ends_with("\r\n\r\n5\r\nhello\r\n2\r\n!\n\r\n0\r\n\r\n"), "{stream}");
 
     let upgrade = "GET /upgrade HTTP/1.1\r\nHost: a\r\nConnection: Upgrade\r\nUpgrade: shout\r\n\r\n\
                    aloud\n";
-    let upgraded = heard(Service::new(answer), upgrade);
+    let upgraded = response_to(Service::new(answer), upgrade);
     assert!(upgraded.starts_with("HTTP/1.1 101 "), "{upgraded}");
     assert!(upgraded.ends_with("\r\n\r\nALOUD\n"), "{upgraded}");
 }

@@ -30,7 +30,7 @@ impl Default for FrameEcho {
 }
 
 impl FrameEcho {
-    fn heard(&mut self, now: Instant, actions: &mut Actions<'_>) {
+    fn restart_idle(&mut self, now: Instant, actions: &mut Actions<'_>) {
         self.has_asked = false;
         actions.set_deadline(now + IDLE, Reason::Idle);
     }
@@ -50,7 +50,7 @@ impl FrameEcho {
                     break;
                 }
             };
-            self.heard(now, actions);
+            self.restart_idle(now, actions);
             self.frame(frame, actions);
             if actions.queued() >= HIGH_WATER && !actions.is_closing() {
                 actions.notify_below(LOW_WATER);
@@ -79,7 +79,7 @@ fn ends(cause: Cause, actions: &mut Actions<'_>) {
 impl Machine for FrameEcho {
     fn step(&mut self, now: Instant, input: Input<'_>, actions: &mut Actions<'_>) -> usize {
         match input {
-            Input::Start => self.heard(now, actions),
+            Input::Start => self.restart_idle(now, actions),
             Input::Bytes(bytes) => return self.bytes(now, bytes, actions),
             Input::Drained => actions.resume(),
             Input::Eof => actions.abort(Cause::Protocol("toy-frames: no closing frame")),

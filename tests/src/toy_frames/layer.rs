@@ -41,7 +41,7 @@ impl<M: Machine> Frames<M> {
                 Kind::Ping => {
                     // After the output of the inner machine so far.
                     self.output(actions);
-                    self.say(&Frame::new(Kind::Pong, payload), actions);
+                    self.send_frame(&Frame::new(Kind::Pong, payload), actions);
                 }
                 Kind::Pong => {}
                 Kind::Close => {
@@ -69,7 +69,7 @@ impl<M: Machine> Frames<M> {
         });
     }
 
-    fn say(&mut self, frame: &Frame, actions: &mut Actions<'_>) {
+    fn send_frame(&mut self, frame: &Frame, actions: &mut Actions<'_>) {
         if !actions.is_half_closed() {
             actions.send(&frame.encode(None));
         }
@@ -77,7 +77,7 @@ impl<M: Machine> Frames<M> {
 
     fn goodbye(&mut self, cause: Cause, actions: &mut Actions<'_>) {
         if !core::mem::replace(&mut self.closed, true) {
-            self.say(&Frame::close(code_of(cause)), actions);
+            self.send_frame(&Frame::close(code_of(cause)), actions);
         }
     }
 

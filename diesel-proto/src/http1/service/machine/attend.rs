@@ -33,7 +33,7 @@ impl HttpMachine {
             self.is_calling = true;
             let polled = work.poll(poller);
             self.is_calling = false;
-            if let Err(failure) = Self::hear(active, actions) {
+            if let Err(failure) = Self::forward_output(active, actions) {
                 return self.fail(active, failure, actions);
             }
             let Poll::Ready(ended) = polled else { return };
@@ -55,7 +55,7 @@ impl HttpMachine {
     }
 
     /// Sends the interim responses and the pieces of the body that a poll produced.
-    fn hear(active: &mut Active, actions: &mut Actions<'_>) -> Result<(), Failure> {
+    fn forward_output(active: &mut Active, actions: &mut Actions<'_>) -> Result<(), Failure> {
         let Active { connection, task: RequestTask::Work(work), .. } = active else {
             return Ok(());
         };
