@@ -3,7 +3,8 @@
 //! ```text
 //!   bytes ──▶ read: MessageReader ──▶ head, data .., end with trailers
 //!
-//!   ResponseHead ──▶ response_head ────────────────────────────┐
+//!   OutgoingHead ──▶ response_head ────────────────────────────┐
+//!   RequestLine, RequestOptions ──▶ request_head ──────────────┤
 //!                                                              ▼
 //!   data .., end with trailers ──▶ write: MessageWriter ──▶ MessageOutput ──▶ bytes
 //! ```
@@ -17,10 +18,13 @@
 //! way.
 
 mod read;
+mod request_head;
 mod response_head;
 mod write;
 
 pub(super) use self::read::{BodyPart, MessageReader, ReadHead};
-pub(super) use self::response_head::{HeadCache, MessageFraming, ROOM, ResponseHead, put_status};
+pub(super) use self::request_head::RequestHeadError;
+pub use self::request_head::{RequestLine, RequestOptions};
+pub(super) use self::response_head::{HeadCache, MessageFraming, OutgoingHead, ROOM, put_status};
 pub use self::write::{BodyLength, MessageOutput};
 pub(super) use self::write::{MessageWriter, WriteError, WriteStage, check_fields};

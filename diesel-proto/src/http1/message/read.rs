@@ -8,7 +8,7 @@ use alloc::boxed::Box;
 use crate::buf::{Blocks, Buffer};
 use crate::http1::syntax::TrailerReader;
 use crate::http1::syntax::{ChunkedDecoder, Decoded};
-use crate::http1::syntax::{FieldSpans, FieldsView, Framing, Limits, Rejection};
+use crate::http1::syntax::{FieldSpans, FieldsView, Framing, Limits, Rejection, Rule};
 
 /// Reads the start line and the fields of a message.
 pub(crate) trait ReadHead: Default {
@@ -20,6 +20,9 @@ pub(crate) trait ReadHead: Default {
         limits: &Limits,
         spans: &mut FieldSpans,
     ) -> Result<Option<usize>, Rejection>;
+
+    /// Keeps the bytes of the complete head that was just read in `spans`.
+    fn keep(spans: &mut FieldSpans, head: &[u8]);
 }
 
 /// Reads one message after the other; `H` reads the heads. The offsets of rejections are bytes
@@ -39,6 +42,8 @@ enum ReadStage {
     Length(u64),
     Chunked(ChunkedDecoder),
     Trailers,
+    /// Everything up to the end of the stream, but at most this many bytes.
+    UntilClose(u64),
 }
 
 /// Bytes that are buffered until a head or a trailer section is complete.
@@ -144,7 +149,7 @@ impl<H: ReadHead> MessageReader<H> {
         };
         let found = reader.read(bytes, limits, spans);
         if let Ok(Some(len)) = found {
-            spans.keep(bytes.get(..len).unwrap_or_default());
+            H::keep(spans, bytes.get(..len).unwrap_or_default());
             let taken = len - held;
             self.taken += taken as u64;
             return Ok(Some(taken));
@@ -171,6 +176,17 @@ impl<H: ReadHead> MessageReader<H> {
         !matches!(self.reading, ReadStage::Head)
     }
 
+    /// Call when a head is complete: its body ends with the stream.
+    pub(crate) fn begin_until_close(&mut self, limits: &Limits) {
+        self.finish_partial();
+        self.reading = ReadStage::UntilClose(limits.body);
+    }
+
+    /// The stream has ended. Returns whether that ends the body.
+    pub(crate) fn ends_with_stream(&self) -> bool {
+        matches!(self.reading, ReadStage::UntilClose(_))
+    }
+
     /// Reads a part of the body: returns the number of bytes taken, and the part, if there is one.
     #[inline(always)]
     pub(crate) fn body<'a>(
@@ -188,6 +204,15 @@ impl<H: ReadHead> MessageReader<H> {
             }
             ReadStage::Length(left) => {
                 let n = usize::try_from(*left).unwrap_or(usize::MAX).min(rest.len());
+                *left -= n as u64;
+                self.taken += n as u64;
+                Ok((n, rest.get(..n).filter(|data| !data.is_empty()).map(BodyPart::Data)))
+            }
+            ReadStage::UntilClose(left) => {
+                let n = usize::try_from(*left).unwrap_or(usize::MAX).min(rest.len());
+                if n == 0 && !rest.is_empty() {
+                    return Err(Rejection::new(Rule::BodyTooLarge, self.taken));
+                }
                 *left -= n as u64;
                 self.taken += n as u64;
                 Ok((n, rest.get(..n).filter(|data| !data.is_empty()).map(BodyPart::Data)))

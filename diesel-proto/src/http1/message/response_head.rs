@@ -23,7 +23,7 @@ use crate::http1::syntax::{Headers, HttpDate, Status};
 
 /// The part of a response's head that the application chooses.
 #[derive(Clone, Copy)]
-pub(crate) struct ResponseHead<'a> {
+pub(crate) struct OutgoingHead<'a> {
     pub(crate) status: Status,
     /// In addition to `headers`.
     pub(crate) content_type: Option<ContentType>,
@@ -75,10 +75,10 @@ impl HeadCache {
     #[inline]
     pub(crate) fn head(
         &mut self,
-        response_head: &ResponseHead<'_>,
+        response_head: &OutgoingHead<'_>,
         framing: MessageFraming,
     ) -> &[u8] {
-        let ResponseHead { status, content_type, .. } = *response_head;
+        let OutgoingHead { status, content_type, .. } = *response_head;
         let details = Some(HeadDetails { status, content_type, framing });
         if self.details != details {
             self.head.clear();
@@ -92,7 +92,7 @@ impl HeadCache {
 /// Estimated length of what the connection writes into a head.
 pub(crate) const ROOM: usize = 192;
 
-impl ResponseHead<'_> {
+impl OutgoingHead<'_> {
     /// Estimated length of the head, used to reserve memory.
     pub(crate) fn expected_len(&self) -> usize {
         let content_type = self.content_type.map_or(0, |content_type| content_type.as_str().len());
@@ -106,7 +106,7 @@ impl ResponseHead<'_> {
         date: Option<&HttpDate>,
         out: &mut Tail<'_>,
     ) {
-        let ResponseHead { status, content_type, headers } = *self;
+        let OutgoingHead { status, content_type, headers } = *self;
         let MessageFraming { length, keep_alive, is_http10 } = framing;
         put_status(status, out);
         if let Some(date) = date.filter(|_| !headers.has_date()) {
@@ -161,7 +161,7 @@ pub(crate) fn put_status(status: Status, out: &mut Tail<'_>) {
     }
 }
 
-fn put_decimal(mut n: u64, out: &mut Tail<'_>) {
+pub(super) fn put_decimal(mut n: u64, out: &mut Tail<'_>) {
     // Enough for the digits of `u64::MAX`.
     let mut digits = [0; 20];
     let mut start = digits.len();

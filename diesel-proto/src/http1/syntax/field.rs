@@ -163,7 +163,7 @@ macro_rules! __http1_headers {
 }
 
 /// The first byte that is not allowed in a token, and its offset.
-const fn first_no_tchar(name: &[u8]) -> Option<(u8, usize)> {
+pub(in crate::http1) const fn first_no_tchar(name: &[u8]) -> Option<(u8, usize)> {
     let mut rest = name;
     while let [byte, behind @ ..] = rest {
         if !IS_TCHAR[*byte as usize] {

@@ -11,9 +11,13 @@
 
 use alloc::vec::Vec;
 use core::fmt;
+use core::ops::Range;
+
+use memchr::memchr;
 
 use super::limits::Limits;
-use crate::http1::syntax::HeadMap;
+use super::token::field_line;
+use crate::http1::syntax::{HeadMap, ResponseMap};
 
 /// Memory for the spans of a message's fields. One is enough for any number of readers that take
 /// turns.
@@ -25,12 +29,24 @@ use crate::http1::syntax::HeadMap;
 #[derive(Clone, Debug, Default)]
 pub struct FieldSpans {
     spans: Vec<FieldSpan>,
-    /// The map of the head that was read last, if there was one.
+    /// The map of the request head that was read last, if there was one.
     map: HeadMap,
+    /// The map of the response head that was read last, if there was one.
+    response: ResponseMap,
     /// The head that was kept last.
     head: Vec<u8>,
-    /// Whether `spans` and `map` are those of `head`.
-    is_kept: bool,
+    /// Whether `spans` and a map are those of `head`.
+    kept: Kept,
+}
+
+/// Which kind of head is kept. What was read as one kind must never be taken for the other: its map
+/// is that of another head.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+enum Kept {
+    #[default]
+    Nothing,
+    Request,
+    Response,
 }
 
 /// The position of one field: its name, and the value after it, in bytes from the start of the
@@ -46,15 +62,21 @@ pub(in crate::http1) struct FieldSpan {
 impl FieldSpans {
     /// No fields. Does not allocate.
     pub const fn new() -> Self {
-        FieldSpans { spans: Vec::new(), map: HeadMap::NONE, head: Vec::new(), is_kept: false }
+        FieldSpans {
+            spans: Vec::new(),
+            map: HeadMap::NONE,
+            response: ResponseMap::NONE,
+            head: Vec::new(),
+            kept: Kept::Nothing,
+        }
     }
 
     pub(in crate::http1) fn clear(&mut self) {
-        self.is_kept = false;
+        self.kept = Kept::Nothing;
         self.spans.clear();
     }
 
-    /// The map of the head that these spans belong to.
+    /// The map of the request head that these spans belong to.
     pub(in crate::http1) fn map(&self) -> &HeadMap {
         &self.map
     }
@@ -63,25 +85,54 @@ impl FieldSpans {
         self.map = map;
     }
 
-    /// Keeps the head that these spans and this map belong to.
-    pub(in crate::http1) fn keep(&mut self, head: &[u8]) {
-        self.head.clear();
-        self.head.extend_from_slice(head);
-        self.is_kept = true;
+    /// The map of the response head that these spans belong to.
+    pub(in crate::http1) fn response_map(&self) -> &ResponseMap {
+        &self.response
     }
 
-    /// The fast path for a repeated head: whether `bytes` begins with the head that is kept. If so,
-    /// spans and map apply to it.
+    pub(in crate::http1) fn set_response_map(&mut self, map: ResponseMap) {
+        self.response = map;
+    }
+
+    /// Keeps the request head that these spans and this map belong to.
+    pub(in crate::http1) fn keep_request(&mut self, head: &[u8]) {
+        self.keep(head, Kept::Request);
+    }
+
+    /// Keeps the response head that these spans and this map belong to.
+    pub(in crate::http1) fn keep_response(&mut self, head: &[u8]) {
+        self.keep(head, Kept::Response);
+    }
+
+    fn keep(&mut self, head: &[u8], kept: Kept) {
+        self.head.clear();
+        self.head.extend_from_slice(head);
+        self.kept = kept;
+    }
+
+    /// The fast path for a repeated head: whether `bytes` begins with the request head that is
+    /// kept. If so, spans and map apply to it.
     #[inline]
     pub(in crate::http1) fn recall(&self, bytes: &[u8], limits: &Limits) -> bool {
-        self.is_kept
+        self.kept == Kept::Request
             && bytes.starts_with(&self.head)
             && self.map.is_within(limits, self.spans.len())
     }
 
+    /// As [`recall`](Self::recall), for the head of a response.
+    #[inline]
+    pub(in crate::http1) fn recall_response(&self, bytes: &[u8], limits: &Limits) -> bool {
+        self.kept == Kept::Response
+            && bytes.starts_with(&self.head)
+            && self.response.is_within(limits, self.spans.len())
+    }
+
     /// The bytes of the head that is kept; none if none is.
     pub(super) fn kept_bytes(&self) -> &[u8] {
-        if self.is_kept { &self.head } else { &[] }
+        match self.kept {
+            Kept::Nothing => &[],
+            Kept::Request | Kept::Response => &self.head,
+        }
     }
 
     /// Bytes that are allocated for a head.
@@ -94,6 +145,24 @@ impl FieldSpans {
     pub(in crate::http1) fn replace(&mut self, spans: impl Iterator<Item = FieldSpan>) {
         self.clear();
         self.spans.extend(spans);
+    }
+
+    /// Replaces all spans by those of the lines in this range of `bytes`, each of which is valid. An
+    /// empty line ends them.
+    pub(in crate::http1) fn replace_lines(&mut self, bytes: &[u8], lines: Range<usize>) {
+        self.clear();
+        let mut at = lines.start;
+        while let Some(lf) = memchr(b'\n', bytes.get(at..lines.end).unwrap_or_default()) {
+            let line = bytes.get(at..=at + lf).unwrap_or_default();
+            let Ok((name_len, value)) = field_line(line) else { return };
+            self.push(FieldSpan {
+                name: at as u32,
+                name_len: name_len as u32,
+                value: (at + value.start) as u32,
+                value_len: value.len() as u32,
+            });
+            at += line.len();
+        }
     }
 
     #[inline]

@@ -1,4 +1,4 @@
-//! Parses and validates the head of a request.
+//! Parses and validates the heads of messages: of requests here, of responses in `response`.
 //!
 //! ```text
 //!   \r\n  GET /a HTTP/1.1\r\n  Host: a\r\n  ..  \r\n      the body, or the next head
@@ -22,7 +22,9 @@
 //! It must never know what holds the bytes, nor what follows a head.
 
 mod fast_path;
+mod lines;
 mod map;
+mod response;
 mod semantics;
 #[cfg(test)]
 mod tests;
@@ -30,18 +32,18 @@ mod tests;
 use core::fmt;
 use core::ops::Range;
 
-use memchr::memchr;
-
+use self::lines::{LineReader, Lines, StartLine};
 use self::map::HeadLines;
-pub(in crate::http1) use self::map::{HeadMap, Method};
+pub(in crate::http1) use self::map::{HeadMap, Method, ResponseMap};
+pub(in crate::http1) use self::response::ResponseReader;
+pub use self::response::{ResponseFraming, ResponseHead, parse_response};
 use super::authority::{Authority, parse_host};
-use super::fields::FieldSpan;
 use super::fields::{FieldSpans, FieldsView};
 use super::framing::Framing;
 use super::limits::Limits;
 use super::rule::{Rejection, Rule};
 use super::target::{Target, effective_host};
-use super::token::{field_line, is_tchar};
+use super::token::{Wrong, is_tchar};
 
 /// A version of HTTP that this crate supports. A higher minor version of HTTP/1 is read, and
 /// answered, as HTTP/1.1, the highest supported version (RFC 9110, 2.5 and 6.2).
@@ -197,31 +199,20 @@ impl fmt::Debug for RequestHead<'_> {
     }
 }
 
-/// How far a head has been validated.
-///
-/// `request line end or 0 <= judged <= searched`; all in bytes from the start of the head.
+/// How far the head of a request has been validated.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(in crate::http1) struct HeadReader {
-    /// The lines up to here are complete and valid.
-    judged: u32,
-    /// There is no LF between `judged` and here.
-    searched: u32,
-    /// Where the field lines begin; zero until the request line is complete.
-    fields_start: u32,
-    fields: u32,
-    start: u32,
-}
+pub(in crate::http1) struct HeadReader(LineReader);
 
 impl HeadReader {
     /// Whether the method is HEAD, even if the rest of the head is invalid.
     pub(in crate::http1) fn is_of_head(&self, bytes: &[u8]) -> bool {
-        bytes.get(self.start as usize..).is_some_and(|line| line.starts_with(b"HEAD "))
+        bytes.get(self.0.start()..).is_some_and(|line| line.starts_with(b"HEAD "))
     }
 
     /// Whether the request line is complete, valid, and of HTTP/1.1 or later, even if the rest of
     /// the head is invalid.
     pub(in crate::http1) fn is_of_http11(&self, bytes: &[u8]) -> bool {
-        let line = bytes.get(..self.fields_start as usize).unwrap_or_default();
+        let line = bytes.get(..self.0.fields_start()).unwrap_or_default();
         !line.is_empty() && !line.ends_with(b" HTTP/1.0\r\n")
     }
 
@@ -237,128 +228,89 @@ impl HeadReader {
         if *self == HeadReader::default() && fast_path::read(bytes, limits, spans).is_some() {
             return Ok(true);
         }
-        let Some(lines) = self.judge(bytes, limits)? else { return Ok(false) };
-        collect(bytes, &lines, spans);
+        self.read_lines(bytes, limits, spans)
+    }
+
+    /// As [`read`](Self::read), without the fast path.
+    fn read_lines(
+        &mut self,
+        bytes: &[u8],
+        limits: &Limits,
+        spans: &mut FieldSpans,
+    ) -> Result<bool, Rejection> {
+        let Some(lines) = self.0.read::<RequestLineParts>(bytes, limits)? else { return Ok(false) };
+        let Lines { start, fields_start, len, .. } = lines;
+        spans.replace_lines(bytes, fields_start as usize..len as usize);
+        let RequestLineParts { method_len, target_end, version } = lines.start_line;
+        let method = bytes.get(start as usize..(start + method_len) as usize).unwrap_or_default();
+        let method = Method::of(method);
+        let target_end = start + target_end;
+        let lines = HeadLines { start, method_len, target_end, fields_start, len, version, method };
         let map = semantics::read(bytes, lines, spans)?;
         spans.set_map(map);
         Ok(true)
     }
-
-    /// Validates the lines that have arrived, up to the empty one.
-    fn judge(&mut self, bytes: &[u8], limits: &Limits) -> Result<Option<HeadLines>, Rejection> {
-        loop {
-            let in_fields = self.fields_start > 0;
-            let (end, too_long) = match in_fields {
-                true => (
-                    (self.fields_start as usize).saturating_add(limits.header_bytes),
-                    Rule::HeaderTooLarge,
-                ),
-                false => (limits.request_line, Rule::RequestLineTooLong),
-            };
-            // Positions are 32 bits, so a head cannot exceed 4 GiB.
-            let end = end.min(u32::MAX as usize);
-            let within = bytes.get(..end).unwrap_or(bytes);
-            let line_start = self.judged as usize;
-            // What does not begin with a method is not HTTP, and may never contain a line end.
-            let wrong_start = match within.get(line_start..).unwrap_or_default() {
-                _ if in_fields => None,
-                [] | [b'\r'] | [b'\r', b'\n', ..] => None,
-                [b'\r', ..] => Some(Rule::BareCr),
-                [b'\n', ..] => Some(Rule::BareLf),
-                [byte, ..] if !is_tchar(*byte) => Some(Rule::MethodSyntax),
-                _ => None,
-            };
-            if let Some(rule) = wrong_start {
-                return Err(Rejection::new(rule, line_start as u64));
-            }
-            let from = self.searched as usize;
-            let Some(lf) = memchr(b'\n', within.get(from..).unwrap_or_default()) else {
-                self.searched = within.len() as u32;
-                return match within.len() < end {
-                    true => Ok(None),
-                    false => Err(Rejection::new(too_long, end as u64)),
-                };
-            };
-            let next = from + lf + 1;
-            let line = bytes.get(line_start..next).unwrap_or_default();
-            let wrong = |(rule, at): (Rule, usize)| Rejection::new(rule, (line_start + at) as u64);
-            match (line, in_fields) {
-                (b"\n", _) => return Err(wrong((Rule::BareLf, 0))),
-                (b"\r\n", true) => {
-                    let line = bytes.get(self.start as usize..self.fields_start as usize);
-                    let line = line.unwrap_or_default();
-                    let parts = request_line(line).map_err(wrong)?;
-                    return Ok(Some(HeadLines {
-                        start: self.start,
-                        method_len: parts.method_len as u32,
-                        target_end: self.start + parts.target_end as u32,
-                        version: parts.version,
-                        method: Method::of(line.get(..parts.method_len).unwrap_or_default()),
-                        fields_start: self.fields_start,
-                        len: next as u32,
-                    }));
-                }
-                // Some clients send an empty line after a body (RFC 9112, 2.2).
-                (b"\r\n", false) => self.start = next as u32,
-                (_, false) => {
-                    request_line(line).map_err(wrong)?;
-                    self.fields_start = next as u32;
-                }
-                (_, true) => {
-                    if self.fields as usize >= limits.header_count {
-                        return Err(wrong((Rule::TooManyFields, 0)));
-                    }
-                    field_line(line).map_err(|(rule, at)| match rule {
-                        Rule::ObsFold if self.fields == 0 => wrong((Rule::BlankBeforeFields, at)),
-                        _ => wrong((rule, at)),
-                    })?;
-                    self.fields += 1;
-                }
-            }
-            self.judged = next as u32;
-            self.searched = next as u32;
-        }
-    }
 }
 
 /// The parts of a request line, in bytes from its start.
-struct RequestLine {
-    method_len: usize,
-    target_end: usize,
+struct RequestLineParts {
+    method_len: u32,
+    target_end: u32,
     version: Version,
 }
 
-/// Parses method, target and version, separated by one space each (RFC 9112, 3). `line` ends with
-/// its only LF, and is not empty.
-fn request_line(line: &[u8]) -> Result<RequestLine, (Rule, usize)> {
-    if line == b"PRI * HTTP/2.0\r\n" {
-        return Err((Rule::Http2Preface, 0));
-    }
-    let method_len = line.iter().take_while(|&&byte| is_tchar(byte)).count();
-    match line.get(method_len..).unwrap_or_default() {
-        [b' ', ..] if method_len > 0 => {}
-        [b'\r', b'\n', ..] => return Err((Rule::RequestLineSyntax, method_len)),
-        rest => return Err((line_end_or(rest, Rule::MethodSyntax), method_len)),
-    }
-    let start = method_len + 1;
-    let is_target = |byte: &&u8| !matches!(**byte, b' ' | b'\r' | b'\n');
-    let rest = line.get(start..).unwrap_or_default();
-    let target_end = start + rest.iter().take_while(is_target).count();
-    let (method, target) = (&line[..method_len], &line[start..target_end]);
-    if target.is_empty() {
-        let rest = line.get(start..).unwrap_or_default();
-        return Err((line_end_or(rest, Rule::RequestLineSyntax), start));
-    }
-    Target::parse(target, method).map_err(|(rule, at)| (rule, start + at))?;
-    let version = match line.get(target_end..).unwrap_or_default() {
-        b" HTTP/1.1\r\n" => Version::Http11,
-        b" HTTP/1.0\r\n" => Version::Http10,
-        [b' ', b'H', b'T', b'T', b'P', b'/', b'1', b'.', b'2'..=b'9', b'\r', b'\n'] => {
-            Version::Http11
+impl StartLine for RequestLineParts {
+    const TOO_LONG: Rule = Rule::RequestLineTooLong;
+    // Some clients send an empty line after a body (RFC 9112, 2.2).
+    const SKIPS_EMPTY_LINES: bool = true;
+
+    fn check_start(line: &[u8]) -> Result<(), Rule> {
+        // What does not begin with a method is not HTTP, and may never contain a line end.
+        match line {
+            [] | [b'\r'] | [b'\r', b'\n', ..] => Ok(()),
+            [b'\r', ..] => Err(Rule::BareCr),
+            [b'\n', ..] => Err(Rule::BareLf),
+            [byte, ..] if !is_tchar(*byte) => Err(Rule::MethodSyntax),
+            _ => Ok(()),
         }
-        rest => return Err(wrong_version(rest, target_end)),
-    };
-    Ok(RequestLine { method_len, target_end, version })
+    }
+
+    /// Parses method, target and version, separated by one space each (RFC 9112, 3). The line is
+    /// not empty.
+    fn parse(line: &[u8]) -> Result<Self, Wrong> {
+        if line == b"PRI * HTTP/2.0\r\n" {
+            return Err((Rule::Http2Preface, 0));
+        }
+        let method_len = line.iter().take_while(|&&byte| is_tchar(byte)).count();
+        match line.get(method_len..).unwrap_or_default() {
+            [b' ', ..] if method_len > 0 => {}
+            [b'\r', b'\n', ..] => return Err((Rule::RequestLineSyntax, method_len)),
+            rest => return Err((line_end_or(rest, Rule::MethodSyntax), method_len)),
+        }
+        let start = method_len + 1;
+        let is_target = |byte: &&u8| !matches!(**byte, b' ' | b'\r' | b'\n');
+        let rest = line.get(start..).unwrap_or_default();
+        let target_end = start + rest.iter().take_while(is_target).count();
+        let (method, target) = (&line[..method_len], &line[start..target_end]);
+        if target.is_empty() {
+            let rest = line.get(start..).unwrap_or_default();
+            return Err((line_end_or(rest, Rule::RequestLineSyntax), start));
+        }
+        Target::parse(target, method).map_err(|(rule, at)| (rule, start + at))?;
+        let version = match line.get(target_end..).unwrap_or_default() {
+            b" HTTP/1.1\r\n" => Version::Http11,
+            b" HTTP/1.0\r\n" => Version::Http10,
+            [b' ', b'H', b'T', b'T', b'P', b'/', b'1', b'.', b'2'..=b'9', b'\r', b'\n'] => {
+                Version::Http11
+            }
+            rest => return Err(wrong_version(rest, target_end)),
+        };
+        Ok(RequestLineParts {
+            method_len: method_len as u32,
+            target_end: target_end as u32,
+            version,
+        })
+    }
 }
 
 /// What is wrong with the part after the target, which is at `at`.
@@ -368,6 +320,16 @@ fn wrong_version(rest: &[u8], at: usize) -> (Rule, usize) {
         return (line_end_or(rest, Rule::RequestLineSyntax), at);
     };
     let at = at + 1;
+    let right = version_len(version);
+    match (right, version.get(right..).unwrap_or_default()) {
+        (8, b"\r\n") => (Rule::VersionUnsupported, at),
+        (8, rest) => (line_end_or(rest, Rule::RequestLineSyntax), at + right),
+        (_, rest) => (line_end_or(rest, Rule::VersionSyntax), at + right),
+    }
+}
+
+/// How many bytes at the beginning of `bytes` are right for a version: 8 if all are (RFC 9112, 2.3).
+fn version_len(bytes: &[u8]) -> usize {
     let shape: [fn(&u8) -> bool; 8] = [
         |b| *b == b'H',
         |b| *b == b'T',
@@ -378,12 +340,7 @@ fn wrong_version(rest: &[u8], at: usize) -> (Rule, usize) {
         |b| *b == b'.',
         u8::is_ascii_digit,
     ];
-    let right = version.iter().zip(shape).take_while(|(byte, is_right)| is_right(byte)).count();
-    match (right, version.get(right..).unwrap_or_default()) {
-        (8, b"\r\n") => (Rule::VersionUnsupported, at),
-        (8, rest) => (line_end_or(rest, Rule::RequestLineSyntax), at + right),
-        (_, rest) => (line_end_or(rest, Rule::VersionSyntax), at + right),
-    }
+    bytes.iter().zip(shape).take_while(|(byte, is_right)| is_right(byte)).count()
 }
 
 /// A lone CR or LF is reported in preference to `rule`.
@@ -393,22 +350,5 @@ fn line_end_or(rest: &[u8], rule: Rule) -> Rule {
         [b'\r', ..] => Rule::BareCr,
         [b'\n', ..] => Rule::BareLf,
         _ => rule,
-    }
-}
-
-/// Records the spans of the fields of a validated head.
-fn collect(bytes: &[u8], lines: &HeadLines, spans: &mut FieldSpans) {
-    spans.clear();
-    let mut at = lines.fields_start as usize;
-    let end = (lines.len as usize).saturating_sub(2);
-    while let Some(lf) = memchr(b'\n', bytes.get(at..end).unwrap_or_default()) {
-        let Ok((name_len, value)) = field_line(&bytes[at..=at + lf]) else { return };
-        spans.push(FieldSpan {
-            name: at as u32,
-            name_len: name_len as u32,
-            value: (at + value.start) as u32,
-            value_len: value.len() as u32,
-        });
-        at += lf + 1;
     }
 }

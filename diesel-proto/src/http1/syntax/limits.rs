@@ -77,6 +77,75 @@ impl Default for Limits {
     }
 }
 
+/// How much a server may send to a client, for each response.
+///
+/// ```
+/// use diesel_proto::http1::ResponseLimits;
+///
+/// let limits = ResponseLimits { body: 64 << 20, ..ResponseLimits::default() };
+/// assert_eq!(limits.status_line, 8 << 10);
+/// ```
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ResponseLimits {
+    /// Bytes of a status line, including its CR LF: 8 KiB.
+    /// [`Rule::StatusLineTooLong`](super::rule::Rule::StatusLineTooLong).
+    pub status_line: usize,
+    /// Bytes of all field lines of a head, including their line ends and the empty line: 64 KiB.
+    /// [`Rule::HeaderTooLarge`](super::rule::Rule::HeaderTooLarge).
+    pub header_bytes: usize,
+    /// Number of field lines in a head, and in a trailer section: 200.
+    /// [`Rule::TooManyFields`](super::rule::Rule::TooManyFields).
+    pub header_count: usize,
+    /// Bytes of a body, excluding chunk framing. Unlimited by default: what is done with a body, as
+    /// it arrives, decides how much memory it takes.
+    /// [`Rule::BodyTooLarge`](super::rule::Rule::BodyTooLarge).
+    pub body: u64,
+    /// Bytes of a trailer section, including its line ends and the empty line: 8 KiB.
+    /// [`Rule::TrailersTooLarge`](super::rule::Rule::TrailersTooLarge).
+    pub trailer_bytes: usize,
+    /// Bytes of all chunk extensions of a body, each from its semicolon (or the blank before that)
+    /// to the end of its line: 4 KiB.
+    /// [`Rule::ChunkExtensionsTooLarge`](super::rule::Rule::ChunkExtensionsTooLarge).
+    pub chunk_extensions: usize,
+    /// Number of informational responses before the final one: 16.
+    /// [`Rule::TooManyInformational`](super::rule::Rule::TooManyInformational).
+    pub informational: u32,
+}
+
+impl ResponseLimits {
+    /// As what reads messages of either kind takes them: the status line is limited as a request
+    /// line is.
+    pub(in crate::http1) const fn for_reader(&self) -> Limits {
+        Limits {
+            request_line: self.status_line,
+            header_bytes: self.header_bytes,
+            header_count: self.header_count,
+            body: self.body,
+            plain_body: self.body,
+            held_bodies: usize::MAX,
+            trailer_bytes: self.trailer_bytes,
+            chunk_extensions: self.chunk_extensions,
+            pipelined: 1,
+            requests: u64::MAX,
+            drain: 0,
+        }
+    }
+}
+
+impl Default for ResponseLimits {
+    fn default() -> Self {
+        ResponseLimits {
+            status_line: 8 << 10,
+            header_bytes: 64 << 10,
+            header_count: 200,
+            body: u64::MAX,
+            trailer_bytes: 8 << 10,
+            chunk_extensions: 4 << 10,
+            informational: 16,
+        }
+    }
+}
+
 /// How long a peer may take: the timeouts of a connection.
 ///
 /// Two more timeouts apply to every kind of service, and are in

@@ -34,18 +34,21 @@ pub use date::HttpDate;
 pub use field::{Field, InvalidField};
 pub use fields::{FieldSpans, FieldsView};
 pub use framing::Framing;
-pub use head::{RequestHead, Version, parse_request};
+pub use head::{
+    RequestHead, ResponseFraming, ResponseHead, Version, parse_request, parse_response,
+};
 pub use headers::{Headers, HeadersIter};
-pub use limits::{Deadlines, Limits};
+pub use limits::{Deadlines, Limits, ResponseLimits};
 pub use rule::{Rejection, Rule};
 pub use status::Status;
 pub use target::{Scheme, Target};
 pub use trailers::TrailerReader;
 
 pub(in crate::http1) use content_type::ContentType;
-pub(in crate::http1) use head::{HeadMap, HeadReader, Method};
+pub(in crate::http1) use field::first_no_tchar;
+pub(in crate::http1) use head::{HeadMap, HeadReader, Method, ResponseMap, ResponseReader};
 #[cfg(feature = "http")]
 pub(in crate::http1) use headers::is_framing_field;
 #[cfg(feature = "http")]
 pub(in crate::http1) use token::decimal;
-pub(in crate::http1) use token::trim_blanks;
+pub(in crate::http1) use token::{are_among, are_protocols};

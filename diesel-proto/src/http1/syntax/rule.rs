@@ -1,4 +1,4 @@
-//! The rules that a request can break: each with a name, a status and a section of an RFC.
+//! The rules that a message can break: each with a name, a status and a section of an RFC.
 //!
 //! A [`Rejection`] is a [`Rule`] and the position at which it was broken. Rules of this file:
 //!
@@ -13,7 +13,7 @@ use core::fmt;
 
 use super::status::Status;
 
-/// A request that was refused: which rule it broke, and where.
+/// A message that was refused: which rule it broke, and where.
 ///
 /// ```
 /// use diesel_proto::http1::{Rule, Status};
@@ -41,7 +41,7 @@ impl Rejection {
         Rejection { rule, offset }
     }
 
-    /// The status of the response to it.
+    /// The status of the response to it: see [`Rule::status`].
     pub const fn status(self) -> Status {
         self.rule.status()
     }
@@ -68,7 +68,7 @@ impl fmt::Display for Rule {
 
 macro_rules! rules {
     ($($name:ident $status:ident $section:literal $text:literal;)*) => {
-        /// A rule that a request can break.
+        /// A rule that a message can break.
         ///
         /// ```
         /// use diesel_proto::http1::{Rule, Status};
@@ -84,10 +84,12 @@ macro_rules! rules {
         }
 
         impl Rule {
-            /// All rules, in the order in which a request is read.
+            /// All rules, in the order in which a message is read.
             pub const ALL: &'static [Rule] = &[$(Rule::$name),*];
 
-            /// The status of the response to a request that breaks this rule.
+            /// The status of the response to a request that breaks this rule. For a rule that only
+            /// a response can break it is 502: a gateway answers so, whatever was wrong with the
+            /// response that it received.
             pub const fn status(self) -> Status {
                 match self { $(Rule::$name => Status::$status,)* }
             }
@@ -121,8 +123,13 @@ rules! {
     Http11Required UPGRADE_REQUIRED "RFC 9110, 15.5.22" "HTTP/1.0 where this service requires HTTP/1.1";
     RequestLineTooLong URI_TOO_LONG "RFC 9112, 3" "a request line longer than the limit";
 
+    // The status line.
+    StatusCodeSyntax BAD_GATEWAY "RFC 9112, 4" "a status code that is not three digits, from 100 to 599, with one space before and after";
+    ReasonSyntax BAD_GATEWAY "RFC 9112, 4" "a control character in a reason phrase";
+    StatusLineTooLong BAD_GATEWAY "RFC 9112, 4" "a status line longer than the limit";
+
     // Field lines.
-    BlankBeforeFields BAD_REQUEST "RFC 9112, 2.2" "a blank between the request line and the first field";
+    BlankBeforeFields BAD_REQUEST "RFC 9112, 2.2" "a blank between the start line and the first field";
     ObsFold BAD_REQUEST "RFC 9112, 5.2" "a field that is folded over several lines";
     FieldWithoutColon BAD_REQUEST "RFC 9112, 5" "a field line without a colon";
     FieldNameSyntax BAD_REQUEST "RFC 9110, 5.1" "a field name that is not a token";
@@ -140,7 +147,7 @@ rules! {
     LengthOverflow BAD_REQUEST "RFC 9110, 8.6" "a Content-Length that does not fit into 64 bits";
     LengthRepeated BAD_REQUEST "RFC 9112, 6.3" "more than one Content-Length";
     LengthAndCoding BAD_REQUEST "RFC 9112, 6.1" "both Content-Length and Transfer-Encoding";
-    CodingOnHttp10 BAD_REQUEST "RFC 9112, 6.1" "Transfer-Encoding in a request of HTTP/1.0";
+    CodingOnHttp10 BAD_REQUEST "RFC 9112, 6.1" "Transfer-Encoding in a message of HTTP/1.0";
     CodingSyntax BAD_REQUEST "RFC 9112, 7" "a Transfer-Encoding that is not a list of transfer codings";
     CodingNotFinal BAD_REQUEST "RFC 9112, 6.3" "a Transfer-Encoding that does not end with chunked";
     CodingRepeated BAD_REQUEST "RFC 9112, 7" "chunked applied more than once";
@@ -148,6 +155,12 @@ rules! {
     LengthRequired LENGTH_REQUIRED "RFC 9112, 6.3" "neither Content-Length nor Transfer-Encoding where this service requires a length";
     ExpectationUnknown EXPECTATION_FAILED "RFC 9110, 10.1.1" "an expectation other than 100-continue";
     BodyTooLarge CONTENT_TOO_LARGE "RFC 9110, 15.5.14" "a body larger than the limit";
+
+    // What a response may say, given the request.
+    FramingForbidden BAD_GATEWAY "RFC 9112, 6.3" "a body announced in a response that never has one";
+    TooManyInformational BAD_GATEWAY "RFC 9110, 15.2" "more informational responses than the limit";
+    SwitchUnrequested BAD_GATEWAY "RFC 9110, 7.8" "a switch of protocols that the request did not ask for";
+    ResponseUnrequested BAD_GATEWAY "RFC 9112, 9.2" "bytes that answer no request";
 
     // Chunks and trailers.
     ChunkSizeSyntax BAD_REQUEST "RFC 9112, 7.1" "a chunk size that is not hexadecimal digits alone";
@@ -161,6 +174,7 @@ rules! {
     // Incomplete or late messages.
     HeadIncomplete BAD_REQUEST "RFC 9112, 8" "the end of the stream within a head";
     BodyIncomplete BAD_REQUEST "RFC 9112, 8" "the end of the stream within a body";
+    ResponseMissing BAD_GATEWAY "RFC 9112, 9.2" "the end of the stream before the response";
     HeadTimeout REQUEST_TIMEOUT "RFC 9110, 15.5.9" "a head that did not arrive in time";
     BodyTimeout REQUEST_TIMEOUT "RFC 9110, 15.5.9" "a body that stopped arriving";
     BodyTooSlow REQUEST_TIMEOUT "RFC 9110, 15.5.9" "a body that arrived too slowly";

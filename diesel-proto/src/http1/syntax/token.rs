@@ -75,6 +75,24 @@ pub(in crate::http1) const fn trim_blanks(mut bytes: &[u8]) -> &[u8] {
     bytes
 }
 
+/// Whether `names` is a list of one name or more, separated by commas, and each is in the list
+/// `others`, compared case-insensitively. A name that matches is valid if `others` is.
+pub(in crate::http1) fn are_among(names: &[u8], others: &[u8]) -> bool {
+    let members = |list| <[u8]>::split(list, |&byte| byte == b',').map(trim_blanks);
+    let is_other = |name: &[u8]| members(others).any(|other| name.eq_ignore_ascii_case(other));
+    members(names).all(|name| !name.is_empty() && is_other(name))
+}
+
+/// Whether this is a list of protocols: names, each with an optional version after a slash,
+/// separated by commas (RFC 9110, 7.8).
+pub(in crate::http1) fn are_protocols(list: &[u8]) -> bool {
+    let is_token = |part: &[u8]| !part.is_empty() && part.iter().all(|&byte| is_tchar(byte));
+    list.split(|&byte| byte == b',').map(trim_blanks).all(|protocol| {
+        let mut parts = protocol.splitn(2, |&byte| byte == b'/');
+        parts.all(is_token)
+    })
+}
+
 /// Parses a field line: returns the length of the name, and the range of the value without the
 /// blanks around it. `line` ends with its only LF.
 pub(in crate::http1) fn field_line(line: &[u8]) -> Result<(usize, Range<usize>), Wrong> {

@@ -22,7 +22,6 @@
 
 use memchr::memchr;
 
-use super::fields::FieldSpan;
 use super::fields::{FieldSpans, FieldsView};
 use super::limits::Limits;
 use super::rule::{Rejection, Rule};
@@ -107,7 +106,7 @@ impl TrailerReader {
             let wrong = |(rule, at): Wrong| Rejection::new(rule, (start + at) as u64);
             match line {
                 b"\r\n" => {
-                    note(within.get(..start).unwrap_or_default(), spans);
+                    spans.replace_lines(within, 0..start);
                     return Ok(Some(end));
                 }
                 b"\n" => return Err(wrong((Rule::BareLf, 0))),
@@ -122,29 +121,13 @@ impl TrailerReader {
     }
 }
 
-/// Records the spans of the fields in `lines`, all of which are valid.
-fn note(lines: &[u8], spans: &mut FieldSpans) {
-    spans.clear();
-    let mut at = 0;
-    for line in lines.split_inclusive(|&byte| byte == b'\n') {
-        if let Ok((name_len, value)) = field_line(line) {
-            spans.push(FieldSpan {
-                name: at as u32,
-                name_len: name_len as u32,
-                value: (at + value.start) as u32,
-                value_len: value.len() as u32,
-            });
-        }
-        at += line.len();
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use alloc::format;
     use alloc::string::String;
     use alloc::vec::Vec;
 
+    use super::super::fields::FieldSpan;
     use super::*;
 
     type Section = (usize, Vec<(String, Vec<u8>)>);

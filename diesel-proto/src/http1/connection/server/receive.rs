@@ -300,4 +300,9 @@ impl ReadHead for HeadReader {
         let is_complete = HeadReader::read(self, bytes, limits, spans)?;
         Ok(is_complete.then(|| spans.map().len()))
     }
+
+    #[inline]
+    fn keep(spans: &mut FieldSpans, head: &[u8]) {
+        spans.keep_request(head);
+    }
 }

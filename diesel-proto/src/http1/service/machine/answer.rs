@@ -15,7 +15,7 @@ use crate::buf::Pipeline;
 use crate::http1::connection::LocalProtocolError;
 use crate::http1::connection::ServerState as Side;
 use crate::http1::message::BodyLength;
-use crate::http1::message::ResponseHead;
+use crate::http1::message::OutgoingHead;
 use crate::http1::syntax::{Headers, HttpDate, Rejection, Status};
 use crate::machine::{Actions, Cause, Error, Limit, Notice};
 
@@ -167,7 +167,7 @@ impl HttpMachine {
     ) -> Result<(), Error> {
         let Response { status, headers, content_type, content } = response;
         let mut head_cache = self.shared.head_cache();
-        let response_head = ResponseHead { status: *status, content_type: *content_type, headers };
+        let response_head = OutgoingHead { status: *status, content_type: *content_type, headers };
         let whole: &[u8] = match content {
             ResponseContent::Empty => &[],
             ResponseContent::Static(bytes) if bytes.len() < Pipeline::BY_REFERENCE => bytes,
@@ -193,7 +193,7 @@ impl HttpMachine {
         actions: &mut Actions<'_>,
     ) -> Result<(), Error> {
         let Response { status, headers, content_type, .. } = response;
-        let response_head = ResponseHead { status: *status, content_type: *content_type, headers };
+        let response_head = OutgoingHead { status: *status, content_type: *content_type, headers };
         let head_cache = self.shared.head_cache();
         let out = &mut output(actions);
         active
@@ -230,7 +230,7 @@ impl HttpMachine {
 #[inline(never)]
 fn send_in_parts(
     active: &mut Active,
-    response_head: &ResponseHead<'_>,
+    response_head: &OutgoingHead<'_>,
     content: ResponseContent,
     date: Option<&HttpDate>,
     actions: &mut Actions<'_>,

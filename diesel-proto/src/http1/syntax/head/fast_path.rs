@@ -13,7 +13,9 @@ use super::super::fields::FieldSpans;
 use super::super::limits::Limits;
 use super::super::target::is_target;
 use super::Version;
+use super::lines::StartLine;
 use super::map::{HeadLines, HeadMap, Method};
+use super::response::StatusLine;
 use super::semantics::FieldFacts;
 
 /// A head with more fields than this is left to the reference.
@@ -58,21 +60,8 @@ pub(super) fn read(bytes: &[u8], limits: &Limits, spans: &mut FieldSpans) -> Opt
         return None;
     }
 
-    let origin = bytes.as_ptr() as usize;
-    spans.replace(request.headers.iter().map(move |header| FieldSpan::of(header, origin)));
-    // In a complete head each line but the first begins where the one before it ends, so it remains
-    // to check that each ends with CR LF, and not with LF alone.
-    if bytes.get(len.wrapping_sub(4)..len) != Some(b"\r\n\r\n") {
-        return None;
-    }
     let mut facts = FieldFacts::default();
-    for header in request.headers.iter() {
-        let name = place(header.name.as_bytes());
-        if bytes.get(name.wrapping_sub(2)..name) != Some(b"\r\n") {
-            return None;
-        }
-        facts.field(version, header.name.as_bytes(), header.value).ok()?;
-    }
+    read_fields(bytes, len, request.headers, version, &mut facts, spans)?;
     let (framing, options) = facts.whole(version).ok()?;
     let lines = HeadLines {
         start: start as u32,
@@ -84,6 +73,67 @@ pub(super) fn read(bytes: &[u8], limits: &Limits, spans: &mut FieldSpans) -> Opt
         method: Method::of(method.as_bytes()),
     };
     spans.set_map(HeadMap { lines, framing, options });
+    Some(())
+}
+
+/// As [`read`], for the head of a response.
+#[inline]
+pub(super) fn read_response(bytes: &[u8], limits: &Limits, spans: &mut FieldSpans) -> Option<()> {
+    // Empty lines before the status line are not allowed.
+    if bytes.first() != Some(&b'H') {
+        return None;
+    }
+    let mut headers = [const { MaybeUninit::uninit() }; MOST];
+    let mut response = httparse::Response::new(&mut []);
+    let parsed = httparse::ParserConfig::default().parse_response_with_uninit_headers(
+        &mut response,
+        bytes,
+        &mut headers,
+    );
+    let Ok(httparse::Status::Complete(len)) = parsed else { return None };
+    let place = |part: &[u8]| (part.as_ptr() as usize).wrapping_sub(bytes.as_ptr() as usize);
+    let fields_start = match response.headers.first() {
+        Some(header) => place(header.name.as_bytes()),
+        None => len.checked_sub(2)?,
+    };
+    let within = fields_start <= limits.request_line
+        && len - fields_start <= limits.header_bytes
+        && response.headers.len() <= limits.header_count
+        && len <= u32::MAX as usize;
+    if !within {
+        return None;
+    }
+    let line = StatusLine::parse(bytes.get(..fields_start)?).ok()?;
+    let mut facts = FieldFacts::of_response();
+    read_fields(bytes, len, response.headers, line.version, &mut facts, spans)?;
+    spans.set_response_map(facts.response(line, fields_start as u32, len as u32).ok()?);
+    Some(())
+}
+
+/// Records and interprets the fields of a complete head of this length.
+#[inline(always)]
+fn read_fields(
+    bytes: &[u8],
+    len: usize,
+    headers: &[httparse::Header<'_>],
+    version: Version,
+    facts: &mut FieldFacts,
+    spans: &mut FieldSpans,
+) -> Option<()> {
+    let origin = bytes.as_ptr() as usize;
+    spans.replace(headers.iter().map(move |header| FieldSpan::of(header, origin)));
+    // In a complete head each line but the first begins where the one before it ends, so it remains
+    // to check that each ends with CR LF, and not with LF alone.
+    if bytes.get(len.wrapping_sub(4)..len) != Some(b"\r\n\r\n") {
+        return None;
+    }
+    for header in headers {
+        let name = (header.name.as_ptr() as usize).wrapping_sub(origin);
+        if bytes.get(name.wrapping_sub(2)..name) != Some(b"\r\n") {
+            return None;
+        }
+        facts.field(version, header.name.as_bytes(), header.value).ok()?;
+    }
     Some(())
 }
 

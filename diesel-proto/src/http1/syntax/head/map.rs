@@ -6,10 +6,12 @@ use core::ops::Range;
 
 use super::super::framing::Framing;
 use super::super::limits::Limits;
+use super::super::status::Status;
 use super::super::target::Target;
 use super::Version;
+use super::response::ResponseFraming;
 
-/// The result of parsing a head.
+/// The result of parsing the head of a request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(in crate::http1) struct HeadMap {
     pub(super) lines: HeadLines,
@@ -129,5 +131,52 @@ impl HeadMap {
         let part = |range| bytes.get(range).unwrap_or_default();
         // Parsing succeeded when the head was read, so it succeeds again.
         Target::parse(part(self.target()), part(self.method())).unwrap_or(Target::Asterisk)
+    }
+}
+
+/// The result of parsing the head of a response.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(in crate::http1) struct ResponseMap {
+    pub(super) status: Status,
+    pub(super) version: Version,
+    pub(super) fields_start: u32,
+    /// Length of the whole head.
+    pub(super) len: u32,
+    /// The framing of a response to GET.
+    pub(super) framing: ResponseFraming,
+    /// The value of Content-Length, whether or not it delimits the body.
+    pub(super) length: Option<u64>,
+    pub(in crate::http1) options: ConnectionOptions,
+}
+
+impl Default for ResponseMap {
+    fn default() -> Self {
+        ResponseMap::NONE
+    }
+}
+
+impl ResponseMap {
+    /// The map before a head is read.
+    pub(in crate::http1) const NONE: ResponseMap = ResponseMap {
+        status: Status::OK,
+        version: Version::Http11,
+        fields_start: 0,
+        len: 0,
+        framing: ResponseFraming::Empty,
+        length: None,
+        options: HeadMap::NONE.options,
+    };
+
+    /// Whether a head with this number of fields is within the limits.
+    #[inline]
+    pub(in crate::http1) fn is_within(&self, limits: &Limits, fields: usize) -> bool {
+        self.fields_start as usize <= limits.request_line
+            && (self.len - self.fields_start) as usize <= limits.header_bytes
+            && fields <= limits.header_count
+    }
+
+    /// Length of the whole head, in bytes.
+    pub(in crate::http1) fn len(&self) -> usize {
+        self.len as usize
     }
 }

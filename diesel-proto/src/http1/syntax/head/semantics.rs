@@ -4,14 +4,16 @@
 //! order; rules that concern the whole head are checked last.
 
 use super::super::authority::check_host;
-use super::super::fields::FieldSpans;
+use super::super::fields::{FieldSpan, FieldSpans};
 use super::super::framing::{Codings, Framing, content_length};
 use super::super::rule::{Rejection, Rule};
+use super::super::status::Status;
 use super::super::token::trim_blanks;
 use super::Version;
-use super::map::{ConnectionOptions, HeadLines, HeadMap};
+use super::map::{ConnectionOptions, HeadLines, HeadMap, ResponseMap};
+use super::response::{ResponseFraming, StatusLine};
 
-/// Interprets a validated head, whose fields are in `spans`.
+/// Interprets the validated head of a request, whose fields are in `spans`.
 pub(super) fn read(
     bytes: &[u8],
     lines: HeadLines,
@@ -19,19 +21,37 @@ pub(super) fn read(
 ) -> Result<HeadMap, Rejection> {
     let mut facts = FieldFacts::default();
     for span in spans.spans() {
-        facts.field(lines.version, span.name(bytes), span.value(bytes)).map_err(
-            |(rule, place)| {
-                let at = match place {
-                    FieldPlace::Field => span.name as usize,
-                    FieldPlace::Value(at) => span.value as usize + at,
-                };
-                Rejection::new(rule, at as u64)
-            },
-        )?;
+        facts
+            .field(lines.version, span.name(bytes), span.value(bytes))
+            .map_err(|wrong| wrong_field(*span, wrong))?;
     }
     let whole = facts.whole(lines.version);
     let (framing, options) = whole.map_err(|rule| Rejection::new(rule, u64::from(lines.len)))?;
     Ok(HeadMap { lines, framing, options })
+}
+
+/// Interprets the validated head of a response: its status line, where its fields begin, and its
+/// length. The fields are in `spans`.
+pub(super) fn read_response(
+    bytes: &[u8],
+    (line, fields_start, len): (StatusLine, u32, u32),
+    spans: &FieldSpans,
+) -> Result<ResponseMap, Rejection> {
+    let mut facts = FieldFacts::of_response();
+    for span in spans.spans() {
+        facts
+            .field(line.version, span.name(bytes), span.value(bytes))
+            .map_err(|wrong| wrong_field(*span, wrong))?;
+    }
+    facts.response(line, fields_start, len).map_err(|rule| Rejection::new(rule, u64::from(len)))
+}
+
+fn wrong_field(span: FieldSpan, (rule, place): (Rule, FieldPlace)) -> Rejection {
+    let at = match place {
+        FieldPlace::Field => span.name as usize,
+        FieldPlace::Value(at) => span.value as usize + at,
+    };
+    Rejection::new(rule, at as u64)
 }
 
 /// For each length, the first letter, in lower case, of the field name of that length that matters
@@ -58,6 +78,8 @@ pub(super) enum FieldPlace {
 /// What is known from the fields so far.
 #[derive(Default)]
 pub(super) struct FieldFacts {
+    /// `Host` and `Expect` have a meaning in a request only.
+    is_response: bool,
     host: bool,
     length: Option<u64>,
     codings: Codings,
@@ -67,6 +89,10 @@ pub(super) struct FieldFacts {
 }
 
 impl FieldFacts {
+    pub(super) fn of_response() -> Self {
+        FieldFacts { is_response: true, ..FieldFacts::default() }
+    }
+
     /// Adds a field. Most are ruled out by the length of the name and its first letter.
     #[inline(always)]
     pub(super) fn field(
@@ -92,13 +118,15 @@ impl FieldFacts {
     ) -> Result<(), (Rule, FieldPlace)> {
         let is = |usual: &[u8]| name == usual || name.eq_ignore_ascii_case(usual);
         match name.len() {
-            4 if is(b"Host") => {
+            4 if is(b"Host") && !self.is_response => {
                 if core::mem::replace(&mut self.host, true) {
                     return Err((Rule::HostRepeated, FieldPlace::Field));
                 }
                 check_host(value).map_err(|(rule, at)| (rule, FieldPlace::Value(at)))?;
             }
-            6 if is(b"Expect") && version == Version::Http11 => self.expect(value)?,
+            6 if is(b"Expect") && version == Version::Http11 && !self.is_response => {
+                self.expect(value)?;
+            }
             7 if is(b"Upgrade") => self.upgrade = true,
             10 if is(b"Connection") => self.connection(value),
             14 if is(b"Content-Length") => {
@@ -146,23 +174,59 @@ impl FieldFacts {
         }
     }
 
-    /// Call after the last field.
+    /// Call after the last field of a request.
     #[inline]
     pub(super) fn whole(&self, version: Version) -> Result<(Framing, ConnectionOptions), Rule> {
         if !self.host && version == Version::Http11 {
             return Err(Rule::HostMissing);
         }
-        let framing = if self.codings.is_empty() {
-            self.length.map_or(Framing::Empty, Framing::Length)
-        } else if self.length.is_some() {
-            return Err(Rule::LengthAndCoding);
-        } else {
-            self.codings.end()?;
-            Framing::Chunked
+        let framing = match self.is_chunked()? {
+            true => Framing::Chunked,
+            false => self.length.map_or(Framing::Empty, Framing::Length),
         };
-        // An `Upgrade` in a request of HTTP/1.0 must be ignored (RFC 9110, 7.8).
+        Ok((framing, self.options(version)))
+    }
+
+    /// Call after the last field of a response.
+    #[inline]
+    pub(super) fn response(
+        &self,
+        line: StatusLine,
+        fields_start: u32,
+        len: u32,
+    ) -> Result<ResponseMap, Rule> {
+        let StatusLine { version, status } = line;
+        let is_chunked = self.is_chunked()?;
+        let framing = match self.length {
+            _ if status == Status::NOT_MODIFIED => ResponseFraming::Empty,
+            None | Some(0) if !is_chunked && status.never_has_content() => ResponseFraming::Empty,
+            _ if status.never_has_content() => return Err(Rule::FramingForbidden),
+            _ if is_chunked => ResponseFraming::Chunked,
+            Some(length) => ResponseFraming::Length(length),
+            None => ResponseFraming::UntilClose,
+        };
+        let (length, options) = (self.length, self.options(version));
+        Ok(ResponseMap { status, version, fields_start, len, framing, length, options })
+    }
+
+    /// Whether the body is delimited by chunks.
+    #[inline]
+    fn is_chunked(&self) -> Result<bool, Rule> {
+        if self.codings.is_empty() {
+            return Ok(false);
+        }
+        if self.length.is_some() {
+            return Err(Rule::LengthAndCoding);
+        }
+        self.codings.end()?;
+        Ok(true)
+    }
+
+    #[inline]
+    fn options(&self, version: Version) -> ConnectionOptions {
+        // An `Upgrade` in a message of HTTP/1.0 must be ignored (RFC 9110, 7.8).
         let upgrade = self.options.upgrade && self.upgrade && version == Version::Http11;
-        Ok((framing, ConnectionOptions { upgrade, ..self.options }))
+        ConnectionOptions { upgrade, ..self.options }
     }
 }
 

@@ -86,7 +86,7 @@ fn no_head_or_content_is_kept_that_needed_more_memory_than_usual() {
         assert_eq!(shared.heads.len(), kept, "{n} bytes of content");
         let shared = Service::new(plain).into_shared();
         let mut head = shared.heads.lend();
-        head.spans.keep(&vec![b'x'; n]);
+        head.spans.keep_request(&vec![b'x'; n]);
         shared.heads.give_back(head);
         assert_eq!(shared.heads.len(), kept, "{n} bytes of a head");
     }
