@@ -67,11 +67,13 @@
 //!
 //! | server | events |
 //! | --- | --- |
-//! | Idle |  |
-//! | SendResponse | Informational → SendResponse, Response → Sending, WholeResponse → Done, Switch → Switched |
-//! | Sending | Data → Sending, End → Done |
-//! | Done |  |
+//! | Idle | Eof → Closed, Violation → Failed |
+//! | SendResponse | Informational → SendResponse, Response → Sending, WholeResponse → Done, Switch → Switched, Violation → Failed |
+//! | Sending | Data → Sending, End → Done, Violation → Failed |
+//! | Done | Eof → Closed, Violation → Failed |
 //! | MustClose |  |
+//! | Failed |  |
+//! | Closed |  |
 //! | Switched |  |
 //!
 //! Some moves depend on both. When a client begins a request, or fails to, the server must answer
@@ -91,11 +93,15 @@ mod syntax;
 #[doc(inline)]
 pub use crate::__http1_headers as headers;
 pub use connection::{
+    ClientConnection, ClientConnectionConfig, OwnedResponseHead, ResponseEvent, ResponsePart,
+    SharedClientConnection,
+};
+pub use connection::{
     ClientEvent, ClientState, ConnectionConfig, ConnectionState, LocalProtocolError, OutOfOrder,
     OwnedRequestHead, Received, RequestEvent, ServerConnection, ServerEvent, ServerState,
     SharedServerConnection,
 };
-pub use message::{BodyLength, MessageOutput};
+pub use message::{BodyLength, MessageOutput, RequestLine, RequestOptions};
 #[cfg(feature = "http")]
 pub use service::InvalidStatus;
 pub use service::{
@@ -105,6 +111,6 @@ pub use service::{
 pub use syntax::{
     Authority, CHUNK_END, ChunkHead, ChunkedDecoder, Deadlines, Decoded, Field, FieldSpans,
     FieldsView, Framing, Headers, HeadersIter, HttpDate, InvalidField, LAST_CHUNK, Limits,
-    Rejection, RequestHead, Rule, Scheme, Status, Target, TrailerReader, Version, chunk_head,
-    parse_request,
+    Rejection, RequestHead, ResponseFraming, ResponseHead, ResponseLimits, Rule, Scheme, Status,
+    Target, TrailerReader, Version, chunk_head, parse_request, parse_response,
 };

@@ -1,26 +1,35 @@
 //! The protocol state of one connection: which peer may do what, and when.
 //!
 //! ```text
-//!   bytes    ──▶ server: receive, event ──▶ RequestEvent
-//!                          │ ▲
-//!                          ▼ │
-//!                         state            one table for both peers
-//!                          ▲ │
-//!                          │ ▼
-//!   commands ──▶ server: respond, upgrade ──▶ bytes, or a LocalProtocolError (local_error)
+//!   bytes    ──▶ server: receive ──▶ RequestEvent     bytes    ──▶ client: receive ──▶ ResponseEvent
+//!                          │ ▲                                       ▲ │
+//!                          ▼ │                                       │ ▼
+//!                         state            one table for both peers, and both roles
+//!                          ▲ │                                       │ ▲
+//!                          │ ▼                                       ▼ │
+//!   commands ──▶ server: respond, upgrade ──▶ bytes   commands ──▶ client: request ──▶ bytes
 //!
-//!   server: owned    a connection with its own buffers, for embedders
+//!   local_error      why a command is refused: LocalProtocolError
+//!   server: owned    a connection with its own buffers (buffers), for embedders; client: owned
 //!   server: pool     what a service asks in addition: idle connections, upgrades
 //! ```
 //!
 //! This folder must never know handlers, machines or the time.
 
+mod buffers;
+mod client;
+mod local_error;
 mod server;
 mod state;
 
+pub use client::{
+    ClientConnection, ClientConnectionConfig, OwnedResponseHead, ResponseEvent, ResponsePart,
+    SharedClientConnection,
+};
+pub use local_error::LocalProtocolError;
 pub use server::{
-    ConnectionConfig, LocalProtocolError, OwnedRequestHead, Received, RequestEvent,
-    ServerConnection, SharedServerConnection,
+    ConnectionConfig, OwnedRequestHead, Received, RequestEvent, ServerConnection,
+    SharedServerConnection,
 };
 pub use state::{ClientEvent, ClientState, ConnectionState, OutOfOrder, ServerEvent, ServerState};
 

@@ -19,7 +19,6 @@
 //! It must never know time, handlers, or the transport.
 
 mod event;
-mod local_error;
 mod owned;
 mod pool;
 mod receive;
@@ -39,7 +38,6 @@ use crate::http1::syntax::HeadReader;
 use crate::http1::syntax::{Limits, Rejection, Rule};
 
 pub use event::{OwnedRequestHead, Received, RequestEvent};
-pub use local_error::LocalProtocolError;
 pub use owned::ServerConnection;
 pub(in crate::http1) use pool::Resting;
 

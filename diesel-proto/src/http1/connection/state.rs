@@ -49,6 +49,10 @@ pub enum ServerState {
     Done,
     /// That was the last response: the connection must be closed.
     MustClose,
+    /// It broke a rule: nothing more is read from it.
+    Failed,
+    /// It has ended the stream, and no response is incomplete.
+    Closed,
     /// The server speaks another protocol.
     Switched,
 }
@@ -89,6 +93,10 @@ pub enum ServerEvent {
     End,
     /// The response after which both sides speak another protocol.
     Switch,
+    /// The end of the server's side of the stream.
+    Eof,
+    /// The server broke a rule.
+    Violation,
 }
 
 impl ClientState {
@@ -121,26 +129,38 @@ impl ClientState {
 
 impl ServerState {
     /// Every state.
-    pub const ALL: [ServerState; 6] = [
+    pub const ALL: [ServerState; 8] = [
         ServerState::Idle,
         ServerState::SendResponse,
         ServerState::Sending,
         ServerState::Done,
         ServerState::MustClose,
+        ServerState::Failed,
+        ServerState::Closed,
         ServerState::Switched,
     ];
 
     /// The state after an event. `None`: the event may not happen now.
     #[inline]
     pub const fn after(self, event: ServerEvent) -> Option<ServerState> {
-        use ServerEvent::{Data, End, Informational, Response, Switch, WholeResponse};
+        use ServerEvent::{
+            Data, End, Eof, Informational, Response, Switch, Violation, WholeResponse,
+        };
         Some(match (self, event) {
+            (ServerState::Idle | ServerState::Done, Eof) => ServerState::Closed,
             (ServerState::SendResponse, Informational) => ServerState::SendResponse,
             (ServerState::SendResponse, Response) => ServerState::Sending,
             (ServerState::SendResponse, WholeResponse) => ServerState::Done,
             (ServerState::SendResponse, Switch) => ServerState::Switched,
             (ServerState::Sending, Data) => ServerState::Sending,
             (ServerState::Sending, End) => ServerState::Done,
+            (
+                ServerState::Idle
+                | ServerState::SendResponse
+                | ServerState::Sending
+                | ServerState::Done,
+                Violation,
+            ) => ServerState::Failed,
             _ => return None,
         })
     }
@@ -160,13 +180,15 @@ impl ClientEvent {
 
 impl ServerEvent {
     /// Every event.
-    pub const ALL: [ServerEvent; 6] = [
+    pub const ALL: [ServerEvent; 8] = [
         ServerEvent::Informational,
         ServerEvent::Response,
         ServerEvent::WholeResponse,
         ServerEvent::Data,
         ServerEvent::End,
         ServerEvent::Switch,
+        ServerEvent::Eof,
+        ServerEvent::Violation,
     ];
 }
 
@@ -204,13 +226,27 @@ impl ConnectionState {
     ///
     /// # Errors
     ///
-    /// If the event may not happen now; nothing has changed.
+    /// If the event may not happen now; nothing has changed. A request may begin only when the
+    /// server is idle.
     #[inline]
     pub fn client(&mut self, event: ClientEvent) -> Result<(), OutOfOrder> {
-        let next = self.client.after(event).ok_or(OutOfOrder { state: *self })?;
-        self.client = next;
+        self.client = self.client_may(event)?;
         self.advance();
         Ok(())
+    }
+
+    /// The state of the client after an event, without applying it.
+    ///
+    /// # Errors
+    ///
+    /// As for [`client`](Self::client).
+    #[inline]
+    pub fn client_may(&self, event: ClientEvent) -> Result<ClientState, OutOfOrder> {
+        let begins = matches!(event, ClientEvent::Request | ClientEvent::WholeRequest);
+        match self.client.after(event) {
+            Some(next) if !begins || self.server == ServerState::Idle => Ok(next),
+            _ => Err(OutOfOrder { state: *self }),
+        }
     }
 
     /// Applies an event of the server.
@@ -258,7 +294,7 @@ impl ConnectionState {
         {
             self.server = ServerState::SendResponse;
         }
-        if self.client == ClientState::Failed {
+        if self.client == ClientState::Failed || self.server == ServerState::Failed {
             self.keep_alive = false;
         }
         (self.client, self.server) = match (self.client, self.server, self.keep_alive) {
@@ -358,8 +394,7 @@ mod tests {
                     }
                     for event in ClientEvent::ALL {
                         let mut after = state;
-                        assert_eq!(after.client(event).is_err(), client.after(event).is_none());
-                        if client.after(event).is_none() {
+                        if after.client(event).is_err() {
                             assert_eq!(after, state);
                         }
                     }
@@ -385,6 +420,26 @@ mod tests {
         assert_eq!((state.client, state.server), (ClientState::Sending, ServerState::Done));
         state.client(ClientEvent::End).unwrap();
         assert_eq!(state, ConnectionState::new());
+    }
+
+    #[test]
+    fn a_request_begins_only_when_the_server_is_idle() {
+        for server in ServerState::ALL {
+            let mut state = ConnectionState { server, ..ConnectionState::new() };
+            let begins = state.client(ClientEvent::WholeRequest).is_ok();
+            assert_eq!(begins, server == ServerState::Idle, "{server:?}");
+        }
+    }
+
+    #[test]
+    fn after_a_violation_of_the_server_nothing_follows() {
+        let mut state = ConnectionState::new();
+        state.client(ClientEvent::Request).unwrap();
+        state.server(ServerEvent::Violation).unwrap();
+        assert_eq!((state.server, state.keep_alive), (ServerState::Failed, false));
+        for event in ServerEvent::ALL {
+            assert!(state.server(event).is_err(), "{event:?}");
+        }
     }
 
     #[test]

@@ -11,7 +11,6 @@
 //! - [`SharedServerConnection`] makes all decisions: this keeps bytes and memory for it.
 //! - An event borrows nothing. A head shares the memory of the connection until either needs it
 //!   exclusively; data are a part of what was received.
-//! - `len(input) <= one call of received`: more is taken only after all of it was read.
 //!
 //! It must never know time, handlers, or the transport.
 
@@ -21,13 +20,13 @@ use core::fmt;
 
 use bytes::{Bytes, BytesMut};
 
+use super::super::buffers::ConnectionBuffers;
+use super::super::local_error::LocalProtocolError;
 use super::super::state::{ConnectionState, ServerState};
 use super::event::{OwnedRequestHead, Received, RequestEvent};
-use super::local_error::LocalProtocolError;
 use super::{ConnectionConfig, SharedServerConnection};
-use crate::buf::{Blocks, Pipeline};
-use crate::http1::message::{BodyLength, MessageOutput};
-use crate::http1::syntax::{FieldSpans, Headers, HttpDate, Rejection, Status};
+use crate::http1::message::BodyLength;
+use crate::http1::syntax::{Headers, HttpDate, Rejection, Status};
 
 /// The server's side of one connection: bytes in, events out; commands in, bytes out. `Send`.
 ///
@@ -107,16 +106,9 @@ use crate::http1::syntax::{FieldSpans, Headers, HttpDate, Rejection, Status};
 /// place: [`Service`](crate::http1::Service) is built on them.
 pub struct ServerConnection {
     shared: SharedServerConnection,
-    input: BytesMut,
-    /// The client ended its side, which `shared` does not know yet.
-    eof_is_due: bool,
-    has_ended: bool,
+    buffers: ConnectionBuffers,
     /// A request without a body arrived: its end is the next event.
     end_is_due: bool,
-    /// The spans of the last head or trailers, if allocated.
-    spans: Option<Arc<FieldSpans>>,
-    output: Pipeline,
-    blocks: Blocks,
     date: Option<HttpDate>,
 }
 
@@ -125,13 +117,8 @@ impl ServerConnection {
     pub fn new(config: impl Into<Arc<ConnectionConfig>>) -> Self {
         ServerConnection {
             shared: SharedServerConnection::new(config.into()),
-            input: BytesMut::new(),
-            eof_is_due: false,
-            has_ended: false,
+            buffers: ConnectionBuffers::default(),
             end_is_due: false,
-            spans: None,
-            output: Pipeline::new(),
-            blocks: Blocks::new(),
             date: None,
         }
     }
@@ -140,7 +127,7 @@ impl ServerConnection {
     /// are unread, such as those of a pipelined request while the one before it is unanswered: that
     /// is back-pressure.
     pub fn wants_input(&self) -> bool {
-        !self.has_ended && self.input.is_empty() && !self.is_over()
+        self.buffers.has_room() && !self.is_over()
     }
 
     /// Passes on bytes that arrived. Returns how many were taken: all, or none while
@@ -148,18 +135,15 @@ impl ServerConnection {
     /// further request is read, bytes are taken and dropped.
     #[must_use = "bytes that were not taken must be offered again"]
     pub fn received(&mut self, bytes: &[u8]) -> usize {
-        if self.wants_input() {
-            self.input.extend_from_slice(bytes);
-        } else if !self.has_ended && (!self.is_over() || self.is_switched()) {
+        if self.is_switched() {
             return 0;
         }
-        bytes.len()
+        self.buffers.received(bytes, self.is_over())
     }
 
     /// Reports a half-close: the client ended its side. Call this after all its bytes were taken.
     pub fn eof(&mut self) {
-        self.eof_is_due |= !self.has_ended;
-        self.has_ended = true;
+        self.buffers.end();
     }
 
     /// Returns what the client did, one event at a time. Call it until it returns `None`, whenever
@@ -173,20 +157,17 @@ impl ServerConnection {
         if core::mem::take(&mut self.end_is_due) && self.is_being_answered() {
             return Ok(Some(RequestEvent::End(Headers::new())));
         }
-        if self.must_close() || (self.is_idle() && !self.eof_is_due) {
+        if self.must_close() || (self.is_idle() && !self.buffers.eof_is_due()) {
             self.let_go();
             return Ok(None);
         }
-        // If a head still shares this memory, leave it to that head.
-        let unique = self.spans.take_if(|spans| Arc::get_mut(spans).is_some());
-        let shared = self.spans.insert(unique.unwrap_or_default());
-        let Some(spans) = Arc::get_mut(shared) else { return Ok(None) };
-        let received = self.shared.receive(&self.input, spans, &mut self.blocks);
+        let Some((input, spans, blocks)) = self.buffers.reading() else { return Ok(None) };
+        let received = self.shared.receive(input, spans, blocks);
         let (taken, data, event) = match received {
             Ok((taken, None)) => (taken, 0, None),
             Ok((taken, Some(Received::Request(_)))) => {
                 self.end_is_due = self.shared.request_is_complete();
-                let head = self.spans.clone().map(OwnedRequestHead);
+                let head = self.buffers.spans.clone().map(OwnedRequestHead);
                 (taken, 0, head.map(RequestEvent::Request))
             }
             // The data are the last of the bytes that were taken.
@@ -195,18 +176,18 @@ impl ServerConnection {
                 (taken, 0, Some(RequestEvent::End(Headers::from(fields))))
             }
             Err(rejection) => {
-                self.input = BytesMut::new();
+                self.buffers.input = BytesMut::new();
                 return Err(rejection);
             }
         };
-        let mut bytes = self.input.split_to(taken);
+        let bytes = self.buffers.take(taken, data);
         if data > 0 {
-            return Ok(Some(RequestEvent::Data(bytes.split_off(taken - data).freeze())));
+            return Ok(Some(RequestEvent::Data(bytes)));
         }
-        if event.is_some() || !self.input.is_empty() {
+        if event.is_some() || !self.buffers.input.is_empty() {
             return Ok(event);
         }
-        if core::mem::take(&mut self.eof_is_due) {
+        if self.buffers.take_eof() {
             self.shared.eof()?;
             return Ok(Some(RequestEvent::Closed));
         }
@@ -217,7 +198,7 @@ impl ServerConnection {
     /// Takes the bytes that were received and not read: if [`is_switched`](Self::is_switched), the
     /// first of the other protocol.
     pub fn take_input(&mut self) -> Bytes {
-        core::mem::take(&mut self.input).freeze()
+        core::mem::take(&mut self.buffers.input).freeze()
     }
 
     /// Sets the time of day, in seconds since 1970, for the `Date` of responses. Responses have no
@@ -230,7 +211,7 @@ impl ServerConnection {
 
     /// See [`SharedServerConnection::ask_for_body`].
     pub fn ask_for_body(&mut self) {
-        self.shared.ask_for_body(&mut MessageOutput::new(&mut self.output, &mut self.blocks));
+        self.shared.ask_for_body(&mut self.buffers.out());
     }
 
     /// See [`SharedServerConnection::inform`].
@@ -239,7 +220,7 @@ impl ServerConnection {
     ///
     /// As documented there.
     pub fn inform(&mut self, status: Status, headers: &Headers) -> Result<(), LocalProtocolError> {
-        let out = &mut MessageOutput::new(&mut self.output, &mut self.blocks);
+        let out = &mut self.buffers.out();
         self.shared.inform(status, headers, out)
     }
 
@@ -254,7 +235,7 @@ impl ServerConnection {
         headers: &Headers,
         length: BodyLength,
     ) -> Result<(), LocalProtocolError> {
-        let out = &mut MessageOutput::new(&mut self.output, &mut self.blocks);
+        let out = &mut self.buffers.out();
         self.shared.respond(status, headers, length, self.date.as_ref(), out)
     }
 
@@ -269,7 +250,7 @@ impl ServerConnection {
         headers: &Headers,
         content: &[u8],
     ) -> Result<(), LocalProtocolError> {
-        let out = &mut MessageOutput::new(&mut self.output, &mut self.blocks);
+        let out = &mut self.buffers.out();
         self.shared.respond_whole(status, headers, content, self.date.as_ref(), out)
     }
 
@@ -279,7 +260,7 @@ impl ServerConnection {
     ///
     /// As documented there.
     pub fn data(&mut self, data: &[u8]) -> Result<(), LocalProtocolError> {
-        self.shared.data(data, &mut MessageOutput::new(&mut self.output, &mut self.blocks))
+        self.shared.data(data, &mut self.buffers.out())
     }
 
     /// As [`data`](Self::data), by reference if it is large.
@@ -288,7 +269,7 @@ impl ServerConnection {
     ///
     /// As documented there.
     pub fn data_bytes(&mut self, data: Bytes) -> Result<(), LocalProtocolError> {
-        self.shared.data_bytes(data, &mut MessageOutput::new(&mut self.output, &mut self.blocks))
+        self.shared.data_bytes(data, &mut self.buffers.out())
     }
 
     /// Ends the response: see [`SharedServerConnection::end`].
@@ -297,7 +278,7 @@ impl ServerConnection {
     ///
     /// As documented there.
     pub fn end(&mut self, trailers: &Headers) -> Result<(), LocalProtocolError> {
-        self.shared.end(trailers, &mut MessageOutput::new(&mut self.output, &mut self.blocks))
+        self.shared.end(trailers, &mut self.buffers.out())
     }
 
     /// Agrees to switch protocols: see [`SharedServerConnection::switch`]. Then
@@ -307,54 +288,45 @@ impl ServerConnection {
     ///
     /// As documented there.
     pub fn switch(&mut self, headers: &Headers, protocol: &str) -> Result<(), LocalProtocolError> {
-        let out = &mut MessageOutput::new(&mut self.output, &mut self.blocks);
+        let out = &mut self.buffers.out();
         self.shared.switch(headers, protocol, self.date.as_ref(), out)
     }
 
     /// Answers a violation of the protocol: see [`SharedServerConnection::reject`].
     pub fn reject(&mut self) {
-        let out = &mut MessageOutput::new(&mut self.output, &mut self.blocks);
+        let out = &mut self.buffers.out();
         self.shared.reject(self.date.as_ref(), out);
     }
 
     /// Fills `into` with the bytes to write next, oldest first; returns how many slices it filled.
     pub fn outgoing<'a>(&'a self, into: &mut [&'a [u8]]) -> usize {
-        self.output.slices(into)
+        self.buffers.output.slices(into)
     }
 
     /// Reports that `n` of the outgoing bytes were written.
     pub fn sent(&mut self, n: u64) {
-        self.output.advance(n, &mut self.blocks);
+        self.buffers.output.advance(n, &mut self.buffers.blocks);
         self.let_go();
     }
 
     /// Takes all outgoing bytes, as if they were sent: for tests, and for streams that accept any
     /// amount.
     pub fn take_outgoing(&mut self) -> Vec<u8> {
-        let mut taken = Vec::new();
-        loop {
-            let mut slices: [&[u8]; 8] = [&[]; 8];
-            let n = self.outgoing(&mut slices);
-            if n == 0 {
-                return taken;
-            }
-            let before = taken.len();
-            slices[..n].iter().for_each(|slice| taken.extend_from_slice(slice));
-            self.sent((taken.len() - before) as u64);
-        }
+        let taken = self.buffers.take_outgoing();
+        self.let_go();
+        taken
     }
 
     /// Number of outgoing bytes. It has no limit here: the embedder should send no more of a body
     /// while it is large.
     pub fn queued(&self) -> u64 {
-        self.output.len()
+        self.buffers.output.len()
     }
 
     /// Number of buffered bytes, in and out. Received bytes are at most those of one call; an
     /// incomplete head or trailer section is within [`Limits`](crate::http1::Limits).
     pub fn held(&self) -> usize {
-        let queued = usize::try_from(self.output.len()).unwrap_or(usize::MAX);
-        queued.saturating_add(self.input.len()).saturating_add(self.shared.held())
+        self.buffers.held().saturating_add(self.shared.held())
     }
 
     /// Whether the last response was given: when everything outgoing is sent, the stream must be
@@ -375,7 +347,7 @@ impl ServerConnection {
 
     /// Whether the connection is idle, and no bytes wait to be read.
     pub fn is_idle(&self) -> bool {
-        self.input.is_empty() && self.shared.is_idle()
+        self.buffers.input.is_empty() && self.shared.is_idle()
     }
 
     /// The states of both peers.
@@ -405,10 +377,7 @@ impl ServerConnection {
     /// Releases the memory if the connection is idle or finished.
     fn let_go(&mut self) {
         if self.is_idle() || self.must_close() {
-            (self.input, self.spans) = (BytesMut::new(), None);
-            if self.output.is_empty() {
-                self.blocks.release();
-            }
+            self.buffers.release();
         }
     }
 }
@@ -417,8 +386,8 @@ impl fmt::Debug for ServerConnection {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("ServerConnection")
             .field("connection", &self.shared)
-            .field("unread", &self.input.len())
-            .field("queued", &self.output.len())
+            .field("unread", &self.buffers.input.len())
+            .field("queued", &self.buffers.output.len())
             .finish()
     }
 }

@@ -4,14 +4,14 @@ use core::fmt;
 
 use bytes::Bytes;
 
+use super::super::local_error::LocalProtocolError;
 use super::super::state::ServerEvent;
 use super::super::state::ServerState;
 use super::SharedServerConnection;
-use super::local_error::LocalProtocolError;
 use crate::buf::Pipeline;
 use crate::http1::message::BodyLength;
 use crate::http1::message::{
-    HeadCache, MessageFraming, MessageOutput, ROOM, ResponseHead, WriteStage, check_fields,
+    HeadCache, MessageFraming, MessageOutput, OutgoingHead, ROOM, WriteStage, check_fields,
     put_status,
 };
 use crate::http1::syntax::ContentType;
@@ -90,7 +90,7 @@ impl SharedServerConnection {
         date: Option<&HttpDate>,
         out: &mut MessageOutput<'_>,
     ) -> Result<(), LocalProtocolError> {
-        let response_head = ResponseHead { status, content_type: None, headers };
+        let response_head = OutgoingHead { status, content_type: None, headers };
         self.respond_with(&response_head, length, date, out)
     }
 
@@ -108,13 +108,13 @@ impl SharedServerConnection {
         date: Option<&HttpDate>,
         out: &mut MessageOutput<'_>,
     ) -> Result<(), LocalProtocolError> {
-        let response_head = ResponseHead { status, content_type: None, headers };
+        let response_head = OutgoingHead { status, content_type: None, headers };
         self.respond_whole_with(&response_head, content, date, out)
     }
 
     fn respond_whole_with(
         &mut self,
-        response_head: &ResponseHead<'_>,
+        response_head: &OutgoingHead<'_>,
         content: &[u8],
         date: Option<&HttpDate>,
         out: &mut MessageOutput<'_>,
@@ -131,7 +131,7 @@ impl SharedServerConnection {
     /// As [`respond_whole`](Self::respond_whole), with a cache of the last head: the fast path.
     pub(in crate::http1) fn respond_with_text(
         &mut self,
-        response_head: &ResponseHead<'_>,
+        response_head: &OutgoingHead<'_>,
         content: &[u8],
         head_cache: &mut HeadCache,
         out: &mut MessageOutput<'_>,
@@ -151,7 +151,7 @@ impl SharedServerConnection {
 
     pub(in crate::http1) fn respond_with(
         &mut self,
-        response_head: &ResponseHead<'_>,
+        response_head: &OutgoingHead<'_>,
         length: BodyLength,
         date: Option<&HttpDate>,
         out: &mut MessageOutput<'_>,
@@ -235,7 +235,7 @@ impl SharedServerConnection {
         };
         let mut text = ReasonText::default();
         let _ = fmt::write(&mut text, format_args!("{rejection}\n"));
-        let response_head = ResponseHead {
+        let response_head = OutgoingHead {
             status: rejection.status(),
             content_type: Some(ContentType::TEXT),
             headers: &Headers::new(),
@@ -249,7 +249,7 @@ impl SharedServerConnection {
     #[inline(always)]
     fn whole_response<'a>(
         &mut self,
-        response_head: &ResponseHead<'_>,
+        response_head: &OutgoingHead<'_>,
         content: &'a [u8],
     ) -> Result<(MessageFraming, &'a [u8]), LocalProtocolError> {
         let length = BodyLength::Exactly(content.len() as u64);
@@ -263,11 +263,11 @@ impl SharedServerConnection {
     #[inline(always)]
     fn begin_response(
         &mut self,
-        response_head: &ResponseHead<'_>,
+        response_head: &OutgoingHead<'_>,
         length: BodyLength,
         event: ServerEvent,
     ) -> Result<MessageFraming, LocalProtocolError> {
-        let ResponseHead { status, headers, .. } = *response_head;
+        let OutgoingHead { status, headers, .. } = *response_head;
         if status.is_informational() || (self.request.is_connect && status.is_success()) {
             return Err(LocalProtocolError::Status(status));
         }

@@ -1,11 +1,11 @@
 //! Switches to another protocol: by an upgrade, or in a tunnel.
 
+use super::super::local_error::LocalProtocolError;
 use super::super::state::ServerEvent;
 use super::SharedServerConnection;
-use super::local_error::LocalProtocolError;
 use crate::http1::message::MessageOutput;
 use crate::http1::message::{ROOM, check_fields, put_status};
-use crate::http1::syntax::trim_blanks;
+use crate::http1::syntax::are_among;
 use crate::http1::syntax::{Headers, HttpDate, Status};
 
 impl SharedServerConnection {
@@ -59,12 +59,4 @@ impl SharedServerConnection {
         });
         Ok(())
     }
-}
-
-/// Whether `protocols` is not empty and each of them is among those in `wanted`. As `wanted` came
-/// in a field value, a protocol that matches is valid in a field value, too.
-fn are_among(protocols: &[u8], wanted: &[u8]) -> bool {
-    let members = |list| <[u8]>::split(list, |&byte| byte == b',').map(trim_blanks);
-    let is_wanted = |name: &[u8]| members(wanted).any(|other| name.eq_ignore_ascii_case(other));
-    members(protocols).all(|name| !name.is_empty() && is_wanted(name))
 }

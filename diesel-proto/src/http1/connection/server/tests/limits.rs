@@ -201,7 +201,7 @@ fn a_whole_response_is_what_its_parts_are() {
                 (Some(ContentType::TEXT), "hello"),
                 (None, "good day"),
             ] {
-                let response_head = ResponseHead { status, content_type, headers };
+                let response_head = OutgoingHead { status, content_type, headers };
                 let (date, content) = (date.as_ref(), content.as_bytes());
                 let length = BodyLength::Exactly(content.len() as u64);
                 head_cache.refresh(date.map(HttpDate::unix));

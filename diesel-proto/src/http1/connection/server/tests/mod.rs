@@ -1,10 +1,11 @@
 mod limits;
 mod responses;
 
+use super::super::local_error::LocalProtocolError;
 use super::*;
 use crate::buf::{Blocks, Pipeline};
 use crate::http1::message::BodyLength;
-use crate::http1::message::{HeadCache, MessageOutput, ResponseHead};
+use crate::http1::message::{HeadCache, MessageOutput, OutgoingHead};
 use crate::http1::syntax::ContentType;
 use crate::http1::syntax::{FieldSpans, Headers, HttpDate, Status};
 use alloc::format;

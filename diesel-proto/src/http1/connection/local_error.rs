@@ -2,8 +2,8 @@
 
 use core::fmt;
 
-use super::super::state::OutOfOrder;
-use crate::http1::message::WriteError;
+use super::state::OutOfOrder;
+use crate::http1::message::{RequestHeadError, WriteError};
 use crate::http1::syntax::Status;
 
 /// A command that the protocol forbids. Nothing was changed, nothing was sent.
@@ -35,8 +35,10 @@ pub enum LocalProtocolError {
     TooShort(u64),
     /// Trailers after a body that is not chunked.
     TrailersForbidden,
-    /// A protocol that the client did not ask for, or an empty name (RFC 9110, 7.8).
+    /// A protocol that the client did not ask for, or that is not a name (RFC 9110, 7.8).
     Protocol,
+    /// Content in a request whose method allows none (RFC 9110, 9.3.6 and 9.3.8).
+    MethodForbidsContent,
     /// The [`MessageOutput`](crate::http1::MessageOutput) is closed: what the command sends would
     /// be lost.
     Closed,
@@ -60,6 +62,16 @@ impl From<WriteError> for LocalProtocolError {
     }
 }
 
+impl From<RequestHeadError> for LocalProtocolError {
+    fn from(error: RequestHeadError) -> Self {
+        match error {
+            RequestHeadError::FramingField => LocalProtocolError::FramingField,
+            RequestHeadError::Protocol => LocalProtocolError::Protocol,
+            RequestHeadError::ContentForbidden => LocalProtocolError::MethodForbidsContent,
+        }
+    }
+}
+
 impl fmt::Display for LocalProtocolError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
@@ -78,7 +90,12 @@ impl fmt::Display for LocalProtocolError {
                 write!(f, "the body ends, but {left} bytes of the announced length are missing")
             }
             LocalProtocolError::TrailersForbidden => f.write_str("trailers need a chunked body"),
-            LocalProtocolError::Protocol => f.write_str("the client did not ask for this protocol"),
+            LocalProtocolError::Protocol => f.write_str(
+                "the client did not ask for this protocol, or it is not the name of a protocol",
+            ),
+            LocalProtocolError::MethodForbidsContent => {
+                f.write_str("a request of this method has no content")
+            }
             LocalProtocolError::Closed => {
                 f.write_str("the output is closed and takes no more bytes")
             }
