@@ -185,7 +185,7 @@ impl<M: Machine> Nested<M> {
     /// the earlier of the inner machine's and the layer's. A layer that wants reading paused, or
     /// [`Input::Drained`] for itself, requests it after this call.
     pub fn settle(&mut self, layer: Option<Deadline>, actions: &mut Actions<'_>) {
-        if self.frames && !self.link.flow.output().is_empty() {
+        if self.is_unframed() {
             actions.notice(Notice::Text("a framing layer settled without its frame".into()));
             return actions.abort(Cause::Failed);
         }
@@ -241,7 +241,26 @@ impl<M: Machine> Nested<M> {
         actions: &mut Actions<'_>,
         mut frame: impl FnMut(&[u8], &mut Actions<'_>),
     ) {
-        while self.frames && !self.link.flow.output.is_empty() {
+        self.frame_by_room(u64::MAX, actions, |slices, actions| {
+            slices.iter().for_each(|slice| frame(slice, actions));
+            slices.iter().map(|slice| slice.len()).sum()
+        });
+    }
+
+    /// As [`frame_output`](Self::frame_output), but stops once `most` bytes are queued in the
+    /// stream below: so a large message that the inner machine queued by reference is not framed,
+    /// and copied, long before it can be sent. `frame` gets what comes next as several slices, and
+    /// returns how many of the bytes it took. If it takes none, this stops as well.
+    ///
+    /// The rest is framed in a later step: see [`settle_by_room`](Self::settle_by_room). Where the
+    /// frames are cut then depends on how fast the peer reads.
+    pub fn frame_by_room(
+        &mut self,
+        most: u64,
+        actions: &mut Actions<'_>,
+        mut frame: impl FnMut(&[&[u8]], &mut Actions<'_>) -> usize,
+    ) {
+        while self.is_unframed() && actions.queued() < most {
             let mut slices: [&[u8]; 8] = [&[]; 8];
             let n = self.link.flow.output.slices(&mut slices);
             if n == 0 {
@@ -249,13 +268,28 @@ impl<M: Machine> Nested<M> {
                 actions.notice(Notice::Text("a region was queued inside a framing layer".into()));
                 return self.link.flow.abort_with(Cause::Failed, actions.blocks());
             }
-            let mut framed = 0;
-            for slice in &slices[..n] {
-                frame(slice, actions);
-                framed += slice.len() as u64;
+            let framed = frame(&slices[..n], actions) as u64;
+            if self.link.flow.output.advance(framed, actions.blocks()) == 0 {
+                return;
             }
-            self.link.flow.output.advance(framed, actions.blocks());
         }
+    }
+
+    /// Whether the inner machine of a framing layer queued something that is not framed yet.
+    pub fn is_unframed(&self) -> bool {
+        self.frames && !self.link.flow.output().is_empty()
+    }
+
+    /// As [`settle`](Self::settle), for a layer that [frames by room](Self::frame_by_room). While
+    /// something is unframed, the half-close or the close that the inner machine requested waits,
+    /// and [`Input::Drained`] is requested for when fewer than `low` bytes are queued. An abort
+    /// drops what is unframed, so it does not wait.
+    pub fn settle_by_room(&mut self, layer: Option<Deadline>, low: u64, actions: &mut Actions<'_>) {
+        if !self.is_unframed() {
+            return self.report(layer, actions);
+        }
+        self.report_interim(layer, actions);
+        actions.notify_below(low.max(self.link.flow.notify_below));
     }
 
     /// Whether the inner machine half-closed: it queues nothing more.
@@ -312,6 +346,19 @@ impl<M: Machine> Nested<M> {
     }
 
     fn report(&mut self, layer: Option<Deadline>, actions: &mut Actions<'_>) {
+        self.report_interim(layer, actions);
+        let inner = &self.link.flow;
+        match inner.ending() {
+            None if inner.is_half_closed() => actions.half_close(),
+            None => {}
+            Some(Ending::Close(cause)) => actions.close_and_amend(cause, inner.awaits_cause),
+            Some(Ending::Cut(cause)) => actions.cut(cause),
+            Some(Ending::Abort(cause)) => actions.abort(cause),
+        }
+    }
+
+    /// All that the inner machine wants, except the end of its side.
+    fn report_interim(&mut self, layer: Option<Deadline>, actions: &mut Actions<'_>) {
         let inner = &self.link.flow;
         match self.link.is_blocked() && !inner.is_closing() {
             true => actions.pause(),
@@ -321,13 +368,6 @@ impl<M: Machine> Nested<M> {
         match [inner.deadline(), layer].into_iter().flatten().min_by_key(|it| it.at) {
             Some(Deadline { at, reason }) => actions.set_deadline(at, reason),
             None => actions.clear_deadline(),
-        }
-        match inner.ending() {
-            None if inner.is_half_closed() => actions.half_close(),
-            None => {}
-            Some(Ending::Close(cause)) => actions.close_and_amend(cause, inner.awaits_cause),
-            Some(Ending::Cut(cause)) => actions.cut(cause),
-            Some(Ending::Abort(cause)) => actions.abort(cause),
         }
     }
 }
