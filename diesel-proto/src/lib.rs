@@ -14,7 +14,7 @@
 //!   handlers are written with.
 //! - **[`hub`]**: [`Hub`], a whole application; [`hub`] documents its contract, and
 //!   [`hub::embed`] has the event loop of an embedder.
-//! - **Protocols**: [`http1`] and [`proxy_protocol`].
+//! - **Protocols**: [`http1`], [`proxy_protocol`], and, with the feature `tls`, TLS.
 //!
 //! `diesel-driver` connects a hub to epoll.
 #![no_std]
@@ -32,6 +32,8 @@ pub mod proxy_protocol;
 #[cfg(feature = "testkit")]
 pub mod testkit;
 pub mod time;
+#[cfg(feature = "tls")]
+pub mod tls;
 
 pub use buf::{Block, Blocks, Buffer, Chunk, Closed, FileRegion, Line, Pipeline, Tail, TooLong};
 pub use fiber::{
@@ -43,9 +45,9 @@ pub use hub::{
     MachineCtx, NoHub, PollHook, Poller, Refused, Service, ServiceConfig, ServiceId, Shed, Task,
 };
 pub use machine::{
-    Access, Actions, Address, Cause, ConnectError, ConnectErrorKind, Deadline, End, Endpoint,
-    Error, Input, Limit, LineEcho, Linger, Machine, Nested, Notice, Reason, SharedEndpoint,
-    StreamControl, Upgradable, Workspace,
+    Access, Actions, Address, Cause, CertificateFault, ConnectError, ConnectErrorKind, Deadline,
+    End, Endpoint, Error, Input, Limit, LineEcho, Linger, Machine, Nested, Notice, Reason,
+    SharedEndpoint, StreamControl, TlsError, Upgradable, Workspace,
 };
 pub use proxy_protocol::ProxyProtocol;
 pub use time::{Instant, TimerKey, Timers};

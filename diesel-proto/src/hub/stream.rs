@@ -471,7 +471,12 @@ impl Core {
             let counters = &mut *self.counters.borrow_mut();
             counters.open = counters.open.saturating_sub(1);
         }
-        if matches!(cause, Cause::TimedOut(_) | Cause::Limit(_) | Cause::Protocol(_)) {
+        let is_told = match cause {
+            Cause::TimedOut(_) | Cause::Limit(_) | Cause::Protocol(_) => true,
+            Cause::Tls(error) => !error.is_ordinary(),
+            _ => false,
+        };
+        if is_told {
             self.notice(stream.service, Notice::Cut { peer: stream.peer(), cause });
         }
         if cause == Cause::Panicked && matches!(stream.state, StreamState::Running) {

@@ -7,6 +7,7 @@ use core::fmt;
 use super::address::ConnectError;
 use super::reason::{Limit, Reason};
 use super::refused::Refused;
+use super::tls_error::TlsError;
 use crate::buf::TooLong;
 
 /// Why a token failed. `?` passes it on; a handler that returns it closes its connection.
@@ -39,6 +40,8 @@ pub enum Error {
     TimedOut(Reason),
     /// A limit was reached.
     Limit(Limit),
+    /// TLS failed, or refused the peer.
+    Tls(TlsError),
     /// This subscription fell behind and missed this many messages. The next wait continues with
     /// the oldest message that is left.
     Lagged(u64),
@@ -92,6 +95,7 @@ impl Error {
     pub fn is_of_peer(&self) -> bool {
         match self {
             Error::TimedOut(_) => true,
+            Error::Tls(error) => error.is_of_peer(),
             Error::Limit(limit) => {
                 matches!(limit, Limit::Line(_) | Limit::ToEnd(_) | Limit::Body(_))
             }
@@ -101,7 +105,11 @@ impl Error {
 
     /// Whether this is an ordinary end of a connection, which is not reported.
     pub fn is_ordinary(&self) -> bool {
-        matches!(self, Error::Closed | Error::Reset | Error::Shutdown)
+        match self {
+            Error::Closed | Error::Reset | Error::Shutdown => true,
+            Error::Tls(error) => error.is_ordinary(),
+            _ => false,
+        }
     }
 }
 
@@ -112,6 +120,7 @@ impl fmt::Display for Error {
             Error::Reset => f.write_str("the connection was reset"),
             Error::TimedOut(reason) => write!(f, "timed out: {reason}"),
             Error::Limit(limit) => limit.fmt(f),
+            Error::Tls(error) => error.fmt(f),
             Error::Lagged(n) => write!(f, "fell behind and missed {n} messages"),
             Error::Connect(error) => error.fmt(f),
             Error::Shutdown => f.write_str("shutting down"),
@@ -129,6 +138,7 @@ impl core::error::Error for Error {
     fn source(&self) -> Option<&(dyn core::error::Error + 'static)> {
         match self {
             Error::Connect(error) => Some(&**error),
+            Error::Tls(error) => Some(error),
             Error::Application(error) => Some(&**error),
             _ => None,
         }

@@ -17,6 +17,7 @@
 //!                        └── the hub's streams
 //!
 //!   reason, address, error, notice            causes and limits, peers, failures, log lines
+//!   tls_error                                 why TLS failed, whatever the features are
 //!   id, refused                               ids of connections and services; why not accepted
 //!   line_echo                                 LineEcho: the smallest complete machine
 //! ```
@@ -37,6 +38,7 @@ mod notice;
 mod reason;
 mod refused;
 mod stream_control;
+mod tls_error;
 mod upgradable;
 mod workspace;
 
@@ -52,6 +54,7 @@ pub use notice::{Access, Notice};
 pub use reason::{Cause, Deadline, End, Limit, Reason};
 pub use refused::Refused;
 pub use stream_control::StreamControl;
+pub use tls_error::{CertificateFault, TlsError};
 pub use upgradable::Upgradable;
 
 pub(crate) use attached::Attached;

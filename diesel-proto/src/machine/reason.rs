@@ -7,6 +7,7 @@
 use core::fmt;
 
 use super::address::ConnectErrorKind;
+use super::tls_error::TlsError;
 use crate::time::Instant;
 
 /// What a deadline is for: tells a log, a metric or a test why something timed out.
@@ -22,6 +23,8 @@ use crate::time::Instant;
 pub enum Reason {
     /// The head of a message (or a preamble before it) did not arrive in time.
     Head,
+    /// The TLS handshake was not complete in time.
+    Handshake,
     /// The body of a message stopped arriving.
     BodyIdle,
     /// The body of a message arrived too slowly as a whole.
@@ -72,12 +75,15 @@ macro_rules! common_reasons {
     };
 }
 
-common_reasons!(Head, BodyIdle, BodyRate, KeepAlive, HalfClose, Idle, WriteStall, Linger, Drain);
+common_reasons!(
+    Head, Handshake, BodyIdle, BodyRate, KeepAlive, HalfClose, Idle, WriteStall, Linger, Drain,
+);
 
 impl fmt::Display for Reason {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Reason::Head => "the head did not arrive in time",
+            Reason::Handshake => "the TLS handshake was not complete in time",
             Reason::BodyIdle => "the body stopped arriving",
             Reason::BodyRate => "the body arrived too slowly",
             Reason::KeepAlive => "no further request arrived",
@@ -234,6 +240,8 @@ pub enum Cause {
     /// Bytes arrived on a client's connection that no call had asked for. The next call would take
     /// them for its answer.
     Unasked,
+    /// TLS failed, or refused the peer.
+    Tls(TlsError),
     /// The connection could not be made.
     Connect(ConnectErrorKind),
     /// It was idle, and was closed to make room for another connection:
@@ -257,6 +265,7 @@ impl fmt::Display for Cause {
             Cause::Panicked => f.write_str("the handler panicked"),
             Cause::CallAbandoned => f.write_str("a call ended before its answer was read"),
             Cause::Unasked => f.write_str("received bytes that no call had asked for"),
+            Cause::Tls(error) => error.fmt(f),
             Cause::Connect(kind) => write!(f, "could not connect: {kind}"),
             Cause::Shed => f.write_str("idle, and closed to make room"),
             Cause::Shutdown => f.write_str("shut down"),

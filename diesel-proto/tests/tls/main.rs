@@ -1,0 +1,11 @@
+//! TLS: a client's layer and a server's layer, joined without sockets, in virtual time.
+//!
+//! Keys are random, so no test compares bytes on the wire: what is compared is what arrives inside,
+//! how it ends, and when.
+
+mod harness;
+
+mod ends;
+mod flow;
+mod handshake;
+mod settings;
