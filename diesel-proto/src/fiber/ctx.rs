@@ -11,7 +11,7 @@ use core::time::Duration;
 use super::channel::{ConnectState, error_of};
 use super::join::{self, JoinHandle};
 use super::waiting::SpareWaker;
-use super::{Conn, Event, First2, first};
+use super::{Conn, Event, First2, Interval, Queue, Semaphore, first};
 use crate::hub::begun::Begun;
 use crate::hub::fibers::Role;
 use crate::hub::{Core, HubTimer, WrapClient};
@@ -183,6 +183,22 @@ impl Ctx {
     /// kept (at least one).
     pub fn event_with_capacity<T: Clone + 'static>(&self, capacity: usize) -> Event<T> {
         Event::new(Rc::clone(&self.core), capacity)
+    }
+
+    /// Makes a queue of this hub, with room for `capacity` items (at least one): each item is taken
+    /// by one fiber.
+    pub fn queue<T: 'static>(&self, capacity: usize) -> Queue<T> {
+        Queue::new(Rc::clone(&self.core), capacity)
+    }
+
+    /// Makes a semaphore of this hub with so many permits.
+    pub fn semaphore(&self, permits: usize) -> Semaphore {
+        Semaphore::new(Rc::clone(&self.core), permits)
+    }
+
+    /// Ticks now, and then once in each period.
+    pub fn interval(&self, period: Duration) -> Interval {
+        Interval::new(self.clone(), period)
     }
 
     /// Whether the hub is shutting down.

@@ -14,7 +14,9 @@
 //!   hub ◀──▶ `ctx`: sleep, connect, spawn (`join`), `event` ─────────┘
 //! ```
 //!
-//! `waiting` holds the wakers that every token registers.
+//! Between fibers: `event` (each subscriber gets each message), `queue` (each item is taken once),
+//! `semaphore`; `interval` is a clock. `waiting` holds the wakers that every token registers,
+//! `waiters` the line of those that have turns.
 //!
 //! Rules:
 //!
@@ -34,9 +36,13 @@ mod ctx;
 mod duplex;
 mod event;
 mod first;
+mod interval;
 mod join;
 mod machine;
+mod queue;
 mod read;
+mod semaphore;
+mod waiters;
 mod waiting;
 mod write;
 
@@ -46,8 +52,11 @@ pub use self::ctx::{Connect, Ctx, Sleep};
 pub use self::duplex::Duplex;
 pub use self::event::{Event, Subscription, Wait};
 pub use self::first::{First2, First3, First4, First5, First6, First7, First8, Group, first};
+pub use self::interval::Interval;
 pub use self::join::JoinHandle;
+pub use self::queue::{Put, Queue, Take};
 pub use self::read::{Count, Peek, Read, Some, ToEnd, Until, UntilEol, Want};
+pub use self::semaphore::{Acquire, Permit, Semaphore};
 pub use self::write::{Flush, Payload, Write};
 
 pub(crate) use self::channel::{Channel, ConnShared, ConnectState, Outgoing, cause_of};
