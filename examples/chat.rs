@@ -14,7 +14,9 @@
 //! ```
 
 use diesel_driver::{Application, Conn, Error, Event, First2, Service, first};
-use diesel_examples::{Failure, address, command_line, print_line};
+use diesel_examples::{
+    Failure, TLS_CERT, TLS_KEY, address, command_line, print_line, tls_acceptor,
+};
 
 /// Serves one user of the room.
 pub async fn chat(mut conn: Conn, room: Event<(String, String)>) -> Result<(), Error> {
@@ -34,14 +36,21 @@ pub async fn chat(mut conn: Conn, room: Event<(String, String)>) -> Result<(), E
 }
 
 fn main() -> Result<(), Failure> {
-    let [listen] = command_line(
+    let [listen, cert, key] = command_line(
         "A chat room. Send your nick, then lines for all other users.",
-        [address("listen", "127.0.0.1:8000", "address to listen on; port 0: any free port")],
+        [
+            address("listen", "127.0.0.1:8000", "address to listen on; port 0: any free port"),
+            TLS_CERT,
+            TLS_KEY,
+        ],
     );
     let mut app = Application::new();
     let room = app.event();
-    let chat = Service::new(async move |conn| chat(conn, room.clone()).await);
-    let service = app.add_service(chat, listen)?;
+    let mut service = Service::new(async move |conn| chat(conn, room.clone()).await);
+    if let Some(acceptor) = tls_acceptor(&cert, &key)? {
+        service = service.layer(move |ctx, inner| acceptor.layer(ctx, inner));
+    }
+    let service = app.add_service(service, listen)?;
     print_line(&format!("listening on {}", app.local_addr(service)?));
     Ok(app.run()?)
 }

@@ -13,11 +13,19 @@
 //! ```text
 //! $ curl --haproxy-protocol http://localhost:8088/
 //! ```
+//!
+//! With `--tls-cert fullchain.pem --tls-key privkey.pem`, over TLS:
+//!
+//! ```text
+//! $ curl https://localhost:8088/
+//! ```
 
 use diesel_driver::Application;
 use diesel_driver::http1::{Request, Response, Service};
 use diesel_driver::proxy_protocol::{self, HeaderConfig};
-use diesel_examples::{Failure, address, command_line, print_line, switch};
+use diesel_examples::{
+    Failure, TLS_CERT, TLS_KEY, address, command_line, print_line, switch, tls_acceptor,
+};
 
 /// Answers every request with the same text.
 pub fn hello(_request: Request) -> Response {
@@ -25,14 +33,20 @@ pub fn hello(_request: Request) -> Response {
 }
 
 fn main() -> Result<(), Failure> {
-    let [listen, proxied] = command_line(
+    let [listen, proxied, cert, key] = command_line(
         "Answers every request with `Hello, World!`.",
         [
             address("listen", "127.0.0.1:8088", "address to listen on; port 0: any free port"),
             switch("proxy-protocol", "expect a PROXY header before each connection"),
+            TLS_CERT,
+            TLS_KEY,
         ],
     );
     let mut service = diesel_driver::Service::from(Service::new(hello));
+    if let Some(acceptor) = tls_acceptor(&cert, &key)? {
+        service = service.layer(move |ctx, inner| acceptor.layer(ctx, inner));
+    }
+    // The header comes before the handshake.
     if proxied.is_on() {
         let config = HeaderConfig::default();
         service = service.layer(move |ctx, inner| proxy_protocol::layer(&config, ctx, inner));

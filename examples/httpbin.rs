@@ -13,7 +13,9 @@ use std::time::Duration;
 use diesel_driver::http1::{BodyWriter, Limits, Request, Response, Service, Status, Target};
 use diesel_driver::proxy_protocol::{self, HeaderConfig};
 use diesel_driver::{Application, Error};
-use diesel_examples::{Failure, address, command_line, print_line, switch};
+use diesel_examples::{
+    Failure, TLS_CERT, TLS_KEY, address, command_line, print_line, switch, tls_acceptor,
+};
 use serde_json::map::Entry;
 use serde_json::{Map, Value, json};
 
@@ -311,14 +313,20 @@ pub fn service() -> Service {
 }
 
 fn main() -> Result<(), Failure> {
-    let [listen, proxied] = command_line(
+    let [listen, proxied, cert, key] = command_line(
         "Describes HTTP requests, and answers as they ask.",
         [
             address("listen", "127.0.0.1:8089", "address to listen on; port 0: any free port"),
             switch("proxy-protocol", "expect a PROXY header before each connection"),
+            TLS_CERT,
+            TLS_KEY,
         ],
     );
     let mut service = diesel_driver::Service::from(service());
+    if let Some(acceptor) = tls_acceptor(&cert, &key)? {
+        service = service.layer(move |ctx, inner| acceptor.layer(ctx, inner));
+    }
+    // The header comes before the handshake.
     if proxied.is_on() {
         let config = HeaderConfig::default();
         service = service

@@ -15,11 +15,15 @@
 //! hello
 //! you said: hello
 //! ```
+//!
+//! With `--tls-cert` and `--tls-key` its clients speak TLS, and the target need not.
 
 use std::pin::pin;
 
 use diesel_driver::{Address, Application, Conn, Error, First2, Reader, Service, Writer, first};
-use diesel_examples::{Failure, address, command_line, print_line};
+use diesel_examples::{
+    Failure, TLS_CERT, TLS_KEY, address, command_line, print_line, tls_acceptor,
+};
 
 /// Forwards a connection to `target`. If a direction ends, the other one goes on; if one fails,
 /// both connections close.
@@ -64,17 +68,22 @@ async fn pass_on(mut from: Reader, mut to: Writer) -> Result<(), Error> {
 }
 
 fn main() -> Result<(), Failure> {
-    let [listen, to] = command_line(
-        "Forwards every connection to another address.",
+    let [listen, to, cert, key] = command_line(
+        "Forwards every connection to another address. With a certificate, it ends TLS.",
         [
             address("listen", "127.0.0.1:7000", "address to listen on; port 0: any free port"),
             address("to", "127.0.0.1:7050", "address to forward to"),
+            TLS_CERT,
+            TLS_KEY,
         ],
     );
     let target = to.socket_addr()?.into();
     let mut app = Application::new();
-    let proxy = Service::new(async move |conn| proxy(conn, target).await);
-    let service = app.add_service(proxy, listen)?;
+    let mut service = Service::new(async move |conn| proxy(conn, target).await);
+    if let Some(acceptor) = tls_acceptor(&cert, &key)? {
+        service = service.layer(move |ctx, inner| acceptor.layer(ctx, inner));
+    }
+    let service = app.add_service(service, listen)?;
     print_line(&format!("listening on {}", app.local_addr(service)?));
     Ok(app.run()?)
 }

@@ -1,6 +1,5 @@
-//! The command line of the examples: parses options, prints output, and reports failures.
-//!
-//! Nothing here belongs to diesel; it is a separate crate so that each example shows only diesel.
+//! The command line of the examples: parses options, reads files, prints output, and reports
+//! failures. It is a separate crate so that each example shows only diesel.
 
 use std::ffi::OsString;
 use std::fmt;
@@ -8,6 +7,8 @@ use std::io::{self, Write};
 use std::net::{SocketAddr, ToSocketAddrs};
 use std::process::exit;
 use std::time::Duration;
+
+use diesel_driver::tls::Acceptor;
 
 /// One option of a program: `--name VALUE`, or a switch, `--name`.
 #[derive(Clone, Copy, Debug)]
@@ -22,6 +23,7 @@ pub struct Setting {
 enum Kind {
     Address,
     Seconds,
+    File,
     Switch,
 }
 
@@ -33,6 +35,33 @@ pub const fn address(name: &'static str, default: &'static str, help: &'static s
 /// An option whose value is a time in seconds, `1.5`, or `forever`.
 pub const fn seconds(name: &'static str, default: &'static str, help: &'static str) -> Setting {
     Setting { name, kind: Kind::Seconds, default, help }
+}
+
+/// An option whose value is the path of a file; without it there is none.
+pub const fn file(name: &'static str, help: &'static str) -> Setting {
+    Setting { name, kind: Kind::File, default: "none", help }
+}
+
+/// The options of TLS, for [`tls_acceptor`].
+pub const TLS_CERT: Setting = file("tls-cert", "serve TLS with this certificate chain (PEM)");
+/// See [`TLS_CERT`].
+pub const TLS_KEY: Setting = file("tls-key", "the private key of --tls-cert (PEM)");
+
+/// What accepts TLS connections with the certificate of the options, if they are given.
+///
+/// # Errors
+///
+/// If only one of them is given, or the files cannot be used.
+pub fn tls_acceptor(cert: &Value, key: &Value) -> Result<Option<Acceptor>, Failure> {
+    match (cert.path(), key.path()) {
+        (None, None) => Ok(None),
+        (Some(cert), Some(key)) => {
+            let read = |path| std::fs::read(path).map_err(|error| format!("{path}: {error}"));
+            let acceptor = Acceptor::from_pem(&read(cert)?, &read(key)?);
+            Ok(Some(acceptor.map_err(|error| format!("{cert}, {key}: {error}"))?))
+        }
+        _ => Err("--tls-cert and --tls-key belong together".into()),
+    }
 }
 
 /// An option without a value, which is off unless it is given.
@@ -56,6 +85,10 @@ impl Value {
     pub fn socket_addr(&self) -> io::Result<SocketAddr> {
         let unknown = || io::Error::new(io::ErrorKind::NotFound, format!("no address: {}", self.0));
         self.to_socket_addrs()?.next().ok_or_else(unknown)
+    }
+
+    fn path(&self) -> Option<&str> {
+        Some(&*self.0).filter(|path| *path != "none")
     }
 
     /// Whether a switch was given.
@@ -135,7 +168,7 @@ fn check(kind: Kind, text: &str) -> Result<(), &'static str> {
             .rsplit_once(':')
             .is_some_and(|(host, port)| !host.is_empty() && port.parse::<u16>().is_ok()),
         Kind::Seconds => duration(text).is_some(),
-        Kind::Switch => true,
+        Kind::File | Kind::Switch => true,
     };
     match (fine, kind) {
         (true, _) => Ok(()),
@@ -157,6 +190,7 @@ fn usage(program: &str, about: &str, settings: &[Setting]) -> String {
         let option = match kind {
             Kind::Address => format!("--{name} HOST:PORT"),
             Kind::Seconds => format!("--{name} SECONDS"),
+            Kind::File => format!("--{name} FILE"),
             Kind::Switch => format!("--{name}"),
         };
         text += &format!("  {option:<22} {help} [{default}]\n");

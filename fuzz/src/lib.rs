@@ -17,6 +17,7 @@ mod server;
 mod shadow;
 mod stimuli;
 mod timers;
+mod tls;
 // Layers of the tests, which use only the public API.
 #[allow(dead_code)]
 #[path = "../../tests/src/toy_frames/mod.rs"]
@@ -34,3 +35,4 @@ pub use pipeline::pipeline;
 pub use proxy::proxy;
 pub use server::server;
 pub use timers::timers;
+pub use tls::tls;

@@ -73,3 +73,8 @@ fn hub() {
 fn layers() {
     replay("layers", fuzzed::layers);
 }
+
+#[test]
+fn tls() {
+    replay("tls", fuzzed::tls);
+}

@@ -15,7 +15,7 @@ use diesel_proto::tls::rustls::{
     RootCertStore, ServerConfig, SupportedProtocolVersion,
 };
 use diesel_proto::tls::{Acceptor, Certificates, Clock, Connector, Info, ServerName, Tls};
-use diesel_proto::{Actions, Cause, Endpoint, Input, Instant, Machine, Upgradable};
+use diesel_proto::{Actions, Cause, Endpoint, Input, Instant, Machine, Nested, Upgradable};
 
 pub(super) const NOW: Instant = Instant::ORIGIN;
 /// 2024-01-15, 00:00:00 UTC: every certificate of the tests is valid.
@@ -161,9 +161,24 @@ pub(super) enum Do {
     NotifyBelow(u64),
 }
 
+impl Seen {
+    /// At the next wake.
+    pub(super) fn do_next(&mut self, todo: impl IntoIterator<Item = Do>) {
+        self.todo.extend(todo);
+    }
+}
+
 /// A machine that keeps what arrives, and does at [`Input::Wake`] as it is told.
 #[derive(Default)]
 pub(super) struct Puppet(Rc<RefCell<Seen>>);
+
+impl Puppet {
+    pub(super) fn new() -> (Puppet, Rc<RefCell<Seen>>) {
+        let puppet = Puppet::default();
+        let seen = Rc::clone(&puppet.0);
+        (puppet, seen)
+    }
+}
 
 impl Machine for Puppet {
     fn step(&mut self, _: Instant, input: Input<'_>, actions: &mut Actions<'_>) -> usize {
@@ -218,20 +233,18 @@ pub(super) struct Side {
 
 impl Side {
     pub(super) fn server(acceptor: &Acceptor, now: Instant) -> Side {
-        let puppet = Puppet::default();
-        let seen = Rc::clone(&puppet.0);
+        let (puppet, seen) = Puppet::new();
         Side { endpoint: Endpoint::new(acceptor.machine(puppet), now), seen }
     }
 
     pub(super) fn client(connector: &Connector, server: ServerName<'static>, now: Instant) -> Side {
-        let puppet = Puppet::default();
-        let seen = Rc::clone(&puppet.0);
+        let (puppet, seen) = Puppet::new();
         Side { endpoint: Endpoint::new(connector.machine(server, puppet), now), seen }
     }
 
     /// The machine does this.
     pub(super) fn does(&mut self, now: Instant, todo: impl IntoIterator<Item = Do>) {
-        self.seen.borrow_mut().todo.extend(todo);
+        self.seen.borrow_mut().do_next(todo);
         self.endpoint.wake(now);
     }
 
@@ -372,6 +385,68 @@ fn carry(now: Instant, from: &mut Side, to: &mut Side, piece: usize, ended: &mut
     }
     *ended = true;
     carried + 1
+}
+
+/// A TLS layer together with its peer, which is rustls alone: a layer to whose outside everything is
+/// plain. So it can be compared with no layer at all.
+pub(super) struct Joined<M> {
+    layer: Nested<Tls<M>>,
+    peer: Bare,
+}
+
+impl<M: Machine> Joined<M> {
+    pub(super) fn new(acceptor: &Acceptor, connector: &Connector, inner: M) -> Self {
+        let layer = Nested::framing(acceptor.machine(inner));
+        Joined { layer, peer: Bare::client(connector) }
+    }
+
+    /// Exchanges bytes within, until nothing moves.
+    fn exchange(&mut self, now: Instant, actions: &mut Actions<'_>) {
+        loop {
+            let peer = &mut self.peer;
+            self.layer.frame_output(actions, |bytes, actions| {
+                // After its end, or an alert, nothing comes.
+                let _ = peer.receives(bytes);
+                actions.send(&core::mem::take(&mut peer.got));
+            });
+            let bytes = peer.takes();
+            if bytes.is_empty() {
+                return;
+            }
+            let _ = self.layer.received(now, &bytes, actions);
+        }
+    }
+}
+
+impl<M: Machine> Machine for Joined<M> {
+    fn step(&mut self, now: Instant, input: Input<'_>, actions: &mut Actions<'_>) -> usize {
+        let mut taken = 0;
+        match input {
+            Input::Bytes(bytes) if self.layer.end().is_some() => taken = bytes.len(),
+            Input::Bytes(_) if !self.layer.wants_input() => {}
+            Input::Bytes(bytes) => {
+                self.peer.sends(bytes);
+                taken = bytes.len();
+            }
+            Input::Eof => {
+                self.peer.tls.send_close_notify();
+                self.exchange(now, actions);
+                self.layer.pass_on(now, input, actions);
+            }
+            other => _ = self.layer.pass_on(now, other, actions),
+        }
+        self.exchange(now, actions);
+        self.layer.settle(None, actions);
+        taken
+    }
+
+    fn held(&self) -> usize {
+        self.layer.held()
+    }
+
+    fn scanned(&self) -> u64 {
+        self.layer.scanned()
+    }
 }
 
 /// A peer that is rustls alone.

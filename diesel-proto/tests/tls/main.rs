@@ -4,8 +4,14 @@
 //! how it ends, and when.
 
 mod harness;
+#[allow(dead_code, unreachable_pub)]
+#[path = "../../../tests/src/xor.rs"]
+mod xor;
 
 mod ends;
 mod flow;
 mod handshake;
+mod laws;
+mod services;
 mod settings;
+mod stacks;
