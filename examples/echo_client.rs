@@ -10,7 +10,7 @@
 //! ```
 
 use diesel_driver::{Address, Application, Client, Conn, Ctx, Error, Line};
-use diesel_examples::{Failure, address, command_line, fail, print_line};
+use diesel_examples::{Failure, address, command_line, print_line};
 
 /// A connection to an echo server.
 pub struct EchoClient(pub Client);
@@ -27,14 +27,12 @@ impl EchoClient {
     }
 }
 
-/// Sends three lines to the server at `address`, passes its answers to `say`, and halts the
-/// application.
+/// Sends three lines to the server at `address`, and passes its answers to `say`.
 pub async fn talk(ctx: Ctx, address: Address, say: impl Fn(&str)) -> Result<(), Error> {
     let client = EchoClient(Client::connect(&ctx, address).await?);
     for message in ["hello", "is anybody there?", "goodbye"] {
         say(&client.echo(message).await?.trimmed());
     }
-    ctx.halt();
     Ok(())
 }
 
@@ -44,9 +42,5 @@ fn main() -> Result<(), Failure> {
         [address("connect", "127.0.0.1:7050", "address of the echo server")],
     );
     let server = connect.socket_addr()?.into();
-    let mut app = Application::new();
-    app.add_loop(async move |ctx| {
-        talk(ctx, server, print_line).await.or_else(|error| fail(error))
-    })?;
-    Ok(app.run()?)
+    Ok(Application::new().run_until(async move |ctx| talk(ctx, server, print_line).await)?)
 }

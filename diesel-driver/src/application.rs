@@ -1,20 +1,21 @@
 //! The application: a hub with sockets.
 
+use std::cell::Cell;
 use std::fmt;
 use std::io;
 use std::net::{SocketAddr, TcpListener, ToSocketAddrs};
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::rc::Rc;
 use std::sync::atomic::{AtomicBool, Ordering, fence};
 use std::sync::{Arc, OnceLock};
 use std::task::{Wake, Waker};
 
-use diesel_proto::{Config, Counters, Ctx, Event, FiberId, Hub, IntoService, LoopBody, ServiceId};
+use diesel_proto::{
+    Config, Counters, Ctx, Error, Event, FiberId, Hub, IntoService, LoopBody, ServiceId,
+};
 use polling::Poller;
 use rustix::io::Errno;
 use rustix::rand::{GetRandomFlags, getrandom};
-
-#[cfg(doc)]
-use diesel_proto::Error;
 
 use crate::driver::Driver;
 use crate::listen::{self, ListenOptions};
@@ -237,6 +238,58 @@ impl Application {
         driver.run(&mut self.hub, self.grace, &self.doorbell.halt, self.signals)
     }
 
+    /// Runs until `body` ends, and returns its result: for a program that does one thing, such as
+    /// asking a server. What else is in the application runs meanwhile. When `body` has ended, a
+    /// graceful shutdown begins, as in [`run`](Self::run).
+    ///
+    /// ```no_run
+    /// use diesel_driver::{Application, Client, Conn};
+    ///
+    /// let answer = Application::new().run_until(async |ctx| {
+    ///     let server = std::net::SocketAddr::from(([127, 0, 0, 1], 7050));
+    ///     let client = Client::connect(&ctx, server).await?;
+    ///     client
+    ///         .call(async |conn: &mut Conn| {
+    ///             conn.write("hello\r\n").await?;
+    ///             conn.until_eol().await
+    ///         })
+    ///         .await
+    /// })?;
+    /// println!("{}", answer.trimmed());
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
+    ///
+    /// If the application is halted before, `body` goes on until it has to wait, which fails with
+    /// [`Error::Shutdown`].
+    ///
+    /// # Errors
+    ///
+    /// As [`run`](Self::run). The text of the error that `body` returns (to get the error itself,
+    /// let `body` return `Ok` with it); or of the kind [`Interrupted`](io::ErrorKind::Interrupted),
+    /// if it did not end before the grace period, or panicked.
+    pub fn run_until<T: 'static>(
+        self,
+        body: impl AsyncFnOnce(Ctx) -> Result<T, Error> + 'static,
+    ) -> io::Result<T> {
+        let ctx = self.ctx();
+        let result = Rc::new(Cell::new(None));
+        let slot = Rc::clone(&result);
+        let spawned = ctx.clone().spawn(async move {
+            // Also if `body` panics.
+            let _halt = HaltOnDrop(ctx.clone());
+            slot.set(Some(body(ctx).await));
+        });
+        spawned.map_err(|error| io::Error::other(error.to_string()))?;
+        self.run()?;
+        match result.take() {
+            Some(result) => result.map_err(|error| io::Error::other(error.to_string())),
+            None => Err(io::Error::new(
+                io::ErrorKind::Interrupted,
+                "the application ended before its main fiber did",
+            )),
+        }
+    }
+
     fn driver(&mut self) -> io::Result<&mut Driver> {
         if self.driver.is_none() {
             let driver = Driver::new(Arc::new(Poller::new()?));
@@ -244,6 +297,15 @@ impl Application {
             self.driver = Some(driver);
         }
         self.driver.as_mut().ok_or_else(|| io::ErrorKind::NotFound.into())
+    }
+}
+
+/// Halts the application when it is dropped.
+struct HaltOnDrop(Ctx);
+
+impl Drop for HaltOnDrop {
+    fn drop(&mut self) {
+        self.0.halt();
     }
 }
 

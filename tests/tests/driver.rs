@@ -122,3 +122,47 @@ fn applications_draw_random_numbers_of_their_own() {
     let guess = unseeded.ctx().random();
     assert!(!drawn.contains(&guess));
 }
+
+#[test]
+fn an_application_runs_until_its_main_fiber_ends() {
+    returns_in_time(|| {
+        let mut app = Application::new();
+        let service = app.add_service(echo, "127.0.0.1:0").unwrap();
+        let address = app.local_addr(service).unwrap();
+        let answer = app.run_until(async move |ctx| {
+            let mut conn = ctx.connect(address).await?;
+            conn.write("hello\n").await?;
+            conn.until_eol().await
+        })?;
+        assert_eq!(answer.trimmed(), "hello");
+        Ok(())
+    });
+}
+
+#[test]
+fn an_application_ends_with_the_error_of_its_main_fiber() {
+    returns_in_time(|| {
+        let error = Application::new().run_until(async |_| Err::<(), _>(Error::Closed));
+        assert_eq!(error.unwrap_err().to_string(), Error::Closed.to_string());
+        Ok(())
+    });
+}
+
+#[test]
+fn an_application_ends_even_if_its_main_fiber_does_not() {
+    returns_in_time(|| {
+        let app = Application::new();
+        let error = app.run_until(async |ctx| {
+            let fail: fn() = || panic!("on purpose");
+            fail();
+            Ok(ctx.now())
+        });
+        assert_eq!(error.unwrap_err().kind(), std::io::ErrorKind::Interrupted);
+
+        let app = Application::new();
+        app.halt_handle().halt();
+        let error = app.run_until(async |ctx| ctx.sleep(Duration::from_secs(1000)).await);
+        assert_eq!(error.unwrap_err().to_string(), "shutting down");
+        Ok(())
+    });
+}

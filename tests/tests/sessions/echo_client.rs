@@ -17,8 +17,9 @@ fn talking() -> Hub {
     let mut hub = Hub::default();
     let say = terminal(&mut hub);
     hub.add_loop(async move |ctx| {
-        if let Err(error) = talk(ctx, server(), say.clone()).await {
-            say(&error.to_string());
+        match talk(ctx.clone(), server(), say.clone()).await {
+            Ok(()) => ctx.halt(),
+            Err(error) => say(&error.to_string()),
         }
         Ok(())
     })
