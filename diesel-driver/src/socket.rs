@@ -1,10 +1,10 @@
 //! One connected socket: reads and writes.
 
-use std::io::{self, IoSlice, Read};
+use std::io::{self, Read};
 use std::net::Shutdown;
 use std::time::Duration;
 
-use diesel_proto::hub::embed::{Interest, WriteOutcome};
+use diesel_proto::hub::embed::{Interest, ReadOutcome, WriteOutcome};
 use socket2::Socket;
 
 use crate::fault::{self, Call};
@@ -36,51 +36,23 @@ impl SocketStream {
         self.registered.watch(interest)
     }
 
-    /// Reads once. Returns the number of bytes, zero at the end of the stream, or `None` if the
-    /// read would block.
+    /// Reads once.
     #[inline]
-    pub(crate) fn receive(&self, scratch: &mut [u8]) -> io::Result<Option<usize>> {
-        loop {
-            let mut socket = self.socket();
-            return match fault::call(Call::Receive, || socket.read(scratch)) {
-                Ok(n) => Ok(Some(n)),
-                Err(error) => match error.kind() {
-                    io::ErrorKind::Interrupted => continue,
-                    io::ErrorKind::WouldBlock => Ok(None),
-                    _ => Err(error),
-                },
-            };
-        }
+    pub(crate) fn receive<'a>(&self, scratch: &'a mut [u8]) -> ReadOutcome<'a> {
+        let mut socket = self.socket();
+        ReadOutcome::from_io(scratch, |scratch| fault::call(Call::Receive, || socket.read(scratch)))
     }
 
     /// Writes once.
     #[inline]
     pub(crate) fn send(&self, slices: &[&[u8]]) -> WriteOutcome {
         let socket = self.socket();
-        loop {
-            let send = || match slices {
+        WriteOutcome::from_io(slices, |slices| {
+            fault::call(Call::Send, || match slices {
                 [one] => socket.send_with_flags(one, FLAGS),
-                many => {
-                    let mut io: [IoSlice<'_>; 16] = [IoSlice::new(&[]); 16];
-                    let mut n = 0;
-                    for (io, slice) in io.iter_mut().zip(many) {
-                        *io = IoSlice::new(slice);
-                        n += 1;
-                    }
-                    socket.send_vectored_with_flags(&io[..n], FLAGS)
-                }
-            };
-            return match fault::call(Call::Send, send) {
-                Ok(n) => WriteOutcome::Took(n),
-                Err(error) => match error.kind() {
-                    io::ErrorKind::Interrupted => continue,
-                    io::ErrorKind::WouldBlock => WriteOutcome::Took(0),
-                    // A broken pipe does not show whether the peer still sends. The kernel reports
-                    // a reset only once: later reads report the end of the stream.
-                    kind => WriteOutcome::Failed { reset: kind != io::ErrorKind::BrokenPipe },
-                },
-            };
-        }
+                many => socket.send_vectored_with_flags(many, FLAGS),
+            })
+        })
     }
 
     /// The number of bytes that the peer has not acknowledged.

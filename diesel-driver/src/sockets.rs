@@ -130,12 +130,7 @@ impl Transport for Sockets {
 
     #[inline]
     fn read(&mut self, stream: &mut SocketStream) -> ReadOutcome<'_> {
-        match stream.receive(&mut self.scratch) {
-            Ok(None) => ReadOutcome::Nothing,
-            Ok(Some(0)) => ReadOutcome::Eof,
-            Ok(Some(n)) => ReadOutcome::Bytes { bytes: &self.scratch[..n], filled: n == SCRATCH },
-            Err(_) => ReadOutcome::Reset,
-        }
+        stream.receive(&mut self.scratch)
     }
 
     #[inline]

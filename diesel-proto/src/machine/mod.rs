@@ -19,6 +19,7 @@
 //!   reason, address, error, notice            causes and limits, peers, failures, log lines
 //!   tls_error                                 why TLS failed, whatever the features are
 //!   id, refused                               ids of connections and services; why not accepted
+//!   stream_io                                 what a read and a write result in, for embedders
 //!   line_echo                                 LineEcho: the smallest complete machine
 //! ```
 //!
@@ -39,6 +40,7 @@ mod reason;
 mod refused;
 mod stream_control;
 mod tls_error;
+mod stream_io;
 mod upgradable;
 mod workspace;
 
@@ -55,9 +57,11 @@ pub use reason::{Cause, Deadline, End, Limit, Reason};
 pub use refused::Refused;
 pub use stream_control::StreamControl;
 pub use tls_error::{CertificateFault, TlsError};
+pub use stream_io::{Interest, ReadOutcome, WriteOutcome};
 pub use upgradable::Upgradable;
 
 pub(crate) use attached::Attached;
 pub(crate) use id::{HubTag, Key, KeyedTable};
 #[cfg(test)]
 pub(crate) use stream_control::Ending;
+pub(crate) use stream_io::MAX_SLICES;

@@ -61,6 +61,7 @@ mod turn;
 
 pub use self::budgets::Budgets;
 pub use self::streams::Streams;
+pub use crate::machine::{Interest, ReadOutcome, WriteOutcome};
 
 use super::{Hub, Refused};
 use crate::buf::FileRegion;
@@ -186,42 +187,6 @@ pub trait Transport {
     fn now(&mut self) -> Instant;
 }
 
-/// The result of a read.
-///
-/// Example: see [`Streams`].
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum ReadOutcome<'a> {
-    /// Bytes were read: at least one.
-    Bytes {
-        /// The bytes.
-        bytes: &'a [u8],
-        /// Whether they filled the buffer, so that there may be more.
-        filled: bool,
-    },
-    /// There is nothing to read yet: the read would block.
-    Nothing,
-    /// The peer ended its side.
-    Eof,
-    /// The stream is broken.
-    Reset,
-}
-
-/// The result of a write.
-///
-/// Example: see [`Streams`].
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum WriteOutcome {
-    /// This many bytes were written. If fewer than were given, the stream would block.
-    Took(usize),
-    /// The write failed: nothing can be written any more. What the peer sent before can still be
-    /// read.
-    Failed {
-        /// Whether the error was that the peer had reset the stream. The system reports this only
-        /// once: when everything was read, it reports an ordinary end of the stream.
-        reset: bool,
-    },
-}
-
 /// The result of accepting.
 ///
 /// ```
@@ -274,26 +239,6 @@ pub enum ConnectOutcome {
 /// Example: see [`Streams`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Lost;
-
-/// What a stream is watched for.
-///
-/// Example: see [`Streams`].
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Interest {
-    /// Bytes to read, or the end.
-    pub readable: bool,
-    /// Room to write.
-    pub writable: bool,
-}
-
-impl Interest {
-    /// Nothing.
-    pub const NONE: Interest = Interest { readable: false, writable: false };
-    /// Bytes to read.
-    pub const READABLE: Interest = Interest { readable: true, writable: false };
-    /// Room to write, or an answer to an attempt to connect.
-    pub const WRITABLE: Interest = Interest { readable: false, writable: true };
-}
 
 /// What a stream is ready for.
 ///

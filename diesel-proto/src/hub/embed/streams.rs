@@ -12,7 +12,7 @@ use super::{
     WriteOutcome,
 };
 use crate::buf::FileRegion;
-use crate::machine::{Address, End};
+use crate::machine::{Address, End, MAX_SLICES};
 use crate::machine::{ConnId, ServiceId};
 use crate::time::Instant;
 
@@ -500,7 +500,7 @@ fn write<T: Transport>(
     if all <= room {
         return (transport.write(stream, slices), all);
     }
-    let (mut cut, mut n, mut left): ([&[u8]; 16], _, _) = ([&[]; 16], 0, room);
+    let (mut cut, mut n, mut left): ([&[u8]; MAX_SLICES], _, _) = ([&[]; MAX_SLICES], 0, room);
     for (cut, slice) in cut.iter_mut().zip(slices) {
         if left == 0 {
             break;
