@@ -110,7 +110,8 @@ pub trait Transport {
 
     /// Sets what the stream is watched for: from now on, the embedder calls [`Streams::ready`] when
     /// the stream is ready for this, again and again for as long as it is (level-triggered, in
-    /// terms of a poller). Called when the interest changes.
+    /// terms of a poller). Called when the interest changes. A poller that reports a stream only
+    /// when it becomes ready (edge-triggered) must report it again after this call, if it is ready.
     ///
     /// # Errors
     ///
@@ -121,6 +122,13 @@ pub trait Transport {
         stream: &mut Self::Stream,
         interest: Interest,
     ) -> Result<(), Lost>;
+
+    /// The stream may still be ready for what it is watched for, although it was not used up: the
+    /// [budget](Budgets) of the round is spent. An edge-triggered poller must report it again. Does
+    /// nothing by default, which is right for a level-triggered one.
+    fn rearm(&mut self, conn: ConnId, stream: &mut Self::Stream) {
+        let _ = (conn, stream);
+    }
 
     /// The connection has ended: closes its stream, with a reset for an [`End::Abort`] (on a
     /// socket, set `SO_LINGER` to zero first). `stream` is `None` if it was never open.
@@ -153,17 +161,28 @@ pub trait Transport {
     }
 
     /// Begins to connect. The stream is watched for writing; when it is ready,
-    /// [`connected`](Self::connected) is called for the result.
+    /// [`connected`](Self::connected) is called for the result. By default nothing can be connected
+    /// to: that is enough for services whose handlers do not connect.
     ///
     /// # Errors
     ///
     /// Why it cannot connect. If this is [`OutOfResources`](ConnectErrorKind::OutOfResources) and
     /// an idle connection can make room, connecting is tried once more after that one was closed.
-    fn connect(&mut self, conn: ConnId, address: Address)
-    -> Result<Self::Stream, ConnectErrorKind>;
+    fn connect(
+        &mut self,
+        conn: ConnId,
+        address: Address,
+    ) -> Result<Self::Stream, ConnectErrorKind> {
+        let _ = (conn, address);
+        Err(ConnectErrorKind::Unsupported)
+    }
 
-    /// The result of [`connect`](Self::connect). `hung_up`: see [`Ready`].
-    fn connected(&mut self, stream: &mut Self::Stream, hung_up: bool) -> ConnectOutcome;
+    /// The result of [`connect`](Self::connect), of which this is the other half. `hung_up`: see
+    /// [`Ready`].
+    fn connected(&mut self, stream: &mut Self::Stream, hung_up: bool) -> ConnectOutcome {
+        let _ = (stream, hung_up);
+        ConnectOutcome::Failed(ConnectErrorKind::Unsupported)
+    }
 
     /// How many of the written bytes the peer has not acknowledged, if that is known. See
     /// [`Action::ReportUnacked`](super::action::Action::ReportUnacked). By default it is not known.

@@ -25,11 +25,9 @@ use crate::time::Instant;
 /// ```
 /// use std::collections::VecDeque;
 /// use diesel_proto::hub::embed::{
-///     ConnectOutcome, Interest, Lost, ReadOutcome, Ready, Streams, Transport, WriteOutcome,
+///     Interest, Lost, ReadOutcome, Ready, Streams, Transport, WriteOutcome,
 /// };
-/// use diesel_proto::{
-///     Address, ConnId, ConnectErrorKind, End, Hub, Instant, LineEcho, Service, ServiceId,
-/// };
+/// use diesel_proto::{Address, ConnId, End, Hub, Instant, LineEcho, Service, ServiceId};
 ///
 /// /// Pipes in memory.
 /// #[derive(Default)]
@@ -64,14 +62,6 @@ use crate::time::Instant;
 ///
 ///     fn open(&mut self, _: ConnId, pipe: Pipe) -> Result<Pipe, Lost> {
 ///         Ok(pipe)
-///     }
-///
-///     fn connect(&mut self, _: ConnId, _: Address) -> Result<Pipe, ConnectErrorKind> {
-///         Err(ConnectErrorKind::Unsupported)
-///     }
-///
-///     fn connected(&mut self, _: &mut Pipe, _: bool) -> ConnectOutcome {
-///         ConnectOutcome::Done
 ///     }
 ///
 ///     fn shut_down(&mut self, _: ConnId, _: &mut Pipe) -> Result<(), Lost> {
@@ -290,7 +280,8 @@ impl<S> Streams<S> {
     /// Reads again the streams whose last read filled the buffer, unless reading was paused, up to
     /// the budget of the round. Returns whether there was any: then call [`turn`](Self::turn), and
     /// this again. Call this after a turn, before the embedder waits. If it is not called, a
-    /// level-triggered poller reports these streams as readable again.
+    /// level-triggered poller reports these streams as readable again; with an edge-triggered one
+    /// they stall.
     pub fn read_on<T>(&mut self, hub: &mut Hub, transport: &mut T, now: Instant) -> bool
     where
         T: Transport<Stream = S>,
@@ -322,6 +313,8 @@ impl<S> Streams<S> {
                     self.keep(hub, transport, now, conn, &rest);
                 } else if goes_on {
                     self.filled.push(conn);
+                } else if let Some(entry) = self.entry(conn).filter(|_| filled) {
+                    transport.rearm(conn, &mut entry.stream);
                 }
             }
             ReadOutcome::Nothing => {}
@@ -374,6 +367,7 @@ impl<S> Streams<S> {
         T: Transport<Stream = S>,
     {
         let round = self.round.number;
+        let mut spent = false;
         let wait = loop {
             let budget = self.round.share(&self.budgets).min(MOST);
             let Some(entry) = self.entry(conn) else { return };
@@ -385,6 +379,7 @@ impl<S> Streams<S> {
                     // timeout.
                     hub.sent(now, conn, 0);
                 }
+                spent = more;
                 break more;
             }
             let stream = &mut entry.stream;
@@ -422,9 +417,12 @@ impl<S> Streams<S> {
                 }
             }
         };
-        if let Some(entry) = self.entry(conn).filter(|entry| entry.writing != wait) {
+        let Some(entry) = self.entry(conn) else { return };
+        if entry.writing != wait {
             entry.writing = wait;
             self.watch(hub, transport, now, conn);
+        } else if spent {
+            transport.rearm(conn, &mut entry.stream);
         }
     }
 
