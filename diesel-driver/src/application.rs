@@ -4,7 +4,6 @@ use std::cell::Cell;
 use std::fmt;
 use std::io;
 use std::net::{SocketAddr, TcpListener, ToSocketAddrs};
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::rc::Rc;
 use std::sync::atomic::{AtomicBool, Ordering, fence};
 use std::sync::{Arc, OnceLock};
@@ -92,7 +91,7 @@ impl Application {
         let grace = config.grace;
         let mut hub = Hub::with_waker(config, Waker::from(Arc::clone(&doorbell)));
         // A panic ends its fiber only. The panic hook has printed it already; the hub counts it.
-        hub.set_poll_hook(Box::new(|_task, run| catch_panic(run)));
+        hub.set_poll_hook(diesel_proto::hub::catch_panics());
         let unseeded = system_seed().map(|seed| hub.seed(seed)).err();
         Application { hub, driver: None, doorbell, grace, signals: true, prints: true, unseeded }
     }
@@ -322,15 +321,6 @@ fn system_seed() -> io::Result<[u8; 32]> {
         }
     }
     Ok(seed)
-}
-
-/// Calls `run`, which may panic, and drops the payload of the panic, which may panic as well.
-fn catch_panic(run: &mut dyn FnMut()) {
-    if let Err(payload) = catch_unwind(AssertUnwindSafe(run))
-        && let Err(another) = catch_unwind(AssertUnwindSafe(|| drop(payload)))
-    {
-        std::mem::forget(another);
-    }
 }
 
 /// Halts an application, from any thread. Cheap to clone.

@@ -85,6 +85,8 @@ mod inputs;
 mod layer;
 mod machine_ctx;
 mod no_hub;
+#[cfg(feature = "std")]
+mod panics;
 mod poller;
 mod progress;
 mod random;
@@ -110,6 +112,8 @@ pub use self::input::{Input, Outcome};
 pub use self::layer::Inner;
 pub use self::machine_ctx::MachineCtx;
 pub use self::no_hub::NoHub;
+#[cfg(feature = "std")]
+pub use self::panics::catch_panics;
 pub use self::poller::Poller;
 pub use self::random::Seed;
 pub use self::service::Service;
