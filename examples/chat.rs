@@ -1,5 +1,6 @@
 //! A chat room. The first line of a user is their nick; every line after it goes to all other
-//! users.
+//! users. The handler is in `src/handlers.rs`: it also runs in other event loops (`embed_mio` and
+//! others).
 //!
 //! ```text
 //! $ cargo run --release --example chat
@@ -13,27 +14,11 @@
 //! <bob> hi ann
 //! ```
 
-use diesel_driver::{Application, Conn, Error, Event, First2, Service, first};
+use diesel_driver::{Application, Service};
+pub use diesel_examples::handlers::chat;
 use diesel_examples::{
     Failure, TLS_CERT, TLS_KEY, address, command_line, print_line, tls_acceptor,
 };
-
-/// Serves one user of the room.
-pub async fn chat(mut conn: Conn, room: Event<(String, String)>) -> Result<(), Error> {
-    let nick = conn.until_eol().await?.trimmed().to_string();
-    let mut others = room.subscribe();
-    loop {
-        match first((conn.until_eol(), others.wait())).await {
-            First2::A(line) => others.fire((nick.clone(), line?.trimmed().to_string())),
-            First2::B(Ok((nick, text))) => conn.write(format!("<{nick}> {text}\r\n")).await?,
-            // This user fell behind: the event dropped the oldest messages.
-            First2::B(Err(Error::Lagged(n))) => {
-                conn.write(format!("({n} lines are missing)\r\n")).await?
-            }
-            First2::B(Err(error)) => return Err(error),
-        }
-    }
-}
 
 fn main() -> Result<(), Failure> {
     let [listen, cert, key] = command_line(

@@ -8,6 +8,8 @@
 //! Hello, World!
 //! ```
 //!
+//! The handler is in `src/handlers.rs`: it also runs in other event loops (`embed_mio` and others).
+//!
 //! With `--proxy-protocol`, behind a proxy that sends a PROXY header with the client's address:
 //!
 //! ```text
@@ -21,20 +23,16 @@
 //! ```
 
 use diesel_driver::Application;
-use diesel_driver::http1::{Request, Response, Service};
+use diesel_driver::http1::Service;
 use diesel_driver::proxy_protocol::{self, HeaderConfig};
+pub use diesel_examples::handlers::hello;
 use diesel_examples::{
     Failure, TLS_CERT, TLS_KEY, address, command_line, print_line, switch, tls_acceptor,
 };
 
-/// Answers every request with the same text.
-pub fn hello(_request: Request) -> Response {
-    Response::text("Hello, World!")
-}
-
 fn main() -> Result<(), Failure> {
     let [listen, proxied, cert, key] = command_line(
-        "Answers every request with `Hello, World!`.",
+        "Answers `Hello, World!`, and POST /echo with the body of the request.",
         [
             address("listen", "127.0.0.1:8088", "address to listen on; port 0: any free port"),
             switch("proxy-protocol", "expect a PROXY header before each connection"),

@@ -1,5 +1,10 @@
-//! The command line of the examples: parses options, reads files, prints output, and reports
-//! failures. It is a separate crate so that each example shows only diesel.
+//! What the examples share: their command line (options, files, output, failures), and the
+//! [`handlers`] that several of them serve.
+//!
+//! Apart from the handlers, nothing here belongs to diesel; it is a separate crate so that each
+//! example shows only diesel.
+
+pub mod handlers;
 
 use std::ffi::OsString;
 use std::fmt;
