@@ -164,7 +164,8 @@ impl Driver {
                     return;
                 }
                 let (readable, writable) = (event.readable, event.writable);
-                let ready = Ready { readable, writable, hung_up: event.is_interrupt() };
+                let hung_up = event.is_interrupt();
+                let ready = Ready { readable, writable, hung_up, ..Ready::default() };
                 self.streams.ready(hub, &mut self.sockets, now, conn, ready);
             }
             Source::Listener(index) => {

@@ -20,6 +20,10 @@ pub(super) struct StreamEntry<S> {
     pub(super) paused: bool,
     /// The peer ended its side.
     pub(super) ended: bool,
+    /// The end can be read behind what else there is to read.
+    pub(super) ends: bool,
+    /// The stream may be ready still: it was not used up.
+    pub(super) rearm: bool,
     /// The stream did not take all outgoing bytes.
     pub(super) writing: bool,
     /// A write failed because the peer had reset the stream.
@@ -45,6 +49,8 @@ impl<S> StreamEntry<S> {
             connecting,
             paused: false,
             ended: false,
+            ends: false,
+            rearm: false,
             writing: connecting,
             reset: false,
             watched: if connecting { Interest::WRITABLE } else { Interest::READABLE },

@@ -17,25 +17,61 @@
 //!   turn       Streams::turn: runs the hub and carries out its actions
 //!   entry      one stream in the table: what it waits for, and the bytes kept for it
 //!   budgets    Budgets: how much is done in one round
+//!   wake_queue WakeQueue: one task that waits for the wakers of many streams
 //! ```
 //!
 //! The complete loop of an embedder:
 //!
 //! ```text
 //! hub.seed(random bytes)                  // once, for Ctx::random
-//! until streams.has_halted():
-//!     streams.turn(now)                   // also before the first wait: loops begin
-//!     while streams.read_on(now): streams.turn(now)
+//! while streams.end_round(now):           // also before the first wait: loops begin
 //!     wait for events, for hub.time_to_wake(now) at most
 //!     hub.time_of_day(now, unix seconds)  // for the Date of HTTP responses
-//!     streams.begin_round()
 //!     for each event of a listening socket: streams.accept(now, service)
 //!     for each event of a stream:           streams.ready(now, conn, what it is ready for)
 //! ```
 //!
 //! [`Streams::at`] finds the connection of an event, by [`ConnId::index`] as its key.
 //!
-//! # Rules
+//! # The embedding contract
+//!
+//! What [`Streams`] cannot do for the embedder. Loop:
+//!
+//! 1. Before the first wait, [seed](super::Hub::seed) the hub, report the [time of
+//!    day](super::Hub::time_of_day), and [end a round](Streams::end_round): that starts the loops
+//!    of the application. Report the time of day again every few seconds.
+//! 2. After the events of a wait, [end the round](Streams::end_round). There may be
+//!    [turns](Streams::turn) between events, too.
+//! 3. Wait for what the transport watches and for the hub's [waker](super::Hub::with_waker), but no
+//!    longer than [`time_to_wake`](super::Hub::time_to_wake).
+//! 4. Report every event, of listening sockets with [`accept`](Streams::accept), of streams with
+//!    [`ready`](Streams::ready). An event of a stream that was closed since must not be taken for
+//!    an event of the stream that has its index now; with streams that do not block, a surplus
+//!    `ready` does no harm.
+//! 5. To stop, [drain](super::Hub::drain) the hub, and go on until
+//!    [`end_round`](Streams::end_round) returns false.
+//! 6. `now` is a monotonic clock, read after each wait. It does not go back.
+//!
+//! [`Transport`]:
+//!
+//! 7. No call blocks.
+//! 8. [`read`](Transport::read) returns each byte once and in order, `Nothing` if there is none
+//!    yet, `Eof` only at the end of the peer's side, and `Reset` if the stream is broken.
+//! 9. [`write`](Transport::write) takes a prefix of what it is given, and returns its length: 0 if
+//!    the stream would block. An error is `Failed`, never the end of reading.
+//! 10. After [`watch`](Transport::watch), the stream is reported while it is ready for what it is
+//!     watched for; by an edge-triggered poller, once after each `watch`, and whenever it becomes
+//!     ready; by a one-shot poller, once, as [`disarmed`](Ready::disarmed). The same holds for
+//!     listening sockets and [`accepts`](Transport::accepts).
+//! 11. [`shut_down`](Transport::shut_down) ends our side behind all that was written, and the
+//!     stream can still be read.
+//! 12. [`close`](Transport::close) of an [`End::Close`] delivers all that was written, and then the
+//!     end; of an [`End::Abort`], a reset. Both free the descriptor at once.
+//!
+//! [`testkit::embed`](crate::testkit) drives a loop through scripted streams, and names the line of
+//! this list that it broke.
+//!
+//! # Rules of this module
 //!
 //! - A stream is written before it is read. Half-close, close and abort happen in the order of the
 //!   hub's actions.
@@ -45,7 +81,7 @@
 //!   the write failed because the peer had reset the stream, its end counts as a reset.
 //! - A stream that cannot be watched or half-closed is reset; other streams are not affected.
 //! - No connection is accepted while the hub [would refuse](super::Hub::may_accept) it.
-//! - In one [round](Streams::begin_round) each stream is written and read up to a
+//! - In one [round](Streams::end_round) each stream is written and read up to a
 //!   [budget](Budgets), so that other streams have their turn. There are also budgets for all
 //!   streams together, so that a round is short however many streams have much to send. A stream
 //!   whose read filled the buffer is read again in the same round.
@@ -58,10 +94,17 @@ mod streams;
 #[cfg(test)]
 mod tests;
 mod turn;
+#[cfg(feature = "std")]
+mod wake_queue;
 
 pub use self::budgets::Budgets;
 pub use self::streams::Streams;
+#[cfg(feature = "std")]
+pub use self::wake_queue::WakeQueue;
 pub use crate::machine::{Interest, ReadOutcome, WriteOutcome};
+
+#[cfg(feature = "std")]
+extern crate std;
 
 use super::{Hub, Refused};
 use crate::buf::FileRegion;
@@ -110,8 +153,13 @@ pub trait Transport {
 
     /// Sets what the stream is watched for: from now on, the embedder calls [`Streams::ready`] when
     /// the stream is ready for this, again and again for as long as it is (level-triggered, in
-    /// terms of a poller). Called when the interest changes. A poller that reports a stream only
-    /// when it becomes ready (edge-triggered) must report it again after this call, if it is ready.
+    /// terms of a poller). Called when the interest changes.
+    ///
+    /// Also called with the same interest, when the stream may be ready still and was not used up,
+    /// because the [budget](Budgets) of the round is spent, and when it is [`Ready::disarmed`]. A
+    /// level-triggered poller has nothing to do then. A poller that reports a stream only when it
+    /// becomes ready (edge-triggered) must report it again after each of these calls, if it is
+    /// ready.
     ///
     /// # Errors
     ///
@@ -122,13 +170,6 @@ pub trait Transport {
         stream: &mut Self::Stream,
         interest: Interest,
     ) -> Result<(), Lost>;
-
-    /// The stream may still be ready for what it is watched for, although it was not used up: the
-    /// [budget](Budgets) of the round is spent. An edge-triggered poller must report it again. Does
-    /// nothing by default, which is right for a level-triggered one.
-    fn rearm(&mut self, conn: ConnId, stream: &mut Self::Stream) {
-        let _ = (conn, stream);
-    }
 
     /// The connection has ended: closes its stream, with a reset for an [`End::Abort`] (on a
     /// socket, set `SO_LINGER` to zero first). `stream` is `None` if it was never open.
@@ -192,6 +233,10 @@ pub trait Transport {
     }
 
     /// A service must stop accepting (`accepts` is false), or resume.
+    ///
+    /// Also called with `true` when connections may wait that were not accepted: because the budget
+    /// is spent, or because accepting was [`Exhausted`](AcceptOutcome::Exhausted) before a stream
+    /// was closed. An edge-triggered poller must report the listening socket again.
     fn accepts(&mut self, now: Instant, service: ServiceId, accepts: bool);
 
     /// The hub has run: the following calls carry out its actions. Does nothing by default.
@@ -236,7 +281,32 @@ pub enum AcceptOutcome<I> {
     /// A connection was there, but is gone. There may be others.
     Gone,
     /// A connection waits, but the system has no resources to accept it, such as file descriptors.
+    /// If no idle connection can make room, nothing more is accepted until a stream is closed, and
+    /// [`accepts`](Transport::accepts) is called. Meanwhile, a level-triggered poller would report
+    /// the listening socket again and again: stop watching it.
     Exhausted,
+}
+
+#[cfg(feature = "std")]
+impl<I> AcceptOutcome<I> {
+    /// The outcome of an `accept` of std. An error that concerns only that one connection means
+    /// that it is [`Gone`](Self::Gone); every other error counts as
+    /// [`Exhausted`](Self::Exhausted): std does not tell a lack of descriptors from the rest.
+    pub fn from_io(accepted: std::io::Result<(I, core::net::SocketAddr)>) -> Self {
+        use std::io::ErrorKind::{
+            ConnectionAborted, ConnectionReset, Interrupted, PermissionDenied, TimedOut, WouldBlock,
+        };
+        match accepted {
+            Ok((incoming, peer)) => AcceptOutcome::One(incoming, peer.into()),
+            Err(error) => match error.kind() {
+                WouldBlock => AcceptOutcome::Nothing,
+                ConnectionAborted | ConnectionReset | Interrupted | PermissionDenied | TimedOut => {
+                    AcceptOutcome::Gone
+                }
+                _ => AcceptOutcome::Exhausted,
+            },
+        }
+    }
 }
 
 /// The result of an attempt to connect.
@@ -268,6 +338,26 @@ pub struct Ready {
     pub readable: bool,
     /// Room to write.
     pub writable: bool,
+    /// The peer ended its side, or the stream broke: the end can be read behind what else there is.
+    /// An edge-triggered poller reports it only once, so the stream is then read to its end.
+    /// `false` if that is not known, or if the poller is level-triggered.
+    pub ends: bool,
+    /// The stream is not watched any more, now that it was reported: by a poller that is armed for
+    /// one event (one-shot), or by a waker. [`Transport::watch`] is called again.
+    pub disarmed: bool,
     /// Both sides are closed: an attempt to connect has failed. `false` if that is not known.
     pub hung_up: bool,
+}
+
+/// Ready for what it was watched for.
+impl From<Interest> for Ready {
+    fn from(Interest { readable, writable }: Interest) -> Self {
+        Ready { readable, writable, ..Ready::default() }
+    }
+}
+
+impl Ready {
+    /// A waker was woken: the stream may be ready for anything, and is not watched any more.
+    pub const WOKEN: Ready =
+        Ready { readable: true, writable: true, ends: false, disarmed: true, hung_up: false };
 }

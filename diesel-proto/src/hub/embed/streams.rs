@@ -19,8 +19,8 @@ use crate::time::Instant;
 /// The streams of one hub, and the event loop around it: see the [module](super).
 ///
 /// The embedder owns the hub, the transport and the clock, and passes them to each call. After some
-/// calls, the embedder calls [`turn`](Self::turn), and then, before it waits,
-/// [`read_on`](Self::read_on).
+/// calls, the embedder calls [`turn`](Self::turn), and before it waits,
+/// [`end_round`](Self::end_round).
 ///
 /// ```
 /// use std::collections::VecDeque;
@@ -89,9 +89,8 @@ use crate::time::Instant;
 ///
 /// // An embedder waits here, and its poller reports which of its streams are ready:
 /// let ready = Ready { readable: true, ..Ready::default() };
-/// streams.begin_round();
 /// streams.ready(&mut hub, &mut pipes, now, conn, ready);
-/// streams.turn(&mut hub, &mut pipes, now);
+/// assert!(streams.end_round(&mut hub, &mut pipes, now), "the hub has not halted");
 /// assert_eq!(streams.stream(conn).unwrap().written, b"you said: hello\r\n");
 /// # Ok::<(), diesel_proto::Refused>(())
 /// ```
@@ -106,6 +105,8 @@ pub struct Streams<S> {
     round: Round,
     pub(super) actions: Vec<Action>,
     pub(super) again: Vec<Again>,
+    /// Services for which a connection waits that could not be accepted.
+    pub(super) exhausted: Vec<ServiceId>,
     pub(super) halted: bool,
 }
 
@@ -137,12 +138,14 @@ impl<S> Streams<S> {
             budgets,
             actions: Vec::new(),
             again: Vec::new(),
+            exhausted: Vec::new(),
             halted: false,
         }
     }
 
-    /// Begins another round: every stream has its full budget again. Call this each time before
-    /// handling the events of streams that are ready.
+    /// Begins another round: every stream has its full budget again. [`end_round`](Self::end_round)
+    /// does this; an embedder that calls [`turn`](Self::turn) and [`read_on`](Self::read_on) itself
+    /// calls this each time before handling the events of streams that are ready.
     pub fn begin_round(&mut self) {
         self.round.next(&self.budgets);
         // A level-triggered poller reports those again that were not read.
@@ -196,9 +199,10 @@ impl<S> Streams<S> {
                 AcceptOutcome::Nothing => return,
                 // The connection that has been idle for longest makes room, if there is one.
                 AcceptOutcome::Exhausted if hub.make_room(now) => self.turn(hub, transport, now),
-                AcceptOutcome::Exhausted => return,
+                AcceptOutcome::Exhausted => return self.exhausted.push(service),
             }
         }
+        transport.accepts(now, service, true);
     }
 
     /// Adds a connection that the embedder accepted.
@@ -246,13 +250,19 @@ impl<S> Streams<S> {
     {
         let Some(entry) = self.entry(conn) else { return };
         if entry.connecting {
-            return self.connected(hub, transport, now, conn, ready.hung_up);
+            self.connected(hub, transport, now, conn, ready.hung_up);
+        } else {
+            entry.ends |= ready.ends;
+            if ready.writable && entry.writing {
+                self.send(hub, transport, now, conn);
+            }
+            if ready.readable {
+                self.read(hub, transport, now, conn);
+            }
         }
-        if ready.writable && entry.writing {
-            self.send(hub, transport, now, conn);
-        }
-        if ready.readable {
-            self.read(hub, transport, now, conn);
+        if let Some(entry) = self.entry(conn).filter(|_| ready.disarmed) {
+            entry.rearm = true;
+            self.watch(hub, transport, now, conn);
         }
     }
 
@@ -304,6 +314,7 @@ impl<S> Streams<S> {
         match transport.read(&mut entry.stream) {
             ReadOutcome::Bytes { bytes, filled } => {
                 let n = bytes.len();
+                let filled = filled || entry.ends;
                 let goes_on = filled && entry.received_in(round, n) < budget;
                 let goes_on = self.round.count_received(n, &self.budgets) && goes_on;
                 let taken = hub.received(now, conn, bytes);
@@ -314,7 +325,8 @@ impl<S> Streams<S> {
                 } else if goes_on {
                     self.filled.push(conn);
                 } else if let Some(entry) = self.entry(conn).filter(|_| filled) {
-                    transport.rearm(conn, &mut entry.stream);
+                    entry.rearm = true;
+                    self.watch(hub, transport, now, conn);
                 }
             }
             ReadOutcome::Nothing => {}
@@ -418,11 +430,10 @@ impl<S> Streams<S> {
             }
         };
         let Some(entry) = self.entry(conn) else { return };
-        if entry.writing != wait {
+        if entry.writing != wait || spent {
             entry.writing = wait;
+            entry.rearm |= spent;
             self.watch(hub, transport, now, conn);
-        } else if spent {
-            transport.rearm(conn, &mut entry.stream);
         }
     }
 
@@ -443,14 +454,16 @@ impl<S> Streams<S> {
         }
     }
 
-    /// Makes the transport watch a stream for what it waits for, if that has changed.
+    /// Makes the transport watch a stream for what it waits for, if that has changed, or if an
+    /// edge-triggered poller must be armed again.
     pub(super) fn watch<T>(&mut self, hub: &mut Hub, transport: &mut T, now: Instant, conn: ConnId)
     where
         T: Transport<Stream = S>,
     {
         let Some(entry) = self.entry(conn) else { return };
         let interest = entry.interest();
-        if interest == entry.watched {
+        let rearm = core::mem::take(&mut entry.rearm);
+        if interest == entry.watched && !rearm {
             return;
         }
         match transport.watch(conn, &mut entry.stream, interest) {

@@ -14,7 +14,8 @@ use crate::fiber::Conn;
 use crate::machine::{Actions, Cause, Error, Input, LineEcho, Machine};
 
 const NOW: Instant = Instant::ORIGIN;
-const BOTH: Ready = Ready { readable: true, writable: true, hung_up: false };
+const BOTH: Ready =
+    Ready { readable: true, writable: true, ends: false, disarmed: false, hung_up: false };
 
 #[derive(Default)]
 struct Fake {
@@ -104,10 +105,6 @@ impl Transport for Fake {
         let (r, w) = (if readable { "r" } else { "-" }, if writable { "w" } else { "-" });
         self.note(wire, format_args!("watch {r}{w}"));
         if wire.lost { Err(Lost) } else { Ok(()) }
-    }
-
-    fn rearm(&mut self, _: ConnId, wire: &mut Wire) {
-        self.note(wire, "rearm");
     }
 
     fn close(&mut self, _: Instant, _: ConnId, wire: Option<Wire>, end: End) {
@@ -264,7 +261,7 @@ fn a_stream_that_always_has_more_is_read_up_to_the_budget_of_a_round() {
     let big = world.accept(wire("big", reads));
     for _ in 0..2 {
         // An edge-triggered poller must report it again: there is more.
-        let read_four_times = ["big read", "big read", "big read", "big read", "big rearm"];
+        let read_four_times = ["big read", "big read", "big read", "big read", "big watch r-"];
         assert_eq!(world.round(&[big]), read_four_times);
     }
     // A stream that the application does not read is not read again, though its read filled the
@@ -294,6 +291,29 @@ fn what_is_not_read_on_in_its_round_is_forgotten() {
 }
 
 #[test]
+fn a_stream_that_is_disarmed_by_an_event_is_watched_again() {
+    let mut world = World::new(sink);
+    let conn = world.accept(wire("a", [Seen::Bytes("x")]));
+    world.ready(conn, Ready { disarmed: true, ..BOTH });
+    assert_eq!(world.fake.log(), ["a read", "a watch r-"]);
+}
+
+/// The end has no edge of its own.
+#[test]
+fn a_stream_whose_end_was_reported_is_read_to_its_end() {
+    let mut world = World::new(sink);
+    let conn = world.accept(wire("a", [Seen::Bytes("x"), Seen::Bytes("y"), Seen::Eof]));
+    world.streams.begin_round();
+    world.ready(conn, Ready { ends: true, ..BOTH });
+    world.turn();
+    let World { hub, fake, streams, .. } = &mut world;
+    while streams.read_on(hub, fake, NOW) {
+        streams.turn(hub, fake, NOW);
+    }
+    assert_eq!(world.fake.log()[..4], ["a read", "a read", "a read", "a watch --"]);
+}
+
+#[test]
 fn a_stream_that_always_has_room_is_written_up_to_the_budget_of_a_round() {
     let mut world = World::new(sends(300_000));
     let conn = world.accept(wire("a", []));
@@ -301,7 +321,7 @@ fn a_stream_that_always_has_room_is_written_up_to_the_budget_of_a_round() {
     assert_eq!(world.fake.log(), [format!("a write {budget}"), "a watch rw".to_string()]);
     assert_eq!(
         world.round(&[conn]),
-        [format!("a write {budget}"), "a rearm".into(), "a read".into()]
+        [format!("a write {budget}"), "a watch rw".into(), "a read".into()]
     );
     assert_eq!(world.round(&[conn])[..2], ["a write 37856", "a watch r-"]);
 }
@@ -347,7 +367,7 @@ fn many_that_always_have_more_are_read_again_up_to_the_budget_of_all() {
     for _ in 0..2 {
         assert_eq!(
             world.round(&conns),
-            "a read, b read, c read, a read, a rearm, b read, b rearm, c read, c rearm"
+            "a read, b read, c read, a read, a watch r-, b read, b watch r-, c read, c watch r-"
                 .split(", ")
                 .collect::<Vec<_>>()
         );
@@ -497,6 +517,19 @@ fn where_the_system_lacks_something_one_that_is_idle_makes_room() {
     streams.accept(hub, fake, later, *service);
     let shed = format!("idle {:?}", End::Close(Cause::Shed));
     assert_eq!(world.fake.log(), ["accept".to_string(), shed, "accept".into(), "accept".into()]);
+}
+
+#[test]
+fn where_nothing_can_make_room_accepting_resumes_when_a_stream_is_closed() {
+    let mut world = World::new(sink);
+    let conn = world.accept(wire("a", [Seen::Eof]));
+    world.fake.backlog = [AcceptOutcome::Exhausted].into();
+    let World { hub, fake, streams, service } = &mut world;
+    streams.accept(hub, fake, NOW, *service);
+    assert_eq!(fake.log(), ["accept"]);
+    let log = world.round(&[conn]);
+    let closed = format!("a {:?}", End::Close(Cause::PeerClosed));
+    assert_eq!(log[log.len() - 2..], [closed, "accepts true".to_string()]);
 }
 
 #[test]

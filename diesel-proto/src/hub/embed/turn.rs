@@ -4,7 +4,7 @@ use super::super::Hub;
 use super::super::action::Action;
 use super::streams::Again;
 use super::{Lost, Streams, Transport};
-use crate::machine::{ConnectErrorKind, End};
+use crate::machine::{ConnId, ConnectErrorKind, End};
 use crate::time::Instant;
 
 impl<S> Streams<S> {
@@ -36,6 +36,23 @@ impl<S> Streams<S> {
         }
     }
 
+    /// Ends a round, and begins the next one: takes a [turn](Self::turn), and then [reads
+    /// on](Self::read_on) with a turn after each time, until every stream that was ready is used up
+    /// or its budget is spent. Call this after the events of a wait were reported, before waiting
+    /// again. Returns false when the hub has [halted](Self::has_halted): the loop ends.
+    #[must_use = "the loop ends when the hub has halted"]
+    pub fn end_round<T>(&mut self, hub: &mut Hub, transport: &mut T, now: Instant) -> bool
+    where
+        T: Transport<Stream = S>,
+    {
+        self.turn(hub, transport, now);
+        while self.read_on(hub, transport, now) {
+            self.turn(hub, transport, now);
+        }
+        self.begin_round();
+        !self.halted
+    }
+
     fn obey<T>(&mut self, hub: &mut Hub, transport: &mut T, now: Instant, action: Action)
     where
         T: Transport<Stream = S>,
@@ -50,8 +67,8 @@ impl<S> Streams<S> {
                     hub.reset(now, conn);
                 }
             }
-            Action::Close(conn, cause) => self.close(transport, now, conn, End::Close(cause)),
-            Action::Abort(conn, cause) => self.close(transport, now, conn, End::Abort(cause)),
+            Action::Close(conn, cause) => self.end(hub, transport, now, conn, End::Close(cause)),
+            Action::Abort(conn, cause) => self.end(hub, transport, now, conn, End::Abort(cause)),
             Action::ReportUnacked(conn) => {
                 // If it is not known, the hub measures the peer by the bytes that were written.
                 let unacked = self.stream(conn).and_then(|stream| transport.unacked(stream));
@@ -71,6 +88,17 @@ impl<S> Streams<S> {
             Action::ResumeAccepting(service) => transport.accepts(now, service, true),
             Action::Notice(service, notice) => transport.notice(hub, service, notice),
             Action::Halt => self.halted = true,
+        }
+    }
+
+    /// Closes a stream. What it held may serve a connection that waits.
+    fn end<T>(&mut self, hub: &mut Hub, transport: &mut T, now: Instant, conn: ConnId, end: End)
+    where
+        T: Transport<Stream = S>,
+    {
+        self.close(transport, now, conn, end);
+        for service in self.exhausted.drain(..).filter(|service| hub.may_accept(*service)) {
+            transport.accepts(now, service, true);
         }
     }
 

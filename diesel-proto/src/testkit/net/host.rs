@@ -188,7 +188,7 @@ impl Network {
         }
         let readable = pipe.is_readable();
         // The write itself finds out whether there is room.
-        let ready = Ready { readable, writable: true, hung_up: false };
+        let ready = Ready { readable, writable: true, ..Ready::default() };
         streams.ready(hub, &mut Ends { network: self, host }, now, conn, ready);
         if let Some((pipe, interest)) = self.inward(host, conn)
             && interest.readable
