@@ -1,9 +1,10 @@
-//! What the examples share: their command line (options, files, output, failures), and the
-//! [`handlers`] that several of them serve.
+//! What the examples share: their command line (options, files, output, failures), the
+//! [`handlers`] that several of them serve, and what [embedders](embed) supply.
 //!
 //! Apart from the handlers, nothing here belongs to diesel; it is a separate crate so that each
 //! example shows only diesel.
 
+pub mod embed;
 pub mod handlers;
 
 use std::ffi::OsString;

@@ -2,6 +2,7 @@
 //! programs as real processes.
 
 mod crowd;
+pub mod embedder;
 pub mod logged;
 pub mod plain_loop;
 mod program;

@@ -1,0 +1,127 @@
+//! The examples of embedders as processes, with the peer that checks the embedding contract.
+
+use std::io::Read;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::process::Command;
+use std::time::{Duration, Instant};
+
+use diesel_tests::embedder::Embedder;
+use diesel_tests::{Program, Signal, connect};
+
+/// The default of `Deadlines::head`.
+const HEAD_DEADLINE: Duration = Duration::from_secs(10);
+
+struct Running {
+    program: Program,
+    embedder: Embedder,
+    /// Where it listens besides.
+    others: Vec<SocketAddr>,
+}
+
+/// Starts a program that listens on an address for each of these options, too.
+fn start(name: &str, options: &[&str]) -> Running {
+    let arguments: Vec<_> = options.iter().flat_map(|option| [*option, "127.0.0.1:0"]).collect();
+    let (mut program, http) = Program::serve(name, &arguments);
+    let mut others = Vec::new();
+    for _ in options {
+        let line = program.line();
+        let address = line.strip_prefix("listening on ").and_then(|text| text.parse().ok());
+        others.push(address.unwrap_or_else(|| panic!("{name} says {line:?}")));
+    }
+    let process = Some(program.id());
+    let chat = others.first().copied();
+    let head_deadline = Some(HEAD_DEADLINE);
+    Running { program, embedder: Embedder { http, chat, process, head_deadline }, others }
+}
+
+/// Everything that is asked of a program.
+fn check(name: &str, options: &[&str]) {
+    let running = start(name, options);
+    let broken: Vec<_> = running.embedder.check().iter().map(ToString::to_string).collect();
+    assert!(broken.is_empty(), "{name}:\n{}", broken.join("\n"));
+    vectors(running.embedder.http);
+    ends_in_time(running);
+}
+
+/// SIGTERM ends it within five seconds, although one client is idle, one is in the middle of a
+/// request, and one takes no answers.
+fn ends_in_time(running: Running) {
+    let Running { program, embedder: Embedder { http, .. }, .. } = running;
+    let mut idle = connect(http);
+    let within = connect(http);
+    let stalled = connect(http);
+    stalled.set_write_timeout(Some(Duration::from_millis(200))).unwrap();
+    let get = "GET / HTTP/1.1\r\nHost: a\r\n\r\n";
+    let write = |mut stream: &std::net::TcpStream, text: &str| {
+        std::io::Write::write_all(&mut stream, text.as_bytes())
+    };
+    write(&idle, get).unwrap();
+    idle.read_exact(&mut [0; 20]).unwrap();
+    write(&within, "GET / HT").unwrap();
+    while write(&stalled, &get.repeat(1000)).is_ok() {}
+    let start = Instant::now();
+    program.signal(Signal::TERM);
+    let (_, errors, code) = program.finish();
+    assert_eq!((errors.as_str(), code), ("", Some(0)));
+    assert!(start.elapsed() < Duration::from_secs(5), "{:?}", start.elapsed());
+    let mut rest = Vec::new();
+    idle.read_to_end(&mut rest).expect("the end, not a reset");
+}
+
+/// The requests of other projects' test suites, if `DIESEL_SHARED` names a folder with them.
+fn vectors(http: SocketAddr) {
+    let Some(shared) = std::env::var_os("DIESEL_SHARED") else {
+        return println!("skipped: DIESEL_SHARED names no folder with h1cases");
+    };
+    let folder = PathBuf::from(shared).join("h1cases");
+    if !folder.join("h1check.py").exists() {
+        return println!("skipped: there is no {}", folder.display());
+    }
+    let mut python = Command::new("python3");
+    python.arg(folder.join("h1check.py")).args([http.ip().to_string(), http.port().to_string()]);
+    python.arg("--cases").arg(folder.join("cases.json"));
+    let Ok(output) = python.args(["--split", "none"]).output() else {
+        return println!("skipped: there is no python3");
+    };
+    let text = String::from_utf8_lossy(&output.stdout);
+    assert!(output.status.success(), "{text}");
+    for kind in ["MUST", "SHOULD"] {
+        let line = text.lines().find(|line| line.trim_start().starts_with(kind)).unwrap_or("");
+        assert!(line.contains("weak 0   fail 0"), "{text}");
+    }
+}
+
+#[test]
+fn the_driver() {
+    let running = start("http", &[]);
+    let broken: Vec<_> = running.embedder.check().iter().map(ToString::to_string).collect();
+    assert!(broken.is_empty(), "{}", broken.join("\n"));
+}
+
+#[test]
+fn mio() {
+    check("embed_mio", &["--chat"]);
+}
+
+#[test]
+fn calloop() {
+    check("embed_calloop", &["--chat"]);
+}
+
+#[test]
+fn tokio() {
+    let mut slow = None;
+    let running = start("embed_tokio", &["--chat", "--slow"]);
+    if let [_, address] = running.others[..] {
+        slow = Some(address);
+    }
+    // A handler that awaits a timer of tokio.
+    let mut client = connect(slow.expect("it listens there"));
+    std::io::Write::write_all(&mut client, b"GET / HTTP/1.0\r\n\r\n").unwrap();
+    let mut answer = String::new();
+    client.read_to_string(&mut answer).unwrap();
+    assert!(answer.ends_with("Hello at last!"), "{answer}");
+    drop(running);
+    check("embed_tokio", &["--chat", "--slow"]);
+}
