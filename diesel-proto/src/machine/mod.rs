@@ -39,8 +39,8 @@ mod notice;
 mod reason;
 mod refused;
 mod stream_control;
-mod tls_error;
 mod stream_io;
+mod tls_error;
 mod upgradable;
 mod workspace;
 
@@ -56,8 +56,8 @@ pub use notice::{Access, Notice};
 pub use reason::{Cause, Deadline, End, Limit, Reason};
 pub use refused::Refused;
 pub use stream_control::StreamControl;
-pub use tls_error::{CertificateFault, TlsError};
 pub use stream_io::{Interest, ReadOutcome, WriteOutcome};
+pub use tls_error::{CertificateFault, TlsError};
 pub use upgradable::Upgradable;
 
 pub(crate) use attached::Attached;

@@ -12,6 +12,8 @@ use std::io::{self, ErrorKind, IoSlice};
 pub(crate) const MAX_SLICES: usize = 16;
 
 /// The result of a read.
+///
+/// Example: see [`Streams`](crate::hub::embed::Streams).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ReadOutcome<'a> {
     /// Bytes were read: at least one.
@@ -30,6 +32,8 @@ pub enum ReadOutcome<'a> {
 }
 
 /// The result of a write.
+///
+/// Example: see [`Streams`](crate::hub::embed::Streams).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum WriteOutcome {
     /// This many bytes were written. If fewer than were given, the stream would block.
@@ -44,6 +48,8 @@ pub enum WriteOutcome {
 }
 
 /// What a stream is watched for.
+///
+/// Example: see [`Streams`](crate::hub::embed::Streams).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Interest {
     /// Bytes to read, or the end.

@@ -254,22 +254,13 @@ pub trait Transport {
 /// The result of accepting.
 ///
 /// ```
-/// use std::io::ErrorKind;
 /// use std::net::{TcpListener, TcpStream};
 ///
-/// use diesel_proto::Address;
 /// use diesel_proto::hub::embed::AcceptOutcome;
 ///
 /// /// For [`Transport::accept`]. The listener is nonblocking.
 /// fn accept(listener: &TcpListener) -> AcceptOutcome<TcpStream> {
-///     match listener.accept() {
-///         Ok((stream, peer)) => AcceptOutcome::One(stream, Address::Socket(peer)),
-///         Err(error) => match error.kind() {
-///             ErrorKind::WouldBlock => AcceptOutcome::Nothing,
-///             ErrorKind::ConnectionAborted | ErrorKind::Interrupted => AcceptOutcome::Gone,
-///             _ => AcceptOutcome::Exhausted,
-///         },
-///     }
+///     AcceptOutcome::from_io(listener.accept())
 /// }
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
