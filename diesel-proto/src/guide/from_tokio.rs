@@ -92,7 +92,7 @@
 //!
 //! # Stay with tokio if
 //!
-//! you need several threads for one application, HTTP/2, TLS in the process, an HTTP client, or crates
-//! that are built on tokio. You can still use
+//! you need several threads for one application, HTTP/2, an HTTP client, or crates that are built on
+//! tokio. You can still use
 //! [`http1::ServerConnection`](crate::http1::ServerConnection), or an [`Endpoint`](crate::machine::Endpoint) with
 //! a machine that is `Send`, inside a tokio task: [embedding](super::embedding) shows the loop.

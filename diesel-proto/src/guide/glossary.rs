@@ -38,7 +38,7 @@
 //! | `select!`, race | [`first`](crate::fiber::first()) |
 //! | `sendfile` | a region, [`FileRegion`](crate::buf::FileRegion): in the protocol crate; `diesel-driver` does not send files yet |
 //! | timeouts | a service's: [`ServiceConfig::idle`](crate::hub::ServiceConfig::idle), [`write_stall`](crate::hub::ServiceConfig::write_stall); HTTP's: [`Deadlines`](crate::http1::Deadlines); a handler's: [`Ctx::timeout`](crate::fiber::Ctx::timeout); a machine's: [`Actions::set_deadline`](crate::machine::Actions::set_deadline). Each has a [`Reason`](crate::machine::Reason) |
-//! | TLS, SSL, HTTPS | no layer yet: see [TLS](super::machines#tls) |
+//! | TLS, SSL, HTTPS | the feature `tls`: see [TLS](super::machines#tls) |
 //! | user code | handlers, machines, hooks and wakers of the application; no borrow of the hub is held while it runs |
 //! | vectored write, `writev` | [`Hub::outgoing`](crate::hub::Hub::outgoing), [`Endpoint::outgoing`](crate::machine::Endpoint::outgoing) |
 //!

@@ -58,8 +58,8 @@
 //!
 //! Behind a load balancer that sends the PROXY protocol, add its
 //! [layer](crate::http1::Service::layer): then [`peer`](crate::http1::Request::peer) is the client, in
-//! handlers and in the access log. See [`proxy_protocol`](crate::proxy_protocol). There is no
-//! [TLS](super::machines#tls) layer yet.
+//! handlers and in the access log. See [`proxy_protocol`](crate::proxy_protocol). [TLS](super::machines#tls)
+//! is a layer as well; `request.tls()` is what was negotiated.
 //!
 //! A graceful shutdown closes idle connections. Requests that were begun are answered, with
 //! `Connection: close`: their handlers may go on waiting for what can come within the grace period. A

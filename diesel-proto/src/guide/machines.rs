@@ -49,7 +49,6 @@
 //!
 //! # TLS
 //!
-//! There is no TLS layer yet. It will be a framing layer ([`Nested::framing`](crate::machine::Nested::framing)):
-//! records of the network on the outside, plain bytes on the inside, so that
-//! `service.layer(..)` puts it under any service, HTTP included. Until then, terminate TLS in a proxy in
-//! front: see [production](super::production#tls-and-proxies-in-front).
+//! With the feature `tls`, `tls::Acceptor` and `tls::Connector` make layers like these: records of the
+//! network on the outside, plain bytes on the inside. The chapter `guide::tls` shows how. Or terminate TLS
+//! in a proxy in front: see [production](super::production#tls-and-proxies-in-front).

@@ -53,7 +53,8 @@
 //! - [Clients](clients): one connection, many callers.
 //! - [Groups and events](groups_and_events): wait for several things; broadcast.
 //! - [HTTP](http): a function from a request to a response.
-//! - [Machines and layers](machines): below the handlers; where TLS will go.
+//! - [Machines and layers](machines): below the handlers.
+//! - TLS: `guide::tls`, with the feature `tls`.
 //! - [Errors and logs](errors): classified by blame; where they are logged.
 //! - [Production](production): limits, deadlines, file descriptors, budgets, shutdown.
 //!
@@ -75,6 +76,8 @@ pub mod machines;
 pub mod production;
 #[cfg(feature = "testkit")]
 pub mod testing;
+#[cfg(feature = "tls")]
+pub mod tls;
 
 #[cfg(doc)]
 use crate::hub::Hub;

@@ -104,13 +104,11 @@
 //!
 //! # TLS, and proxies in front
 //!
-//! There is no TLS layer yet. Terminate TLS in a proxy in front, such as nginx or HAProxy, and let it
-//! connect over loopback or a private network. To see the client's address, have the proxy send the
+//! TLS is a [layer](super::machines#tls), with the feature `tls`. Or terminate it in a proxy in front, such
+//! as nginx or HAProxy, and let it connect over loopback or a private network. To see the client's address, have the proxy send the
 //! PROXY protocol, and add [`proxy_protocol::layer`](crate::proxy_protocol::layer). Set
 //! [`HeaderConfig::trusted`](crate::proxy_protocol::HeaderConfig::trusted), unless nothing but the
 //! proxy can reach the port: a trusted source can claim any client address.
-//! [Layers](super::machines#tls) says where a
-//! TLS layer will go.
 //!
 //! # Checklist
 //!

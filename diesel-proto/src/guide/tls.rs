@@ -1,0 +1,97 @@
+//! TLS.
+//!
+//! With the feature `tls` of `diesel-proto`, a layer does TLS 1.2 and 1.3 around anything that serves a
+//! connection. The protocol is done by [rustls](https://docs.rs/rustls), with ring for its cryptography.
+//! (The driver exports the module as `diesel_driver::tls`; enable the feature in your own `Cargo.toml`.)
+//!
+//! # Serve
+//!
+//! ```
+//! use diesel_proto::http1::{Request, Response, Service};
+//! use diesel_proto::tls::{Acceptor, Certificates, ConfigError};
+//!
+//! fn hello(request: Request) -> Response {
+//!     // What was negotiated; `None` without TLS.
+//!     let version = request.tls().map(|tls| tls.version());
+//!     Response::text(format!("hello over {version:?}\n"))
+//! }
+//!
+//! /// `chain` and `key` are the contents of `fullchain.pem` and `privkey.pem`.
+//! fn service(chain: &[u8], key: &[u8]) -> Result<diesel_proto::Service, ConfigError> {
+//!     let certificates = Certificates::from_pem(chain, key)?;
+//!     let acceptor = Acceptor::builder(certificates).alpn(["http/1.1"]).build()?;
+//!     Ok(Service::new(hello).layer(move |ctx, inner| acceptor.layer(ctx, inner)))
+//! }
+//! ```
+//!
+//! The handler begins when the handshake is complete. A handshake that takes longer than ten seconds is
+//! cut ([`Acceptor::within`]). Several certificates are chosen among by the name that the client asks for;
+//! [`Acceptor::reload`] gives a handle that replaces them from any thread, while the server runs. Clients'
+//! certificates, ALPN, and how long sessions can be resumed are settings of the
+//! [builder](crate::tls::AcceptorBuilder); for anything else there are the settings of rustls itself
+//! ([`Acceptor::from_config`]).
+//!
+//! Behind a proxy that sends a PROXY header, that comes before the handshake, so its layer is the outer
+//! one, which is added last:
+//!
+//! ```
+//! # use diesel_proto::{Service, proxy_protocol, tls::Acceptor};
+//! # fn stacked(service: Service, acceptor: Acceptor, config: proxy_protocol::HeaderConfig) -> Service {
+//! service
+//!     .layer(move |ctx, inner| acceptor.layer(ctx, inner))
+//!     .layer(move |ctx, inner| proxy_protocol::layer(&config, ctx, inner))
+//! # }
+//! ```
+//!
+//! # Call
+//!
+//! A client has a [`Connector`], which knows the authorities that it trusts, and names the server:
+//!
+//! ```
+//! use diesel_proto::tls::{Connector, ServerName};
+//! use diesel_proto::{Address, Client, Ctx};
+//!
+//! fn client(ctx: &Ctx, address: Address, connector: Connector, name: ServerName<'static>) -> Client {
+//!     Client::builder(ctx, address)
+//!         .layer(move |ctx, inner| connector.layer(name.clone(), ctx, inner))
+//!         .reconnect(true)
+//!         .build()
+//! }
+//! ```
+//!
+//! [`connect`](crate::fiber::Ctx::connect) completes after the handshake. If that fails, its error says
+//! what to do about it: [`Error::Tls`] with a [`TlsError`], such as "the peer's certificate has expired".
+//! A notice has the details: the names in the certificate, for example.
+//!
+//! # How a stream ends
+//!
+//! | what happens | what the other end gets |
+//! | --- | --- |
+//! | a handler returns, or half-closes | everything that was sent, then the end: `close_notify` |
+//! | a handler aborts | a reset |
+//! | the stream ends without `close_notify` | [`Error::Tls`]`(`[`TlsError::Truncated`]`)`: someone may have cut it |
+//! | a record was changed on its way | [`TlsError::Decrypt`], after everything before it |
+//! | the other end refuses | [`TlsError::Alert`], with the number that it sent |
+//!
+//! # The clock, and what is not deterministic
+//!
+//! Certificates and sessions are checked by the hub's [time of day](crate::hub::Hub::time_of_day), which
+//! the driver sets. A test sets it to any date, and months pass in no time. Without a hub, set the
+//! [clock](crate::tls::Clock) of the settings.
+//!
+//! Keys, nonces and session ids are random, from the operating system: so bytes on the wire differ from run
+//! to run, and a recording of a hub with TLS cannot be replayed. What handlers see does not depend on them.
+//!
+//! # What it costs
+//!
+//! What a handler queued is encrypted as the peer takes it, 64 KiB ahead: a large response costs no copy of
+//! itself. It counts as queued until it is sent, for [`flush`](crate::fiber::Conn::flush) and for
+//! high-water marks. The first records of a connection, and those after a pause, are small, so that the
+//! first bytes can be used as soon as they arrive; later ones are as large as TLS allows. A file region
+//! cannot be sent through TLS.
+
+#[cfg(doc)]
+use crate::{
+    machine::{Error, TlsError},
+    tls::{Acceptor, Connector},
+};
