@@ -304,7 +304,8 @@ impl<M: Machine, A: Around> Layer<M, A> {
         let is_framed = !self.inner.is_unframed();
         let end = self.inner.end();
         let closes = self.inner.half_closed() && !end.is_some_and(End::is_abort);
-        if is_framed && closes {
+        // After a failed write, nothing that is queued arrives, and reading goes on.
+        if is_framed && closes && !actions.is_half_closed() {
             session.close_notify(actions);
         }
         self.inner.settle_by_room(None, LOW_WATER, actions);

@@ -153,7 +153,9 @@ impl Session {
         }
     }
 
-    /// Queues a `close_notify`, once.
+    /// Queues a `close_notify`, once. Reading may go on. (If the peer then sends a record that is
+    /// wrong, rustls 0.23 sends its alert all the same; built with debug assertions it panics, which
+    /// a hub catches.)
     pub(super) fn close_notify(&mut self, actions: &mut Actions<'_>) {
         self.tls.send_close_notify();
         self.flush(actions);
