@@ -167,11 +167,13 @@ impl SharedClientConnection {
     /// unanswered; a server that closed it has not acted on the ones behind the first, but may have
     /// acted on that.
     pub fn unanswered(&self) -> usize {
-        let current = match self.state.server {
-            ServerState::SendResponse | ServerState::Sending | ServerState::Failed => 1,
-            _ => 0,
+        let is_current = match (self.state.server, self.rejection) {
+            (ServerState::SendResponse | ServerState::Sending, _) => true,
+            // Bytes that answer no request come after the last response, if there was one.
+            (ServerState::Failed, Some(rejection)) => rejection.rule != Rule::ResponseUnrequested,
+            _ => false,
         };
-        current + self.ahead.len()
+        usize::from(is_current) + self.ahead.len()
     }
 
     /// Whether the client should wait with the body: it asked for `100 Continue`, and neither that
