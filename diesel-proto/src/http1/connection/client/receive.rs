@@ -6,8 +6,8 @@ use super::event::ResponsePart;
 use crate::buf::Blocks;
 use crate::http1::message::{BodyPart, ReadHead};
 use crate::http1::syntax::{
-    FieldSpans, FieldsView, Framing, Limits, Rejection, ResponseFraming, ResponseReader, Rule,
-    Status, Version, are_among,
+    FieldSpans, FieldsView, Framing, Limits, Rejection, ResponseFraming, ResponseHead,
+    ResponseReader, Rule, Status, Version, are_among,
 };
 
 impl SharedClientConnection {
@@ -137,8 +137,7 @@ impl SharedClientConnection {
             false => head.framing(if self.request.is_connect { "CONNECT" } else { "" }),
         };
         if status == Status::SWITCHING_PROTOCOLS || framing == ResponseFraming::Tunnel {
-            let protocols = head.upgrade().filter(|_| framing != ResponseFraming::Tunnel);
-            self.switch(framing == ResponseFraming::Tunnel, protocols)?;
+            self.switch(framing == ResponseFraming::Tunnel, head)?;
             return Ok((taken, Some(ResponsePart::Switched(head))));
         }
         if status.is_informational() {
@@ -187,13 +186,15 @@ impl SharedClientConnection {
         Ok((taken, Some(ResponsePart::WholeResponse(head))))
     }
 
-    /// Switches to another protocol, if the request asked for it.
-    fn switch(&mut self, is_tunnel: bool, protocols: Option<&[u8]>) -> Result<(), Rejection> {
+    /// Switches to another protocol, if the request asked for it: for each one that the response
+    /// names, in however many fields.
+    fn switch(&mut self, is_tunnel: bool, head: ResponseHead<'_>) -> Result<(), Rejection> {
         let is_requested = is_tunnel
-            || match (&self.request.upgrade, protocols) {
-                (Some(requested), Some(protocols)) => are_among(protocols, requested.as_bytes()),
-                _ => false,
-            };
+            || self.request.upgrade.as_ref().is_some_and(|requested| {
+                let mut names = head.fields().get_all("upgrade");
+                let are_requested = |names| are_among(names, requested.as_bytes());
+                head.upgrade().is_some() && names.all(are_requested)
+            });
         // A server may switch only after the whole request (RFC 9110, 7.8).
         if !is_requested || self.state.client != ClientState::Done {
             return Err(self.refuse_here(Rule::SwitchUnrequested));
