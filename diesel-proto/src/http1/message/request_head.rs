@@ -112,6 +112,18 @@ pub(crate) enum RequestHeadError {
     ContentForbidden,
 }
 
+/// Whether an application may give these fields to a request, for its head or its trailers: none
+/// that the connection writes.
+pub(crate) fn check_request_fields(headers: &Headers) -> Result<(), RequestHeadError> {
+    let is_ours =
+        |name: &str| name.eq_ignore_ascii_case("host") || name.eq_ignore_ascii_case("expect");
+    let controls = headers.first_framing_field().is_some();
+    match controls || headers.iter().any(|(name, _)| is_ours(name)) {
+        true => Err(RequestHeadError::FramingField),
+        false => Ok(()),
+    }
+}
+
 impl RequestLine<'_> {
     /// Whether a request may have these fields, this length, and these options.
     pub(crate) fn check(
@@ -120,14 +132,7 @@ impl RequestLine<'_> {
         length: BodyLength,
         options: &RequestOptions<'_>,
     ) -> Result<(), RequestHeadError> {
-        let is_ours = |name: &str| {
-            let is = |other| name.eq_ignore_ascii_case(other);
-            is("host") || is("expect")
-        };
-        let controls = headers.first_framing_field().is_some();
-        if controls || headers.iter().any(|(name, _)| is_ours(name)) {
-            return Err(RequestHeadError::FramingField);
-        }
+        check_request_fields(headers)?;
         if options.upgrade.is_some_and(|protocols| !are_protocols(protocols.as_bytes())) {
             return Err(RequestHeadError::Protocol);
         }

@@ -6,7 +6,7 @@ use super::super::local_error::LocalProtocolError;
 use super::super::state::{ClientEvent, ClientState, OutOfOrder};
 use super::{SentRequest, SharedClientConnection};
 use crate::http1::message::{
-    BodyLength, MessageOutput, RequestLine, RequestOptions, WriteStage, check_fields,
+    BodyLength, MessageOutput, RequestLine, RequestOptions, WriteStage, check_request_fields,
 };
 use crate::http1::syntax::Headers;
 
@@ -113,14 +113,15 @@ impl SharedClientConnection {
     /// # Errors
     ///
     /// Before the head, or a second time; if less data was sent than announced; for trailers after
-    /// a body of known length; for a trailer that only the connection writes; if the output is
-    /// closed and something would have to be written.
+    /// a body of known length; for a trailer that only the connection writes; after the server
+    /// broke a rule; if the output is closed and something would have to be written.
     pub fn end(
         &mut self,
         trailers: &Headers,
         out: &mut MessageOutput<'_>,
     ) -> Result<(), LocalProtocolError> {
-        check_fields(trailers)?;
+        check_request_fields(trailers)?;
+        self.may_send()?;
         self.state.client_may(ClientEvent::End)?;
         self.writer.may_end(trailers, out)?;
         let _ = self.state.client(ClientEvent::End);
@@ -167,10 +168,17 @@ impl SharedClientConnection {
 
     fn may_send_data(&mut self, out: &MessageOutput<'_>) -> Result<(), LocalProtocolError> {
         out.check_open()?;
-        if self.rejection.is_some() {
-            return Err(OutOfOrder { state: self.state }.into());
-        }
+        self.may_send()?;
         self.state.client(ClientEvent::Data)?;
         Ok(())
+    }
+
+    /// After a violation nothing more of a request is sent (RFC 9112, 9.5): what was refused of its
+    /// body would be missing, and the server would not know.
+    fn may_send(&self) -> Result<(), OutOfOrder> {
+        match self.rejection {
+            Some(_) => Err(OutOfOrder { state: self.state }),
+            None => Ok(()),
+        }
     }
 }
