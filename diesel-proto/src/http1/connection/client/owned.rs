@@ -236,6 +236,10 @@ impl ClientConnection {
                 return Err(rejection);
             }
         };
+        // What follows the last response is not read, however it arrives.
+        if taken == 0 && event.is_none() && self.must_close() {
+            self.buffers.input = BytesMut::new();
+        }
         let bytes = self.buffers.take(taken, data);
         if data > 0 {
             return Ok(Some(ResponseEvent::Data(bytes)));
