@@ -1,3 +1,5 @@
+mod vectors;
+
 use super::super::local_error::LocalProtocolError;
 use super::*;
 use crate::http1::message::BodyLength;
@@ -189,7 +191,9 @@ fn a_body_is_as_long_as_announced() {
 fn a_command_that_is_not_allowed_sends_nothing() {
     let none = RequestOptions::default();
     let mut http = client();
-    for name in ["Host", "Content-Length", "Transfer-Encoding", "Connection", "Expect", "Upgrade"] {
+    for name in
+        ["Host", "Content-Length", "Transfer-Encoding", "Connection", "Expect", "Upgrade", "TE"]
+    {
         let headers = Headers::try_from([(name, "1")]).unwrap();
         let refused = http.request_whole(&line("GET"), &headers, b"", &none);
         assert_eq!(refused, Err(LocalProtocolError::FramingField), "{name}");
