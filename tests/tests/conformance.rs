@@ -37,6 +37,9 @@ struct Sentence {
     text: String,
 }
 
+/// The tables of a client have this behind the name of the RFC.
+const CLIENT: &str = "_client";
+
 /// The beginnings that a row without a test may have.
 const OTHERWISE: [&str; 3] = ["Not ours:", "The application's:", "Not met"];
 
@@ -121,7 +124,8 @@ fn parse(text: &str) -> Table {
 }
 
 /// The sentences with requirements, if the RFCs are available.
-fn sentences(rfc: &str) -> Option<Vec<Sentence>> {
+fn sentences(table: &str) -> Option<Vec<Sentence>> {
+    let rfc = table.strip_suffix(CLIENT).unwrap_or(table);
     let path = env::var_os("DIESEL_SHARED")
         .map(|shared| Path::new(&shared).join(format!("rfc/{rfc}-requirements.tsv")))
         .filter(|path| path.exists());
@@ -259,8 +263,32 @@ fn compare(table: &Table, sentences: &[Sentence]) -> Vec<String> {
 
 fn forgets_no_sentence(rfc: &str) {
     let Some(sentences) = sentences(rfc) else { return };
-    let wrong = compare(&table(rfc), &sentences);
+    let table = table(rfc);
+    let mut wrong = compare(&table, &sentences);
+    if rfc.ends_with(CLIENT) {
+        wrong.extend(left_out(&table, &sentences));
+    }
     assert!(wrong.is_empty(), "{rfc}:\n{}", wrong.join("\n"));
+}
+
+/// The sentences about clients that have no row: one does not apply because of a reason for its
+/// whole section.
+fn left_out(table: &Table, sentences: &[Sentence]) -> Vec<String> {
+    let is_left_out = |sentence: &&Sentence| {
+        is_about_clients(&sentence.text) && !table.rows.contains_key(&sentence.id)
+    };
+    let left_out = sentences.iter().filter(is_left_out);
+    left_out.map(|it| format!("| {} | is about clients: {}", shown_id(&it.id), it.text)).collect()
+}
+
+/// Whether the first role that a sentence names is that of a client.
+fn is_about_clients(text: &str) -> bool {
+    const CLIENTS: [&str; 2] = ["client", "user agent"];
+    const OTHERS: [&str; 7] =
+        ["server", "prox", "recipient", "sender", "intermediar", "gateway", "implementation"];
+    let text = text.to_lowercase();
+    let first = |roles: &[&str]| roles.iter().filter_map(|role| text.find(role)).min();
+    first(&CLIENTS).is_some_and(|client| first(&OTHERS).is_none_or(|other| client < other))
 }
 
 #[test]
@@ -281,6 +309,32 @@ fn what_rfc9110_rows_name_exists() {
 #[test]
 fn no_sentence_of_rfc9110_is_forgotten() {
     forgets_no_sentence("rfc9110");
+}
+
+#[test]
+fn what_the_rows_of_a_client_name_exists() {
+    names_what_exists("rfc9112_client");
+    names_what_exists("rfc9110_client");
+}
+
+#[test]
+fn no_sentence_that_binds_a_client_is_forgotten() {
+    forgets_no_sentence("rfc9112_client");
+    forgets_no_sentence("rfc9110_client");
+}
+
+#[test]
+fn a_sentence_about_clients_is_known_by_the_first_role() {
+    assert!(is_about_clients("A client MUST send a Host to a server."));
+    assert!(is_about_clients("User agents SHOULD display it."));
+    assert!(!is_about_clients("A server MUST NOT send it to a client."));
+    assert!(!is_about_clients("Names MUST be registered."));
+    let text = "A client MUST ask.";
+    let sentences = [Sentence { id: (section("3"), 1), text: text.into() }];
+    let row = format!("| 3.1 | {} | it | so | `a::b` |\n", hash([text]));
+    assert_eq!(left_out(&parse(&format!("## 3 A\n{row}")), &sentences).len(), 0);
+    let other = format!("## 4 B\n| 4.1 | {0} | it | so | |\n| 3 | 1 | {0} | so |\n", hash([text]));
+    assert_eq!(left_out(&parse(&other), &sentences).len(), 1);
 }
 
 #[test]
