@@ -108,6 +108,8 @@ pub struct SharedClientConnection {
     rejection: Option<Rejection>,
     /// How many informational responses the request has had.
     informational: u32,
+    /// The server switched protocols after the last byte of a request that the caller did not end.
+    end_is_implied: bool,
 }
 
 /// What the reading of a response depends on.
@@ -150,6 +152,7 @@ impl SharedClientConnection {
             ahead: VecDeque::new(),
             rejection: None,
             informational: 0,
+            end_is_implied: false,
         }
     }
 

@@ -1,10 +1,10 @@
 //! Receives responses, interim and final, with their bodies and trailers, and the end of the stream.
 
-use super::super::state::{ClientState, ServerEvent, ServerState};
+use super::super::state::{ClientEvent, ClientState, ServerEvent, ServerState};
 use super::SharedClientConnection;
 use super::event::ResponsePart;
 use crate::buf::Blocks;
-use crate::http1::message::{BodyPart, ReadHead};
+use crate::http1::message::{BodyPart, ReadHead, WriteStage};
 use crate::http1::syntax::{
     FieldSpans, FieldsView, Framing, Limits, Rejection, ResponseFraming, ResponseHead,
     ResponseReader, Rule, Status, Version, are_among,
@@ -195,6 +195,10 @@ impl SharedClientConnection {
                 let are_requested = |names| are_among(names, requested.as_bytes());
                 head.upgrade().is_some() && names.all(are_requested)
             });
+        // A body of known length is whole with its last byte: the server need not wait for `end`.
+        if is_requested && self.writer.writing() == WriteStage::Length(0) {
+            self.end_is_implied = self.state.client(ClientEvent::End).is_ok();
+        }
         // A server may switch only after the whole request (RFC 9110, 7.8).
         if !is_requested || self.state.client != ClientState::Done {
             return Err(self.refuse_here(Rule::SwitchUnrequested));

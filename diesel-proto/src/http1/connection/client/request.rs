@@ -121,6 +121,10 @@ impl SharedClientConnection {
         out: &mut MessageOutput<'_>,
     ) -> Result<(), LocalProtocolError> {
         check_request_fields(trailers)?;
+        if self.end_is_implied && trailers.is_empty() {
+            self.end_is_implied = false;
+            return Ok(());
+        }
         self.may_send()?;
         self.state.client_may(ClientEvent::End)?;
         self.writer.may_end(trailers, out)?;

@@ -319,11 +319,25 @@ fn a_switch_needs_a_request_for_it() {
 /// RFC 9110, 7.8.
 #[test]
 fn a_switch_before_the_whole_request_is_refused() {
-    let mut http = client();
-    let options = RequestOptions { upgrade: Some("a"), ..RequestOptions::default() };
-    http.request(&line("POST"), &Headers::new(), BodyLength::Exactly(1), &options).unwrap();
-    let switch = b"HTTP/1.1 101 \r\nConnection: upgrade\r\nUpgrade: a\r\n\r\n";
-    assert_eq!(log(&mut http, &[switch], After::More), ["SwitchUnrequested 50"]);
+    let asking = |length| {
+        let mut http = client();
+        let options = RequestOptions { upgrade: Some("a"), ..RequestOptions::default() };
+        http.request(&line("POST"), &Headers::new(), length, &options).unwrap();
+        http
+    };
+    let switch: &[&[u8]] = &[b"HTTP/1.1 101 \r\nConnection: upgrade\r\nUpgrade: a\r\n\r\n"];
+    for length in [BodyLength::Exactly(1), BodyLength::Unknown] {
+        assert_eq!(log(&mut asking(length), switch, After::More), ["SwitchUnrequested 50"]);
+    }
+    // It is whole with its last byte, though the caller has not ended it.
+    let mut http = asking(BodyLength::Exactly(1));
+    http.data(b"x").unwrap();
+    assert_eq!(log(&mut http, switch, After::More), ["!101"]);
+    assert!(http.is_switched() && !http.is_sending());
+    let trailers = Headers::try_from([("A", "b")]).unwrap();
+    assert!(http.data(b"x").is_err() && http.end(&trailers).is_err());
+    http.end(&Headers::new()).unwrap();
+    assert!(http.end(&Headers::new()).is_err(), "once");
 }
 
 #[test]
