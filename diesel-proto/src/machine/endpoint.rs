@@ -1,5 +1,7 @@
 //! [`Endpoint`]: a machine with everything that each embedder would otherwise write again.
 
+#[cfg(feature = "std")]
+mod io;
 mod shared;
 #[cfg(test)]
 mod tests;
@@ -9,6 +11,8 @@ use core::fmt;
 
 use bytes::Bytes;
 
+#[cfg(feature = "std")]
+pub use self::io::EndpointIo;
 pub use self::shared::SharedEndpoint;
 use super::contract::{Machine, Workspace};
 use super::notice::Notice;
