@@ -93,6 +93,17 @@ impl<L> Listeners<L> {
     }
 }
 
+/// Blocks until SIGTERM or SIGINT has come.
+///
+/// # Errors
+///
+/// If the system has no descriptors left.
+pub fn wait_for_stop() -> io::Result<()> {
+    let mut signal = stop_signal()?;
+    signal.set_nonblocking(false)?;
+    signal.read(&mut [0]).map(drop)
+}
+
 /// Wakes a waker as soon as SIGTERM or SIGINT has come.
 ///
 /// # Errors

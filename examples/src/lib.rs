@@ -93,7 +93,8 @@ impl Value {
         self.to_socket_addrs()?.next().ok_or_else(unknown)
     }
 
-    fn path(&self) -> Option<&str> {
+    /// The value as the path of a file; `None` if the option was not given.
+    pub fn path(&self) -> Option<&str> {
         Some(&*self.0).filter(|path| *path != "none")
     }
 

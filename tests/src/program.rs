@@ -49,6 +49,13 @@ impl Program {
             .unwrap_or_else(|error| panic!("cannot start {name}: {error}"))
     }
 
+    /// Starts the example `name`, with pipes for its input and output.
+    pub fn talk(name: &str, arguments: &[&str]) -> Child {
+        let mut command = Command::new(executable(name));
+        command.args(arguments).stdin(Stdio::piped()).stdout(Stdio::piped());
+        command.spawn().unwrap_or_else(|error| panic!("cannot start {name}: {error}"))
+    }
+
     /// Starts an example that listens, on any free port.
     pub fn serve(name: &str, arguments: &[&str]) -> (Program, SocketAddr) {
         let listen = ["--listen", "127.0.0.1:0"];

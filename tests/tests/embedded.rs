@@ -40,7 +40,7 @@ fn check(name: &str, options: &[&str]) {
     let running = start(name, options);
     let broken: Vec<_> = running.embedder.check().iter().map(ToString::to_string).collect();
     assert!(broken.is_empty(), "{name}:\n{}", broken.join("\n"));
-    vectors(running.embedder.http);
+    vectors(running.embedder.http, &[]);
     ends_in_time(running);
 }
 
@@ -70,7 +70,7 @@ fn ends_in_time(running: Running) {
 }
 
 /// The requests of other projects' test suites, if `DIESEL_SHARED` names a folder with them.
-fn vectors(http: SocketAddr) {
+fn vectors(http: SocketAddr, more: &[&str]) {
     let Some(shared) = std::env::var_os("DIESEL_SHARED") else {
         return println!("skipped: DIESEL_SHARED names no folder with h1cases");
     };
@@ -80,7 +80,7 @@ fn vectors(http: SocketAddr) {
     }
     let mut python = Command::new("python3");
     python.arg(folder.join("h1check.py")).args([http.ip().to_string(), http.port().to_string()]);
-    python.arg("--cases").arg(folder.join("cases.json"));
+    python.arg("--cases").arg(folder.join("cases.json")).args(more);
     let Ok(output) = python.args(["--split", "none"]).output() else {
         return println!("skipped: there is no python3");
     };
@@ -110,6 +110,16 @@ fn calloop() {
 }
 
 #[test]
+fn core() {
+    check("embed_core", &[]);
+}
+
+#[test]
+fn threads() {
+    check("embed_threads", &[]);
+}
+
+#[test]
 fn tokio() {
     let mut slow = None;
     let running = start("embed_tokio", &["--chat", "--slow"]);
@@ -124,4 +134,48 @@ fn tokio() {
     assert!(answer.ends_with("Hello at last!"), "{answer}");
     drop(running);
     check("embed_tokio", &["--chat", "--slow"]);
+}
+
+/// The program speaks TLS: the vectors are passed through it, where they are.
+#[test]
+fn rustls() {
+    let certificate = |name: &str| {
+        format!("{}/../diesel-proto/tests/certificates/{name}", env!("CARGO_MANIFEST_DIR"))
+    };
+    let (cert, key) = (certificate("server.pem"), certificate("server.key"));
+    let (program, http) = Program::serve("embed_rustls", &["--tls-cert", &cert, "--tls-key", &key]);
+    vectors(http, &["--tls", &certificate("authority.pem")]);
+    // A client that is not done with its handshake does not delay the end.
+    let within = connect(http);
+    program.signal(Signal::TERM);
+    let (_, errors, code) = program.finish();
+    assert_eq!((errors.as_str(), code), ("", Some(0)));
+    drop(within);
+}
+
+#[test]
+fn stdio() {
+    let mut child = Program::talk("embed_stdio", &["--patience", "0.3"]);
+    let mut input = child.stdin.take().unwrap();
+    std::io::Write::write_all(&mut input, b"ann\nb").unwrap();
+    std::thread::sleep(Duration::from_millis(50));
+    std::io::Write::write_all(&mut input, b"ob\n").unwrap();
+    // The handler's deadline passes while nothing comes.
+    let ended = child.wait_with_output().unwrap();
+    let said = "name? hello ann\nname? hello bob\nname? \nis anybody there?\n";
+    assert_eq!(
+        (String::from_utf8_lossy(&ended.stdout).as_ref(), ended.status.code()),
+        (said, Some(0))
+    );
+    drop(input);
+
+    let mut child = Program::talk("embed_stdio", &[]);
+    let mut input = child.stdin.take().unwrap();
+    // More than both pipes hold: the program must pause reading while its output is not taken.
+    let lines = b"x\n".repeat(50_000);
+    std::thread::spawn(move || std::io::Write::write_all(&mut input, &lines).unwrap());
+    let ended = child.wait_with_output().unwrap();
+    let said = "name? hello x\n".repeat(50_000) + "name? ";
+    assert!(ended.stdout == said.as_bytes(), "{} bytes", ended.stdout.len());
+    assert_eq!(ended.status.code(), Some(0));
 }

@@ -13,6 +13,15 @@
 //! | handlers, services, clients, events | [`Hub`](crate::hub::Hub) | the same for many streams, and accept and connect |
 //! | a `Hub`, and streams like sockets | [`hub::embed`](crate::hub::embed) | the trait [`Transport`](crate::hub::embed::Transport), for one stream at a time |
 //!
+//! Each kind of loop has a chapter: what it must do, and what goes wrong when it does not.
+//!
+//! | chapter | for | examples |
+//! | --- | --- | --- |
+//! | [Readiness](readiness) | epoll, kqueue, `mio`, `calloop` | `embed_mio`, `embed_calloop`, `embed_core` |
+//! | [Completion](completion) | io_uring, IOCP | |
+//! | [Threads](threads) | blocking streams | `embed_threads`, `embed_rustls`, `embed_stdio` |
+//! | [A task](task) | tokio, smol | `embed_tokio` |
+//!
 //! HTTP works with each: [`http1::Standalone`](crate::http1::Standalone) makes machines for endpoints
 //! (with plain handlers), [`http1::Service`](crate::http1::Service) is for hubs, and
 //! [`http1::ServerConnection`](crate::http1::ServerConnection) is the bare protocol.
@@ -192,6 +201,21 @@
 //!   random numbers are predictable, and a notice says so.
 //! - **Wake-ups from other threads**, if handlers await futures that are completed there:
 //!   [`Hub::with_waker`](crate::hub::Hub::with_waker).
-//! - **Panics.** To go on after a panic in user code, catch it in a
-//!   [`PollHook`](crate::hub::PollHook): the crate is `no_std` and cannot.
+//! - **Panics.** To go on after a panic in user code, set a [`PollHook`](crate::hub::PollHook) that
+//!   catches it: with feature `std`, `hub::catch_panics` makes one.
 //! - **Logging**: see [where errors and logs go](super::errors#where-errors-and-logs-go).
+//!
+//! # Check your loop
+//!
+//! The repository has a peer program for loops with real sockets, `embed_check` in its folder `tests`.
+//! It drives a server of HTTP (`GET /`, and `POST /echo`) through stalls, short writes, pauses,
+//! deadlines, resets and half-closes, and names the line of the contract that the loop broke:
+//!
+//! ```text
+//! $ cargo run -p diesel-tests --bin embed_check -- --http 127.0.0.1:8088
+//! ```
+
+pub mod completion;
+pub mod readiness;
+pub mod task;
+pub mod threads;
