@@ -37,12 +37,13 @@ pub mod tls;
 
 pub use buf::{Block, Blocks, Buffer, Chunk, Closed, FileRegion, Line, Pipeline, Tail, TooLong};
 pub use fiber::{
-    Client, ClientBuilder, Conn, Ctx, Duplex, Event, First2, First3, First4, First5, First6,
-    First7, First8, Group, JoinHandle, Payload, Reader, Subscription, Writer, first,
+    Client, ClientBuilder, Conn, ConnHandler, Ctx, Duplex, Event, First2, First3, First4, First5,
+    First6, First7, First8, Group, JoinHandle, LoopBody, Payload, Reader, Subscription, Writer,
+    first,
 };
 pub use hub::{
-    Action, Config, ConnHandler, ConnId, Counters, FiberId, Hub, Inner, IntoService, LoopBody,
-    MachineCtx, NoHub, PollHook, Poller, Refused, Service, ServiceConfig, ServiceId, Shed, Task,
+    Action, Config, ConnId, Counters, FiberId, Hub, Inner, IntoService, MachineCtx, NoHub,
+    PollHook, Poller, Refused, Service, ServiceConfig, ServiceId, Shed, Task,
 };
 pub use machine::{
     Access, Actions, Address, Cause, CertificateFault, ConnectError, ConnectErrorKind, Deadline,

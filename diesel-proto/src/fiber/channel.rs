@@ -16,20 +16,21 @@ use alloc::rc::Rc;
 use alloc::vec::Vec;
 use core::cell::{Cell, RefCell};
 use core::fmt;
+use core::num::NonZeroU32;
 use core::task::Waker;
 
 use super::waiting::WaitingWaker;
-
-use crate::buf::{Buffer, Pipeline};
-use crate::hub::{ConnId, ServiceConfig, ServiceId};
-use crate::hub::{Core, Key, Learned};
-use crate::machine::{Address, Cause, ConnectErrorKind, Error, Machine};
+use crate::buf::{Blocks, Buffer};
+use crate::hub::{Core, HandlerFuture, Learned, Outgoing, ServiceConfig};
+use crate::machine::{Address, Cause, ConnId, ConnectErrorKind, Error, Key, Machine, ServiceId};
 
 /// The part of one connection that its handles and its machine share.
 pub(crate) struct ConnShared {
     pub(crate) core: Rc<Core>,
     pub(crate) key: Key,
-    pub(crate) service: Option<ServiceId>,
+    /// The index of the service that accepted it, plus one: in four bytes, since every connection
+    /// has room for it.
+    pub(super) service: Option<NonZeroU32>,
     pub(crate) peer: Address,
     /// What the layers below learned, if there are any.
     pub(crate) learned: Option<Rc<Learned>>,
@@ -37,7 +38,13 @@ pub(crate) struct ConnShared {
     pub(crate) channel: RefCell<Channel>,
     /// The machine was woken, and has not been stepped since.
     pub(crate) dirty: Cell<bool>,
+    /// Calls the handler, when the stream of an accepted connection starts.
+    pub(crate) handler: Cell<Option<StartHandler>>,
 }
+
+/// Calls a handler with its connection and returns its future. One word, because every connection
+/// has room for it.
+pub(crate) type StartHandler = Rc<Box<dyn Fn(Rc<ConnShared>) -> HandlerFuture>>;
 
 impl fmt::Debug for ConnShared {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -48,6 +55,31 @@ impl fmt::Debug for ConnShared {
 impl ConnShared {
     pub(crate) fn id(&self) -> ConnId {
         self.core.conn_id(self.key)
+    }
+
+    /// The service that accepted it, if one did.
+    pub(crate) fn service(&self) -> Option<ServiceId> {
+        self.service.map(|number| self.core.service_id(number.get() - 1))
+    }
+
+    /// The number to store for a service.
+    pub(super) fn number_of(service: Option<ServiceId>) -> Option<NonZeroU32> {
+        NonZeroU32::new(service?.index.wrapping_add(1))
+    }
+
+    /// Makes the machine look at what the handles requested.
+    pub(crate) fn wake_machine(&self) {
+        if !self.dirty.replace(true) {
+            self.core.wake_machine(self.id());
+        }
+    }
+
+    /// Drops, unsent, what tokens queued and the machine did not take. `blocks`: if the caller has
+    /// borrowed them.
+    pub(crate) fn drop_output(&self, channel: &mut Channel, blocks: Option<&mut Blocks>) {
+        if let Some(output) = channel.output.take() {
+            self.core.give_back_output(output, blocks);
+        }
     }
 }
 
@@ -93,41 +125,6 @@ pub(crate) struct Channel {
     pub(crate) writer_dropped: bool,
     /// The machine needs to know where each write ends.
     pub(crate) keeps_pieces: bool,
-}
-
-/// What was queued by writes.
-#[derive(Default)]
-pub(crate) struct Outgoing {
-    pub(crate) pipeline: Pipeline,
-    /// The length of each write, none of them zero, if the machine needs them.
-    pieces: Vec<u64>,
-}
-
-/// At most this many writes are kept apart. Each costs 8 bytes for its length.
-const PIECES: usize = 1024;
-
-impl Outgoing {
-    /// Whether one more write fits.
-    pub(crate) fn has_room(&self) -> bool {
-        self.pieces.len() < PIECES
-    }
-
-    /// Records all bytes that were queued beyond the first `before` as one write.
-    pub(crate) fn end_piece(&mut self, before: u64) {
-        let len = self.pipeline.len().saturating_sub(before);
-        if len > 0 {
-            self.pieces.push(len);
-        }
-    }
-
-    /// Removes and returns the lengths of the writes, in order, with the queue.
-    pub(crate) fn drain_pieces(&mut self) -> (&mut Pipeline, alloc::vec::Drain<'_, u64>) {
-        (&mut self.pipeline, self.pieces.drain(..))
-    }
-
-    pub(crate) fn forget_pieces(&mut self) {
-        self.pieces.clear();
-    }
 }
 
 /// State that few connections need: those of a client, and those that a machine is about to take
@@ -360,20 +357,5 @@ pub(crate) fn error_of(cause: Cause) -> Error {
         Cause::Shutdown => Error::Shutdown,
         Cause::CallAbandoned => Error::CallAbandoned,
         _ => Error::Closed,
-    }
-}
-
-/// The cause with which a connection closes whose handler returned this error.
-pub(crate) fn cause_of(error: &Error) -> Cause {
-    match error {
-        Error::Closed => Cause::PeerClosed,
-        Error::Reset => Cause::Reset,
-        Error::TimedOut(reason) => Cause::TimedOut(*reason),
-        Error::Limit(limit) => Cause::Limit(*limit),
-        Error::Tls(error) => Cause::Tls(*error),
-        Error::Shutdown => Cause::Shutdown,
-        Error::Panicked => Cause::Panicked,
-        Error::CallAbandoned => Cause::CallAbandoned,
-        _ => Cause::Failed,
     }
 }

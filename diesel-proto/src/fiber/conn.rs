@@ -8,8 +8,7 @@ use super::Ctx;
 use super::channel::{ConnShared, Holder};
 use super::read::{Count, Peek, Read, Some as SomeBytes, ToEnd, Until, UntilEol};
 use super::write::{Flush, Payload, Write};
-use crate::hub::ConnId;
-use crate::machine::{Address, Cause, Machine};
+use crate::machine::{Address, Cause, ConnId, Machine};
 
 /// One connection: the handle that a handler receives, and that `connect` returns.
 ///
@@ -159,7 +158,13 @@ impl Conn {
     pub fn upgrade(self, machine: impl Machine + 'static) {
         // Dropping the handle must not close the stream that the machine takes over.
         self.socket.channel.borrow_mut().holder = Holder::Machine;
-        self.socket.core.upgrade(&self.socket, Box::new(machine));
+        let machine = Box::new(machine);
+        if self.socket.channel.borrow().is_broken {
+            return drop(machine);
+        }
+        self.socket.channel.borrow_mut().set_successor(machine);
+        self.socket.wake_machine();
+        self.socket.core.need_run();
     }
 
     /// Splits the connection into halves that two fibers can hold. The connection closes when both
@@ -355,7 +360,7 @@ impl Writer {
             channel.close_with(Cause::Failed);
             channel.cuts = true;
         }
-        self.socket.core.look_at(&self.socket);
+        self.socket.wake_machine();
         self.socket.core.need_run();
     }
 }
@@ -367,13 +372,13 @@ impl ConnShared {
             channel.close_with(cause);
             channel.aborts |= abort;
         }
-        self.core.look_at(self);
+        self.wake_machine();
         self.core.need_run();
     }
 
     fn half_close(&self) {
         self.channel.borrow_mut().half_closed = true;
-        self.core.look_at(self);
+        self.wake_machine();
         self.core.need_run();
     }
 
@@ -390,7 +395,7 @@ impl ConnShared {
                 channel.close_with(cause);
             }
         }
-        self.core.look_at(self);
+        self.wake_machine();
         self.core.need_run();
     }
 }

@@ -8,15 +8,11 @@ use core::pin::Pin;
 use core::task::{Context, Poll, ready};
 use core::time::Duration;
 
-use super::channel::{ConnectState, error_of};
+use super::connect::Connect;
 use super::join::{self, JoinHandle};
-use super::waiting::SpareWaker;
-use super::{Conn, Event, First2, Interval, Queue, Semaphore, first};
-use crate::hub::begun::Begun;
-use crate::hub::fibers::Role;
-use crate::hub::{Core, HubTimer, WrapClient};
-use crate::hub::{Inner, MachineCtx};
-use crate::machine::{Address, ConnectError, Error, Machine, Reason};
+use super::{Event, First2, Interval, Queue, Semaphore, first};
+use crate::hub::{Begun, Core, HubTimer, Role};
+use crate::machine::{Address, Error, FiberId, Reason};
 use crate::time::{Instant, TimerKey};
 
 /// A fiber's access to its hub. Cheap to clone, so that a clone can be used next to a token of a
@@ -163,13 +159,7 @@ impl Ctx {
     /// [`Error::Connect`] with the reason if the attempt fails; [`Error::Limit`] at the limit on
     /// connections.
     pub fn connect(&self, address: impl Into<Address>) -> Connect {
-        Connect {
-            core: Rc::clone(&self.core),
-            address: address.into(),
-            wrap: None,
-            conn: None,
-            is_done: false,
-        }
+        Connect::new(Rc::clone(&self.core), address.into())
     }
 
     /// Makes an event of this hub: every subscription gets all messages that are fired after it was
@@ -322,121 +312,12 @@ impl fmt::Debug for Sleep {
     }
 }
 
-/// Waits for a connection to be made. Made by [`Ctx::connect`]. Dropping it before it is done
-/// abandons the attempt. It makes at most one connection: polled again after it is done, it fails
-/// with [`Error::AlreadyDone`].
-///
-/// ```
-/// # use core::time::Duration;
-/// # use diesel_proto::*;
-/// async fn dial(ctx: Ctx) -> Result<Conn, Error> {
-///     let address = core::net::SocketAddr::from(([10, 0, 0, 1], 7050));
-///     // The inner error is that of connecting, the outer one that of the timeout.
-///     ctx.timeout(Duration::from_secs(3), ctx.connect(address)).await?
-/// }
-/// ```
-#[must_use = "futures do nothing unless awaited"]
-pub struct Connect {
-    core: Rc<Core>,
-    address: Address,
-    wrap: Option<WrapClient>,
-    conn: Option<Conn>,
-    is_done: bool,
-}
-
-impl Connect {
-    /// Puts a layer around the connection, as [`Service::layer`](crate::hub::Service::layer) does
-    /// for accepted ones. The token completes when the layer starts its inner machine. The layer
-    /// added last is the outermost.
-    pub fn layer<L: Machine + 'static>(
-        mut self,
-        wrap: impl FnOnce(&MachineCtx, Inner) -> L + 'static,
-    ) -> Self {
-        let inner_wrap = self.wrap.take();
-        self.wrap = Some(Box::new(move |machine_ctx, inner| {
-            let inner = match inner_wrap {
-                Some(inner_wrap) => Inner::boxed(inner_wrap(machine_ctx, inner)),
-                None => inner,
-            };
-            Box::new(wrap(machine_ctx, inner))
-        }));
-        self
-    }
-}
-
-impl fmt::Debug for Connect {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Connect").field("address", &self.address).finish_non_exhaustive()
-    }
-}
-
-impl fmt::Debug for Core {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Core").finish_non_exhaustive()
-    }
-}
-
-impl Future for Connect {
-    type Output = Result<Conn, Error>;
-
-    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
-        let Connect { core, address, wrap, conn, is_done } = &mut *self;
-        ready!(core.may_go_on(cx))?;
-        if *is_done {
-            core.spend_token();
-            return Poll::Ready(Err(Error::AlreadyDone));
-        }
-        let connecting = match conn.take() {
-            Some(connecting) => connecting,
-            None => match core.connect(*address, wrap.take()) {
-                Ok(connecting) => connecting,
-                Err(error) => {
-                    *is_done = true;
-                    core.spend_token();
-                    return Poll::Ready(Err(error));
-                }
-            },
-        };
-        let mut spare = SpareWaker::default();
-        let outcome = loop {
-            let mut channel = connecting.socket().channel.borrow_mut();
-            if let Some(kind) = channel.connect_error() {
-                break Err(ConnectError { address: *address, kind }.into());
-            }
-            let (state, broken) = (channel.connecting, channel.broken());
-            break match (state, broken) {
-                (ConnectState::No | ConnectState::Failed, _) => {
-                    drop(channel);
-                    Ok(connecting)
-                }
-                (ConnectState::Yes, Some(cause)) => Err(error_of(cause)),
-                (ConnectState::Yes, None) if core.forbids_waiting(core.now.get()) => {
-                    Err(Error::Shutdown)
-                }
-                (ConnectState::Yes, None) if channel.blocked().writer.register(cx, &mut spare) => {
-                    drop(channel);
-                    *conn = Some(connecting);
-                    return Poll::Pending;
-                }
-                (ConnectState::Yes, None) => {
-                    drop(channel);
-                    spare.fill(cx);
-                    continue;
-                }
-            };
-        };
-        *is_done = true;
-        core.spend_token();
-        Poll::Ready(outcome)
-    }
-}
-
 impl Core {
     /// Adds a spawned fiber.
     pub(crate) fn spawn(
         &self,
         future: impl Future<Output = Result<(), Error>> + 'static,
-    ) -> Result<crate::hub::FiberId, Error> {
+    ) -> Result<FiberId, Error> {
         self.add_fiber(Role::Spawned, Box::pin(future)).map_err(Error::Limit)
     }
 }

@@ -24,8 +24,8 @@ use core::fmt;
 use super::channel::{Channel, ConnShared, ConnectState, Holder};
 use super::{Reader, Writer};
 use crate::buf::Pipeline;
-use crate::hub::{MachineCtx, ServiceConfig, ServiceId};
-use crate::machine::{Actions, Cause};
+use crate::hub::{MachineCtx, ServiceConfig};
+use crate::machine::{Actions, Cause, ServiceId};
 
 /// The machine's end of a two-way stream of bytes to a fiber, whose ends are a [`Reader`] and a
 /// [`Writer`]. Made by [`MachineCtx::duplex`].
@@ -106,18 +106,19 @@ impl Duplex {
         let socket = Rc::new(ConnShared {
             core: Rc::clone(machine_ctx.core()),
             key: machine_ctx.conn().into(),
-            service,
+            service: ConnShared::number_of(service),
             peer: machine_ctx.peer(),
             learned: machine_ctx.layers(),
             config: Rc::clone(config),
             channel: RefCell::new(Channel::new(connecting)),
             dirty: Cell::new(false),
+            handler: Cell::default(),
         });
         Duplex { socket }
     }
 
-    pub(super) fn socket(&self) -> &Rc<ConnShared> {
-        &self.socket
+    pub(super) fn into_shared(self) -> Rc<ConnShared> {
+        self.socket
     }
 
     /// Reuses this duplex for another machine, or another message: it becomes as new. Returns
@@ -127,11 +128,14 @@ impl Duplex {
         if !Rc::ptr_eq(&socket.core, machine_ctx.core()) {
             return false;
         }
-        (socket.key, socket.service) = (machine_ctx.conn().into(), machine_ctx.service());
+        socket.key = machine_ctx.conn().into();
+        socket.service = ConnShared::number_of(machine_ctx.service());
         (socket.peer, socket.learned) = (machine_ctx.peer(), machine_ctx.layers());
         let channel = socket.channel.get_mut();
         channel.input.clear(&mut socket.core.slices.borrow_mut());
-        socket.core.drop_output(channel, None);
+        if let Some(output) = channel.output.take() {
+            socket.core.give_back_output(output, None);
+        }
         channel.renew();
         *socket.dirty.get_mut() = false;
         true
@@ -283,12 +287,12 @@ impl ConnShared {
 
     pub(super) fn fail_writing(&self, channel: &mut Channel) {
         channel.write_failed = true;
-        self.core.drop_output(channel, None);
+        self.drop_output(channel, None);
         self.core.put_off(channel.take_writer());
     }
 
     pub(super) fn break_off(&self, channel: &mut Channel, cause: Cause) {
-        self.core.drop_output(channel, None);
+        self.drop_output(channel, None);
         for waker in channel.break_off(cause) {
             self.core.put_off(waker);
         }

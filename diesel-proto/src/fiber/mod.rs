@@ -5,13 +5,16 @@
 //! state: any number of hubs can live in one thread.
 //!
 //! ```text
-//!                machine's side                                      fiber's side
+//!         stream's side                                       fiber's side
 //!
-//!   stream ◀──▶ `machine`, `duplex` ──▶ [ input ] ──▶ `read`  ─┐
-//!                  (FiberMachine)   ◀── [ output ] ◀── `write` ─┴─ `conn` ◀── `client`
-//!                                       `channel`                    │
-//!                                                                 `first` (several tokens)
-//!   hub ◀──▶ `ctx`: sleep, connect, spawn (`join`), `event` ─────────┘
+//!   hub ◀──▶ `machine`, `duplex` ──▶ [ input ] ──▶ `read`  ─┐
+//!                                ◀── [ output ] ◀── `write` ─┴─ `conn` ◀── `client`
+//!                                    `channel`                    │
+//!                                                              `first` (several tokens)
+//!   hub ◀──▶ `ctx`: sleep, `connect`, spawn (`join`), `event` ────┘
+//!
+//!   `hub_methods`   methods of the hub and its services that concern fibers; `shapes`: what can be
+//!                   a handler or a loop
 //! ```
 //!
 //! Between fibers: `event` (each subscriber gets each message), `queue` (each item is taken once),
@@ -32,23 +35,27 @@
 mod channel;
 mod client;
 mod conn;
+mod connect;
 mod ctx;
 mod duplex;
 mod event;
 mod first;
+mod hub_methods;
 mod interval;
 mod join;
 mod machine;
 mod queue;
 mod read;
 mod semaphore;
+mod shapes;
 mod waiters;
 mod waiting;
 mod write;
 
 pub use self::client::{Client, ClientBuilder};
 pub use self::conn::{Conn, Reader, Writer};
-pub use self::ctx::{Connect, Ctx, Sleep};
+pub use self::connect::Connect;
+pub use self::ctx::{Ctx, Sleep};
 pub use self::duplex::Duplex;
 pub use self::event::{Event, Subscription, Wait};
 pub use self::first::{First2, First3, First4, First5, First6, First7, First8, Group, first};
@@ -57,7 +64,5 @@ pub use self::join::JoinHandle;
 pub use self::queue::{Put, Queue, Take};
 pub use self::read::{Count, Peek, Read, Some, ToEnd, Until, UntilEol, Want};
 pub use self::semaphore::{Acquire, Permit, Semaphore};
+pub use self::shapes::{ConnHandler, LoopBody};
 pub use self::write::{Flush, Payload, Write};
-
-pub(crate) use self::channel::{Channel, ConnShared, ConnectState, Outgoing, cause_of};
-pub(crate) use self::machine::{FiberMachine, StartHandler};

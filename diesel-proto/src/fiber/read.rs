@@ -114,7 +114,7 @@ impl<W: Want + Unpin> Future for Read<'_, W> {
                     None if channel.reader.register(cx, &mut spare) => {
                         // The token waits for more than is held: reading must not stay paused.
                         if channel.paused || channel.input.len() >= socket.config.read_ahead {
-                            core.look_at(socket);
+                            socket.wake_machine();
                         }
                         return Poll::Pending;
                     }
@@ -135,7 +135,7 @@ impl<W: Want + Unpin> Future for Read<'_, W> {
 fn token_done(core: &Core, socket: &ConnShared, paused: bool) {
     core.spend_token();
     if paused {
-        core.look_at(socket);
+        socket.wake_machine();
     }
 }
 

@@ -10,9 +10,10 @@ use core::task::{Context, Poll, ready};
 
 use bytes::Bytes;
 
-use super::channel::{ConnShared, Outgoing, error_of};
+use super::channel::{ConnShared, error_of};
 use super::waiting::SpareWaker;
 use crate::buf::{Blocks, Chunk, Closed, Line, Pipeline};
+use crate::hub::Outgoing;
 use crate::machine::Error;
 
 /// Waits for room, then queues its payload. Made by [`Writer::write`](super::conn::Writer::write).
@@ -65,7 +66,7 @@ impl<P: Payload> Future for Write<'_, P> {
             channel.blocked().notify_below = low.saturating_add(1);
             if channel.blocked().writer.register(cx, &mut spare) {
                 drop(channel);
-                core.look_at(socket);
+                socket.wake_machine();
                 return Poll::Pending;
             }
             drop(channel);
@@ -90,7 +91,7 @@ impl<P: Payload> Future for Write<'_, P> {
             pushed
         };
         core.spend_token();
-        core.look_at(socket);
+        socket.wake_machine();
         Poll::Ready(pushed.map_err(|_| Error::Closed))
     }
 }
@@ -171,7 +172,7 @@ impl Future for Flush<'_> {
             channel.blocked().notify_below = 1;
             if channel.blocked().writer.register(cx, &mut spare) {
                 drop(channel);
-                core.look_at(self.socket);
+                self.socket.wake_machine();
                 return Poll::Pending;
             }
             drop(channel);

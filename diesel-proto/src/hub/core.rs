@@ -9,6 +9,7 @@ use alloc::collections::VecDeque;
 use alloc::rc::Rc;
 use alloc::vec::Vec;
 use core::cell::{Cell, RefCell};
+use core::fmt;
 use core::task::{Context, Poll, Waker};
 
 use bytes::Bytes;
@@ -19,22 +20,17 @@ use super::config::ServiceConfig;
 use super::doomed::Doomed;
 use super::fibers::{Fiber, Hook, Role};
 use super::idle::IdleQueue;
-use super::machine_ctx::MachineCtx;
+use super::outgoing::Outgoing;
 use super::random::{HubRandom, Seed};
-use super::service::{HandlerFuture, Making};
-use super::stream::{MachineStream, Stream, StreamState, Top};
+use super::service::HandlerFuture;
+use super::stream::{MachineStream, Stream, StreamState};
 use super::wake::ReadyQueue;
-use super::{Action, Config, Counters, Inner};
+use super::{Action, Config, Counters};
 use crate::buf::{Blocks, Pipeline};
-use crate::fiber::{Channel, Conn, ConnShared, FiberMachine, Outgoing};
-use crate::machine::Attached;
-use crate::machine::{Address, Error, Limit, Machine, Notice, Workspace};
+use crate::machine::{Address, Error, Limit, Notice, Workspace};
 use crate::machine::{ConnId, FiberId, ServiceId};
 use crate::machine::{HubTag, Key, KeyedTable};
 use crate::time::{Instant, TimerKey, Timers};
-
-/// Puts a layer around the handle of a connection that is being made.
-pub(crate) type WrapClient = Box<dyn FnOnce(&MachineCtx, Inner) -> Box<dyn Machine>>;
 
 pub(crate) struct Core {
     /// The tag in the ids of this hub.
@@ -55,6 +51,8 @@ pub(crate) struct Core {
     tokens: Cell<u32>,
     /// The fiber that is being polled.
     pub(crate) polling: Cell<Option<FiberId>>,
+    /// Whether the fiber that is being polled was aborted meanwhile.
+    pub(super) aborts_polled: Cell<bool>,
     pub(crate) draining: Cell<bool>,
     /// There is no hub, only this core: see [`NoHub`](super::NoHub).
     pub(crate) is_detached: Cell<bool>,
@@ -129,6 +127,7 @@ impl Core {
             hook: RefCell::new(None),
             tokens: Cell::new(0),
             polling: Cell::new(None),
+            aborts_polled: Cell::new(false),
             draining: Cell::new(false),
             is_detached: Cell::new(false),
             halt_by: Cell::new(None),
@@ -230,13 +229,6 @@ impl Core {
         self.tokens.set(0);
     }
 
-    /// Makes the machine of a handle's connection look at what the handle requested.
-    pub(crate) fn look_at(&self, socket: &ConnShared) {
-        if !socket.dirty.replace(true) {
-            self.wake_machine(socket.id());
-        }
-    }
-
     /// The id of a connection, to be given out.
     pub(crate) fn conn_id(&self, key: Key) -> ConnId {
         ConnId { key, hub: self.tag }
@@ -289,13 +281,6 @@ impl Core {
         let mut spare = self.outputs.borrow_mut();
         if spare.len() < Blocks::<Vec<u8>>::KEEP_SMALL {
             spare.push(output);
-        }
-    }
-
-    /// Drops, unsent, what tokens queued and the machine did not take.
-    pub(crate) fn drop_output(&self, channel: &mut Channel, blocks: Option<&mut Blocks>) {
-        if let Some(output) = channel.output.take() {
-            self.give_back_output(output, blocks);
         }
     }
 
@@ -378,16 +363,6 @@ impl Core {
             _ => {}
         }
         self.push_action(Action::Notice(service, notice));
-    }
-
-    /// Hands a connection over to a machine, if the connection still exists.
-    pub(crate) fn upgrade(&self, socket: &ConnShared, machine: Box<dyn Machine>) {
-        if socket.channel.borrow().is_broken {
-            return drop(machine);
-        }
-        socket.channel.borrow_mut().set_successor(machine);
-        self.look_at(socket);
-        self.need_run();
     }
 
     /// Adds a fiber and makes it ready.
@@ -473,45 +448,6 @@ impl Core {
         counters.open = counters.open.saturating_sub(1);
     }
 
-    /// Begins to connect, with a layer around the handle's machine if `layer` is given.
-    pub(crate) fn connect(
-        self: &Rc<Self>,
-        address: Address,
-        wrap: Option<WrapClient>,
-    ) -> Result<Conn, Error> {
-        if self.forbids_waiting(self.now.get()) {
-            return Err(Error::Shutdown);
-        }
-        if let Err(limit) = self.room_for_stream() {
-            self.notice(None, Notice::LimitReached(limit));
-            // No machine can be stepped here: the other connection is closed later in this run.
-            if !self.make_room_later() {
-                return Err(Error::Limit(limit));
-            }
-        }
-        let id = self.add_stream(None, true);
-        self.stepping.set(Some((id, address)));
-        let config = Rc::clone(&self.client_config);
-        let mut ctx = MachineCtx::new(Rc::clone(self), id);
-        if wrap.is_some() {
-            ctx.layered();
-        }
-        let making = Making { ctx, service: None, config: Rc::clone(&config) };
-        let (machine, conn) = FiberMachine::connecting(&making);
-        let mut top = Top::Fiber(machine);
-        if let Some(wrap) = wrap {
-            top = Top::Other(wrap(&making.ctx, Inner::made(top)));
-        }
-        let stream = MachineStream { link: Attached::new(top), peer: address, config };
-        if let Some(slot) = self.streams.borrow_mut().at(id.into()) {
-            slot.state = StreamState::Machine(Box::new(stream));
-        }
-        self.counters.borrow_mut().connects += 1;
-        self.push_action(Action::Connect(id, address));
-        self.begin(Begun::Stream(id));
-        Ok(conn)
-    }
-
     pub(crate) fn add_timer(&self, at: Instant, timer: HubTimer) -> TimerKey {
         self.timers.borrow_mut().insert(at, timer)
     }
@@ -528,5 +464,11 @@ impl Core {
         }
         let counters = &mut *self.counters.borrow_mut();
         counters.fibers = counters.fibers.saturating_sub(1);
+    }
+}
+
+impl fmt::Debug for Core {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Core").finish_non_exhaustive()
     }
 }

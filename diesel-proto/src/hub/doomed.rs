@@ -47,7 +47,7 @@ impl Core {
             let key = Key::from(id);
             match fibers.at(key) {
                 Some(fiber) if fiber.is_being_polled() => {
-                    fiber.abort_after_poll();
+                    self.aborts_polled.set(true);
                     None
                 }
                 Some(_) => fibers.remove(key),

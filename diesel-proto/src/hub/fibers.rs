@@ -7,8 +7,8 @@ use alloc::rc::Rc;
 use alloc::string::ToString;
 
 use super::core::Core;
+use super::fiber_machine::FiberConn;
 use super::service::HandlerFuture;
-use crate::fiber::{ConnShared, cause_of};
 use crate::machine::Key;
 use crate::machine::{Address, Cause, Error, Notice};
 use crate::machine::{ConnId, FiberId, ServiceId};
@@ -76,14 +76,13 @@ pub(crate) struct Fiber {
     /// Taken out while it is being polled, so that an unwind through the poll leaves the table in
     /// order.
     task: Option<HandlerFuture>,
-    aborted: bool,
 }
 
 /// What a fiber is for.
 pub(crate) enum Role {
     /// Serves this connection, which closes when the fiber ends. Held so that the notice of a
     /// failure names the peer even if the connection is gone by then.
-    Handler(Rc<ConnShared>),
+    Handler(Rc<dyn FiberConn>),
     /// A place for futures that the machine of this connection polls itself: there is no task.
     Machine(ConnId),
     Loop,
@@ -92,19 +91,15 @@ pub(crate) enum Role {
 
 impl Fiber {
     pub(crate) fn new(role: Role, future: HandlerFuture) -> Self {
-        Fiber { role, task: Some(future), aborted: false }
+        Fiber { role, task: Some(future) }
     }
 
     pub(crate) fn of_machine(role: Role) -> Self {
-        Fiber { role, task: None, aborted: false }
+        Fiber { role, task: None }
     }
 
     pub(crate) fn is_being_polled(&self) -> bool {
         self.task.is_none()
-    }
-
-    pub(crate) fn abort_after_poll(&mut self) {
-        self.aborted = true;
     }
 }
 
@@ -132,6 +127,7 @@ impl Core {
         // Declared after the guard, so that an unwind drops it before the guard reports the panic.
         let mut future = future;
         self.polling.set(Some(key.into()));
+        self.aborts_polled.set(false);
         let polled = self.call(Task::Fiber(key.into()), || {
             future.as_mut().poll(&mut Context::from_waker(&waker))
         });
@@ -142,7 +138,7 @@ impl Core {
         match polled {
             Some(Poll::Pending) => {
                 if let Some(fiber) = self.fibers.borrow_mut().at(key)
-                    && !fiber.aborted
+                    && !self.aborts_polled.get()
                 {
                     fiber.task = Some(future);
                     return true;
@@ -204,7 +200,9 @@ impl Core {
             _ => return self.panicked(key),
         };
         let served = self.remove_fiber(key, Some(cause_of(&error)));
-        let Some(Served { whom: (service, peer), reports_cause }) = served else { return };
+        let Some(Served { role, reports_cause }) = served else { return };
+        let (service, peer) = self.served_peer(&role);
+        drop(role);
         let is_told = match peer {
             Some(_) if error.is_of_peer() => !reports_cause,
             Some(_) => !error.is_ordinary() && !matches!(error, Error::Aborted),
@@ -246,7 +244,7 @@ impl Core {
 
     fn panicked(&self, key: Key) {
         if let Some(served) = self.remove_fiber(key, Some(Cause::Panicked)) {
-            self.report_panic(served.whom);
+            self.report_panic(self.served_peer(&served.role));
         }
     }
 
@@ -268,15 +266,18 @@ impl Core {
         let fiber = self.fibers.borrow_mut().remove(key)?;
         self.fiber_gone(&fiber.role);
         let reports_cause = match &fiber.role {
-            Role::Handler(socket) => self.handler_gone(socket, cause),
+            Role::Handler(conn) => conn.handler_gone(cause),
             _ => false,
         };
-        Some(Served { whom: self.served_peer(&fiber.role), reports_cause })
+        Some(Served { role: fiber.role, reports_cause })
     }
 
     pub(crate) fn served_peer(&self, role: &Role) -> (Option<ServiceId>, Option<Address>) {
         match role {
-            Role::Handler(socket) => (socket.service, Some(socket.peer)),
+            Role::Handler(conn) => {
+                let (service, peer) = conn.whom();
+                (service, Some(peer))
+            }
             Role::Machine(conn) => {
                 let peer = self.peer(*conn);
                 let mut streams = self.streams.borrow_mut();
@@ -288,26 +289,6 @@ impl Core {
             Role::Loop | Role::Spawned => (None, None),
         }
     }
-
-    /// Applies the end of a handler to its connection. The handle was dropped with the handler, or
-    /// before; if it is still alive elsewhere, the connection no longer belongs to the handler. An
-    /// abort stays an abort. Returns whether the connection reports this cause itself, or is gone.
-    fn handler_gone(&self, socket: &ConnShared, cause: Option<Cause>) -> bool {
-        let reports_cause;
-        {
-            let channel = &mut *socket.channel.borrow_mut();
-            channel.handled = false;
-            if let (Some(Cause::Done | Cause::PeerClosed), false, Some(cause)) =
-                (channel.closing(), channel.aborts, cause)
-            {
-                channel.set_closing(cause);
-            }
-            reports_cause = channel.closing().is_some() && channel.closing() == cause;
-        }
-        // The close may have waited for the handler to end.
-        self.look_at(socket);
-        reports_cause || self.streams.borrow_mut().at(socket.id().into()).is_none()
-    }
 }
 
 /// Why a fiber did not complete.
@@ -317,9 +298,24 @@ enum FiberFailure {
     Panicked,
 }
 
+/// The cause with which a connection closes whose handler returned this error.
+fn cause_of(error: &Error) -> Cause {
+    match error {
+        Error::Closed => Cause::PeerClosed,
+        Error::Reset => Cause::Reset,
+        Error::TimedOut(reason) => Cause::TimedOut(*reason),
+        Error::Limit(limit) => Cause::Limit(*limit),
+        Error::Tls(error) => Cause::Tls(*error),
+        Error::Shutdown => Cause::Shutdown,
+        Error::Panicked => Cause::Panicked,
+        Error::CallAbandoned => Cause::CallAbandoned,
+        _ => Cause::Failed,
+    }
+}
+
 /// What a fiber served.
 struct Served {
-    whom: (Option<ServiceId>, Option<Address>),
+    role: Role,
     /// The connection reports the cause of the fiber's end.
     reports_cause: bool,
 }

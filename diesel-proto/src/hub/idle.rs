@@ -113,7 +113,7 @@ impl Core {
 
     /// Schedules the close of the connection that has been idle for longest before this run ends.
     /// Returns whether there is one.
-    pub(super) fn make_room_later(&self) -> bool {
+    pub(crate) fn make_room_later(&self) -> bool {
         let idle = self.longest_idle(&mut self.idle.borrow_mut(), None);
         if let Some(conn) = idle {
             if let Some(stream) = self.streams.borrow_mut().at(conn.into()) {

@@ -37,7 +37,7 @@ impl Inner {
         Inner(InnerState::New(Box::new(make)))
     }
 
-    pub(super) fn made(top: Top) -> Self {
+    pub(crate) fn made(top: Top) -> Self {
         Inner(InnerState::Made(top))
     }
 

@@ -11,17 +11,10 @@ use core::any::Any;
 use core::cell::{Cell, RefCell};
 use core::fmt;
 
-use super::config::ServiceConfig;
 use super::core::Core;
 use super::fibers::Task;
 use super::poller::Poller;
-use super::service::{Making, start_of};
-use super::shapes::ConnHandler;
-use crate::fiber::Ctx;
-use crate::fiber::{ConnectState, Duplex, FiberMachine};
-use crate::machine::Key;
-use crate::machine::{Address, Limit, Machine};
-use crate::machine::{ConnId, ServiceId};
+use crate::machine::{Address, ConnId, Key, Limit, ServiceId};
 
 /// What [`Ctx`] is to a fiber: a machine's handle to the hub that it runs in and to the connection
 /// that it serves. Cloning is cheap. The hub makes one for each machine of
@@ -91,7 +84,7 @@ impl MachineCtx {
     }
 
     /// Enables sharing of what layers learn: for a connection with layers.
-    pub(super) fn layered(&mut self) {
+    pub(crate) fn layered(&mut self) {
         self.learned.get_or_insert_default();
     }
 
@@ -104,12 +97,6 @@ impl MachineCtx {
         self.core.streams.borrow_mut().at(self.key)?.service
     }
 
-    /// Makes a two-way byte stream between this machine and a fiber: for a protocol that hands
-    /// streams to handlers. High-water marks and limits are those of `config`.
-    pub fn duplex(&self, config: &Rc<ServiceConfig>) -> Duplex {
-        Duplex::new(self, self.service(), config, ConnectState::No)
-    }
-
     /// Makes a [`Poller`], with which the machine polls futures itself.
     ///
     /// # Errors
@@ -117,7 +104,7 @@ impl MachineCtx {
     /// [`Limit::Fibers`] if the hub has too many fibers. The hub has already reported that in a
     /// notice.
     pub fn poller(&self) -> Result<Poller, Limit> {
-        Poller::new(self)
+        Poller::new(&self.core, self.conn())
     }
 
     /// Drops a value of user code within a step. A panic is caught and reported in a notice.
@@ -125,28 +112,6 @@ impl MachineCtx {
         if self.call(|| drop(value)).is_none() {
             self.core.report_panic((self.service(), Some(self.peer())));
         }
-    }
-
-    /// Makes a machine that serves this connection by a fiber of `handler`: for a machine that
-    /// hands its stream over to it, or holds it as an inner machine. The fiber begins with
-    /// [`Input::Start`](crate::machine::Input::Start). High-water marks and limits are those of
-    /// `config`.
-    pub fn serve<H, Kind>(
-        &self,
-        handler: H,
-        config: &Rc<ServiceConfig>,
-    ) -> impl Machine + use<H, Kind>
-    where
-        H: ConnHandler<Kind> + 'static,
-    {
-        let (ctx, config) = (self.clone(), Rc::clone(config));
-        let making = Making { ctx, service: self.service(), config };
-        FiberMachine::accepted(&making, start_of(handler))
-    }
-
-    /// The context for what belongs to no connection: `spawn`, `sleep`, events.
-    pub fn ctx(&self) -> Ctx {
-        Ctx::new(Rc::clone(&self.core))
     }
 
     /// Random bytes: see [`Ctx::random`].

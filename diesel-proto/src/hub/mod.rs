@@ -8,7 +8,7 @@
 //!     ▼
 //!   Hub ── step ──▶ stream        one connection: a machine and the state of its stream
 //!     │               │ ▲         progress: slow peers; idle: what may be closed to make room
-//!     │               │ └─ made   by service (shapes: what can be one), config, layer
+//!     │               │ └─ made   by service, config, layer; fiber_machine: that of a fiber
 //!     │               ▼
 //!     │             machine_ctx   the machine's handle to the hub; no_hub: one without a hub
 //!     │               │           poller: polls futures within a step
@@ -72,19 +72,21 @@
 //! alternate with fibers, in the order in which they were woken: one machine after each fiber.
 
 mod action;
-pub(crate) mod begun;
+mod begun;
 mod called;
 mod config;
-pub(crate) mod core;
+mod core;
 mod doomed;
 pub mod embed;
-pub(crate) mod fibers;
-pub(crate) mod idle;
+mod fiber_machine;
+mod fibers;
+mod idle;
 mod input;
 mod inputs;
 mod layer;
 mod machine_ctx;
 mod no_hub;
+mod outgoing;
 #[cfg(feature = "std")]
 mod panics;
 mod poller;
@@ -92,9 +94,8 @@ mod progress;
 mod random;
 mod run;
 mod service;
-mod shapes;
 mod step;
-pub(crate) mod stream;
+mod stream;
 mod wake;
 
 use ::core::cell::RefCell;
@@ -116,27 +117,27 @@ pub use self::no_hub::NoHub;
 pub use self::panics::catch_panics;
 pub use self::poller::Poller;
 pub use self::random::Seed;
-pub use self::service::Service;
-pub use self::shapes::{ConnHandler, IntoService, LoopBody};
+pub use self::service::{IntoService, Service};
 pub use crate::machine::{ConnId, FiberId, Refused, ServiceId};
 
+pub(crate) use self::begun::Begun;
 pub(crate) use self::called::Called;
-pub(crate) use self::core::{Core, HubTimer, WrapClient};
+pub(crate) use self::core::{Core, HubTimer};
+pub(crate) use self::fiber_machine::{FiberConn, FiberMachine};
 pub(crate) use self::fibers::Role;
 pub(crate) use self::machine_ctx::Learned;
+pub(crate) use self::outgoing::Outgoing;
 pub(crate) use self::service::{HandlerFuture, Making};
+pub(crate) use self::stream::{MachineStream, StreamState, Top};
 
 use self::idle::IdleQueue;
-use self::stream::{MachineStream, StreamDue, StreamState, Top};
+use self::stream::StreamDue;
 use crate::buf::FileRegion;
-use crate::fiber::{Ctx, Event};
-use crate::machine::Attached;
 #[cfg(doc)]
 use crate::machine::Error;
-pub(crate) use crate::machine::Key;
 use crate::machine::{
-    Address, Cause, ConnectErrorKind, Deadline, End, Limit, Notice, Reason, StreamControl,
-    Workspace,
+    Address, Attached, Cause, ConnectErrorKind, Deadline, End, Key, Limit, Notice, Reason,
+    StreamControl, Workspace,
 };
 use crate::time::Instant;
 
@@ -225,23 +226,8 @@ impl Hub {
         id
     }
 
-    /// Adds a loop: a fiber without a connection, which starts with the next [`run`](Self::run).
-    pub fn add_loop<F, Kind>(&mut self, body: F) -> Result<FiberId, Limit>
-    where
-        F: LoopBody<Kind> + 'static,
-    {
-        let ctx = self.ctx();
-        self.core.add_fiber(Role::Loop, Box::pin(async move { body(ctx).await }))
-    }
-
-    /// A context without a connection, for fibers of this hub.
-    pub fn ctx(&self) -> Ctx {
-        Ctx::new(Rc::clone(&self.core))
-    }
-
-    /// A new event of this hub. See [`Ctx::event`].
-    pub fn event<T: Clone + 'static>(&self) -> Event<T> {
-        self.ctx().event()
+    pub(crate) fn core(&self) -> &Rc<Core> {
+        &self.core
     }
 
     /// Sets a hook that wraps each run of user code. See [`PollHook`].

@@ -18,12 +18,11 @@ use core::pin::Pin;
 use core::task::{Context, Poll, Waker};
 
 use super::fibers::Role;
-use super::machine_ctx::MachineCtx;
 use super::{Core, Key};
-use crate::machine::FiberId;
-use crate::machine::Limit;
+use crate::machine::{ConnId, FiberId, Limit};
 
-/// Polls futures for a machine, as one of the fibers of its hub. Made by [`MachineCtx::poller`].
+/// Polls futures for a machine, as one of the fibers of its hub. Made by
+/// [`MachineCtx::poller`](super::machine_ctx::MachineCtx::poller).
 /// The place among the fibers is free again when this is dropped.
 ///
 /// A future that is polled in this way may use every token of the hub, like a fiber, and the poller
@@ -73,10 +72,9 @@ pub struct Poller {
 }
 
 impl Poller {
-    pub(super) fn new(machine_ctx: &MachineCtx) -> Result<Self, Limit> {
-        let core = Rc::clone(machine_ctx.core());
-        let key = core.add_role(Role::Machine(machine_ctx.conn()))?;
-        Ok(Poller { core, key })
+    pub(super) fn new(core: &Rc<Core>, conn: ConnId) -> Result<Self, Limit> {
+        let key = core.add_role(Role::Machine(conn))?;
+        Ok(Poller { core: Rc::clone(core), key })
     }
 
     /// Polls a future, with the tokens of one turn. If the poll unwinds, the hub's state is
@@ -148,9 +146,9 @@ mod tests {
     use super::super::Hub;
     use super::super::action::Action;
     use super::super::config::Config;
+    use super::super::machine_ctx::MachineCtx;
     use super::super::service::Service;
     use super::*;
-    use crate::machine::ConnId;
     use crate::machine::Notice;
     use crate::machine::{Actions, Address, Error, Input, Machine};
     use crate::time::Instant;

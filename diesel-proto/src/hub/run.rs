@@ -176,18 +176,14 @@ impl Hub {
 
     /// Steps a machine that was woken. Returns whether user code may have run.
     pub(super) fn step_woken(&mut self, conn: ConnId) -> bool {
-        let is_own = match self.core.streams.borrow_mut().at(conn.into()) {
-            Some(stream) => {
-                // From now on another wake-up counts.
-                stream.woken = false;
-                stream.runs_no_user_code()
-            }
+        match self.core.streams.borrow_mut().at(conn.into()) {
+            // From now on another wake-up counts.
+            Some(stream) => stream.woken = false,
             None => return false,
-        };
+        }
         self.step_in_place(conn, |link, now, workspace| {
             link.input(now, crate::machine::Input::Wake, workspace)
-        });
-        !is_own
+        })
     }
 
     /// Emits the actions of every stream that changed.

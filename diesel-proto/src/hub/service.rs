@@ -8,12 +8,9 @@ use core::pin::Pin;
 use core::time::Duration;
 
 use super::config::{ServiceConfig, Shed};
-use super::shapes::ConnHandler;
 use super::stream::Top;
 use super::{Inner, MachineCtx};
-use crate::fiber::{FiberMachine, StartHandler};
-use crate::machine::ServiceId;
-use crate::machine::{Address, Error, Machine};
+use crate::machine::{Address, Error, Machine, ServiceId};
 
 /// A handler, or a function that makes machines, with its settings.
 ///
@@ -46,18 +43,6 @@ pub(crate) struct Making {
 }
 
 impl Service {
-    /// A service whose connections are each served by a fiber of `handler`: an `async fn`, or an
-    /// async closure that may borrow what it captured.
-    pub fn new<H, Kind>(handler: H) -> Self
-    where
-        H: ConnHandler<Kind> + 'static,
-    {
-        let start = start_of(handler);
-        Service::from_make(move |making| {
-            Top::Fiber(FiberMachine::accepted(&making, Rc::clone(&start)))
-        })
-    }
-
     /// A service whose connections are each served by a machine, which `make` makes for the peer.
     pub fn machine<M: Machine + 'static>(make: impl Fn(Address) -> M + 'static) -> Self {
         Service::machine_with(move |machine_ctx| make(machine_ctx.peer()))
@@ -99,7 +84,7 @@ impl Service {
         self
     }
 
-    fn from_make(make: impl Fn(Making) -> Top + 'static) -> Self {
+    pub(crate) fn from_make(make: impl Fn(Making) -> Top + 'static) -> Self {
         Service { name: "service", make: Rc::new(make), config: ServiceConfig::default() }
     }
 
@@ -152,19 +137,53 @@ impl Service {
     }
 }
 
-pub(super) fn start_of<H, Kind>(handler: H) -> StartHandler
-where
-    H: ConnHandler<Kind> + 'static,
-{
-    let handler = Rc::new(handler);
-    Rc::new(Box::new(move |conn| {
-        let handler = Rc::clone(&handler);
-        Box::pin(async move { handler(conn).await })
-    }))
-}
-
 impl fmt::Debug for Service {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Service").field("name", &self.name).finish_non_exhaustive()
     }
+}
+
+/// What serves connections: a [`Service`], a type that converts to one (such as an
+/// [`http1::Service`](crate::http1::Service)), or a bare [handler](crate::fiber::ConnHandler). `Kind` is
+/// inferred.
+///
+/// ```
+/// use diesel_proto::{Conn, Error, Hub, IntoService, LineEcho, Service, ServiceId};
+///
+/// async fn greet(mut conn: Conn) -> Result<(), Error> {
+///     conn.write("hello\r\n").await
+/// }
+///
+/// fn register<S: IntoService<K>, K>(hub: &mut Hub, service: S) -> ServiceId {
+///     hub.add_service(service)
+/// }
+///
+/// let mut hub = Hub::default();
+/// assert_eq!(register(&mut hub, greet).index(), 0);
+/// assert_eq!(register(&mut hub, Service::machine(|_| LineEcho::default())).index(), 1);
+/// ```
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` is neither a service nor a handler of connections",
+    label = "not a `Service`, and not an `async fn(Conn) -> Result<(), Error>`",
+    note = "a handler is an `async fn(Conn) -> Result<(), Error>`, or an async closure: \
+            `async |mut conn: Conn| {{ ..; Ok(()) }}`",
+    note = "it takes the `Conn` itself, not a reference, and its last expression is `Ok(())`",
+    note = "a handler of HTTP requests is added as `http1::Service::new(handler)`, a machine as \
+            `Service::machine(|peer| ..)`"
+)]
+pub trait IntoService<Kind> {
+    /// Converts to a service, with its settings.
+    fn into_service(self) -> Service;
+}
+
+impl<S: Into<Service>> IntoService<kind::ServiceKind> for S {
+    fn into_service(self) -> Service {
+        self.into()
+    }
+}
+
+/// Which implementation of [`IntoService`] is meant.
+mod kind {
+    #[derive(Debug)]
+    pub enum ServiceKind {}
 }

@@ -5,15 +5,16 @@ use super::*;
 impl Hub {
     /// The fast path of [`step`](Self::step): steps in place and without the hook where no user
     /// code runs. For connections of fibers, and for inputs that drop nothing that is queued.
+    /// Returns whether user code may have run.
     #[inline]
     pub(super) fn step_in_place(
         &mut self,
         conn: ConnId,
         f: impl FnOnce(&mut Attached<Top>, Instant, &mut Workspace),
-    ) {
+    ) -> bool {
         let core = &*self.core;
         let mut streams = core.streams.borrow_mut();
-        let Some(stream) = streams.at(conn.into()) else { return };
+        let Some(stream) = streams.at(conn.into()) else { return false };
         match &mut stream.state {
             StreamState::Machine(machine) if machine.runs_no_user_code() => {
                 f(&mut machine.link, core.now.get(), &mut core.workspace.borrow_mut());
@@ -23,11 +24,13 @@ impl Hub {
             }
             _ => {
                 drop(streams);
-                return self.step(conn, f);
+                self.step(conn, f);
+                return true;
             }
         }
         drop(streams);
         core.wake_all();
+        false
     }
 
     /// Steps a machine, out of the table and through the hook.

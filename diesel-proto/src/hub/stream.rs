@@ -19,8 +19,8 @@ use super::Action;
 use super::begun::{Begun, put_off};
 use super::config::{ServiceConfig, Shed};
 use super::core::{Core, HubTimer};
+use super::fiber_machine::FiberMachine;
 use super::progress::{Progress, StallDue};
-use crate::fiber::FiberMachine;
 use crate::machine::Attached;
 use crate::machine::{
     Actions, Address, Cause, End, Input, Machine, Notice, Reason, StreamControl, Upgradable,
@@ -162,11 +162,6 @@ impl Stream {
             true => Idle::Since(since),
             false => Idle::Later,
         }
-    }
-
-    /// Whether its machine's next step runs no user code.
-    pub(crate) fn runs_no_user_code(&self) -> bool {
-        matches!(&self.state, StreamState::Machine(stream) if stream.runs_no_user_code())
     }
 
     pub(crate) fn is_connecting(&self) -> bool {

@@ -30,7 +30,11 @@ pub enum Upgradable<M> {
 
 impl<M: Machine> Machine for Upgradable<M> {
     fn step(&mut self, now: Instant, input: Input<'_>, actions: &mut Actions<'_>) -> usize {
-        let mut taken = self.machine().step(now, input, actions);
+        // Statically dispatched, and not through `machine()`: most steps end here.
+        let mut taken = match self {
+            Upgradable::First(machine) => machine.step(now, input, actions),
+            Upgradable::Successor(machine) => machine.step(now, input, actions),
+        };
         while let Some(next) = actions.take_successor() {
             *self = Upgradable::Successor(next);
             self.machine().step(now, Input::Start, actions);

@@ -5,11 +5,12 @@
 use alloc::boxed::Box;
 use alloc::rc::Rc;
 
-use crate::hub::{ConnHandler, MachineCtx, ServiceConfig};
+use crate::fiber::ConnHandler;
+use crate::hub::{MachineCtx, ServiceConfig};
 use crate::machine::Machine;
 
 /// What speaks the protocol after an upgrade: a [`Machine`], or a [handler of
-/// connections](crate::hub::ConnHandler), `async |conn: Conn| ..`. `HandlerVariant` is inferred.
+/// connections](crate::fiber::ConnHandler), `async |conn: Conn| ..`. `HandlerVariant` is inferred.
 ///
 /// Example: see [`Response::upgrade`](super::response::Response::upgrade).
 pub trait Successor<HandlerVariant>: sealed::Sealed<HandlerVariant> {

@@ -159,11 +159,11 @@ struct World {
 }
 
 impl World {
-    fn new<Kind>(service: impl super::super::shapes::IntoService<Kind>) -> World {
+    fn new<Kind>(service: impl crate::hub::IntoService<Kind>) -> World {
         World::with(Config::default(), service)
     }
 
-    fn with<Kind>(config: Config, service: impl super::super::shapes::IntoService<Kind>) -> World {
+    fn with<Kind>(config: Config, service: impl crate::hub::IntoService<Kind>) -> World {
         let mut hub = Hub::new(config);
         let service = hub.add_service(service);
         let streams =

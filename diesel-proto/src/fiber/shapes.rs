@@ -1,4 +1,4 @@
-//! What can be added to a hub, by its shape: handlers, loops, and types that convert to a service.
+//! What can be a handler or a loop, by its shape.
 //!
 //! These traits are bounds with a message. If a function has another shape, the compiler tells
 //! which shape is required, instead of which bound of an `AsyncFn` inside which conversion does not
@@ -7,10 +7,10 @@
 //! The compiler shows the message only if there is more than one candidate implementation: for a
 //! single one it shows which of its bounds fails. So there are two of each, distinguished by
 //! `Kind`, which is inferred: the second one of [`ConnHandler`] and [`LoopBody`] applies to
-//! nothing.
+//! nothing, and that of [`IntoService`] is in the hub.
 
-use super::Service;
-use crate::fiber::{Conn, Ctx};
+use super::{Conn, Ctx};
+use crate::hub::{IntoService, Service};
 use crate::machine::Error;
 
 /// A handler of connections: `async fn(Conn) -> Result<(), Error>`, or an async closure that owns
@@ -71,51 +71,12 @@ pub trait LoopBody<Kind>: AsyncFnOnce(Ctx) -> Result<(), Error> {}
 impl<F> LoopBody<kind::HandlerKind> for F where F: AsyncFnOnce(Ctx) -> Result<(), Error> {}
 impl<F> LoopBody<kind::Nothing> for F where F: kind::NoLoop {}
 
-/// What serves connections: a [`Service`], a type that converts to one (such as an
-/// [`http1::Service`](crate::http1::Service)), or a bare [handler](ConnHandler). `Kind` is
-/// inferred.
-///
-/// ```
-/// use diesel_proto::{Conn, Error, Hub, IntoService, LineEcho, Service, ServiceId};
-///
-/// async fn greet(mut conn: Conn) -> Result<(), Error> {
-///     conn.write("hello\r\n").await
-/// }
-///
-/// fn register<S: IntoService<K>, K>(hub: &mut Hub, service: S) -> ServiceId {
-///     hub.add_service(service)
-/// }
-///
-/// let mut hub = Hub::default();
-/// assert_eq!(register(&mut hub, greet).index(), 0);
-/// assert_eq!(register(&mut hub, Service::machine(|_| LineEcho::default())).index(), 1);
-/// ```
-#[diagnostic::on_unimplemented(
-    message = "`{Self}` is neither a service nor a handler of connections",
-    label = "not a `Service`, and not an `async fn(Conn) -> Result<(), Error>`",
-    note = "a handler is an `async fn(Conn) -> Result<(), Error>`, or an async closure: \
-            `async |mut conn: Conn| {{ ..; Ok(()) }}`",
-    note = "it takes the `Conn` itself, not a reference, and its last expression is `Ok(())`",
-    note = "a handler of HTTP requests is added as `http1::Service::new(handler)`, a machine as \
-            `Service::machine(|peer| ..)`"
-)]
-pub trait IntoService<Kind> {
-    /// Converts to a service, with its settings.
-    fn into_service(self) -> Service;
-}
-
 impl<H> IntoService<kind::HandlerKind> for H
 where
     H: AsyncFn(Conn) -> Result<(), Error> + 'static,
 {
     fn into_service(self) -> Service {
         Service::new(self)
-    }
-}
-
-impl<S: Into<Service>> IntoService<kind::ServiceKind> for S {
-    fn into_service(self) -> Service {
-        self.into()
     }
 }
 
@@ -126,8 +87,6 @@ mod kind {
 
     #[derive(Debug)]
     pub enum HandlerKind {}
-    #[derive(Debug)]
-    pub enum ServiceKind {}
     #[derive(Debug)]
     pub enum Nothing {}
 
