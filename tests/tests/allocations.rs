@@ -7,7 +7,8 @@ use std::io::{Read, Write};
 use std::net::TcpStream;
 
 use diesel_driver::{
-    Action, Address, Application, Conn, ConnId, Error, Hub, Instant, LineEcho, Service, http1,
+    Action, Address, Application, Blocks, Conn, ConnId, Error, Hub, Instant, LineEcho, Pipeline,
+    Service, http1,
 };
 
 /// Counts what each thread allocates.
@@ -144,6 +145,45 @@ fn an_async_handler_allocates_nothing_either() {
         Ok(http1::Response::text("Hello, World!"))
     }
     assert_eq!(requests_of(http1::Service::new(hello)), 0);
+}
+
+/// The core of the client: requests with and without content, and responses with a body.
+#[test]
+fn a_client_connection_asks_without_allocating() {
+    use http1::{Headers, MessageOutput, RequestLine, RequestOptions, ResponsePart};
+    let mut connection = http1::SharedClientConnection::new(Default::default());
+    let (mut blocks, mut spans) = (Blocks::new(), http1::FieldSpans::new());
+    let mut pipeline = Pipeline::new();
+    let mut headers = Headers::new();
+    headers.add("Accept", "*/*").unwrap();
+    let line = RequestLine::new("PUT", "/path?query", "example.org").unwrap();
+    let options = RequestOptions::default();
+    let responses = [
+        "HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhello",
+        "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n0\r\n\r\n",
+    ];
+    let mut round = || {
+        for response in responses {
+            let out = &mut MessageOutput::new(&mut pipeline, &mut blocks);
+            connection.request_whole(&line, &headers, b"content", &options, out).unwrap();
+            pipeline.advance(u64::MAX, &mut blocks);
+            let (mut rest, mut content) = (response.as_bytes(), 0);
+            while let (taken, Some(part)) =
+                connection.receive(rest, &mut spans, &mut blocks).unwrap()
+            {
+                rest = &rest[taken..];
+                if let ResponsePart::Data(data) = part {
+                    content += data.len();
+                }
+            }
+            assert_eq!(content, 5);
+            assert!(connection.is_idle());
+        }
+    };
+    round();
+    let before = allocations();
+    (0..1000).for_each(|_| round());
+    assert_eq!(allocations() - before, 0);
 }
 
 #[test]
