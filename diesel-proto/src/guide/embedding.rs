@@ -207,6 +207,9 @@
 //!
 //! # Check your loop
 //!
+//! `testkit::embed::check` runs a loop that stands on [`Streams`](crate::hub::embed::Streams) through
+//! scripted streams in virtual time, in a unit test, and names the line of the contract that it broke.
+//!
 //! The repository has a peer program for loops with real sockets, `embed_check` in its folder `tests`.
 //! It drives a server of HTTP (`GET /`, and `POST /echo`) through stalls, short writes, pauses,
 //! deadlines, resets and half-closes, and names the line of the contract that the loop broke:

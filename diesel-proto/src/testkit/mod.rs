@@ -8,6 +8,7 @@
 //!   handlers.
 //! - [`decorator`]: a tracer, a throttle, a fault injector around any machine.
 //! - `generators` (feature `quickcheck`): lines, cuts, sessions, sequences of operations.
+//! - [`embed`]: a check for the event loop of an embedder, with scripted streams.
 //! - [`net`]: a simulated network, which connects whole hubs in virtual time.
 //! - [`script`]: sessions that read like telnet's, with times, played against a hub.
 //!
@@ -26,6 +27,7 @@
 
 pub mod cuts;
 pub mod decorator;
+pub mod embed;
 #[cfg(feature = "quickcheck")]
 pub mod generators;
 mod hub_machine;

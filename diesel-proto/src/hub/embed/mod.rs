@@ -68,8 +68,9 @@
 //! 12. [`close`](Transport::close) of an [`End::Close`] delivers all that was written, and then the
 //!     end; of an [`End::Abort`], a reset. Both free the descriptor at once.
 //!
-//! [`testkit::embed`](crate::testkit) drives a loop through scripted streams, and names the line of
-//! this list that it broke.
+//! `testkit::embed` drives a loop through scripted streams, and names the line of this list that it
+//! broke; the guide's chapter on [embedding](crate::guide::embedding#check-your-loop) has a peer for
+//! loops with real sockets.
 //!
 //! # Rules of this module
 //!
