@@ -5,6 +5,8 @@
 
 mod buffer;
 mod chunked;
+mod client;
+mod exchange;
 mod fiber;
 mod handlers;
 mod head;
@@ -13,6 +15,7 @@ mod layers;
 mod one_object;
 mod pipeline;
 mod proxy;
+mod response;
 mod server;
 mod shadow;
 mod stimuli;
@@ -27,12 +30,15 @@ mod xor;
 
 pub use buffer::buffer;
 pub use chunked::chunked;
+pub use client::client;
+pub use exchange::exchange;
 pub use fiber::fiber;
 pub use head::head;
 pub use hub::hub;
 pub use layers::layers;
 pub use pipeline::pipeline;
 pub use proxy::proxy;
+pub use response::response;
 pub use server::server;
 pub use timers::timers;
 pub use tls::tls;

@@ -45,6 +45,21 @@ fn server() {
 }
 
 #[test]
+fn response() {
+    replay("response", fuzzed::response);
+}
+
+#[test]
+fn client() {
+    replay("client", fuzzed::client);
+}
+
+#[test]
+fn exchange() {
+    replay("exchange", fuzzed::exchange);
+}
+
+#[test]
 fn pipeline() {
     replay("pipeline", fuzzed::pipeline);
 }
