@@ -39,7 +39,7 @@
 //!
 //! let config = HeaderConfig::default();
 //! let service =
-//!     Service::new(whoami).layer(move |seat, inner| proxy_protocol::layer(&config, seat, inner));
+//!     Service::new(whoami).layer(move |ctx, inner| proxy_protocol::layer(&config, ctx, inner));
 //! Hub::default().add_service(service);
 //! ```
 //!
