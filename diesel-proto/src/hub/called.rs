@@ -7,8 +7,8 @@
 //! will not be polled for this, and it is passed over.
 
 use alloc::rc::{Rc, Weak};
-
-use super::{Core, Hub};
+use alloc::vec::Vec;
+use core::cell::RefCell;
 
 /// A queue whose first waiter was called.
 pub(crate) trait Called {
@@ -17,40 +17,31 @@ pub(crate) trait Called {
     fn pass_over(self: Rc<Self>);
 }
 
-pub(crate) struct Expected {
+struct Expected {
     /// The number of polls after which the waiter that was called must have been polled.
     polls: u64,
     queue: Weak<dyn Called>,
 }
 
-impl Core {
-    /// Expects the first waiter of `queue`, which was woken just now, to take its turn.
-    pub(crate) fn expect(&self, queue: Weak<dyn Called>) {
-        let ahead = self.ready.borrow_mut().len() as u64;
-        let polls = self.counters.borrow().polls + ahead;
-        self.called.borrow_mut().push(Expected { polls, queue });
+/// Queues whose first waiter was called and is expected to take its turn.
+#[derive(Default)]
+pub(super) struct CalledQueues(RefCell<Vec<Expected>>);
+
+impl CalledQueues {
+    pub(super) fn is_empty(&self) -> bool {
+        self.0.borrow().is_empty()
     }
 
-    /// Takes a queue whose first waiter should have taken its turn by now.
-    fn take_overdue(&self) -> Option<Weak<dyn Called>> {
-        let called = &mut *self.called.borrow_mut();
-        if called.is_empty() {
-            return None;
-        }
-        let polls = self.counters.borrow().polls;
-        let is_idle = !self.ready.borrow_mut().has_any();
+    /// Expects the first waiter of `queue` to take its turn by the poll with this number.
+    pub(super) fn expect(&self, polls: u64, queue: Weak<dyn Called>) {
+        self.0.borrow_mut().push(Expected { polls, queue });
+    }
+
+    /// Takes a queue whose first waiter should have taken its turn after so many polls, or now, if
+    /// no fiber is ready.
+    pub(super) fn take_overdue(&self, polls: u64, is_idle: bool) -> Option<Weak<dyn Called>> {
+        let called = &mut *self.0.borrow_mut();
         let index = called.iter().position(|expected| is_idle || expected.polls <= polls)?;
         Some(called.remove(index).queue)
-    }
-}
-
-impl Hub {
-    /// Passes over all waiters that were called and did not take their turn.
-    pub(super) fn pass_over(&mut self) {
-        while let Some(queue) = self.core.take_overdue() {
-            if let Some(queue) = queue.upgrade() {
-                queue.pass_over();
-            }
-        }
     }
 }

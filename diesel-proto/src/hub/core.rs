@@ -6,7 +6,7 @@
 
 use alloc::boxed::Box;
 use alloc::collections::VecDeque;
-use alloc::rc::Rc;
+use alloc::rc::{Rc, Weak};
 use alloc::vec::Vec;
 use core::cell::{Cell, RefCell};
 use core::fmt;
@@ -14,20 +14,21 @@ use core::task::{Context, Poll, Waker};
 
 use bytes::Bytes;
 
-use super::begun::Begun;
-use super::called::Expected;
-use super::config::ServiceConfig;
+use super::action::{Action, Counters};
+use super::begun::{self, Begun};
+use super::called::{Called, CalledQueues};
+use super::config::{Config, ServiceConfig};
 use super::doomed::Doomed;
-use super::fibers::{Fiber, Hook, Role};
+use super::fiber_entry::{Fiber, Role};
+use super::hook::Hook;
 use super::idle::IdleQueue;
 use super::outgoing::Outgoing;
 use super::random::{HubRandom, Seed};
-use super::service::HandlerFuture;
-use super::stream::{MachineStream, Stream, StreamState};
+use super::stream::{MachineStream, Stream};
 use super::wake::ReadyQueue;
-use super::{Action, Config, Counters};
+
 use crate::buf::{Blocks, Pipeline};
-use crate::machine::{Address, Error, Limit, Notice, Workspace};
+use crate::machine::{Address, Error, Notice, Workspace};
 use crate::machine::{ConnId, FiberId, ServiceId};
 use crate::machine::{HubTag, Key, KeyedTable};
 use crate::time::{Instant, TimerKey, Timers};
@@ -90,8 +91,7 @@ pub(crate) struct Core {
     outputs: RefCell<Vec<Box<Outgoing>>>,
     /// Machines whose streams are gone, to be dropped through the hook.
     pub(crate) dead: RefCell<Vec<(ConnId, Box<MachineStream>)>>,
-    /// Queues whose first waiter was called and is expected to take its turn.
-    pub(crate) called: RefCell<Vec<Expected>>,
+    pub(super) called: CalledQueues,
     /// The connections of all services that were idle at the last scan.
     pub(super) idle: RefCell<IdleQueue>,
     /// Idle connections that are closed before this run ends.
@@ -151,7 +151,7 @@ impl Core {
             sent_bytes: RefCell::new(Vec::new()),
             outputs: RefCell::default(),
             dead: RefCell::new(Vec::new()),
-            called: RefCell::new(Vec::new()),
+            called: CalledQueues::default(),
             idle: RefCell::default(),
             leaving: RefCell::default(),
             looks_again: Cell::new(false),
@@ -365,87 +365,44 @@ impl Core {
         self.push_action(Action::Notice(service, notice));
     }
 
-    /// Adds a fiber and makes it ready.
-    pub(crate) fn add_fiber(&self, role: Role, future: HandlerFuture) -> Result<FiberId, Limit> {
-        self.check_fibers(&role)?;
-        let key = self.insert_fiber(Fiber::new(role, future));
-        self.wake_fiber(key.index);
-        Ok(key.into())
-    }
-
-    /// Takes a place among the fibers, for futures that a machine polls itself.
-    pub(crate) fn add_role(&self, role: Role) -> Result<Key, Limit> {
-        self.check_fibers(&role)?;
-        Ok(self.insert_fiber(Fiber::of_machine(role)))
-    }
-
-    pub(crate) fn remove_role(&self, key: Key) {
-        let fiber = self.fibers.borrow_mut().remove(key);
-        if let Some(fiber) = fiber {
-            self.fiber_gone(&fiber.role);
-            // This may complete a graceful shutdown.
-            self.need_run();
-        }
-    }
-
-    fn check_fibers(&self, role: &Role) -> Result<(), Limit> {
-        let limit = match role {
-            Role::Machine(_) if self.is_detached.get() => return Ok(()),
-            _ if self.is_detached.get() => Limit::Fibers(0),
-            _ if self.fibers.borrow().len() >= self.config.max_fibers => {
-                Limit::Fibers(self.config.max_fibers)
+    /// Notes a wait that begins now. Cheap: a push. Waits that were given up since the last run are
+    /// dropped when they outnumber those that may still be waiting.
+    pub(crate) fn begin(&self, wait: Begun) {
+        let begun = &mut *self.begun.borrow_mut();
+        if begun.len() >= begun::KEEP {
+            let timers = self.timers.borrow();
+            let open = self.counters.borrow().open as usize;
+            if begun.len() >= begun::KEEP + 2 * (timers.len() + open) {
+                begun.retain(|wait| match wait {
+                    Begun::Sleep(key, _) => timers.deadline(*key).is_some(),
+                    Begun::Stream(_) => true,
+                });
             }
-            Role::Spawned if self.spawned.get() >= self.config.max_spawned => {
-                Limit::Spawned(self.config.max_spawned)
+        }
+        begun.push(wait);
+    }
+
+    /// Cancels the timer of a sleep. If it is the wait that began last, its note is removed as
+    /// well: so a `first` that sleeps in each iteration of a loop leaves no notes behind.
+    pub(crate) fn give_up_sleep(&self, key: TimerKey) {
+        {
+            let begun = &mut *self.begun.borrow_mut();
+            if begun.last().is_some_and(|last| matches!(last, Begun::Sleep(it, _) if *it == key)) {
+                begun.pop();
             }
-            _ => return Ok(()),
-        };
-        self.counters.borrow_mut().limit_fibers += 1;
-        self.notice(None, Notice::LimitReached(limit));
-        Err(limit)
-    }
-
-    fn insert_fiber(&self, fiber: Fiber) -> Key {
-        if matches!(fiber.role, Role::Spawned) {
-            self.spawned.set(self.spawned.get() + 1);
         }
-        self.counters.borrow_mut().fibers += 1;
-        let mut fibers = self.fibers.borrow_mut();
-        self.ready.borrow_mut().make_room(fibers.next_key().index);
-        fibers.insert(fiber)
+        self.cancel_timer(key);
     }
 
-    /// Whether the hub may have one more connection.
-    pub(crate) fn room_for_stream(&self) -> Result<(), Limit> {
-        if !self.is_full() {
-            return Ok(());
-        }
-        let max = self.config.max_connections;
-        self.counters.borrow_mut().limit_connections += 1;
-        Err(Limit::Connections(max))
+    /// Whether some wait counts from the next run.
+    pub(crate) fn has_begun(&self) -> bool {
+        !self.begun.borrow().is_empty() || self.grace_begun.get()
     }
 
-    /// Adds a stream before its machine is made, since the machine needs the id. If making the
-    /// machine unwinds, the next run closes the stream.
-    pub(crate) fn add_stream(&self, service: Option<ServiceId>, connecting: bool) -> ConnId {
-        let mut stream = Stream::of_machine(service, connecting, self.now.get());
-        stream.listed = true;
-        let key = self.streams.borrow_mut().insert(stream);
-        let id = self.conn_id(key);
-        self.dirty.borrow_mut().push(id);
-        self.count_changed.set(true);
-        self.counters.borrow_mut().open += 1;
-        id
-    }
-
-    /// Removes a stream that the embedder does not know of.
-    pub(crate) fn forget_stream(&self, id: ConnId) {
-        let stream = self.streams.borrow_mut().remove(id.into());
-        if let Some(Stream { state: StreamState::Machine(machine), .. }) = stream {
-            self.dead.borrow_mut().push((id, machine));
-        }
-        let counters = &mut *self.counters.borrow_mut();
-        counters.open = counters.open.saturating_sub(1);
+    /// Expects the first waiter of `queue`, which was woken just now, to take its turn.
+    pub(crate) fn expect(&self, queue: Weak<dyn Called>) {
+        let ahead = self.ready.borrow_mut().len() as u64;
+        self.called.expect(self.counters.borrow().polls + ahead, queue);
     }
 
     pub(crate) fn add_timer(&self, at: Instant, timer: HubTimer) -> TimerKey {
@@ -456,14 +413,6 @@ impl Core {
     pub(crate) fn cancel_timer(&self, key: TimerKey) {
         let timer = self.timers.borrow_mut().cancel(key);
         drop(timer);
-    }
-
-    pub(crate) fn fiber_gone(&self, role: &Role) {
-        if matches!(role, Role::Spawned) {
-            self.spawned.set(self.spawned.get().saturating_sub(1));
-        }
-        let counters = &mut *self.counters.borrow_mut();
-        counters.fibers = counters.fibers.saturating_sub(1);
     }
 }
 

@@ -9,8 +9,7 @@ use alloc::rc::Rc;
 use core::any::Any;
 use core::cell::{Cell, RefCell};
 
-use super::fibers::{Fiber, Task};
-use super::{Core, Key};
+use super::fiber_entry::Fiber;
 use crate::machine::FiberId;
 
 /// Capacity of the queue that is kept for later.
@@ -23,7 +22,7 @@ pub(crate) struct Doomed {
     dropping: Cell<bool>,
 }
 
-enum DoomedItem {
+pub(super) enum DoomedItem {
     Fiber(Fiber),
     /// What a fiber returned: kept only to be dropped.
     Outcome(#[allow(dead_code)] Rc<dyn Any>),
@@ -38,56 +37,25 @@ impl Drop for Dropping<'_> {
     }
 }
 
-impl Core {
-    /// Aborts a fiber. Its id is stale from now on. The fiber is dropped at once; if it is being
-    /// polled, after that poll; if this is called by a drop in the queue, after that drop.
-    pub(crate) fn abort(&self, id: FiberId) {
-        let gone = {
-            let mut fibers = self.fibers.borrow_mut();
-            let key = Key::from(id);
-            match fibers.at(key) {
-                Some(fiber) if fiber.is_being_polled() => {
-                    self.aborts_polled.set(true);
-                    None
-                }
-                Some(_) => fibers.remove(key),
-                None => None,
-            }
-        };
-        if let Some(fiber) = gone {
-            self.fiber_gone(&fiber.role);
-            self.doomed.queue.borrow_mut().push_back((id, DoomedItem::Fiber(fiber)));
-            self.drop_doomed();
-            // This may complete a graceful shutdown.
-            self.need_run();
-        }
+impl Doomed {
+    /// Puts something at the end of the queue.
+    pub(super) fn push(&self, id: FiberId, what: DoomedItem) {
+        self.queue.borrow_mut().push_back((id, what));
     }
 
-    /// Drops what a fiber returned: when its turn comes, as in [`abort`](Self::abort).
-    pub(crate) fn discard(&self, id: FiberId, outcome: Rc<dyn Any>) {
-        self.doomed.queue.borrow_mut().push_back((id, DoomedItem::Outcome(outcome)));
-        self.drop_doomed();
-    }
-
-    /// Drops everything in the queue, unless a caller of this function is already doing so. A panic
-    /// affects only the drop in which it happened.
-    pub(crate) fn drop_doomed(&self) {
-        if self.doomed.dropping.replace(true) {
+    /// Passes everything in the queue to `drop_one`, unless a caller of this function is already
+    /// doing so.
+    pub(super) fn drop_each(&self, mut drop_one: impl FnMut(FiberId, DoomedItem)) {
+        if self.dropping.replace(true) {
             return;
         }
-        let _dropping = Dropping(&self.doomed.dropping);
+        let _dropping = Dropping(&self.dropping);
         loop {
-            let next = self.doomed.queue.borrow_mut().pop_front();
+            let next = self.queue.borrow_mut().pop_front();
             let Some((id, what)) = next else { break };
-            let whom = match &what {
-                DoomedItem::Fiber(fiber) => self.served_peer(&fiber.role),
-                DoomedItem::Outcome(_) => (None, None),
-            };
-            if self.call(Task::Fiber(id), || drop(what)).is_none() {
-                self.report_panic(whom);
-            }
+            drop_one(id, what);
         }
-        let queue = &mut *self.doomed.queue.borrow_mut();
+        let queue = &mut *self.queue.borrow_mut();
         if queue.capacity() > KEEP {
             *queue = VecDeque::new();
         }

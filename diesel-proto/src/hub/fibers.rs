@@ -1,109 +1,121 @@
-//! The fibers of a hub: polls them, and applies and reports their results.
+//! The fibers of a hub: adds, polls and aborts them, and applies and reports their results.
 
-use core::task::{Context, Poll};
-
-use alloc::boxed::Box;
 use alloc::rc::Rc;
 use alloc::string::ToString;
+use core::any::Any;
+use core::task::{Context, Poll};
 
 use super::core::Core;
-use super::fiber_machine::FiberConn;
-use super::service::HandlerFuture;
+use super::doomed::DoomedItem;
+use super::fiber_entry::{Fiber, HandlerFuture, Role};
+use super::hook::Task;
 use crate::machine::Key;
-use crate::machine::{Address, Cause, Error, Notice};
-use crate::machine::{ConnId, FiberId, ServiceId};
-
-/// Wraps each run of user code: the hook must call the given function, once. An embedder uses it to
-/// catch panics (the hub treats a call that did not complete as a panic) and to measure how long
-/// user code runs.
-///
-/// Calls nest: a machine may run a handler within its own step, and continues if the handler
-/// panics. Therefore the hook is `Fn`.
-///
-/// The payload of a panic may panic again when it is dropped, so a hook that catches panics has to
-/// guard that drop as well:
-///
-/// ```
-/// # use std::panic::{AssertUnwindSafe, catch_unwind};
-/// # let mut hub = diesel_proto::Hub::default();
-/// hub.set_poll_hook(Box::new(|_task, run| {
-///     if let Err(payload) = catch_unwind(AssertUnwindSafe(run)) {
-///         if let Err(another) = catch_unwind(AssertUnwindSafe(|| drop(payload))) {
-///             std::mem::forget(another);
-///         }
-///     }
-/// }));
-/// ```
-pub type PollHook = Box<Hook>;
-
-pub(crate) type Hook = dyn Fn(Task, &mut dyn FnMut());
-
-/// Whose user code runs.
-///
-/// ```
-/// use std::cell::RefCell;
-/// use std::rc::Rc;
-///
-/// use diesel_proto::hub::Task;
-/// use diesel_proto::{Ctx, Hub, Instant};
-///
-/// let mut hub = Hub::default();
-/// let seen = Rc::new(RefCell::new(Vec::new()));
-/// let log = Rc::clone(&seen);
-/// hub.set_poll_hook(Box::new(move |task, run| {
-///     log.borrow_mut().push(task);
-///     run();
-/// }));
-/// hub.add_loop(async |_: Ctx| Ok(()))?;
-/// hub.run(Instant::ORIGIN, &mut Vec::new());
-/// assert!(matches!(seen.borrow()[0], Task::Fiber(_)));
-/// # Ok::<(), diesel_proto::Limit>(())
-/// ```
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-#[non_exhaustive]
-pub enum Task {
-    /// A poll of this fiber, or its drop.
-    Fiber(FiberId),
-    /// A step of this connection's machine, or a handler that runs within one.
-    Machine(ConnId),
-    /// User code that belongs to neither: a waker that the hub did not make, the owner of bytes
-    /// that were sent, a service that is dropped with its hub.
-    Other,
-}
-
-pub(crate) struct Fiber {
-    pub(crate) role: Role,
-    /// Taken out while it is being polled, so that an unwind through the poll leaves the table in
-    /// order.
-    task: Option<HandlerFuture>,
-}
-
-/// What a fiber is for.
-pub(crate) enum Role {
-    /// Serves this connection, which closes when the fiber ends. Held so that the notice of a
-    /// failure names the peer even if the connection is gone by then.
-    Handler(Rc<dyn FiberConn>),
-    /// A place for futures that the machine of this connection polls itself: there is no task.
-    Machine(ConnId),
-    Loop,
-    Spawned,
-}
-
-impl Fiber {
-    pub(crate) fn new(role: Role, future: HandlerFuture) -> Self {
-        Fiber { role, task: Some(future) }
-    }
-
-    pub(crate) fn of_machine(role: Role) -> Self {
-        Fiber { role, task: None }
-    }
-
-    pub(crate) fn is_being_polled(&self) -> bool {
-        self.task.is_none()
-    }
-}
+use crate::machine::{Address, Cause, Error, Limit, Notice};
+use crate::machine::{FiberId, ServiceId};
 
 impl Core {
+    /// Adds a fiber and makes it ready.
+    pub(crate) fn add_fiber(&self, role: Role, future: HandlerFuture) -> Result<FiberId, Limit> {
+        self.check_fibers(&role)?;
+        let key = self.insert_fiber(Fiber::new(role, future));
+        self.wake_fiber(key.index);
+        Ok(key.into())
+    }
+
+    /// Takes a place among the fibers, for futures that a machine polls itself.
+    pub(crate) fn add_role(&self, role: Role) -> Result<Key, Limit> {
+        self.check_fibers(&role)?;
+        Ok(self.insert_fiber(Fiber::of_machine(role)))
+    }
+
+    pub(crate) fn remove_role(&self, key: Key) {
+        let fiber = self.fibers.borrow_mut().remove(key);
+        if let Some(fiber) = fiber {
+            self.fiber_gone(&fiber.role);
+            // This may complete a graceful shutdown.
+            self.need_run();
+        }
+    }
+
+    fn check_fibers(&self, role: &Role) -> Result<(), Limit> {
+        let limit = match role {
+            Role::Machine(_) if self.is_detached.get() => return Ok(()),
+            _ if self.is_detached.get() => Limit::Fibers(0),
+            _ if self.fibers.borrow().len() >= self.config.max_fibers => {
+                Limit::Fibers(self.config.max_fibers)
+            }
+            Role::Spawned if self.spawned.get() >= self.config.max_spawned => {
+                Limit::Spawned(self.config.max_spawned)
+            }
+            _ => return Ok(()),
+        };
+        self.counters.borrow_mut().limit_fibers += 1;
+        self.notice(None, Notice::LimitReached(limit));
+        Err(limit)
+    }
+
+    fn insert_fiber(&self, fiber: Fiber) -> Key {
+        if matches!(fiber.role, Role::Spawned) {
+            self.spawned.set(self.spawned.get() + 1);
+        }
+        self.counters.borrow_mut().fibers += 1;
+        let mut fibers = self.fibers.borrow_mut();
+        self.ready.borrow_mut().make_room(fibers.next_key().index);
+        fibers.insert(fiber)
+    }
+
+    pub(crate) fn fiber_gone(&self, role: &Role) {
+        if matches!(role, Role::Spawned) {
+            self.spawned.set(self.spawned.get().saturating_sub(1));
+        }
+        let counters = &mut *self.counters.borrow_mut();
+        counters.fibers = counters.fibers.saturating_sub(1);
+    }
+
+    /// Aborts a fiber. Its id is stale from now on. The fiber is dropped at once; if it is being
+    /// polled, after that poll; if this is called by a drop in the queue, after that drop.
+    pub(crate) fn abort(&self, id: FiberId) {
+        let gone = {
+            let mut fibers = self.fibers.borrow_mut();
+            let key = Key::from(id);
+            match fibers.at(key) {
+                Some(fiber) if fiber.is_being_polled() => {
+                    self.aborts_polled.set(true);
+                    None
+                }
+                Some(_) => fibers.remove(key),
+                None => None,
+            }
+        };
+        if let Some(fiber) = gone {
+            self.fiber_gone(&fiber.role);
+            self.doomed.push(id, DoomedItem::Fiber(fiber));
+            self.drop_doomed();
+            // This may complete a graceful shutdown.
+            self.need_run();
+        }
+    }
+
+    /// Drops what a fiber returned: when its turn comes, as in [`abort`](Self::abort).
+    pub(crate) fn discard(&self, id: FiberId, outcome: Rc<dyn Any>) {
+        self.doomed.push(id, DoomedItem::Outcome(outcome));
+        self.drop_doomed();
+    }
+
+    /// Drops everything in the queue, unless a caller of this function is already doing so. A panic
+    /// affects only the drop in which it happened.
+    pub(crate) fn drop_doomed(&self) {
+        self.doomed.drop_each(|id, what| {
+            let whom = match &what {
+                DoomedItem::Fiber(fiber) => self.served_peer(&fiber.role),
+                DoomedItem::Outcome(_) => (None, None),
+            };
+            if self.call(Task::Fiber(id), || drop(what)).is_none() {
+                self.report_panic(whom);
+            }
+        });
+    }
+
     /// Polls the fiber at `index`, if there is one. If it is a place for a machine's futures, wakes
     /// the machine instead. Returns whether user code ran.
     pub(crate) fn poll_fiber(&self, index: u32) -> bool {

@@ -15,14 +15,12 @@ use alloc::collections::VecDeque;
 use alloc::vec::Vec;
 use core::time::Duration;
 
-use super::stream::Idle;
-use super::{Core, HubTimer};
-use crate::machine::Key;
-use crate::machine::{ConnId, ServiceId};
+use super::stream::{Idle, Stream};
+use crate::machine::{Key, KeyedTable, ServiceId};
 use crate::time::Instant;
 
 /// The pause after a scan that found very little.
-const RESCAN: Duration = Duration::from_millis(100);
+pub(super) const RESCAN: Duration = Duration::from_millis(100);
 
 /// The connections of a hub, or of one of its services, that were idle at the last scan.
 #[derive(Default)]
@@ -40,13 +38,42 @@ pub(super) struct IdleQueue {
 }
 
 impl IdleQueue {
+    /// The connection that has been idle for longest, of one service or of all.
+    pub(super) fn longest(
+        &mut self,
+        streams: &mut KeyedTable<Stream>,
+        now: Instant,
+        service: Option<ServiceId>,
+    ) -> Option<Key> {
+        loop {
+            while let Some(&(since, key)) = self.candidates.front() {
+                #[cfg(test)]
+                (self.looked_at += 1);
+                if streams.at(key).is_some_and(|it| it.idle(now) == Idle::Since(since)) {
+                    return Some(key);
+                }
+                self.candidates.pop_front();
+            }
+            if !self.may_scan(now) {
+                return None;
+            }
+            self.scan(streams, now, service);
+            if self.candidates.is_empty() {
+                return None;
+            }
+        }
+    }
+
+    /// Whether there are connections that may become idle.
+    pub(super) fn has_others(&self) -> bool {
+        self.has_others
+    }
+
     fn may_scan(&self, now: Instant) -> bool {
         self.was_fruitful || self.scanned.is_none_or(|at| now >= at + RESCAN)
     }
 
-    fn scan(&mut self, core: &Core, service: Option<ServiceId>) {
-        let now = core.now.get();
-        let streams = core.streams.borrow();
+    fn scan(&mut self, streams: &KeyedTable<Stream>, now: Instant, service: Option<ServiceId>) {
         let mut found = Vec::new();
         self.has_others = false;
         for (key, stream) in streams.iter() {
@@ -68,69 +95,12 @@ impl IdleQueue {
     }
 }
 
-impl Core {
-    /// The connection that has been idle for longest, of one service or of all.
-    pub(super) fn longest_idle(
-        &self,
-        queue: &mut IdleQueue,
-        service: Option<ServiceId>,
-    ) -> Option<ConnId> {
-        let now = self.now.get();
-        loop {
-            while let Some(&(since, key)) = queue.candidates.front() {
-                #[cfg(test)]
-                (queue.looked_at += 1);
-                let mut streams = self.streams.borrow_mut();
-                if streams.at(key).is_some_and(|it| it.idle(now) == Idle::Since(since)) {
-                    return Some(self.conn_id(key));
-                }
-                queue.candidates.pop_front();
-            }
-            if !queue.may_scan(now) {
-                return None;
-            }
-            queue.scan(self, service);
-            if queue.candidates.is_empty() {
-                return None;
-            }
-        }
-    }
-
-    /// Sets a timer to check again whether a connection of this queue has become idle, if one may.
-    pub(super) fn look_again(&self, queue: &IdleQueue) {
-        if queue.has_others && !self.looks_again.replace(true) {
-            let at = self.now.get() + RESCAN;
-            self.add_timer(at, HubTimer::Room);
-        }
-    }
-
-    /// Whether the hub has as many connections as it may have. Those that are being closed to make
-    /// room do not count.
-    pub(super) fn is_full(&self) -> bool {
-        let leaving = self.leaving.borrow().len();
-        self.streams.borrow().len() - leaving >= self.config.max_connections
-    }
-
-    /// Schedules the close of the connection that has been idle for longest before this run ends.
-    /// Returns whether there is one.
-    pub(crate) fn make_room_later(&self) -> bool {
-        let idle = self.longest_idle(&mut self.idle.borrow_mut(), None);
-        if let Some(conn) = idle {
-            if let Some(stream) = self.streams.borrow_mut().at(conn.into()) {
-                stream.leaves();
-            }
-            self.leaving.borrow_mut().push(conn);
-        }
-        idle.is_some()
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::super::Hub;
     use super::super::service::Service;
     use super::*;
-    use crate::machine::{Actions, Address, Input, Machine, Reason};
+    use crate::machine::{Actions, Address, ConnId, Input, Machine, Reason};
 
     /// Alternates between waiting for a request and being busy, with each byte.
     struct Kept {

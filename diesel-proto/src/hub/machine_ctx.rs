@@ -12,7 +12,7 @@ use core::cell::{Cell, RefCell};
 use core::fmt;
 
 use super::core::Core;
-use super::fibers::Task;
+use super::hook::Task;
 use super::poller::Poller;
 use crate::machine::{Address, ConnId, Key, Limit, ServiceId};
 
@@ -179,7 +179,7 @@ impl MachineCtx {
     }
 
     /// Calls user code within a step. Returns `None` if it panicked and the embedder's
-    /// [`PollHook`](super::fibers::PollHook) caught the panic.
+    /// [`PollHook`](super::hook::PollHook) caught the panic.
     pub fn call<R>(&self, run: impl FnOnce() -> R) -> Option<R> {
         self.core.call(Task::Machine(self.conn()), run)
     }

@@ -13,14 +13,16 @@
 //!     │             machine_ctx   the machine's handle to the hub; no_hub: one without a hub
 //!     │               │           poller: polls futures within a step
 //!     │               ▼
-//!     │             core          tables, clock, queues, random: shared with all handles
-//!     │ run           │
+//!     │             core          clock and tables, shared with all handles. It holds
+//!     │               │             stream, fiber_entry    what is in the tables
+//!     │ run           │             wake, begun, called    ready fibers, waits that start, turns
+//!     │               │             doomed, outgoing       what is dropped later, lent queues
 //!     ▼               ▼
-//!    run ──▶ begun ──▶ wake ───▶ fibers ──▶ called ──▶ stream ──▶ doomed ──▶ action
-//!            waits     ready     polls      missed     what       drops      what the
-//!            start     fibers    them       turns      changed               embedder does
-//!     ▲                                                                         │
-//!     └──────────────────── embed: the event loop of an embedder ◀──────────────┘
+//!    run ──────────▶ fibers ──────▶ connections ──────▶ emit ──────▶ action
+//!     ▲              polls them     come and go         what          what the
+//!     │              (hook)                             changed       embedder does
+//!     │                                                                  │
+//!     └───────────────── embed: the event loop of an embedder ◀──────────┘
 //! ```
 //!
 //! # The closed list of inputs
@@ -75,11 +77,15 @@ mod action;
 mod begun;
 mod called;
 mod config;
+mod connections;
 mod core;
 mod doomed;
 pub mod embed;
+mod emit;
+mod fiber_entry;
 mod fiber_machine;
 mod fibers;
+mod hook;
 mod idle;
 mod input;
 mod inputs;
@@ -108,7 +114,7 @@ use alloc::vec::Vec;
 
 pub use self::action::{Action, Counters};
 pub use self::config::{Config, ServiceConfig, Shed};
-pub use self::fibers::{PollHook, Task};
+pub use self::hook::{PollHook, Task};
 pub use self::input::{Input, Outcome};
 pub use self::layer::Inner;
 pub use self::machine_ctx::MachineCtx;
@@ -123,11 +129,11 @@ pub use crate::machine::{ConnId, FiberId, Refused, ServiceId};
 pub(crate) use self::begun::Begun;
 pub(crate) use self::called::Called;
 pub(crate) use self::core::{Core, HubTimer};
+pub(crate) use self::fiber_entry::{HandlerFuture, Role};
 pub(crate) use self::fiber_machine::{FiberConn, FiberMachine};
-pub(crate) use self::fibers::Role;
 pub(crate) use self::machine_ctx::Learned;
 pub(crate) use self::outgoing::Outgoing;
-pub(crate) use self::service::{HandlerFuture, Making};
+pub(crate) use self::service::Making;
 pub(crate) use self::stream::{MachineStream, StreamState, Top};
 
 use self::idle::IdleQueue;
@@ -136,7 +142,7 @@ use crate::buf::FileRegion;
 #[cfg(doc)]
 use crate::machine::Error;
 use crate::machine::{
-    Address, Attached, Cause, ConnectErrorKind, Deadline, End, Key, Limit, Notice, Reason,
+    Address, Attached, Cause, ConnectErrorKind, Deadline, End, Limit, Notice, Reason,
     StreamControl, Workspace,
 };
 use crate::time::Instant;

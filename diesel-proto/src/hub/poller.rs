@@ -17,9 +17,9 @@ use core::future::Future;
 use core::pin::Pin;
 use core::task::{Context, Poll, Waker};
 
-use super::fibers::Role;
-use super::{Core, Key};
-use crate::machine::{ConnId, FiberId, Limit};
+use super::core::Core;
+use super::fiber_entry::Role;
+use crate::machine::{ConnId, FiberId, Key, Limit};
 
 /// Polls futures for a machine, as one of the fibers of its hub. Made by
 /// [`MachineCtx::poller`](super::machine_ctx::MachineCtx::poller).

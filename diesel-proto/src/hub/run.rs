@@ -81,7 +81,15 @@ impl Hub {
             || self.core.halt_asked.get()
             || self.is_over()
             || self.core.has_begun()
-            || !self.core.called.borrow().is_empty()
+            || !self.core.called.is_empty()
+    }
+
+    /// Whether a wait began that counts from the next [`run`](Self::run). If so, read the clock
+    /// again for that run, since user code may have computed for long since the last reading.
+    ///
+    /// To read the clock again is always correct, and unnecessary in virtual time.
+    pub fn needs_time(&self) -> bool {
+        !self.halted && self.core.has_begun()
     }
 
     /// When to call [`run`](Self::run) next if nothing happens before. Call this before waiting:
@@ -106,6 +114,33 @@ impl Hub {
         self.core.ready.borrow_mut().stay_awake();
         if now > self.core.now.get() {
             self.core.now.set(now);
+        }
+    }
+
+    /// Makes the waits that began since the last run count from now.
+    fn count_begun(&mut self) {
+        let core = &*self.core;
+        let now = core.now.get();
+        if core.grace_begun.replace(false) {
+            core.halt_by.set(Some(now + core.config.grace));
+        }
+        // Nothing here runs user code.
+        for wait in core.begun.borrow_mut().drain(..) {
+            match wait {
+                Begun::Sleep(key, duration) => {
+                    let mut timers = core.timers.borrow_mut();
+                    let at = now + duration;
+                    if timers.deadline(key).is_some_and(|noted| noted < at) {
+                        timers.set(key, at);
+                    }
+                }
+                Begun::Stream(id) => {
+                    let mut streams = core.streams.borrow_mut();
+                    if streams.at(id.into()).is_some_and(|stream| stream.counts_from(now)) {
+                        core.dirty.borrow_mut().push(id);
+                    }
+                }
+            }
         }
     }
 
@@ -184,6 +219,19 @@ impl Hub {
         self.step_in_place(conn, |link, now, workspace| {
             link.input(now, crate::machine::Input::Wake, workspace)
         })
+    }
+
+    /// Passes over all waiters that were called and did not take their turn.
+    fn pass_over(&mut self) {
+        let core = &self.core;
+        while !core.called.is_empty() {
+            let is_idle = !core.ready.borrow_mut().has_any();
+            let polls = core.counters.borrow().polls;
+            let Some(queue) = core.called.take_overdue(polls, is_idle) else { return };
+            if let Some(queue) = queue.upgrade() {
+                queue.pass_over();
+            }
+        }
     }
 
     /// Emits the actions of every stream that changed.

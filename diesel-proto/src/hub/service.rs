@@ -3,14 +3,12 @@
 use alloc::boxed::Box;
 use alloc::rc::Rc;
 use core::fmt;
-use core::future::Future;
-use core::pin::Pin;
 use core::time::Duration;
 
 use super::config::{ServiceConfig, Shed};
 use super::stream::Top;
 use super::{Inner, MachineCtx};
-use crate::machine::{Address, Error, Machine, ServiceId};
+use crate::machine::{Address, Machine, ServiceId};
 
 /// A handler, or a function that makes machines, with its settings.
 ///
@@ -32,8 +30,6 @@ pub struct Service {
     pub(super) make: Rc<dyn Fn(Making) -> Top>,
     pub(crate) config: ServiceConfig,
 }
-
-pub(crate) type HandlerFuture = Pin<Box<dyn Future<Output = Result<(), Error>>>>;
 
 /// What the machine of a new connection is made from.
 pub(crate) struct Making {

@@ -1,7 +1,7 @@
 //! One connection as the hub sees it: which actions it emits, and its deadlines.
 //!
 //! Handles and machines only write what they want into a [`StreamControl`].
-//! [`Stream::emit_actions`] compares that with the actions emitted so far, and emits the
+//! `Stream::emit_actions` compares that with the actions emitted so far, and emits the
 //! difference: almost all actions of a connection come from there. The phases of a stream:
 //!
 //! ```text
@@ -15,17 +15,15 @@ use alloc::boxed::Box;
 use alloc::rc::Rc;
 use core::time::Duration;
 
-use super::Action;
-use super::begun::{Begun, put_off};
+use super::begun::put_off;
 use super::config::{ServiceConfig, Shed};
-use super::core::{Core, HubTimer};
 use super::fiber_machine::FiberMachine;
 use super::progress::{Progress, StallDue};
 use crate::machine::Attached;
+use crate::machine::ServiceId;
 use crate::machine::{
-    Actions, Address, Cause, End, Input, Machine, Notice, Reason, StreamControl, Upgradable,
+    Actions, Address, Cause, End, Input, Machine, Reason, StreamControl, Upgradable,
 };
-use crate::machine::{ConnId, ServiceId};
 use crate::time::{Instant, TimerKey};
 
 /// How long a stream that is finished waits for its handler to end, so that the handler's error
@@ -38,20 +36,20 @@ const NEW: Duration = Duration::from_secs(1);
 pub(crate) struct Stream {
     pub(crate) state: StreamState,
     pub(crate) service: Option<ServiceId>,
-    phase: Phase,
-    half_close_reported: bool,
-    pause_reported: bool,
-    peer_ended: bool,
+    pub(super) phase: Phase,
+    pub(super) half_close_reported: bool,
+    pub(super) pause_reported: bool,
+    pub(super) peer_ended: bool,
     /// Whether it is in the list of streams whose actions are emitted before the run ends.
     pub(crate) listed: bool,
     /// Whether it was idle and will be closed before the run ends, to make room.
     is_leaving: bool,
     /// Whether it is in the list of streams whose machines were woken.
     pub(crate) woken: bool,
-    timer: Option<TimerKey>,
+    pub(super) timer: Option<TimerKey>,
     pub(crate) progress: Progress,
     /// When bytes last arrived.
-    last_received: Instant,
+    pub(super) last_received: Instant,
 }
 
 pub(crate) enum StreamState {
@@ -106,7 +104,7 @@ impl Machine for Top {
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Phase {
+pub(super) enum Phase {
     Connecting,
     Open,
     Lingering,
@@ -185,13 +183,6 @@ impl Stream {
 
     pub(crate) fn bytes_arrived(&mut self, now: Instant) {
         self.last_received = now;
-    }
-
-    /// Bytes were refused, so the embedder knows that reading is paused: emits the pause now.
-    pub(crate) fn refused(&mut self, core: &Core, id: ConnId) {
-        if !core::mem::replace(&mut self.pause_reported, true) {
-            core.push_action(Action::Pause(id));
-        }
     }
 
     /// A write failed. Returns whether this is the first time.
@@ -276,7 +267,7 @@ impl Stream {
         }
     }
 
-    /// Whether [`emit_actions`](Self::emit_actions) has anything to do.
+    /// Whether `emit_actions` has anything to do.
     pub(crate) fn wants_more_than_told(&self) -> bool {
         let StreamState::Machine(stream) = &self.state else { return true };
         let flow = &stream.link.flow;
@@ -284,86 +275,6 @@ impl Stream {
             || flow.is_half_closed()
             || flow.paused != self.pause_reported
             || flow.deadline().is_some()
-    }
-
-    /// Emits actions for what has changed since the last call, and sets the stream's one timer.
-    /// Returns how the stream ends, if it does.
-    pub(crate) fn emit_actions(&mut self, core: &Core, id: ConnId) -> Option<End> {
-        let now = core.now.get();
-        self.listed = false;
-        let Stream { state, phase, .. } = self;
-        let (flow, input, config) = match state {
-            StreamState::Machine(stream) => {
-                let input = stream.link.flow.is_closing() || stream.link.wants_input();
-                (&mut stream.link.flow, input, &*stream.config)
-            }
-            StreamState::Running => return Some(End::Abort(Cause::Panicked)),
-        };
-
-        if let Some(cause) = flow.closing().filter(|_| *phase == Phase::Connecting) {
-            return Some(End::Close(cause));
-        }
-        if *phase != Phase::Connecting {
-            if flow.output.is_empty() {
-                self.progress.sending = false;
-                if let Some(end) = flow.end() {
-                    let failed = self.progress.failed;
-                    let over = self.peer_ended || failed || config.linger.is_zero();
-                    if end.is_abort() || (over && !flow.awaits_cause) {
-                        return Some(match end {
-                            // Not everything arrived at the peer.
-                            End::Close(Cause::Done | Cause::PeerClosed) if failed => {
-                                End::Close(Cause::Reset)
-                            }
-                            end => end,
-                        });
-                    }
-                    if *phase == Phase::Open {
-                        *phase = Phase::Lingering;
-                        self.progress.since = now;
-                        core.begin(Begun::Stream(id));
-                    }
-                }
-                if flow.is_half_closed() && !self.half_close_reported {
-                    self.half_close_reported = true;
-                    core.push_action(Action::HalfClose(id));
-                }
-            } else if !self.progress.sending {
-                self.progress.sending = true;
-                core.push_action(Action::Send(id));
-            }
-            // Once the peer has ended its side there is nothing to read, so reading is not
-            // paused or resumed any more.
-            if self.pause_reported == input && !self.peer_ended {
-                self.pause_reported = !input;
-                self.last_received = now;
-                if input && config.idle.is_some() {
-                    core.begin(Begun::Stream(id));
-                }
-                core.push_action(if input { Action::Resume(id) } else { Action::Pause(id) });
-            }
-        }
-
-        let deadline = match *phase {
-            Phase::Connecting => Some(self.progress.since + config.connect),
-            Phase::Lingering => Some(
-                self.progress.since
-                    + lingers_for(flow.awaits_cause, self.peer_ended, config.linger),
-            ),
-            Phase::Open => {
-                let stall = match self.progress.failed {
-                    true => Some(self.progress.since.max(self.last_received) + config.write_stall),
-                    false => self.progress.deadline(config),
-                };
-                let closing = flow.is_closing();
-                let listening = !closing && !self.pause_reported;
-                let idle = config.idle.filter(|_| listening).map(|idle| self.last_received + idle);
-                let own = flow.deadline().map(|deadline| deadline.at);
-                earlier(earlier(stall, idle), own)
-            }
-        };
-        set_timer(&mut self.timer, core, id, deadline);
-        None
     }
 
     pub(crate) fn peer(&self) -> Address {
@@ -383,36 +294,11 @@ impl Stream {
 }
 
 /// How long a stream that is closing is kept after everything was sent.
-fn lingers_for(handled: bool, peer_ended: bool, linger: Duration) -> Duration {
+pub(super) fn lingers_for(handled: bool, peer_ended: bool, linger: Duration) -> Duration {
     match (handled, peer_ended) {
         (true, true) => HANDLER_ENDS,
         (true, false) => linger.max(HANDLER_ENDS),
         (false, _) => linger,
-    }
-}
-
-/// The earlier of two instants, each of which may be missing.
-fn earlier(a: Option<Instant>, b: Option<Instant>) -> Option<Instant> {
-    match (a, b) {
-        (Some(a), Some(b)) => Some(a.min(b)),
-        (a, b) => a.or(b),
-    }
-}
-
-fn set_timer(timer: &mut Option<TimerKey>, core: &Core, id: ConnId, deadline: Option<Instant>) {
-    match (*timer, deadline) {
-        (None, None) => {}
-        (None, Some(at)) => *timer = Some(core.add_timer(at, HubTimer::Stream(id.into()))),
-        (Some(key), Some(at)) => {
-            let mut timers = core.timers.borrow_mut();
-            if timers.deadline(key) != Some(at) && !timers.set(key, at) {
-                *timer = Some(timers.insert(at, HubTimer::Stream(id.into())));
-            }
-        }
-        (Some(key), None) => {
-            *timer = None;
-            core.cancel_timer(key);
-        }
     }
 }
 
@@ -440,54 +326,6 @@ pub(crate) enum StreamDue {
     Idle,
     /// The machine's deadline, if it has come.
     Machine,
-}
-
-impl Core {
-    /// Emits the actions of one stream: see [`Stream::emit_actions`].
-    pub(crate) fn emit_actions_of(&self, id: ConnId) -> Option<End> {
-        self.streams.borrow_mut().at(id.into())?.emit_actions(self, id)
-    }
-
-    /// Puts a stream on the list of those whose actions are emitted before the run ends.
-    pub(crate) fn list(&self, stream: &mut Stream, id: ConnId) {
-        if !core::mem::replace(&mut stream.listed, true) {
-            self.dirty.borrow_mut().push(id);
-        }
-    }
-
-    /// Removes a stream and emits its last action. Its machine is dropped later.
-    pub(super) fn remove_stream(&self, id: ConnId, end: End) {
-        let cause = end.cause();
-        let Some(mut stream) = self.streams.borrow_mut().remove(id.into()) else { return };
-        if let Some(timer) = stream.take_timer() {
-            self.cancel_timer(timer);
-        }
-        {
-            let counters = &mut *self.counters.borrow_mut();
-            counters.open = counters.open.saturating_sub(1);
-        }
-        let is_told = match cause {
-            Cause::TimedOut(_) | Cause::Limit(_) | Cause::Protocol(_) => true,
-            Cause::Tls(error) => !error.is_ordinary(),
-            _ => false,
-        };
-        if is_told {
-            self.notice(stream.service, Notice::Cut { peer: stream.peer(), cause });
-        }
-        if cause == Cause::Panicked && matches!(stream.state, StreamState::Running) {
-            self.notice(stream.service, Notice::Panicked { peer: None });
-        }
-        self.push_action(match end {
-            End::Close(cause) => Action::Close(id, cause),
-            End::Abort(cause) => Action::Abort(id, cause),
-        });
-        self.count_changed.set(true);
-        self.left_services.borrow_mut().extend(stream.service);
-        match stream.state {
-            StreamState::Machine(machine) => self.dead.borrow_mut().push((id, machine)),
-            StreamState::Running => {}
-        }
-    }
 }
 
 #[cfg(test)]
