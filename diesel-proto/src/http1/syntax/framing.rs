@@ -1,5 +1,5 @@
-//! How a request's body is delimited, as its head defines it. There is exactly one way for each
-//! head.
+//! How a message's body is delimited, as its head defines it. There is exactly one way for each
+//! head of a request.
 //!
 //! RFC 9112, 6.3, without the leniency that it allows towards old or broken peers: with it, two
 //! recipients could read the same bytes as different messages (11.2).
@@ -35,6 +35,23 @@ pub enum Framing {
     Length(u64),
     /// Chunks, the last of which is empty, then a trailer section.
     Chunked,
+}
+
+/// How the body of a response is delimited (RFC 9112, 6.3).
+///
+/// Example: see [`parse_response`](super::parse_response).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum ResponseFraming {
+    /// There is no body.
+    Empty,
+    /// A body of this many bytes.
+    Length(u64),
+    /// Chunks, the last of which is empty, then a trailer section.
+    Chunked,
+    /// Everything up to the end of the stream.
+    UntilClose,
+    /// This is no message body: after the head, the connection is a tunnel.
+    Tunnel,
 }
 
 /// Parses the value of the only Content-Length.

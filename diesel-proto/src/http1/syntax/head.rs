@@ -26,6 +26,7 @@ mod lines;
 mod map;
 mod response;
 mod semantics;
+mod status_line;
 #[cfg(test)]
 mod tests;
 
@@ -36,7 +37,7 @@ use self::lines::{LineReader, Lines, StartLine};
 use self::map::HeadLines;
 pub(in crate::http1) use self::map::{HeadMap, Method, ResponseMap};
 pub(in crate::http1) use self::response::ResponseReader;
-pub use self::response::{ResponseFraming, ResponseHead, parse_response};
+pub use self::response::{ResponseHead, parse_response};
 use super::authority::{Authority, parse_host};
 use super::fields::{FieldSpans, FieldsView};
 use super::framing::Framing;

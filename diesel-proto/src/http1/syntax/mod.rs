@@ -33,10 +33,8 @@ pub use chunked::{CHUNK_END, ChunkHead, ChunkedDecoder, Decoded, LAST_CHUNK, chu
 pub use date::HttpDate;
 pub use field::{Field, InvalidField};
 pub use fields::{FieldSpans, FieldsView};
-pub use framing::Framing;
-pub use head::{
-    RequestHead, ResponseFraming, ResponseHead, Version, parse_request, parse_response,
-};
+pub use framing::{Framing, ResponseFraming};
+pub use head::{RequestHead, ResponseHead, Version, parse_request, parse_response};
 pub use headers::{Headers, HeadersIter};
 pub use limits::{Deadlines, Limits, ResponseLimits};
 pub use rule::{Rejection, Rule};

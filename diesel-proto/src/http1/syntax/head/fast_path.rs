@@ -15,8 +15,8 @@ use super::super::target::is_target;
 use super::Version;
 use super::lines::StartLine;
 use super::map::{HeadLines, HeadMap, Method};
-use super::response::StatusLine;
 use super::semantics::FieldFacts;
+use super::status_line::StatusLine;
 
 /// A head with more fields than this is left to the reference.
 const MOST: usize = 100;

@@ -4,12 +4,11 @@
 
 use core::ops::Range;
 
-use super::super::framing::Framing;
+use super::super::framing::{Framing, ResponseFraming};
 use super::super::limits::Limits;
 use super::super::status::Status;
 use super::super::target::Target;
 use super::Version;
-use super::response::ResponseFraming;
 
 /// The result of parsing the head of a request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

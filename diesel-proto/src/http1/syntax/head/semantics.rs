@@ -5,13 +5,13 @@
 
 use super::super::authority::check_host;
 use super::super::fields::{FieldSpan, FieldSpans};
-use super::super::framing::{Codings, Framing, content_length};
+use super::super::framing::{Codings, Framing, ResponseFraming, content_length};
 use super::super::rule::{Rejection, Rule};
 use super::super::status::Status;
 use super::super::token::trim_blanks;
 use super::Version;
 use super::map::{ConnectionOptions, HeadLines, HeadMap, ResponseMap};
-use super::response::{ResponseFraming, StatusLine};
+use super::status_line::StatusLine;
 
 /// Interprets the validated head of a request, whose fields are in `spans`.
 pub(super) fn read(

@@ -1,4 +1,5 @@
 use super::*;
+use crate::http1::syntax::Rule;
 use alloc::format;
 use alloc::string::String;
 use alloc::vec::Vec;
