@@ -31,6 +31,7 @@ pub mod embed;
 #[cfg(feature = "quickcheck")]
 pub mod generators;
 mod hub_machine;
+mod law;
 pub mod laws;
 pub mod layer_laws;
 pub mod net;

@@ -6,7 +6,7 @@ use alloc::vec::Vec;
 use core::fmt;
 
 use super::cuts::Cut;
-use super::laws::Law;
+use super::law::Law;
 use super::run::{Room, Transcript, TranscriptEntry};
 use super::stimulus::Stimulus;
 
