@@ -158,11 +158,8 @@ impl SharedClientConnection {
     /// Whether this request may be sent behind others that are unanswered (RFC 9112, 9.3.2).
     fn may_pipeline(&self, request: &SentRequest) -> bool {
         let last = self.ahead.back().unwrap_or(&self.request);
-        let is_plain = |request: &SentRequest| {
-            request.is_idempotent && request.upgrade.is_none() && !request.is_connect
-        };
+        let is_plain = |request: &SentRequest| request.is_idempotent && request.upgrade.is_none();
         self.unanswered() < self.config.pipelined
-            && self.unanswered() > 0
             && self.state.client == ClientState::Done
             && self.state.keep_alive
             && !last.is_last

@@ -1,3 +1,4 @@
+mod embedder;
 mod vectors;
 
 use super::super::local_error::LocalProtocolError;
