@@ -64,10 +64,10 @@
 //! | line, chunk | bytes that were read, a slice of the block in which they arrived: [`Line`](crate::buf::Line), [`Chunk`](crate::buf::Chunk) |
 //! | loop | a fiber without a connection |
 //! | machine | the state machine of one byte stream: [`Machine`](crate::machine::Machine) |
+//! | machine context | the access of a machine to the hub around it: [`MachineCtx`](crate::hub::MachineCtx) |
 //! | notice | what a person may want to know; the embedder logs it |
 //! | plain handler | an HTTP handler that is not `async`: it runs when its request is complete |
 //! | pure | without I/O, clock, threads, or randomness of its own |
-//! | seat | a machine's access to the hub around it: [`MachineCtx`](crate::hub::MachineCtx) |
 //! | seed | the random bytes that an embedder gives a hub: [`Hub::seed`](crate::hub::Hub::seed); or the number that a simulation is drawn from |
 //! | service | what serves the connections of one address: a handler with its settings |
 //! | token | a future that a [`Conn`](crate::fiber::Conn) or a [`Ctx`](crate::fiber::Ctx) gives: all that was asked for, or nothing yet |
