@@ -17,9 +17,9 @@ use crate::machine::{Address, Attached, ConnectError, Error, Machine, Notice};
 /// Puts a layer around the handle of a connection that is being made.
 type WrapClient = Box<dyn FnOnce(&MachineCtx, Inner) -> Box<dyn Machine>>;
 
-/// Waits for a connection to be made. Made by [`Ctx::connect`]. Dropping it before it is done
-/// abandons the attempt. It makes at most one connection: polled again after it is done, it fails
-/// with [`Error::AlreadyDone`].
+/// Waits for a connection to be made. Made by [`Ctx::connect`](super::ctx::Ctx::connect). Dropping
+/// it before it is done abandons the attempt. It makes at most one connection: polled again after it
+/// is done, it fails with [`Error::AlreadyDone`].
 ///
 /// ```
 /// # use core::time::Duration;

@@ -16,7 +16,7 @@ use crate::machine::{Address, Error, FiberId, Reason};
 use crate::time::{Instant, TimerKey};
 
 /// A fiber's access to its hub. Cheap to clone, so that a clone can be used next to a token of a
-/// [`Conn`] in [`first`](crate::fiber::first).
+/// [`Conn`](super::conn::Conn) in [`first`](crate::fiber::first).
 ///
 /// ```
 /// # use core::time::Duration;

@@ -16,8 +16,8 @@ use super::hook::Task;
 use super::poller::Poller;
 use crate::machine::{Address, ConnId, Key, Limit, ServiceId};
 
-/// What [`Ctx`] is to a fiber: a machine's handle to the hub that it runs in and to the connection
-/// that it serves. Cloning is cheap. The hub makes one for each machine of
+/// What [`Ctx`](crate::fiber::Ctx) is to a fiber: a machine's handle to the hub that it runs in and
+/// to the connection that it serves. Cloning is cheap. The hub makes one for each machine of
 /// [`Service::machine_with`](super::service::Service::machine_with).
 ///
 /// ```
@@ -114,7 +114,7 @@ impl MachineCtx {
         }
     }
 
-    /// Random bytes: see [`Ctx::random`].
+    /// Random bytes: see [`Ctx::random`](crate::fiber::Ctx::random).
     pub fn random<const N: usize>(&self) -> [u8; N] {
         self.core.random()
     }
