@@ -153,6 +153,19 @@ fn rustls() {
     drop(within);
 }
 
+/// Where the kernel refuses io_uring, the program says so.
+#[test]
+fn uring() {
+    let mut program = Program::start("embed_uring", &["--listen", "127.0.0.1:0"]);
+    let line = program.line();
+    if line.starts_with("this kernel refuses io_uring") {
+        assert_eq!(program.finish().2, Some(0));
+        return println!("skipped: {line}");
+    }
+    drop(program);
+    check("embed_uring", &[]);
+}
+
 #[test]
 fn stdio() {
     let mut child = Program::talk("embed_stdio", &["--patience", "0.3"]);

@@ -18,7 +18,7 @@
 //! | chapter | for | examples |
 //! | --- | --- | --- |
 //! | [Readiness](readiness) | epoll, kqueue, `mio`, `calloop` | `embed_mio`, `embed_calloop`, `embed_core` |
-//! | [Completion](completion) | io_uring, IOCP | |
+//! | [Completion](completion) | io_uring, IOCP | `embed_uring` |
 //! | [Threads](threads) | blocking streams | `embed_threads`, `embed_rustls`, `embed_stdio` |
 //! | [A task](task) | tokio, smol | `embed_tokio` |
 //!

@@ -1,6 +1,8 @@
 //! [`Endpoint`]: a machine with everything that each embedder would otherwise write again.
 
 #[cfg(feature = "std")]
+mod completion;
+#[cfg(feature = "std")]
 mod io;
 mod shared;
 #[cfg(test)]
@@ -11,6 +13,8 @@ use core::fmt;
 
 use bytes::Bytes;
 
+#[cfg(feature = "std")]
+pub use self::completion::CompletionIo;
 #[cfg(feature = "std")]
 pub use self::io::EndpointIo;
 pub use self::shared::SharedEndpoint;

@@ -11,7 +11,7 @@
 //!                        │
 //!   attached         Attached                 with the state of its stream and its kept bytes
 //!                        │
-//!                        ├── endpoint         Endpoint, SharedEndpoint, EndpointIo: for an embedder
+//!                        ├── endpoint         Endpoint, SharedEndpoint, and two over I/O: for embedders
 //!                        ├── nested           Nested: for a layer, a machine around another one
 //!                        │      └── linger    Linger: a layer that delays the close
 //!                        └── the hub's streams
@@ -47,7 +47,7 @@ mod workspace;
 pub use address::{Address, ConnectError, ConnectErrorKind};
 pub use contract::{Actions, Input, Machine, Workspace};
 #[cfg(feature = "std")]
-pub use endpoint::EndpointIo;
+pub use endpoint::{CompletionIo, EndpointIo};
 pub use endpoint::{Endpoint, SharedEndpoint};
 pub use error::Error;
 pub use id::{ConnId, FiberId, ServiceId};

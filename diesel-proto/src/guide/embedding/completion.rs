@@ -17,8 +17,8 @@
 //! - **The end.** A connection is closed when nothing of it is in flight: shut the socket down, both
 //!   ways, wait for what was begun to complete, and then close it.
 //!
-//! The documentation of [`take_segments`](crate::machine::Endpoint::take_segments) has such a loop
-//! in miniature.
+//! [`CompletionIo`](crate::machine::CompletionIo) does all of this for one stream but the calls
+//! themselves; the example `embed_uring` stands on it.
 //!
 //! # What goes wrong
 //!
@@ -31,4 +31,6 @@
 //!   leaves a hole.
 //! - **A connection is freed at once when it aborts**, while the kernel still writes into its
 //!   buffer. This is the mistake that crashes, and the only one here that needs `unsafe` to make.
+//! - **An accepted socket is already reset**, so that its peer's address is an error. That must end
+//!   one connection, not the program.
 //! - **The queue of submissions is full**, and an entry is dropped. Submit, and push it again.
