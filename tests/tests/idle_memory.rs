@@ -60,7 +60,7 @@ const BURST: usize = 600_000;
 
 /// The limits of bytes for an idle connection, table entries included: of an echo fiber, and of
 /// HTTP.
-const ECHO: isize = 737;
+const ECHO: isize = 736;
 const HTTP: isize = 480;
 
 /// Echoes its input; takes only a part of it, and the rest when it is woken; makes a notice.

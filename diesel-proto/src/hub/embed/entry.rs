@@ -18,10 +18,7 @@ pub(super) struct StreamEntry<S> {
     pub(super) stream: S,
     pub(super) connecting: bool,
     pub(super) paused: bool,
-    /// The peer ended its side.
-    pub(super) ended: bool,
-    /// The end can be read behind what else there is to read.
-    pub(super) ends: bool,
+    pub(super) peer: PeerSide,
     /// The stream may be ready still: it was not used up.
     pub(super) rearm: bool,
     /// The stream did not take all outgoing bytes.
@@ -41,6 +38,16 @@ pub(super) struct StreamEntry<S> {
     received: u32,
 }
 
+/// The peer's side of a stream.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum PeerSide {
+    Open,
+    /// The end can be read behind what else there is to read.
+    Ends,
+    /// The end was read.
+    Ended,
+}
+
 impl<S> StreamEntry<S> {
     pub(super) fn new(conn: ConnId, stream: S, connecting: bool) -> Self {
         StreamEntry {
@@ -48,8 +55,7 @@ impl<S> StreamEntry<S> {
             stream,
             connecting,
             paused: false,
-            ended: false,
-            ends: false,
+            peer: PeerSide::Open,
             rearm: false,
             writing: connecting,
             reset: false,
@@ -62,7 +68,7 @@ impl<S> StreamEntry<S> {
     }
 
     pub(super) fn wants_read(&self) -> bool {
-        !self.paused && !self.ended && !self.connecting
+        !self.paused && self.peer != PeerSide::Ended && !self.connecting
     }
 
     pub(super) fn interest(&self) -> Interest {

@@ -6,7 +6,7 @@ use core::fmt;
 use super::super::action::Action;
 use super::super::{Hub, Refused};
 use super::budgets::Round;
-use super::entry::StreamEntry;
+use super::entry::{PeerSide, StreamEntry};
 use super::{
     AcceptOutcome, Budgets, ConnectOutcome, Interest, Lost, ReadOutcome, Ready, Transport,
     WriteOutcome,
@@ -252,7 +252,9 @@ impl<S> Streams<S> {
         if entry.connecting {
             self.connected(hub, transport, now, conn, ready.hung_up);
         } else {
-            entry.ends |= ready.ends;
+            if ready.ends && entry.peer == PeerSide::Open {
+                entry.peer = PeerSide::Ends;
+            }
             if ready.writable && entry.writing {
                 self.send(hub, transport, now, conn);
             }
@@ -279,7 +281,9 @@ impl<S> Streams<S> {
     ) where
         T: Transport<Stream = S>,
     {
-        let Some(entry) = self.entry(conn).filter(|entry| !entry.ended) else { return };
+        let Some(entry) = self.entry(conn).filter(|entry| entry.peer != PeerSide::Ended) else {
+            return;
+        };
         if entry.kept() > 0 {
             return entry.keep(bytes);
         }
@@ -314,7 +318,7 @@ impl<S> Streams<S> {
         match transport.read(&mut entry.stream) {
             ReadOutcome::Bytes { bytes, filled } => {
                 let n = bytes.len();
-                let filled = filled || entry.ends;
+                let filled = filled || entry.peer == PeerSide::Ends;
                 let goes_on = filled && entry.received_in(round, n) < budget;
                 let goes_on = self.round.count_received(n, &self.budgets) && goes_on;
                 let taken = hub.received(now, conn, bytes);
@@ -331,7 +335,7 @@ impl<S> Streams<S> {
             }
             ReadOutcome::Nothing => {}
             ReadOutcome::Eof => {
-                entry.ended = true;
+                entry.peer = PeerSide::Ended;
                 let reset = entry.reset;
                 self.watch(hub, transport, now, conn);
                 match reset {
