@@ -14,15 +14,14 @@ use mio::{Events, Interest, Poll, Token};
 
 const STOP: Token = Token(0);
 const LISTENER: Token = Token(1);
-/// A connection on which nothing happens for this long is closed.
+/// A connection without an event of the protocol for this long is closed: part of a head is none.
 const IDLE: Duration = Duration::from_secs(10);
 
 struct Connection {
     socket: TcpStream,
     http: ServerConnection,
-    body: Vec<u8>,
-    echoes: bool,
-    lingers: bool, // Our side is ended, and what still comes is dropped.
+    echo: Option<Vec<u8>>, // The body so far, if it is asked for.
+    lingers: bool,         // Our side is ended, and what still comes is dropped.
     active: Instant,
 }
 
@@ -30,17 +29,18 @@ impl Connection {
     /// Does all that can be done without waiting. Returns whether the connection goes on.
     fn proceed(&mut self, scratch: &mut [u8]) -> bool {
         loop {
-            if !self.lingers && answer(&mut self.http, &mut self.body, &mut self.echoes).is_err() {
+            if !self.lingers && self.answer().is_err() {
                 self.http.reject();
             }
-            let mut slices = [&[][..]; 16];
+            let (mut socket, mut slices) = (&self.socket, [&[][..]; 16]);
             let n = self.http.outgoing(&mut slices);
             if n > 0 {
-                match WriteOutcome::from_io(&slices[..n], |slices| {
-                    (&self.socket).write_vectored(slices)
-                }) {
+                match WriteOutcome::from_io(&slices[..n], |slices| socket.write_vectored(slices)) {
                     WriteOutcome::Took(0) => return true,
-                    WriteOutcome::Took(n) => self.http.sent(n as u64), // 4
+                    WriteOutcome::Took(n) => {
+                        self.http.sent(n as u64); // 4
+                        self.active = Instant::now();
+                    }
                     WriteOutcome::Failed { .. } => return false,
                 }
                 continue;
@@ -51,7 +51,7 @@ impl Connection {
             if !self.lingers && !self.http.wants_input() {
                 return false; // The client has ended its side, and has all answers.
             }
-            match ReadOutcome::from_io(scratch, |bytes| (&self.socket).read(bytes)) {
+            match ReadOutcome::from_io(scratch, |bytes| socket.read(bytes)) {
                 ReadOutcome::Nothing => return true,
                 ReadOutcome::Eof if !self.lingers => self.http.eof(), // 1
                 ReadOutcome::Eof | ReadOutcome::Reset => return false,
@@ -59,27 +59,28 @@ impl Connection {
             }
         }
     }
-}
 
-/// Answers the requests that have arrived, as long as the client takes the answers.
-fn answer(http: &mut ServerConnection, body: &mut Vec<u8>, echo: &mut bool) -> Result<(), Failure> {
-    while http.queued() < 256 << 10 {
-        match http.next_event()? {
-            None => break, // 2
-            Some(RequestEvent::Request(head)) => {
-                *echo = head.view().method() == "POST" && head.view().target_text() == "/echo";
-                http.ask_for_body();
+    /// Answers the requests that have arrived, as long as the client takes the answers.
+    fn answer(&mut self) -> Result<(), Failure> {
+        while self.http.queued() < 256 << 10 {
+            let Some(event) = self.http.next_event()? else { break }; // 2
+            self.active = Instant::now();
+            match event {
+                RequestEvent::Request(head) => {
+                    let line = (head.view().method(), head.view().target_text());
+                    self.echo = (line == ("POST", "/echo")).then(Vec::new);
+                    self.http.ask_for_body();
+                }
+                RequestEvent::Data(data) => _ = self.echo.as_mut().map(|echo| echo.extend(&*data)),
+                RequestEvent::End(_) => {
+                    let answer = self.echo.as_deref().unwrap_or(HELLO.as_bytes());
+                    self.http.respond_whole(Status::OK, &Headers::new(), answer)?; // 3
+                }
+                RequestEvent::Closed => {}
             }
-            Some(RequestEvent::Data(data)) if *echo => body.extend_from_slice(&data),
-            Some(RequestEvent::End(_)) => {
-                let answer = if *echo { &body[..] } else { HELLO.as_bytes() };
-                http.respond_whole(Status::OK, &Headers::new(), answer)?; // 3
-                body.clear();
-            }
-            Some(RequestEvent::Data(_) | RequestEvent::Closed) => {}
         }
+        Ok(())
     }
-    Ok(())
 }
 
 fn main() -> Result<(), Failure> {
@@ -97,8 +98,8 @@ fn main() -> Result<(), Failure> {
             last = Token(last.0 + 1);
             poll.registry().register(&mut socket, last, Interest::READABLE | Interest::WRITABLE)?;
             let http = ServerConnection::new(ConnectionConfig::default());
-            let (body, echoes, lingers, active) = (Vec::new(), false, false, Instant::now());
-            connections.insert(last, Connection { socket, http, body, echoes, lingers, active });
+            let (echo, lingers, active) = (None, false, Instant::now());
+            connections.insert(last, Connection { socket, http, echo, lingers, active });
         }
         let mut ready: Vec<Token> = events.iter().map(|event| event.token()).collect();
         if ready.contains(&STOP) {
@@ -109,7 +110,6 @@ fn main() -> Result<(), Failure> {
         for token in ready {
             let Some(connection) = connections.get_mut(&token) else { continue };
             connection.http.set_time(clock.unix_seconds());
-            connection.active = Instant::now();
             if !connection.proceed(&mut scratch) {
                 connections.remove(&token);
             }

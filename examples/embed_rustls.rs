@@ -5,25 +5,17 @@
 use std::io::Write;
 use std::net::{Shutdown, TcpStream};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering::SeqCst};
 use std::thread;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
-use diesel_examples::embed::{self, Clock, Failure, LISTEN};
+use diesel_examples::embed::{self, Clock, Failure, LISTEN, threads};
 use diesel_examples::handlers::hello;
 use diesel_examples::{TLS_CERT, TLS_KEY, command_line};
 use diesel_proto::http1::{Service, Standalone};
 use diesel_proto::machine::{EndpointIo, Interest};
-use diesel_proto::{Cause, Reason};
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use rustls::{ServerConfig, ServerConnection, StreamOwned};
-
-const TICK: Duration = Duration::from_millis(250);
-const WRITE_STALL: Duration = Duration::from_secs(30);
-
-static STOPPING: AtomicBool = AtomicBool::new(false);
-static CONNECTIONS: AtomicUsize = AtomicUsize::new(0);
 
 type TlsStream = StreamOwned<ServerConnection, TcpStream>;
 
@@ -44,12 +36,9 @@ fn serve(socket: TcpStream, config: Arc<ServerConfig>) -> Result<(), Failure> {
     let mut tls = StreamOwned::new(ServerConnection::new(config)?, socket);
     let mut scratch = [0; 16 << 10];
     loop {
-        io.endpoint().expired(now()); // 4
-        if STOPPING.load(SeqCst) {
+        io.expired(now()); // 4
+        if threads::is_stopping() {
             io.endpoint().shutdown(now());
-        }
-        if io.stalled(now()) > WRITE_STALL {
-            io.endpoint().cut(now(), Cause::TimedOut(Reason::WriteStall));
         }
         io.endpoint().drain_notices().for_each(|notice| embed::log(&notice)); // 9
         if let Some(end) = io.end() {
@@ -62,8 +51,8 @@ fn serve(socket: TcpStream, config: Arc<ServerConfig>) -> Result<(), Failure> {
         if io.must_shut_down() {
             shut_down(&mut tls); // 7
         }
-        let deadline = io.endpoint().next_deadline().map_or(TICK, |deadline| deadline.at - now());
-        let wait = Some(deadline.clamp(Duration::from_millis(1), TICK));
+        let deadline = io.next_deadline().map_or(threads::TICK, |deadline| deadline.at - now());
+        let wait = Some(deadline.clamp(Duration::from_millis(1), threads::TICK));
         // Either direction of TLS may need both directions of the socket.
         tls.sock.set_write_timeout(wait)?;
         tls.sock.set_read_timeout(wait)?;
@@ -73,7 +62,7 @@ fn serve(socket: TcpStream, config: Arc<ServerConfig>) -> Result<(), Failure> {
                 http.time_of_day(clock.unix_seconds());
                 io.read(now, &mut tls, &mut scratch); // 2, 3
             }
-            _ => thread::sleep(deadline.min(TICK)),
+            _ => thread::sleep(deadline.min(threads::TICK)),
         }
     }
 }
@@ -95,26 +84,5 @@ fn main() -> Result<(), Failure> {
     };
     let config = config(cert, key)?;
     let listener = embed::listen_on(&listen)?;
-    listener.set_nonblocking(false)?;
-    thread::spawn(move || {
-        loop {
-            let Ok((socket, _)) = listener.accept() else {
-                thread::sleep(TICK); // No descriptors, for example.
-                continue;
-            };
-            let config = Arc::clone(&config);
-            CONNECTIONS.fetch_add(1, SeqCst);
-            thread::spawn(move || {
-                let _ = serve(socket, config);
-                CONNECTIONS.fetch_sub(1, SeqCst);
-            });
-        }
-    });
-    embed::wait_for_stop()?;
-    STOPPING.store(true, SeqCst);
-    let start = Instant::now();
-    while CONNECTIONS.load(SeqCst) > 0 && start.elapsed() < embed::GRACE {
-        thread::sleep(Duration::from_millis(10));
-    }
-    Ok(())
+    threads::serve(listener, move |socket| serve(socket, Arc::clone(&config)))
 }

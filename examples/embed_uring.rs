@@ -35,6 +35,7 @@ fn push(ring: &mut IoUring, entry: Entry) {
 /// Begins all that can be begun. Returns whether the connection goes on.
 fn proceed(id: u64, (socket, io): &mut Connection, ring: &mut IoUring, now: Instant) -> bool {
     let fd = Fd(socket.as_raw_fd());
+    io.endpoint().drain_notices().for_each(|notice| embed::log(&notice)); // 9
     if let Some(end) = io.end() {
         let _ = io.is_in_flight().then(|| socket.shutdown(Shutdown::Both)); // It completes.
         let _ = (!io.is_in_flight()).then(|| embed::close(Some(&*socket), end)); // 8
@@ -44,7 +45,7 @@ fn proceed(id: u64, (socket, io): &mut Connection, ring: &mut IoUring, now: Inst
         let receive = opcode::Recv::new(fd, into.as_mut_ptr(), into.len() as u32);
         push(ring, receive.build().user_data(id)); // 2
     }
-    if let Some(bytes) = io.begin_send() {
+    if let Some(bytes) = io.begin_send(now) {
         let send = opcode::Send::new(fd, bytes.as_ptr(), bytes.len() as u32);
         push(ring, send.flags(libc::MSG_NOSIGNAL).build().user_data(id | SEND)); // 5
     } else if io.must_shut_down() {
@@ -87,23 +88,19 @@ fn main() -> Result<(), Failure> {
                     let socket = unsafe { TcpStream::from_raw_fd(result) };
                     let peer = socket.peer_addr().map_or(Address::Unnamed, Address::from);
                     let machine: Box<dyn Machine> = Box::new(http.machine(peer));
-                    last += 1;
-                    connections.insert(last, (socket, CompletionIo::new(machine, now, 16 << 10))); // 1
+                    last += 1; // 1
+                    connections.insert(last, (socket, CompletionIo::new(machine, now, 16 << 10)));
                     ready.push(last);
                 }
-                (_, Some((_, io))) => {
-                    match id & SEND {
-                        0 => io.received(now, done), // 2, 3
-                        _ => io.sent(now, done),     // 5
-                    }
-                    ready.push(id & !SEND);
-                }
+                (_, Some((_, io))) if id & SEND == 0 => io.received(now, done), // 2, 3
+                (_, Some((_, io))) => io.sent(now, done),                       // 5
                 _ => {}
             }
+            ready.push(id & !SEND);
         }
         if now - ticked >= TICK {
             ticked = now;
-            connections.values_mut().for_each(|(_, io)| io.endpoint().expired(now)); // 4
+            connections.values_mut().for_each(|(_, io)| io.expired(now)); // 4
             ready.extend(connections.keys().copied());
             if !replace(&mut accepts, true) {
                 let accept = opcode::AcceptMulti::new(Fd(listener.as_raw_fd())).build();

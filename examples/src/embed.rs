@@ -1,6 +1,8 @@
 //! What an embedder supplies besides its loop: clocks, random bytes, a signal to stop, listening
 //! sockets, and a log. Nothing here belongs to diesel either.
 
+pub mod threads;
+
 use std::fs::File;
 use std::io::{self, Read};
 use std::net::{Shutdown, SocketAddr, TcpListener};

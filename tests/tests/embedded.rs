@@ -6,13 +6,15 @@ use std::path::PathBuf;
 use std::process::Command;
 use std::time::{Duration, Instant};
 
+use diesel_driver::{Config, Conn, Error, Reader, Service, Writer};
+use diesel_proto::tls::{Connector, ServerName};
 use diesel_tests::embedder::Embedder;
-use diesel_tests::{Program, Signal, connect};
+use diesel_tests::{Program, Running, Signal, connect};
 
 /// The default of `Deadlines::head`.
 const HEAD_DEADLINE: Duration = Duration::from_secs(10);
 
-struct Running {
+struct Started {
     program: Program,
     embedder: Embedder,
     /// Where it listens besides.
@@ -20,7 +22,7 @@ struct Running {
 }
 
 /// Starts a program that listens on an address for each of these options, too.
-fn start(name: &str, options: &[&str]) -> Running {
+fn start(name: &str, options: &[&str]) -> Started {
     let arguments: Vec<_> = options.iter().flat_map(|option| [*option, "127.0.0.1:0"]).collect();
     let (mut program, http) = Program::serve(name, &arguments);
     let mut others = Vec::new();
@@ -32,7 +34,7 @@ fn start(name: &str, options: &[&str]) -> Running {
     let process = Some(program.id());
     let chat = others.first().copied();
     let head_deadline = Some(HEAD_DEADLINE);
-    Running { program, embedder: Embedder { http, chat, process, head_deadline }, others }
+    Started { program, embedder: Embedder { http, chat, process, head_deadline }, others }
 }
 
 /// Everything that is asked of a program.
@@ -46,8 +48,8 @@ fn check(name: &str, options: &[&str]) {
 
 /// SIGTERM ends it within five seconds, although one client is idle, one is in the middle of a
 /// request, and one takes no answers.
-fn ends_in_time(running: Running) {
-    let Running { program, embedder: Embedder { http, .. }, .. } = running;
+fn ends_in_time(running: Started) {
+    let Started { program, embedder: Embedder { http, .. }, .. } = running;
     let mut idle = connect(http);
     let within = connect(http);
     let stalled = connect(http);
@@ -136,7 +138,8 @@ fn tokio() {
     check("embed_tokio", &["--chat", "--slow"]);
 }
 
-/// The program speaks TLS: the vectors are passed through it, where they are.
+/// The program speaks TLS: the vectors are passed through it, where they are, and the peer speaks to
+/// it through a relay.
 #[test]
 fn rustls() {
     let certificate = |name: &str| {
@@ -145,12 +148,53 @@ fn rustls() {
     let (cert, key) = (certificate("server.pem"), certificate("server.key"));
     let (program, http) = Program::serve("embed_rustls", &["--tls-cert", &cert, "--tls-key", &key]);
     vectors(http, &["--tls", &certificate("authority.pem")]);
+
+    let roots = std::fs::read(certificate("authority.pem")).unwrap();
+    let relay = Running::start(Config::default(), move |app| {
+        let connector = Connector::from_pem(&roots).map_err(std::io::Error::other)?;
+        let service = Service::new(async move |conn| relay(conn, http, connector.clone()).await);
+        app.add_service(service, "127.0.0.1:0")
+    });
+    let embedder = Embedder {
+        http: relay.address,
+        chat: None,
+        process: Some(program.id()),
+        head_deadline: Some(HEAD_DEADLINE),
+    };
+    let broken: Vec<_> = embedder.check().iter().map(ToString::to_string).collect();
+    assert!(broken.is_empty(), "{}", broken.join("\n"));
+    drop(relay);
+
     // A client that is not done with its handshake does not delay the end.
     let within = connect(http);
     program.signal(Signal::TERM);
     let (_, errors, code) = program.finish();
     assert_eq!((errors.as_str(), code), ("", Some(0)));
     drop(within);
+}
+
+/// Forwards a connection over TLS: its ends as ends, its reset as a reset.
+async fn relay(conn: Conn, target: SocketAddr, connector: Connector) -> Result<(), Error> {
+    async fn pass_on(mut from: Reader, mut to: Writer) -> Result<(), Error> {
+        loop {
+            match from.some().await {
+                Ok(bytes) => to.write(bytes).await?,
+                Err(Error::Closed) => return Ok(()),
+                Err(error) => {
+                    to.cut();
+                    return Err(error);
+                }
+            }
+        }
+    }
+    let name = ServerName::try_from("localhost").map_err(Error::application)?;
+    let connect = conn.ctx().connect(target);
+    let there = connect.layer(move |ctx, inner| connector.layer(name, ctx, inner)).await?;
+    let ctx = conn.ctx();
+    let ((from_peer, to_peer), (from_target, to_target)) = (conn.split(), there.split());
+    let back = ctx.spawn(pass_on(from_target, to_peer))?;
+    pass_on(from_peer, to_target).await?;
+    back.await?
 }
 
 /// Where the kernel refuses io_uring, the program says so.

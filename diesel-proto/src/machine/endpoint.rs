@@ -5,6 +5,8 @@ mod completion;
 #[cfg(feature = "std")]
 mod io;
 mod shared;
+#[cfg(feature = "std")]
+mod stall;
 #[cfg(test)]
 mod tests;
 

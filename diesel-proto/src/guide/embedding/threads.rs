@@ -15,9 +15,9 @@
 //! - Write first. While a write blocks nothing is read, which is back-pressure enough.
 //! - If the endpoint wants neither, sleep until the deadline.
 //! - Read the clock *after* a blocking call: `EndpointIo` takes a closure for this.
-//! - What a hub has, the program has to bring: a limit on connections, a deadline for a peer that
-//!   takes nothing ([`stalled`](crate::machine::EndpointIo::stalled), then
-//!   [`cut`](crate::machine::Endpoint::cut)), and a way to tell each thread to stop
+//! - `EndpointIo` cuts a peer that takes nothing
+//!   ([`write_stall`](crate::machine::EndpointIo::write_stall)). What else a hub has, the program has
+//!   to bring: a limit on connections, and a way to tell each thread to stop
 //!   ([`shutdown`](crate::machine::Endpoint::shutdown)).
 //!
 //! Machines are not always `Send`: make them in the thread that runs them.

@@ -14,12 +14,14 @@ use alloc::boxed::Box;
 use alloc::vec;
 use alloc::vec::Vec;
 use core::fmt;
+use core::time::Duration;
 use std::io;
 
 use bytes::{Buf, Bytes};
 
 use super::Endpoint;
-use crate::machine::{End, Machine, ReadOutcome, WriteOutcome};
+use super::stall::WriteStall;
+use crate::machine::{Deadline, End, Machine, ReadOutcome, WriteOutcome};
 use crate::time::Instant;
 
 /// An [`Endpoint`] with the rest of its contract for completion-based I/O, such as io_uring: it keeps
@@ -27,7 +29,8 @@ use crate::time::Instant;
 ///
 /// What is left for the caller, by the numbers of the [contract](Endpoint#the-embedding-contract):
 /// to submit what [`begin_send`](Self::begin_send) and [`begin_receive`](Self::begin_receive) return
-/// (2, 5), to report its results, to keep this until nothing is [in flight](Self::is_in_flight), to
+/// (2, 5), to report its results, to call [`expired`](Self::expired) at its
+/// [deadline](Self::next_deadline) (4), to keep this until nothing is [in flight](Self::is_in_flight), to
 /// shut down the sending side when it is [due](Self::must_shut_down) (7), and to close the stream at
 /// its [end](Self::end) (8).
 ///
@@ -39,10 +42,10 @@ use crate::time::Instant;
 /// let mut io = CompletionIo::new(LineEcho::default(), now, 100);
 /// io.begin_receive(now).unwrap()[..7].copy_from_slice(b"hello\r\n");
 /// io.received(now, Ok(7));
-/// assert_eq!(io.begin_send(), Some(&b"you said: hello\r\n"[..]));
-/// assert!(io.is_in_flight() && io.begin_send().is_none());
+/// assert_eq!(io.begin_send(now), Some(&b"you said: hello\r\n"[..]));
+/// assert!(io.is_in_flight() && io.begin_send(now).is_none());
 /// io.sent(now, Ok(10));
-/// assert_eq!(io.begin_send(), Some(&b"hello\r\n"[..]));
+/// assert_eq!(io.begin_send(now), Some(&b"hello\r\n"[..]));
 /// ```
 pub struct CompletionIo<M> {
     endpoint: Endpoint<M>,
@@ -55,6 +58,7 @@ pub struct CompletionIo<M> {
     is_sending: bool,
     was_reset: bool,
     is_shut_down: bool,
+    stall: WriteStall,
 }
 
 /// About how many bytes are taken out for one send.
@@ -72,10 +76,30 @@ impl<M: Machine> CompletionIo<M> {
             is_sending: false,
             was_reset: false,
             is_shut_down: false,
+            stall: WriteStall::new(),
         }
     }
 
-    /// The endpoint: for deadlines, shutdown and notices.
+    /// Sets for how long a send may be in flight: then the stream is cut, with
+    /// [`Reason::WriteStall`](crate::machine::Reason::WriteStall). Zero switches it off. 60 s by
+    /// default.
+    #[must_use]
+    pub fn write_stall(mut self, after: Duration) -> Self {
+        self.stall.limit(after);
+        self
+    }
+
+    /// When to call [`expired`](Self::expired), and why: the machine's deadline, or that of a send.
+    pub fn next_deadline(&self) -> Option<Deadline> {
+        self.stall.next_deadline(&self.endpoint)
+    }
+
+    /// Time has passed. If the deadline has not come yet, or none is set, this does nothing.
+    pub fn expired(&mut self, now: Instant) {
+        self.stall.expired(now, &mut self.endpoint);
+    }
+
+    /// The endpoint: for shutdown and notices.
     pub fn endpoint(&mut self) -> &mut Endpoint<M> {
         &mut self.endpoint
     }
@@ -83,7 +107,7 @@ impl<M: Machine> CompletionIo<M> {
     /// Begins a send: the caller submits these bytes, and reports the result with
     /// [`sent`](Self::sent). Until then their memory stays where it is. `None` if there is nothing
     /// to send, or if a send is in flight.
-    pub fn begin_send(&mut self) -> Option<&[u8]> {
+    pub fn begin_send(&mut self, now: Instant) -> Option<&[u8]> {
         if self.is_sending {
             return None;
         }
@@ -92,6 +116,7 @@ impl<M: Machine> CompletionIo<M> {
         }
         let first = self.output.first()?;
         self.is_sending = true;
+        self.stall.waits(now);
         Some(first)
     }
 
@@ -116,6 +141,7 @@ impl<M: Machine> CompletionIo<M> {
     /// The send has completed.
     pub fn sent(&mut self, now: Instant, result: io::Result<usize>) {
         self.is_sending = false;
+        self.stall.ends();
         let mut result = Some(result);
         let outcome = WriteOutcome::from_io(&[], |_| {
             result.take().unwrap_or(Err(io::ErrorKind::WouldBlock.into()))
@@ -181,7 +207,7 @@ impl<M: fmt::Debug> fmt::Debug for CompletionIo<M> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::machine::{Actions, Cause, Input, LineEcho};
+    use crate::machine::{Actions, Cause, Input, LineEcho, Reason};
 
     const NOW: Instant = Instant::ORIGIN;
 
@@ -196,17 +222,17 @@ mod tests {
         let mut io = CompletionIo::new(LineEcho::default(), NOW, 100);
         receive(&mut io, b"hello\r\n");
         let mut sent = Vec::new();
-        while let Some(bytes) = io.begin_send() {
+        while let Some(bytes) = io.begin_send(NOW) {
             let n = bytes.len().min(3);
             sent.extend_from_slice(&bytes[..n]);
-            assert!(io.begin_send().is_none());
+            assert!(io.begin_send(NOW).is_none());
             io.sent(
                 NOW,
                 if sent.len() == 6 { Err(io::ErrorKind::Interrupted.into()) } else { Ok(n) },
             );
             if sent.len() == 6 {
                 sent.truncate(3);
-                let n = io.begin_send().map_or(0, |bytes| {
+                let n = io.begin_send(NOW).map_or(0, |bytes| {
                     sent.extend_from_slice(&bytes[..3]);
                     bytes.len().min(3)
                 });
@@ -221,13 +247,31 @@ mod tests {
     fn the_end_after_a_send_that_a_reset_failed_is_a_reset() {
         let mut io = CompletionIo::new(LineEcho::default(), NOW, 100);
         receive(&mut io, b"hello\r\n");
-        assert!(io.begin_send().is_some());
+        assert!(io.begin_send(NOW).is_some());
         io.sent(NOW, Err(io::ErrorKind::ConnectionReset.into()));
         if io.end().is_none() {
             assert!(io.begin_receive(NOW).is_some());
             io.received(NOW, Ok(0));
         }
         assert_eq!(io.end().map(End::cause), Some(Cause::Reset));
+    }
+
+    #[test]
+    fn a_send_that_takes_too_long_cuts_the_stream() {
+        let second = Duration::from_secs(1);
+        let mut io = CompletionIo::new(LineEcho::default(), NOW, 100).write_stall(second * 3);
+        receive(&mut io, b"hello\r\n");
+        for at in 0..3 {
+            // Each that completes starts the time again.
+            assert!(io.begin_send(NOW + second * (at * 2)).is_some());
+            assert_eq!(io.next_deadline().map(|it| it.at), Some(NOW + second * (at * 2 + 3)));
+            io.expired(NOW + second * (at * 2 + 2));
+            io.sent(NOW + second * (at * 2 + 2), Ok(1));
+        }
+        assert!(io.begin_send(NOW + second * 6).is_some() && io.end().is_none());
+        io.expired(NOW + second * 9);
+        assert_eq!(io.end().map(End::cause), Some(Cause::TimedOut(Reason::WriteStall)));
+        assert!(io.is_in_flight());
     }
 
     /// Pauses when it is woken, and resumes when it is woken again.
@@ -260,9 +304,9 @@ mod tests {
         io.begin_receive(NOW).expect("it wants input")[..4].copy_from_slice(b"late");
         io.endpoint().wake(NOW);
         io.received(NOW, Ok(4));
-        assert!(io.begin_receive(NOW).is_none() && io.begin_send().is_none());
+        assert!(io.begin_receive(NOW).is_none() && io.begin_send(NOW).is_none());
         io.endpoint().wake(NOW);
         assert!(io.begin_receive(NOW).is_some());
-        assert_eq!(io.begin_send(), Some(&b"late"[..]));
+        assert_eq!(io.begin_send(NOW), Some(&b"late"[..]));
     }
 }

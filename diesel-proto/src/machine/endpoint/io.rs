@@ -9,8 +9,9 @@ use core::time::Duration;
 use std::io::{Read, Write};
 
 use super::Endpoint;
+use super::stall::WriteStall;
 use crate::machine::stream_io::MAX_SLICES;
-use crate::machine::{End, Interest, Machine, ReadOutcome, WriteOutcome};
+use crate::machine::{Deadline, End, Interest, Machine, ReadOutcome, WriteOutcome};
 use crate::time::Instant;
 
 /// An [`Endpoint`] with the rest of its contract that does not depend on the event loop: it reads
@@ -19,7 +20,7 @@ use crate::time::Instant;
 ///
 /// What is left for the caller, by the numbers of the [contract](Endpoint#the-embedding-contract):
 /// to wait until the stream is ready for what the endpoint [wants](Self::wants), but no longer than
-/// until its deadline (2, 4, 5), to shut down the sending side when it is [due](Self::must_shut_down)
+/// until its [deadline](Self::next_deadline) (2, 4, 5), to shut down the sending side when it is [due](Self::must_shut_down)
 /// (7), and to close the stream (8).
 ///
 /// ```
@@ -49,20 +50,39 @@ pub struct EndpointIo<M> {
     /// A write failed because the peer had reset the stream.
     was_reset: bool,
     is_shut_down: bool,
-    /// Since when the stream takes nothing.
-    stalled: Option<Instant>,
+    stall: WriteStall,
 }
 
 impl<M: Machine> EndpointIo<M> {
     /// Starts `machine` on a stream that is open.
     pub fn new(machine: M, now: Instant) -> Self {
         let endpoint = Endpoint::new(machine, now);
-        EndpointIo { endpoint, was_reset: false, is_shut_down: false, stalled: None }
+        EndpointIo { endpoint, was_reset: false, is_shut_down: false, stall: WriteStall::new() }
     }
 
-    /// The endpoint: for deadlines, shutdown and notices.
+    /// Sets for how long the stream may take nothing, although bytes are queued: then it is cut, with
+    /// [`Reason::WriteStall`](crate::machine::Reason::WriteStall). Zero switches it off. 60 s by
+    /// default.
+    #[must_use]
+    pub fn write_stall(mut self, after: Duration) -> Self {
+        self.stall.limit(after);
+        self
+    }
+
+    /// The endpoint: for shutdown and notices.
     pub fn endpoint(&mut self) -> &mut Endpoint<M> {
         &mut self.endpoint
+    }
+
+    /// When to call [`expired`](Self::expired), and why: the machine's deadline, or that of a stream
+    /// which takes nothing.
+    pub fn next_deadline(&self) -> Option<Deadline> {
+        self.stall.next_deadline(&self.endpoint)
+    }
+
+    /// Time has passed. If the deadline has not come yet, or none is set, this does nothing.
+    pub fn expired(&mut self, now: Instant) {
+        self.stall.expired(now, &mut self.endpoint);
     }
 
     /// What the endpoint waits for. If it is nothing, the machine has paused reading, and only its
@@ -73,8 +93,7 @@ impl<M: Machine> EndpointIo<M> {
     }
 
     /// Writes once, and reports the result to the endpoint, with the time after the call: a blocking
-    /// stream may take long. Returns whether anything changed: if
-    /// not, the stream would block. A machine that sends a region of a file is cut: this cannot.
+    /// stream may take long. Returns whether anything changed: if not, the stream would block. A machine that sends a region of a file is cut: this cannot.
     pub fn write(&mut self, now: impl FnOnce() -> Instant, stream: &mut impl Write) -> bool {
         let mut slices = [&[][..]; MAX_SLICES];
         let n = self.endpoint.outgoing(&mut slices);
@@ -90,12 +109,16 @@ impl<M: Machine> EndpointIo<M> {
         match outcome {
             WriteOutcome::Took(n) => {
                 self.endpoint.sent(now, n as u64);
-                self.stalled = if n > 0 { None } else { self.stalled.or(Some(now)) };
+                if n > 0 {
+                    self.stall.ends()
+                } else {
+                    self.stall.waits(now)
+                }
                 n > 0
             }
             WriteOutcome::Failed { reset } => {
                 self.was_reset |= reset;
-                self.stalled = None;
+                self.stall.ends();
                 self.endpoint.write_failed(now);
                 true
             }
@@ -103,7 +126,8 @@ impl<M: Machine> EndpointIo<M> {
     }
 
     /// Reads once into `scratch`, unless reading is paused, and passes the result to the endpoint,
-    /// with the time after the call. Returns whether anything changed: if not, the stream would block, or reading is paused.
+    /// with the time after the call. Returns whether anything changed: if not, the stream would
+    /// block, or reading is paused.
     pub fn read(
         &mut self,
         now: impl FnOnce() -> Instant,
@@ -127,13 +151,6 @@ impl<M: Machine> EndpointIo<M> {
         true
     }
 
-    /// For how long the stream has taken nothing, although bytes were queued. The caller may
-    /// [cut](Endpoint::cut) it, with
-    /// [`Reason::WriteStall`](crate::machine::Reason::WriteStall).
-    pub fn stalled(&self, now: Instant) -> Duration {
-        self.stalled.map_or(Duration::ZERO, |since| now - since)
-    }
-
     /// Whether the sending side must be shut down now. Returns true once.
     pub fn must_shut_down(&mut self) -> bool {
         let is_due = self.endpoint.half_closed() && self.endpoint.end().is_none();
@@ -155,7 +172,7 @@ impl<M: fmt::Debug> fmt::Debug for EndpointIo<M> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::machine::{Actions, Cause, Input, LineEcho};
+    use crate::machine::{Actions, Cause, Input, LineEcho, Reason};
     use alloc::vec::Vec;
     use std::io::{self, ErrorKind};
 
@@ -205,11 +222,33 @@ mod tests {
         let second = Duration::from_secs(1);
         assert!(!io.write(|| NOW, &mut stream));
         assert!(!io.write(|| NOW + second, &mut stream));
-        assert_eq!(io.stalled(NOW + second), second);
+        let deadline = Deadline { at: NOW + second * 60, reason: Reason::WriteStall };
+        assert_eq!(io.next_deadline(), Some(deadline));
+        io.expired(NOW + second * 59);
         assert!(io.write(|| NOW + second, &mut stream));
-        assert_eq!(io.stalled(NOW + second * 2), Duration::ZERO);
+        assert_eq!(io.next_deadline(), None);
+        io.expired(NOW + second * 60);
+        assert_eq!(io.end(), None);
         assert_eq!(stream.written, b"you said: hello\r\n");
         assert!(!io.wants().writable && !io.read(|| NOW, &mut stream, &mut [0; 99]));
+    }
+
+    #[test]
+    fn a_stream_that_takes_nothing_for_too_long_is_cut() {
+        let second = Duration::from_secs(1);
+        for (limit, cut_at) in [(second * 3, 4), (Duration::ZERO, 99)] {
+            let mut stream = Scripted { reads: [Ok("hello\r\n")].into(), ..Scripted::default() };
+            let mut io = EndpointIo::new(LineEcho::default(), NOW).write_stall(limit);
+            io.read(|| NOW, &mut stream, &mut [0; 99]);
+            for at in 1..9 {
+                let now = NOW + second * at;
+                assert_eq!(io.end().is_some(), at > cut_at, "{at}");
+                io.write(|| now, &mut stream);
+                io.expired(now);
+            }
+            let cut = Cause::TimedOut(Reason::WriteStall);
+            assert_eq!(io.end().map(End::cause), (cut_at < 9).then_some(cut));
+        }
     }
 
     #[test]
