@@ -21,8 +21,9 @@ impl Process {
     /// Starts the process. A shell runs `before` first.
     fn start(plan: &str, before: &str) -> Process {
         let this = std::env::current_exe().unwrap();
-        let mut child = Command::new("sh")
-            .arg("-c")
+        // Where the tests run in the background of a shell, SIGINT is ignored, and would be here.
+        let mut child = Command::new("env")
+            .args(["--default-signal=INT,TERM", "sh", "-c"])
             .arg(format!("{before} exec \"$0\" \"$@\""))
             .arg(this)
             .args(["--exact", "process", "--ignored", "--nocapture"])

@@ -152,6 +152,9 @@ const PATIENCE: Duration = Duration::from_secs(3);
 
 impl Machine for Probe {
     fn step(&mut self, now: Instant, input: Input<'_>, actions: &mut Actions<'_>) -> usize {
+        if input == Input::Cut(Cause::Shutdown) {
+            self.shared.broke(5, "the hub was dropped while a connection was open");
+        }
         if now < self.shared.now() {
             self.shared.broke(6, "a time that was read before the wait was passed");
         }
@@ -431,6 +434,7 @@ mod tests {
         Timeout,
         OneEvent,
         Drain,
+        Stop,
         FreshTime,
     }
 
@@ -467,6 +471,7 @@ mod tests {
                             streams.ready(&mut hub, transport, now, of, ready);
                         }
                         Event::Stop if without == Without::Drain => return,
+                        Event::Stop if without == Without::Stop => {}
                         Event::Stop => hub.drain(now, now + PATIENCE),
                     }
                 }
@@ -487,10 +492,17 @@ mod tests {
             (Without::Turns, 2),
             (Without::Timeout, 3),
             (Without::OneEvent, 4),
+            (Without::Drain, 5),
             (Without::FreshTime, 6),
         ] {
             let broken = run(without).map_err(|broken| broken.line);
             assert_eq!(broken, Err(line), "{without:?}");
         }
+    }
+
+    #[test]
+    #[should_panic(expected = "line 5")]
+    fn a_loop_that_never_stops_is_stopped() {
+        let _ = run(Without::Stop);
     }
 }
