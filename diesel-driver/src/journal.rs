@@ -107,7 +107,10 @@ fn put_in(output: &LogOutput) -> impl FnMut(&'static str, Level, fmt::Arguments<
 
 fn level_of(notice: &Notice) -> Level {
     match notice {
-        Notice::Panicked { .. } | Notice::Failed { .. } | Notice::OtherHub(_) => Level::Error,
+        Notice::Panicked { .. }
+        | Notice::Failed { .. }
+        | Notice::OtherHub(_)
+        | Notice::OtherHubJob(_) => Level::Error,
         Notice::LimitReached(_) | Notice::Refused(_) | Notice::Unseeded => Level::Warn,
         // What peers did, and the texts of machines.
         _ => Level::Info,

@@ -25,7 +25,7 @@ use super::waiting::{SpareWaker, WaitingWaker};
 use super::{Conn, Ctx};
 use crate::hub::Called;
 use crate::hub::{Inner, MachineCtx};
-use crate::machine::{Address, Cause, Error, Limit, Machine};
+use crate::machine::{Cause, Error, IntoTarget, Limit, Machine, Target, TargetError};
 
 /// A connection to a server, and the queue of calls on it. Cheap to clone: all clones are the same
 /// client. The connection closes when the last clone is dropped.
@@ -83,7 +83,7 @@ pub struct Client {
 /// ```
 pub struct ClientBuilder {
     ctx: Ctx,
-    address: Address,
+    target: Result<Target, TargetError>,
     on_connect: Option<Box<dyn OnConnect>>,
     on_close: Option<Rc<dyn Fn(Cause)>>,
     wrap: Option<Rc<Wrap>>,
@@ -110,20 +110,20 @@ struct ClientShared {
 }
 
 impl Client {
-    /// Connects to an address, with no hooks, and without reconnecting.
+    /// Connects to an address, or to a host by its name, with no hooks, and without reconnecting.
     ///
     /// # Errors
     ///
     /// As [`Ctx::connect`].
-    pub async fn connect(ctx: &Ctx, address: impl Into<Address>) -> Result<Client, Error> {
-        Client::builder(ctx, address).connect().await
+    pub async fn connect(ctx: &Ctx, target: impl IntoTarget) -> Result<Client, Error> {
+        Client::builder(ctx, target).connect().await
     }
 
-    /// Starts building a client with other settings.
-    pub fn builder(ctx: &Ctx, address: impl Into<Address>) -> ClientBuilder {
+    /// Starts building a client with other settings. A name is resolved for each new connection.
+    pub fn builder(ctx: &Ctx, target: impl IntoTarget) -> ClientBuilder {
         ClientBuilder {
             ctx: ctx.clone(),
-            address: address.into(),
+            target: target.into_target(),
             on_connect: None,
             on_close: None,
             wrap: None,
@@ -397,7 +397,7 @@ impl Lease {
                 false => Error::Closed,
             });
         }
-        let mut connect = settings.ctx.connect(settings.address);
+        let mut connect = settings.ctx.connect(settings.target.clone());
         if let Some(wrap) = settings.wrap.clone() {
             connect = connect.layer(move |machine_ctx, inner| wrap(machine_ctx, inner));
         }
@@ -579,12 +579,12 @@ impl<F: AsyncFn(&mut Conn) -> Result<(), Error>> OnConnect for F {
 
 impl fmt::Debug for Client {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Client").field("address", &self.shared.settings.address).finish()
+        f.debug_struct("Client").field("target", &self.shared.settings.target).finish()
     }
 }
 
 impl fmt::Debug for ClientBuilder {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("ClientBuilder").field("address", &self.address).finish()
+        f.debug_struct("ClientBuilder").field("target", &self.target).finish()
     }
 }

@@ -1,21 +1,25 @@
-//! [`Connect`]: connects to an address.
+//! [`Connect`]: connects to an address, or to a host by its name.
+//!
+//! ```text
+//!   Target ──name──▶ `lookup` ──addresses──▶ `race` ──each──▶ `dial` ──▶ Conn
+//!      └─────address───────────────────────────────────────────▲
+//! ```
 
 use alloc::boxed::Box;
 use alloc::rc::Rc;
+use alloc::vec;
 use core::fmt;
 use core::future::Future;
 use core::pin::Pin;
 use core::task::{Context, Poll, ready};
+use core::time::Duration;
 
 use super::Conn;
-use super::channel::{ConnectState, error_of};
-use super::machine::connecting;
-use super::waiting::SpareWaker;
-use crate::hub::{Action, Begun, Core, Inner, MachineCtx, MachineStream, Making, StreamState, Top};
-use crate::machine::{Address, Attached, ConnectError, Error, Machine, Notice};
-
-/// Puts a layer around the handle of a connection that is being made.
-type WrapClient = Box<dyn FnOnce(&MachineCtx, Inner) -> Box<dyn Machine>>;
+use super::dial::{Dial, WrapClient};
+use super::lookup::{Lookup, loopback};
+use super::race::Race;
+use crate::hub::{Core, Inner, MachineCtx};
+use crate::machine::{Address, Error, HostName, Machine, Target, TargetError};
 
 /// Waits for a connection to be made. Made by [`Ctx::connect`](super::ctx::Ctx::connect). Dropping
 /// it before it is done abandons the attempt. It makes at most one connection: polled again after it
@@ -33,15 +37,43 @@ type WrapClient = Box<dyn FnOnce(&MachineCtx, Inner) -> Box<dyn Machine>>;
 #[must_use = "futures do nothing unless awaited"]
 pub struct Connect {
     core: Rc<Core>,
-    address: Address,
+    target: Result<Target, TargetError>,
     wrap: Option<WrapClient>,
-    conn: Option<Conn>,
-    is_done: bool,
+    resolve: Duration,
+    connect: Option<Duration>,
+    stage: ConnectStage,
+}
+
+enum ConnectStage {
+    New,
+    Resolving(Box<Lookup>),
+    Dialing(Dial),
+    Racing(Box<Race>),
+    Done,
 }
 
 impl Connect {
-    pub(super) fn new(core: Rc<Core>, address: Address) -> Self {
-        Connect { core, address, wrap: None, conn: None, is_done: false }
+    pub(super) fn new(core: Rc<Core>, target: Result<Target, TargetError>) -> Self {
+        let resolve = core.config.names.resolve;
+        Connect { core, target, wrap: None, resolve, connect: None, stage: ConnectStage::New }
+    }
+
+    /// How long the look-up of a name may take, instead of
+    /// [`NameConfig::resolve`](crate::hub::NameConfig::resolve). After that, it fails with an
+    /// [`Error::Resolve`].
+    pub fn resolve_within(mut self, timeout: Duration) -> Self {
+        self.resolve = timeout;
+        self
+    }
+
+    /// How long connecting may take, with all addresses of a name together, and without the look-up
+    /// and the handshake of a layer; instead of
+    /// [`ServiceConfig::connect`](crate::hub::ServiceConfig::connect) of
+    /// [`Config::client`](crate::hub::Config::client), if that is longer. After that, it fails with
+    /// an [`Error::Connect`].
+    pub fn connect_within(mut self, timeout: Duration) -> Self {
+        self.connect = Some(timeout);
+        self
     }
 
     /// Puts a layer around the connection, as [`Service::layer`](crate::hub::Service::layer) does
@@ -61,11 +93,66 @@ impl Connect {
         }));
         self
     }
+
+    fn poll_stage(&mut self, cx: &mut Context<'_>) -> Poll<Result<Conn, Error>> {
+        loop {
+            match &mut self.stage {
+                ConnectStage::New => self.stage = self.begin()?,
+                ConnectStage::Resolving(lookup) => {
+                    let addresses = ready!(lookup.poll(cx))?;
+                    let name = lookup.name().clone();
+                    self.stage = self.race(Some(name), addresses);
+                }
+                ConnectStage::Dialing(dial) => {
+                    ready!(dial.poll(cx))?;
+                    let ConnectStage::Dialing(dial) = self.take_stage() else { continue };
+                    return Poll::Ready(Ok(dial.into_conn()));
+                }
+                ConnectStage::Racing(race) => return race.poll(cx),
+                ConnectStage::Done => return Poll::Ready(Err(Error::AlreadyDone)),
+            }
+        }
+    }
+
+    fn begin(&mut self) -> Result<ConnectStage, Error> {
+        if self.core.forbids_waiting(self.core.now.get()) {
+            return Err(Error::Shutdown);
+        }
+        Ok(match self.target.clone()? {
+            Target::Name(name, port) if name.is_localhost() => {
+                self.race(Some(name), loopback(port))
+            }
+            Target::Name(name, port) => {
+                let lookup = Lookup::begin(&self.core, name, port, self.resolve)?;
+                ConnectStage::Resolving(Box::new(lookup))
+            }
+            Target::Address(Address::Socket(address)) if self.connect.is_some() => {
+                self.race(None, vec![address])
+            }
+            Target::Address(address) => {
+                ConnectStage::Dialing(Dial::begin(&self.core, address, self.wrap.take())?)
+            }
+        })
+    }
+
+    fn race(
+        &mut self,
+        name: Option<HostName>,
+        addresses: vec::Vec<core::net::SocketAddr>,
+    ) -> ConnectStage {
+        let within = self.connect.unwrap_or(self.core.config.client.connect);
+        let race = Race::new(&self.core, name, addresses, self.wrap.take(), within);
+        ConnectStage::Racing(Box::new(race))
+    }
+
+    fn take_stage(&mut self) -> ConnectStage {
+        core::mem::replace(&mut self.stage, ConnectStage::Done)
+    }
 }
 
 impl fmt::Debug for Connect {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Connect").field("address", &self.address).finish_non_exhaustive()
+        f.debug_struct("Connect").field("target", &self.target).finish_non_exhaustive()
     }
 }
 
@@ -73,90 +160,11 @@ impl Future for Connect {
     type Output = Result<Conn, Error>;
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
-        let Connect { core, address, wrap, conn, is_done } = &mut *self;
-        ready!(core.may_go_on(cx))?;
-        if *is_done {
-            core.spend_token();
-            return Poll::Ready(Err(Error::AlreadyDone));
-        }
-        let connecting = match conn.take() {
-            Some(connecting) => connecting,
-            None => match core.connect(*address, wrap.take()) {
-                Ok(connecting) => connecting,
-                Err(error) => {
-                    *is_done = true;
-                    core.spend_token();
-                    return Poll::Ready(Err(error));
-                }
-            },
-        };
-        let mut spare = SpareWaker::default();
-        let outcome = loop {
-            let mut channel = connecting.socket().channel.borrow_mut();
-            if let Some(kind) = channel.connect_error() {
-                break Err(ConnectError { address: *address, kind }.into());
-            }
-            let (state, broken) = (channel.connecting, channel.broken());
-            break match (state, broken) {
-                (ConnectState::No | ConnectState::Failed, _) => {
-                    drop(channel);
-                    Ok(connecting)
-                }
-                (ConnectState::Yes, Some(cause)) => Err(error_of(cause)),
-                (ConnectState::Yes, None) if core.forbids_waiting(core.now.get()) => {
-                    Err(Error::Shutdown)
-                }
-                (ConnectState::Yes, None) if channel.blocked().writer.register(cx, &mut spare) => {
-                    drop(channel);
-                    *conn = Some(connecting);
-                    return Poll::Pending;
-                }
-                (ConnectState::Yes, None) => {
-                    drop(channel);
-                    spare.fill(cx);
-                    continue;
-                }
-            };
-        };
-        *is_done = true;
-        core.spend_token();
+        ready!(self.core.may_go_on(cx))?;
+        let outcome = ready!(self.poll_stage(cx));
+        // What did not win is abandoned.
+        drop(self.take_stage());
+        self.core.spend_token();
         Poll::Ready(outcome)
-    }
-}
-
-impl Core {
-    /// Begins to connect, with a layer around the handle's machine if `layer` is given.
-    fn connect(self: &Rc<Self>, address: Address, wrap: Option<WrapClient>) -> Result<Conn, Error> {
-        if self.forbids_waiting(self.now.get()) {
-            return Err(Error::Shutdown);
-        }
-        if let Err(limit) = self.room_for_stream() {
-            self.notice(None, Notice::LimitReached(limit));
-            // No machine can be stepped here: the other connection is closed later in this run.
-            if !self.make_room_later() {
-                return Err(Error::Limit(limit));
-            }
-        }
-        let id = self.add_stream(None, true);
-        self.stepping.set(Some((id, address)));
-        let config = Rc::clone(&self.client_config);
-        let mut ctx = MachineCtx::new(Rc::clone(self), id);
-        if wrap.is_some() {
-            ctx.layered();
-        }
-        let making = Making { ctx, service: None, config: Rc::clone(&config) };
-        let (machine, conn) = connecting(&making);
-        let mut top = Top::Fiber(machine);
-        if let Some(wrap) = wrap {
-            top = Top::Other(wrap(&making.ctx, Inner::made(top)));
-        }
-        let stream = MachineStream { link: Attached::new(top), peer: address, config };
-        if let Some(slot) = self.streams.borrow_mut().at(id.into()) {
-            slot.state = StreamState::Machine(Box::new(stream));
-        }
-        self.counters.borrow_mut().connects += 1;
-        self.push_action(Action::Connect(id, address));
-        self.begin(Begun::Stream(id));
-        Ok(Conn::new(conn))
     }
 }

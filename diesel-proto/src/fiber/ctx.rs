@@ -1,19 +1,19 @@
-//! What a fiber can do apart from its connections: sleep, spawn, connect, make events, halt.
+//! What a fiber can do apart from its connections: sleep, spawn, connect, run jobs, make events, halt.
 
 use alloc::boxed::Box;
 use alloc::rc::Rc;
 use core::fmt;
 use core::future::Future;
-use core::pin::Pin;
-use core::task::{Context, Poll, ready};
 use core::time::Duration;
 
 use super::connect::Connect;
 use super::join::{self, JoinHandle};
+use super::sleep::Sleep;
+use super::unblock::Unblock;
 use super::{Event, First2, Interval, Queue, Semaphore, first};
-use crate::hub::{Begun, Core, HubTimer, Role};
-use crate::machine::{Address, Error, FiberId, Reason};
-use crate::time::{Instant, TimerKey};
+use crate::hub::{Core, Role};
+use crate::machine::{Error, FiberId, IntoTarget, Reason};
+use crate::time::Instant;
 
 /// A fiber's access to its hub. Cheap to clone, so that a clone can be used next to a token of a
 /// [`Conn`](super::conn::Conn) in [`first`](crate::fiber::first).
@@ -105,12 +105,12 @@ impl Ctx {
     /// [`Error::Shutdown`] if the hub shuts down meanwhile; in the handler of an HTTP request, only
     /// if the grace period ends before the sleep does.
     pub fn sleep(&self, duration: Duration) -> Sleep {
-        Sleep { core: Rc::clone(&self.core), state: SleepState::New(duration) }
+        Sleep::new(Rc::clone(&self.core), duration)
     }
 
     /// Waits until `at`. Otherwise like [`sleep`](Self::sleep).
     pub fn sleep_until(&self, at: Instant) -> Sleep {
-        Sleep { core: Rc::clone(&self.core), state: SleepState::Until(at, None) }
+        Sleep::until(Rc::clone(&self.core), at)
     }
 
     /// Waits for `future` with a timeout: no longer than `duration`.
@@ -152,14 +152,69 @@ impl Ctx {
         join::spawn(&self.core, future)
     }
 
-    /// Connects to an address.
+    /// Connects to an address, or to a host by its name: `"example.com:80"`. See
+    /// [`Target`](crate::machine::Target) for the text that it takes.
+    ///
+    /// A name is resolved by the embedder, except `localhost` and names below it, which are the
+    /// loopback addresses `::1` and `127.0.0.1`, in this order, and no question (RFC 6761, section
+    /// 6.3).
+    ///
+    /// Several addresses are tried as RFC 8305 ("Happy Eyeballs") orders and staggers them: IPv6 and
+    /// IPv4 alternate, beginning with the one that the system prefers; each attempt has a quarter of
+    /// a second ([`NameConfig::attempt_delay`](crate::hub::NameConfig::attempt_delay)) before the
+    /// next begins beside it, and the next begins at once if one fails. The first connection that is
+    /// made is returned, and the others are closed. Each attempt counts as a connection, for all
+    /// limits.
     ///
     /// # Errors
     ///
-    /// [`Error::Connect`] with the reason if the attempt fails; [`Error::Limit`] at the limit on
-    /// connections.
-    pub fn connect(&self, address: impl Into<Address>) -> Connect {
-        Connect::new(Rc::clone(&self.core), address.into())
+    /// - [`Error::Target`] if the text is neither an address nor a name, with a port.
+    /// - [`Error::Resolve`] if the name has no address, is not resolved in
+    ///   [time](Connect::resolve_within), or cannot be resolved.
+    /// - [`Error::Connect`] if no connection is made in [time](Connect::connect_within), or all
+    ///   attempts fail: it has each address, and why it failed.
+    /// - [`Error::Limit`] at the limit on connections, or on look-ups; [`Error::Shutdown`] while the
+    ///   hub shuts down.
+    ///
+    /// If a [layer](Connect::layer) fails, the error is that of the layer.
+    pub fn connect(&self, target: impl IntoTarget) -> Connect {
+        Connect::new(Rc::clone(&self.core), target.into_target())
+    }
+
+    /// Runs a closure where it may block: in a thread of the embedder. What it returns is the result
+    /// of the token. For what has no other interface: files, a database's own client, a long
+    /// computation.
+    ///
+    /// The closure begins when the token is first polled; it may have to wait for a thread.
+    /// (`diesel-driver` has a few, which also resolve names.) If the token is dropped, the closure
+    /// does not run if it has not begun; otherwise it runs to its end, since nothing can stop a
+    /// thread, and what it returns is dropped, in that thread or in the hub's.
+    ///
+    /// [`hub::job`](crate::hub::job#what-a-job-means-for-determinism) says what this means for a
+    /// recording.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Job`] if the closure panics, or if the embedder runs no jobs; [`Error::Limit`] at
+    /// [`Config::max_jobs`](crate::hub::Config::max_jobs); [`Error::Shutdown`] while the hub shuts
+    /// down.
+    ///
+    /// ```
+    /// # use core::time::Duration;
+    /// # use diesel_proto::*;
+    /// async fn read(ctx: Ctx, path: String) -> Result<String, Error> {
+    ///     let text = ctx.unblock(move || std::fs::read_to_string(path));
+    ///     // The outer errors are of the timeout and of the job, the inner one of what it did.
+    ///     Ok(ctx.timeout(Duration::from_secs(5), text).await???)
+    /// }
+    /// # Hub::default().add_loop(async |ctx: Ctx| read(ctx, "x".into()).await.map(drop)).unwrap();
+    /// ```
+    pub fn unblock<F, T>(&self, run: F) -> Unblock<F, T>
+    where
+        F: FnOnce() -> T + Send + 'static,
+        T: Send + 'static,
+    {
+        Unblock::new(Rc::clone(&self.core), run)
     }
 
     /// Makes an event of this hub: every subscription gets all messages that are fired after it was
@@ -206,109 +261,6 @@ impl Ctx {
 impl fmt::Debug for Ctx {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Ctx").field("now", &self.now()).finish_non_exhaustive()
-    }
-}
-
-/// Waits for time to pass. Made by [`Ctx::sleep`]. Polled again after it is over, it completes at
-/// once.
-///
-/// Example: see [`Ctx`].
-#[must_use = "futures do nothing unless awaited"]
-pub struct Sleep {
-    core: Rc<Core>,
-    state: SleepState,
-}
-
-enum SleepState {
-    New(Duration),
-    /// A sleep of zero that has yielded once.
-    Yielded,
-    Until(Instant, Option<TimerKey>),
-    /// Until this timer has fired.
-    For(TimerKey),
-}
-
-impl Future for Sleep {
-    type Output = Result<(), Error>;
-
-    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
-        let Sleep { core, state } = &mut *self;
-        ready!(core.may_go_on(cx))?;
-        let now = core.now.get();
-        let waits = match *state {
-            SleepState::New(duration) if duration.is_zero() => {
-                // Otherwise a loop that only yields would never end at a shutdown.
-                if core.forbids_waiting(now) {
-                    core.spend_token();
-                    return Poll::Ready(Err(Error::Shutdown));
-                }
-                *state = SleepState::Yielded;
-                cx.waker().wake_by_ref();
-                return Poll::Pending;
-            }
-            SleepState::Yielded => None,
-            SleepState::New(duration) => Some((now + duration, None)),
-            // As for timers: `NEVER` is never reached, whatever the clock reads.
-            SleepState::Until(at, _) if now >= at && at < Instant::NEVER => None,
-            SleepState::Until(at, key) => Some((at, key)),
-            SleepState::For(key) => core.timers.borrow().deadline(key).map(|at| (at, Some(key))),
-        };
-        let Some((at, key)) = waits else {
-            core.spend_token();
-            return Poll::Ready(Ok(()));
-        };
-        if core.forbids_waiting(at) {
-            core.spend_token();
-            return Poll::Ready(Err(Error::Shutdown));
-        }
-        // A sleep may move from one fiber to another between two polls: the fiber that polled it
-        // last is woken.
-        let is_set = key.is_some_and(|key| match core.timers.borrow_mut().value_mut(key) {
-            Some(HubTimer::Wake(waker)) => waker.will_wake(cx.waker()),
-            _ => false,
-        });
-        if !is_set {
-            let timer = HubTimer::Wake(cx.waker().clone());
-            let replaced = {
-                let mut timers = core.timers.borrow_mut();
-                match key.and_then(|key| timers.value_mut(key)) {
-                    Some(former) => Some(core::mem::replace(former, timer)),
-                    None => {
-                        let key = timers.insert(at, timer);
-                        drop(timers);
-                        *state = match *state {
-                            SleepState::New(duration) => {
-                                // The duration of a sleep that never ends needs no correction.
-                                if at < Instant::NEVER {
-                                    core.begin(Begun::Sleep(key, duration));
-                                }
-                                SleepState::For(key)
-                            }
-                            _ => SleepState::Until(at, Some(key)),
-                        };
-                        None
-                    }
-                }
-            };
-            drop(replaced);
-        }
-        Poll::Pending
-    }
-}
-
-impl Drop for Sleep {
-    fn drop(&mut self) {
-        match self.state {
-            SleepState::Until(_, Some(key)) => self.core.cancel_timer(key),
-            SleepState::For(key) => self.core.give_up_sleep(key),
-            _ => {}
-        }
-    }
-}
-
-impl fmt::Debug for Sleep {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Sleep").finish_non_exhaustive()
     }
 }
 

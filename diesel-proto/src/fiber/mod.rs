@@ -11,8 +11,9 @@
 //!                                ◀── [ output ] ◀── `write` ─┴─ `conn` ◀── `client`
 //!                                    `channel`                    │
 //!                                                              `first` (several tokens)
-//!   hub ◀──▶ `ctx`: sleep, `connect`, spawn (`join`), `event` ────┘
+//!   hub ◀──▶ `ctx`: `sleep`, `connect`, spawn (`join`), `event` ────┘
 //!
+//!   `connect` ──▶ `lookup` (names), `race` (several addresses), `dial` (one); `unblock` (jobs)
 //!   `hub_methods`   methods of the hub and its services that concern fibers; `shapes`: what can be
 //!                   a handler or a loop
 //! ```
@@ -37,17 +38,22 @@ mod client;
 mod conn;
 mod connect;
 mod ctx;
+mod dial;
 mod duplex;
 mod event;
 mod first;
 mod hub_methods;
 mod interval;
 mod join;
+mod lookup;
 mod machine;
 mod queue;
+mod race;
 mod read;
 mod semaphore;
 mod shapes;
+mod sleep;
+mod unblock;
 mod waiters;
 mod waiting;
 mod write;
@@ -55,7 +61,7 @@ mod write;
 pub use self::client::{Client, ClientBuilder};
 pub use self::conn::{Conn, Reader, Writer};
 pub use self::connect::Connect;
-pub use self::ctx::{Ctx, Sleep};
+pub use self::ctx::Ctx;
 pub use self::duplex::Duplex;
 pub use self::event::{Event, Subscription, Wait};
 pub use self::first::{First2, First3, First4, First5, First6, First7, First8, Group, first};
@@ -65,4 +71,6 @@ pub use self::queue::{Put, Queue, Take};
 pub use self::read::{Count, Peek, Read, Some, ToEnd, Until, UntilEol, Want};
 pub use self::semaphore::{Acquire, Permit, Semaphore};
 pub use self::shapes::{ConnHandler, LoopBody};
+pub use self::sleep::Sleep;
+pub use self::unblock::Unblock;
 pub use self::write::{Flush, Payload, Write};

@@ -8,18 +8,21 @@
 //! | actor, task, green thread, goroutine | fiber: a handler, a loop, or a future that was [spawned](crate::fiber::Ctx::spawn) |
 //! | back-pressure, flow control | a handler that does not read stops the reading of its stream ([`read_ahead`](crate::hub::ServiceConfig::read_ahead)); a peer that does not read makes [`write`](crate::fiber::Conn::write) wait ([`high_water`](crate::hub::ServiceConfig::high_water)); a machine that takes fewer bytes than it was given [pauses](crate::machine::Actions::pause) |
 //! | broadcast channel, pub/sub | [`Event`](crate::fiber::Event), [`Subscription`](crate::fiber::Subscription) |
+//! | blocking call, `spawn_blocking`, thread pool | [`Ctx::unblock`](crate::fiber::Ctx::unblock), a *job*: the embedder runs it in a thread |
 //! | buffer | [`Buffer`](crate::buf::Buffer) for input, [`Pipeline`](crate::buf::Pipeline) for output |
 //! | cancel safety | every token is cancel-safe: see [groups and events](super::groups_and_events) |
 //! | connection pool | none yet; a [`Client`](crate::fiber::Client) is one connection that callers share |
 //! | cooperative scheduling | [`Config::tokens_per_pass`](crate::hub::Config::tokens_per_pass); see [budgets](super::production#budgets) |
 //! | deadline, timeout | see *timeouts* |
 //! | deterministic simulation testing | `testkit::net`, [`hub::Input`](crate::hub::Input); see [test your own protocol](super#chapters) |
+//! | DNS, resolver, `getaddrinfo` | [`Ctx::connect`](crate::fiber::Ctx::connect) takes names; the embedder resolves them: [`Action::Resolve`](crate::hub::Action::Resolve) |
 //! | event loop, reactor | the embedder: `Application` of `diesel-driver`, or [your own](super::embedding) |
 //! | executor, runtime | [`Hub`](crate::hub::Hub): runs the fibers, does no I/O |
 //! | file descriptor limit, `EMFILE`, ulimit | [production](super::production#file-descriptors) |
 //! | framing, codec | [`until`](crate::fiber::Conn::until), [`bytes`](crate::fiber::Conn::bytes) in a handler; [`Buffer::find`](crate::buf::Buffer::find) in a machine |
 //! | graceful shutdown, draining | [`Hub::drain`](crate::hub::Hub::drain), [`Input::Shutdown`](crate::machine::Input::Shutdown), [`Error::Shutdown`](crate::machine::Error::Shutdown); see [shutdown](super::production#shutdown) |
 //! | half-close, `shutdown(SHUT_WR)`, FIN | [`Conn::half_close`](crate::fiber::Conn::half_close), [`Actions::half_close`](crate::machine::Actions::half_close); of the peer: [`Input::Eof`](crate::machine::Input::Eof), [`Error::Closed`](crate::machine::Error::Closed) |
+//! | happy eyeballs | [`Ctx::connect`](crate::fiber::Ctx::connect), [`NameConfig`](crate::hub::NameConfig) |
 //! | high- and low-water marks | [`ServiceConfig::high_water`](crate::hub::ServiceConfig::high_water), [`low_water`](crate::hub::ServiceConfig::low_water) |
 //! | keep-alive (HTTP) | [`Deadlines::keep_alive`](crate::http1::Deadlines::keep_alive) |
 //! | keep-alive (TCP) | `ListenOptions::keepalive` of `diesel-driver` |
@@ -59,6 +62,7 @@
 //! | hub | the application as a state machine: services, connections, fibers, timers |
 //! | input | something that happened: to a hub, [`hub::Input`](crate::hub::Input); to a machine, [`Input`](crate::machine::Input) |
 //! | in step | all that a client call asked for was read, so the next call may have the connection: [`Conn::mark_in_step`](crate::fiber::Conn::mark_in_step) |
+//! | job | a closure that blocks, and runs outside of the hub: [`Job`](crate::hub::Job) |
 //! | law | something that is true for every machine, and checked by `testkit::laws` |
 //! | layer | a machine around another one |
 //! | line, chunk | bytes that were read, a slice of the block in which they arrived: [`Line`](crate::buf::Line), [`Chunk`](crate::buf::Chunk) |

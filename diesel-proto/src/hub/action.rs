@@ -1,7 +1,7 @@
 //! [`Action`], what a hub requests of its embedder, and [`Counters`].
 
-use crate::machine::{Address, Cause, Notice};
-use crate::machine::{ConnId, ServiceId};
+use crate::machine::{Address, Cause, HostName, Notice};
+use crate::machine::{ConnId, JobId, ServiceId};
 
 /// Something that the embedder must do. A list of actions must be carried out in order.
 ///
@@ -34,6 +34,14 @@ pub enum Action {
     /// Connect to this address, and call [`connected`](super::Hub::connected) or
     /// [`connect_failed`](super::Hub::connect_failed).
     Connect(ConnId, Address),
+    /// Find the addresses of this name, and call [`resolved`](super::Hub::resolved).
+    Resolve(JobId, HostName),
+    /// [Take](super::Hub::take_job) this job, run it where it may block, and call
+    /// [`completed`](super::Hub::completed).
+    Job(JobId),
+    /// The answer to this [`Resolve`](Self::Resolve) or [`Job`](Self::Job) is not wanted any more:
+    /// if it has not begun, it need not. The id is stale from now on.
+    Cancel(JobId),
     /// Stop accepting connections of this service.
     StopAccepting(ServiceId),
     /// Accept connections of this service again.
@@ -92,4 +100,6 @@ pub struct Counters {
     pub limit_reads: u64,
     /// How often a client refused a call because too many were waiting.
     pub limit_calls: u64,
+    /// How often a look-up or a job was refused because too many were awaited.
+    pub limit_jobs: u64,
 }

@@ -23,6 +23,9 @@ pub struct Config {
     pub max_fibers: usize,
     /// The most spawned fibers at a time. 65,536 by default.
     pub max_spawned: usize,
+    /// The most look-ups of names and [jobs](crate::fiber::Ctx::unblock) at a time that fibers wait
+    /// for; those that the embedder has not begun are among them. 1,024 by default.
+    pub max_jobs: usize,
     /// How many tokens a fiber may use before other fibers have their turn. 128 by default.
     pub tokens_per_pass: u32,
     /// How many polls of fibers and steps of woken machines one [`run`](super::Hub::run) makes
@@ -32,6 +35,8 @@ pub struct Config {
     pub grace: Duration,
     /// Settings of the connections that fibers make with `connect`.
     pub client: ServiceConfig,
+    /// How names are resolved, and the addresses of one name tried.
+    pub names: NameConfig,
 }
 
 impl Default for Config {
@@ -40,10 +45,47 @@ impl Default for Config {
             max_connections: 65_536,
             max_fibers: 131_072,
             max_spawned: 65_536,
+            max_jobs: 1024,
             tokens_per_pass: 128,
             polls_per_run: 256,
             grace: Duration::from_secs(5),
             client: ServiceConfig::default(),
+            names: NameConfig::default(),
+        }
+    }
+}
+
+/// How names are resolved, and in which order and how fast the addresses of one name are tried
+/// (RFC 8305, "Happy Eyeballs"): see [`Ctx::connect`](crate::fiber::Ctx::connect).
+///
+/// ```
+/// use core::time::Duration;
+/// use diesel_proto::{Config, Hub, NameConfig};
+///
+/// let names = NameConfig { resolve: Duration::from_secs(3), ..NameConfig::default() };
+/// let hub = Hub::new(Config { names, ..Config::default() });
+/// ```
+///
+/// Fields may be added in later versions: end a literal with `..NameConfig::default()`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct NameConfig {
+    /// The resolve timeout: how long a look-up may take, the time included during which it waits
+    /// for others. 10 s by default.
+    pub resolve: Duration,
+    /// How long an attempt has, before the next one begins beside it (RFC 8305, section 5,
+    /// "Connection Attempt Delay"; an attempt that fails does not delay the next one). 250 ms by
+    /// default, as the RFC recommends; it allows 10 ms to 2 s.
+    pub attempt_delay: Duration,
+    /// The most addresses of one name that are tried. 16 by default.
+    pub max_addresses: usize,
+}
+
+impl Default for NameConfig {
+    fn default() -> Self {
+        NameConfig {
+            resolve: Duration::from_secs(10),
+            attempt_delay: Duration::from_millis(250),
+            max_addresses: 16,
         }
     }
 }

@@ -22,6 +22,7 @@ use super::doomed::Doomed;
 use super::fiber_entry::{Fiber, Role};
 use super::hook::Hook;
 use super::idle::IdleQueue;
+use super::job_entry::JobEntry;
 use super::outgoing::Outgoing;
 use super::random::{HubRandom, Seed};
 use super::stream::{MachineStream, Stream};
@@ -71,6 +72,8 @@ pub(crate) struct Core {
     pub(crate) doomed: Doomed,
     pub(crate) spawned: Cell<usize>,
     pub(crate) streams: RefCell<KeyedTable<Stream>>,
+    /// Look-ups and jobs that are awaited.
+    pub(super) jobs: RefCell<KeyedTable<JobEntry>>,
     pub(crate) timers: RefCell<Timers<HubTimer>>,
     pub(crate) slices: RefCell<Blocks<Rc<Vec<u8>>>>,
     pub(crate) workspace: RefCell<Box<Workspace>>,
@@ -140,6 +143,7 @@ impl Core {
             doomed: Doomed::default(),
             spawned: Cell::new(0),
             streams: RefCell::new(KeyedTable::new()),
+            jobs: RefCell::new(KeyedTable::new()),
             timers: RefCell::new(Timers::new()),
             slices: RefCell::new(Blocks::new()),
             workspace: RefCell::default(),

@@ -7,13 +7,17 @@
 
 use alloc::borrow::Cow;
 use alloc::vec::Vec;
+use core::net::SocketAddr;
 
 use bytes::Bytes;
 
 use super::action::Action;
+use super::job::Job;
+#[cfg(doc)]
+use super::job::JobOutcome;
 use super::{Hub, Refused, Seed};
-use crate::machine::{Address, ConnectErrorKind};
-use crate::machine::{ConnId, ServiceId};
+use crate::machine::{Address, ConnectErrorKind, JobError, ResolveErrorKind};
+use crate::machine::{ConnId, JobId, ServiceId};
 use crate::time::Instant;
 
 /// One input of a hub, for [`Hub::handle`]. Each variant stands for the method that its
@@ -80,6 +84,22 @@ pub enum Input<'a> {
         /// Why not.
         why: ConnectErrorKind,
     },
+    /// The answer to an [`Action::Resolve`]: [`Hub::resolved`].
+    Resolved {
+        /// Which look-up.
+        job: JobId,
+        /// The addresses, or why there are none.
+        addresses: Result<Vec<SocketAddr>, ResolveErrorKind>,
+    },
+    /// The job of an [`Action::Job`] ended: [`Hub::completed`]. The value that it returned is not
+    /// part of this input: [`Hub::handle`] runs the closure, if the job has not been taken. See
+    /// [`job`](super::job#what-a-job-means-for-determinism).
+    Completed {
+        /// Which job.
+        job: JobId,
+        /// Whether it returned, or why not: [`JobOutcome::end`].
+        end: Result<(), JobError>,
+    },
     /// State shared with a connection's machine changed: [`Hub::wake`].
     Wake(ConnId),
     /// The time of day: [`Hub::time_of_day`].
@@ -137,6 +157,8 @@ impl Input<'_> {
             Input::WriteFailed(conn) => Input::WriteFailed(conn),
             Input::Connected(conn) => Input::Connected(conn),
             Input::ConnectFailed { conn, why } => Input::ConnectFailed { conn, why },
+            Input::Resolved { job, addresses } => Input::Resolved { job, addresses },
+            Input::Completed { job, end } => Input::Completed { job, end },
             Input::Wake(conn) => Input::Wake(conn),
             Input::TimeOfDay { unix_seconds } => Input::TimeOfDay { unix_seconds },
             Input::Seed(seed) => Input::Seed(seed),
@@ -162,6 +184,7 @@ impl Input<'_> {
             | Input::Connected(conn)
             | Input::ConnectFailed { conn, .. }
             | Input::Wake(conn) => conn.hub = tag,
+            Input::Resolved { job, .. } | Input::Completed { job, .. } => job.hub = tag,
             Input::TimeOfDay { .. }
             | Input::Seed(_)
             | Input::MakeRoom
@@ -232,6 +255,14 @@ impl Hub {
             Input::WriteFailed(conn) => self.write_failed(now, conn),
             Input::Connected(conn) => self.connected(now, conn),
             Input::ConnectFailed { conn, why } => self.connect_failed(now, conn, why),
+            Input::Resolved { job, addresses } => self.resolved(now, job, addresses),
+            Input::Completed { job, end } => {
+                let outcome = match end {
+                    Ok(()) => self.take_job(job).map_or(JobError::Dropped.into(), Job::run),
+                    Err(error) => error.into(),
+                };
+                self.completed(now, job, outcome);
+            }
             Input::Wake(conn) => self.wake(now, conn),
             Input::TimeOfDay { unix_seconds } => self.time_of_day(now, unix_seconds),
             Input::Seed(seed) => self.seed(seed),

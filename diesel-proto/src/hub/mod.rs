@@ -39,6 +39,8 @@
 //! | [`unacked`](Hub::unacked) | the answer to an [`Action::ReportUnacked`] |
 //! | [`write_failed`](Hub::write_failed) | a write failed: the stream takes no more bytes, ever |
 //! | [`connected`](Hub::connected), [`connect_failed`](Hub::connect_failed) | the result of an [`Action::Connect`] |
+//! | [`resolved`](Hub::resolved) | the answer to an [`Action::Resolve`] |
+//! | [`completed`](Hub::completed) | the job of an [`Action::Job`] ended |
 //! | [`wake`](Hub::wake) | state shared with a connection's machine changed |
 //! | [`time_of_day`](Hub::time_of_day) | the embedder read the wall clock |
 //! | [`seed`](Hub::seed) | the seed of the random numbers |
@@ -89,6 +91,9 @@ mod hook;
 mod idle;
 mod input;
 mod inputs;
+pub mod job;
+mod job_entry;
+mod jobs;
 mod layer;
 mod machine_ctx;
 mod no_hub;
@@ -113,9 +118,10 @@ use alloc::rc::Rc;
 use alloc::vec::Vec;
 
 pub use self::action::{Action, Counters};
-pub use self::config::{Config, ServiceConfig, Shed};
+pub use self::config::{Config, NameConfig, ServiceConfig, Shed};
 pub use self::hook::{PollHook, Task};
 pub use self::input::{Input, Outcome};
+pub use self::job::{Job, JobOutcome};
 pub use self::layer::Inner;
 pub use self::machine_ctx::MachineCtx;
 pub use self::no_hub::NoHub;
@@ -124,13 +130,14 @@ pub use self::panics::catch_panics;
 pub use self::poller::Poller;
 pub use self::random::Seed;
 pub use self::service::{IntoService, Service};
-pub use crate::machine::{ConnId, FiberId, Refused, ServiceId};
+pub use crate::machine::{ConnId, FiberId, JobId, Refused, ServiceId};
 
 pub(crate) use self::begun::Begun;
 pub(crate) use self::called::Called;
 pub(crate) use self::core::{Core, HubTimer};
 pub(crate) use self::fiber_entry::{HandlerFuture, Role};
 pub(crate) use self::fiber_machine::{FiberConn, FiberMachine};
+pub(crate) use self::job_entry::JobAnswer;
 pub(crate) use self::machine_ctx::Learned;
 pub(crate) use self::outgoing::Outgoing;
 pub(crate) use self::service::Making;

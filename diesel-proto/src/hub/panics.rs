@@ -19,13 +19,22 @@ use super::PollHook;
 /// ```
 pub fn catch_panics() -> PollHook {
     Box::new(|_task, run| {
-        // The payload is user code as well: its drop may panic.
-        if let Err(payload) = catch_unwind(AssertUnwindSafe(run))
-            && let Err(another) = catch_unwind(AssertUnwindSafe(|| drop(payload)))
-        {
-            core::mem::forget(another);
-        }
+        caught(run);
     })
+}
+
+/// Runs user code; `None` if it panicked.
+pub(super) fn caught<R>(run: impl FnOnce() -> R) -> Option<R> {
+    match catch_unwind(AssertUnwindSafe(run)) {
+        Ok(result) => Some(result),
+        Err(payload) => {
+            // The payload is user code as well: its drop may panic.
+            if let Err(another) = catch_unwind(AssertUnwindSafe(|| drop(payload))) {
+                core::mem::forget(another);
+            }
+            None
+        }
+    }
 }
 
 #[cfg(test)]

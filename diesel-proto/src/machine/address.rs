@@ -36,22 +36,6 @@ impl fmt::Display for Address {
     }
 }
 
-/// The error of a connection that could not be made.
-///
-/// ```
-/// use diesel_proto::{Address, ConnectError, ConnectErrorKind};
-///
-/// let error = ConnectError { address: Address::Unnamed, kind: ConnectErrorKind::Refused };
-/// assert_eq!(error.to_string(), "cannot connect to unnamed: connection refused");
-/// ```
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub struct ConnectError {
-    /// The address that was to be connected to.
-    pub address: Address,
-    /// Why the connection could not be made.
-    pub kind: ConnectErrorKind,
-}
-
 /// Why a connection could not be made.
 ///
 /// ```
@@ -100,11 +84,3 @@ impl fmt::Display for ConnectErrorKind {
         }
     }
 }
-
-impl fmt::Display for ConnectError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "cannot connect to {}: {}", self.address, self.kind)
-    }
-}
-
-impl core::error::Error for ConnectError {}

@@ -4,9 +4,12 @@ use alloc::boxed::Box;
 use alloc::string::String;
 use core::fmt;
 
-use super::address::ConnectError;
+use super::connect_error::ConnectError;
+use super::job_error::JobError;
+use super::name::{ResolveError, ResolveErrorKind};
 use super::reason::{Limit, Reason};
 use super::refused::Refused;
+use super::target_error::TargetError;
 use super::tls_error::TlsError;
 use crate::buf::TooLong;
 
@@ -47,6 +50,12 @@ pub enum Error {
     Lagged(u64),
     /// A connection could not be made. (Boxed to keep errors small: every token returns them.)
     Connect(Box<ConnectError>),
+    /// What was to be connected to is neither an address nor a name, with a port.
+    Target(Box<TargetError>),
+    /// A name could not be resolved.
+    Resolve(Box<ResolveError>),
+    /// A [job](crate::fiber::Ctx::unblock) has no result.
+    Job(JobError),
     /// The hub is shutting down, and this operation would have had to wait.
     Shutdown,
     /// The future was polled again after it had completed.
@@ -103,6 +112,29 @@ impl Error {
         }
     }
 
+    /// What timed out, if this is the error of a deadline: of a name that was not
+    /// [resolved](Self::Resolve) in time ([`Reason::Resolve`]), of a connection that was not
+    /// [made](Self::Connect) in time ([`Reason::Connect`]), or of [any other](Self::TimedOut).
+    ///
+    /// ```
+    /// use diesel_proto::{Address, ConnectError, ConnectErrorKind, Error, Reason};
+    ///
+    /// let error = ConnectError::new(Address::Unnamed, ConnectErrorKind::TimedOut);
+    /// assert_eq!(Error::from(error).timed_out(), Some(Reason::Connect));
+    /// assert_eq!(Error::TimedOut(Reason::Idle).timed_out(), Some(Reason::Idle));
+    /// assert_eq!(Error::Closed.timed_out(), None);
+    /// ```
+    pub fn timed_out(&self) -> Option<Reason> {
+        match self {
+            Error::TimedOut(reason) => Some(*reason),
+            Error::Resolve(error) => {
+                (error.kind == ResolveErrorKind::TimedOut).then_some(Reason::Resolve)
+            }
+            Error::Connect(error) => error.timed_out().then_some(Reason::Connect),
+            _ => None,
+        }
+    }
+
     /// Whether this is an ordinary end of a connection, which is not reported.
     pub fn is_ordinary(&self) -> bool {
         match self {
@@ -123,6 +155,9 @@ impl fmt::Display for Error {
             Error::Tls(error) => error.fmt(f),
             Error::Lagged(n) => write!(f, "fell behind and missed {n} messages"),
             Error::Connect(error) => error.fmt(f),
+            Error::Target(error) => error.fmt(f),
+            Error::Resolve(error) => error.fmt(f),
+            Error::Job(error) => error.fmt(f),
             Error::Shutdown => f.write_str("shutting down"),
             Error::AlreadyDone => f.write_str("polled again after it had completed"),
             Error::OtherHub => f.write_str("awaited outside of the fibers of its hub"),
@@ -138,6 +173,9 @@ impl core::error::Error for Error {
     fn source(&self) -> Option<&(dyn core::error::Error + 'static)> {
         match self {
             Error::Connect(error) => Some(&**error),
+            Error::Target(error) => Some(&**error),
+            Error::Resolve(error) => Some(&**error),
+            Error::Job(error) => Some(error),
             Error::Tls(error) => Some(error),
             Error::Application(error) => Some(&**error),
             _ => None,
@@ -154,6 +192,24 @@ impl From<TooLong> for Error {
 impl From<ConnectError> for Error {
     fn from(error: ConnectError) -> Self {
         Error::Connect(Box::new(error))
+    }
+}
+
+impl From<TargetError> for Error {
+    fn from(error: TargetError) -> Self {
+        Error::Target(Box::new(error))
+    }
+}
+
+impl From<ResolveError> for Error {
+    fn from(error: ResolveError) -> Self {
+        Error::Resolve(Box::new(error))
+    }
+}
+
+impl From<JobError> for Error {
+    fn from(error: JobError) -> Self {
+        Error::Job(error)
     }
 }
 

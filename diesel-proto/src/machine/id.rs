@@ -57,6 +57,19 @@ pub struct ConnId {
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct FiberId(pub(crate) Key);
 
+/// The id of a look-up or a job of a hub, which its embedder was asked for: by an
+/// [`Action::Resolve`](crate::hub::Action::Resolve) or an
+/// [`Action::Job`](crate::hub::Action::Job). A hub refuses the ids of another hub.
+///
+/// Comparing ignores the hub, as for a [`ConnId`].
+///
+/// Example: see [`Hub::resolved`](crate::hub::Hub::resolved).
+#[derive(Clone, Copy)]
+pub struct JobId {
+    pub(crate) key: Key,
+    pub(crate) hub: HubTag,
+}
+
 /// The id of a service of a hub. Services are never removed. A hub refuses the ids of another hub.
 ///
 /// Comparing ignores the hub, as for a [`ConnId`].
@@ -84,6 +97,14 @@ impl FiberId {
     }
 }
 
+impl JobId {
+    /// The index: small and dense, so that it can index a table of the embedder. It is reused when
+    /// what it identifies is gone.
+    pub fn index(self) -> usize {
+        self.key.index as usize
+    }
+}
+
 impl ServiceId {
     /// The index: services count from zero, in the order in which they were added.
     pub fn index(self) -> usize {
@@ -93,6 +114,12 @@ impl ServiceId {
 
 impl From<ConnId> for Key {
     fn from(id: ConnId) -> Key {
+        id.key
+    }
+}
+
+impl From<JobId> for Key {
+    fn from(id: JobId) -> Key {
         id.key
     }
 }
@@ -141,7 +168,7 @@ macro_rules! compare_by {
     };
 }
 
-compare_by!(ConnId: key, ServiceId: index);
+compare_by!(ConnId: key, JobId: key, ServiceId: index);
 
 impl fmt::Debug for ConnId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -152,6 +179,12 @@ impl fmt::Debug for ConnId {
 impl fmt::Debug for FiberId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "FiberId({}.{})", self.0.index, self.0.generation)
+    }
+}
+
+impl fmt::Debug for JobId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "JobId({}.{})", self.key.index, self.key.generation)
     }
 }
 

@@ -17,8 +17,10 @@
 //!                        └── the hub's streams
 //!
 //!   reason, address, error, notice            causes and limits, peers, failures, log lines
+//!   target, name, and their errors            what to connect to; connect_error: what failed of it
 //!   tls_error                                 why TLS failed, whatever the features are
 //!   id, refused                               ids of connections and services; why not accepted
+//!   job_error                                 why work outside of the hub has no result
 //!   stream_io                                 what a read and a write result in, for embedders
 //!   line_echo                                 LineEcho: the smallest complete machine
 //! ```
@@ -28,37 +30,47 @@
 mod actions;
 mod address;
 mod attached;
+mod connect_error;
 mod contract;
 mod endpoint;
 mod error;
 mod id;
+mod job_error;
 mod line_echo;
 mod linger;
+mod name;
 mod nested;
 mod notice;
 mod reason;
 mod refused;
 mod stream_control;
 mod stream_io;
+mod target;
+mod target_error;
 mod tls_error;
 mod upgradable;
 mod workspace;
 
-pub use address::{Address, ConnectError, ConnectErrorKind};
+pub use address::{Address, ConnectErrorKind};
+pub use connect_error::ConnectError;
 pub use contract::{Actions, Input, Machine, Workspace};
 #[cfg(feature = "std")]
 pub use endpoint::{CompletionIo, EndpointIo};
 pub use endpoint::{Endpoint, SharedEndpoint};
 pub use error::Error;
-pub use id::{ConnId, FiberId, ServiceId};
+pub use id::{ConnId, FiberId, JobId, ServiceId};
+pub use job_error::JobError;
 pub use line_echo::LineEcho;
 pub use linger::Linger;
+pub use name::{HostName, ResolveError, ResolveErrorKind};
 pub use nested::Nested;
 pub use notice::{Access, Notice};
 pub use reason::{Cause, Deadline, End, Limit, Reason};
 pub use refused::Refused;
 pub use stream_control::StreamControl;
 pub use stream_io::{Interest, ReadOutcome, WriteOutcome};
+pub use target::{IntoTarget, Target};
+pub use target_error::{TargetError, TargetErrorKind};
 pub use tls_error::{CertificateFault, TlsError};
 pub use upgradable::Upgradable;
 

@@ -6,7 +6,7 @@ use core::fmt;
 use core::time::Duration;
 
 use super::address::Address;
-use super::id::ConnId;
+use super::id::{ConnId, JobId};
 use super::reason::{Cause, Limit};
 use super::refused::Refused;
 use crate::time::Instant;
@@ -31,6 +31,8 @@ pub enum Notice {
     Refused(Refused),
     /// A call named a connection of another hub. The call did nothing.
     OtherHub(ConnId),
+    /// A call named a look-up or a job of another hub. The call did nothing.
+    OtherHubJob(JobId),
     /// A handler returned an error that is neither an ordinary end of a connection
     /// ([`Error::is_ordinary`](super::error::Error::is_ordinary)) nor the peer's fault
     /// ([`Error::is_of_peer`](super::error::Error::is_of_peer)); or a loop returned any error but
@@ -121,6 +123,7 @@ impl fmt::Display for Notice {
         match self {
             Notice::LimitReached(limit) => limit.fmt(f),
             Notice::OtherHub(conn) => write!(f, "{conn:?} belongs to another hub"),
+            Notice::OtherHubJob(job) => write!(f, "{job:?} belongs to another hub"),
             Notice::Refused(refused) => write!(f, "a connection was refused: {refused}"),
             Notice::Failed { peer: Some(peer), error } => {
                 write!(f, "the handler for {peer} failed: {error}")

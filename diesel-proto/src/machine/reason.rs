@@ -21,6 +21,10 @@ use crate::time::Instant;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Reason {
+    /// A name was not resolved in time.
+    Resolve,
+    /// A connection was not made in time.
+    Connect,
     /// The head of a message (or a preamble before it) did not arrive in time.
     Head,
     /// The TLS handshake was not complete in time.
@@ -76,12 +80,15 @@ macro_rules! common_reasons {
 }
 
 common_reasons!(
-    Head, Handshake, BodyIdle, BodyRate, KeepAlive, HalfClose, Idle, WriteStall, Linger, Drain,
+    Resolve, Connect, Head, Handshake, BodyIdle, BodyRate, KeepAlive, HalfClose, Idle, WriteStall,
+    Linger, Drain,
 );
 
 impl fmt::Display for Reason {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
+            Reason::Resolve => "the name was not resolved in time",
+            Reason::Connect => "the connection was not made in time",
             Reason::Head => "the head did not arrive in time",
             Reason::Handshake => "the TLS handshake was not complete in time",
             Reason::BodyIdle => "the body stopped arriving",
@@ -147,6 +154,9 @@ pub enum Limit {
     /// Fibers that were spawned by others:
     /// [`Config::max_spawned`](crate::hub::Config::max_spawned).
     Spawned(usize),
+    /// Look-ups and jobs that the embedder was asked for and that are awaited:
+    /// [`Config::max_jobs`](crate::hub::Config::max_jobs).
+    Jobs(usize),
     /// Calls that wait for their turn on one [`Client`](crate::fiber::Client):
     /// [`ClientBuilder::max_waiting`](crate::fiber::ClientBuilder::max_waiting).
     Calls(usize),
@@ -190,6 +200,9 @@ impl fmt::Display for Limit {
             Limit::Fibers(n) => write!(f, "at the limit of {n} fibers (Config::max_fibers)"),
             Limit::Spawned(n) => {
                 write!(f, "at the limit of {n} spawned fibers (Config::max_spawned)")
+            }
+            Limit::Jobs(n) => {
+                write!(f, "at the limit of {n} look-ups and jobs (Config::max_jobs)")
             }
             Limit::Calls(n) => write!(
                 f,

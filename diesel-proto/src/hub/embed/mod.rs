@@ -68,6 +68,11 @@
 //! 12. [`close`](Transport::close) of an [`End::Close`] delivers all that was written, and then the
 //!     end; of an [`End::Abort`], a reset. Both free the descriptor at once.
 //!
+//! 13. After [`resolve`](Transport::resolve) or [`run_job`](Transport::run_job) that returned
+//!     [`Poll::Pending`](core::task::Poll), the answer is passed to
+//!     [`Hub::resolved`](super::Hub::resolved) or [`Hub::completed`](super::Hub::completed) once, and
+//!     then a round is ended. A [cancelled](Transport::cancel) one may be left unanswered.
+//!
 //! `testkit::embed` drives a loop through scripted streams, and names the line of this list that it
 //! broke; the guide's chapter on [embedding](crate::guide::embedding#check-your-loop) has a peer for
 //! loops with real sockets.
@@ -107,10 +112,16 @@ pub use crate::machine::{Interest, ReadOutcome, WriteOutcome};
 #[cfg(feature = "std")]
 extern crate std;
 
-use super::{Hub, Refused};
+use alloc::vec::Vec;
+use core::net::SocketAddr;
+use core::task::Poll;
+
+use super::{Hub, Job, JobOutcome, Refused};
 use crate::buf::FileRegion;
-use crate::machine::{Address, ConnectErrorKind, End, Notice};
-use crate::machine::{ConnId, ServiceId};
+use crate::machine::{
+    Address, ConnectErrorKind, End, HostName, JobError, Notice, ResolveErrorKind,
+};
+use crate::machine::{ConnId, JobId, ServiceId};
 use crate::time::Instant;
 
 /// The operations on an embedder's streams, one stream at a time. No call may block.
@@ -224,6 +235,35 @@ pub trait Transport {
     fn connected(&mut self, stream: &mut Self::Stream, hung_up: bool) -> ConnectOutcome {
         let _ = (stream, hung_up);
         ConnectOutcome::Failed(ConnectErrorKind::Unsupported)
+    }
+
+    /// Begins to resolve a name: finds its addresses, in the order in which the system prefers them.
+    /// Their ports do not count. [`Poll::Pending`]: they come later, by
+    /// [`Hub::resolved`](super::Hub::resolved). By default, names are
+    /// [not supported](ResolveErrorKind::Unsupported).
+    fn resolve(
+        &mut self,
+        job: JobId,
+        name: &HostName,
+    ) -> Poll<Result<Vec<SocketAddr>, ResolveErrorKind>> {
+        let _ = (job, name);
+        Poll::Ready(Err(ResolveErrorKind::Unsupported))
+    }
+
+    /// Begins a job, which may block, so that it needs a thread. [`Poll::Pending`]: its outcome
+    /// comes later, by [`Hub::completed`](super::Hub::completed). By default, jobs are
+    /// [not supported](JobError::Unsupported).
+    ///
+    /// An embedder that may block can run it at once: `Poll::Ready(job.run())`.
+    fn run_job(&mut self, id: JobId, job: Job) -> Poll<JobOutcome> {
+        let _ = (id, job);
+        Poll::Ready(JobError::Unsupported.into())
+    }
+
+    /// A look-up or a job is not awaited any more: if it has not begun, it need not. Its answer may
+    /// come all the same. Does nothing by default.
+    fn cancel(&mut self, job: JobId) {
+        let _ = job;
     }
 
     /// How many of the written bytes the peer has not acknowledged, if that is known. See

@@ -1,5 +1,7 @@
 //! A turn: runs the hub and carries out its actions, until there is nothing to do.
 
+use core::task::Poll;
+
 use super::super::Hub;
 use super::super::action::Action;
 use super::streams::Again;
@@ -84,6 +86,18 @@ impl<S> Streams<S> {
                 }
                 Err(why) => hub.connect_failed(now, conn, why),
             },
+            Action::Resolve(job, name) => {
+                if let Poll::Ready(addresses) = transport.resolve(job, &name) {
+                    hub.resolved(now, job, addresses);
+                }
+            }
+            Action::Job(id) => {
+                let Some(job) = hub.take_job(id) else { return };
+                if let Poll::Ready(outcome) = transport.run_job(id, job) {
+                    hub.completed(now, id, outcome);
+                }
+            }
+            Action::Cancel(job) => transport.cancel(job),
             Action::StopAccepting(service) => transport.accepts(now, service, false),
             Action::ResumeAccepting(service) => transport.accepts(now, service, true),
             Action::Notice(service, notice) => transport.notice(hub, service, notice),
