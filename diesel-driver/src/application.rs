@@ -18,6 +18,7 @@ use rustix::rand::{GetRandomFlags, getrandom};
 
 use crate::driver::Driver;
 use crate::listen::{self, ListenOptions};
+use crate::pool::THREADS;
 
 /// Services and loops, all run by one thread.
 ///
@@ -44,6 +45,7 @@ pub struct Application {
     grace: std::time::Duration,
     signals: bool,
     prints: bool,
+    threads: usize,
     /// The error of the system's random generator, if it gave no seed for the hub.
     unseeded: Option<io::Error>,
 }
@@ -93,7 +95,16 @@ impl Application {
         // A panic ends its fiber only. The panic hook has printed it already; the hub counts it.
         hub.set_poll_hook(diesel_proto::hub::catch_panics());
         let unseeded = system_seed().map(|seed| hub.seed(seed)).err();
-        Application { hub, driver: None, doorbell, grace, signals: true, prints: true, unseeded }
+        Application {
+            hub,
+            driver: None,
+            doorbell,
+            grace,
+            signals: true,
+            prints: true,
+            threads: THREADS,
+            unseeded,
+        }
     }
 
     /// Adds a service and listens on `address`, with the default [`ListenOptions`].
@@ -199,6 +210,18 @@ impl Application {
         self.prints = print;
     }
 
+    /// The most threads for what blocks: look-ups of names, by the system's resolver, and
+    /// [jobs](Ctx::unblock). 4 by default. They are started when they are needed, and end when they
+    /// have nothing to do for 10 seconds. With none, names and jobs are not supported.
+    ///
+    /// A look-up or a job that hangs keeps its thread, and all that is queued behind waits; a
+    /// look-up fails at its deadline ([`NameConfig::resolve`](crate::NameConfig::resolve)), whether
+    /// it has begun or not. A thread that hangs when [`run`](Self::run) returns goes on until it is
+    /// done, or the process ends.
+    pub fn blocking_threads(&mut self, most: usize) {
+        self.threads = most;
+    }
+
     /// A handle that ends [`run`](Self::run) from any thread, by a graceful shutdown.
     pub fn halt_handle(&self) -> HaltHandle {
         HaltHandle { doorbell: Arc::clone(&self.doorbell) }
@@ -234,6 +257,7 @@ impl Application {
         fence(Ordering::SeqCst);
         let Some(driver) = &mut self.driver else { return Ok(()) };
         driver.journal().print(self.prints);
+        driver.set_threads(self.threads);
         driver.run(&mut self.hub, self.grace, &self.doorbell.halt, self.signals)
     }
 

@@ -19,6 +19,7 @@ use crate::clock::Clock;
 use crate::journal::Journal;
 use crate::key::{PollKey, Source};
 use crate::listen::ListenOptions;
+use crate::pool::Answer;
 use crate::signals::Signals;
 use crate::socket::SocketStream;
 use crate::sockets::Sockets;
@@ -52,6 +53,11 @@ impl Driver {
 
     pub(crate) fn journal(&mut self) -> &mut Journal {
         &mut self.sockets.journal
+    }
+
+    /// How many threads there may be for what blocks.
+    pub(crate) fn set_threads(&mut self, most: usize) {
+        self.sockets.pool.set_most(most);
     }
 
     pub(crate) fn poller(&self) -> &Arc<Poller> {
@@ -128,6 +134,12 @@ impl Driver {
             }
             if halt.swap(false, Ordering::Relaxed) {
                 hub.drain(now, now + grace);
+            }
+            for (job, answer) in self.sockets.pool.take_answers() {
+                match answer {
+                    Answer::Addresses(addresses) => hub.resolved(now, job, addresses),
+                    Answer::Outcome(outcome) => hub.completed(now, job, outcome),
+                }
             }
             self.sockets.rested(now);
             self.sockets.journal.catch_up(now);

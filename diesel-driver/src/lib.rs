@@ -32,6 +32,8 @@
 //!        ▼  │
 //!   `sockets`      the transport: ◀──▶ `listen` (accepts), `connect`, `socket` (reads, writes)
 //!        │
+//!     │  `pool`      threads for what blocks: look-ups of names, and jobs ([`Ctx::unblock`])
+//!     │
 //!   `registered`   a source that the poller watches, under its `key`
 //!
 //!   `journal`      notices of all of these ──▶ `repeats` ──▶ `output` ──▶ log, or standard error
@@ -73,6 +75,7 @@ mod fault;
 mod journal;
 mod key;
 mod listen;
+mod pool;
 mod registered;
 mod signals;
 mod socket;

@@ -6,12 +6,15 @@
 use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::task::Poll;
 
 use diesel_proto::hub::embed::{
     AcceptOutcome, ConnectOutcome, Interest, Lost, ReadOutcome, Transport, WriteOutcome,
 };
+use diesel_proto::hub::{Job, JobOutcome};
 use diesel_proto::{
-    Address, ConnId, ConnectErrorKind, End, FileRegion, Hub, Instant, Notice, Refused, ServiceId,
+    Address, ConnId, ConnectErrorKind, End, FileRegion, HostName, Hub, Instant, JobId, Notice,
+    Refused, ResolveErrorKind, ServiceId,
 };
 use log::Level;
 use polling::Poller;
@@ -22,6 +25,7 @@ use crate::connect;
 use crate::journal::Journal;
 use crate::key::{Generations, PollKey};
 use crate::listen::{ListenOptions, Listener};
+use crate::pool::{Answer, Pool, Work};
 use crate::registered::Registered;
 use crate::socket::SocketStream;
 
@@ -35,6 +39,7 @@ pub(crate) struct Sockets {
     pub(crate) journal: Journal,
     listeners: Vec<Listener>,
     generations: Generations,
+    pub(crate) pool: Pool,
     scratch: Box<[u8]>,
     /// An error of a listening socket that ends the application.
     broken: Option<io::Error>,
@@ -42,12 +47,14 @@ pub(crate) struct Sockets {
 
 impl Sockets {
     pub(crate) fn new(poller: Arc<Poller>, clock: Clock) -> Self {
+        let pool = Pool::new(Arc::clone(&poller));
         Sockets {
             poller,
             clock,
             journal: Journal::new(clock),
             listeners: Vec::new(),
             generations: Generations::default(),
+            pool,
             scratch: vec![0; SCRATCH].into_boxed_slice(),
             broken: None,
         }
@@ -217,6 +224,28 @@ impl Transport for Sockets {
             }
             outcome => outcome,
         }
+    }
+
+    fn resolve(
+        &mut self,
+        job: JobId,
+        name: &HostName,
+    ) -> Poll<Result<Vec<SocketAddr>, ResolveErrorKind>> {
+        match self.pool.begin(job, Work::Resolve(name.clone())) {
+            Err(Answer::Addresses(answer)) => Poll::Ready(answer),
+            _ => Poll::Pending,
+        }
+    }
+
+    fn run_job(&mut self, id: JobId, job: Job) -> Poll<JobOutcome> {
+        match self.pool.begin(id, Work::Job(job)) {
+            Err(Answer::Outcome(outcome)) => Poll::Ready(outcome),
+            _ => Poll::Pending,
+        }
+    }
+
+    fn cancel(&mut self, job: JobId) {
+        self.pool.cancel(job);
     }
 
     fn unacked(&mut self, stream: &mut SocketStream) -> Option<u64> {
