@@ -20,7 +20,7 @@
 //!
 //! Between fibers: `event` (each subscriber gets each message), `queue` (each item is taken once),
 //! `semaphore`; `interval` is a clock. `waiting` holds the wakers that every token registers,
-//! `waiters` the line of those that have turns.
+//! `waiters` the line of those that have turns. `join_all` waits for a list of futures.
 //!
 //! Rules:
 //!
@@ -45,6 +45,7 @@ mod first;
 mod hub_methods;
 mod interval;
 mod join;
+mod join_all;
 mod lookup;
 mod machine;
 mod queue;
@@ -67,6 +68,7 @@ pub use self::event::{Event, Subscription, Wait};
 pub use self::first::{First2, First3, First4, First5, First6, First7, First8, Group, first};
 pub use self::interval::Interval;
 pub use self::join::JoinHandle;
+pub use self::join_all::{JoinAll, join_all};
 pub use self::queue::{Put, Queue, Take};
 pub use self::read::{Count, Peek, Read, Some, ToEnd, Until, UntilEol, Want};
 pub use self::semaphore::{Acquire, Permit, Semaphore};
