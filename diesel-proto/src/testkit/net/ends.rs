@@ -2,13 +2,17 @@
 //!
 //! It must never know the hub.
 
+use alloc::vec::Vec;
+use core::net::SocketAddr;
+use core::task::Poll;
+
 use super::Network;
 use super::pipe::Mark;
 use super::transcript::Happened;
 use super::wire::{WireEnd, WireTarget};
 use crate::hub::embed::{ConnectOutcome, Interest, Lost, ReadOutcome, Transport, WriteOutcome};
-use crate::hub::{ConnId, Hub, Refused, ServiceId};
-use crate::machine::{Address, ConnectErrorKind, Notice};
+use crate::hub::{ConnId, Hub, Job, JobId, JobOutcome, Refused, ServiceId};
+use crate::machine::{Address, ConnectErrorKind, HostName, Notice, ResolveErrorKind};
 use crate::time::Instant;
 
 /// The network, as one host sees it.
@@ -176,6 +180,28 @@ impl Transport for Ends<'_> {
         }
         self.network.get_on(wire, 1 - side);
         ConnectOutcome::Done
+    }
+
+    fn resolve(
+        &mut self,
+        job: JobId,
+        name: &HostName,
+    ) -> Poll<Result<Vec<SocketAddr>, ResolveErrorKind>> {
+        match self.network.resolve(self.host, job, name) {
+            Some(addresses) => Poll::Ready(addresses),
+            None => Poll::Pending,
+        }
+    }
+
+    fn run_job(&mut self, id: JobId, job: Job) -> Poll<JobOutcome> {
+        match self.network.run_job(self.host, id, job) {
+            Some(outcome) => Poll::Ready(outcome),
+            None => Poll::Pending,
+        }
+    }
+
+    fn cancel(&mut self, job: JobId) {
+        self.network.cancel_job(self.host, job);
     }
 
     fn unacked(&mut self, &mut conn: &mut ConnId) -> Option<u64> {

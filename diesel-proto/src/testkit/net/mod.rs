@@ -10,6 +10,8 @@
 //!                                                  ├──▶ `wire`: two `pipe`s ─┤
 //!   test ◀──▶ `peer` ──────────────────────────────┘    (with `options`)     └── `peer`
 //!
+//!   host ──▶ `names`: what it learns when it resolves a name, and how its jobs run
+//!
 //!   all of these ──▶ `transcript`: a watcher, and a hash
 //!   `explore`: runs a scenario with many seeds
 //! ```
@@ -61,6 +63,8 @@
 //!   the order of bytes, and loses none unless its options say so.
 //! - Closing a stream with unread bytes, and sending to a closed stream, resets the other end, as
 //!   TCP does.
+//! - Names lead to the addresses that the test [gives](Network::name) them, in its time; jobs run in
+//!   the test's thread, [when it says](Network::jobs).
 //! - Only events cost time. Ten thousand silent connections cost none.
 //!
 //! It must never know how a hub handles its inputs.
@@ -68,6 +72,7 @@
 mod ends;
 mod explore;
 mod host;
+mod names;
 mod options;
 mod peer;
 mod pipe;
@@ -87,11 +92,13 @@ use core::time::Duration;
 use slab::Slab;
 
 pub use self::explore::{Found, Smallest, explore, explore_sizes};
+pub use self::names::{JobPlan, NameAnswer};
 pub use self::options::{Link, LinkFault, LinkOptions, Stalls};
 pub use self::peer::{Peer, PeerState};
 pub use self::transcript::{Happened, Happening};
 
 use self::host::Host;
+use self::names::Names;
 use self::peer::PeerEnd;
 use self::transcript::NetTranscript;
 use self::wire::{Wire, WireEvent, WireListener};
@@ -118,6 +125,8 @@ pub struct Network {
     listens_everywhere: bool,
     wires: Slab<Wire>,
     due: Timers<WireEvent>,
+    /// What names and jobs come to.
+    names: Names,
     /// Hosts that have something to do, each listed once.
     busy: VecDeque<usize>,
     transcript: NetTranscript,
@@ -226,6 +235,7 @@ impl Network {
             listens_everywhere: false,
             wires: Slab::new(),
             due: Timers::new(),
+            names: Names::default(),
             busy: VecDeque::new(),
             transcript: NetTranscript::new(),
             traffic: Traffic::default(),

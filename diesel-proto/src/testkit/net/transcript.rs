@@ -4,10 +4,13 @@
 
 use alloc::boxed::Box;
 use core::fmt::{self, Write};
+use core::net::SocketAddr;
 
 use super::HostId;
 use crate::hub::{ConnId, ServiceId};
-use crate::machine::{Address, Cause, ConnectErrorKind, Notice};
+use crate::machine::{
+    Address, Cause, ConnectErrorKind, HostName, JobError, Notice, ResolveErrorKind,
+};
 use crate::time::Instant;
 
 /// One input or action of a hub.
@@ -65,6 +68,14 @@ pub enum Happened<'a> {
     Closed(Cause),
     /// The hub reset the connection.
     Aborted(Cause),
+    /// The hub asks for the addresses of this name.
+    Resolves(&'a HostName),
+    /// The hub learns the addresses that it asked for.
+    Resolved(&'a [SocketAddr]),
+    /// The hub learns that there are no addresses.
+    NotResolved(ResolveErrorKind),
+    /// A job ran, or failed.
+    JobEnded(Result<(), JobError>),
     /// The hub made a notice.
     Notice(&'a Notice),
     /// The hub halted.
@@ -89,6 +100,10 @@ impl Happened<'_> {
             Happened::Halted => 13,
             Happened::Aborted(_) => 14,
             Happened::WriteFailed => 15,
+            Happened::Resolves(_) => 16,
+            Happened::Resolved(_) => 17,
+            Happened::NotResolved(_) => 18,
+            Happened::JobEnded(_) => 19,
         }
     }
 }
@@ -114,6 +129,11 @@ impl fmt::Display for Happening<'_> {
             Happened::HalfClosed => f.write_str(" ends"),
             Happened::Closed(cause) => write!(f, " closed: {cause}"),
             Happened::Aborted(cause) => write!(f, " aborted: {cause}"),
+            Happened::Resolves(name) => write!(f, " resolves {name}"),
+            Happened::Resolved(addresses) => write!(f, " resolved: {addresses:?}"),
+            Happened::NotResolved(why) => write!(f, " not resolved: {why}"),
+            Happened::JobEnded(Ok(())) => f.write_str(" job done"),
+            Happened::JobEnded(Err(why)) => write!(f, " job failed: {why}"),
             Happened::Notice(notice) => write!(f, " says: {notice}"),
             Happened::Halted => f.write_str(" halted"),
         }
@@ -162,6 +182,10 @@ impl NetTranscript {
             }
             Happened::ConnectFailed(why) => _ = write!(hash, "{why}"),
             Happened::Closed(cause) | Happened::Aborted(cause) => _ = write!(hash, "{cause}"),
+            Happened::Resolves(name) => _ = write!(hash, "{name}"),
+            Happened::Resolved(addresses) => _ = write!(hash, "{addresses:?}"),
+            Happened::NotResolved(why) => _ = write!(hash, "{why}"),
+            Happened::JobEnded(end) => _ = write!(hash, "{end:?}"),
             Happened::Notice(notice) => _ = write!(hash, "{notice}"),
             Happened::Connected
             | Happened::Eof

@@ -5,12 +5,13 @@
 
 use alloc::collections::VecDeque;
 use alloc::rc::Rc;
+use alloc::vec::Vec;
 use core::net::SocketAddr;
 
 use super::pipe::{Mark, Pipe, Wrote};
 use super::{Network, SharedLink};
-use crate::hub::{ConnId, ServiceId};
-use crate::machine::ConnectErrorKind;
+use crate::hub::{ConnId, JobId, ServiceId};
+use crate::machine::{ConnectErrorKind, ResolveErrorKind};
 
 /// The most connections that wait at one listener to be accepted. Further ones get no answer.
 const BACKLOG: usize = 1024;
@@ -45,6 +46,10 @@ pub(super) enum WireEvent {
     Reached(WireEnd, WireTarget),
     /// An end learns that nothing listens at its target.
     Refused(WireEnd),
+    /// A host learns the addresses of a name.
+    Resolved(usize, JobId, Result<Vec<SocketAddr>, ResolveErrorKind>),
+    /// A job of a host runs.
+    JobDue(usize, JobId),
 }
 
 /// What listens at an address.
@@ -96,6 +101,8 @@ impl Network {
             }
             WireEvent::Reached(end, target) => self.reached(end, target),
             WireEvent::Refused(end) => self.refused(end),
+            WireEvent::Resolved(host, job, addresses) => self.resolved(host, job, addresses),
+            WireEvent::JobDue(host, job) => self.job_due(host, job),
         }
     }
 
