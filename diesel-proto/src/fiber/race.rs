@@ -32,7 +32,7 @@ use super::Conn;
 use super::dial::{Dial, WrapClient};
 use super::sleep::Sleep;
 use super::waiting::{SpareWaker, WaitingWaker};
-use crate::hub::{Core, Inner, MachineCtx, Top};
+use crate::hub::{Core, Inner, MachineCtx};
 use crate::machine::{
     Actions, Address, Cause, ConnId, ConnectError, ConnectErrorKind, Error, HostName, Input,
     Machine,
@@ -234,32 +234,65 @@ impl RaceLayer {
     }
 }
 
-/// Makes the layer of an attempt once its stream starts.
 fn wrap_winner(layer: Rc<RaceLayer>) -> WrapClient {
     Box::new(move |machine_ctx: &MachineCtx, inner| {
-        let machine_ctx = machine_ctx.clone();
-        Box::new(Inner::new(move || {
-            Top::Other(match layer.claim(machine_ctx.conn()) {
-                Some(wrap) => wrap(&machine_ctx, inner),
-                None => Box::new(Loser { _inner: inner }),
-            })
-        }))
+        let stage = ContenderStage::Connecting(inner);
+        Box::new(Contender { layer, machine_ctx: machine_ctx.clone(), stage })
     })
 }
 
-/// The machine of a connection that was made after another one had won.
-struct Loser {
-    /// Dropped with the connection.
-    _inner: Inner,
+/// The machine of an attempt: it becomes that of the layer once the connection is made, if it is the
+/// first.
+struct Contender {
+    layer: Rc<RaceLayer>,
+    machine_ctx: MachineCtx,
+    stage: ContenderStage,
 }
 
-impl Machine for Loser {
-    fn step(&mut self, _: Instant, input: Input<'_>, actions: &mut Actions<'_>) -> usize {
-        match input {
-            Input::Start => actions.close(Cause::Done),
-            Input::Bytes(bytes) => return bytes.len(),
-            _ => {}
+enum ContenderStage {
+    /// The handle learns of failures without the layer, and may abandon the attempt.
+    Connecting(Inner),
+    Won(Box<dyn Machine>),
+    Lost,
+}
+
+impl Contender {
+    fn connected(&mut self) {
+        let stage = core::mem::replace(&mut self.stage, ContenderStage::Lost);
+        let ContenderStage::Connecting(inner) = stage else { return };
+        if let Some(wrap) = self.layer.claim(self.machine_ctx.conn()) {
+            self.stage = ContenderStage::Won(wrap(&self.machine_ctx, inner));
         }
-        0
+    }
+}
+
+impl Machine for Contender {
+    fn step(&mut self, now: Instant, input: Input<'_>, actions: &mut Actions<'_>) -> usize {
+        if input == Input::Start {
+            self.connected();
+        }
+        match (&mut self.stage, input) {
+            (ContenderStage::Connecting(inner), input) => inner.step(now, input, actions),
+            (ContenderStage::Won(machine), input) => machine.step(now, input, actions),
+            (ContenderStage::Lost, Input::Bytes(bytes)) => bytes.len(),
+            (ContenderStage::Lost, _) => {
+                actions.close(Cause::Done);
+                0
+            }
+        }
+    }
+
+    fn held(&self) -> usize {
+        match &self.stage {
+            ContenderStage::Won(machine) => machine.held(),
+            ContenderStage::Connecting(_) | ContenderStage::Lost => 0,
+        }
+    }
+
+    fn scanned(&self) -> u64 {
+        match &self.stage {
+            ContenderStage::Won(machine) => machine.scanned(),
+            ContenderStage::Connecting(_) | ContenderStage::Lost => 0,
+        }
     }
 }

@@ -33,7 +33,7 @@ enum InnerState {
 }
 
 impl Inner {
-    pub(crate) fn new(make: impl FnOnce() -> Top + 'static) -> Self {
+    pub(super) fn new(make: impl FnOnce() -> Top + 'static) -> Self {
         Inner(InnerState::New(Box::new(make)))
     }
 
