@@ -29,6 +29,11 @@
 //! # diesel_proto::Hub::default().add_loop(caller).unwrap();
 //! ```
 //!
+//! What is connected to may also be a name: `Client::connect(&ctx, "example.com:7050")`. It is resolved
+//! for each connection, and its addresses are tried as [`Ctx::connect`] says. In a test, the simulated
+//! network resolves it (`testkit::net::Network::name`), and an application can be shown to survive a
+//! resolver that hangs.
+//!
 //! The answer to one call must never be read by the next. So a call closes the connection if it fails,
 //! is dropped, leaves bytes unread, or sends something and reads nothing; the next call makes another
 //! connection, or fails with [`Error::CallAbandoned`]. A call that knows that it has read its whole
@@ -59,6 +64,6 @@
 //! that finds the connection gone makes another.
 
 #[cfg(doc)]
-use crate::fiber::Client;
+use crate::fiber::{Client, Ctx};
 #[cfg(doc)]
 use crate::machine::Error;

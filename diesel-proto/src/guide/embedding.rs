@@ -205,6 +205,103 @@
 //!   catches it: with feature `std`, `hub::catch_panics` makes one.
 //! - **Logging**: see [where errors and logs go](super::errors#where-errors-and-logs-go).
 //!
+//! - **Names and jobs**, if its fibers connect to names, or run [what
+//!   blocks](crate::fiber::Ctx::unblock): see the next section.
+//!
+//! # Names and jobs
+//!
+//! A hub asks for the addresses of a name by [`Action::Resolve`](crate::hub::Action::Resolve), and for a
+//! job by [`Action::Job`](crate::hub::Action::Job). With
+//! [`hub::embed`](crate::hub::embed), these are
+//! [`Transport::resolve`](crate::hub::embed::Transport::resolve) and
+//! [`run_job`](crate::hub::embed::Transport::run_job). By default each answers at once that it is not
+//! supported, which is enough for a server that does not need them. An embedder with threads runs them
+//! there, and passes on the answers when the hub's waker wakes it:
+//!
+//! ```
+//! use std::net::{SocketAddr, ToSocketAddrs};
+//! use std::sync::mpsc::{Receiver, Sender};
+//! use std::task::{Poll, Waker};
+//! use std::thread;
+//!
+//! use diesel_proto::hub::{Job, JobOutcome};
+//! use diesel_proto::{HostName, Hub, Instant, JobId, ResolveErrorKind};
+//!
+//! enum Answer {
+//!     Addresses(Result<Vec<SocketAddr>, ResolveErrorKind>),
+//!     Outcome(JobOutcome),
+//! }
+//!
+//! /// A thread for each question. (`diesel-driver` has a bounded pool, and more exact errors.)
+//! struct Threads {
+//!     answers: Sender<(JobId, Answer)>,
+//!     /// Ends the wait of the loop: the one that the hub has, too.
+//!     waker: Waker,
+//! }
+//!
+//! impl Threads {
+//!     fn begin(&self, id: JobId, work: impl FnOnce() -> Answer + Send + 'static) {
+//!         let (answers, waker) = (self.answers.clone(), self.waker.clone());
+//!         thread::spawn(move || {
+//!             // Nobody receives it if the loop has ended.
+//!             let _ = answers.send((id, work()));
+//!             waker.wake();
+//!         });
+//!     }
+//!
+//!     /// For `Transport::resolve`.
+//!     fn resolve(&self, id: JobId, name: &HostName) -> Poll<Result<Vec<SocketAddr>, ResolveErrorKind>> {
+//!         let name = name.clone();
+//!         self.begin(id, move || {
+//!             let found = (name.as_str(), 0).to_socket_addrs();
+//!             Answer::Addresses(found.map(Iterator::collect).map_err(|_| ResolveErrorKind::NotFound))
+//!         });
+//!         Poll::Pending
+//!     }
+//!
+//!     /// For `Transport::run_job`.
+//!     fn run_job(&self, id: JobId, job: Job) -> Poll<JobOutcome> {
+//!         self.begin(id, move || Answer::Outcome(job.run()));
+//!         Poll::Pending
+//!     }
+//! }
+//!
+//! /// Call this after each wait, before the round is ended.
+//! fn pass_on(received: &Receiver<(JobId, Answer)>, hub: &mut Hub, now: Instant) {
+//!     for (id, answer) in received.try_iter() {
+//!         match answer {
+//!             Answer::Addresses(addresses) => hub.resolved(now, id, addresses),
+//!             Answer::Outcome(outcome) => hub.completed(now, id, outcome),
+//!         }
+//!     }
+//! }
+//! # use diesel_proto::{Action, Ctx};
+//! # let (answers, received) = std::sync::mpsc::channel();
+//! # let threads = Threads { answers, waker: Waker::noop().clone() };
+//! # let (mut hub, now) = (Hub::default(), Instant::ORIGIN);
+//! # hub.add_loop(async |ctx: Ctx| {
+//! #     ctx.unblock(|| ()).await?;
+//! #     ctx.halt();
+//! #     Ok(())
+//! # })
+//! # .unwrap();
+//! # let mut actions = Vec::new();
+//! # while !actions.contains(&Action::Halt) {
+//! #     hub.run(now, &mut actions);
+//! #     for action in &actions {
+//! #         let Action::Job(id) = action else { continue };
+//! #         let Some(job) = hub.take_job(*id) else { continue };
+//! #         let Poll::Pending = threads.run_job(*id, job) else { continue };
+//! #         let _ = Threads::resolve;
+//! #     }
+//! #     pass_on(&received, &mut hub, now);
+//! # }
+//! ```
+//!
+//! In a task of tokio, `tokio::net::lookup_host` and `tokio::task::spawn_blocking` take the place of
+//! the threads; a [`WakeQueue`](crate::hub::embed::WakeQueue) wakes the task. An embedder without threads
+//! may run a job in place, `Poll::Ready(job.run())`: all its connections wait meanwhile.
+//!
 //! # Check your loop
 //!
 //! `testkit::embed::check` runs a loop that stands on [`Streams`](crate::hub::embed::Streams) through

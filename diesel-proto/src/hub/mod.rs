@@ -64,6 +64,10 @@
 //!    for that run after the call returned. [`needs_time`](Hub::needs_time) tells when this
 //!    matters.
 //!
+//! 6. Answer each [`Action::Resolve`] and [`Action::Job`] once, when it suits: at once, or later, from
+//!    what a thread found out. An [`Action::Cancel`] takes the question back. An answer that comes
+//!    late does nothing. The hub keeps the deadlines.
+//!
 //! The module [`embed`] does all of this but the waiting, over a trait that the embedder implements
 //! for its streams.
 //!
