@@ -6,7 +6,7 @@ use std::io::{Read, Write};
 use std::rc::Rc;
 use std::sync::Arc;
 
-use diesel_proto::tls::rustls::crypto::ring;
+use diesel_proto::tls::rustls::crypto::{CryptoProvider, ring};
 use diesel_proto::tls::rustls::pki_types::pem::PemObject;
 use diesel_proto::tls::rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use diesel_proto::tls::rustls::version::{TLS12 as TLS12_, TLS13 as TLS13_};
@@ -15,7 +15,7 @@ use diesel_proto::tls::rustls::{
     RootCertStore, ServerConfig, SupportedProtocolVersion,
 };
 use diesel_proto::tls::{Acceptor, Certificates, Clock, Connector, Info, ServerName, Tls};
-use diesel_proto::{Actions, Cause, Endpoint, Input, Instant, Machine, Nested, Upgradable};
+use diesel_proto::{Actions, Cause, Endpoint, Input, Instant, Machine, Upgradable};
 
 pub(super) const NOW: Instant = Instant::ORIGIN;
 /// 2024-01-15, 00:00:00 UTC: every certificate of the tests is valid.
@@ -72,12 +72,15 @@ pub(super) const TLS12: Versions = &[&TLS12_];
 
 /// With settings of rustls, for these versions only.
 pub(super) fn acceptor_of(versions: Versions) -> Acceptor {
+    acceptor_with(ring::default_provider(), versions)
+}
+
+pub(super) fn acceptor_with(provider: CryptoProvider, versions: Versions) -> Acceptor {
     let clock = Clock::new();
     clock.set(TODAY);
-    let provider = Arc::new(ring::default_provider());
     let chain = CertificateDer::pem_slice_iter(SERVER.0).map(Result::unwrap).collect();
     let key = PrivateKeyDer::from_pem_slice(SERVER.1).unwrap();
-    let config = ServerConfig::builder_with_details(provider, Arc::new(clock.clone()))
+    let config = ServerConfig::builder_with_details(Arc::new(provider), Arc::new(clock.clone()))
         .with_protocol_versions(versions)
         .unwrap()
         .with_no_client_auth()
@@ -86,11 +89,10 @@ pub(super) fn acceptor_of(versions: Versions) -> Acceptor {
     Acceptor::from_config(Arc::new(config), clock)
 }
 
-fn client_config(versions: Versions) -> (ClientConfig, Clock) {
+fn client_config(provider: CryptoProvider, versions: Versions) -> (ClientConfig, Clock) {
     let clock = Clock::new();
     clock.set(TODAY);
-    let provider = Arc::new(ring::default_provider());
-    let config = ClientConfig::builder_with_details(provider, Arc::new(clock.clone()))
+    let config = ClientConfig::builder_with_details(Arc::new(provider), Arc::new(clock.clone()))
         .with_protocol_versions(versions)
         .unwrap()
         .with_root_certificates(roots(AUTHORITY))
@@ -99,12 +101,16 @@ fn client_config(versions: Versions) -> (ClientConfig, Clock) {
 }
 
 pub(super) fn connector_of(versions: Versions) -> Connector {
-    let (config, clock) = client_config(versions);
+    connector_with(ring::default_provider(), versions)
+}
+
+pub(super) fn connector_with(provider: CryptoProvider, versions: Versions) -> Connector {
+    let (config, clock) = client_config(provider, versions);
     Connector::from_config(Arc::new(config), clock)
 }
 
 pub(super) fn connector_with_early_data() -> Connector {
-    let (mut config, clock) = client_config(TLS13);
+    let (mut config, clock) = client_config(ring::default_provider(), TLS13);
     config.enable_early_data = true;
     Connector::from_config(Arc::new(config), clock)
 }
@@ -385,68 +391,6 @@ fn carry(now: Instant, from: &mut Side, to: &mut Side, piece: usize, ended: &mut
     }
     *ended = true;
     carried + 1
-}
-
-/// A TLS layer together with its peer, which is rustls alone: a layer to whose outside everything is
-/// plain. So it can be compared with no layer at all.
-pub(super) struct Joined<M> {
-    layer: Nested<Tls<M>>,
-    peer: Bare,
-}
-
-impl<M: Machine> Joined<M> {
-    pub(super) fn new(acceptor: &Acceptor, connector: &Connector, inner: M) -> Self {
-        let layer = Nested::framing(acceptor.machine(inner));
-        Joined { layer, peer: Bare::client(connector) }
-    }
-
-    /// Exchanges bytes within, until nothing moves.
-    fn exchange(&mut self, now: Instant, actions: &mut Actions<'_>) {
-        loop {
-            let peer = &mut self.peer;
-            self.layer.frame_output(actions, |bytes, actions| {
-                // After its end, or an alert, nothing comes.
-                let _ = peer.receives(bytes);
-                actions.send(&core::mem::take(&mut peer.got));
-            });
-            let bytes = peer.takes();
-            if bytes.is_empty() {
-                return;
-            }
-            let _ = self.layer.received(now, &bytes, actions);
-        }
-    }
-}
-
-impl<M: Machine> Machine for Joined<M> {
-    fn step(&mut self, now: Instant, input: Input<'_>, actions: &mut Actions<'_>) -> usize {
-        let mut taken = 0;
-        match input {
-            Input::Bytes(bytes) if self.layer.end().is_some() => taken = bytes.len(),
-            Input::Bytes(_) if !self.layer.wants_input() => {}
-            Input::Bytes(bytes) => {
-                self.peer.sends(bytes);
-                taken = bytes.len();
-            }
-            Input::Eof => {
-                self.peer.tls.send_close_notify();
-                self.exchange(now, actions);
-                self.layer.pass_on(now, input, actions);
-            }
-            other => _ = self.layer.pass_on(now, other, actions),
-        }
-        self.exchange(now, actions);
-        self.layer.settle(None, actions);
-        taken
-    }
-
-    fn held(&self) -> usize {
-        self.layer.held()
-    }
-
-    fn scanned(&self) -> u64 {
-        self.layer.scanned()
-    }
 }
 
 /// A peer that is rustls alone.

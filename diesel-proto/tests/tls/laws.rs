@@ -5,6 +5,7 @@ use diesel_proto::testkit::Stimulus;
 use diesel_proto::testkit::layer_laws::LayerLaws;
 
 use super::harness::*;
+use super::joined::Joined;
 
 #[test]
 fn the_layer_keeps_the_laws_of_layers() {

@@ -4,6 +4,7 @@
 //! how it ends, and when.
 
 mod harness;
+mod joined;
 #[allow(dead_code, unreachable_pub)]
 #[path = "../../../tests/src/xor.rs"]
 mod xor;
@@ -11,6 +12,7 @@ mod xor;
 mod ends;
 mod flow;
 mod handshake;
+mod keys;
 mod laws;
 mod services;
 mod settings;
