@@ -11,6 +11,8 @@ use diesel_proto::testkit::decorator::{FaultInjector, InjectedFault, Throttle, T
 use diesel_proto::testkit::layer_laws::{LayerLaws, Probe};
 use diesel_proto::{Actions, Cause, Deadline, Input, Instant, LineEcho, Machine, Nested, Reason};
 
+use super::joined::Joined;
+use super::tls_settings::Keys;
 use super::toy_frames::frame::{Frame, FrameReader, Kind, MAX_PAYLOAD};
 use super::toy_frames::layer::Frames;
 use super::xor::{self, Xor};
@@ -50,6 +52,9 @@ enum Layer {
     Throttle(u8, u16),
     /// Passes bytes on later, here and there.
     Stalls(Vec<(u8, u16)>),
+    /// TLS with its peer. It is not drawn, but inserted: a handshake costs much.
+    #[arbitrary(skip)]
+    Tls(Keys),
 }
 
 #[derive(Arbitrary, Debug)]
@@ -69,14 +74,19 @@ enum Happening<'a> {
     Shutdown,
 }
 
-/// Takes a seed for the cuts, a machine, its layers, then the stimuli.
+/// Takes a seed for the cuts, a machine, its layers, TLS among them at most once, then
+/// the stimuli.
 pub fn layers(data: &[u8]) {
     let mut input = Unstructured::new(data);
     let Ok((seed, inside, few)) = input.arbitrary::<(u8, Inside, u8)>() else { return };
-    let few = 1 + usize::from(few) % MOST_LAYERS;
-    let stack: Vec<_> = (0..few).map_while(|_| Layer::arbitrary(&mut input).ok()).collect();
+    let (few, tls) = (1 + usize::from(few) % MOST_LAYERS, usize::from(few) / MOST_LAYERS);
+    let mut stack: Vec<_> = (0..few).map_while(|_| Layer::arbitrary(&mut input).ok()).collect();
     if stack.is_empty() {
         return;
+    }
+    if let Some(place) = tls.checked_sub(1) {
+        let keys = if place % 2 == 0 { Keys::Few13 } else { Keys::Many12 };
+        stack.insert(place / 2 % (1 + stack.len()), Layer::Tls(keys));
     }
     let delays = stack.iter().fold(Duration::ZERO, |all, layer| all + layer.delays());
     let stimuli = stimuli(&mut input, inside, !delays.is_zero());
@@ -192,6 +202,10 @@ impl Layer {
             }
             Layer::Records(key) => Box::new(Xor::new(*key, inner)),
             Layer::Frames(_) => Box::new(Frames::new(inner)),
+            Layer::Tls(keys) => {
+                let (acceptor, connector) = keys.sides();
+                Box::new(Joined::new(acceptor, connector, inner))
+            }
             Layer::Tracer => Box::new(Tracer::new(inner, |_, _| {})),
             Layer::Proxy(_) => {
                 Box::new(ProxyProtocol::new(Duration::from_secs(1 << 30), |_| inner))

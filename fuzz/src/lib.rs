@@ -11,6 +11,8 @@ mod fiber;
 mod handlers;
 mod head;
 mod hub;
+#[path = "../../diesel-proto/tests/tls/joined.rs"]
+mod joined;
 mod layers;
 mod one_object;
 mod pipeline;
@@ -21,6 +23,7 @@ mod shadow;
 mod stimuli;
 mod timers;
 mod tls;
+mod tls_settings;
 // Layers of the tests, which use only the public API.
 #[allow(dead_code)]
 #[path = "../../tests/src/toy_frames/mod.rs"]

@@ -2,40 +2,23 @@
 
 use std::cell::RefCell;
 use std::rc::Rc;
-use std::sync::LazyLock;
 
 use arbitrary::{Arbitrary, Unstructured};
-use diesel_proto::tls::{Acceptor, Connector, ServerName, Tls};
+use diesel_proto::tls::{ServerName, Tls};
 use diesel_proto::{Actions, Cause, Endpoint, Input, Instant, Machine};
 
+use super::tls_settings::Keys;
+
 const NOW: Instant = Instant::ORIGIN;
-const TODAY: u64 = 1_705_276_800;
 const MOST: usize = 200;
-
-macro_rules! certificate {
-    ($name:literal) => {
-        include_bytes!(concat!("../../diesel-proto/tests/certificates/", $name))
-    };
-}
-
-static ACCEPTOR: LazyLock<Acceptor> = LazyLock::new(|| {
-    let (chain, key) = (certificate!("server.pem"), certificate!("server.key"));
-    let acceptor = Acceptor::from_pem(chain, key).unwrap();
-    acceptor.clock().set(TODAY);
-    acceptor
-});
-
-static CONNECTOR: LazyLock<Connector> = LazyLock::new(|| {
-    let connector = Connector::from_pem(certificate!("authority.pem")).unwrap();
-    connector.clock().set(TODAY);
-    connector
-});
+/// The most bytes of one read. Those that a machine pauses on are kept.
+const READ: usize = 32 << 10;
 
 #[derive(Arbitrary, Debug)]
 enum Scene {
     /// Bytes in reads of these sizes.
     Alone(Vec<u8>),
-    Joined,
+    Joined(Keys),
 }
 
 #[derive(Arbitrary, Debug)]
@@ -73,14 +56,14 @@ pub fn tls(data: &[u8]) {
     let mut input = Unstructured::new(data);
     match input.arbitrary() {
         Ok(Scene::Alone(reads)) => alone(&reads, input.take_rest()),
-        Ok(Scene::Joined) => joined(&mut input),
+        Ok(Scene::Joined(keys)) => joined(keys, &mut input),
         Err(_) => {}
     }
 }
 
 /// Nothing inside starts, whatever arrives: nobody can guess a handshake.
 fn alone(reads: &[u8], mut bytes: &[u8]) {
-    let mut server = End::new(|inner| ACCEPTOR.machine(inner));
+    let mut server = End::new(|inner| Keys::Usual.sides().0.machine(inner));
     let mut reads = reads.iter().cycle();
     while !bytes.is_empty() {
         let n = reads.next().map_or(bytes.len(), |&n| 1 + usize::from(n)).min(bytes.len());
@@ -94,11 +77,12 @@ fn alone(reads: &[u8], mut bytes: &[u8]) {
     assert!(!server.seen.borrow().started && server.seen.borrow().cut.is_some());
 }
 
-fn joined(input: &mut Unstructured<'_>) {
+fn joined(keys: Keys, input: &mut Unstructured<'_>) {
+    let (acceptor, connector) = keys.sides();
     let name = ServerName::try_from("localhost").unwrap();
     let mut pair = Pair {
-        client: End::new(|inner| CONNECTOR.machine(name, inner)),
-        server: End::new(|inner| ACCEPTOR.machine(inner)),
+        client: End::new(|inner| connector.machine(name, inner)),
+        server: End::new(|inner| acceptor.machine(inner)),
     };
     for _ in 0..MOST {
         let Ok(happening) = Happening::arbitrary(input) else { break };
@@ -323,7 +307,7 @@ impl Pair {
     /// Carries bytes of one side to the other, then its end. Returns whether anything moved.
     fn carry(&mut self, side: Side, most: usize, change: impl FnOnce(&mut Vec<u8>)) -> bool {
         let (from, to) = self.ends(side);
-        let mut bytes = from.outgoing(most);
+        let mut bytes = from.outgoing(most.min(READ));
         change(&mut bytes);
         // All, or none while reading is paused.
         let taken = to.endpoint.received(NOW, &bytes);
