@@ -184,6 +184,27 @@ fn a_shutdown_ends_the_wait() {
     assert_eq!((jobs(&world).len(), cancelled(&world).len()), (1, 1));
 }
 
+/// Nothing comes after `Halt`.
+#[test]
+fn a_token_that_outlives_its_fiber_is_cancelled_before_the_halt() {
+    let kept = Rc::new(RefCell::new(None));
+    let keeps = Rc::clone(&kept);
+    let (mut world, _) = looping(async move |ctx, _| {
+        let mut job = Box::pin(ctx.unblock(|| ()));
+        let polled = std::future::poll_fn(|cx| std::task::Poll::Ready(job.as_mut().poll(cx)));
+        assert!(polled.await.is_pending());
+        keeps.replace(Some(job));
+        Ok(())
+    });
+    let by = world.now + seconds(5);
+    world.hub.drain(world.now, by);
+    world.turn();
+    assert_eq!(world.log.last(), Some(&Action::Halt));
+    assert_eq!((jobs(&world).len(), cancelled(&world).len()), (1, 1));
+    drop(kept.take());
+    assert!(!world.hub.has_more());
+}
+
 #[test]
 fn at_the_limit_the_next_job_fails_and_its_closure_is_dropped() {
     let drops = Arc::new(AtomicUsize::new(0));

@@ -101,6 +101,15 @@ impl Core {
         }
     }
 
+    /// The hub halts: nothing is awaited any more, even by tokens that outlive their fibers.
+    pub(super) fn forget_jobs(&self) {
+        loop {
+            let key = self.jobs.borrow().first_from(0);
+            let Some(key) = key else { return };
+            self.forget_job(JobId { key, hub: self.tag });
+        }
+    }
+
     fn cancel_job(&self, id: JobId) {
         self.push_action(Action::Cancel(id));
         self.need_run();

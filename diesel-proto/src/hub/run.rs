@@ -338,6 +338,7 @@ impl Hub {
             return;
         }
         self.core.drop_fibers();
+        self.core.forget_jobs();
         let streams: Vec<_> = self.core.streams.borrow().keys().collect();
         for key in streams {
             let lingers =
