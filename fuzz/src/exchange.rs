@@ -249,7 +249,7 @@ impl Wired {
                 let sent = self.client.request_whole(&line, &headers, &body.content, &options);
                 match sent {
                     Ok(()) => self.requesting += 1,
-                    Err(LocalProtocolError::Order(_)) => {
+                    Err(LocalProtocolError::Order(_) | LocalProtocolError::Unread) => {
                         assert!(!self.client.is_idle());
                     }
                     Err(error) => panic!("{error}"),

@@ -39,6 +39,9 @@ pub enum LocalProtocolError {
     Protocol,
     /// Content in a request whose method allows none (RFC 9110, 9.3.6 and 9.3.8).
     MethodForbidsContent,
+    /// A request, while bytes that arrived before it are unread. They do not answer it: read them
+    /// first, with [`next_event`](crate::http1::ClientConnection::next_event).
+    Unread,
     /// The [`MessageOutput`](crate::http1::MessageOutput) is closed: what the command sends would
     /// be lost.
     Closed,
@@ -95,6 +98,9 @@ impl fmt::Display for LocalProtocolError {
             ),
             LocalProtocolError::MethodForbidsContent => {
                 f.write_str("a request of this method has no content")
+            }
+            LocalProtocolError::Unread => {
+                f.write_str("a request is sent only after all received bytes were read")
             }
             LocalProtocolError::Closed => {
                 f.write_str("the output is closed and takes no more bytes")

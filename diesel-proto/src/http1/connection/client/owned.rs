@@ -41,7 +41,8 @@ use crate::http1::syntax::{Headers, Rejection};
 ///    number of [`Data`](ResponseEvent::Data), an [`End`](ResponseEvent::End). A response may come
 ///    before the request is complete.
 /// 5. When [`is_idle`](Self::is_idle), send the next request; if
-///    [`must_close`](Self::must_close), close the stream.
+///    [`must_close`](Self::must_close), close the stream. Bytes that arrived before a request do
+///    not answer it: while they are unread, a request is refused.
 ///
 /// If `next_event` returns an error, the server broke a rule: close the stream. What was returned
 /// before is sound.
@@ -116,7 +117,8 @@ impl ClientConnection {
     ///
     /// # Errors
     ///
-    /// As documented there.
+    /// As documented there; and [`LocalProtocolError::Unread`] while bytes that were received, or
+    /// the end of the stream, are not read yet: what arrived before a request does not answer it.
     pub fn request(
         &mut self,
         line: &RequestLine<'_>,
@@ -124,6 +126,7 @@ impl ClientConnection {
         length: BodyLength,
         options: &RequestOptions<'_>,
     ) -> Result<(), LocalProtocolError> {
+        self.check_read()?;
         self.shared.request(line, headers, length, options, &mut self.buffers.out())
     }
 
@@ -131,7 +134,7 @@ impl ClientConnection {
     ///
     /// # Errors
     ///
-    /// As documented there.
+    /// As for [`request`](Self::request).
     pub fn request_whole(
         &mut self,
         line: &RequestLine<'_>,
@@ -139,6 +142,7 @@ impl ClientConnection {
         content: &[u8],
         options: &RequestOptions<'_>,
     ) -> Result<(), LocalProtocolError> {
+        self.check_read()?;
         self.shared.request_whole(line, headers, content, options, &mut self.buffers.out())
     }
 
@@ -342,6 +346,16 @@ impl ClientConnection {
     /// See [`SharedClientConnection::give_up`].
     pub fn give_up(&mut self) {
         self.shared.give_up();
+    }
+
+    /// A request may be sent only when all that arrived before it was read: unread bytes would be
+    /// taken for its response.
+    fn check_read(&self) -> Result<(), LocalProtocolError> {
+        let is_unread = !self.buffers.input.is_empty() || self.buffers.eof_is_due();
+        match is_unread && !self.is_over() {
+            true => Err(LocalProtocolError::Unread),
+            false => Ok(()),
+        }
     }
 
     /// Whether no further response will be read.

@@ -17,6 +17,10 @@ impl SharedClientConnection {
     /// The connection itself writes `Host`, `Expect`, and the fields that delimit the body and
     /// control the connection.
     ///
+    /// Bytes that arrived before the request do not answer it. Pass them to
+    /// [`receive`](Self::receive) before this call: it refuses them then, and takes them for the
+    /// response later.
+    ///
     /// # Errors
     ///
     /// Before the exchange before it is complete; when the connection must be closed; for a field

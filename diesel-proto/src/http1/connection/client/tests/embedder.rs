@@ -54,6 +54,56 @@ fn what_is_not_read_yet_holds_back_the_rest() {
     assert!(matches!(http.next_event(), Ok(None)), "once");
 }
 
+/// What other clients took for the answer to the next request, when a server sent more than one
+/// answer to the one before it.
+#[test]
+fn what_arrived_before_a_request_does_not_answer_it() {
+    let two = format!("{OK}HTTP/1.1 203 \r\nContent-Length: 0\r\n\r\n");
+    let config = ClientConnectionConfig { pipelined: 2, ..ClientConnectionConfig::default() };
+    let unread = Err(LocalProtocolError::Unread);
+    let ask = |http: &mut ClientConnection| {
+        http.request_whole(&line("GET"), &Headers::new(), b"", &none())
+    };
+    let begin = |http: &mut ClientConnection| {
+        http.request(&line("GET"), &Headers::new(), BodyLength::Exactly(0), &none())
+    };
+    // All of it arrives at once, or the rest with the last bytes of the answer.
+    for at in 0..OK.len() {
+        let mut http = asking(&config, &[("GET", None)]);
+        http.take_outgoing();
+        log(&mut http, &[&two.as_bytes()[..at]], After::More);
+        assert_eq!(http.received(&two.as_bytes()[at..]), two.len() - at);
+        // The answer is incomplete, and may have another behind it.
+        assert_eq!(ask(&mut http), unread);
+        loop {
+            if matches!(http.next_event().unwrap().unwrap(), ResponseEvent::Data(_)) {
+                break;
+            }
+        }
+        // The last byte of the answer was read: its end is not an event yet.
+        assert_eq!((ask(&mut http), begin(&mut http)), (unread.clone(), unread.clone()), "{at}");
+        assert!(matches!(http.next_event(), Ok(Some(ResponseEvent::End(_)))));
+        assert!(!http.is_idle() && !http.must_close());
+        assert_eq!((ask(&mut http), begin(&mut http)), (unread.clone(), unread.clone()), "{at}");
+        let refused = http.next_event().unwrap_err();
+        assert_eq!(refused, Rejection::new(Rule::ResponseUnrequested, OK.len() as u64));
+        assert!(matches!(ask(&mut http), Err(LocalProtocolError::Order(_))));
+        assert_eq!((http.take_outgoing(), http.unanswered()), (Vec::new(), 0));
+    }
+    // Before the first request, too.
+    let mut http = client();
+    assert_eq!(http.received(b"H"), 1);
+    assert_eq!((ask(&mut http), begin(&mut http)), (unread.clone(), unread.clone()));
+    assert_eq!(http.next_event().unwrap_err(), Rejection::new(Rule::ResponseUnrequested, 0));
+    // And the end of the stream: nothing can answer.
+    let mut http = client();
+    http.eof();
+    assert_eq!((ask(&mut http), begin(&mut http)), (unread.clone(), unread));
+    assert!(matches!(http.next_event(), Ok(Some(ResponseEvent::Closed))));
+    assert!(matches!(ask(&mut http), Err(LocalProtocolError::Order(_))));
+    assert_eq!(http.take_outgoing(), b"");
+}
+
 /// A response without a body has two events of one part: between them it is not complete.
 #[test]
 fn the_end_of_an_empty_response_is_an_event() {
