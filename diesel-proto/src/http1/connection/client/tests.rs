@@ -1,3 +1,4 @@
+mod elsewhere;
 mod embedder;
 mod vectors;
 

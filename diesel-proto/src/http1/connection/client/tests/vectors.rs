@@ -4,18 +4,18 @@ use super::*;
 
 /// The fields of a response of 200, and its body.
 #[track_caller]
-fn ok(rest: &str, expected: &[&str]) {
+pub(super) fn ok(rest: &str, expected: &[&str]) {
     get(&format!("HTTP/1.1 200 OK\r\n{rest}"), After::More, expected);
 }
 
 /// What a client reads when it has sent this request.
 #[track_caller]
-fn after(method: &'static str, bytes: &str, after: After, expected: &[&str]) {
+pub(super) fn after(method: &'static str, bytes: &str, after: After, expected: &[&str]) {
     let log = answered(&ClientConnectionConfig::default(), &[(method, None)], bytes, after);
     assert_eq!(log, expected, "{method} {bytes:?}");
 }
 
-const CHUNKED: &str = "Transfer-Encoding: chunked\r\n\r\n";
+pub(super) const CHUNKED: &str = "Transfer-Encoding: chunked\r\n\r\n";
 
 /// A response for each rule that one can break, and where it is broken.
 const BROKEN: [(&str, Rule, u64); 38] = [
