@@ -17,7 +17,7 @@ use alloc::string::String;
 use alloc::vec::Vec;
 use bytes::Bytes;
 use core::hash::{Hash, Hasher};
-use core::ops::Deref;
+use core::ops::{Deref, Range};
 use core::{fmt, str};
 
 /// Bytes that were taken out of a [`Buffer`](super::buffer::Buffer) without copying them.
@@ -89,6 +89,22 @@ impl Chunk {
         Chunk { block: None, span: PackedSpan(0) }
     }
 
+    /// A part of this chunk: it shares the memory, and copies nothing. What is beyond the end is left
+    /// out.
+    ///
+    /// ```
+    /// use diesel_proto::Chunk;
+    ///
+    /// let chunk = Chunk::from(b"two words".to_vec());
+    /// assert_eq!(chunk.slice(4..9), "words");
+    /// assert_eq!(chunk.slice(7..100), "ds");
+    /// ```
+    pub fn slice(&self, range: Range<usize>) -> Chunk {
+        let Some(block) = &self.block else { return Chunk::new() };
+        let (start, len) = (self.span.start(), self.len());
+        Chunk::of(block, start + range.start.min(len), start + range.end.min(len))
+    }
+
     /// The bytes from `start` to `end` of `block`; positions beyond its end are left out.
     pub(crate) fn of(block: &Rc<Vec<u8>>, start: usize, end: usize) -> Self {
         let end = end.min(block.len());
@@ -119,6 +135,14 @@ impl Chunk {
             Some(block) => &block[self.span.start()..self.span.end(block.len())],
             None => &[],
         }
+    }
+}
+
+/// Takes the bytes over, without copying them.
+impl From<Vec<u8>> for Chunk {
+    fn from(bytes: Vec<u8>) -> Self {
+        let len = bytes.len();
+        Chunk::of(&Rc::new(bytes), 0, len)
     }
 }
 
@@ -282,6 +306,21 @@ mod tests {
         let rest = Chunk::of(&block, 1, 9);
         assert_eq!(rest, "bc");
         assert_eq!(Rc::strong_count(&block), 2);
+    }
+
+    #[test]
+    fn a_slice_is_within_its_chunk() {
+        let block = Rc::new(b"abcdef".to_vec());
+        let chunk = Chunk::of(&block, 1, 5);
+        for (from, to, expected) in
+            [(0, 4, "bcde"), (1, 3, "cd"), (3, 9, "e"), (4, 9, ""), (9, 9, ""), (3, 1, "")]
+        {
+            #[allow(clippy::reversed_empty_ranges)]
+            let slice = chunk.slice(from..to);
+            assert_eq!(slice, expected, "{from}..{to}");
+        }
+        assert_eq!(Chunk::new().slice(0..1), "");
+        assert_eq!(Chunk::from(Vec::new()), "");
     }
 
     #[test]

@@ -7,7 +7,8 @@ use core::fmt;
 use super::Ctx;
 use super::channel::{ConnShared, Holder};
 use super::read::{Count, Peek, Read, Some as SomeBytes, ToEnd, Until, UntilEol};
-use super::write::{Flush, Payload, Write};
+use super::write::{Flush, Payload, Write, WriteWith};
+use crate::buf::{Blocks, Pipeline};
 use crate::machine::{Address, Cause, ConnId, Machine};
 
 /// One connection: the handle that a handler receives, and that `connect` returns.
@@ -130,6 +131,14 @@ impl Conn {
         Write::new(&self.socket, payload)
     }
 
+    /// Lets a function write to the queue. See [`Writer::write_with`].
+    pub fn write_with<F>(&mut self, write: F) -> Write<'_, WriteWith<F>>
+    where
+        F: FnOnce(&mut Pipeline, &mut Blocks),
+    {
+        Write::new(&self.socket, WriteWith(Some(write)))
+    }
+
     /// Waits until everything queued is sent. See [`Writer::flush`].
     pub fn flush(&mut self) -> Flush<'_> {
         Flush::new(&self.socket)
@@ -207,6 +216,12 @@ impl Conn {
     pub fn is_closed(&self) -> bool {
         let channel = self.socket().channel.borrow();
         channel.eof || channel.is_broken
+    }
+
+    /// Whether the peer ended its side in order, and everything before that was taken.
+    pub fn is_at_end(&self) -> bool {
+        let channel = self.socket.channel.borrow();
+        channel.eof && channel.input.is_empty() && !channel.is_broken
     }
 
     /// Whether bytes arrived that no token took.
@@ -324,6 +339,38 @@ impl Reader {
 impl Writer {
     pub(super) fn new(socket: Rc<ConnShared>) -> Self {
         Writer { socket }
+    }
+
+    /// Waits for room as [`write`](Self::write) does, then calls `write` with the queue and the
+    /// memory that it borrows from: for a protocol core that writes to a [`Pipeline`]. What the
+    /// function queues is not copied.
+    ///
+    /// ```
+    /// use diesel_proto::http1::{ClientConnectionConfig, Headers, MessageOutput, RequestLine};
+    /// use diesel_proto::http1::{RequestOptions, SharedClientConnection};
+    /// use diesel_proto::{Conn, Error};
+    ///
+    /// async fn get(http: &mut SharedClientConnection, conn: &mut Conn) -> Result<(), Error> {
+    ///     let line = RequestLine::new("GET", "/", "example.org").map_err(Error::application)?;
+    ///     let mut result = Ok(());
+    ///     let write = conn.write_with(|pipeline, blocks| {
+    ///         let mut out = MessageOutput::new(pipeline, blocks);
+    ///         let (fields, options) = (Headers::new(), RequestOptions::default());
+    ///         result = http.request_whole(&line, &fields, b"", &options, &mut out);
+    ///     });
+    ///     write.await?;
+    ///     Ok(result?)
+    /// }
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// As [`write`](Self::write); `write` is not called then.
+    pub fn write_with<F>(&mut self, write: F) -> Write<'_, WriteWith<F>>
+    where
+        F: FnOnce(&mut Pipeline, &mut Blocks),
+    {
+        Write::new(&self.socket, WriteWith(Some(write)))
     }
 
     /// Queues bytes to be sent: text, slices, [`Bytes`](bytes::Bytes), what a token returned,

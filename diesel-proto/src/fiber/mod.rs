@@ -75,4 +75,4 @@ pub use self::semaphore::{Acquire, Permit, Semaphore};
 pub use self::shapes::{ConnHandler, LoopBody};
 pub use self::sleep::Sleep;
 pub use self::unblock::Unblock;
-pub use self::write::{Flush, Payload, Write};
+pub use self::write::{Flush, Payload, Write, WriteWith};

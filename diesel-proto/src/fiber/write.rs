@@ -275,6 +275,33 @@ impl Payload for fmt::Arguments<'_> {
     }
 }
 
+/// A payload that a function writes to the queue. Made by
+/// [`Writer::write_with`](super::conn::Writer::write_with).
+///
+/// Example: see [`Writer::write_with`](super::conn::Writer::write_with).
+pub struct WriteWith<F>(pub(super) Option<F>);
+
+impl<F> sealed::Sealed for WriteWith<F> {}
+impl<F: FnOnce(&mut Pipeline, &mut Blocks)> Payload for WriteWith<F> {
+    const RUNS_FOREIGN_CODE: bool = true;
+
+    fn queue_in(&mut self, pipeline: &mut Pipeline, blocks: &mut Blocks) -> Result<(), Closed> {
+        if pipeline.is_closing() {
+            return Err(Closed);
+        }
+        if let Some(write) = self.0.take() {
+            write(pipeline, blocks);
+        }
+        Ok(())
+    }
+}
+
+impl<F> fmt::Debug for WriteWith<F> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("WriteWith")
+    }
+}
+
 macro_rules! payload_tuple {
     ($($name:ident)+) => {
         impl<$($name: Payload),+> sealed::Sealed for ($($name,)+) {}
