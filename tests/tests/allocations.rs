@@ -5,10 +5,11 @@ use std::alloc::{GlobalAlloc, Layout, System};
 use std::cell::Cell;
 use std::io::{Read, Write};
 use std::net::TcpStream;
+use std::rc::Rc;
 
 use diesel_driver::{
-    Action, Address, Application, Blocks, Conn, ConnId, Error, Hub, Instant, LineEcho, Pipeline,
-    Service, http1,
+    Action, Address, Application, Blocks, Conn, ConnId, Ctx, Error, Hub, Instant, LineEcho,
+    Pipeline, Service, http1,
 };
 
 /// Counts what each thread allocates.
@@ -184,6 +185,68 @@ fn a_client_connection_asks_without_allocating() {
     let before = allocations();
     (0..1000).for_each(|_| round());
     assert_eq!(allocations() - before, 0);
+}
+
+/// The number of allocations for each request of an `http1::Client` on a connection that is kept, as
+/// counted by the fiber that asks.
+fn requests_of_a_client(ask: impl AsyncFn(&http1::Client) + 'static) -> u64 {
+    const WARM: u64 = 50;
+    const COUNTED: u64 = 1000;
+    let counted = Rc::new(Cell::new(None));
+    let told = Rc::clone(&counted);
+    let mut hub = Hub::default();
+    let body = async move |ctx: Ctx| {
+        let client = http1::Client::new(&ctx);
+        let mut before = 0;
+        for n in 0..WARM + COUNTED {
+            if n == WARM {
+                before = allocations();
+            }
+            ask(&client).await;
+        }
+        told.set(Some(allocations() - before));
+        Ok::<(), Error>(())
+    };
+    hub.add_loop(body).unwrap();
+    let now = Instant::ORIGIN;
+    let (mut actions, mut server) = (Vec::with_capacity(8), None);
+    while counted.get().is_none() {
+        actions.clear();
+        hub.run(now, &mut actions);
+        for action in &actions {
+            match *action {
+                Action::Connect(conn, _) => {
+                    assert!(server.replace(conn).is_none(), "another connection");
+                    hub.connected(now, conn);
+                }
+                Action::Send(conn) => {
+                    let n = hub.outgoing(conn, |slices| slices.iter().map(|it| it.len()).sum());
+                    let n: usize = n.unwrap_or(0);
+                    hub.sent(now, conn, n as u64);
+                    let response =
+                        b"HTTP/1.1 200 OK\r\nServer: test\r\nContent-Length: 5\r\n\r\nhello";
+                    assert_eq!(hub.received(now, conn, response), response.len());
+                }
+                _ => {}
+            }
+        }
+    }
+    counted.get().unwrap_or(u64::MAX).div_ceil(COUNTED)
+}
+
+#[test]
+fn a_client_allocates_at_most_four_times_for_a_request() {
+    let get = requests_of_a_client(async |client| {
+        let mut response = client.get("http://192.0.2.1/path?query").await.unwrap();
+        assert_eq!(response.bytes().await.unwrap(), "hello");
+    });
+    let post = requests_of_a_client(async |client| {
+        let request = client.post("http://192.0.2.1/path?query").header("X-Name", "value");
+        let mut response = request.body("content").send().await.unwrap();
+        assert_eq!(response.bytes().await.unwrap(), "hello");
+    });
+    println!("{get} for a GET, {post} for a POST");
+    assert!(get <= 4 && post <= 4, "{get} for a GET, {post} for a POST");
 }
 
 #[test]

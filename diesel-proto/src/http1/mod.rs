@@ -1,11 +1,11 @@
-//! HTTP/1.1 for servers: strict in what it accepts, and strict in what it sends.
+//! HTTP/1.1 for servers and clients: strict in what it accepts, and strict in what it sends.
 //!
 //! ```text
 //!   bytes ──▶ syntax ──▶ message ──▶ connection ──▶ service ──▶ handler (user code)
 //!   bytes ◀───────────── message ◀── connection ◀── service ◀──────┘
 //! ```
 //!
-//! Three layers, each usable alone:
+//! Clients are at [`Client`]. Three layers, each usable alone:
 //!
 //! - **Parsers** (`syntax`): [`parse_request`] for heads, [`ChunkedDecoder`] and [`TrailerReader`]
 //!   for bodies. They read bytes in place, and report which [`Rule`] was broken, and where.
@@ -84,6 +84,7 @@
 //!
 //! [`conformance`] has a row for each normative sentence, with the tests that show it.
 
+mod client;
 pub mod conformance;
 mod connection;
 mod message;
@@ -92,6 +93,11 @@ mod syntax;
 
 #[doc(inline)]
 pub use crate::__http1_headers as headers;
+pub use client::{
+    Client, ClientBuilder, ClientConfig, ClientError, ClientRequest, ClientResponse,
+    ClientTimeouts, FailedAt, IntoUrl, InvalidRequest, InvalidUrl, Phase, PoolLimits,
+    RefusedRedirect, RequestWriter, Timeout, Url,
+};
 pub use connection::{
     ClientConnection, ClientConnectionConfig, OwnedResponseHead, ResponseEvent, ResponsePart,
     SharedClientConnection,

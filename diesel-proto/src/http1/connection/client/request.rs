@@ -5,6 +5,7 @@ use bytes::Bytes;
 use super::super::local_error::LocalProtocolError;
 use super::super::state::{ClientEvent, ClientState, OutOfOrder};
 use super::{SentRequest, SharedClientConnection};
+use crate::buf::Pipeline;
 use crate::http1::message::{
     BodyLength, MessageOutput, RequestLine, RequestOptions, WriteStage, check_request_fields,
 };
@@ -110,6 +111,16 @@ impl SharedClientConnection {
     ) -> Result<(), LocalProtocolError> {
         self.may_send_data(out)?;
         Ok(self.writer.data_bytes(data, out)?)
+    }
+
+    /// As [`data`](Self::data), for all that is in another queue: in one chunk, without copying it.
+    pub(in crate::http1) fn data_queued(
+        &mut self,
+        data: &mut Pipeline,
+        out: &mut MessageOutput<'_>,
+    ) -> Result<(), LocalProtocolError> {
+        self.may_send_data(out)?;
+        Ok(self.writer.data_queued(data, data.len(), out)?)
     }
 
     /// Ends the request. `trailers` are sent after a chunked body.

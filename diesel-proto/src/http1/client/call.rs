@@ -1,0 +1,168 @@
+//! Sends a request: on an idle connection or a new one, again if that is safe, and on along
+//! redirects.
+//!
+//! ```text
+//!   request ──▶ lease ──▶ exchange ──▶ response
+//!      ▲          ▲ stale, and safe: once  │
+//!      │          └────────────────────────┤
+//!      └─────────── redirect ◀─────────────┘
+//! ```
+//!
+//! Rules of this file:
+//!
+//! - A request is sent again only on a new connection, only if the pooled one ended before any byte
+//!   of the response, and only if the method is idempotent or nothing was sent (RFC 9110, 9.2.2;
+//!   RFC 9112, 9.3.1).
+//!
+//! It must never know how a message is framed.
+
+use alloc::boxed::Box;
+use alloc::rc::Rc;
+use core::future::{Future, IntoFuture, poll_fn};
+use core::pin::Pin;
+use core::time::Duration;
+
+use super::alarm::Alarm;
+use super::encode;
+use super::error::{ClientError, InvalidRequest};
+use super::exchange::{Content, Exchange, ExchangeError, HeadKind};
+use super::lease::{Lease, LinkKind};
+use super::redirect;
+use super::request::{ClientRequest, RequestBody, RequestParts};
+use super::response::ClientResponse;
+use super::shared::ClientShared;
+use super::upload::Upload;
+use crate::http1::message::{BodyLength, RequestLine, RequestOptions};
+use crate::http1::syntax::{Field, FieldSpans, Status};
+use crate::time::Instant;
+
+impl ClientRequest {
+    /// Sends the request, and waits for the head of the response. `.await` does the same, for one
+    /// more allocation.
+    ///
+    /// # Errors
+    ///
+    /// See [`ClientError`]. A status of 400 and above is not an error.
+    pub async fn send(self) -> Result<ClientResponse, ClientError> {
+        let ClientRequest { client, parts } = self;
+        let mut parts = parts?;
+        let result = follow(&client, &mut parts).await;
+        client.give_back_headers(parts.headers);
+        result
+    }
+}
+
+impl IntoFuture for ClientRequest {
+    type Output = Result<ClientResponse, ClientError>;
+    type IntoFuture = Pin<Box<dyn Future<Output = Self::Output>>>;
+
+    fn into_future(self) -> Self::IntoFuture {
+        Box::pin(self.send())
+    }
+}
+
+async fn follow(
+    client: &Rc<ClientShared>,
+    parts: &mut RequestParts,
+) -> Result<ClientResponse, ClientError> {
+    if let Some(credentials) = parts.url.credentials()
+        && parts.headers.get("authorization").is_none()
+    {
+        parts.headers.set("Authorization", encode::basic_of(credentials))?;
+    }
+    for field in client.headers.iter() {
+        if parts.headers.get(field.0).is_none() {
+            parts.headers.push(Field::new(field.0, field.1)?);
+        }
+    }
+    let total = parts.timeouts.total;
+    let total = (client.ctx.now() + total, total);
+    let mut followed = 0;
+    loop {
+        let response = call(client, parts, total).await?;
+        if !redirect::is_followed(&response, parts.redirects) {
+            return Ok(response);
+        }
+        redirect::follow(&response, parts, &mut followed, client.config.allow_downgrade)?;
+        // Its connection can be used again if the rest of it has arrived.
+        drop(response);
+    }
+}
+
+/// Sends one request, and again if that is safe.
+async fn call(
+    client: &Rc<ClientShared>,
+    parts: &mut RequestParts,
+    total: (Instant, Duration),
+) -> Result<ClientResponse, ClientError> {
+    let (mut kind, mut expects) = (LinkKind::Any, parts.expects_continue);
+    loop {
+        let mut alarm = Alarm::new(&client.ctx, total);
+        let lease = Lease::take(client, &parts.url, kind, &parts.timeouts, &mut alarm).await?;
+        let mut exchange = Exchange::new(lease, alarm, parts.timeouts);
+        let is_reused = exchange.is_reused();
+        match exchange_once(client, parts, &mut exchange, expects).await {
+            Ok((_, spans)) if expects && is_refused(&spans, parts) => {
+                // RFC 9110, 10.1.1: once more, without the expectation.
+                expects = false;
+                client.give_back_spans(spans);
+            }
+            Ok((head, spans)) => {
+                let peer = exchange.peer();
+                let exchange = (head == HeadKind::WithBody).then_some(exchange);
+                let url = parts.url.take();
+                return Ok(ClientResponse::new(Rc::clone(client), spans, url, peer, exchange));
+            }
+            Err(ExchangeError::Stale(_, is_sent))
+                if kind == LinkKind::Any && is_reused && may_repeat(parts, is_sent) =>
+            {
+                kind = LinkKind::New;
+            }
+            Err(ExchangeError::Client(error) | ExchangeError::Stale(error, _)) => {
+                return Err(error);
+            }
+        }
+    }
+}
+
+/// Sends a request on one connection, and waits for the head of the response.
+async fn exchange_once(
+    client: &ClientShared,
+    parts: &mut RequestParts,
+    exchange: &mut Exchange,
+    expects_continue: bool,
+) -> Result<(HeadKind, Box<FieldSpans>), ExchangeError> {
+    let RequestParts { method, url, headers, body, interim, .. } = parts;
+    let line = RequestLine::new(method, url.target(), url.authority())
+        .map_err(|rejection| ClientError::from(InvalidRequest::Line(rejection)))?;
+    let mut content = match body {
+        RequestBody::Whole(body) if body.is_empty() => None,
+        RequestBody::Whole(body) => Some(Content::Whole(body.clone())),
+        RequestBody::Stream(..) => match core::mem::replace(body, RequestBody::Gone) {
+            RequestBody::Stream(length, write) => {
+                let upload = Upload::new(write, length == BodyLength::Unknown);
+                Some(Content::Stream(length, Box::new(upload)))
+            }
+            _ => None,
+        },
+        RequestBody::Gone => None,
+    };
+    let options = RequestOptions { expects_continue, ..RequestOptions::default() };
+    poll_fn(|cx| exchange.poll_send(cx, &line, headers, &mut content, &options, url)).await?;
+    let mut spans = client.lend_spans();
+    let head = poll_fn(|cx| exchange.poll_head(cx, &mut spans, url, interim)).await?;
+    Ok((head, spans))
+}
+
+/// Whether the server refused the expectation, so that the request is to be sent without it.
+fn is_refused(spans: &FieldSpans, parts: &RequestParts) -> bool {
+    let is_refused = spans.kept_response().status() == Status::EXPECTATION_FAILED;
+    is_refused && matches!(parts.body, RequestBody::Whole(_))
+}
+
+/// Whether the request can be sent again on another connection.
+fn may_repeat(parts: &RequestParts, is_sent: bool) -> bool {
+    let is_idempotent =
+        matches!(&*parts.method, "GET" | "HEAD" | "OPTIONS" | "TRACE" | "PUT" | "DELETE");
+    matches!(parts.body, RequestBody::Whole(_)) && (is_idempotent || !is_sent)
+}

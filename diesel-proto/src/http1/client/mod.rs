@@ -1,0 +1,46 @@
+//! What users write clients with: requests to any server, over connections that are kept.
+//!
+//! ```text
+//!   handle: Client ──▶ request (url, encode) ──▶ call ─┬─▶ redirect
+//!                                                      │
+//!                response ◀── exchange (upload) ◀──────┤
+//!                                 │                    ▼
+//!                                 └───────────────▶ lease ─┬─▶ pool ──▶ link
+//!                                                          ├─▶ dial
+//!                                                          └─▶ watch
+//!   config    timeouts and limits         alarm   the timeouts of one call
+//!   error     why a call failed           shared  what all parts of a client share
+//! ```
+//!
+//! It is written for fibers, on the public API: a connection is a [`Conn`](crate::fiber::Conn), and
+//! the core, [`SharedClientConnection`](crate::http1::SharedClientConnection), says what its bytes
+//! mean.
+//!
+//! This folder must never parse: `connection` reads what arrives.
+
+mod alarm;
+mod call;
+mod config;
+mod dial;
+mod encode;
+mod error;
+mod exchange;
+mod handle;
+mod lease;
+mod link;
+mod pool;
+mod redirect;
+mod request;
+mod response;
+mod shared;
+mod upload;
+mod url;
+mod watch;
+
+pub use config::{ClientConfig, ClientTimeouts, PoolLimits};
+pub use error::{ClientError, FailedAt, InvalidRequest, Phase, RefusedRedirect, Timeout};
+pub use handle::{Client, ClientBuilder};
+pub use request::ClientRequest;
+pub use response::ClientResponse;
+pub use upload::RequestWriter;
+pub use url::{IntoUrl, InvalidUrl, Url};

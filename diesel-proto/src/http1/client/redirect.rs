@@ -1,0 +1,84 @@
+//! Redirects: which are followed, and what the next request is (RFC 9110, 15.4).
+//!
+//! Rules of this file:
+//!
+//! - Credentials are never sent to another origin, not even after a redirect back.
+//! - 303 becomes a GET, and so do 301 and 302 for POST, as everywhere; the others repeat the request.
+//!
+//! It must never know connections.
+
+use alloc::string::String;
+
+use bytes::Bytes;
+
+use super::dial::failed_at;
+use super::error::{ClientError, Phase, RefusedRedirect};
+use super::request::{RequestBody, RequestParts};
+use super::response::ClientResponse;
+use crate::http1::syntax::Scheme;
+
+/// Fields that are for one origin.
+const SECRETS: [&str; 3] = ["authorization", "cookie", "proxy-authorization"];
+/// Fields that describe the content (RFC 9110, 8).
+const CONTENT: [&str; 6] = [
+    "content-type",
+    "content-encoding",
+    "content-language",
+    "content-location",
+    "content-md5",
+    "digest",
+];
+
+/// Whether this response is a redirect that may be followed at all.
+pub(super) fn is_followed(response: &ClientResponse, limit: u32) -> bool {
+    let is_redirect = matches!(response.status().code(), 301 | 302 | 303 | 307 | 308);
+    limit > 0 && is_redirect && response.header("location").is_some()
+}
+
+/// Makes the next request.
+pub(super) fn follow(
+    response: &ClientResponse,
+    parts: &mut RequestParts,
+    followed: &mut u32,
+    allow_downgrade: bool,
+) -> Result<(), ClientError> {
+    let from = response.url();
+    let refused = |refused| {
+        let at = failed_at(Phase::Head, from, response.peer());
+        Err(ClientError::Redirect(at, refused))
+    };
+    if *followed >= parts.redirects {
+        return refused(RefusedRedirect::TooMany(parts.redirects));
+    }
+    *followed += 1;
+    let location = response.header("location").unwrap_or_default();
+    let to = match from.join(&String::from_utf8_lossy(location)) {
+        Ok(to) => to.without_credentials(),
+        Err(error) => return refused(RefusedRedirect::Location(error)),
+    };
+    if (from.scheme(), to.scheme()) == (Scheme::Https, Scheme::Http) && !allow_downgrade {
+        return refused(RefusedRedirect::Downgrade);
+    }
+    let becomes_get = match response.status().code() {
+        303 => parts.method != "GET" && parts.method != "HEAD",
+        301 | 302 => parts.method == "POST",
+        _ => false,
+    };
+    if becomes_get {
+        parts.method = "GET".into();
+        parts.body = RequestBody::Whole(Bytes::new());
+        parts.expects_continue = false;
+        for name in CONTENT {
+            parts.headers.remove(name);
+        }
+    } else if !matches!(parts.body, RequestBody::Whole(_)) {
+        return refused(RefusedRedirect::Body);
+    }
+    if from.origin() != to.origin() {
+        for name in SECRETS {
+            parts.headers.remove(name);
+        }
+    }
+    parts.url = to;
+    Ok(())
+}

@@ -1,0 +1,276 @@
+//! [`ClientRequest`]: a request while it is built.
+//!
+//! Rules of this file:
+//!
+//! - The methods take and return the request. The first thing that is wrong is reported when the
+//!   request is sent.
+//!
+//! It must never know how it is sent.
+
+use alloc::borrow::Cow;
+use alloc::boxed::Box;
+use alloc::rc::Rc;
+use alloc::string::String;
+use core::fmt;
+use core::time::Duration;
+
+use bytes::Bytes;
+
+use super::config::ClientTimeouts;
+use super::encode;
+use super::error::ClientError;
+use super::shared::ClientShared;
+use super::upload::{RequestWriter, WriteBody};
+use super::url::{IntoUrl, Url};
+use crate::http1::message::BodyLength;
+use crate::http1::syntax::{Field, Headers, ResponseHead};
+use crate::machine::Error;
+
+/// A request, while it is built. `.await` sends it.
+///
+/// ```
+/// use diesel_proto::http1::{Client, ClientError};
+///
+/// async fn search(client: &Client, what: &str) -> Result<String, ClientError> {
+///     let request = client.get("http://192.0.2.1/search").query("q", what).header("Accept", "text/plain");
+///     request.await?.text().await
+/// }
+/// ```
+///
+/// Dropping the call at any point, or the response before its body was read, closes the connection,
+/// so that no later call gets its answer.
+#[must_use = "nothing is sent until it is awaited"]
+pub struct ClientRequest {
+    pub(super) client: Rc<ClientShared>,
+    pub(super) parts: Result<RequestParts, ClientError>,
+}
+
+/// User code that sees interim responses.
+pub(super) type Interim = Box<dyn FnMut(ResponseHead<'_>)>;
+
+pub(super) struct RequestParts {
+    pub(super) method: Cow<'static, str>,
+    pub(super) url: Url,
+    pub(super) headers: Headers,
+    pub(super) body: RequestBody,
+    pub(super) expects_continue: bool,
+    pub(super) timeouts: ClientTimeouts,
+    pub(super) redirects: u32,
+    pub(super) interim: Option<Interim>,
+}
+
+pub(super) enum RequestBody {
+    /// Nothing, if it is empty.
+    Whole(Bytes),
+    Stream(BodyLength, Box<WriteBody>),
+    /// It was a stream, and is gone.
+    Gone,
+}
+
+impl ClientRequest {
+    pub(super) fn new(
+        client: Rc<ClientShared>,
+        method: impl Into<Cow<'static, str>>,
+        url: impl IntoUrl,
+    ) -> Self {
+        let parts = url.into_url().map(|url| RequestParts {
+            method: method.into(),
+            url,
+            headers: client.lend_headers(),
+            body: RequestBody::Whole(Bytes::new()),
+            expects_continue: false,
+            timeouts: client.config.timeouts,
+            redirects: client.config.redirects,
+            interim: None,
+        });
+        ClientRequest { client, parts: parts.map_err(ClientError::from) }
+    }
+
+    fn with(mut self, change: impl FnOnce(&mut RequestParts) -> Result<(), ClientError>) -> Self {
+        if let Ok(parts) = &mut self.parts
+            && let Err(error) = change(parts)
+        {
+            self.parts = Err(error);
+        }
+        self
+    }
+
+    /// Adds a field, even if there are others of its name.
+    pub fn header(self, name: impl AsRef<str>, value: impl AsRef<[u8]>) -> Self {
+        self.with(|parts| {
+            parts.headers.push(Field::new(name.as_ref(), value.as_ref())?);
+            Ok(())
+        })
+    }
+
+    /// Adds fields.
+    pub fn headers(self, fields: &Headers) -> Self {
+        self.with(|parts| {
+            parts.headers.append(fields);
+            Ok(())
+        })
+    }
+
+    /// Adds a pair to the query of the URL, encoded as forms are.
+    pub fn query(self, name: &str, value: &str) -> Self {
+        self.with(|parts| {
+            let mut pair = String::new();
+            encode::form_pair(&mut pair, name, value);
+            parts.url.push_query(&pair);
+            Ok(())
+        })
+    }
+
+    /// Authenticates by user and password (RFC 7617). Credentials in the URL do the same. They are
+    /// not sent to another origin after a redirect.
+    pub fn basic_auth(self, user: &str, password: &str) -> Self {
+        self.with(|parts| {
+            parts.headers.set("Authorization", encode::basic(user, password))?;
+            Ok(())
+        })
+    }
+
+    /// The whole body. It has no Content-Type unless a field says so.
+    ///
+    /// # Cost
+    ///
+    /// A body of 8 KiB and more is not copied.
+    pub fn body(self, body: impl Into<Bytes>) -> Self {
+        self.with(|parts| {
+            parts.body = RequestBody::Whole(body.into());
+            Ok(())
+        })
+    }
+
+    /// The fields of a form as the body (`application/x-www-form-urlencoded`).
+    ///
+    /// ```
+    /// use diesel_proto::http1::{Client, ClientError};
+    ///
+    /// async fn sign_up(client: &Client, name: &str) -> Result<(), ClientError> {
+    ///     client.post("http://192.0.2.1/users").form([("name", name), ("plan", "free")]).await?;
+    ///     Ok(())
+    /// }
+    /// ```
+    pub fn form<N: AsRef<str>, V: AsRef<str>>(
+        self,
+        pairs: impl IntoIterator<Item = (N, V)>,
+    ) -> Self {
+        self.with(|parts| {
+            let mut form = String::new();
+            for (name, value) in pairs {
+                encode::form_pair(&mut form, name.as_ref(), value.as_ref());
+            }
+            parts.headers.set("Content-Type", "application/x-www-form-urlencoded")?;
+            parts.body = RequestBody::Whole(form.into());
+            Ok(())
+        })
+    }
+
+    /// A value as the body, as JSON (`application/json`).
+    #[cfg(feature = "json")]
+    pub fn json<T: serde::Serialize + ?Sized>(self, value: &T) -> Self {
+        self.with(|parts| {
+            let json = serde_json::to_vec(value)
+                .map_err(|error| super::error::InvalidRequest::Body(Box::new(error)))?;
+            parts.headers.set("Content-Type", "application/json")?;
+            parts.body = RequestBody::Whole(json.into());
+            Ok(())
+        })
+    }
+
+    /// A body that `write` writes while it is sent, in chunks. The response may begin before the
+    /// body ends; then the rest is sent while the response is read. A server that answers with an
+    /// error does not get the rest.
+    ///
+    /// Such a request is not repeated: neither on a new connection, if the pooled one turns out to
+    /// be closed, nor after a redirect that asks for its body again.
+    ///
+    /// Example: see [`RequestWriter`].
+    pub fn stream<F>(self, write: F) -> Self
+    where
+        F: AsyncFnOnce(&mut RequestWriter) -> Result<(), Error> + 'static,
+    {
+        self.streamed(BodyLength::Unknown, write)
+    }
+
+    /// Like [`stream`](Self::stream), for a body of this length. If `write` writes more or less, the
+    /// call fails with [`InvalidRequest::Forbidden`].
+    pub fn stream_sized<F>(self, length: u64, write: F) -> Self
+    where
+        F: AsyncFnOnce(&mut RequestWriter) -> Result<(), Error> + 'static,
+    {
+        self.streamed(BodyLength::Exactly(length), write)
+    }
+
+    fn streamed<F>(self, length: BodyLength, write: F) -> Self
+    where
+        F: AsyncFnOnce(&mut RequestWriter) -> Result<(), Error> + 'static,
+    {
+        self.with(|parts| {
+            let write: Box<WriteBody> =
+                Box::new(move |mut writer| Box::pin(async move { write(&mut writer).await }));
+            parts.body = RequestBody::Stream(length, write);
+            Ok(())
+        })
+    }
+
+    /// Asks the server for `100 Continue` before the body is sent, so that it can refuse a large
+    /// one. The body is sent all the same once the server has not answered for
+    /// [`ClientTimeouts::expect`] (RFC 9110, 10.1.1).
+    pub fn expect_continue(self) -> Self {
+        self.with(|parts| {
+            parts.expects_continue = true;
+            Ok(())
+        })
+    }
+
+    /// Calls `seen` with each interim response (100, 103), except those that the connection itself
+    /// waits for.
+    pub fn on_informational(self, seen: impl FnMut(ResponseHead<'_>) + 'static) -> Self {
+        self.with(|parts| {
+            parts.interim = Some(Box::new(seen));
+            Ok(())
+        })
+    }
+
+    /// How long the whole call may take, the body of the response included:
+    /// [`ClientTimeouts::total`].
+    pub fn timeout(self, total: Duration) -> Self {
+        self.with(|parts| {
+            parts.timeouts.total = total;
+            Ok(())
+        })
+    }
+
+    /// How long each phase may take, instead of what the client's settings say.
+    pub fn timeouts(self, timeouts: ClientTimeouts) -> Self {
+        self.with(|parts| {
+            parts.timeouts = timeouts;
+            Ok(())
+        })
+    }
+
+    /// How many redirects are followed, instead of what the client's settings say. With zero, a
+    /// redirect is a response like any other.
+    pub fn redirects(self, n: u32) -> Self {
+        self.with(|parts| {
+            parts.redirects = n;
+            Ok(())
+        })
+    }
+}
+
+impl fmt::Debug for ClientRequest {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.parts {
+            Ok(parts) => f
+                .debug_struct("ClientRequest")
+                .field("method", &parts.method)
+                .field("url", &parts.url)
+                .field("headers", &parts.headers)
+                .finish_non_exhaustive(),
+            Err(error) => f.debug_tuple("ClientRequest").field(error).finish(),
+        }
+    }
+}

@@ -1,0 +1,262 @@
+//! [`ClientResponse`]: the head of a response, and its body as it arrives.
+//!
+//! Rules of this file:
+//!
+//! - Cancel safety: a future that is dropped before it is ready has taken nothing.
+//! - When the body is complete, the connection goes back to the pool. A response that is dropped
+//!   before closes it, unless the rest has arrived already.
+//!
+//! It must never know how a request is sent.
+
+use alloc::boxed::Box;
+use alloc::rc::Rc;
+use alloc::string::String;
+use alloc::vec::Vec;
+use core::fmt;
+use core::future::poll_fn;
+use core::task::Poll;
+
+use super::dial::failed_at;
+use super::error::{ClientError, Phase};
+use super::exchange::{Exchange, Piece};
+use super::shared::ClientShared;
+use super::url::Url;
+use crate::buf::Chunk;
+use crate::http1::syntax::{FieldSpans, FieldsView, Headers, ResponseHead, Status, Version};
+use crate::machine::Address;
+
+/// A response. Its body is read on demand.
+///
+/// ```
+/// use diesel_proto::http1::{Client, ClientError};
+///
+/// /// Counts the lines of a document of any length.
+/// async fn count_lines(client: &Client, url: &str) -> Result<usize, ClientError> {
+///     let mut response = client.get(url).await?;
+///     let mut lines = 0;
+///     while let Some(piece) = response.some().await? {
+///         lines += piece.iter().filter(|&&byte| byte == b'\n').count();
+///     }
+///     Ok(lines)
+/// }
+/// ```
+pub struct ClientResponse {
+    /// `None` once it is given back.
+    spans: Option<Box<FieldSpans>>,
+    client: Rc<ClientShared>,
+    url: Url,
+    peer: Option<Address>,
+    /// `None` once the body is complete.
+    exchange: Option<Exchange>,
+    /// For trailers, and heads that are not there: the spans of the head must stay.
+    scratch: FieldSpans,
+    trailers: Headers,
+}
+
+impl ClientResponse {
+    pub(super) fn new(
+        client: Rc<ClientShared>,
+        spans: Box<FieldSpans>,
+        url: Url,
+        peer: Option<Address>,
+        exchange: Option<Exchange>,
+    ) -> Self {
+        ClientResponse {
+            spans: Some(spans),
+            client,
+            url,
+            peer,
+            exchange,
+            scratch: FieldSpans::new(),
+            trailers: Headers::new(),
+        }
+    }
+
+    /// The head: status, version and fields.
+    pub fn head(&self) -> ResponseHead<'_> {
+        // It is there until the response is dropped.
+        self.spans.as_deref().unwrap_or(&NO_SPANS).kept_response()
+    }
+
+    /// The status.
+    pub fn status(&self) -> Status {
+        self.head().status()
+    }
+
+    /// The version that the server speaks.
+    pub fn version(&self) -> Version {
+        self.head().version()
+    }
+
+    /// The fields, in order.
+    #[doc(alias = "fields")]
+    pub fn headers(&self) -> FieldsView<'_> {
+        self.head().fields()
+    }
+
+    /// The value of the first field of this name.
+    pub fn header(&self, name: &str) -> Option<&[u8]> {
+        self.headers().get(name)
+    }
+
+    /// The value of the first field of this name, if it is UTF-8.
+    pub fn header_str(&self, name: &str) -> Option<&str> {
+        core::str::from_utf8(self.header(name)?).ok()
+    }
+
+    /// The value of Content-Length. For HEAD and in a 304 it is the length of another response (RFC
+    /// 9110, 8.6).
+    pub fn content_length(&self) -> Option<u64> {
+        self.head().content_length()
+    }
+
+    /// The URL that the response is for: after redirects, the last one.
+    pub fn url(&self) -> &Url {
+        &self.url
+    }
+
+    /// The address that it came from: that of the server or of a proxy.
+    pub fn peer(&self) -> Option<Address> {
+        self.peer
+    }
+
+    /// Waits for a piece of the body, at least one byte, as it arrived. Returns `None` at the end of
+    /// the body. Cancel safe.
+    ///
+    /// # Errors
+    ///
+    /// [`ClientError::Response`] if the body is incomplete or not correct,
+    /// [`ClientError::Broken`] if the connection broke, [`ClientError::TimedOut`]. A further call
+    /// returns `None`.
+    pub async fn some(&mut self) -> Result<Option<Chunk>, ClientError> {
+        let piece = poll_fn(|cx| match &mut self.exchange {
+            None => Poll::Ready(Ok(Piece::End(Headers::new()))),
+            Some(exchange) => exchange.poll_piece(cx, &mut self.scratch, &self.url),
+        })
+        .await;
+        match piece {
+            Ok(Piece::Data(data)) => Ok(Some(data)),
+            Ok(Piece::End(trailers)) => {
+                if self.exchange.take().is_some() {
+                    self.trailers = trailers;
+                }
+                Ok(None)
+            }
+            Err(error) => {
+                self.exchange = None;
+                Err(error)
+            }
+        }
+    }
+
+    /// Waits for the whole rest of the body.
+    ///
+    /// # Errors
+    ///
+    /// [`ClientError::BodyTooLong`] if that is more than `limit` bytes: the connection is closed.
+    /// Otherwise as for [`some`](Self::some).
+    ///
+    /// # Cost
+    ///
+    /// A body that arrived in one piece is not copied.
+    pub async fn read(&mut self, limit: usize) -> Result<Chunk, ClientError> {
+        let mut first = Chunk::new();
+        let mut all = Vec::new();
+        while let Some(piece) = self.some().await? {
+            let len = first.len().max(all.len());
+            if piece.len() > limit.saturating_sub(len) {
+                self.exchange = None;
+                return Err(ClientError::BodyTooLong(self.failed_at(Phase::Body), limit));
+            }
+            match len {
+                0 => first = piece,
+                _ => {
+                    if all.is_empty() {
+                        all.extend_from_slice(&first);
+                    }
+                    all.extend_from_slice(&piece);
+                }
+            }
+        }
+        Ok(if all.is_empty() { first } else { Chunk::from(all) })
+    }
+
+    /// Waits for the whole body, of at most
+    /// [`ClientConfig::whole_body`](super::ClientConfig::whole_body) bytes. See
+    /// [`read`](Self::read).
+    ///
+    /// # Errors
+    ///
+    /// As for [`read`](Self::read).
+    pub async fn bytes(&mut self) -> Result<Chunk, ClientError> {
+        let limit = self.client.config.whole_body;
+        self.read(limit).await
+    }
+
+    /// Waits for the whole body, as text, which must be UTF-8. See [`bytes`](Self::bytes).
+    ///
+    /// # Errors
+    ///
+    /// [`ClientError::Content`] if it is not UTF-8. Otherwise as for [`read`](Self::read).
+    pub async fn text(&mut self) -> Result<String, ClientError> {
+        let bytes = self.bytes().await?;
+        match core::str::from_utf8(&bytes) {
+            Ok(text) => Ok(text.into()),
+            Err(error) => Err(ClientError::Content(self.failed_at(Phase::Body), error.into())),
+        }
+    }
+
+    /// Waits for the whole body, and reads it as JSON. See [`bytes`](Self::bytes).
+    ///
+    /// # Errors
+    ///
+    /// [`ClientError::Content`] if it is not JSON of this type. Otherwise as for
+    /// [`read`](Self::read).
+    #[cfg(feature = "json")]
+    pub async fn json<T: serde::de::DeserializeOwned>(&mut self) -> Result<T, ClientError> {
+        let bytes = self.bytes().await?;
+        serde_json::from_slice(&bytes)
+            .map_err(|error| ClientError::Content(self.failed_at(Phase::Body), error.into()))
+    }
+
+    /// Whether the whole body was read, or there is none.
+    pub fn is_at_end(&self) -> bool {
+        self.exchange.is_none()
+    }
+
+    /// The trailers. They are available at the end of the body.
+    pub fn trailers(&self) -> &Headers {
+        &self.trailers
+    }
+
+    fn failed_at(&self, phase: Phase) -> Box<super::error::FailedAt> {
+        failed_at(phase, &self.url, self.peer)
+    }
+}
+
+static NO_SPANS: FieldSpans = FieldSpans::new();
+
+impl Drop for ClientResponse {
+    fn drop(&mut self) {
+        // What has arrived may be all that is missing.
+        while let Some(exchange) = &mut self.exchange {
+            match exchange.piece_here(&mut self.scratch) {
+                Some(Piece::Data(_)) => {}
+                Some(Piece::End(_)) | None => self.exchange = None,
+            }
+        }
+        if let Some(spans) = self.spans.take() {
+            self.client.give_back_spans(spans);
+        }
+    }
+}
+
+impl fmt::Debug for ClientResponse {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ClientResponse")
+            .field("url", &self.url)
+            .field("head", &self.head())
+            .field("is_at_end", &self.is_at_end())
+            .finish_non_exhaustive()
+    }
+}

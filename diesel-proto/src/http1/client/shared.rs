@@ -1,0 +1,100 @@
+//! [`ClientShared`]: what all clones of a client, its calls and its connections share: settings, the
+//! pool, and spare memory.
+//!
+//! It must never know requests.
+
+use alloc::boxed::Box;
+use alloc::collections::BTreeMap;
+use alloc::sync::Arc;
+use alloc::vec::Vec;
+use core::cell::{Cell, RefCell};
+
+use super::config::ClientConfig;
+use super::pool::Pool;
+use crate::buf::Blocks;
+use crate::fiber::Ctx;
+use crate::http1::connection::ClientConnectionConfig;
+use crate::http1::syntax::{FieldSpans, Headers};
+use crate::machine::Address;
+
+/// The most spare objects of each kind.
+const KEEP: usize = 64;
+/// An object with more memory than this is not kept.
+const KEEP_BYTES: usize = 64 << 10;
+
+pub(super) struct ClientShared {
+    pub(super) ctx: Ctx,
+    pub(super) config: ClientConfig,
+    pub(super) protocol: Arc<ClientConnectionConfig>,
+    /// Sent with each request that has no such field.
+    pub(super) headers: Headers,
+    /// Addresses of hosts that are not looked up: by the host and the port in a URL.
+    pub(super) hosts: BTreeMap<Box<str>, Address>,
+    #[cfg(feature = "tls")]
+    pub(super) tls: Option<crate::tls::Connector>,
+    pub(super) pool: Pool,
+    pub(super) is_closed: Cell<bool>,
+    #[allow(clippy::vec_box, reason = "the boxes are what is spared")]
+    spans: RefCell<Vec<Box<FieldSpans>>>,
+    fields: RefCell<Vec<Headers>>,
+    blocks: RefCell<Blocks>,
+}
+
+impl ClientShared {
+    pub(super) fn new(ctx: Ctx, config: ClientConfig) -> Self {
+        let protocol =
+            ClientConnectionConfig { limits: config.limits, ..ClientConnectionConfig::default() };
+        ClientShared {
+            ctx,
+            config,
+            protocol: Arc::new(protocol),
+            headers: Headers::new(),
+            hosts: BTreeMap::new(),
+            #[cfg(feature = "tls")]
+            tls: None,
+            pool: Pool::default(),
+            is_closed: Cell::new(false),
+            spans: RefCell::default(),
+            fields: RefCell::default(),
+            blocks: RefCell::default(),
+        }
+    }
+
+    pub(super) fn set_config(&mut self, config: ClientConfig) {
+        let protocol = ClientConnectionConfig { limits: config.limits, ..*self.protocol };
+        (self.config, self.protocol) = (config, Arc::new(protocol));
+    }
+
+    /// Memory for the head of a response.
+    pub(super) fn lend_spans(&self) -> Box<FieldSpans> {
+        self.spans.borrow_mut().pop().unwrap_or_default()
+    }
+
+    pub(super) fn give_back_spans(&self, spans: Box<FieldSpans>) {
+        let spare = &mut *self.spans.borrow_mut();
+        if spare.len() < KEEP && spans.capacity() <= KEEP_BYTES {
+            spare.push(spans);
+        }
+    }
+
+    /// Memory for the fields of a request.
+    pub(super) fn lend_headers(&self) -> Headers {
+        self.fields.borrow_mut().pop().unwrap_or_default()
+    }
+
+    pub(super) fn give_back_headers(&self, mut headers: Headers) {
+        let spare = &mut *self.fields.borrow_mut();
+        if spare.len() < KEEP {
+            headers.clear();
+            spare.push(headers);
+        }
+    }
+
+    /// Memory for heads that arrive in pieces.
+    pub(super) fn with_blocks<R>(&self, with: impl FnOnce(&mut Blocks) -> R) -> R {
+        let mut blocks = core::mem::take(&mut *self.blocks.borrow_mut());
+        let result = with(&mut blocks);
+        *self.blocks.borrow_mut() = blocks;
+        result
+    }
+}

@@ -1,0 +1,271 @@
+//! Which connection a call gets, and what happens to connections between calls.
+
+use std::cell::Cell;
+use std::rc::Rc;
+use std::time::Duration;
+
+use diesel_proto::http1::{
+    self, Client, ClientConfig, ClientError, Phase, PoolLimits, Request, Response,
+};
+use diesel_proto::testkit::net::{LinkFault, LinkOptions, Network};
+use diesel_proto::{Conn, Ctx, Error, Service};
+
+use super::harness::*;
+
+fn pool(limits: PoolLimits) -> ClientConfig {
+    ClientConfig { pool: limits, ..ClientConfig::default() }
+}
+
+/// Answers with its number in order of arrival, and the target, after a second.
+async fn slow(request: Request) -> Result<Response, Error> {
+    request.ctx().sleep(SECOND).await?;
+    Ok(Response::text(request.target_text().to_string()))
+}
+
+#[test]
+fn two_hundred_calls_share_a_few_connections() {
+    for per_origin in [1, 7, 64, 500] {
+        let mut network = Network::new(per_origin as u64);
+        network.link(hostile());
+        serve(&mut network, http1::Service::new(slow));
+        run(&mut network, async move |ctx: &Ctx| {
+            let limits =
+                PoolLimits { per_origin, idle: 500, idle_in_all: 500, ..PoolLimits::default() };
+            let config = ClientConfig {
+                timeouts: http1::ClientTimeouts { queue: Duration::MAX, ..Default::default() },
+                ..pool(limits)
+            };
+            let client = client(ctx, config);
+            let mut calls = Vec::new();
+            for n in 0..200 {
+                let client = client.clone();
+                calls
+                    .push(ctx.spawn(async move { text(&client, &format!("/{n}")).await }).unwrap());
+            }
+            for (n, call) in calls.into_iter().enumerate() {
+                assert_eq!(call.await.unwrap().unwrap(), format!("/{n}"));
+            }
+            assert_eq!((client.idle_connections(), client.origins()), (per_origin.min(200), 1));
+            ctx.sleep(31 * SECOND).await.unwrap();
+            assert_eq!((client.idle_connections(), client.origins()), (0, 0));
+        });
+        assert_eq!(network.traffic().connections, per_origin.min(200) as u64);
+    }
+}
+
+#[test]
+fn waiting_is_limited() {
+    let mut network = Network::new(1);
+    serve(&mut network, http1::Service::new(slow));
+    run(&mut network, async |ctx: &Ctx| {
+        let client =
+            client(ctx, pool(PoolLimits { per_origin: 1, waiting: 1, ..PoolLimits::default() }));
+        let (a, b) = (client.clone(), client.clone());
+        let a = ctx.spawn(async move { text(&a, "/a").await }).unwrap();
+        let b = ctx.spawn(async move { text(&b, "/b").await }).unwrap();
+        ctx.sleep(SECOND / 10).await.unwrap();
+        let error = text(&client, "/c").await.unwrap_err();
+        assert!(matches!(error, ClientError::Queue(_, 1)), "{error}");
+        assert_eq!(
+            (a.await.unwrap().unwrap(), b.await.unwrap().unwrap()),
+            ("/a".into(), "/b".into())
+        );
+    });
+}
+
+#[test]
+fn idle_connections_and_old_ones_are_closed() {
+    let mut network = Network::new(1);
+    serve(&mut network, http1::Service::new(mirror));
+    run(&mut network, async |ctx: &Ctx| {
+        let limits =
+            PoolLimits { idle_time: 10 * SECOND, lifetime: 25 * SECOND, ..PoolLimits::default() };
+        let client = client(ctx, pool(limits));
+        for (sleeps, connections) in [(9, 1), (9, 1), (6, 1), (2, 0), (0, 1), (10, 0)] {
+            if connections == 1 {
+                text(&client, "/").await.unwrap();
+            }
+            ctx.sleep(sleeps * SECOND).await.unwrap();
+            assert_eq!(client.idle_connections(), connections, "{sleeps}");
+        }
+    });
+    assert_eq!(network.traffic().connections, 2);
+
+    let mut network = Network::new(1);
+    serve(&mut network, http1::Service::new(mirror));
+    run(&mut network, async |ctx: &Ctx| {
+        let client = client(ctx, pool(PoolLimits { idle: 0, ..PoolLimits::default() }));
+        for _ in 0..3 {
+            text(&client, "/").await.unwrap();
+            assert_eq!(client.idle_connections(), 0);
+        }
+    });
+    assert_eq!(network.traffic().connections, 3);
+}
+
+#[test]
+fn a_connection_that_the_server_closes_leaves_the_pool() {
+    let deadlines = http1::Deadlines { keep_alive: 5 * SECOND, ..http1::Deadlines::default() };
+    let mut network = Network::new(1);
+    serve(&mut network, http1::Service::new(mirror).deadlines(deadlines));
+    run(&mut network, async |ctx: &Ctx| {
+        let client = Client::new(ctx);
+        text(&client, "/").await.unwrap();
+        ctx.sleep(4 * SECOND).await.unwrap();
+        assert_eq!(client.idle_connections(), 1);
+        ctx.sleep(2 * SECOND).await.unwrap();
+        assert_eq!((client.idle_connections(), client.origins()), (0, 0));
+        text(&client, "/").await.unwrap();
+    });
+}
+
+const OK: &str = "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok";
+
+#[test]
+fn surplus_bytes_poison_the_connection_and_not_the_answer() {
+    let surplus: [&'static [&'static [&'static str]]; 3] = [
+        &[&[
+            "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nokHTTP/1.1 200 OK\r\nContent-Length: 3\r\n\r\nbad",
+        ]],
+        &[&[OK, "sleep", "HTTP/1.1 200 OK\r\nContent-Length: 3\r\n\r\nbad", "sleep"]],
+        &[&["HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\nx", "stall"]],
+    ];
+    for answers in surplus {
+        let mut network = Network::new(1);
+        let (handler, heads) = scripted(answers);
+        serve(&mut network, Service::new(handler));
+        run(&mut network, async |ctx: &Ctx| {
+            let client = Client::new(ctx);
+            for _ in 0..3 {
+                let body = text(&client, "/").await.unwrap();
+                assert!(body == "ok" || body.is_empty());
+                ctx.sleep(2 * SECOND).await.unwrap();
+                assert_eq!(client.idle_connections(), 0);
+            }
+        });
+        assert_eq!(heads.borrow().len(), 3);
+    }
+}
+
+/// Answers the first request of a connection, and closes it at the second.
+async fn once(mut conn: Conn) -> Result<(), Error> {
+    conn.until(b"\r\n\r\n").await?;
+    conn.write(OK).await?;
+    conn.until(b"\r\n\r\n").await?;
+    Ok(())
+}
+
+#[test]
+fn a_stale_connection_is_replaced_once_if_that_is_safe() {
+    let mut network = Network::new(1);
+    serve(&mut network, Service::new(once));
+    run(&mut network, async |ctx: &Ctx| {
+        let client = Client::new(ctx);
+        for method in ["GET", "PUT", "HEAD", "DELETE"] {
+            text(&client, "/").await.unwrap();
+            assert_eq!(client.idle_connections(), 1);
+            let status = client.request(method, URL).body("").await.map(|it| it.status().code());
+            assert_eq!(status.unwrap(), 200, "{method}");
+        }
+        for method in ["POST", "PATCH"] {
+            text(&client, "/").await.unwrap();
+            let error = client.request(method, URL).body("a").await.unwrap_err();
+            assert!(matches!(error, ClientError::Broken(_, Error::Closed)), "{method}: {error}");
+        }
+    });
+}
+
+#[test]
+fn a_new_connection_that_fails_is_not_replaced() {
+    let mut network = Network::new(1);
+    let (handler, heads) = scripted(&[&["reset"]]);
+    serve(&mut network, Service::new(handler));
+    let error =
+        run(&mut network, async |ctx: &Ctx| text(&Client::new(ctx), "/").await.unwrap_err());
+    assert!(matches!(error, ClientError::Broken(_, Error::Reset)), "{error}");
+    assert_eq!(heads.borrow().len(), 1);
+}
+
+#[test]
+fn a_server_that_shuts_down_answers_what_it_has_begun() {
+    for seed in 0..50 {
+        let mut network = Network::new(seed);
+        network
+            .link(LinkOptions { latency: Duration::ZERO..=SECOND / 10, ..LinkOptions::default() });
+        let server = serve(&mut network, http1::Service::new(slow));
+        let answers = Rc::new(Cell::new((0, 0)));
+        let counted = Rc::clone(&answers);
+        let (_, ended) = start(&mut network, async move |ctx: &Ctx| {
+            let client = Client::new(ctx);
+            loop {
+                let (whole, failed) = counted.get();
+                match text(&client, "/x").await {
+                    Ok(body) => {
+                        assert_eq!(body, "/x");
+                        counted.set((whole + 1, failed));
+                    }
+                    Err(error) => {
+                        counted.set((whole, failed + 1));
+                        return error;
+                    }
+                }
+            }
+        });
+        network.run_for(SECOND * 5 / 2).unwrap();
+        network.drain(server, 5 * SECOND);
+        network.run_for(20 * SECOND).unwrap();
+        // The one that was in progress is answered; the next one finds nobody.
+        let ended = ended.take();
+        assert!(
+            // Nothing accepts connections any more.
+            matches!(&ended, Some(error) if error.at().is_some_and(|at| at.phase <= Phase::Head)),
+            "seed {seed}: {ended:?}, {:?}",
+            answers.get()
+        );
+        assert!(answers.get().0 >= 2 && answers.get().1 == 1, "{:?}", answers.get());
+    }
+}
+
+#[test]
+fn a_client_that_shuts_down_ends_its_calls() {
+    let mut network = Network::new(1);
+    serve(&mut network, http1::Service::new(slow));
+    let (host, ended) = start(&mut network, async |ctx: &Ctx| {
+        let client = Client::new(ctx);
+        text(&client, "/").await.unwrap();
+        text(&client, "/").await.unwrap_err()
+    });
+    network.run_for(SECOND * 3 / 2).unwrap();
+    network.drain(host, 10 * SECOND);
+    network.run_for(SECOND * 3).unwrap();
+    assert!(matches!(ended.take(), Some(ClientError::Shutdown)));
+    assert!(network.has_halted(host));
+}
+
+#[test]
+fn links_that_break_never_mix_answers() {
+    for seed in 0..200 {
+        let mut network = Network::new(seed);
+        network.link(LinkOptions {
+            latency: Duration::ZERO..=SECOND / 10,
+            reads: 1..=20,
+            resets: LinkFault::likely(50, 0..=500),
+            half_closes: LinkFault::likely(20, 0..=500),
+            ..LinkOptions::default()
+        });
+        serve(&mut network, http1::Service::new(mirror));
+        run(&mut network, async move |ctx: &Ctx| {
+            let client = client(ctx, pool(PoolLimits { per_origin: 2, ..PoolLimits::default() }));
+            for n in 0..20 {
+                let response = client.get(format!("{URL}/{n}")).await;
+                let Ok(mut response) = response else { continue };
+                // The server answers a request that was cut off with a 400.
+                match (response.text().await, response.status().code()) {
+                    (Ok(body), 200) => assert_eq!(body, format!("GET /{n} host=10.0.0.1 []")),
+                    (Err(_), 200 | 400) | (Ok(_), 400) => {}
+                    other => panic!("{other:?}"),
+                }
+            }
+        });
+    }
+}

@@ -1,0 +1,169 @@
+//! Each timeout, and that it ends in its time with its name.
+
+use std::time::Duration;
+
+use diesel_proto::http1::{
+    self, ClientConfig, ClientError, ClientTimeouts, Phase, PoolLimits, RequestWriter, Timeout,
+};
+use diesel_proto::testkit::net::{LinkOptions, NameAnswer, Network};
+use diesel_proto::{Ctx, Service};
+
+use super::harness::*;
+
+fn timeouts(timeouts: ClientTimeouts) -> ClientConfig {
+    ClientConfig { timeouts, ..ClientConfig::default() }
+}
+
+/// The phase, the timeout, and how long the call took in all.
+async fn timed_out(ctx: &Ctx, config: ClientConfig) -> (Phase, Timeout, Duration) {
+    let client = client(ctx, config);
+    let start = ctx.now();
+    match text(&client, "/").await {
+        Err(ClientError::TimedOut(at, timeout, after)) => {
+            assert_eq!(client.idle_connections(), 0);
+            let took = Duration::from_nanos(ctx.now().as_nanos() - start.as_nanos());
+            assert!(took >= after);
+            (at.phase, timeout, took)
+        }
+        other => panic!("{other:?}"),
+    }
+}
+
+type Answer = &'static [&'static str];
+
+#[test]
+fn each_phase_has_its_timeout() {
+    const HEAD: &str = "HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\n";
+    let base = ClientTimeouts::default();
+    let cases: [(Answer, ClientTimeouts, (Phase, Timeout, u64)); 6] = [
+        (
+            &["stall"],
+            ClientTimeouts { first_byte: 3 * SECOND, ..base },
+            (Phase::Head, Timeout::FirstByte, 3),
+        ),
+        (
+            &["HTTP/1.1 2", "sleep", "0", "sleep", "0", "stall"],
+            ClientTimeouts { first_byte: 5 * SECOND, ..base },
+            (Phase::Head, Timeout::FirstByte, 5),
+        ),
+        (
+            &[HEAD, "12", "sleep", "34", "sleep", "56", "stall"],
+            ClientTimeouts { between: 3 * SECOND, ..base },
+            (Phase::Body, Timeout::Between, 5),
+        ),
+        (
+            &[HEAD, "stall"],
+            ClientTimeouts { between: 3 * SECOND, ..base },
+            (Phase::Body, Timeout::Between, 3),
+        ),
+        (
+            &["stall"],
+            ClientTimeouts { total: 4 * SECOND, ..base },
+            (Phase::Head, Timeout::Total, 4),
+        ),
+        (
+            &[HEAD, "1", "sleep", "2", "sleep", "3", "sleep", "4", "stall"],
+            ClientTimeouts { between: 2 * SECOND, total: 3 * SECOND + SECOND / 2, ..base },
+            (Phase::Body, Timeout::Total, 3),
+        ),
+    ];
+    for (answer, limits, expected) in cases {
+        let mut network = Network::new(1);
+        let answers: &'static [&'static [&'static str]] = Box::leak(Box::new([answer]));
+        let (handler, _) = scripted(answers);
+        serve(&mut network, Service::new(handler));
+        let (phase, timeout, took) =
+            run(&mut network, async move |ctx: &Ctx| timed_out(ctx, timeouts(limits)).await);
+        assert_eq!((phase, timeout, took.as_secs()), expected);
+    }
+}
+
+#[test]
+fn connecting_has_a_timeout() {
+    for (connect, total, expected) in [
+        (2, 100, (Phase::Connect, Timeout::Connect, 2)),
+        (9, 3, (Phase::Connect, Timeout::Total, 3)),
+    ] {
+        let mut network = Network::new(1);
+        network.link(LinkOptions { latency: 20 * SECOND..=20 * SECOND, ..LinkOptions::default() });
+        serve(&mut network, http1::Service::new(mirror));
+        let (phase, timeout, took) = run(&mut network, async move |ctx: &Ctx| {
+            let (connect, total) = (connect * SECOND, total * SECOND);
+            let limits = ClientTimeouts { connect, total, ..ClientTimeouts::default() };
+            timed_out(ctx, timeouts(limits)).await
+        });
+        assert_eq!((phase, timeout, took.as_secs()), expected);
+    }
+}
+
+#[test]
+fn a_look_up_has_a_timeout() {
+    let mut network = Network::new(1);
+    network.name("a.example", NameAnswer::NEVER);
+    run(&mut network, async |ctx: &Ctx| {
+        let limits = ClientTimeouts { resolve: 2 * SECOND, ..ClientTimeouts::default() };
+        let client = client(ctx, timeouts(limits));
+        let error = client.get("http://a.example/").await.unwrap_err();
+        assert_eq!(
+            error.to_string(),
+            "http://a.example: looking up the host: timed out after 2s (ClientTimeouts::resolve)"
+        );
+    });
+}
+
+#[test]
+fn waiting_for_a_connection_has_a_timeout() {
+    let mut network = Network::new(1);
+    let (handler, _) = scripted(&[&["stall"]]);
+    serve(&mut network, Service::new(handler));
+    run(&mut network, async |ctx: &Ctx| {
+        let limits = ClientTimeouts { queue: 2 * SECOND, ..ClientTimeouts::default() };
+        let pool = PoolLimits { per_origin: 1, ..PoolLimits::default() };
+        let client = client(ctx, ClientConfig { pool, ..timeouts(limits) });
+        let first = client.clone();
+        let first = ctx.spawn(async move { text(&first, "/").await }).unwrap();
+        ctx.sleep(SECOND).await.unwrap();
+        let error = text(&client, "/").await.unwrap_err();
+        assert_eq!(
+            error.to_string(),
+            "http://10.0.0.1: waiting for a connection: timed out after 2s (ClientTimeouts::queue)"
+        );
+        assert!(matches!(
+            first.await.unwrap(),
+            Err(ClientError::TimedOut(_, Timeout::FirstByte, _))
+        ));
+    });
+}
+
+#[test]
+fn an_upload_that_stalls_ends_with_the_total_timeout() {
+    let mut network = Network::new(1);
+    network.link(LinkOptions { capacity: 1000, ..LinkOptions::default() });
+    let (handler, _) = scripted(&[&["stall"]]);
+    serve(&mut network, Service::new(handler));
+    let error = run(&mut network, async |ctx: &Ctx| {
+        let client = client(ctx, ClientConfig::default());
+        let write = async |body: &mut RequestWriter| {
+            loop {
+                body.write(&[0; 10_000]).await?;
+            }
+        };
+        client.post(URL).stream(write).timeout(5 * SECOND).await.unwrap_err()
+    });
+    let ClientError::TimedOut(at, Timeout::Total, _) = error else { panic!("{error}") };
+    assert_eq!(at.phase, Phase::Send);
+}
+
+#[test]
+fn a_timeout_counts_for_one_call() {
+    let mut network = Network::new(1);
+    serve(&mut network, http1::Service::new(mirror));
+    run(&mut network, async |ctx: &Ctx| {
+        let limits = ClientTimeouts { total: 2 * SECOND, ..ClientTimeouts::default() };
+        let client = client(ctx, timeouts(limits));
+        for _ in 0..5 {
+            text(&client, "/").await.unwrap();
+            ctx.sleep(SECOND).await.unwrap();
+        }
+    });
+}
