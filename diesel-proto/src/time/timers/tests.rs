@@ -131,7 +131,7 @@ fn time_that_goes_backwards_makes_nothing_early_or_lost() {
     assert_eq!(timers.expire(at(0)), None);
     assert_eq!(expired(&mut timers, at(0) + 15 * MS), [2]);
     assert_eq!(expired(&mut timers, at(0) + 2 * YEAR), [3]);
-    assert_eq!(expired(&mut timers, at(0)), []);
+    assert!(expired(&mut timers, at(0)).is_empty());
     assert_eq!(expired(&mut timers, at(0) + 3 * YEAR), [4]);
 }
 
