@@ -77,6 +77,8 @@ mod key;
 mod listen;
 mod pool;
 mod registered;
+#[cfg(feature = "tls")]
+mod roots;
 mod signals;
 mod socket;
 mod sockets;
@@ -86,3 +88,5 @@ mod tests;
 pub use application::{Application, HaltHandle};
 pub use diesel_proto::*;
 pub use listen::ListenOptions;
+#[cfg(feature = "tls")]
+pub use roots::platform_connector;

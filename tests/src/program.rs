@@ -5,7 +5,7 @@ use std::net::{SocketAddr, TcpStream};
 use std::os::fd::OwnedFd;
 use std::os::unix::net::UnixStream;
 use std::path::PathBuf;
-use std::process::{Child, ChildStdout, Command, ExitStatus, Stdio};
+use std::process::{Child, ChildStdout, Command, ExitStatus, Output, Stdio};
 use std::sync::OnceLock;
 use std::time::Duration;
 
@@ -54,6 +54,13 @@ impl Program {
         let mut command = Command::new(executable(name));
         command.args(arguments).stdin(Stdio::piped()).stdout(Stdio::piped());
         command.spawn().unwrap_or_else(|error| panic!("cannot start {name}: {error}"))
+    }
+
+    /// Runs the example `name` to its end, and returns what it printed, and how it exited.
+    pub fn run(name: &str, arguments: &[&str]) -> Output {
+        let mut command = Command::new(executable(name));
+        command.args(arguments).stdin(Stdio::null());
+        command.output().unwrap_or_else(|error| panic!("cannot start {name}: {error}"))
     }
 
     /// Starts an example that listens, on any free port.

@@ -62,8 +62,42 @@
 //!
 //! [`Client::builder`] has the rest: what to do on connecting and on closing, and whether a call
 //! that finds the connection gone makes another.
+//!
+//! # HTTP
+//!
+//! [`http1::Client`] asks any server. It makes connections as it needs them, and keeps them for later
+//! calls, which have the same promise: an answer reaches only the call that asked for it.
+//!
+//! ```
+//! use core::time::Duration;
+//! use diesel_proto::http1::{Client, ClientError};
+//! use diesel_proto::{Ctx, Error};
+//!
+//! async fn watch(ctx: Ctx) -> Result<(), Error> {
+//!     let client = Client::new(&ctx);
+//!     loop {
+//!         let request = client.get("http://example.org/health").timeout(Duration::from_secs(2));
+//!         match request.await {
+//!             Ok(response) => println!("{}", response.status()),
+//!             // It says what the call was doing, with which address, and which rule or limit it was.
+//!             Err(ClientError::Shutdown) => return Err(Error::Shutdown),
+//!             Err(error) => println!("{error}"),
+//!         }
+//!         ctx.sleep(Duration::from_secs(10)).await?;
+//!     }
+//! }
+//! # diesel_proto::Hub::default().add_loop(watch).unwrap();
+//! ```
+//!
+//! A body is read whole ([`text`](http1::ClientResponse::text), [`bytes`](http1::ClientResponse::bytes),
+//! both with a limit), or piece by piece ([`some`](http1::ClientResponse::some)); it is sent whole, or
+//! written while it is sent ([`stream`](http1::ClientRequest::stream)). `https` needs settings of TLS
+//! (`ClientBuilder::tls`); the driver makes some from what the system trusts (`platform_connector`).
+//! In tests, the same client runs against a server of yours in the simulated network.
 
 #[cfg(doc)]
 use crate::fiber::{Client, Ctx};
+#[cfg(doc)]
+use crate::http1;
 #[cfg(doc)]
 use crate::machine::Error;

@@ -1,0 +1,234 @@
+//! Asks for URLs, as curl does.
+//!
+//! ```text
+//! $ cargo run --release --example http_client -- -i http://localhost:8089/get?a=b
+//! $ cargo run --release --example http_client -- -o page.html https://example.org/
+//! ```
+//!
+//! It exits with 0 if every answer was whole, with a status below 400; with 22 if one was 400 or above;
+//! and with 1 if any was not whole, with the cause on standard error.
+
+use std::fs::File;
+use std::io::{self, IsTerminal, Write};
+use std::path::PathBuf;
+use std::process::ExitCode;
+use std::time::Duration;
+
+use diesel_driver::http1::{Client, ClientConfig, ClientResponse, ClientTimeouts, Status, Version};
+use diesel_driver::tls::Connector;
+use diesel_driver::{Application, Error, platform_connector};
+
+const USAGE: &str = "\
+Asks for URLs, and prints what they answer.
+
+usage: http_client [OPTION].. URL..
+
+  -i, --include        print the heads of the answers, too
+  -L, --location       follow redirects
+  -o, --output FILE    write the answers to FILE
+  -d, --data DATA      POST this; @FILE: what is in the file
+  -H, --header FIELD   send this field (Name: value)
+      --max-time S     give up on an answer after so many seconds
+      --cacert FILE    trust these authorities (PEM), not those of the system
+  -h, --help           print this
+";
+
+/// What the command line asks for.
+#[derive(Default)]
+pub struct Options {
+    include: bool,
+    follow: bool,
+    output: Option<PathBuf>,
+    data: Option<Vec<u8>>,
+    fields: Vec<(String, String)>,
+    max_time: Option<Duration>,
+    authorities: Option<Vec<u8>>,
+    urls: Vec<String>,
+}
+
+fn options() -> Result<Option<Options>, Box<dyn std::error::Error>> {
+    use lexopt::prelude::*;
+    let mut options = Options::default();
+    let mut arguments = lexopt::Parser::from_env();
+    while let Some(argument) = arguments.next()? {
+        match argument {
+            Short('i') | Long("include") => options.include = true,
+            Short('L') | Long("location") => options.follow = true,
+            Short('o') | Long("output") => options.output = Some(arguments.value()?.into()),
+            Short('d') | Long("data") => {
+                let data = arguments.value()?.string()?;
+                options.data = Some(match data.strip_prefix('@') {
+                    Some(file) => {
+                        std::fs::read(file).map_err(|error| format!("{file}: {error}"))?
+                    }
+                    None => data.into_bytes(),
+                });
+            }
+            Short('H') | Long("header") => {
+                let field = arguments.value()?.string()?;
+                let (name, value) =
+                    field.split_once(':').ok_or("-H needs a name, a colon and a value")?;
+                options.fields.push((name.to_owned(), value.trim().to_owned()));
+            }
+            Long("max-time") => {
+                let seconds = arguments.value()?.parse::<f64>()?;
+                options.max_time = Some(Duration::try_from_secs_f64(seconds)?);
+            }
+            Long("cacert") => {
+                let file = PathBuf::from(arguments.value()?);
+                let pem =
+                    std::fs::read(&file).map_err(|error| format!("{}: {error}", file.display()))?;
+                options.authorities = Some(pem);
+            }
+            Short('h') | Long("help") => return Ok(None),
+            Value(url) => options.urls.push(url.string()?),
+            _ => return Err(argument.unexpected().into()),
+        }
+    }
+    if options.urls.is_empty() {
+        return Err("no URL: see --help".into());
+    }
+    Ok(Some(options))
+}
+
+/// Asks for one URL, and writes the answer.
+async fn fetch(
+    client: &Client,
+    options: &Options,
+    url: &str,
+    output: &mut dyn Write,
+) -> Result<Status, Error> {
+    let mut request = match &options.data {
+        None => client.get(url),
+        Some(data) => client
+            .post(url)
+            .header("Content-Type", "application/x-www-form-urlencoded")
+            .body(data.clone()),
+    };
+    for (name, value) in &options.fields {
+        request = request.header(name, value);
+    }
+    let mut response = request.await?;
+    if options.include {
+        write_head(&response, output)?;
+    }
+    let mut progress = Progress::new(options, response.content_length());
+    while let Some(piece) = response.some().await? {
+        output.write_all(&piece)?;
+        progress.add(piece.len() as u64);
+    }
+    output.flush()?;
+    Ok(response.status())
+}
+
+fn write_head(response: &ClientResponse, output: &mut dyn Write) -> io::Result<()> {
+    let version = match response.version() {
+        Version::Http10 => "HTTP/1.0",
+        Version::Http11 => "HTTP/1.1",
+    };
+    write!(output, "{version} {} ", response.status().code())?;
+    output.write_all(response.head().reason())?;
+    output.write_all(b"\r\n")?;
+    for (name, value) in response.headers().iter() {
+        write!(output, "{name}: ")?;
+        output.write_all(value)?;
+        output.write_all(b"\r\n")?;
+    }
+    output.write_all(b"\r\n")
+}
+
+/// A bar on the terminal, if the length is known and the answer goes elsewhere.
+struct Progress {
+    total: Option<u64>,
+    done: u64,
+    shown: Option<u64>,
+}
+
+impl Progress {
+    fn new(options: &Options, total: Option<u64>) -> Self {
+        let elsewhere = options.output.is_some() || !io::stdout().is_terminal();
+        let shows = elsewhere && io::stderr().is_terminal();
+        Progress { total: total.filter(|&total| shows && total > 0), done: 0, shown: None }
+    }
+
+    fn add(&mut self, n: u64) {
+        self.done += n;
+        let Some(total) = self.total else { return };
+        let percent = (u128::from(self.done) * 100 / u128::from(total)).min(100) as u64;
+        if self.shown.replace(percent) != Some(percent) {
+            let bar = "#".repeat(percent as usize / 2);
+            eprint!("\r[{bar:<50}] {percent:3}%");
+        }
+    }
+}
+
+impl Drop for Progress {
+    fn drop(&mut self) {
+        if self.shown.is_some() {
+            eprintln!();
+        }
+    }
+}
+
+fn run(options: Options) -> Result<ExitCode, Box<dyn std::error::Error>> {
+    let has_tls = options.follow || options.urls.iter().any(|url| !url.starts_with("http://"));
+    let connector = match &options.authorities {
+        Some(pem) => Some(Connector::from_pem(pem)?),
+        // Without any, a URL that needs them fails, and says so.
+        None if has_tls => platform_connector().ok(),
+        None => None,
+    };
+    let mut output: Box<dyn Write> = match &options.output {
+        Some(path) => {
+            Box::new(File::create(path).map_err(|error| format!("{}: {error}", path.display()))?)
+        }
+        None => Box::new(io::stdout()),
+    };
+    let exit = Application::new().run_until(async move |ctx| {
+        let timeouts = ClientTimeouts {
+            total: options.max_time.unwrap_or(Duration::MAX),
+            ..ClientTimeouts::default()
+        };
+        let redirects = if options.follow { 10 } else { 0 };
+        let config = ClientConfig { timeouts, redirects, ..ClientConfig::default() };
+        let mut client = Client::builder(&ctx)
+            .config(config)
+            .header("User-Agent", concat!("diesel/", env!("CARGO_PKG_VERSION")))?
+            .header("Accept", "*/*")?;
+        if let Some(connector) = connector {
+            client = client.tls(connector);
+        }
+        let client = client.build();
+        let (mut failed, mut refused) = (false, false);
+        for url in &options.urls {
+            match fetch(&client, &options, url, &mut output).await {
+                Ok(status) => refused |= status.code() >= 400,
+                Err(error) => {
+                    eprintln!("http_client: {error}");
+                    failed = true;
+                }
+            }
+        }
+        Ok(match (failed, refused) {
+            (true, _) => 1,
+            (false, true) => 22,
+            (false, false) => 0,
+        })
+    })?;
+    Ok(ExitCode::from(exit))
+}
+
+fn main() -> ExitCode {
+    let outcome = match options() {
+        Ok(Some(options)) => run(options),
+        Ok(None) => {
+            print!("{USAGE}");
+            Ok(ExitCode::SUCCESS)
+        }
+        Err(error) => Err(error),
+    };
+    outcome.unwrap_or_else(|error| {
+        eprintln!("http_client: {error}");
+        ExitCode::FAILURE
+    })
+}
