@@ -236,7 +236,7 @@ impl<M: Machine, A: Around> Layer<M, A> {
             self.around.learn(info);
         }
         self.stage = Stage::Open(session);
-        actions.clear_deadline();
+        // The deadline of the handshake goes when this step settles.
         self.inner.pass_on(now, Input::Start, actions);
     }
 

@@ -40,7 +40,8 @@
 //! - The inner machine starts when the handshake is complete, so it sees only what is decrypted.
 //! - An end with `close_notify` is an end, one without is a cut ([`TlsError::Truncated`]), both ways:
 //!   an inner machine that aborts ends the stream without `close_notify`.
-//! - A fatal alert is sent before the stream ends.
+//! - A fatal alert is sent before the stream ends, if rustls has one for the fault: it has none for a
+//!   flood (of empty records, warnings, key updates or renegotiations).
 //! - What an inner machine queued is encrypted as the peer takes it, and counts as queued until it
 //!   is sent.
 //! - Early data is refused: it can be replayed.

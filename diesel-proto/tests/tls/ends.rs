@@ -31,6 +31,7 @@ fn close_notify_is_an_end_without_the_end_of_the_stream_and_what_follows_is_igno
     bare.runs(NOW, &mut server);
     assert!(server.seen.borrow().ended && server.got() == b"all");
     server.receives(NOW, b"whatever this is");
+    assert_eq!(server.endpoint.held(), 0);
     server.endpoint.eof(NOW);
     assert_eq!((server.cut(), server.endpoint.end()), (None, None));
     server.does(NOW, [Do::Send(b"answer".to_vec()), Do::Close]);

@@ -58,6 +58,24 @@ fn a_machine_that_pauses_stops_the_peer_and_loses_nothing() {
     }
 }
 
+/// Many records in one read: none is decrypted while the machine has paused.
+#[test]
+fn a_machine_that_pauses_at_each_record_gets_one_at_a_time() {
+    let mut server = Side::server(&acceptor(), NOW);
+    let mut bare = Bare::client(&connector());
+    bare.runs(NOW, &mut server);
+    server.seen.borrow_mut().sips = true;
+    let message = pattern(10 * (16 << 10));
+    bare.sends(&message);
+    let records = bare.takes();
+    server.receives(NOW, &records);
+    for n in 1..=10 {
+        assert!(server.got() == message[..n * (16 << 10)], "{n}: {}", server.got().len());
+        server.does(NOW, [Do::Resume]);
+    }
+    assert_eq!((server.endpoint.held(), server.cut()), (0, None));
+}
+
 #[test]
 fn a_machine_hears_that_its_output_is_sent_when_it_is() {
     let mut pair = Pair::open();

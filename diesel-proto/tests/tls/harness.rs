@@ -151,6 +151,8 @@ pub(super) struct Seen {
     pub(super) write_failed: bool,
     pub(super) shut_down: bool,
     pub(super) drained: bool,
+    /// It pauses whenever something arrives.
+    pub(super) sips: bool,
     todo: VecDeque<Do>,
 }
 
@@ -194,6 +196,9 @@ impl Machine for Puppet {
             Input::Start => seen.started = true,
             Input::Bytes(bytes) => {
                 seen.got.extend_from_slice(bytes);
+                if seen.sips {
+                    actions.pause();
+                }
                 return bytes.len();
             }
             Input::Eof => seen.ended = true,

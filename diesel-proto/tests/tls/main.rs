@@ -9,6 +9,7 @@ mod joined;
 #[path = "../../../tests/src/xor.rs"]
 mod xor;
 
+mod attacks;
 mod ends;
 mod flow;
 mod handshake;
