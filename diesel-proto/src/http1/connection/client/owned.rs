@@ -380,3 +380,32 @@ impl fmt::Debug for ClientConnection {
             .finish()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A pool may hold many idle connections.
+    #[test]
+    fn a_connection_that_is_idle_or_finished_has_no_memory() {
+        let answer = "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n";
+        for (request, after) in [
+            ("GET", "hi"),
+            // Finished: surplus bytes are dropped.
+            ("GET", "hi, and more"),
+        ] {
+            let mut http = ClientConnection::new(ClientConnectionConfig::default());
+            let line = RequestLine::new(request, "/", "a").unwrap();
+            let options = RequestOptions { close: after != "hi", ..RequestOptions::default() };
+            http.request_whole(&line, &Headers::new(), b"", &options).unwrap();
+            http.sent(u64::MAX);
+            for piece in [answer, after] {
+                assert_eq!(http.received(piece.as_bytes()), piece.len());
+                while http.next_event().unwrap().is_some() {}
+            }
+            assert!(http.is_idle() != http.must_close());
+            assert_eq!(http.buffers.input.capacity(), 0, "{after}");
+            assert!(http.buffers.spans.is_none(), "{after}");
+        }
+    }
+}

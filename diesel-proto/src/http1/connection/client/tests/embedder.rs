@@ -54,6 +54,49 @@ fn what_is_not_read_yet_holds_back_the_rest() {
     assert!(matches!(http.next_event(), Ok(None)), "once");
 }
 
+#[test]
+fn nothing_is_kept_behind_the_last_response() {
+    let closing = "HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: 2\r\n\r\nhi";
+    let mut http = asking(&ClientConnectionConfig::default(), &[("GET", None)]);
+    http.take_outgoing();
+    assert_eq!(http.state().server, ServerState::SendResponse);
+    log(&mut http, &[closing.as_bytes()], After::More);
+    assert_eq!(http.state().server, ServerState::MustClose);
+    assert!(!http.wants_input());
+    assert_eq!((http.received(b"more"), http.held()), (4, 0));
+    let next = http.request_whole(&line("GET"), &Headers::new(), b"", &none());
+    assert!(matches!(next, Err(LocalProtocolError::Order(_))));
+    // What follows a switch is for another protocol, and is not taken.
+    let switch = b"HTTP/1.1 200 OK\r\n\r\n";
+    let mut http = asking(&ClientConnectionConfig::default(), &[("CONNECT", None)]);
+    http.take_outgoing();
+    log(&mut http, &[switch], After::More);
+    assert!(http.is_switched() && !http.wants_input());
+    assert_eq!((http.received(b"more"), http.held()), (0, 0));
+}
+
+/// RFC 9110, 10.1.1: only a request with a body, which was announced so, waits for `100 Continue`.
+#[test]
+fn a_body_waits_for_continue_only_if_it_was_promised() {
+    for (expects_continue, length, awaits) in [
+        (true, BodyLength::Exactly(1), true),
+        (true, BodyLength::Unknown, true),
+        (true, BodyLength::Exactly(0), false),
+        (false, BodyLength::Exactly(1), false),
+        (false, BodyLength::Unknown, false),
+    ] {
+        let mut http = client();
+        let options = RequestOptions { expects_continue, ..none() };
+        http.request(&line("POST"), &Headers::new(), length, &options).unwrap();
+        assert_eq!(http.awaits_continue(), awaits, "{expects_continue} {length:?}");
+    }
+    // A whole request has its body with it.
+    let mut http = client();
+    let options = RequestOptions { expects_continue: true, ..none() };
+    http.request_whole(&line("POST"), &Headers::new(), b"x", &options).unwrap();
+    assert!(!http.awaits_continue());
+}
+
 /// What other clients took for the answer to the next request, when a server sent more than one
 /// answer to the one before it.
 #[test]
