@@ -195,7 +195,7 @@ impl ClientRequest {
     }
 
     /// Like [`stream`](Self::stream), for a body of this length. If `write` writes more or less, the
-    /// call fails with [`InvalidRequest::Forbidden`].
+    /// call fails with [`InvalidRequest::Forbidden`](super::InvalidRequest::Forbidden).
     pub fn stream_sized<F>(self, length: u64, write: F) -> Self
     where
         F: AsyncFnOnce(&mut RequestWriter) -> Result<(), Error> + 'static,
