@@ -127,6 +127,10 @@ impl Url {
         let credentials = credentials.map(decoded).transpose();
         let credentials = credentials.map_err(|()| invalid(Why::Credentials))?;
         let host = Authority::new(host).map_err(|_| invalid(Why::Host))?;
+        // A name of DNS has none of what has to be encoded.
+        if host.host().contains('%') {
+            return Err(invalid(Why::Host));
+        }
         let mut text = String::with_capacity(encoded.len() + 1);
         text.push_str(scheme.as_str());
         text.push_str("://");

@@ -70,6 +70,7 @@ fn what_can_be_read_in_two_ways_is_refused() {
         "http://a/\n",
         "http://a/\0",
         "http://\u{e9}/",
+        "http://%c3%a9/",
         "http://a:x/",
         "http://a:65536/",
         "http://a,b/",
