@@ -243,7 +243,7 @@
 //!     fn begin(&self, id: JobId, work: impl FnOnce() -> Answer + Send + 'static) {
 //!         let (answers, waker) = (self.answers.clone(), self.waker.clone());
 //!         thread::spawn(move || {
-//!             // Nobody receives it if the loop has ended.
+//!             // This fails if the loop has ended.
 //!             let _ = answers.send((id, work()));
 //!             waker.wake();
 //!         });

@@ -2,13 +2,12 @@
 //!
 //! It must never know what a phase does.
 
-use core::future::Future;
-use core::pin::Pin;
-use core::task::{Context, Poll};
+use core::task::{Context, Poll, ready};
 use core::time::Duration;
 
 use super::error::{Phase, Timeout};
-use crate::fiber::{Ctx, Sleep};
+use super::timer::Timer;
+use crate::fiber::Ctx;
 use crate::time::Instant;
 
 pub(super) struct Alarm {
@@ -17,14 +16,14 @@ pub(super) struct Alarm {
     total: (Instant, Duration),
     /// The timeout of the phase.
     current: Option<(Instant, Timeout, Duration)>,
-    /// It may end before the next timeout; then another one follows.
-    sleep: Option<(Instant, Sleep)>,
+    timer: Timer,
 }
 
 impl Alarm {
     /// `total`: until when the call may take, and how long that is.
     pub(super) fn new(ctx: &Ctx, total: (Instant, Duration)) -> Self {
-        Alarm { ctx: ctx.clone(), phase: Phase::Queue, total, current: None, sleep: None }
+        let (ctx, timer) = (ctx.clone(), Timer::default());
+        Alarm { ctx, phase: Phase::Queue, total, current: None, timer }
     }
 
     /// Begins a phase, whose timeout counts from now on.
@@ -53,19 +52,7 @@ impl Alarm {
             if self.ctx.now() >= at {
                 return Poll::Ready(due);
             }
-            if self.sleep.as_ref().is_none_or(|(until, _)| *until > at) {
-                self.sleep = Some((at, self.ctx.sleep_until(at)));
-            }
-            let Some((_, sleep)) = &mut self.sleep else { return Poll::Pending };
-            match Pin::new(sleep).poll(cx) {
-                Poll::Pending => return Poll::Pending,
-                Poll::Ready(Ok(())) => self.sleep = None,
-                // The hub is shutting down, and ends before that: its tokens fail then.
-                Poll::Ready(Err(_)) => {
-                    self.sleep = None;
-                    return Poll::Pending;
-                }
-            }
+            ready!(self.timer.poll(&self.ctx, at, cx));
         }
     }
 }

@@ -154,7 +154,7 @@ async fn exchange_once(
     Ok((head, spans))
 }
 
-/// Whether the server refused the expectation, so that the request is to be sent without it.
+/// Whether the server refused the expectation: then the request is sent again without it.
 fn is_refused(spans: &FieldSpans, parts: &RequestParts) -> bool {
     let is_refused = spans.kept_response().status() == Status::EXPECTATION_FAILED;
     is_refused && matches!(parts.body, RequestBody::Whole(_))

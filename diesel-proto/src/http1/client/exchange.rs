@@ -37,7 +37,7 @@ use crate::http1::message::{BodyLength, MessageOutput, RequestLine, RequestOptio
 use crate::http1::syntax::{FieldSpans, Headers, Status};
 use crate::machine::{Address, Error};
 
-/// A body of so many bytes is sent by reference.
+/// A body of this many bytes or more is sent without a copy.
 const LARGE: usize = 8 << 10;
 
 pub(super) struct Exchange {

@@ -28,7 +28,7 @@ pub(super) struct Link {
     pub(super) protocol: SharedClientConnection,
     /// What arrived last.
     input: Chunk,
-    /// `taken <= input.len()`: so many bytes of it are read.
+    /// How many bytes of `input` are read: `taken <= input.len()`.
     taken: usize,
     /// How many requests were sent.
     pub(super) requests: u64,

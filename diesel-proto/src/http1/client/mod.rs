@@ -8,7 +8,7 @@
 //!                                 └───────────────▶ lease ─┬─▶ pool ──▶ link
 //!                                                          ├─▶ dial
 //!                                                          └─▶ watch
-//!   config    timeouts and limits         alarm   the timeouts of one call
+//!   config    timeouts and limits         alarm   the timeouts of one call, by a timer
 //!   error     why a call failed           shared  what all parts of a client share
 //! ```
 //!
@@ -33,6 +33,7 @@ mod redirect;
 mod request;
 mod response;
 mod shared;
+mod timer;
 mod upload;
 mod url;
 mod watch;

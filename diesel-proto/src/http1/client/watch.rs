@@ -4,22 +4,20 @@
 //! It must never know calls.
 
 use alloc::rc::{Rc, Weak};
-use core::future::{Future, poll_fn};
-use core::pin::Pin;
-use core::task::{Context, Poll};
+use core::future::poll_fn;
+use core::task::{Context, Poll, ready};
 
 use super::link::{Link, Watch, Watched};
 use super::pool::Origin;
 use super::shared::ClientShared;
-use crate::fiber::Sleep;
+use super::timer::Timer;
 use crate::machine::Error;
-use crate::time::Instant;
 
 struct Watcher {
     client: Weak<ClientShared>,
     origin: Weak<Origin>,
     watch: Rc<Watch>,
-    sleep: Option<(Instant, Sleep)>,
+    timer: Timer,
 }
 
 /// Has the link watched for as long as it exists. While the hub is shutting down, it is not, and is
@@ -34,7 +32,7 @@ pub(super) fn watch(
         client: Rc::downgrade(client),
         origin: Rc::downgrade(origin),
         watch: Rc::clone(&watch),
-        sleep: None,
+        timer: Timer::default(),
     };
     match client.ctx.spawn(poll_fn(move |cx| watcher.poll(cx))) {
         Ok(_) => link.watch = Some(Watched(watch)),
@@ -67,19 +65,7 @@ impl Watcher {
             }
             // While it is in use, it is looked at now and then: whoever gives it back sets no timer.
             let at = until.unwrap_or(now + limits.idle_time);
-            if self.sleep.as_ref().is_none_or(|(set, _)| *set > at) {
-                self.sleep = Some((at, client.ctx.sleep_until(at)));
-            }
-            let Some((_, sleep)) = &mut self.sleep else { return Poll::Pending };
-            match Pin::new(sleep).poll(cx) {
-                Poll::Pending => return Poll::Pending,
-                Poll::Ready(Ok(())) => self.sleep = None,
-                // The hub is shutting down: the tokens of the link fail with that, too.
-                Poll::Ready(Err(_)) => {
-                    self.sleep = None;
-                    return Poll::Pending;
-                }
-            }
+            ready!(self.timer.poll(&client.ctx, at, cx));
         }
     }
 }
