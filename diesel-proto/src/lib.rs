@@ -34,6 +34,8 @@ pub mod testkit;
 pub mod time;
 #[cfg(feature = "tls")]
 pub mod tls;
+#[cfg(feature = "web")]
+pub mod web;
 
 pub use buf::{Block, Blocks, Buffer, Chunk, Closed, FileRegion, Line, Pipeline, Tail, TooLong};
 pub use fiber::{
