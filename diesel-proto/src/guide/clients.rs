@@ -93,6 +93,9 @@
 //! both with a limit), or piece by piece ([`some`](http1::ClientResponse::some)); it is sent whole, or
 //! written while it is sent ([`stream`](http1::ClientRequest::stream)). `https` needs settings of TLS
 //! (`ClientBuilder::tls`); the driver makes some from what the system trusts (`platform_connector`).
+//! With the feature `gzip`, a client can ask for compressed bodies, and decodes them as they are read,
+//! up to a limit (`ClientBuilder::gzip`).
+//!
 //! In tests, the same client runs against a server of yours in the simulated network.
 
 #[cfg(doc)]

@@ -93,6 +93,8 @@ mod syntax;
 
 #[doc(inline)]
 pub use crate::__http1_headers as headers;
+#[cfg(feature = "gzip")]
+pub use client::GzipError;
 pub use client::{
     Client, ClientBuilder, ClientConfig, ClientError, ClientRequest, ClientResponse,
     ClientTimeouts, FailedAt, IntoUrl, InvalidRequest, InvalidUrl, Phase, PoolLimits,

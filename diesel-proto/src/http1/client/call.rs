@@ -75,12 +75,19 @@ async fn follow(
             parts.headers.push(Field::new(field.0, field.1)?);
         }
     }
+    #[cfg(feature = "gzip")]
+    let inflates = client.gzip.filter(|_| super::gzip::ask(&mut parts.headers));
     let total = parts.timeouts.total;
     let total = (client.ctx.now() + total, total);
     let mut followed = 0;
     loop {
         let response = call(client, parts, total).await?;
         if !redirect::is_followed(&response, parts.redirects) {
+            #[cfg(feature = "gzip")]
+            let response = match inflates {
+                Some(limit) => response.inflated(limit),
+                None => response,
+            };
             return Ok(response);
         }
         redirect::follow(&response, parts, &mut followed, client.config.allow_downgrade)?;

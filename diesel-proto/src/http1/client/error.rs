@@ -41,7 +41,11 @@ pub enum ClientError {
     /// [`ClientResponse::read`](super::ClientResponse::read), or
     /// [`ClientConfig::whole_body`](super::ClientConfig::whole_body).
     BodyTooLong(Box<FailedAt>, usize),
-    /// The body cannot be decoded: it is not UTF-8, not JSON, or not what its Content-Encoding says.
+    /// The body, which was compressed, is longer than this once it is decoded: the limit that was
+    /// given to `ClientBuilder::gzip`, in bytes.
+    InflatedTooLong(Box<FailedAt>, u64),
+    /// The body cannot be decoded: it is not UTF-8, not JSON, or not what its Content-Encoding says
+    /// (then the error is a `GzipError`).
     Content(Box<FailedAt>, Box<dyn core::error::Error>),
     /// A redirect that is not followed.
     Redirect(Box<FailedAt>, RefusedRedirect),
@@ -169,6 +173,7 @@ impl ClientError {
             | ClientError::Response(at, _)
             | ClientError::TimedOut(at, ..)
             | ClientError::BodyTooLong(at, _)
+            | ClientError::InflatedTooLong(at, _)
             | ClientError::Content(at, _)
             | ClientError::Redirect(at, _)
             | ClientError::Queue(at, _) => Some(at),
@@ -256,6 +261,11 @@ impl fmt::Display for ClientError {
             ClientError::BodyTooLong(at, limit) => {
                 write!(f, "{at}: the body is longer than the limit of {limit} bytes")
             }
+            ClientError::InflatedTooLong(at, limit) => write!(
+                f,
+                "{at}: the decoded body is longer than the limit of {limit} bytes \
+                 (ClientBuilder::gzip)"
+            ),
             ClientError::Content(at, error) => write!(f, "{at}: cannot decode the body: {error}"),
             ClientError::Redirect(at, refused) => write!(f, "{at}: {refused}"),
             ClientError::Queue(at, limit) => {

@@ -170,6 +170,38 @@ impl ClientBuilder {
         self
     }
 
+    /// Asks for compressed responses (`Accept-Encoding: gzip`), and decodes their bodies as they are
+    /// read, to at most `limit` bytes each; a longer one fails with
+    /// [`ClientError::InflatedTooLong`](super::ClientError::InflatedTooLong), and its connection is
+    /// closed. [`ClientConfig::whole_body`] counts decoded bytes, too.
+    ///
+    /// A decoded response has no Content-Encoding and no Content-Length: they were those of the
+    /// compressed body. A body that is not whole, correct gzip (RFC 1952), with nothing behind it,
+    /// fails with [`ClientError::Content`](super::ClientError::Content) and a
+    /// [`GzipError`](super::GzipError). An empty body is none, whatever its Content-Encoding.
+    ///
+    /// A request with its own Accept-Encoding or Range asks for no gzip, and nothing of its response
+    /// is decoded. Neither is a body in several codings, nor the head of a response to HEAD.
+    ///
+    /// # Cost
+    ///
+    /// 43 KiB of memory for each compressed body while it is read.
+    ///
+    /// ```
+    /// use diesel_proto::http1::{Client, ClientError};
+    /// use diesel_proto::Ctx;
+    ///
+    /// async fn page(ctx: &Ctx) -> Result<String, ClientError> {
+    ///     let client = Client::builder(ctx).gzip(64 << 20).build();
+    ///     client.get("http://192.0.2.1/").await?.text().await
+    /// }
+    /// ```
+    #[cfg(feature = "gzip")]
+    pub fn gzip(mut self, limit: u64) -> Self {
+        self.shared.gzip = Some(limit);
+        self
+    }
+
     /// Builds the client. It connects at its first request.
     pub fn build(self) -> Client {
         Client { shared: Rc::new(self.shared) }

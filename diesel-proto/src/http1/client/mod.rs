@@ -10,6 +10,7 @@
 //!                                                          └─▶ watch
 //!   config    timeouts and limits         alarm   the timeouts of one call, by a timer
 //!   error     why a call failed           shared  what all parts of a client share
+//!   gzip      decodes bodies
 //! ```
 //!
 //! It is written for fibers, on the public API: a connection is a [`Conn`](crate::fiber::Conn), and
@@ -25,6 +26,8 @@ mod dial;
 mod encode;
 mod error;
 mod exchange;
+#[cfg(feature = "gzip")]
+mod gzip;
 mod handle;
 mod lease;
 mod link;
@@ -40,6 +43,8 @@ mod watch;
 
 pub use config::{ClientConfig, ClientTimeouts, PoolLimits};
 pub use error::{ClientError, FailedAt, InvalidRequest, Phase, RefusedRedirect, Timeout};
+#[cfg(feature = "gzip")]
+pub use gzip::GzipError;
 pub use handle::{Client, ClientBuilder};
 pub use request::ClientRequest;
 pub use response::ClientResponse;

@@ -48,6 +48,9 @@ pub struct ClientResponse {
     peer: Option<Address>,
     /// `None` once the body is complete.
     exchange: Option<Exchange>,
+    /// Decodes the body; `None` once that is complete.
+    #[cfg(feature = "gzip")]
+    gzip: Option<super::gzip::Gunzip>,
     /// For trailers, and heads that are not there: the spans of the head must stay.
     scratch: FieldSpans,
     trailers: Headers,
@@ -67,9 +70,25 @@ impl ClientResponse {
             url,
             peer,
             exchange,
+            #[cfg(feature = "gzip")]
+            gzip: None,
             scratch: FieldSpans::new(),
             trailers: Headers::new(),
         }
+    }
+
+    /// Decodes the body, of at most `limit` bytes, if it is compressed by gzip only. A part of a
+    /// compressed body is not decoded.
+    #[cfg(feature = "gzip")]
+    pub(super) fn inflated(mut self, limit: u64) -> Self {
+        let is_part = self.status().code() == 206;
+        if self.exchange.is_some() && !is_part && super::gzip::is_gzip(self.headers()) {
+            self.gzip = Some(super::gzip::Gunzip::new(limit));
+            if let Some(spans) = &mut self.spans {
+                spans.leave_out(&["content-encoding", "content-length"]);
+            }
+        }
+        self
     }
 
     /// The head: status, version and fields.
@@ -104,8 +123,8 @@ impl ClientResponse {
         core::str::from_utf8(self.header(name)?).ok()
     }
 
-    /// The value of Content-Length. For HEAD and in a 304 it is the length of another response (RFC
-    /// 9110, 8.6).
+    /// The value of Content-Length; `None` if the body is decoded as it is read. For HEAD and in a
+    /// 304 it is the length of another response (RFC 9110, 8.6).
     pub fn content_length(&self) -> Option<u64> {
         self.head().content_length()
     }
@@ -120,15 +139,53 @@ impl ClientResponse {
         self.peer
     }
 
-    /// Waits for a piece of the body, at least one byte, as it arrived. Returns `None` at the end of
-    /// the body. Cancel safe.
+    /// Waits for a piece of the body, at least one byte, as it arrived or was decoded. Returns `None`
+    /// at the end of the body. Cancel safe.
     ///
     /// # Errors
     ///
     /// [`ClientError::Response`] if the body is incomplete or not correct,
-    /// [`ClientError::Broken`] if the connection broke, [`ClientError::TimedOut`]. A further call
+    /// [`ClientError::Broken`] if the connection broke, [`ClientError::TimedOut`]; of a compressed
+    /// body, [`ClientError::Content`] and [`ClientError::InflatedTooLong`], too. A further call
     /// returns `None`.
     pub async fn some(&mut self) -> Result<Option<Chunk>, ClientError> {
+        #[cfg(feature = "gzip")]
+        if self.gzip.is_some() {
+            return self.some_inflated().await;
+        }
+        self.some_raw().await
+    }
+
+    /// Waits for a piece of the body, and decodes it.
+    #[cfg(feature = "gzip")]
+    async fn some_inflated(&mut self) -> Result<Option<Chunk>, ClientError> {
+        loop {
+            let Some(gzip) = &mut self.gzip else { return Ok(None) };
+            poll_fn(|cx| gzip.poll_turn(cx)).await;
+            let error = match gzip.next() {
+                Ok(Some(piece)) => return Ok(Some(piece)),
+                Ok(None) => match self.some_raw().await? {
+                    Some(piece) => {
+                        if let Some(gzip) = &mut self.gzip {
+                            gzip.feed(piece);
+                        }
+                        continue;
+                    }
+                    None => match self.gzip.take().map_or(Ok(()), |gzip| gzip.finish()) {
+                        Ok(()) => return Ok(None),
+                        Err(error) => error,
+                    },
+                },
+                Err(error) => error,
+            };
+            self.fail();
+            let at = self.failed_at(Phase::Body);
+            return Err(error.into_client_error(at));
+        }
+    }
+
+    /// Waits for a piece of the body, as it was sent.
+    async fn some_raw(&mut self) -> Result<Option<Chunk>, ClientError> {
         let piece = poll_fn(|cx| match &mut self.exchange {
             None => Poll::Ready(Ok(Piece::End(Headers::new()))),
             Some(exchange) => exchange.poll_piece(cx, &mut self.scratch, &self.url),
@@ -143,7 +200,7 @@ impl ClientResponse {
                 Ok(None)
             }
             Err(error) => {
-                self.exchange = None;
+                self.fail();
                 Err(error)
             }
         }
@@ -165,7 +222,7 @@ impl ClientResponse {
         while let Some(piece) = self.some().await? {
             let len = first.len().max(all.len());
             if piece.len() > limit.saturating_sub(len) {
-                self.exchange = None;
+                self.fail();
                 return Err(ClientError::BodyTooLong(self.failed_at(Phase::Body), limit));
             }
             match len {
@@ -221,12 +278,25 @@ impl ClientResponse {
 
     /// Whether the whole body was read, or there is none.
     pub fn is_at_end(&self) -> bool {
+        #[cfg(feature = "gzip")]
+        if self.gzip.is_some() {
+            return false;
+        }
         self.exchange.is_none()
     }
 
     /// The trailers. They are available at the end of the body.
     pub fn trailers(&self) -> &Headers {
         &self.trailers
+    }
+
+    /// Nothing more of the body is of use.
+    fn fail(&mut self) {
+        self.exchange = None;
+        #[cfg(feature = "gzip")]
+        {
+            self.gzip = None;
+        }
     }
 
     fn failed_at(&self, phase: Phase) -> Box<super::error::FailedAt> {

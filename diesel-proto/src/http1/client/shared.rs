@@ -32,6 +32,9 @@ pub(super) struct ClientShared {
     pub(super) hosts: BTreeMap<Box<str>, Address>,
     #[cfg(feature = "tls")]
     pub(super) tls: Option<crate::tls::Connector>,
+    /// `Some`: gzip is asked for, and decoded to at most this many bytes.
+    #[cfg(feature = "gzip")]
+    pub(super) gzip: Option<u64>,
     pub(super) pool: Pool,
     pub(super) is_closed: Cell<bool>,
     #[allow(clippy::vec_box, reason = "the boxes are what is spared")]
@@ -52,6 +55,8 @@ impl ClientShared {
             hosts: BTreeMap::new(),
             #[cfg(feature = "tls")]
             tls: None,
+            #[cfg(feature = "gzip")]
+            gzip: None,
             pool: Pool::default(),
             is_closed: Cell::new(false),
             spans: RefCell::default(),

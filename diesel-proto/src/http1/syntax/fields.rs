@@ -47,6 +47,9 @@ enum Kept {
     Nothing,
     Request,
     Response,
+    /// A response without some of its fields: never the map of another head with the same bytes.
+    #[cfg(feature = "gzip")]
+    Edited,
 }
 
 /// The position of one field: its name, and the value after it, in bytes from the start of the
@@ -131,8 +134,21 @@ impl FieldSpans {
     pub(super) fn kept_bytes(&self) -> &[u8] {
         match self.kept {
             Kept::Nothing => &[],
-            Kept::Request | Kept::Response => &self.head,
+            _ => &self.head,
         }
+    }
+
+    /// Leaves out fields of the response head that is kept, and its length: they do not describe its
+    /// body any more, which was decoded.
+    #[cfg(feature = "gzip")]
+    pub(in crate::http1) fn leave_out(&mut self, names: &[&str]) {
+        let FieldSpans { spans, head, .. } = self;
+        spans.retain(|span| {
+            let name = span.name(head);
+            !names.iter().any(|left_out| left_out.as_bytes().eq_ignore_ascii_case(name))
+        });
+        self.response.forget_length();
+        self.kept = Kept::Edited;
     }
 
     /// Bytes that are allocated for a head.

@@ -174,6 +174,12 @@ impl ResponseMap {
             && fields <= limits.header_count
     }
 
+    /// From now on, there is no Content-Length.
+    #[cfg(feature = "gzip")]
+    pub(in crate::http1) fn forget_length(&mut self) {
+        self.length = None;
+    }
+
     /// Length of the whole head, in bytes.
     pub(in crate::http1) fn len(&self) -> usize {
         self.len as usize
