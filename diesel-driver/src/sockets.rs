@@ -9,12 +9,13 @@ use std::sync::Arc;
 use std::task::Poll;
 
 use diesel_proto::hub::embed::{
-    AcceptOutcome, ConnectOutcome, Interest, Lost, ReadOutcome, Transport, WriteOutcome,
+    AcceptOutcome, ConnectOutcome, Interest, Lost, ReadOutcome, RegionOutcome, Transport,
+    WriteOutcome,
 };
 use diesel_proto::hub::{Job, JobOutcome};
 use diesel_proto::{
-    Address, ConnId, ConnectErrorKind, End, FileRegion, HostName, Hub, Instant, JobId, Notice,
-    Refused, ResolveErrorKind, ServiceId,
+    Address, ConnId, ConnectErrorKind, End, FileErrorKind, FileRegion, HostName, Hub, Instant,
+    JobId, Notice, Refused, ResolveErrorKind, ServiceId,
 };
 use log::Level;
 use polling::Poller;
@@ -145,18 +146,13 @@ impl Transport for Sockets {
         stream.send(slices)
     }
 
-    fn write_region(
-        &mut self,
-        conn: ConnId,
-        _: &mut SocketStream,
-        _: FileRegion,
-    ) -> Option<WriteOutcome> {
+    fn write_region(&mut self, conn: ConnId, _: &mut SocketStream, _: FileRegion) -> RegionOutcome {
         self.journal.own(
             Level::Error,
             "region",
             format_args!("{conn:?} is cut: this driver cannot send regions of files"),
         );
-        None
+        RegionOutcome::Failed(FileErrorKind::Unsupported)
     }
 
     fn shut_down(&mut self, conn: ConnId, stream: &mut SocketStream) -> Result<(), Lost> {

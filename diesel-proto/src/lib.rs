@@ -44,14 +44,15 @@ pub use fiber::{
     first,
 };
 pub use hub::{
-    Action, Config, ConnId, Counters, FiberId, Hub, Inner, IntoService, JobId, MachineCtx,
-    NameConfig, NoHub, PollHook, Poller, Refused, Service, ServiceConfig, ServiceId, Shed, Task,
+    Action, Config, ConnId, Counters, DirectoryId, FiberId, FileId, Hub, Inner, IntoService, JobId,
+    MachineCtx, NameConfig, NoHub, PollHook, Poller, Refused, Service, ServiceConfig, ServiceId,
+    Shed, Task,
 };
 pub use machine::{
     Access, Actions, Address, Cause, CertificateFault, ConnectError, ConnectErrorKind, Deadline,
-    End, Endpoint, Error, HostName, Input, IntoTarget, JobError, Limit, LineEcho, Linger, Machine,
-    Nested, Notice, Reason, ResolveError, ResolveErrorKind, SharedEndpoint, StreamControl, Target,
-    TargetError, TargetErrorKind, TlsError, Upgradable, Workspace,
+    End, Endpoint, Error, FileErrorKind, HostName, Input, IntoTarget, JobError, Limit, LineEcho,
+    Linger, Machine, Nested, Notice, Reason, ResolveError, ResolveErrorKind, SharedEndpoint,
+    StreamControl, Target, TargetError, TargetErrorKind, TlsError, Upgradable, Workspace,
 };
 pub use proxy_protocol::ProxyProtocol;
 pub use time::{Instant, TimerKey, Timers};

@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use diesel_proto::hub::embed::*;
 use diesel_proto::hub::{Job, JobOutcome};
+use diesel_proto::machine::{FileAnswer, FileInfo, FileRequest, FileTime};
 use diesel_proto::*;
 
 const NOW: Instant = Instant::ORIGIN;
@@ -20,6 +21,7 @@ struct Asked {
     /// Look-ups and jobs that are to be answered later.
     later: Vec<(JobId, Option<Job>)>,
     cancelled: Vec<JobId>,
+    closed: Vec<FileId>,
 }
 
 impl Transport for Asked {
@@ -72,6 +74,16 @@ impl Transport for Asked {
                 Poll::Pending
             }
         }
+    }
+
+    /// Opens every file at once.
+    fn file(&mut self, _: JobId, _: FileRequest) -> Poll<Result<FileAnswer, FileErrorKind>> {
+        let info = FileInfo { len: 1, modified: FileTime::default(), number: 1 };
+        Poll::Ready(Ok(FileAnswer::Opened { info, content: None }))
+    }
+
+    fn close_file(&mut self, file: FileId) {
+        self.closed.push(file);
     }
 
     fn cancel(&mut self, job: JobId) {
@@ -196,4 +208,44 @@ fn what_is_not_awaited_any_more_is_cancelled() {
     let asked: Vec<_> = transport.later.iter().map(|(id, _)| *id).collect();
     assert_eq!(transport.cancelled, asked);
     assert_eq!(asked.len(), 2);
+}
+
+/// A hub that opens a file, or gives that up in the same poll.
+fn opening(gives_up: bool) -> (Hub, Seen) {
+    let (mut hub, seen) = (Hub::default(), Seen::default());
+    let (directory, noted) = (hub.add_directory(), Rc::clone(&seen));
+    hub.add_loop(async move |ctx: Ctx| {
+        let open = ctx.open(directory, "a");
+        let told = match gives_up {
+            true => format!("{:?}", matches!(first((open, async {})).await, First2::B(()))),
+            false => format!("{:?}", open.await.map(|file| file.len())),
+        };
+        noted.borrow_mut().push(told);
+        core::future::pending().await
+    })
+    .unwrap();
+    (hub, seen)
+}
+
+#[test]
+fn files_are_not_supported_by_default_and_can_be_opened_at_once() {
+    let (mut hub, seen) = opening(false);
+    let (mut streams, mut transport) = (Streams::default(), Plain(Asked::default()));
+    assert!(streams.end_round(&mut hub, &mut transport, NOW));
+    assert_eq!(*seen.borrow(), ["Err(File(Unsupported))"]);
+
+    let (mut hub, seen) = opening(false);
+    let (mut streams, mut transport) = (Streams::default(), Asked::default());
+    assert!(streams.end_round(&mut hub, &mut transport, NOW));
+    assert_eq!(*seen.borrow(), ["Ok(1)"]);
+    assert_eq!(transport.closed.len(), 1);
+}
+
+#[test]
+fn a_file_that_is_opened_and_not_awaited_is_closed() {
+    let (mut hub, seen) = opening(true);
+    let (mut streams, mut transport) = (Streams::default(), Asked::default());
+    assert!(streams.end_round(&mut hub, &mut transport, NOW));
+    assert_eq!(*seen.borrow(), ["true"]);
+    assert_eq!((transport.closed.len(), transport.cancelled.len()), (1, 1));
 }

@@ -21,7 +21,7 @@ use core::task::Waker;
 
 use super::waiting::WaitingWaker;
 use crate::buf::{Blocks, Buffer};
-use crate::hub::{Core, HandlerFuture, Learned, Outgoing, ServiceConfig};
+use crate::hub::{Core, HandlerFuture, Learned, OpenFile, Outgoing, ServiceConfig};
 use crate::machine::{Address, Cause, ConnId, ConnectErrorKind, Error, Key, Machine, ServiceId};
 
 /// The part of one connection that its handles and its machine share.
@@ -72,6 +72,12 @@ impl ConnShared {
         if !self.dirty.replace(true) {
             self.core.wake_machine(self.id());
         }
+    }
+
+    /// Whether a region of this file can be queued.
+    pub(super) fn takes_file_regions(&self, file: &OpenFile) -> bool {
+        // The numbers of another hub mean other files here.
+        Rc::ptr_eq(&self.core, file.core()) && self.channel.borrow().takes_file_regions
     }
 
     /// Drops, unsent, what tokens queued and the machine did not take. `blocks`: if the caller has
@@ -125,6 +131,8 @@ pub(crate) struct Channel {
     pub(crate) writer_dropped: bool,
     /// The machine needs to know where each write ends.
     pub(crate) keeps_pieces: bool,
+    /// File regions can be queued: no layer has to see their bytes.
+    pub(crate) takes_file_regions: bool,
 }
 
 /// State that few connections need: those of a client, and those that a machine is about to take
@@ -197,6 +205,7 @@ impl Channel {
             reader_dropped: false,
             writer_dropped: false,
             keeps_pieces: false,
+            takes_file_regions: false,
         }
     }
 
@@ -356,6 +365,7 @@ pub(crate) fn error_of(cause: Cause) -> Error {
         Cause::Tls(error) => Error::Tls(error),
         Cause::Shutdown => Error::Shutdown,
         Cause::CallAbandoned => Error::CallAbandoned,
+        Cause::File(kind) => Error::File(kind),
         _ => Error::Closed,
     }
 }

@@ -3,13 +3,16 @@
 use alloc::boxed::Box;
 use alloc::rc::Rc;
 use core::fmt;
+use core::ops::RangeBounds;
 
 use super::Ctx;
 use super::channel::{ConnShared, Holder};
+use super::file::File;
 use super::read::{Count, Peek, Read, Some as SomeBytes, ToEnd, Until, UntilEol};
 use super::write::{Flush, Payload, Write, WriteWith};
+use super::write_file::write_file;
 use crate::buf::{Blocks, Pipeline};
-use crate::machine::{Address, Cause, ConnId, Machine};
+use crate::machine::{Address, Cause, ConnId, Error, Machine};
 
 /// One connection: the handle that a handler receives, and that `connect` returns.
 ///
@@ -137,6 +140,19 @@ impl Conn {
         F: FnOnce(&mut Pipeline, &mut Blocks),
     {
         Write::new(&self.socket, WriteWith(Some(write)))
+    }
+
+    /// Sends a part of a file. See [`Writer::write_file`].
+    ///
+    /// # Errors
+    ///
+    /// See [`Writer::write_file`].
+    pub async fn write_file(
+        &mut self,
+        file: &File,
+        range: impl RangeBounds<u64>,
+    ) -> Result<(), Error> {
+        write_file(&self.socket, file, range).await
     }
 
     /// Waits until everything queued is sent. See [`Writer::flush`].
@@ -388,6 +404,33 @@ impl Writer {
         Write::new(&self.socket, payload)
     }
 
+    /// Sends a part of a file: of the range, what is in the file (`..`: all of it). It completes when
+    /// the transport has taken it, and what was queued before.
+    ///
+    /// The bytes do not go through the application where they need not: the embedder sends them from
+    /// the file (`sendfile`). Inside a layer that has to see them, such as TLS, they are read in
+    /// pieces of 64 KiB, with back-pressure as for [`write`](Self::write).
+    ///
+    /// If the file has become shorter than it was when it was opened, or cannot be read on, the
+    /// connection is cut, so that the peer does not take what it got for all. If the future is
+    /// dropped, what is queued is still sent: nothing of the file, or a beginning of the range of any
+    /// length. Where the peer would mistake that, [`cut`](Self::cut) the connection.
+    ///
+    /// # Errors
+    ///
+    /// As [`write`](Self::write) and [`flush`](Self::flush). [`Error::File`] if the file is too
+    /// short, or cannot be read; then the connection is cut. A wait of a graceful shutdown ends with
+    /// its grace period, as for `write`.
+    ///
+    /// Example: see [`File`].
+    pub async fn write_file(
+        &mut self,
+        file: &File,
+        range: impl RangeBounds<u64>,
+    ) -> Result<(), Error> {
+        write_file(&self.socket, file, range).await
+    }
+
     /// Waits until the transport (for a socket, the kernel) has taken everything queued.
     pub fn flush(&mut self) -> Flush<'_> {
         Flush::new(&self.socket)
@@ -402,13 +445,7 @@ impl Writer {
     /// mistake a truncated message for a complete one. For a handler that forwards something and
     /// cannot complete it.
     pub fn cut(self) {
-        {
-            let channel = &mut *self.socket.channel.borrow_mut();
-            channel.close_with(Cause::Failed);
-            channel.cuts = true;
-        }
-        self.socket.wake_machine();
-        self.socket.core.need_run();
+        self.socket.cut(Cause::Failed);
     }
 }
 
@@ -418,6 +455,17 @@ impl ConnShared {
             let channel = &mut *self.channel.borrow_mut();
             channel.close_with(cause);
             channel.aborts |= abort;
+        }
+        self.wake_machine();
+        self.core.need_run();
+    }
+
+    /// Resets the connection once everything queued is sent.
+    pub(super) fn cut(&self, cause: Cause) {
+        {
+            let channel = &mut *self.channel.borrow_mut();
+            channel.close_with(cause);
+            channel.cuts = true;
         }
         self.wake_machine();
         self.core.need_run();

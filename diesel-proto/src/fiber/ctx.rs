@@ -1,4 +1,5 @@
-//! What a fiber can do apart from its connections: sleep, spawn, connect, run jobs, make events, halt.
+//! What a fiber can do apart from its connections: sleep, spawn, connect, open files, run jobs, make
+//! events, halt.
 
 use alloc::boxed::Box;
 use alloc::rc::Rc;
@@ -7,12 +8,13 @@ use core::future::Future;
 use core::time::Duration;
 
 use super::connect::Connect;
+use super::file::{List, Open};
 use super::join::{self, JoinHandle};
 use super::sleep::Sleep;
 use super::unblock::Unblock;
 use super::{Event, First2, Interval, Queue, Semaphore, first};
 use crate::hub::{Core, Role};
-use crate::machine::{Error, FiberId, IntoTarget, Reason};
+use crate::machine::{DirectoryId, Error, FiberId, IntoTarget, Reason};
 use crate::time::Instant;
 
 /// A fiber's access to its hub. Cheap to clone, so that a clone can be used next to a token of a
@@ -179,6 +181,54 @@ impl Ctx {
     /// If a [layer](Connect::layer) fails, the error is that of the layer.
     pub fn connect(&self, target: impl IntoTarget) -> Connect {
         Connect::new(Rc::clone(&self.core), target.into_target())
+    }
+
+    /// Opens a file of a directory for reading, without waiting for a disk: the embedder answers at
+    /// once if the system has in memory what is needed, and otherwise from a thread. The path is
+    /// bytes: names with a `/` between them.
+    ///
+    /// No path leads out of the directory, whatever it contains, and whatever links there are:
+    /// the system checks that while it opens the file. So a path may be taken from a peer. Links
+    /// [are not followed](Open::follow_links) by default.
+    ///
+    /// Only regular files are opened.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::File`] if there is no such file, or it cannot be opened:
+    /// [`FileErrorKind`](crate::machine::FileErrorKind) tells why. [`Error::Limit`] at
+    /// [`Config::max_files`](crate::hub::Config::max_files) or
+    /// [`Config::max_file_requests`](crate::hub::Config::max_file_requests). [`Error::Shutdown`]
+    /// while the hub shuts down. [`Error::OtherHub`] for a directory of another hub.
+    ///
+    /// Example: see [`File`](super::File).
+    pub fn open<P: AsRef<[u8]>>(&self, directory: DirectoryId, path: P) -> Open<P> {
+        Open::new(Rc::clone(&self.core), directory, path)
+    }
+
+    /// Lists a directory in a directory, or, with an empty path, that one itself. The entries are
+    /// ordered by their names; `.` and `..` are not among them.
+    ///
+    /// # Errors
+    ///
+    /// As [`open`](Self::open); and
+    /// [`FileErrorKind::TooManyEntries`](crate::machine::FileErrorKind::TooManyEntries) if there are
+    /// more than the [limit](List::limit).
+    ///
+    /// ```
+    /// # use diesel_proto::*;
+    /// use diesel_proto::machine::EntryKind;
+    ///
+    /// async fn images(ctx: Ctx, files: DirectoryId) -> Result<usize, Error> {
+    ///     let entries = ctx.list(files, "images").limit(10_000).await?;
+    ///     Ok(entries.iter().filter(|entry| entry.kind == EntryKind::File).count())
+    /// }
+    /// # let mut hub = Hub::default();
+    /// # let files = hub.add_directory();
+    /// # hub.add_loop(async move |ctx: Ctx| images(ctx, files).await.map(drop)).unwrap();
+    /// ```
+    pub fn list<P: AsRef<[u8]>>(&self, directory: DirectoryId, path: P) -> List<P> {
+        List::new(Rc::clone(&self.core), directory, path)
     }
 
     /// Runs a closure where it may block: in a thread of the embedder. What it returns is the result

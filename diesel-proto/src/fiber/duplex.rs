@@ -247,6 +247,14 @@ impl Duplex {
         result
     }
 
+    /// Sets whether the writer may queue regions of [files](Writer::write_file): a machine that only
+    /// moves what is queued, with [`take_pieces`](Self::take_pieces), passes on
+    /// [`Actions::takes_file_regions`] before its fiber writes. Off by default: then files are read,
+    /// and queued as bytes. [`move_output`](Self::move_output) sets it itself.
+    pub fn take_file_regions(&self, takes: bool) {
+        self.socket.channel.borrow_mut().takes_file_regions = takes;
+    }
+
     /// Reports how many of the bytes that were taken from here are still queued in the stream
     /// below. They count for the [`high_water`](ServiceConfig::high_water) mark of the writer, and
     /// for its [`flush`](Writer::flush). Returns the number below which this must be called again
@@ -304,6 +312,7 @@ impl ConnShared {
     }
 
     pub(super) fn move_output(&self, channel: &mut Channel, actions: &mut Actions<'_>) {
+        channel.takes_file_regions = actions.takes_file_regions();
         if let Some(mut output) = channel.take_output() {
             let (queue, blocks) = actions.queue();
             // This fails only after a close, when tokens fail as well.

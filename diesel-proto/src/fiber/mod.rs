@@ -18,6 +18,9 @@
 //!                   a handler or a loop
 //! ```
 //!
+//! `file` opens files and lists directories, by requests to the embedder (`asking`); `write_file`
+//! sends them.
+//!
 //! Between fibers: `event` (each subscriber gets each message), `queue` (each item is taken once),
 //! `semaphore`; `interval` is a clock. `waiting` holds the wakers that every token registers,
 //! `waiters` the line of those that have turns. `join_all` waits for a list of futures.
@@ -33,6 +36,7 @@
 //! A fiber must never know what carries its bytes, nor read a clock: the embedder passes the time,
 //! and the time of day, to the hub.
 
+mod asking;
 mod channel;
 mod client;
 mod conn;
@@ -41,6 +45,7 @@ mod ctx;
 mod dial;
 mod duplex;
 mod event;
+mod file;
 mod first;
 mod hub_methods;
 mod interval;
@@ -58,6 +63,7 @@ mod unblock;
 mod waiters;
 mod waiting;
 mod write;
+mod write_file;
 
 pub use self::client::{Client, ClientBuilder};
 pub use self::conn::{Conn, Reader, Writer};
@@ -65,6 +71,7 @@ pub use self::connect::Connect;
 pub use self::ctx::Ctx;
 pub use self::duplex::Duplex;
 pub use self::event::{Event, Subscription, Wait};
+pub use self::file::{File, List, Open, ReadAt};
 pub use self::first::{First2, First3, First4, First5, First6, First7, First8, Group, first};
 pub use self::interval::Interval;
 pub use self::join::JoinHandle;

@@ -12,7 +12,7 @@ use bytes::Bytes;
 
 use super::channel::{ConnShared, error_of};
 use super::waiting::SpareWaker;
-use crate::buf::{Blocks, Chunk, Closed, Line, Pipeline};
+use crate::buf::{Blocks, Chunk, Closed, FileRegion, Line, Pipeline};
 use crate::hub::Outgoing;
 use crate::machine::Error;
 
@@ -299,6 +299,16 @@ impl<F: FnOnce(&mut Pipeline, &mut Blocks)> Payload for WriteWith<F> {
 impl<F> fmt::Debug for WriteWith<F> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("WriteWith")
+    }
+}
+
+/// A region of a file.
+pub(super) struct RegionPayload(pub(super) FileRegion);
+
+impl sealed::Sealed for RegionPayload {}
+impl Payload for RegionPayload {
+    fn queue_in(&mut self, pipeline: &mut Pipeline, _: &mut Blocks) -> Result<(), Closed> {
+        pipeline.push_file_region(self.0)
     }
 }
 

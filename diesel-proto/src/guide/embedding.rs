@@ -205,6 +205,13 @@
 //!   catches it: with feature `std`, `hub::catch_panics` makes one.
 //! - **Logging**: see [where errors and logs go](super::errors#where-errors-and-logs-go).
 //!
+//! - **Files**, if its fibers [open](crate::fiber::Ctx::open) any:
+//!   [`Transport::file`](crate::hub::embed::Transport::file),
+//!   [`close_file`](crate::hub::embed::Transport::close_file) and
+//!   [`write_region`](crate::hub::embed::Transport::write_region), whose documentation has an example;
+//!   lines 14 and 15 of the [contract](crate::hub::embed#the-embedding-contract). By default, files are
+//!   not supported. A program asks the hub for a
+//!   [directory](crate::hub::Hub::add_directory) and tells the embedder what that is.
 //! - **Names and jobs**, if its fibers connect to names, or run [what
 //!   blocks](crate::fiber::Ctx::unblock): see the next section.
 //!

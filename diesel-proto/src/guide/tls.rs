@@ -87,8 +87,8 @@
 //! What a handler queued is encrypted as the peer takes it, 256 KiB ahead: a large response costs no copy of
 //! itself. It counts as queued until it is sent, for [`flush`](crate::fiber::Conn::flush) and for
 //! high-water marks. The first records of a connection, and those after a pause, are small, so that the
-//! first bytes can be used as soon as they arrive; later ones are as large as TLS allows. A file region
-//! cannot be sent through TLS.
+//! first bytes can be used as soon as they arrive; later ones are as large as TLS allows. A file
+//! that is [sent](crate::fiber::Conn::write_file) is read piece by piece, since TLS has to see its bytes.
 
 #[cfg(doc)]
 use crate::{

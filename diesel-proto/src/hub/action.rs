@@ -1,7 +1,7 @@
 //! [`Action`], what a hub requests of its embedder, and [`Counters`].
 
-use crate::machine::{Address, Cause, HostName, Notice};
-use crate::machine::{ConnId, JobId, ServiceId};
+use crate::machine::{Address, Cause, FileRequest, HostName, Notice};
+use crate::machine::{ConnId, FileId, JobId, ServiceId};
 
 /// Something that the embedder must do. A list of actions must be carried out in order.
 ///
@@ -39,8 +39,14 @@ pub enum Action {
     /// [Take](super::Hub::take_job) this job, run it where it may block, and call
     /// [`completed`](super::Hub::completed).
     Job(JobId),
-    /// The answer to this [`Resolve`](Self::Resolve) or [`Job`](Self::Job) is not wanted any more:
-    /// if it has not begun, it need not. The id is stale from now on.
+    /// Open, read or list what the request says, where it may block, and call
+    /// [`file_answered`](super::Hub::file_answered).
+    File(JobId, FileRequest),
+    /// Close this file: no region of it is queued any more. The id is stale from now on. It was
+    /// opened for a [`File`](Self::File), and is not awaited any more.
+    CloseFile(FileId),
+    /// The answer to this [`Resolve`](Self::Resolve), [`Job`](Self::Job) or [`File`](Self::File) is
+    /// not wanted any more: if it has not begun, it need not. The id is stale from now on.
     Cancel(JobId),
     /// Stop accepting connections of this service.
     StopAccepting(ServiceId),
@@ -102,4 +108,7 @@ pub struct Counters {
     pub limit_calls: u64,
     /// How often a look-up or a job was refused because too many were awaited.
     pub limit_jobs: u64,
+    /// How often a file was not opened or read because too many were open, or too many requests
+    /// awaited.
+    pub limit_files: u64,
 }

@@ -26,6 +26,13 @@ pub struct Config {
     /// The most look-ups of names and [jobs](crate::fiber::Ctx::unblock) at a time that fibers wait
     /// for; those that the embedder has not begun are among them. 1,024 by default.
     pub max_jobs: usize,
+    /// The most files that are open at a time, or being opened. 16,384 by default. The embedder needs
+    /// a descriptor for each; if the system has none left, a file is not opened, which is an
+    /// [`Error::File`](crate::machine::Error::File), too.
+    pub max_files: usize,
+    /// The most requests for [files](crate::fiber::Ctx::open) at a time that fibers wait for: to open
+    /// one, to read a part of one, to list a directory. 16,384 by default.
+    pub max_file_requests: usize,
     /// How many tokens a fiber may use before other fibers have their turn. 128 by default.
     pub tokens_per_pass: u32,
     /// How many polls of fibers and steps of woken machines one [`run`](super::Hub::run) makes
@@ -46,6 +53,8 @@ impl Default for Config {
             max_fibers: 131_072,
             max_spawned: 65_536,
             max_jobs: 1024,
+            max_files: 16_384,
+            max_file_requests: 16_384,
             tokens_per_pass: 128,
             polls_per_run: 256,
             grace: Duration::from_secs(5),

@@ -20,6 +20,7 @@ use super::called::{Called, CalledQueues};
 use super::config::{Config, ServiceConfig};
 use super::doomed::Doomed;
 use super::fiber_entry::{Fiber, Role};
+use super::file_table::FileTable;
 use super::hook::Hook;
 use super::idle::IdleQueue;
 use super::job_entry::JobEntry;
@@ -72,8 +73,9 @@ pub(crate) struct Core {
     pub(crate) doomed: Doomed,
     pub(crate) spawned: Cell<usize>,
     pub(crate) streams: RefCell<KeyedTable<Stream>>,
-    /// Look-ups and jobs that are awaited.
+    /// Look-ups, jobs and requests for files that are awaited.
     pub(super) jobs: RefCell<KeyedTable<JobEntry>>,
+    pub(super) files: FileTable,
     pub(crate) timers: RefCell<Timers<HubTimer>>,
     pub(crate) slices: RefCell<Blocks<Rc<Vec<u8>>>>,
     pub(crate) workspace: RefCell<Box<Workspace>>,
@@ -144,6 +146,7 @@ impl Core {
             spawned: Cell::new(0),
             streams: RefCell::new(KeyedTable::new()),
             jobs: RefCell::new(KeyedTable::new()),
+            files: FileTable::new(),
             timers: RefCell::new(Timers::new()),
             slices: RefCell::new(Blocks::new()),
             workspace: RefCell::default(),

@@ -16,7 +16,9 @@ use super::job::Job;
 #[cfg(doc)]
 use super::job::JobOutcome;
 use super::{Hub, Refused, Seed};
-use crate::machine::{Address, ConnectErrorKind, JobError, ResolveErrorKind};
+use crate::machine::{
+    Address, ConnectErrorKind, FileAnswer, FileErrorKind, JobError, ResolveErrorKind,
+};
 use crate::machine::{ConnId, JobId, ServiceId};
 use crate::time::Instant;
 
@@ -100,6 +102,20 @@ pub enum Input<'a> {
         /// Whether it returned, or why not: [`JobOutcome::end`].
         end: Result<(), JobError>,
     },
+    /// The answer to an [`Action::File`]: [`Hub::file_answered`].
+    FileAnswered {
+        /// Which request.
+        job: JobId,
+        /// What was asked for, or why there is none. A recording contains the bytes that were read.
+        answer: Result<FileAnswer, FileErrorKind>,
+    },
+    /// The file region that comes first cannot be sent: [`Hub::region_failed`].
+    RegionFailed {
+        /// Which connection.
+        conn: ConnId,
+        /// Why not.
+        why: FileErrorKind,
+    },
     /// State shared with a connection's machine changed: [`Hub::wake`].
     Wake(ConnId),
     /// The time of day: [`Hub::time_of_day`].
@@ -137,6 +153,9 @@ pub enum Outcome {
     Left(u64),
     /// For [`Input::Take`]: the segments that were taken, oldest first.
     Segments(Vec<Bytes>),
+    /// For [`Input::FileAnswered`]: whether the answer was awaited. If not, what was opened for it
+    /// must be closed.
+    Awaited(bool),
     /// For [`Input::MakeRoom`]: whether a connection was closed.
     MadeRoom(bool),
 }
@@ -159,6 +178,8 @@ impl Input<'_> {
             Input::ConnectFailed { conn, why } => Input::ConnectFailed { conn, why },
             Input::Resolved { job, addresses } => Input::Resolved { job, addresses },
             Input::Completed { job, end } => Input::Completed { job, end },
+            Input::FileAnswered { job, answer } => Input::FileAnswered { job, answer },
+            Input::RegionFailed { conn, why } => Input::RegionFailed { conn, why },
             Input::Wake(conn) => Input::Wake(conn),
             Input::TimeOfDay { unix_seconds } => Input::TimeOfDay { unix_seconds },
             Input::Seed(seed) => Input::Seed(seed),
@@ -183,8 +204,11 @@ impl Input<'_> {
             | Input::WriteFailed(conn)
             | Input::Connected(conn)
             | Input::ConnectFailed { conn, .. }
+            | Input::RegionFailed { conn, .. }
             | Input::Wake(conn) => conn.hub = tag,
-            Input::Resolved { job, .. } | Input::Completed { job, .. } => job.hub = tag,
+            Input::Resolved { job, .. }
+            | Input::Completed { job, .. }
+            | Input::FileAnswered { job, .. } => job.hub = tag,
             Input::TimeOfDay { .. }
             | Input::Seed(_)
             | Input::MakeRoom
@@ -248,6 +272,9 @@ impl Hub {
                 self.take_segments(now, conn, most, &mut segments);
                 return Outcome::Segments(segments);
             }
+            Input::FileAnswered { job, answer } => {
+                return Outcome::Awaited(self.file_answered(now, job, answer));
+            }
             Input::MakeRoom => return Outcome::MadeRoom(self.make_room(now)),
             Input::Eof(conn) => self.eof(now, conn),
             Input::Reset(conn) => self.reset(now, conn),
@@ -255,6 +282,7 @@ impl Hub {
             Input::WriteFailed(conn) => self.write_failed(now, conn),
             Input::Connected(conn) => self.connected(now, conn),
             Input::ConnectFailed { conn, why } => self.connect_failed(now, conn, why),
+            Input::RegionFailed { conn, why } => self.region_failed(now, conn, why),
             Input::Resolved { job, addresses } => self.resolved(now, job, addresses),
             Input::Completed { job, end } => {
                 let outcome = match end {

@@ -6,6 +6,7 @@
 use bytes::Bytes;
 
 use super::*;
+use crate::machine::MAX_SLICES;
 
 impl Hub {
     /// A service has a new connection, from `peer`. At a limit on connections, the connection that
@@ -287,10 +288,20 @@ impl Hub {
     /// `f` should only write the bytes: the hub is borrowed meanwhile, so `f` must not use any
     /// handle of the hub.
     pub fn outgoing<R>(&mut self, conn: ConnId, f: impl FnOnce(&[&[u8]]) -> R) -> Option<R> {
+        self.outgoing_with(conn, |slices, _| f(slices))
+    }
+
+    /// As [`outgoing`](Self::outgoing), and tells how many bytes are queued in all, file regions
+    /// included.
+    pub(super) fn outgoing_with<R>(
+        &mut self,
+        conn: ConnId,
+        f: impl FnOnce(&[&[u8]], u64) -> R,
+    ) -> Option<R> {
         let offer = |flow: &mut crate::machine::StreamControl| {
-            let mut slices: [&[u8]; 16] = [&[]; 16];
+            let mut slices: [&[u8]; MAX_SLICES] = [&[]; MAX_SLICES];
             let n = flow.output.slices(&mut slices);
-            (n > 0).then(|| f(&slices[..n]))
+            (n > 0).then(|| f(&slices[..n], flow.output.len()))
         };
         self.with_flow(conn, offer)?
     }
@@ -442,7 +453,7 @@ impl Hub {
     /// Whether an id belongs to another hub, which is reported in a notice (but not after
     /// [`Action::Halt`]).
     #[inline]
-    fn refuses(&self, conn: ConnId) -> bool {
+    pub(super) fn refuses(&self, conn: ConnId) -> bool {
         let refuses = conn.hub != self.core.tag;
         if refuses && !self.halted {
             self.core.notice(None, Notice::OtherHub(conn));

@@ -1,4 +1,5 @@
-//! The look-ups and jobs that fibers wait for: what the embedder was asked for, and its answers.
+//! The look-ups, jobs and requests for files that fibers wait for: what the embedder was asked for,
+//! and its answers.
 //!
 //! ```text
 //!   token ──ask──▶ entry ──Resolve, Job──▶ the embedder
@@ -7,7 +8,9 @@
 //!   token dropped: the entry is gone; Cancel, unless it was answered; a late answer is dropped
 //! ```
 //!
-//! An entry lives as long as its token, so there are at most [`Config::max_jobs`].
+//! An entry lives as long as its token, so there are at most [`Config::max_jobs`], and, for files,
+//! [`Config::max_file_requests`]: each kind of question has its own limit, so that one that hangs
+//! leaves room for the others.
 //!
 //! No user code runs while the table is borrowed: closures, values and wakers are moved out first.
 
@@ -21,14 +24,14 @@ use super::action::Action;
 use super::config::Config;
 use super::core::Core;
 use super::job::{Job, JobOutcome};
-use super::job_entry::{JobAnswer, JobEntry, JobState};
-use crate::machine::{HostName, JobId, Key, Limit, Notice, ResolveErrorKind};
+use super::job_entry::{JobAnswer, JobEntry, JobKind, JobState};
+use crate::machine::{FileAnswer, HostName, JobId, Key, Limit, Notice, ResolveErrorKind};
 use crate::time::Instant;
 
 impl Core {
     /// Asks for the addresses of a name.
     pub(crate) fn ask_addresses(&self, name: HostName) -> Result<JobId, Limit> {
-        let id = self.add_job(JobState::Resolving)?;
+        let id = self.add_job(JobState::Asked, JobKind::Name)?;
         self.push_action(Action::Resolve(id, name));
         Ok(id)
     }
@@ -38,25 +41,36 @@ impl Core {
         &self,
         run: impl FnOnce() -> T + Send + 'static,
     ) -> Result<JobId, Limit> {
-        let id = self.add_job(JobState::Ready(Job::new(run)))?;
+        let id = self.add_job(JobState::Ready(Job::new(run)), JobKind::Closure)?;
         self.push_action(Action::Job(id));
         Ok(id)
     }
 
-    fn add_job(&self, state: JobState) -> Result<JobId, Limit> {
+    fn add_job(&self, state: JobState, kind: JobKind) -> Result<JobId, Limit> {
         let most = self.config.max_jobs;
-        let mut jobs = self.jobs.borrow_mut();
-        if jobs.len() >= most {
+        let awaited = self.jobs.borrow().len() - self.files.requests.get();
+        if awaited >= most {
             // The state holds a closure, which is dropped when nothing is borrowed.
-            drop(jobs);
             let limit = Limit::Jobs(most);
             self.counters.borrow_mut().limit_jobs += 1;
             self.notice(None, Notice::LimitReached(limit));
             self.call_other(|| drop(state));
             return Err(limit);
         }
-        let key = jobs.insert(JobEntry { state, waker: None });
-        Ok(JobId { key, hub: self.tag })
+        Ok(self.insert_job(state, kind))
+    }
+
+    pub(super) fn insert_job(&self, state: JobState, kind: JobKind) -> JobId {
+        let key = self.jobs.borrow_mut().insert(JobEntry { state, kind, waker: None });
+        JobId { key, hub: self.tag }
+    }
+
+    fn remove_job(&self, key: Key) -> Option<JobEntry> {
+        let entry = self.jobs.borrow_mut().remove(key)?;
+        if let JobKind::File | JobKind::Open(_) = entry.kind {
+            self.files.requests.set(self.files.requests.get() - 1);
+        }
+        Some(entry)
     }
 
     /// Takes the answer, if there is one. `None` if there is no such entry.
@@ -66,7 +80,8 @@ impl Core {
             let mut jobs = self.jobs.borrow_mut();
             let Some(entry) = jobs.at(key) else { return Poll::Ready(None) };
             if matches!(entry.state, JobState::Answered(_)) {
-                let entry = jobs.remove(key);
+                drop(jobs);
+                let entry = self.remove_job(key);
                 return Poll::Ready(match entry.map(|entry| entry.state) {
                     Some(JobState::Answered(answer)) => Some(answer),
                     _ => None,
@@ -88,11 +103,16 @@ impl Core {
 
     /// The token was dropped.
     pub(crate) fn forget_job(&self, id: JobId) {
-        let entry = self.jobs.borrow_mut().remove(id.into());
-        let Some(JobEntry { state, waker }) = entry else { return };
+        let Some(JobEntry { state, kind, waker }) = self.remove_job(id.into()) else { return };
         drop(waker);
+        if let JobKind::Open(file) = kind {
+            match state {
+                JobState::Answered(_) => self.close_file(file),
+                _ => self.forget_file(file),
+            }
+        }
         match state {
-            JobState::Resolving | JobState::Taken => self.cancel_job(id),
+            JobState::Asked | JobState::Taken => self.cancel_job(id),
             JobState::Ready(job) => {
                 self.cancel_job(id);
                 self.call_other(|| drop(job));
@@ -203,17 +223,32 @@ impl Hub {
         self.answer(job, JobAnswer::Outcome(outcome));
     }
 
-    fn answer(&mut self, job: JobId, answer: JobAnswer) {
+    /// Returns whether the answer is awaited.
+    pub(super) fn answer(&mut self, job: JobId, answer: JobAnswer) -> bool {
         let core = &self.core;
         let mut jobs = core.jobs.borrow_mut();
-        let fits = |entry: &&mut JobEntry| match answer {
-            JobAnswer::Addresses(_) => matches!(entry.state, JobState::Resolving),
-            JobAnswer::Outcome(_) => matches!(entry.state, JobState::Ready(_) | JobState::Taken),
+        let fits = |entry: &&mut JobEntry| match (&answer, entry.kind) {
+            _ if matches!(entry.state, JobState::Answered(_)) => false,
+            (JobAnswer::Addresses(_), kind) => kind == JobKind::Name,
+            (JobAnswer::Outcome(_), kind) => kind == JobKind::Closure,
+            (JobAnswer::File(Ok(FileAnswer::Opened { .. })), kind) => {
+                matches!(kind, JobKind::Open(_))
+            }
+            (JobAnswer::File(Ok(_)), kind) => kind == JobKind::File,
+            (JobAnswer::File(Err(_)), kind) => matches!(kind, JobKind::File | JobKind::Open(_)),
         };
         let Some(entry) = jobs.at(job.into()).filter(fits) else {
             drop(jobs);
-            return core.call_other(|| drop(answer));
+            core.call_other(|| drop(answer));
+            return false;
         };
+        let is_open =
+            matches!(answer, JobAnswer::File(Ok(FileAnswer::Opened { content: None, .. })));
+        if let JobKind::Open(file) = entry.kind
+            && !is_open
+        {
+            core.forget_file(file);
+        }
         let former = ::core::mem::replace(&mut entry.state, JobState::Answered(answer));
         let waker = entry.waker.take();
         drop(jobs);
@@ -223,10 +258,11 @@ impl Hub {
         if let Some(waker) = waker {
             core.wake(waker);
         }
+        true
     }
 
     /// Whether an id belongs to another hub, which is reported in a notice.
-    fn refuses_job(&self, job: JobId) -> bool {
+    pub(super) fn refuses_job(&self, job: JobId) -> bool {
         let refuses = job.hub != self.core.tag;
         if refuses && !self.halted {
             self.core.notice(None, Notice::OtherHubJob(job));

@@ -41,6 +41,8 @@
 //! | [`connected`](Hub::connected), [`connect_failed`](Hub::connect_failed) | the result of an [`Action::Connect`] |
 //! | [`resolved`](Hub::resolved) | the answer to an [`Action::Resolve`] |
 //! | [`completed`](Hub::completed) | the job of an [`Action::Job`] ended |
+//! | [`file_answered`](Hub::file_answered) | the answer to an [`Action::File`] |
+//! | [`region_failed`](Hub::region_failed) | a file that was being sent could not be read on |
 //! | [`wake`](Hub::wake) | state shared with a connection's machine changed |
 //! | [`time_of_day`](Hub::time_of_day) | the embedder read the wall clock |
 //! | [`seed`](Hub::seed) | the seed of the random numbers |
@@ -64,8 +66,8 @@
 //!    for that run after the call returned. [`needs_time`](Hub::needs_time) tells when this
 //!    matters.
 //!
-//! 6. Answer each [`Action::Resolve`] and [`Action::Job`] once, when it suits: at once, or later, from
-//!    what a thread found out. An [`Action::Cancel`] takes the question back. An answer that comes
+//! 6. Answer each [`Action::Resolve`], [`Action::Job`] and [`Action::File`] once, when it suits: at
+//!    once, or later, from what a thread found out. An [`Action::Cancel`] takes the question back. An answer that comes
 //!    late does nothing. The hub keeps the deadlines.
 //!
 //! The module [`embed`] does all of this but the waiting, over a trait that the embedder implements
@@ -91,6 +93,8 @@ mod emit;
 mod fiber_entry;
 mod fiber_machine;
 mod fibers;
+mod file_table;
+mod files;
 mod hook;
 mod idle;
 mod input;
@@ -134,13 +138,14 @@ pub use self::panics::catch_panics;
 pub use self::poller::Poller;
 pub use self::random::Seed;
 pub use self::service::{IntoService, Service};
-pub use crate::machine::{ConnId, FiberId, JobId, Refused, ServiceId};
+pub use crate::machine::{ConnId, DirectoryId, FiberId, FileId, JobId, Refused, ServiceId};
 
 pub(crate) use self::begun::Begun;
 pub(crate) use self::called::Called;
 pub(crate) use self::core::{Core, HubTimer};
 pub(crate) use self::fiber_entry::{HandlerFuture, Role};
 pub(crate) use self::fiber_machine::{FiberConn, FiberMachine};
+pub(crate) use self::files::OpenFile;
 pub(crate) use self::job_entry::JobAnswer;
 pub(crate) use self::machine_ctx::Learned;
 pub(crate) use self::outgoing::Outgoing;
@@ -325,6 +330,7 @@ impl Drop for Hub {
         for key in streams {
             self.end_stream(self.core.conn_id(key), End::Abort(Cause::Shutdown));
         }
+        self.core.release_files();
         self.bury();
         // The hook may hold handles as well.
         let hook = self.core.hook.take();

@@ -55,6 +55,7 @@ impl Hub {
             self.let_leave();
             self.emit_actions();
             self.bury();
+            self.core.release_files();
             self.accept_or_not();
             self.halt_or_not();
         }
@@ -348,6 +349,7 @@ impl Hub {
             self.end_stream(self.core.conn_id(key), end(Cause::TimedOut(Reason::Drain)));
         }
         self.bury();
+        self.core.release_files();
         self.halted = true;
         self.core.push_action(Action::Halt);
     }

@@ -35,10 +35,18 @@ impl<'a> Actions<'a> {
     }
 
     /// Queues a region of a file, which the embedder sends. After a close or a
-    /// [half-close](Self::half_close) it is dropped.
+    /// [half-close](Self::half_close) it is dropped. Only where the stream
+    /// [takes](Self::takes_file_regions) file regions: a framing layer cuts the stream.
     pub fn send_file_region(&mut self, file_region: FileRegion) {
         let pushed = self.flow.output.push_file_region(file_region);
         self.refused(pushed);
+    }
+
+    /// Whether file regions can be queued. They cannot inside a layer that frames the output, such as
+    /// TLS, since that has to see the bytes: send what was read of the file there. Whether the
+    /// embedder has a file with the number of the region is another question.
+    pub fn takes_file_regions(&self) -> bool {
+        !self.flow.framed_below
     }
 
     /// Counts attempts to send after the end. What is sent after a failed write is dropped as well,

@@ -5,6 +5,7 @@ use alloc::string::String;
 use core::fmt;
 
 use super::connect_error::ConnectError;
+use super::file::FileErrorKind;
 use super::job_error::JobError;
 use super::name::{ResolveError, ResolveErrorKind};
 use super::reason::{Limit, Reason};
@@ -56,6 +57,8 @@ pub enum Error {
     Resolve(Box<ResolveError>),
     /// A [job](crate::fiber::Ctx::unblock) has no result.
     Job(JobError),
+    /// A file could not be [opened](crate::fiber::Ctx::open) or read, or a directory not be listed.
+    File(FileErrorKind),
     /// The hub is shutting down, and this operation would have had to wait.
     Shutdown,
     /// The future was polled again after it had completed.
@@ -158,6 +161,7 @@ impl fmt::Display for Error {
             Error::Target(error) => error.fmt(f),
             Error::Resolve(error) => error.fmt(f),
             Error::Job(error) => error.fmt(f),
+            Error::File(error) => error.fmt(f),
             Error::Shutdown => f.write_str("shutting down"),
             Error::AlreadyDone => f.write_str("polled again after it had completed"),
             Error::OtherHub => f.write_str("awaited outside of the fibers of its hub"),
@@ -176,6 +180,7 @@ impl core::error::Error for Error {
             Error::Target(error) => Some(&**error),
             Error::Resolve(error) => Some(&**error),
             Error::Job(error) => Some(error),
+            Error::File(error) => Some(error),
             Error::Tls(error) => Some(error),
             Error::Application(error) => Some(&**error),
             _ => None,
@@ -210,6 +215,12 @@ impl From<ResolveError> for Error {
 impl From<JobError> for Error {
     fn from(error: JobError) -> Self {
         Error::Job(error)
+    }
+}
+
+impl From<FileErrorKind> for Error {
+    fn from(error: FileErrorKind) -> Self {
+        Error::File(error)
     }
 }
 

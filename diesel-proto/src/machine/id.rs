@@ -57,9 +57,9 @@ pub struct ConnId {
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct FiberId(pub(crate) Key);
 
-/// The id of a look-up or a job of a hub, which its embedder was asked for: by an
-/// [`Action::Resolve`](crate::hub::Action::Resolve) or an
-/// [`Action::Job`](crate::hub::Action::Job). A hub refuses the ids of another hub.
+/// The id of a look-up, a job or a request for a file of a hub, which its embedder was asked for: by
+/// an [`Action::Resolve`](crate::hub::Action::Resolve), an
+/// [`Action::Job`](crate::hub::Action::Job) or an [`Action::File`](crate::hub::Action::File). A hub refuses the ids of another hub.
 ///
 /// Comparing ignores the hub, as for a [`ConnId`].
 ///
@@ -69,6 +69,24 @@ pub struct JobId {
     pub(crate) key: Key,
     pub(crate) hub: HubTag,
 }
+
+/// The id of a directory of a hub, from which its fibers [open](crate::fiber::Ctx::open) files.
+/// Directories are never removed. A hub refuses the ids of another hub.
+///
+/// Comparing ignores the hub, as for a [`ConnId`].
+///
+/// Example: see [`Hub::add_directory`](crate::hub::Hub::add_directory).
+#[derive(Clone, Copy)]
+pub struct DirectoryId {
+    pub(crate) index: u32,
+    pub(crate) hub: HubTag,
+}
+
+/// The id of a file that a hub asked its embedder to open.
+///
+/// Example: see [`FileRequest`](crate::machine::FileRequest).
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct FileId(pub(crate) Key);
 
 /// The id of a service of a hub. Services are never removed. A hub refuses the ids of another hub.
 ///
@@ -105,6 +123,28 @@ impl JobId {
     }
 }
 
+impl DirectoryId {
+    /// The index: directories count from zero, in the order in which they were added.
+    pub fn index(self) -> usize {
+        self.index as usize
+    }
+}
+
+impl FileId {
+    /// The index: small and dense, so that it can index a table of the embedder. It is reused when
+    /// the file is closed.
+    pub fn index(self) -> usize {
+        self.0.index as usize
+    }
+
+    /// The number of the file in a [`FileRegion`](crate::buf::FileRegion): its
+    /// [`index`](Self::index) in the lower half, and in the upper half a number that changes when
+    /// the index is reused.
+    pub fn number(self) -> u64 {
+        u64::from(self.0.generation) << 32 | u64::from(self.0.index)
+    }
+}
+
 impl ServiceId {
     /// The index: services count from zero, in the order in which they were added.
     pub fn index(self) -> usize {
@@ -121,6 +161,12 @@ impl From<ConnId> for Key {
 impl From<JobId> for Key {
     fn from(id: JobId) -> Key {
         id.key
+    }
+}
+
+impl From<FileId> for Key {
+    fn from(id: FileId) -> Key {
+        id.0
     }
 }
 
@@ -168,11 +214,23 @@ macro_rules! compare_by {
     };
 }
 
-compare_by!(ConnId: key, JobId: key, ServiceId: index);
+compare_by!(ConnId: key, DirectoryId: index, JobId: key, ServiceId: index);
 
 impl fmt::Debug for ConnId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "ConnId({}.{})", self.key.index, self.key.generation)
+    }
+}
+
+impl fmt::Debug for DirectoryId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "DirectoryId({})", self.index)
+    }
+}
+
+impl fmt::Debug for FileId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "FileId({}.{})", self.0.index, self.0.generation)
     }
 }
 

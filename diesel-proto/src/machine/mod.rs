@@ -21,6 +21,7 @@
 //!   tls_error                                 why TLS failed, whatever the features are
 //!   id, refused                               ids of connections and services; why not accepted
 //!   job_error                                 why work outside of the hub has no result
+//!   file                                      what an embedder is asked for about files
 //!   stream_io                                 what a read and a write result in, for embedders
 //!   line_echo                                 LineEcho: the smallest complete machine
 //! ```
@@ -34,6 +35,7 @@ mod connect_error;
 mod contract;
 mod endpoint;
 mod error;
+mod file;
 mod id;
 mod job_error;
 mod line_echo;
@@ -58,7 +60,8 @@ pub use contract::{Actions, Input, Machine, Workspace};
 pub use endpoint::{CompletionIo, EndpointIo};
 pub use endpoint::{Endpoint, SharedEndpoint};
 pub use error::Error;
-pub use id::{ConnId, FiberId, JobId, ServiceId};
+pub use file::{DirEntry, EntryKind, FileAnswer, FileErrorKind, FileInfo, FileRequest, FileTime};
+pub use id::{ConnId, DirectoryId, FiberId, FileId, JobId, ServiceId};
 pub use job_error::JobError;
 pub use line_echo::LineEcho;
 pub use linger::Linger;
@@ -68,13 +71,14 @@ pub use notice::{Access, Notice};
 pub use reason::{Cause, Deadline, End, Limit, Reason};
 pub use refused::Refused;
 pub use stream_control::StreamControl;
-pub use stream_io::{Interest, ReadOutcome, WriteOutcome};
+pub use stream_io::{Interest, ReadOutcome, RegionOutcome, WriteOutcome};
 pub use target::{IntoTarget, Target};
 pub use target_error::{TargetError, TargetErrorKind};
 pub use tls_error::{CertificateFault, TlsError};
 pub use upgradable::Upgradable;
 
 pub(crate) use attached::Attached;
+pub(crate) use file::check_path;
 pub(crate) use id::{HubTag, Key, KeyedTable};
 #[cfg(test)]
 pub(crate) use stream_control::Ending;

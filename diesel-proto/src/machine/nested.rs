@@ -42,7 +42,9 @@ use crate::time::Instant;
 /// stream below, and nothing is copied: [`sharing`](Self::sharing), [`settle`](Self::settle). A
 /// *framing* layer (TLS, for example) changes the output: its inner machine writes to a separate
 /// queue, and the layer takes everything out of that queue after each step:
-/// [`framing`](Self::framing), [`settle_framed`](Self::settle_framed).
+/// [`framing`](Self::framing), [`settle_framed`](Self::settle_framed). The bytes of file regions are
+/// not in memory, so an inner machine of a framing layer must not queue any:
+/// [`Actions::takes_file_regions`].
 ///
 /// In each of its steps a layer
 ///
@@ -330,6 +332,7 @@ impl<M: Machine> Nested<M> {
         let successor = workspace.successor.take();
         let inner = &mut self.link.flow;
         inner.shutting_down |= outer.shutting_down;
+        inner.framed_below = self.frames || outer.framed_below;
         inner.below = match self.frames {
             true => outer.queued(),
             false => outer.below,

@@ -7,6 +7,7 @@
 use core::fmt;
 
 use super::address::ConnectErrorKind;
+use super::file::FileErrorKind;
 use super::tls_error::TlsError;
 use crate::time::Instant;
 
@@ -157,6 +158,11 @@ pub enum Limit {
     /// Look-ups and jobs that the embedder was asked for and that are awaited:
     /// [`Config::max_jobs`](crate::hub::Config::max_jobs).
     Jobs(usize),
+    /// Files that are open: [`Config::max_files`](crate::hub::Config::max_files).
+    Files(usize),
+    /// Requests for files that the embedder was asked for and that are awaited:
+    /// [`Config::max_file_requests`](crate::hub::Config::max_file_requests).
+    FileRequests(usize),
     /// Calls that wait for their turn on one [`Client`](crate::fiber::Client):
     /// [`ClientBuilder::max_waiting`](crate::fiber::ClientBuilder::max_waiting).
     Calls(usize),
@@ -203,6 +209,10 @@ impl fmt::Display for Limit {
             }
             Limit::Jobs(n) => {
                 write!(f, "at the limit of {n} look-ups and jobs (Config::max_jobs)")
+            }
+            Limit::Files(n) => write!(f, "at the limit of {n} open files (Config::max_files)"),
+            Limit::FileRequests(n) => {
+                write!(f, "at the limit of {n} requests for files (Config::max_file_requests)")
             }
             Limit::Calls(n) => write!(
                 f,
@@ -257,6 +267,8 @@ pub enum Cause {
     Tls(TlsError),
     /// The connection could not be made.
     Connect(ConnectErrorKind),
+    /// A file that was being sent could not be read on.
+    File(FileErrorKind),
     /// It was idle, and was closed to make room for another connection:
     /// [`ServiceConfig::shed`](crate::hub::ServiceConfig::shed).
     Shed,
@@ -280,6 +292,7 @@ impl fmt::Display for Cause {
             Cause::Unasked => f.write_str("received bytes that no call had asked for"),
             Cause::Tls(error) => error.fmt(f),
             Cause::Connect(kind) => write!(f, "could not connect: {kind}"),
+            Cause::File(kind) => write!(f, "the file that was sent could not be read on: {kind}"),
             Cause::Shed => f.write_str("idle, and closed to make room"),
             Cause::Shutdown => f.write_str("shut down"),
         }

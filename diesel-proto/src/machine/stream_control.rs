@@ -43,6 +43,8 @@ pub struct StreamControl {
     pub(crate) inbound: Inbound,
     /// While closing: the machine may still give a better cause.
     pub(crate) awaits_cause: bool,
+    /// A layer below frames what is sent, so it has to see the bytes of it: no file regions.
+    pub(crate) framed_below: bool,
     /// Bytes that are queued below, if this is the stream of an inner machine.
     pub(crate) below: u64,
 }
@@ -105,6 +107,7 @@ impl StreamControl {
             manner: CloseManner::InOrder,
             inbound: Inbound::Open,
             awaits_cause: false,
+            framed_below: false,
             below: 0,
         }
     }

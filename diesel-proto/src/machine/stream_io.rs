@@ -3,6 +3,8 @@
 //!
 //! It must never know what a stream is.
 
+use super::file::FileErrorKind;
+
 #[cfg(feature = "std")]
 extern crate std;
 #[cfg(feature = "std")]
@@ -45,6 +47,20 @@ pub enum WriteOutcome {
         /// once: when everything was read, it reports an ordinary end of the stream.
         reset: bool,
     },
+}
+
+/// The result of a write of a file region.
+///
+/// Example: see [`Transport::write_region`](crate::hub::embed::Transport::write_region).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum RegionOutcome {
+    /// As for bytes.
+    Wrote(WriteOutcome),
+    /// The bytes have to be read from a slow medium first. Nothing was written. Once they are there,
+    /// the embedder calls [`Streams::region_ready`](crate::hub::embed::Streams::region_ready).
+    Pending,
+    /// The rest of the region cannot be read. The stream is aborted.
+    Failed(FileErrorKind),
 }
 
 /// What a stream is watched for.

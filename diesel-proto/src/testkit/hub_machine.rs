@@ -11,7 +11,8 @@ use core::fmt;
 
 use crate::buf::FileRegion;
 use crate::hub::embed::{
-    Budgets, ConnectOutcome, Interest, Lost, ReadOutcome, Ready, Streams, Transport, WriteOutcome,
+    Budgets, ConnectOutcome, Interest, Lost, ReadOutcome, Ready, RegionOutcome, Streams, Transport,
+    WriteOutcome,
 };
 use crate::hub::{ConnId, Hub, Refused, ServiceId};
 use crate::machine::{
@@ -26,6 +27,7 @@ const BUDGETS: Budgets = Budgets {
     sent: usize::MAX,
     sent_by_all: usize::MAX,
     sent_at_least: usize::MAX,
+    region: usize::MAX,
     received: usize::MAX,
     received_by_all: usize::MAX,
     runs: 1,
@@ -214,14 +216,9 @@ impl Transport for Below<'_, '_> {
         WriteOutcome::Took(room - left)
     }
 
-    fn write_region(
-        &mut self,
-        _: ConnId,
-        _: &mut Interest,
-        region: FileRegion,
-    ) -> Option<WriteOutcome> {
+    fn write_region(&mut self, _: ConnId, _: &mut Interest, region: FileRegion) -> RegionOutcome {
         self.actions.send_file_region(region);
-        Some(WriteOutcome::Took(usize::try_from(region.len).unwrap_or(usize::MAX)))
+        RegionOutcome::Wrote(WriteOutcome::Took(usize::try_from(region.len).unwrap_or(usize::MAX)))
     }
 
     fn shut_down(&mut self, _: ConnId, _: &mut Interest) -> Result<(), Lost> {

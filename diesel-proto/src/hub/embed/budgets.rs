@@ -29,6 +29,9 @@ pub struct Budgets {
     /// unless [`sent`](Self::sent) is less. 512 KiB by default: with less, the overhead of a round
     /// is noticeable.
     pub sent_at_least: usize,
+    /// The most bytes of a file region that the transport gets at once: while it reads them, all
+    /// other streams wait. 256 KiB by default.
+    pub region: usize,
     /// After this many bytes, a stream is not read again in the same round, even if its read filled
     /// the buffer. 512 KiB by default.
     pub received: usize,
@@ -49,6 +52,7 @@ impl Default for Budgets {
             sent: 4 << 20,
             sent_by_all: 16 << 20,
             sent_at_least: 512 << 10,
+            region: 256 << 10,
             received: 512 << 10,
             received_by_all: 8 << 20,
             runs: 16,

@@ -23,6 +23,8 @@ pub(super) struct StreamEntry<S> {
     pub(super) rearm: bool,
     /// The stream did not take all outgoing bytes.
     pub(super) writing: bool,
+    /// The bytes of the file region that comes next are being read. Nothing is written meanwhile.
+    pub(super) reads_region: bool,
     /// A write failed because the peer had reset the stream.
     pub(super) reset: bool,
     /// What the transport watches it for.
@@ -58,6 +60,7 @@ impl<S> StreamEntry<S> {
             peer: PeerSide::Open,
             rearm: false,
             writing: connecting,
+            reads_region: false,
             reset: false,
             watched: if connecting { Interest::WRITABLE } else { Interest::READABLE },
             kept: None,

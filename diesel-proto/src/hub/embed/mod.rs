@@ -73,6 +73,15 @@
 //!     [`Hub::resolved`](super::Hub::resolved) or [`Hub::completed`](super::Hub::completed) once, and
 //!     then a round is ended. A [cancelled](Transport::cancel) one may be left unanswered.
 //!
+//! 14. [`file`](Transport::file) keeps line 13, with
+//!     [`Hub::file_answered`](super::Hub::file_answered); if that returns false, what was opened is
+//!     closed. No file outside of the directory of a request is opened, whatever links there are,
+//!     and regular files only.
+//! 15. [`write_region`](Transport::write_region) sends bytes of the file while it is open: as many as
+//!     it says, or fewer. After [`RegionOutcome::Pending`],
+//!     [`region_ready`](Streams::region_ready) is called once, when a write would go on or fail. A
+//!     file that is too short is [`RegionOutcome::Failed`], never replaced by other bytes.
+//!
 //! `testkit::embed` drives a loop through scripted streams, and names the line of this list that it
 //! broke; the guide's chapter on [embedding](crate::guide::embedding#check-your-loop) has a peer for
 //! loops with real sockets.
@@ -107,7 +116,7 @@ pub use self::budgets::Budgets;
 pub use self::streams::Streams;
 #[cfg(feature = "std")]
 pub use self::wake_queue::WakeQueue;
-pub use crate::machine::{Interest, ReadOutcome, WriteOutcome};
+pub use crate::machine::{Interest, ReadOutcome, RegionOutcome, WriteOutcome};
 
 #[cfg(feature = "std")]
 extern crate std;
@@ -119,9 +128,10 @@ use core::task::Poll;
 use super::{Hub, Job, JobOutcome, Refused};
 use crate::buf::FileRegion;
 use crate::machine::{
-    Address, ConnectErrorKind, End, HostName, JobError, Notice, ResolveErrorKind,
+    Address, ConnectErrorKind, End, FileAnswer, FileErrorKind, FileRequest, HostName, JobError,
+    Notice, ResolveErrorKind,
 };
-use crate::machine::{ConnId, JobId, ServiceId};
+use crate::machine::{ConnId, FileId, JobId, ServiceId};
 use crate::time::Instant;
 
 /// The operations on an embedder's streams, one stream at a time. No call may block.
@@ -143,17 +153,51 @@ pub trait Transport {
     /// empty.
     fn write(&mut self, stream: &mut Self::Stream, slices: &[&[u8]]) -> WriteOutcome;
 
-    /// Writes once, as much of a file region as the stream takes. The region is not empty. `None`
-    /// means that this transport cannot send file regions, and breaks the stream. That is the
-    /// default.
+    /// As [`write`](Self::write), for bytes that come directly before a file region. An embedder may
+    /// let the system wait for that region, so that both travel together (on Linux, `MSG_MORE`). By
+    /// default it is `write`.
+    fn write_before_region(&mut self, stream: &mut Self::Stream, slices: &[&[u8]]) -> WriteOutcome {
+        self.write(stream, slices)
+    }
+
+    /// Writes once, as much of a file region as the stream takes. The region is not empty, and at
+    /// most [`Budgets::region`] long. Its number is that of a [file](FileId::number) that
+    /// [`file`](Self::file) opened, or what user code made up. By default it fails: this transport
+    /// cannot send file regions.
+    ///
+    /// ```
+    /// use std::fs::File;
+    /// use std::os::unix::fs::FileExt;
+    ///
+    /// use diesel_proto::hub::embed::{RegionOutcome, WriteOutcome};
+    /// use diesel_proto::{FileErrorKind, FileRegion};
+    ///
+    /// /// For [`Transport::write_region`], where the system has no `sendfile`, and the file is on a
+    /// /// fast disk. `write` writes to the stream.
+    /// fn write_region(
+    ///     file: &File,
+    ///     region: FileRegion,
+    ///     write: impl FnOnce(&[u8]) -> WriteOutcome,
+    /// ) -> RegionOutcome {
+    ///     let mut bytes = vec![0; region.len.min(64 << 10) as usize];
+    ///     match file.read_at(&mut bytes, region.offset) {
+    ///         Ok(0) => RegionOutcome::Failed(FileErrorKind::Shrunk),
+    ///         Ok(n) => RegionOutcome::Wrote(write(&bytes[..n])),
+    ///         Err(error) => {
+    ///             let code = error.raw_os_error().unwrap_or_default();
+    ///             RegionOutcome::Failed(FileErrorKind::Other(code))
+    ///         }
+    ///     }
+    /// }
+    /// ```
     fn write_region(
         &mut self,
         conn: ConnId,
         stream: &mut Self::Stream,
         region: FileRegion,
-    ) -> Option<WriteOutcome> {
+    ) -> RegionOutcome {
         let _ = (conn, stream, region);
-        None
+        RegionOutcome::Failed(FileErrorKind::Unsupported)
     }
 
     /// Half-close: ends our side. All that was written must still arrive.
@@ -260,8 +304,28 @@ pub trait Transport {
         Poll::Ready(JobError::Unsupported.into())
     }
 
-    /// A look-up or a job is not awaited any more: if it has not begun, it need not. Its answer may
-    /// come all the same. Does nothing by default.
+    /// Opens, reads or lists what is asked for. [`Poll::Pending`]: the answer comes later, by
+    /// [`Hub::file_answered`](super::Hub::file_answered). By default, files are [not
+    /// supported](FileErrorKind::Unsupported).
+    ///
+    /// An embedder that opens files must also write their [regions](Self::write_region), and never
+    /// leave the directory of a request.
+    fn file(
+        &mut self,
+        job: JobId,
+        request: FileRequest,
+    ) -> Poll<Result<FileAnswer, FileErrorKind>> {
+        let _ = (job, request);
+        Poll::Ready(Err(FileErrorKind::Unsupported))
+    }
+
+    /// Closes a file that [`file`](Self::file) opened. Does nothing by default.
+    fn close_file(&mut self, file: FileId) {
+        let _ = file;
+    }
+
+    /// A look-up, a job or a request for a file is not awaited any more: if it has not begun, it need
+    /// not. Its answer may come all the same. Does nothing by default.
     fn cancel(&mut self, job: JobId) {
         let _ = job;
     }

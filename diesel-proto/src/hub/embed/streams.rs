@@ -8,8 +8,8 @@ use super::super::{Hub, Refused};
 use super::budgets::Round;
 use super::entry::{PeerSide, StreamEntry};
 use super::{
-    AcceptOutcome, Budgets, ConnectOutcome, Interest, Lost, ReadOutcome, Ready, Transport,
-    WriteOutcome,
+    AcceptOutcome, Budgets, ConnectOutcome, Interest, Lost, ReadOutcome, Ready, RegionOutcome,
+    Transport, WriteOutcome,
 };
 use crate::buf::FileRegion;
 use crate::machine::{Address, End, MAX_SLICES};
@@ -382,11 +382,11 @@ impl<S> Streams<S> {
     where
         T: Transport<Stream = S>,
     {
-        let round = self.round.number;
+        let (round, most_of_region) = (self.round.number, self.budgets.region.max(1));
         let mut spent = false;
         let wait = loop {
             let budget = self.round.share(&self.budgets).min(MOST);
-            let Some(entry) = self.entry(conn) else { return };
+            let Some(entry) = self.entry(conn).filter(|entry| !entry.reads_region) else { return };
             let room = budget.saturating_sub(entry.sent_in(round));
             if room == 0 {
                 let more = hub.outgoing(conn, |_| ()).is_some() || hub.file_region(conn).is_some();
@@ -399,27 +399,34 @@ impl<S> Streams<S> {
                 break more;
             }
             let stream = &mut entry.stream;
-            let bytes = hub.outgoing(conn, |slices| write(transport, stream, slices, room));
+            let bytes = hub.outgoing_with(conn, |slices, queued| {
+                write(transport, stream, slices, queued, room)
+            });
             let written = match bytes {
-                Some(written) => written,
+                Some((written, all)) => (written, (all, false)),
                 None => match hub.file_region(conn) {
                     None => break false,
                     Some(region) => {
-                        let len = region.len.min(room as u64);
+                        let len = region.len.min(room.min(most_of_region) as u64);
                         let region = FileRegion { len, ..region };
                         match transport.write_region(conn, stream, region) {
-                            Some(written) => (written, len as usize),
-                            None => return hub.reset(now, conn),
+                            RegionOutcome::Wrote(written) => (written, (len as usize, true)),
+                            RegionOutcome::Pending => {
+                                entry.reads_region = true;
+                                break false;
+                            }
+                            RegionOutcome::Failed(why) => return hub.region_failed(now, conn, why),
                         }
                     }
                 },
             };
             match written {
-                (WriteOutcome::Took(n), all) => {
+                (WriteOutcome::Took(n), (all, is_region)) => {
                     let before = entry.count_sent(n);
                     self.round.count_sent(before, n, &self.budgets);
                     let left = hub.sent(now, conn, n as u64);
-                    if n < all {
+                    // The transport may have read less of a region than there was room for.
+                    if n < all && (n == 0 || !is_region) {
                         break true;
                     }
                     if left == 0 {
@@ -438,6 +445,19 @@ impl<S> Streams<S> {
             entry.writing = wait;
             entry.rearm |= spent;
             self.watch(hub, transport, now, conn);
+        }
+    }
+
+    /// The bytes of a file region for which the transport said
+    /// [`RegionOutcome::Pending`] are there, or cannot be read: writes on. Does nothing for a stream
+    /// that does not wait for this.
+    pub fn region_ready<T>(&mut self, hub: &mut Hub, transport: &mut T, now: Instant, conn: ConnId)
+    where
+        T: Transport<Stream = S>,
+    {
+        let Some(entry) = self.entry(conn) else { return };
+        if core::mem::take(&mut entry.reads_region) {
+            self.send(hub, transport, now, conn);
         }
     }
 
@@ -504,16 +524,24 @@ impl<S> Streams<S> {
     }
 }
 
-/// Writes once, up to `room` bytes. Also returns how many bytes there were to write.
+/// Writes once, up to `room` bytes, of `queued` bytes in all. Also returns how many bytes there were
+/// to write.
 fn write<T: Transport>(
     transport: &mut T,
     stream: &mut T::Stream,
     slices: &[&[u8]],
+    queued: u64,
     room: usize,
 ) -> (WriteOutcome, usize) {
     let all = slices.iter().map(|slice| slice.len()).sum();
     if all <= room {
-        return (transport.write(stream, slices), all);
+        // If not all is offered, although there was room for more slices, a region comes next.
+        let is_before_region = slices.len() < MAX_SLICES && (all as u64) < queued;
+        let written = match is_before_region {
+            true => transport.write_before_region(stream, slices),
+            false => transport.write(stream, slices),
+        };
+        return (written, all);
     }
     let (mut cut, mut n, mut left): ([&[u8]; MAX_SLICES], _, _) = ([&[]; MAX_SLICES], 0, room);
     for (cut, slice) in cut.iter_mut().zip(slices) {

@@ -1,5 +1,7 @@
 //! The event loop over a transport in memory that logs each call, and fails as the test says.
 
+mod regions;
+
 use super::*;
 use alloc::collections::VecDeque;
 use alloc::format;
@@ -24,7 +26,8 @@ struct Fake {
     backlog: VecDeque<AcceptOutcome<Wire>>,
     scratch: Vec<u8>,
     connects: VecDeque<Result<(), ConnectErrorKind>>,
-    sends_regions: bool,
+    /// What is not scripted is sent.
+    regions: VecDeque<RegionOutcome>,
 }
 
 /// One stream. What is not scripted succeeds.
@@ -80,15 +83,13 @@ impl Transport for Fake {
         wire.writes.pop_front().unwrap_or(WriteOutcome::Took(all))
     }
 
-    fn write_region(
-        &mut self,
-        _: ConnId,
-        wire: &mut Wire,
-        region: FileRegion,
-    ) -> Option<WriteOutcome> {
+    fn write_region(&mut self, _: ConnId, wire: &mut Wire, region: FileRegion) -> RegionOutcome {
         let FileRegion { id, offset, len } = region;
         self.note(wire, format_args!("region {id}: {len} at {offset}"));
-        self.sends_regions.then_some(WriteOutcome::Took(len as usize))
+        match self.regions.pop_front() {
+            Some(outcome) => outcome,
+            None => RegionOutcome::Wrote(WriteOutcome::Took(len as usize)),
+        }
     }
 
     fn shut_down(&mut self, _: ConnId, wire: &mut Wire) -> Result<(), Lost> {
@@ -459,35 +460,6 @@ fn a_stream_that_is_lost_is_lost_alone() {
     let closed = format!("late {:?}", End::Close(Cause::Reset));
     assert_eq!(world.fake.log(), ["late write 3".to_string(), "late shut down".into(), closed]);
     assert_eq!(world.round(&[other]), ["other read"]);
-}
-
-/// Sends a file region between words.
-struct Region;
-
-impl Machine for Region {
-    fn step(&mut self, _: Instant, input: Input<'_>, actions: &mut Actions<'_>) -> usize {
-        if input == Input::Start {
-            actions.send(b"head");
-            actions.send_file_region(FileRegion { id: 7, offset: 100, len: 150_000 });
-            actions.send(b"tail");
-        }
-        0
-    }
-}
-
-#[test]
-fn regions_are_sent_within_the_budget_or_break_the_stream() {
-    let mut world = World::new(Service::machine(|_| Region));
-    world.fake.sends_regions = true;
-    let conn = world.accept(wire("a", []));
-    assert_eq!(world.fake.log(), ["a write 4", "a region 7: 131068 at 100", "a watch rw"]);
-    let log = world.round(&[conn]);
-    assert_eq!(log[..3], ["a region 7: 18932 at 131168", "a write 4", "a watch r-"]);
-
-    let mut world = World::new(Service::machine(|_| Region));
-    world.accept(wire("a", []));
-    let closed = format!("a {:?}", End::Close(Cause::Reset));
-    assert_eq!(world.fake.log(), ["a write 4", "a region 7: 131068 at 100", &closed]);
 }
 
 #[test]

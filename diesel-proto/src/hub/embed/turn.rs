@@ -6,7 +6,7 @@ use super::super::Hub;
 use super::super::action::Action;
 use super::streams::Again;
 use super::{Lost, Streams, Transport};
-use crate::machine::{ConnId, ConnectErrorKind, End};
+use crate::machine::{ConnId, ConnectErrorKind, End, FileAnswer, FileRequest};
 use crate::time::Instant;
 
 impl<S> Streams<S> {
@@ -97,6 +97,19 @@ impl<S> Streams<S> {
                     hub.completed(now, id, outcome);
                 }
             }
+            Action::File(job, request) => {
+                let file = match &request {
+                    FileRequest::Open { file, .. } => Some(*file),
+                    _ => None,
+                };
+                let Poll::Ready(answer) = transport.file(job, request) else { return };
+                let opened = matches!(answer, Ok(FileAnswer::Opened { content: None, .. }));
+                let is_awaited = hub.file_answered(now, job, answer);
+                if let Some(file) = file.filter(|_| opened && !is_awaited) {
+                    transport.close_file(file);
+                }
+            }
+            Action::CloseFile(file) => transport.close_file(file),
             Action::Cancel(job) => transport.cancel(job),
             Action::StopAccepting(service) => transport.accepts(now, service, false),
             Action::ResumeAccepting(service) => transport.accepts(now, service, true),

@@ -10,9 +10,15 @@ use super::Network;
 use super::pipe::Mark;
 use super::transcript::Happened;
 use super::wire::{WireEnd, WireTarget};
-use crate::hub::embed::{ConnectOutcome, Interest, Lost, ReadOutcome, Transport, WriteOutcome};
+use crate::buf::FileRegion;
+use crate::hub::embed::{
+    ConnectOutcome, Interest, Lost, ReadOutcome, RegionOutcome, Transport, WriteOutcome,
+};
 use crate::hub::{ConnId, Hub, Job, JobId, JobOutcome, Refused, ServiceId};
-use crate::machine::{Address, ConnectErrorKind, HostName, Notice, ResolveErrorKind};
+use crate::machine::{
+    Address, ConnectErrorKind, FileAnswer, FileErrorKind, FileId, FileRequest, HostName, Notice,
+    ResolveErrorKind,
+};
 use crate::time::Instant;
 
 /// The network, as one host sees it.
@@ -67,6 +73,33 @@ impl Transport for Ends<'_> {
             }
             Some(Mark::Connected) | None => ReadOutcome::Nothing,
         }
+    }
+
+    fn write_region(
+        &mut self,
+        conn: ConnId,
+        stream: &mut ConnId,
+        region: FileRegion,
+    ) -> RegionOutcome {
+        match self.network.region(self.host, conn, region) {
+            Ok(bytes) => RegionOutcome::Wrote(self.write(stream, &[&bytes])),
+            Err(outcome) => outcome,
+        }
+    }
+
+    fn file(
+        &mut self,
+        job: JobId,
+        request: FileRequest,
+    ) -> Poll<Result<FileAnswer, FileErrorKind>> {
+        match self.network.file(self.host, job, request) {
+            Some(answer) => Poll::Ready(answer),
+            None => Poll::Pending,
+        }
+    }
+
+    fn close_file(&mut self, file: FileId) {
+        self.network.close_file(self.host, file);
     }
 
     fn write(&mut self, &mut conn: &mut ConnId, slices: &[&[u8]]) -> WriteOutcome {

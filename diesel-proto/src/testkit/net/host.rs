@@ -29,6 +29,7 @@ const BUDGETS: Budgets = Budgets {
     sent: usize::MAX,
     sent_by_all: usize::MAX,
     sent_at_least: usize::MAX,
+    region: usize::MAX,
     received: usize::MAX,
     received_by_all: usize::MAX,
     runs: 1,
@@ -196,6 +197,16 @@ impl Network {
         {
             self.make_ready(host, conn);
         }
+    }
+
+    /// A region of a file can be sent.
+    pub(super) fn region_is_ready(&mut self, host: usize, conn: ConnId) {
+        let app = self.hosts.get_mut(host).filter(|at| !at.halted).and_then(|at| at.app.take());
+        let Some(mut app) = app else { return };
+        let (App { hub, streams }, now) = (&mut *app, self.now);
+        streams.region_ready(hub, &mut Ends { network: self, host }, now, conn);
+        self.hosts[host].app = Some(app);
+        self.make_busy(host);
     }
 
     fn wake_at(&mut self, host: usize, at: Option<Instant>) {

@@ -71,6 +71,8 @@
 
 mod ends;
 mod explore;
+mod file_map;
+mod files;
 mod host;
 mod names;
 mod options;
@@ -92,11 +94,13 @@ use core::time::Duration;
 use slab::Slab;
 
 pub use self::explore::{Found, Smallest, explore, explore_sizes};
+pub use self::file_map::{FakeFile, FileMap};
 pub use self::names::{JobPlan, NameAnswer};
 pub use self::options::{Link, LinkFault, LinkOptions, Stalls};
 pub use self::peer::{Peer, PeerState};
 pub use self::transcript::{Happened, Happening};
 
+use self::files::NetFiles;
 use self::host::Host;
 use self::names::Names;
 use self::peer::PeerEnd;
@@ -127,6 +131,7 @@ pub struct Network {
     due: Timers<WireEvent>,
     /// What names and jobs come to.
     names: Names,
+    files: NetFiles,
     /// Hosts that have something to do, each listed once.
     busy: VecDeque<usize>,
     transcript: NetTranscript,
@@ -236,6 +241,7 @@ impl Network {
             wires: Slab::new(),
             due: Timers::new(),
             names: Names::default(),
+            files: NetFiles::default(),
             busy: VecDeque::new(),
             transcript: NetTranscript::new(),
             traffic: Traffic::default(),

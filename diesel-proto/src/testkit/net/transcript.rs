@@ -9,7 +9,8 @@ use core::net::SocketAddr;
 use super::HostId;
 use crate::hub::{ConnId, ServiceId};
 use crate::machine::{
-    Address, Cause, ConnectErrorKind, HostName, JobError, Notice, ResolveErrorKind,
+    Address, Cause, ConnectErrorKind, FileAnswer, FileErrorKind, FileId, FileRequest, HostName,
+    JobError, Notice, ResolveErrorKind,
 };
 use crate::time::Instant;
 
@@ -76,6 +77,12 @@ pub enum Happened<'a> {
     NotResolved(ResolveErrorKind),
     /// A job ran, or failed.
     JobEnded(Result<(), JobError>),
+    /// The hub asks for this of a file.
+    AsksFile(&'a FileRequest),
+    /// The hub gets the answer.
+    FileAnswered(&'a Result<FileAnswer, FileErrorKind>),
+    /// The hub closes this file.
+    ClosesFile(FileId),
     /// The hub made a notice.
     Notice(&'a Notice),
     /// The hub halted.
@@ -104,6 +111,9 @@ impl Happened<'_> {
             Happened::Resolved(_) => 17,
             Happened::NotResolved(_) => 18,
             Happened::JobEnded(_) => 19,
+            Happened::AsksFile(_) => 20,
+            Happened::FileAnswered(_) => 21,
+            Happened::ClosesFile(_) => 22,
         }
     }
 }
@@ -134,6 +144,10 @@ impl fmt::Display for Happening<'_> {
             Happened::NotResolved(why) => write!(f, " not resolved: {why}"),
             Happened::JobEnded(Ok(())) => f.write_str(" job done"),
             Happened::JobEnded(Err(why)) => write!(f, " job failed: {why}"),
+            Happened::AsksFile(request) => write!(f, " asks for {request:?}"),
+            Happened::FileAnswered(Ok(answer)) => write!(f, " gets {answer:?}"),
+            Happened::FileAnswered(Err(why)) => write!(f, " gets no file: {why}"),
+            Happened::ClosesFile(file) => write!(f, " closes {file:?}"),
             Happened::Notice(notice) => write!(f, " says: {notice}"),
             Happened::Halted => f.write_str(" halted"),
         }
@@ -186,6 +200,9 @@ impl NetTranscript {
             Happened::Resolved(addresses) => _ = write!(hash, "{addresses:?}"),
             Happened::NotResolved(why) => _ = write!(hash, "{why}"),
             Happened::JobEnded(end) => _ = write!(hash, "{end:?}"),
+            Happened::AsksFile(request) => _ = write!(hash, "{request:?}"),
+            Happened::FileAnswered(answer) => _ = write!(hash, "{answer:?}"),
+            Happened::ClosesFile(file) => _ = write!(hash, "{file:?}"),
             Happened::Notice(notice) => _ = write!(hash, "{notice}"),
             Happened::Connected
             | Happened::Eof

@@ -8,10 +8,11 @@ use alloc::rc::Rc;
 use alloc::vec::Vec;
 use core::net::SocketAddr;
 
+use super::file_map::FakeFile;
 use super::pipe::{Mark, Pipe, Wrote};
 use super::{Network, SharedLink};
 use crate::hub::{ConnId, JobId, ServiceId};
-use crate::machine::{ConnectErrorKind, ResolveErrorKind};
+use crate::machine::{ConnectErrorKind, FileAnswer, FileErrorKind, FileId, ResolveErrorKind};
 
 /// The most connections that wait at one listener to be accepted. Further ones get no answer.
 const BACKLOG: usize = 1024;
@@ -50,6 +51,10 @@ pub(super) enum WireEvent {
     Resolved(usize, JobId, Result<Vec<SocketAddr>, ResolveErrorKind>),
     /// A job of a host runs.
     JobDue(usize, JobId),
+    /// A host gets the answer to its request for a file, and opens that file.
+    FileAnswered(usize, JobId, Option<(FileId, FakeFile)>, Result<FileAnswer, FileErrorKind>),
+    /// A region of a file, up to this offset, can be sent.
+    RegionReady(usize, ConnId, u64, u64),
 }
 
 /// What listens at an address.
@@ -103,6 +108,10 @@ impl Network {
             WireEvent::Refused(end) => self.refused(end),
             WireEvent::Resolved(host, job, addresses) => self.resolved(host, job, addresses),
             WireEvent::JobDue(host, job) => self.job_due(host, job),
+            WireEvent::FileAnswered(host, job, opens, answer) => {
+                self.file_answered(host, job, opens, answer);
+            }
+            WireEvent::RegionReady(host, conn, id, end) => self.region_ready(host, conn, id, end),
         }
     }
 
