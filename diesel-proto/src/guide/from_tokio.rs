@@ -9,7 +9,8 @@
 //! | `Runtime`, `#[tokio::main]` | `Application` of `diesel-driver`; in a test a [`Hub`](crate::hub::Hub) |
 //! | `TcpListener::accept` in a loop, then `spawn` | `app.add_service(handler, address)` |
 //! | `TcpStream` | [`Conn`](crate::fiber::Conn) |
-//! | `TcpStream::connect` | [`Ctx::connect`](crate::fiber::Ctx::connect) (addresses, no host names yet) |
+//! | `TcpStream::connect`, `net::lookup_host` | [`Ctx::connect`](crate::fiber::Ctx::connect), to an address or a name |
+//! | `tokio_rustls` | [a layer](super::machines#tls), with the feature `tls` |
 //! | `BufReader::read_line`, `Framed` with a codec | [`Conn::until_eol`](crate::fiber::Conn::until_eol), [`until`](crate::fiber::Conn::until), [`bytes`](crate::fiber::Conn::bytes) |
 //! | `write_all` | [`Conn::write`](crate::fiber::Conn::write): done when queued; waits above the high-water mark |
 //! | `flush` | [`Conn::flush`](crate::fiber::Conn::flush): done when the operating system has taken all bytes |
@@ -18,6 +19,7 @@
 //! | `select!` | [`first`](crate::fiber::first()) |
 //! | `time::sleep`, `time::timeout` | [`Ctx::sleep`](crate::fiber::Ctx::sleep), [`Ctx::timeout`](crate::fiber::Ctx::timeout) |
 //! | `task::spawn`, `JoinHandle::abort` | [`Ctx::spawn`](crate::fiber::Ctx::spawn), [`JoinHandle::abort`](crate::fiber::JoinHandle::abort): no `Send` needed |
+//! | `task::spawn_blocking`, `fs` | [`Ctx::unblock`](crate::fiber::Ctx::unblock) |
 //! | `task::yield_now` | `ctx.sleep(Duration::ZERO)` |
 //! | `sync::broadcast` | [`Event`](crate::fiber::Event) |
 //! | `sync::Mutex`, `Arc` | `RefCell`, `Rc`: all handlers of a hub run on one thread |
@@ -79,20 +81,20 @@
 //!   [`Client`](crate::fiber::Client) call that is dropped after it was sent closes its connection: its answer
 //!   must not reach the next caller.)
 //! - **One thread.** A hub and its handlers are not `Send`. To use more cores, run an application in
-//!   each thread or process, with `ListenOptions::reuse_port` of `diesel-driver`. For an expensive
-//!   computation, use a thread, and await its result through any channel whose futures use their
-//!   waker: wakers work from any thread.
+//!   each thread or process, with `ListenOptions::reuse_port` of `diesel-driver`. An expensive
+//!   computation is a job for another thread: [`Ctx::unblock`](crate::fiber::Ctx::unblock). The
+//!   future of any other channel works too if it uses its waker: wakers work from any thread.
 //! - **Futures of other crates** work if they need nothing but a waker: channels, locks, async
 //!   streams. Those that need tokio's reactor or timers (`tokio::net`, `tokio::time`, hyper, sqlx,
 //!   reqwest) do not. The results of such futures are not inputs of the hub, so a recording cannot
 //!   reproduce them.
-//! - **No files, UDP, Unix sockets or DNS** in the driver.
+//! - **No UDP and no Unix sockets** in the driver. Names and files are for its threads: names are
+//!   resolved by the system, and a file is read in a job.
 //! - **Blocking** in a handler blocks every connection, as on tokio's current-thread runtime.
 //! - **Panics** of a handler end that handler and its connection, as those of a tokio task do.
 //!
 //! # Stay with tokio if
 //!
-//! you need several threads for one application, HTTP/2, an HTTP client, or crates that are built on
-//! tokio. You can still use
+//! you need several threads for one application, HTTP/2, or crates that are built on tokio. You can still use
 //! [`http1::ServerConnection`](crate::http1::ServerConnection), or an [`Endpoint`](crate::machine::Endpoint) with
 //! a machine that is `Send`, inside a tokio task: [embedding](super::embedding) shows the loop.
