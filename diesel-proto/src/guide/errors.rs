@@ -26,6 +26,8 @@
 //! | the peer | [`Error::Closed`], [`Error::Reset`] |
 //! | a limit, with its name and value | [`Error::Limit`] |
 //! | a deadline, with its reason | [`Error::TimedOut`] |
+//! | the connection that was to be made | [`Error::Target`], [`Error::Resolve`], [`Error::Connect`] |
+//! | the peer, or the settings, of TLS | [`Error::Tls`] |
 //! | the application | [`Error::Application`], made by [`Error::application`] |
 //! | the shutdown of the hub | [`Error::Shutdown`]: for tokens that would have to wait |
 //!
@@ -61,6 +63,11 @@
 //! [`Cause`](crate::machine::Cause) in [`Action::Close`](crate::hub::Action::Close) or
 //! [`Action::Abort`](crate::hub::Action::Abort); the second resets the stream, so that the peer can tell that
 //! it was cut.
+//!
+//! A handler that returns an error, or panics, ends its connection as one that returns `Ok` does: the peer
+//! gets everything that was queued, and then the end of the stream. If the peer could take that for the
+//! whole, call [`Conn::abort`](crate::fiber::Conn::abort) or [`Writer::cut`](crate::fiber::Writer::cut)
+//! before. (An HTTP response whose body fails midway is cut in any case.)
 
 #[cfg(doc)]
 use crate::machine::{Error, Notice};

@@ -49,6 +49,9 @@
 //! # Hub::default().add_service(Service::new(echo));
 //! ```
 //!
+//! A body that is read piece by piece has a limit, too, 1 MiB by default: for uploads, raise
+//! [`Limits::body`](crate::http1::Limits::body). Beyond it, the next piece is an error.
+//!
 //! `100 Continue` is sent when the handler first asks for the body. A body that the handler does not read
 //! is discarded, up to a limit; beyond it, the connection is closed.
 //!

@@ -67,7 +67,7 @@
 //!
 //! | what happens | what the other end gets |
 //! | --- | --- |
-//! | a handler returns, or half-closes | everything that was sent, then the end: `close_notify` |
+//! | a handler returns (an error, too), panics, or half-closes | everything that was sent, then the end: `close_notify` |
 //! | a handler aborts | a reset |
 //! | the stream ends without `close_notify` | [`Error::Tls`]`(`[`TlsError::Truncated`]`)`: someone may have cut it |
 //! | a record was changed on its way | [`TlsError::Decrypt`], after everything before it |
@@ -76,8 +76,9 @@
 //! # The clock, and what is not deterministic
 //!
 //! Certificates and sessions are checked by the hub's [time of day](crate::hub::Hub::time_of_day), which
-//! the driver sets. A test sets it to any date, and months pass in no time. Without a hub, set the
-//! [clock](crate::tls::Clock) of the settings.
+//! the driver sets. A test sets it to any date, and months pass in no time: before a hub becomes a host of
+//! the simulated network, call `hub.time_of_day(Instant::ORIGIN, unix_seconds)`, on both sides. (A script
+//! cannot play the peer: it has no keys.) Without a hub, set the [clock](crate::tls::Clock) of the settings.
 //!
 //! Keys, nonces and session ids are random, from the operating system: so bytes on the wire differ from run
 //! to run, and a recording of a hub with TLS cannot be replayed. What handlers see does not depend on them.
