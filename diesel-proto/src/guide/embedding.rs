@@ -195,7 +195,8 @@
 //!
 //! - **A monotonic clock**, as [`Instant`](crate::time::Instant)s. [`needs_time`](crate::hub::Hub::needs_time)
 //!   says when a fresh reading matters.
-//! - **The time of day**, every few seconds, for the `Date` field of HTTP responses:
+//! - **The time of day**, at the start and every few seconds, for the `Date` field of HTTP responses and
+//!   for the certificates of TLS, which fails without it:
 //!   [`Hub::time_of_day`](crate::hub::Hub::time_of_day).
 //! - **Randomness**, once: [`Hub::seed`](crate::hub::Hub::seed), from the system's generator. Without it
 //!   random numbers are predictable, and a notice says so.
@@ -315,11 +316,13 @@
 //! scripted streams in virtual time, in a unit test, and names the line of the contract that it broke.
 //!
 //! The repository has a peer program for loops with real sockets, `embed_check` in its folder `tests`.
-//! It drives a server of HTTP (`GET /`, and `POST /echo`) through stalls, short writes, pauses,
-//! deadlines, resets and half-closes, and names the line of the contract that the loop broke:
+//! It drives a server of HTTP through stalls, short writes, pauses, resets and half-closes, and names the
+//! line of the contract that the loop broke. `GET /` is answered with a short text, and `POST /echo` with
+//! the body, whole: a response with Content-Length, not a stream. `--head-deadline` adds a check of the
+//! deadline, and `--process` those of memory and descriptors:
 //!
 //! ```text
-//! $ cargo run -p diesel-tests --bin embed_check -- --http 127.0.0.1:8088
+//! $ cargo run -p diesel-tests --bin embed_check -- --http 127.0.0.1:8088 --head-deadline 10 --process $PID
 //! ```
 
 pub mod completion;

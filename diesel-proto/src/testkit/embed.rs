@@ -79,6 +79,7 @@ impl fmt::Display for Broken {
 ///     let mut streams = Streams::default();
 ///     hub.seed([7; 32]);
 ///     let mut now = transport.now();
+///     hub.time_of_day(now, 1_700_000_000);
 ///     while streams.end_round(&mut hub, transport, now) {
 ///         let events = transport.wait(hub.time_to_wake(now));
 ///         now = transport.now();

@@ -24,9 +24,10 @@
 //!
 //! ```text
 //! hub.seed(random bytes)                  // once, for Ctx::random
+//! hub.time_of_day(now, unix seconds)      // for certificates, and the Date of HTTP responses
 //! while streams.end_round(now):           // also before the first wait: loops begin
 //!     wait for events, for hub.time_to_wake(now) at most
-//!     hub.time_of_day(now, unix seconds)  // for the Date of HTTP responses
+//!     hub.time_of_day(now, unix seconds)
 //!     for each event of a listening socket: streams.accept(now, service)
 //!     for each event of a stream:           streams.ready(now, conn, what it is ready for)
 //! ```
