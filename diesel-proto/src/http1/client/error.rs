@@ -9,6 +9,7 @@ use core::time::Duration;
 
 use super::url::InvalidUrl;
 use crate::http1::connection::LocalProtocolError;
+use crate::http1::service::{IntoResponse, Response};
 use crate::http1::syntax::{InvalidField, Rejection};
 use crate::machine::{Address, Error};
 
@@ -359,5 +360,12 @@ impl From<ClientError> for Error {
             ClientError::Shutdown => Error::Shutdown,
             error => Error::application(error),
         }
+    }
+}
+
+/// A handler returns it as its error: a [failed](Response::failed) response.
+impl IntoResponse for ClientError {
+    fn into_response(self) -> Response {
+        Response::failed(self)
     }
 }

@@ -12,10 +12,10 @@ use core::future::Future;
 use core::pin::Pin;
 use core::task::Poll;
 
+use super::into_response::IntoResponse;
 use super::request::Request;
-use super::response::{IntoResponse, Response};
+use super::response::Response;
 use crate::hub::Poller;
-use crate::machine::Error;
 
 /// A function from a request to a response.
 ///
@@ -54,7 +54,7 @@ use crate::machine::Error;
     label = "neither a `fn(Request) -> R` nor an `async fn(Request) -> R` where `R` is a response",
     note = "a handler takes the `Request` itself and nothing else; what it captures it shares or owns",
     note = "a response is a `Response`, a text, a `Status`, a pair of a `Status` and one of these, or a \
-            `Result` of one whose error is an `Error` or converts to it: see `IntoResponse`"
+            `Result` of one whose error is an `Error` or a response too: see `IntoResponse`"
 )]
 pub trait Handler<HandlerVariant>: sealed::Sealed<HandlerVariant> {
     #[doc(hidden)]
@@ -81,7 +81,7 @@ pub enum AsyncKind {}
 #[doc(hidden)]
 pub struct Answers(pub(in crate::http1) HandlerVariant);
 
-pub(in crate::http1) type PlainHandler = dyn Fn(Request) -> Result<Response, Error>;
+pub(in crate::http1) type PlainHandler = dyn Fn(Request) -> Response;
 
 pub(in crate::http1) enum HandlerVariant {
     Plain(Box<PlainHandler>),
@@ -94,7 +94,7 @@ pub(in crate::http1) trait Answering {
     fn begin(&mut self, request: Request);
 
     /// Polls the future. When it is ready, it is dropped.
-    fn poll(&mut self, poller: &Poller) -> Poll<Result<Response, Error>>;
+    fn poll(&mut self, poller: &Poller) -> Poll<Response>;
 
     /// Drops the future, if there is one.
     fn clear(&mut self);
@@ -112,7 +112,7 @@ struct FuturePlace<B, F> {
 impl<B, F> FuturePlace<B, F>
 where
     B: Fn(Request) -> F + 'static,
-    F: Future<Output = Result<Response, Error>> + 'static,
+    F: Future<Output = Response> + 'static,
 {
     fn boxed(begin: B) -> Box<dyn Answering> {
         Box::new(FuturePlace { begin, future: Box::pin(None) })
@@ -122,7 +122,7 @@ where
 impl<B, F> Answering for FuturePlace<B, F>
 where
     B: Fn(Request) -> F,
-    F: Future<Output = Result<Response, Error>>,
+    F: Future<Output = Response>,
 {
     #[inline]
     fn begin(&mut self, request: Request) {
@@ -131,7 +131,7 @@ where
     }
 
     #[inline]
-    fn poll(&mut self, poller: &Poller) -> Poll<Result<Response, Error>> {
+    fn poll(&mut self, poller: &Poller) -> Poll<Response> {
         let Some(future) = self.future.as_mut().as_pin_mut() else { return Poll::Pending };
         let polled = poller.poll(future);
         if polled.is_ready() {

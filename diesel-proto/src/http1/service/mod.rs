@@ -11,6 +11,7 @@
 //!   exchange     signals between the machine and an `async` handler, beside the bodies
 //!   standalone   machines without a hub
 //!   successor    what takes over the connection after an upgrade
+//!   into_response  what a handler may return
 //!   http_types   conversions to and from the `http` crate
 //! ```
 //!
@@ -23,6 +24,7 @@ mod handler;
 mod heads;
 #[cfg(feature = "http")]
 mod http_types;
+mod into_response;
 mod machine;
 mod request;
 mod response;
@@ -34,7 +36,8 @@ pub use builder::Service;
 pub use handler::{AsyncKind, Handler, PlainKind};
 #[cfg(feature = "http")]
 pub use http_types::InvalidStatus;
+pub use into_response::IntoResponse;
 pub use request::Request;
-pub use response::{IntoResponse, Response};
+pub use response::Response;
 pub use standalone::Standalone;
 pub use successor::{ByHandler, ByMachine, Successor};

@@ -7,6 +7,8 @@
 
 use alloc::boxed::Box;
 use alloc::rc::Rc;
+use alloc::vec::Vec;
+use core::any::Any;
 use core::fmt;
 
 use super::body::{Body, ClientClosed};
@@ -14,7 +16,7 @@ use super::heads::{Head, HeadPool};
 use crate::fiber::Ctx;
 use crate::http1::syntax::{FieldSpans, FieldsView, Headers, RequestHead, Status, Target, Version};
 use crate::hub::MachineCtx;
-use crate::machine::Address;
+use crate::machine::{Address, Error, Limit};
 
 /// A request of a client.
 ///
@@ -37,6 +39,8 @@ pub struct Request {
     heads: Rc<HeadPool>,
     machine_ctx: MachineCtx,
     body: Body,
+    /// One value for each type.
+    extensions: Vec<Rc<dyn Any>>,
 }
 
 /// An empty head, for a request whose head was taken.
@@ -50,7 +54,8 @@ impl Request {
         heads: Rc<HeadPool>,
         machine_ctx: MachineCtx,
     ) -> Self {
-        Request { head: Some(head), heads, machine_ctx, body: Body::none() }
+        let (body, extensions) = (Body::none(), Vec::new());
+        Request { head: Some(head), heads, machine_ctx, body, extensions }
     }
 
     /// The method: a token, in its original case.
@@ -126,9 +131,75 @@ impl Request {
     }
 
     /// The whole body, for a plain handler, which is called when the body is complete. Empty for an
-    /// `async` handler: use [`body`](Self::body).
+    /// `async` handler before it [collects](Self::collect) the body.
     pub fn content(&self) -> &[u8] {
         self.head.as_deref().map(|head| &*head.content).unwrap_or_default()
+    }
+
+    /// Waits for the whole rest of the body, and adds it to the [content](Self::content), which is
+    /// returned. Cancel safe: dropping the future loses nothing.
+    ///
+    /// ```
+    /// use diesel_proto::Error;
+    /// use diesel_proto::http1::{Request, Service};
+    ///
+    /// async fn shout(mut request: Request) -> Result<Vec<u8>, Error> {
+    ///     Ok(request.collect(1000).await?.to_ascii_uppercase())
+    /// }
+    /// # Service::new(shout);
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// [`Limit::Body`] if that is more than `limit` bytes in all; if the handler returns this error,
+    /// the response is 413. Otherwise as for [`Body::read`].
+    pub async fn collect(&mut self, limit: usize) -> Result<&[u8], Error> {
+        let too_long = Error::Limit(Limit::Body(limit));
+        let Some(room) = limit.checked_sub(self.content().len()) else { return Err(too_long) };
+        if !self.body.is_at_end() {
+            let rest = self.body.read(room).await.map_err(|error| match error {
+                Error::Limit(Limit::Body(_)) => too_long,
+                error => error,
+            })?;
+            self.collect_part(&rest);
+        }
+        Ok(self.content())
+    }
+
+    /// Takes the [content](Self::content), so that it need not be copied.
+    pub fn take_content(&mut self) -> Vec<u8> {
+        self.head.as_deref_mut().map(|head| core::mem::take(&mut head.content)).unwrap_or_default()
+    }
+
+    /// Attaches a value to the request, for code that sees the request later: an identifier of the
+    /// request, or the user who is logged in. It replaces a value of the same type, which is
+    /// returned.
+    ///
+    /// ```
+    /// use diesel_proto::http1::Request;
+    ///
+    /// struct User(String);
+    ///
+    /// fn log_in(mut request: Request) -> Request {
+    ///     request.insert(User("ada".into()));
+    ///     request
+    /// }
+    ///
+    /// fn greet(request: Request) -> String {
+    ///     let user = request.extension::<User>().map_or("nobody", |user| &user.0);
+    ///     format!("Hello, {user}!")
+    /// }
+    /// ```
+    pub fn insert<T: 'static>(&mut self, value: T) -> Option<Rc<T>> {
+        let old = self.extensions.iter().position(|held| held.is::<T>());
+        let old = old.and_then(|at| self.extensions.swap_remove(at).downcast().ok());
+        self.extensions.push(Rc::new(value));
+        old
+    }
+
+    /// The value of this type that was [attached](Self::insert) to the request.
+    pub fn extension<T: 'static>(&self) -> Option<&T> {
+        self.extensions.iter().find_map(|value| value.downcast_ref())
     }
 
     /// The trailers. An `async` handler finds them in the [`body`](Body::trailers), too.
@@ -192,7 +263,7 @@ impl Request {
     }
 
     /// Appends a part of the body.
-    pub(in crate::http1) fn collect(&mut self, data: &[u8]) {
+    pub(in crate::http1) fn collect_part(&mut self, data: &[u8]) {
         if let Some(head) = &mut self.head {
             head.content.extend_from_slice(data);
         }

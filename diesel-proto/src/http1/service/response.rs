@@ -11,8 +11,6 @@
 
 use alloc::borrow::Cow;
 use alloc::boxed::Box;
-use alloc::string::String;
-use alloc::vec::Vec;
 use core::fmt;
 use core::future::Future;
 use core::pin::Pin;
@@ -24,7 +22,7 @@ use super::successor::{MakeSuccessor, Successor};
 use crate::http1::message::BodyLength;
 use crate::http1::syntax::ContentType;
 use crate::http1::syntax::{Field, Headers, InvalidField, Status};
-use crate::machine::Error;
+use crate::machine::{Error, Limit};
 
 /// A response: a status, fields, and content.
 ///
@@ -61,6 +59,8 @@ pub(in crate::http1) enum ResponseContent {
     LeftOut(u64),
     /// A field is invalid, so the response is a 500. The first such field is kept.
     Invalid(InvalidField),
+    /// The handler failed: a notice reports the error, and the content is the text of the status.
+    Failed(Error),
 }
 
 /// The name of another protocol, and what takes over the connection.
@@ -173,9 +173,39 @@ impl Response {
             .status(Status::SWITCHING_PROTOCOLS)
     }
 
-    /// Sets the status.
+    /// The response to a request whose handler failed: 500, with its status as the text, and the
+    /// error in a [notice](crate::machine::Notice::Failed), not in the response. Exceptions:
+    /// [`Error::Shutdown`], and limits of the whole application, are answered with 503; a body
+    /// larger than the handler's limit with 413.
+    ///
+    /// The status of a failed response cannot be changed; fields may be added.
+    ///
+    /// ```
+    /// use diesel_proto::http1::{Response, Status};
+    ///
+    /// let response = Response::failed("the disk is full").header("Retry-After", "60");
+    /// assert_eq!(response.status_code(), Status::INTERNAL_SERVER_ERROR);
+    /// assert_eq!(response.error().unwrap().to_string(), "the disk is full");
+    /// ```
+    pub fn failed(error: impl Into<Error>) -> Self {
+        let error = error.into();
+        let status = status_of(&error);
+        Response { content: ResponseContent::Failed(error), ..Response::new(status) }
+    }
+
+    /// The error, if the handler [failed](Self::failed).
+    pub fn error(&self) -> Option<&Error> {
+        match &self.content {
+            ResponseContent::Failed(error) => Some(error),
+            _ => None,
+        }
+    }
+
+    /// Sets the status. That of a [failed](Self::failed) response stays.
     pub fn status(mut self, status: Status) -> Self {
-        self.status = status;
+        if self.error().is_none() {
+            self.status = status;
+        }
         self
     }
 
@@ -186,7 +216,12 @@ impl Response {
     pub fn header(mut self, name: impl AsRef<str>, value: impl AsRef<[u8]>) -> Self {
         match Field::new(name.as_ref(), value.as_ref()) {
             Ok(field) => self.push(field),
-            Err(_) if matches!(self.content, ResponseContent::Invalid(_)) => {}
+            // A failed response is a 500 already.
+            Err(_)
+                if matches!(
+                    self.content,
+                    ResponseContent::Invalid(_) | ResponseContent::Failed(_)
+                ) => {}
             Err(invalid) => self.content = ResponseContent::Invalid(invalid),
         }
         self
@@ -289,88 +324,20 @@ impl fmt::Debug for ResponseContent {
             ResponseContent::LeftOut(n) => write!(f, "empty, in place of {n} bytes"),
             ResponseContent::Upgrade(upgrade) => write!(f, "an upgrade to {}", upgrade.protocol),
             ResponseContent::Invalid(invalid) => write!(f, "none: {invalid}"),
+            ResponseContent::Failed(error) => write!(f, "none: {error}"),
         }
     }
 }
 
-/// What a handler may return: a [`Response`], a value that converts into one, or a `Result` of
-/// either.
-///
-/// An error is answered with 500, and reported in a notice. Exceptions: [`Error::Shutdown`] is
-/// answered with 503, and a body larger than the handler's limit with 413.
-///
-/// ```
-/// use diesel_proto::http1::{IntoResponse, Status};
-/// use diesel_proto::Error;
-///
-/// fn status(answer: impl IntoResponse) -> Status {
-///     answer.into_response().unwrap().status_code()
-/// }
-///
-/// assert_eq!(status("hello"), Status::OK);
-/// assert_eq!(status((Status::NOT_FOUND, "no such room")), Status::NOT_FOUND);
-/// assert_eq!(status(Status::NO_CONTENT), Status::NO_CONTENT);
-/// assert_eq!(status(Ok::<_, Error>(format!("{} rooms", 3))), Status::OK);
-/// ```
-pub trait IntoResponse {
-    /// Converts into a response, or an error.
-    ///
-    /// # Errors
-    ///
-    /// Any error of the handler.
-    fn into_response(self) -> Result<Response, Error>;
-}
-
-impl IntoResponse for Response {
-    #[inline]
-    fn into_response(self) -> Result<Response, Error> {
-        Ok(self)
-    }
-}
-
-impl<T: IntoResponse, E: Into<Error>> IntoResponse for Result<T, E> {
-    #[inline]
-    fn into_response(self) -> Result<Response, Error> {
-        match self {
-            Ok(answer) => answer.into_response(),
-            Err(error) => Err(error.into()),
+/// The status of the response to a request whose handler failed with this error.
+pub(in crate::http1) fn status_of(error: &Error) -> Status {
+    match error {
+        Error::Shutdown | Error::Limit(Limit::Fibers(_) | Limit::HeldBodies(_)) => {
+            Status::SERVICE_UNAVAILABLE
         }
+        Error::Limit(Limit::Body(_)) => Status::CONTENT_TOO_LARGE,
+        _ => Status::INTERNAL_SERVER_ERROR,
     }
-}
-
-impl<T: IntoResponse> IntoResponse for (Status, T) {
-    fn into_response(self) -> Result<Response, Error> {
-        Ok(self.1.into_response()?.status(self.0))
-    }
-}
-
-macro_rules! into_response {
-    ($($(#[$doc:meta])* $type:ty => |$value:ident| $response:expr;)*) => {
-        $(
-            $(#[$doc])*
-            impl IntoResponse for $type {
-                fn into_response(self) -> Result<Response, Error> {
-                    let $value = self;
-                    Ok($response)
-                }
-            }
-        )*
-    };
-}
-
-into_response! {
-    /// Plain text.
-    &'static str => |text| Response::text(text);
-    /// Plain text.
-    String => |text| Response::text(text);
-    /// Bytes, without a type.
-    &'static [u8] => |bytes| Response::bytes(bytes);
-    /// Bytes, without a type.
-    Vec<u8> => |bytes| Response::bytes(bytes);
-    /// Bytes, without a type.
-    Bytes => |bytes| Response::bytes(bytes);
-    /// No content.
-    Status => |status| Response::new(status);
 }
 
 #[cfg(test)]
@@ -430,10 +397,20 @@ mod tests {
     }
 
     #[test]
-    fn an_error_is_passed_on() {
-        let error = Err::<Response, _>("no answer").into_response().unwrap_err();
-        assert_eq!(error.to_string(), "no answer");
-        let error = (Status::OK, Err::<&str, _>("no answer")).into_response().unwrap_err();
-        assert_eq!(error.to_string(), "no answer");
+    fn a_failed_response_keeps_its_status_and_its_error() {
+        let limit = Error::Limit(Limit::Body(10));
+        for (error, status) in [
+            (Error::application("no answer"), Status::INTERNAL_SERVER_ERROR),
+            (Error::Closed, Status::INTERNAL_SERVER_ERROR),
+            (Error::Shutdown, Status::SERVICE_UNAVAILABLE),
+            (Error::Limit(Limit::HeldBodies(10)), Status::SERVICE_UNAVAILABLE),
+            (limit, Status::CONTENT_TOO_LARGE),
+        ] {
+            let text = error.to_string();
+            let response = Response::failed(error).status(Status::OK).header("", "");
+            assert_eq!(response.status_code(), status);
+            assert_eq!(response.error().map(Error::to_string), Some(text));
+        }
+        assert!(Response::empty().error().is_none());
     }
 }

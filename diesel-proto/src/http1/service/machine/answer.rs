@@ -7,7 +7,7 @@ use core::mem;
 use bytes::Bytes;
 
 use super::super::response::Response;
-use super::super::response::{ResponseContent, Upgrade};
+use super::super::response::{ResponseContent, Upgrade, status_of};
 use super::access::AccessEntry;
 use super::active::{Active, RequestTask};
 use super::{Failure, HttpMachine, output};
@@ -16,6 +16,7 @@ use crate::http1::connection::LocalProtocolError;
 use crate::http1::connection::ServerState as Side;
 use crate::http1::message::BodyLength;
 use crate::http1::message::OutgoingHead;
+use crate::http1::syntax::ContentType;
 use crate::http1::syntax::{Headers, HttpDate, Rejection, Status};
 use crate::machine::{Actions, Cause, Error, Limit, Notice};
 
@@ -29,12 +30,16 @@ impl HttpMachine {
         response: &mut Response,
         actions: &mut Actions<'_>,
     ) -> bool {
-        if let ResponseContent::Stream(..) = response.content {
-            let content = mem::replace(&mut response.content, ResponseContent::Empty);
-            if let ResponseContent::Stream(length, stream) = content {
-                self.stream(active, response, (length, stream), actions);
+        match response.content {
+            ResponseContent::Stream(..) => {
+                let content = mem::replace(&mut response.content, ResponseContent::Empty);
+                if let ResponseContent::Stream(length, stream) = content {
+                    self.stream(active, response, (length, stream), actions);
+                }
+                return true;
             }
-            return true;
+            ResponseContent::Failed(_) => self.disclose(response, actions),
+            _ => {}
         }
         let status = response.status;
         match self.send(active, response, actions) {
@@ -65,17 +70,17 @@ impl HttpMachine {
         actions: &mut Actions<'_>,
     ) {
         let (status, cause) = match failure {
-            Failure::Error(Error::Shutdown) => (Status::SERVICE_UNAVAILABLE, Cause::Shutdown),
-            // A notice has reported this limit already.
-            Failure::Error(Error::Limit(limit @ (Limit::Fibers(_) | Limit::HeldBodies(_)))) => {
-                (Status::SERVICE_UNAVAILABLE, Cause::Limit(limit))
-            }
-            Failure::Error(Error::Limit(limit @ Limit::Body(_))) => {
-                (Status::CONTENT_TOO_LARGE, Cause::Limit(limit))
-            }
             Failure::Error(error) => {
+                let status = status_of(&error);
+                let cause = match &error {
+                    Error::Shutdown => Cause::Shutdown,
+                    Error::Limit(limit) if status != Status::INTERNAL_SERVER_ERROR => {
+                        Cause::Limit(*limit)
+                    }
+                    _ => Cause::Failed,
+                };
                 self.tell(error, actions);
-                (Status::INTERNAL_SERVER_ERROR, Cause::Failed)
+                (status, cause)
             }
             Failure::Panicked => {
                 self.panicked(actions);
@@ -206,8 +211,24 @@ impl HttpMachine {
         Ok(())
     }
 
-    /// Reports an error of the handler in a notice. Formatting it is user code, too.
+    /// Reports the error of a failed response, and makes its status the content.
+    #[cold]
+    fn disclose(&self, response: &mut Response, actions: &mut Actions<'_>) {
+        let status = response.status;
+        let text = ResponseContent::Bytes(format!("{status}\n").into());
+        if let ResponseContent::Failed(error) = mem::replace(&mut response.content, text) {
+            self.tell(error, actions);
+        }
+        response.headers.remove("content-type");
+        response.content_type = Some(ContentType::TEXT);
+    }
+
+    /// Reports an error of the handler in a notice, unless its status says all (then it is the
+    /// client's, or a notice has reported it already). Formatting it is user code, too.
     fn tell(&self, error: Error, actions: &mut Actions<'_>) {
+        if status_of(&error) != Status::INTERNAL_SERVER_ERROR {
+            return;
+        }
         let text: Option<String> = self.ctx.call(|| {
             let text = error.to_string();
             drop(error);
@@ -239,6 +260,7 @@ fn send_in_parts(
     let out = &mut output(actions);
     let (length, bytes) = match content {
         ResponseContent::Invalid(invalid) => return Err(Error::application(invalid)),
+        ResponseContent::Failed(error) => return Err(error),
         ResponseContent::Empty => (BodyLength::Exactly(0), Bytes::new()),
         ResponseContent::Static(bytes) => {
             (BodyLength::Exactly(bytes.len() as u64), Bytes::from_static(bytes))

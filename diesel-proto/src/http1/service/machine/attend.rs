@@ -38,13 +38,10 @@ impl HttpMachine {
             }
             let Poll::Ready(ended) = polled else { return };
             match ended {
-                Ended::Handler(Ok(mut response)) => {
+                Ended::Handler(mut response) => {
                     if !self.answer(active, &mut response, actions) {
                         return;
                     }
-                }
-                Ended::Handler(Err(error)) => {
-                    return self.fail(active, Failure::Error(error), actions);
                 }
                 Ended::Stream(Ok(trailers)) => return self.end(active, &trailers, actions),
                 Ended::Stream(Err(error)) => {

@@ -136,7 +136,7 @@ impl HttpMachine {
                     let has_room = n == 0 || self.shared.has_room_for(collected + n, self.charged);
                     match task {
                         _ if !has_room => {}
-                        RequestTask::Collecting(request) => request.collect(data),
+                        RequestTask::Collecting(request) => request.collect_part(data),
                         RequestTask::Work(Work { duplex: Some(duplex), .. }) => {
                             duplex.received(data);
                             reading.is_delivered = true;
@@ -256,15 +256,10 @@ impl HttpMachine {
     fn call(&mut self, active: &mut Active, request: Request, actions: &mut Actions<'_>) {
         let HandlerVariant::Plain(handler) = &self.shared.handler else { return };
         self.is_calling = true;
-        let mut answer = handler(request);
+        let mut response = handler(request);
         self.is_calling = false;
-        match answer {
-            Ok(ref mut response) => {
-                if self.answer(active, response, actions) {
-                    self.attend(active, actions);
-                }
-            }
-            Err(error) => self.fail(active, Failure::Error(error), actions),
+        if self.answer(active, &mut response, actions) {
+            self.attend(active, actions);
         }
     }
 }

@@ -34,7 +34,7 @@ pub(super) enum WorkState {
 
 /// What has become ready.
 pub(super) enum Ended {
-    Handler(Result<Response, Error>),
+    Handler(Response),
     Stream(Result<Headers, Error>),
 }
 
