@@ -136,6 +136,12 @@ impl SharedClientConnection {
             true => ResponseFraming::Empty,
             false => head.framing(if self.request.is_connect { "CONNECT" } else { "" }),
         };
+        if let Some(fault) = map.fault
+            && framing != ResponseFraming::Tunnel
+        {
+            let start = self.reader.taken() - map.len() as u64;
+            return Err(self.refuse(fault.moved(start)));
+        }
         if status == Status::SWITCHING_PROTOCOLS || framing == ResponseFraming::Tunnel {
             self.switch(framing == ResponseFraming::Tunnel, head)?;
             return Ok((taken, Some(ResponsePart::Switched(head))));

@@ -6,6 +6,7 @@ use core::ops::Range;
 
 use super::super::framing::{Framing, ResponseFraming};
 use super::super::limits::Limits;
+use super::super::rule::Rejection;
 use super::super::status::Status;
 use super::super::target::Target;
 use super::Version;
@@ -146,6 +147,9 @@ pub(in crate::http1) struct ResponseMap {
     /// The value of Content-Length, whether or not it delimits the body.
     pub(super) length: Option<u64>,
     pub(in crate::http1) options: ConnectionOptions,
+    /// What is wrong with the framing of a 2xx, from the start of the head: refused, unless it is
+    /// the response to CONNECT.
+    pub(in crate::http1) fault: Option<Rejection>,
 }
 
 impl Default for ResponseMap {
@@ -164,6 +168,7 @@ impl ResponseMap {
         framing: ResponseFraming::Empty,
         length: None,
         options: HeadMap::NONE.options,
+        fault: None,
     };
 
     /// Whether a head with this number of fields is within the limits.

@@ -69,6 +69,9 @@ pub fn parse_response<'a>(
     spans: &'a mut FieldSpans,
 ) -> Result<Option<ResponseHead<'a>>, Rejection> {
     let is_complete = ResponseReader::default().read(bytes, &limits.for_reader(), spans)?;
+    if is_complete && let Some(fault) = spans.response_map().fault {
+        return Err(fault);
+    }
     Ok(is_complete.then_some(ResponseHead { bytes, spans }))
 }
 
@@ -164,7 +167,7 @@ pub(in crate::http1) struct ResponseReader(LineReader);
 impl ResponseReader {
     /// Continues. `bytes` is everything since the first byte of this head; the bytes of earlier
     /// calls have not changed. Returns whether the head is complete; if so, `spans` holds the
-    /// positions of its parts, and its map.
+    /// positions of its parts, and its map, whose `fault` the caller must look at.
     pub(in crate::http1) fn read(
         &mut self,
         bytes: &[u8],

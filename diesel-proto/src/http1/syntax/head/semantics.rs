@@ -32,18 +32,33 @@ pub(super) fn read(
 
 /// Interprets the validated head of a response: its status line, where its fields begin, and its
 /// length. The fields are in `spans`.
+///
+/// In a 2xx, a fault of the framing is part of the result: if the response is one to CONNECT, what
+/// the fields say about a body must be ignored (RFC 9110, 9.3.6).
 pub(super) fn read_response(
     bytes: &[u8],
     (line, fields_start, len): (StatusLine, u32, u32),
     spans: &FieldSpans,
 ) -> Result<ResponseMap, Rejection> {
     let mut facts = FieldFacts::of_response();
+    let mut fault = None;
     for span in spans.spans() {
-        facts
-            .field(line.version, span.name(bytes), span.value(bytes))
-            .map_err(|wrong| wrong_field(*span, wrong))?;
+        // Only fields that frame the body can be wrong.
+        if let Err(wrong) = facts.field(line.version, span.name(bytes), span.value(bytes)) {
+            fault.get_or_insert_with(|| wrong_field(*span, wrong));
+        }
     }
-    facts.response(line, fields_start, len).map_err(|rule| Rejection::new(rule, u64::from(len)))
+    let fault = match (fault, facts.response(line, fields_start, len)) {
+        (None, Ok(map)) => return Ok(map),
+        (Some(fault), _) => fault,
+        (None, Err(rule)) => Rejection::new(rule, u64::from(len)),
+    };
+    if !line.status.is_success() {
+        return Err(fault);
+    }
+    let unframed = FieldFacts { length: None, codings: Codings::default(), ..facts };
+    let map = unframed.response(line, fields_start, len);
+    map.map(|map| ResponseMap { fault: Some(fault), ..map }).map_err(|_| fault)
 }
 
 fn wrong_field(span: FieldSpan, (rule, place): (Rule, FieldPlace)) -> Rejection {
@@ -206,7 +221,8 @@ impl FieldFacts {
             None => ResponseFraming::UntilClose,
         };
         let (length, options) = (self.length, self.options(version));
-        Ok(ResponseMap { status, version, fields_start, len, framing, length, options })
+        let fault = None;
+        Ok(ResponseMap { status, version, fields_start, len, framing, length, options, fault })
     }
 
     /// Whether the body is delimited by chunks.

@@ -152,10 +152,19 @@ fn a_status_that_is_not_known_is_read_by_its_class() {
 /// RFC 9110, 9.3.6; RFC 9112, 6.3.
 #[test]
 fn a_tunnel_has_neither_a_length_nor_a_coding() {
-    for fields in
-        ["", "Content-Length: 9\r\n", "Transfer-Encoding: chunked\r\n", "Connection: close\r\n"]
-    {
-        for code in [200, 201, 299] {
+    for fields in [
+        "",
+        "Content-Length: 9\r\n",
+        "Transfer-Encoding: chunked\r\n",
+        "Connection: close\r\n",
+        // What is refused in any other response.
+        "Content-Length: 9\r\nTransfer-Encoding: chunked\r\n",
+        "Content-Length: 9\r\nContent-Length: 8\r\n",
+        "Content-Length: x\r\nConnection: close\r\n",
+        "Transfer-Encoding: gzip\r\n",
+        "Transfer-Encoding: ,\r\nContent-Length: 0\r\n",
+    ] {
+        for code in [200, 201, 204, 299] {
             let head = format!("HTTP/1.1 {code} \r\n{fields}\r\n");
             let bytes = format!("HTTP/1.1 100 \r\n\r\n{head}5\r\nhello");
             after("CONNECT", &bytes, After::Eof, &["100", &format!("!{code}")]);
@@ -164,6 +173,17 @@ fn a_tunnel_has_neither_a_length_nor_a_coding() {
             assert_eq!(http.take_input(), b"5\r\nhello"[..], "{fields:?}");
         }
     }
+    after("CONNECT", "HTTP/1.0 200 \r\nTransfer-Encoding: x\r\n\r\n", After::More, &["!200"]);
+    // Of any other status or method, they are refused, at the place in the stream.
+    let both = "Content-Length: 9\r\nTransfer-Encoding: chunked\r\n\r\n";
+    let refused = format!("HTTP/1.1 100 \r\n\r\nHTTP/1.1 502 \r\n{both}");
+    after("CONNECT", &refused, After::More, &["100", "LengthAndCoding 81"]);
+    let granted = format!("HTTP/1.1 100 \r\n\r\nHTTP/1.1 200 \r\n{both}");
+    after("GET", &granted, After::More, &["100", "LengthAndCoding 81"]);
+    after("HEAD", &granted, After::More, &["100", "LengthAndCoding 81"]);
+    let repeated =
+        "HTTP/1.1 100 \r\n\r\nHTTP/1.1 200 \r\nContent-Length: 1\r\ncontent-length: 1\r\n\r\n";
+    after("GET", repeated, After::More, &["100", "LengthRepeated 51"]);
     after("CONNECT", "HTTP/1.1 502 \r\n\r\nno", After::Eof, &["=502", ":no", "end"]);
     // 101 needs an Upgrade that was asked for.
     after("CONNECT", "HTTP/1.1 101 \r\n\r\n", After::More, &["SwitchUnrequested 17"]);
