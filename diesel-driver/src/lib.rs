@@ -76,6 +76,7 @@ mod journal;
 mod key;
 mod listen;
 mod pool;
+mod proxies;
 mod registered;
 #[cfg(feature = "tls")]
 mod roots;
@@ -88,5 +89,6 @@ mod tests;
 pub use application::{Application, HaltHandle};
 pub use diesel_proto::*;
 pub use listen::ListenOptions;
+pub use proxies::environment_proxies;
 #[cfg(feature = "tls")]
 pub use roots::platform_connector;

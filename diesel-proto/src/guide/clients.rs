@@ -96,6 +96,10 @@
 //! With the feature `gzip`, a client can ask for compressed bodies, and decodes them as they are read,
 //! up to a limit (`ClientBuilder::gzip`).
 //!
+//! Requests go through a proxy if the client has one ([`proxy`](http1::ClientBuilder::proxy)): with the
+//! whole URL, or, for `https`, through a tunnel (CONNECT). The driver reads proxies from the
+//! environment (`environment_proxies`), if the program asks for that.
+//!
 //! In tests, the same client runs against a server of yours in the simulated network.
 
 #[cfg(doc)]

@@ -97,8 +97,8 @@ pub use crate::__http1_headers as headers;
 pub use client::GzipError;
 pub use client::{
     Client, ClientBuilder, ClientConfig, ClientError, ClientRequest, ClientResponse,
-    ClientTimeouts, FailedAt, IntoUrl, InvalidRequest, InvalidUrl, Phase, PoolLimits,
-    RefusedRedirect, RequestWriter, Timeout, Url,
+    ClientTimeouts, FailedAt, IntoUrl, InvalidProxy, InvalidRequest, InvalidUrl, Phase, PoolLimits,
+    Proxies, Proxy, RefusedRedirect, RequestWriter, Timeout, Url,
 };
 pub use connection::{
     ClientConnection, ClientConnectionConfig, OwnedResponseHead, ResponseEvent, ResponsePart,

@@ -5,6 +5,7 @@ mod calls;
 mod gzip;
 mod harness;
 mod pooling;
+mod proxies;
 mod seeds;
 mod timeouts;
 #[cfg(feature = "tls")]

@@ -19,7 +19,7 @@ macro_rules! certificate {
     };
 }
 
-fn connector(authority: &[u8]) -> Connector {
+pub(super) fn connector(authority: &[u8]) -> Connector {
     let connector = Connector::from_pem(authority).unwrap();
     connector.clock().set(TODAY);
     connector
@@ -32,7 +32,7 @@ fn client(ctx: &Ctx, config: ClientConfig) -> Client {
     builder.host("localhost", address).host("b.example", address).build()
 }
 
-fn serve_tls(network: &mut Network, service: impl Into<Service>) {
+pub(super) fn serve_tls(network: &mut Network, service: impl Into<Service>) {
     let (chain, key) = (certificate!("server.pem"), certificate!("server.key"));
     let acceptor = Acceptor::from_pem(chain, key).unwrap();
     acceptor.clock().set(TODAY);

@@ -16,6 +16,7 @@
 //!
 //! It must never know how a message is framed.
 
+use alloc::borrow::Cow;
 use alloc::boxed::Box;
 use alloc::rc::Rc;
 use core::future::{Future, IntoFuture, poll_fn};
@@ -27,13 +28,14 @@ use super::encode;
 use super::error::{ClientError, InvalidRequest};
 use super::exchange::{Content, Exchange, ExchangeError, HeadKind};
 use super::lease::{Lease, LinkKind};
+use super::proxy::Proxy;
 use super::redirect;
 use super::request::{ClientRequest, RequestBody, RequestParts};
 use super::response::ClientResponse;
 use super::shared::ClientShared;
 use super::upload::Upload;
 use crate::http1::message::{BodyLength, RequestLine, RequestOptions};
-use crate::http1::syntax::{Field, FieldSpans, Status};
+use crate::http1::syntax::{Field, FieldSpans, Headers, InvalidField, Scheme, Status};
 use crate::time::Instant;
 
 impl ClientRequest {
@@ -102,13 +104,15 @@ async fn call(
     parts: &mut RequestParts,
     total: (Instant, Duration),
 ) -> Result<ClientResponse, ClientError> {
+    let proxy = client.proxies.for_url(&parts.url);
     let (mut kind, mut expects) = (LinkKind::Any, parts.expects_continue);
     loop {
         let mut alarm = Alarm::new(&client.ctx, total);
-        let lease = Lease::take(client, &parts.url, kind, &parts.timeouts, &mut alarm).await?;
+        let lease =
+            Lease::take(client, &parts.url, proxy, kind, &parts.timeouts, &mut alarm).await?;
         let mut exchange = Exchange::new(lease, alarm, parts.timeouts);
         let is_reused = exchange.is_reused();
-        match exchange_once(client, parts, &mut exchange, expects).await {
+        match exchange_once(client, parts, proxy, &mut exchange, expects).await {
             Ok((_, spans)) if expects && is_refused(&spans, parts) => {
                 // RFC 9110, 10.1.1: once more, without the expectation.
                 expects = false;
@@ -136,11 +140,19 @@ async fn call(
 async fn exchange_once(
     client: &ClientShared,
     parts: &mut RequestParts,
+    proxy: Option<&Proxy>,
     exchange: &mut Exchange,
     expects_continue: bool,
 ) -> Result<(HeadKind, Box<FieldSpans>), ExchangeError> {
     let RequestParts { method, url, headers, body, interim, .. } = parts;
-    let line = RequestLine::new(method, url.target(), url.authority())
+    // Through a tunnel, the server is asked as if there was no proxy.
+    let proxy = proxy.filter(|_| url.scheme() == Scheme::Http);
+    let target = match proxy {
+        Some(_) => url.as_str(),
+        None => url.target(),
+    };
+    let headers = for_route(headers, proxy).map_err(ClientError::from)?;
+    let line = RequestLine::new(method, target, url.authority())
         .map_err(|rejection| ClientError::from(InvalidRequest::Line(rejection)))?;
     let mut content = match body {
         RequestBody::Whole(body) if body.is_empty() => None,
@@ -155,10 +167,33 @@ async fn exchange_once(
         RequestBody::Gone => None,
     };
     let options = RequestOptions { expects_continue, ..RequestOptions::default() };
-    poll_fn(|cx| exchange.poll_send(cx, &line, headers, &mut content, &options, url)).await?;
+    poll_fn(|cx| exchange.poll_send(cx, &line, &headers, &mut content, &options, url)).await?;
     let mut spans = client.lend_spans();
     let head = poll_fn(|cx| exchange.poll_head(cx, &mut spans, url, interim)).await?;
     Ok((head, spans))
+}
+
+/// The fields as they are sent to a proxy, or to the server: only a proxy gets a
+/// Proxy-Authorization.
+fn for_route<'a>(
+    headers: &'a Headers,
+    proxy: Option<&Proxy>,
+) -> Result<Cow<'a, Headers>, InvalidField> {
+    const NAME: &str = "Proxy-Authorization";
+    let is_given = headers.get(NAME).is_some();
+    match proxy.map(|proxy| proxy.authorization()) {
+        Some(Some(authorization)) if !is_given => {
+            let mut headers = headers.clone();
+            headers.set(NAME, authorization)?;
+            Ok(Cow::Owned(headers))
+        }
+        None if is_given => {
+            let mut headers = headers.clone();
+            headers.remove(NAME);
+            Ok(Cow::Owned(headers))
+        }
+        _ => Ok(Cow::Borrowed(headers)),
+    }
 }
 
 /// Whether the server refused the expectation: then the request is sent again without it.

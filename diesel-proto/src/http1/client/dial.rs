@@ -1,7 +1,7 @@
-//! Makes a connection to the host of a URL.
+//! Makes a connection to the host of a URL, or to a proxy.
 //!
 //! ```text
-//!   URL ──▶ Target ──▶ Ctx::connect ──▶ [TLS] ──▶ Link
+//!   URL ──▶ Target ──▶ Ctx::connect ──▶ [tunnel] ──▶ [TLS] ──▶ Link
 //! ```
 //!
 //! It must never know pools.
@@ -16,7 +16,9 @@ use super::alarm::Alarm;
 use super::config::ClientTimeouts;
 use super::error::{ClientError, FailedAt, InvalidRequest, Phase, Timeout};
 use super::link::Link;
+use super::proxy::Proxy;
 use super::shared::ClientShared;
+use super::tunnel::{Tunnel, TunnelFailure, TunnelProgress, TunnelReport, TunnelRequest};
 use super::url::Url;
 use crate::fiber::Connect;
 use crate::http1::connection::SharedClientConnection;
@@ -27,16 +29,18 @@ use crate::machine::{Address, Error, Reason, Target};
 pub(super) async fn dial(
     client: &ClientShared,
     url: &Url,
+    proxy: Option<&Proxy>,
     timeouts: &ClientTimeouts,
     alarm: &mut Alarm,
 ) -> Result<Box<Link>, ClientError> {
     // Its phases have timeouts of their own.
     alarm.begin_untimed(Phase::Connect);
-    let connect = match client.hosts.get(url.authority()) {
+    let to = proxy.map_or(url, Proxy::url);
+    let connect = match client.hosts.get(to.authority()) {
         Some(address) => client.ctx.connect(*address),
-        None => match Target::new(url.host(), url.port()) {
+        None => match Target::new(to.host(), to.port()) {
             Ok(target) => client.ctx.connect(target),
-            Err(error) => return Err(failure(url, timeouts, error.into())),
+            Err(error) => return Err(failure(url, timeouts, None, error.into())),
         },
     };
     let connect = connect.resolve_within(timeouts.resolve).connect_within(timeouts.connect);
@@ -44,15 +48,39 @@ pub(super) async fn dial(
         Scheme::Http => connect,
         Scheme::Https => secured(client, url, timeouts, connect)?,
     };
+    let report = TunnelReport::default();
+    let connect = match (proxy, url.scheme()) {
+        (Some(proxy), Scheme::Https) => {
+            let (agent, within) = (client.headers.get("user-agent"), timeouts.first_byte);
+            let request = TunnelRequest::new(url, proxy, agent, within, &client.protocol, &report)?;
+            // The outermost layer: TLS is within the tunnel.
+            connect.layer(move |ctx, inner| Tunnel::new(request, ctx.peer(), inner))
+        }
+        _ => connect,
+    };
     let mut connect = pin!(connect);
     let connected = poll_fn(|cx| match connect.as_mut().poll(cx) {
         Poll::Ready(connected) => Poll::Ready(Ok(connected)),
         Poll::Pending => alarm.poll(cx).map(Err),
     });
     let conn = match connected.await {
-        Ok(connected) => connected.map_err(|error| failure(url, timeouts, error))?,
+        Ok(connected) => connected.map_err(|error| match report.get() {
+            TunnelProgress::None => failure(url, timeouts, None, error),
+            TunnelProgress::Asked(proxy) => {
+                no_tunnel(url, timeouts, proxy, TunnelFailure::Broken, error)
+            }
+            TunnelProgress::Failed(proxy, why) => no_tunnel(url, timeouts, proxy, why, error),
+            TunnelProgress::Open(proxy) => failure(url, timeouts, Some(proxy), error),
+        })?,
         Err((timeout, after)) => {
-            let at = failed_at(Phase::Connect, url, None);
+            let (phase, peer) = match report.get() {
+                TunnelProgress::None => (Phase::Connect, None),
+                TunnelProgress::Asked(proxy) | TunnelProgress::Failed(proxy, _) => {
+                    (Phase::Tunnel, Some(proxy))
+                }
+                TunnelProgress::Open(proxy) => (Phase::Tls, Some(proxy)),
+            };
+            let at = failed_at(phase, url, peer);
             return Err(ClientError::TimedOut(at, timeout, after));
         }
     };
@@ -60,17 +88,46 @@ pub(super) async fn dial(
     Ok(Link::new(conn, protocol, client.ctx.now()))
 }
 
-/// What it means for the call that no connection was made.
-fn failure(url: &Url, timeouts: &ClientTimeouts, error: Error) -> ClientError {
+/// What it means for the call that the proxy made no tunnel.
+fn no_tunnel(
+    url: &Url,
+    timeouts: &ClientTimeouts,
+    proxy: Address,
+    failure: TunnelFailure,
+    error: Error,
+) -> ClientError {
+    if matches!(error, Error::Shutdown) {
+        return ClientError::Shutdown;
+    }
+    let at = failed_at(Phase::Tunnel, url, Some(proxy));
+    match failure {
+        TunnelFailure::Refused(status) => ClientError::Tunnel(at, status),
+        TunnelFailure::Rejected(rejection) => ClientError::Response(at, rejection),
+        TunnelFailure::Broken => ClientError::Broken(at, error),
+        TunnelFailure::TimedOut => {
+            ClientError::TimedOut(at, Timeout::FirstByte, timeouts.first_byte)
+        }
+    }
+}
+
+/// What it means for the call that no connection was made. `proxy`: there is one to this proxy, and a
+/// tunnel.
+fn failure(
+    url: &Url,
+    timeouts: &ClientTimeouts,
+    proxy: Option<Address>,
+    error: Error,
+) -> ClientError {
     let phase = match &error {
         Error::Shutdown => return ClientError::Shutdown,
         Error::Resolve(_) => Phase::Resolve,
         Error::Tls(_) | Error::TimedOut(Reason::Handshake) => Phase::Tls,
+        _ if proxy.is_some() => Phase::Tls,
         _ => Phase::Connect,
     };
     let peer = match &error {
         Error::Connect(error) => Some(error.address),
-        _ => None,
+        _ => proxy,
     };
     let at = failed_at(phase, url, peer);
     match error.timed_out() {

@@ -10,7 +10,7 @@ use core::time::Duration;
 use super::url::InvalidUrl;
 use crate::http1::connection::LocalProtocolError;
 use crate::http1::service::{IntoResponse, Response};
-use crate::http1::syntax::{InvalidField, Rejection};
+use crate::http1::syntax::{InvalidField, Rejection, Status};
 use crate::machine::{Address, Error};
 
 /// Why a call failed. A response with a status of 400 and above is none of these: it is a response.
@@ -32,6 +32,9 @@ pub enum ClientError {
     /// No connection could be made: the error is that of [`Ctx::connect`](crate::fiber::Ctx::connect),
     /// or of TLS.
     Connect(Box<FailedAt>, Error),
+    /// The proxy made no tunnel to the server, and answered with this status (RFC 9110, 9.3.6). With
+    /// 407 it asks for credentials.
+    Tunnel(Box<FailedAt>, Status),
     /// The connection ended or broke before the response was complete.
     Broken(Box<FailedAt>, Error),
     /// The server broke a rule of HTTP, or sent more than it may.
@@ -82,6 +85,8 @@ pub enum Phase {
     Resolve,
     /// Makes a connection.
     Connect,
+    /// Waits for a proxy to make a tunnel to the server.
+    Tunnel,
     /// Makes the connection secure.
     Tls,
     /// Sends the request.
@@ -170,6 +175,7 @@ impl ClientError {
     pub fn at(&self) -> Option<&FailedAt> {
         match self {
             ClientError::Connect(at, _)
+            | ClientError::Tunnel(at, _)
             | ClientError::Broken(at, _)
             | ClientError::Response(at, _)
             | ClientError::TimedOut(at, ..)
@@ -190,9 +196,10 @@ impl ClientError {
                 Error::Limit(_) | Error::Shutdown => false,
                 _ => true,
             },
-            ClientError::Response(..) | ClientError::Content(..) | ClientError::Redirect(..) => {
-                true
-            }
+            ClientError::Tunnel(..)
+            | ClientError::Response(..)
+            | ClientError::Content(..)
+            | ClientError::Redirect(..) => true,
             ClientError::TimedOut(_, timeout, _) => *timeout != Timeout::Queue,
             _ => false,
         }
@@ -220,6 +227,7 @@ impl fmt::Display for Phase {
             Phase::Queue => "waiting for a connection",
             Phase::Resolve => "looking up the host",
             Phase::Connect => "connecting",
+            Phase::Tunnel => "waiting for the tunnel of the proxy",
             Phase::Tls => "making the connection secure",
             Phase::Send => "sending the request",
             Phase::Head => "waiting for the response",
@@ -254,6 +262,9 @@ impl fmt::Display for ClientError {
             ) => write!(f, "{}: {error}", at.origin),
             ClientError::Connect(at, error) | ClientError::Broken(at, error) => {
                 write!(f, "{at}: {}: {error}", at.phase)
+            }
+            ClientError::Tunnel(at, status) => {
+                write!(f, "{at}: the proxy refused a tunnel: {status}")
             }
             ClientError::Response(at, rejection) => write!(f, "{at}: {rejection}"),
             ClientError::TimedOut(at, timeout, after) => {

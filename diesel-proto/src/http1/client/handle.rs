@@ -7,6 +7,7 @@ use alloc::rc::Rc;
 use core::fmt;
 
 use super::config::ClientConfig;
+use super::proxy::{Proxies, Proxy};
 use super::request::ClientRequest;
 use super::shared::ClientShared;
 use super::url::IntoUrl;
@@ -159,6 +160,24 @@ impl ClientBuilder {
     /// case, with the port if that is not the default: `example.org:8080`.
     pub fn host(mut self, host: &str, address: impl Into<Address>) -> Self {
         self.shared.hosts.insert(host.into(), address.into());
+        self
+    }
+
+    /// Sends all requests through this proxy. Example: see [`Proxy`].
+    ///
+    /// Connections through a proxy are never used for requests that do not go through it. All
+    /// requests for `http` URLs share those to their proxy, and its
+    /// [`PoolLimits::per_origin`](super::PoolLimits::per_origin).
+    ///
+    /// The field Proxy-Authorization of a request is sent to a proxy only, with an `http` URL, and
+    /// replaces the credentials of the proxy.
+    pub fn proxy(self, proxy: Proxy) -> Self {
+        self.proxies(Proxies::all(proxy))
+    }
+
+    /// Sends requests through the proxies that are for their URLs: see [`proxy`](Self::proxy).
+    pub fn proxies(mut self, proxies: Proxies) -> Self {
+        self.shared.proxies = proxies;
         self
     }
 

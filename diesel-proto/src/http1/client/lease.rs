@@ -8,7 +8,9 @@
 //!
 //! It must never know requests.
 
+use alloc::borrow::Cow;
 use alloc::boxed::Box;
+use alloc::format;
 use alloc::rc::Rc;
 use core::cell::Cell;
 use core::future::{Future, poll_fn};
@@ -21,10 +23,12 @@ use super::dial::{dial, failed_at};
 use super::error::{ClientError, Phase, Timeout};
 use super::link::Link;
 use super::pool::Origin;
+use super::proxy::Proxy;
 use super::shared::ClientShared;
 use super::url::Url;
 use super::watch::watch;
 use crate::fiber::Permit;
+use crate::http1::syntax::Scheme;
 use crate::machine::Error;
 
 pub(super) struct Lease {
@@ -49,12 +53,14 @@ impl Lease {
     pub(super) async fn take(
         client: &Rc<ClientShared>,
         url: &Url,
+        proxy: Option<&Proxy>,
         kind: LinkKind,
         timeouts: &ClientTimeouts,
         alarm: &mut Alarm,
     ) -> Result<Lease, ClientError> {
         let limits = &client.config.pool;
-        let origin = client.pool.origin(url.origin(), &client.ctx, limits);
+        let key = pool_key(url, proxy);
+        let origin = client.pool.origin(&key, &client.ctx, limits);
         let mut lease = Lease { client: Rc::clone(client), origin, permit: None, link: None };
         lease.permit = Some(match lease.origin.permits.try_acquire() {
             Some(permit) => permit,
@@ -66,7 +72,7 @@ impl Lease {
             client.pool.drop_one(&lease.origin);
         }
         if lease.link.is_none() {
-            let mut link = dial(client, url, timeouts, alarm).await?;
+            let mut link = dial(client, url, proxy, timeouts, alarm).await?;
             watch(client, &lease.origin, &mut link).map_err(|error| {
                 ClientError::Connect(failed_at(Phase::Connect, url, None), error)
             })?;
@@ -81,6 +87,17 @@ impl Lease {
 
     pub(super) fn client(&self) -> &Rc<ClientShared> {
         &self.client
+    }
+}
+
+/// What shares connections: an origin, a proxy for `http`, or an origin through a proxy.
+fn pool_key<'a>(url: &'a Url, proxy: Option<&Proxy>) -> Cow<'a, str> {
+    match (proxy, url.scheme()) {
+        (None, _) => url.origin().into(),
+        (Some(proxy), Scheme::Http) => format!("via {}", proxy.url().authority()).into(),
+        (Some(proxy), Scheme::Https) => {
+            format!("{} via {}", url.origin(), proxy.url().authority()).into()
+        }
     }
 }
 

@@ -6,11 +6,11 @@
 //!                response ◀── exchange (upload) ◀──────┤
 //!                                 │                    ▼
 //!                                 └───────────────▶ lease ─┬─▶ pool ──▶ link
-//!                                                          ├─▶ dial
+//!                                                          ├─▶ dial ──▶ tunnel
 //!                                                          └─▶ watch
 //!   config    timeouts and limits         alarm   the timeouts of one call, by a timer
 //!   error     why a call failed           shared  what all parts of a client share
-//!   gzip      decodes bodies
+//!   gzip      decodes bodies              proxy   through which proxy a request goes
 //! ```
 //!
 //! It is written for fibers, on the public API: a connection is a [`Conn`](crate::fiber::Conn), and
@@ -32,11 +32,13 @@ mod handle;
 mod lease;
 mod link;
 mod pool;
+mod proxy;
 mod redirect;
 mod request;
 mod response;
 mod shared;
 mod timer;
+mod tunnel;
 mod upload;
 mod url;
 mod watch;
@@ -46,6 +48,7 @@ pub use error::{ClientError, FailedAt, InvalidRequest, Phase, RefusedRedirect, T
 #[cfg(feature = "gzip")]
 pub use gzip::GzipError;
 pub use handle::{Client, ClientBuilder};
+pub use proxy::{InvalidProxy, Proxies, Proxy};
 pub use request::ClientRequest;
 pub use response::ClientResponse;
 pub use upload::RequestWriter;

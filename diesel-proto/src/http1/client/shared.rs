@@ -11,6 +11,7 @@ use core::cell::{Cell, RefCell};
 
 use super::config::ClientConfig;
 use super::pool::Pool;
+use super::proxy::Proxies;
 use crate::buf::Blocks;
 use crate::fiber::Ctx;
 use crate::http1::connection::ClientConnectionConfig;
@@ -30,6 +31,7 @@ pub(super) struct ClientShared {
     pub(super) headers: Headers,
     /// Addresses of hosts that are not looked up: by the host and the port in a URL.
     pub(super) hosts: BTreeMap<Box<str>, Address>,
+    pub(super) proxies: Proxies,
     #[cfg(feature = "tls")]
     pub(super) tls: Option<crate::tls::Connector>,
     /// `Some`: gzip is asked for, and decoded to at most this many bytes.
@@ -53,6 +55,7 @@ impl ClientShared {
             protocol: Arc::new(protocol),
             headers: Headers::new(),
             hosts: BTreeMap::new(),
+            proxies: Proxies::default(),
             #[cfg(feature = "tls")]
             tls: None,
             #[cfg(feature = "gzip")]
