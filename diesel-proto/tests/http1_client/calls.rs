@@ -341,6 +341,8 @@ fn redirecting(request: Request) -> Response {
         "/other" => to(307, "http://10.0.0.2/end"),
         "/back" => to(307, "http://10.0.0.1/end"),
         "/bad" => to(302, "mailto:a@b"),
+        "/twice" => to(302, "/end").header("Location", "/end"),
+        "/two" => to(302, "/end").header("Location", "/other"),
         "/none" => Response::text("none").status(Status::new(302).unwrap()),
         path => match path.strip_prefix("/to/").map(str::parse::<u16>) {
             Some(Ok(status)) => to(status, "../end?x"),
@@ -386,6 +388,10 @@ fn redirects_are_followed_by_the_rules() {
         assert!(matches!(error, ClientError::Redirect(_, RefusedRedirect::TooMany(10))), "{error}");
         let error = client.get(format!("{URL}/bad")).await.unwrap_err();
         assert!(matches!(error, ClientError::Redirect(_, RefusedRedirect::Location(_))), "{error}");
+        let error = client.get(format!("{URL}/two")).await.unwrap_err();
+        assert!(matches!(error, ClientError::Redirect(_, RefusedRedirect::Locations)), "{error}");
+        let mut response = client.get(format!("{URL}/twice")).await.unwrap();
+        assert_eq!(response.text().await.unwrap(), "GET /end 0 - -");
         let stream =
             client.post(format!("{URL}/to/307")).stream(async |_: &mut RequestWriter| Ok(()));
         let error = stream.await.unwrap_err();

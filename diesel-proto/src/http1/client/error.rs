@@ -152,6 +152,8 @@ pub enum RefusedRedirect {
     TooMany(u32),
     /// Its Location is no URL of a request.
     Location(InvalidUrl),
+    /// It has several Location fields, whose values differ (RFC 9110, 10.2.2).
+    Locations,
     /// From `https` to `http`: [`ClientConfig::allow_downgrade`](super::ClientConfig::allow_downgrade).
     Downgrade,
     /// The body would have to be sent again, and cannot be: it was streamed.
@@ -311,6 +313,7 @@ impl fmt::Display for RefusedRedirect {
                 write!(f, "more redirects than the limit of {limit} (ClientConfig::redirects)")
             }
             RefusedRedirect::Location(error) => write!(f, "a redirect whose Location: {error}"),
+            RefusedRedirect::Locations => f.write_str("a redirect with several Locations"),
             RefusedRedirect::Downgrade => {
                 f.write_str("a redirect from https to http (ClientConfig::allow_downgrade)")
             }

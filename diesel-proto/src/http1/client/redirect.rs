@@ -3,6 +3,7 @@
 //! Rules of this file:
 //!
 //! - Credentials are never sent to another origin, not even after a redirect back.
+//! - A redirect has one Location: of two different ones, another recipient may take the other.
 //! - 303 becomes a GET, and so do 301 and 302 for POST, as everywhere; the others repeat the request.
 //!
 //! It must never know connections.
@@ -51,7 +52,11 @@ pub(super) fn follow(
         return refused(RefusedRedirect::TooMany(parts.redirects));
     }
     *followed += 1;
-    let location = response.header("location").unwrap_or_default();
+    let mut locations = response.headers().get_all("location");
+    let location = locations.next().unwrap_or_default();
+    if locations.any(|other| other != location) {
+        return refused(RefusedRedirect::Locations);
+    }
     let to = match from.join(&String::from_utf8_lossy(location)) {
         Ok(to) => to.without_credentials(),
         Err(error) => return refused(RefusedRedirect::Location(error)),
