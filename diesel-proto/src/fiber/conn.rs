@@ -240,8 +240,8 @@ impl Conn {
         channel.eof && channel.input.is_empty() && !channel.is_broken
     }
 
-    /// Whether bytes arrived that no token took.
-    pub(crate) fn has_unread(&self) -> bool {
+    /// Whether bytes arrived that no token took yet.
+    pub fn has_unread(&self) -> bool {
         !self.socket.channel.borrow().input.is_empty()
     }
 

@@ -269,3 +269,49 @@ fn links_that_break_never_mix_answers() {
         });
     }
 }
+
+/// Bytes that answer no request arrive in the same pass of the hub as what wakes the next caller,
+/// which runs before the watcher of the connection.
+#[test]
+fn bytes_that_arrive_between_requests_are_no_answer() {
+    const STRAY: &str = "HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nstray";
+    for is_stray_first in [false, true] {
+        let mut network = Network::new(1);
+        let parked = Rc::new(Cell::new(None));
+        let handler = async move |mut conn: Conn| {
+            if *conn.peek(1).await? == *b"!" {
+                parked.set(Some(conn));
+                return Ok(());
+            }
+            while let Ok(head) = conn.until(b"\r\n\r\n").await {
+                let path = String::from_utf8_lossy(&head).split(' ').nth(1).unwrap().to_string();
+                let len = path.len();
+                conn.write(format!("HTTP/1.1 200 OK\r\nContent-Length: {len}\r\n\r\n{path}"))
+                    .await?;
+                let Some(mut parked) = parked.take() else { continue };
+                conn.ctx().sleep(SECOND).await?;
+                if is_stray_first {
+                    conn.write(STRAY).await?;
+                }
+                parked.write("go").await?;
+                if !is_stray_first {
+                    conn.write(STRAY).await?;
+                }
+            }
+            Ok(())
+        };
+        serve(&mut network, Service::new(handler));
+        run(&mut network, async |ctx: &Ctx| {
+            let client = Client::new(ctx);
+            let mut signal = ctx.connect(address()).await.unwrap();
+            signal.write("!").await.unwrap();
+            ctx.sleep(SECOND).await.unwrap();
+            assert_eq!(text(&client, "/1").await.unwrap(), "/1");
+            assert_eq!(client.idle_connections(), 1);
+            signal.some().await.unwrap();
+            assert_eq!(text(&client, "/2").await.unwrap(), "/2");
+            assert_eq!(text(&client, "/3").await.unwrap(), "/3");
+        });
+        assert_eq!(network.traffic().connections, 3);
+    }
+}

@@ -108,6 +108,11 @@ impl Exchange {
     ) -> Poll<Result<(), ExchangeError>> {
         self.alarm.begin_untimed(Phase::Send);
         let Some(link) = self.lease.link.as_deref_mut() else { return Poll::Pending };
+        link.has_answered = false;
+        // Bytes that arrived since the link was taken answer no request.
+        if link.has_unread() {
+            return Poll::Ready(Err(self.stale(url, Error::Closed, false)));
+        }
         let mut sent = Ok(());
         let protocol = &mut link.protocol;
         let written = pin!(link.conn.write_with(|pipeline, blocks| {
@@ -141,7 +146,6 @@ impl Exchange {
             return Poll::Ready(Err(ClientError::from(error).into()));
         }
         link.requests += 1;
-        link.has_answered = false;
         let expects = link.protocol.awaits_continue();
         let sleep = expects.then(|| self.lease.client().ctx.sleep(self.timeouts.expect));
         self.sending = match (content.take(), sleep) {

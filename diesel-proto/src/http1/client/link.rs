@@ -106,7 +106,7 @@ impl Link {
                 Ok(Some(received)) => return Poll::Ready(Ok(received)),
                 Err(rejection) => return Poll::Ready(Err(LinkError::Rejected(rejection))),
             }
-            if self.has_unread() {
+            if self.has_rest() {
                 // Nothing more is read of this stream.
                 return Poll::Ready(Err(LinkError::Broken(Error::Closed)));
             }
@@ -173,9 +173,15 @@ impl Link {
         }
     }
 
-    /// Whether bytes have arrived that are not read.
-    pub(super) fn has_unread(&self) -> bool {
+    /// Whether bytes of `input` are not read.
+    fn has_rest(&self) -> bool {
         self.taken < self.input.len()
+    }
+
+    /// Whether bytes have arrived that are not read. Between requests, they answer none: the link
+    /// must not be used for another one.
+    pub(super) fn has_unread(&self) -> bool {
+        self.has_rest() || self.conn.has_unread()
     }
 
     /// Whether another request may be sent.
