@@ -6,7 +6,7 @@ use diesel_proto::http1::{
     self, ClientConfig, ClientError, ClientTimeouts, Phase, PoolLimits, RequestWriter, Timeout,
 };
 use diesel_proto::testkit::net::{LinkOptions, NameAnswer, Network};
-use diesel_proto::{Ctx, Service};
+use diesel_proto::{Conn, Ctx, Error, IntoService, Service};
 
 use super::harness::*;
 
@@ -152,6 +152,72 @@ fn an_upload_that_stalls_ends_with_the_total_timeout() {
     });
     let ClientError::TimedOut(at, Timeout::Total, _) = error else { panic!("{error}") };
     assert_eq!(at.phase, Phase::Send);
+}
+
+/// How a body of a mebibyte is given to a request.
+#[derive(Clone, Copy, Debug)]
+enum Given {
+    Whole,
+    Expected,
+    Streamed,
+}
+
+/// PUTs a mebibyte over a link that needs 64 s for it. Returns the result, and how long it took.
+fn slow_upload<K>(
+    given: Given,
+    service: impl IntoService<K>,
+) -> (Result<String, ClientError>, Duration) {
+    const LEN: usize = 1 << 20;
+    let mut network = Network::new(1);
+    network.link(LinkOptions {
+        bandwidth: Some(16 << 10),
+        capacity: 32 << 10,
+        ..LinkOptions::default()
+    });
+    serve(&mut network, service);
+    run(&mut network, async move |ctx: &Ctx| {
+        let client = client(ctx, ClientConfig::default());
+        let request = client.put(URL);
+        let request = match given {
+            Given::Whole => request.body(vec![b'.'; LEN]),
+            Given::Expected => request.body(vec![b'.'; LEN]).expect_continue(),
+            Given::Streamed => request.stream(async |body: &mut RequestWriter| {
+                for _ in 0..LEN / (16 << 10) {
+                    body.write(&[b'.'; 16 << 10]).await?;
+                }
+                Ok(())
+            }),
+        };
+        let start = ctx.now();
+        let answer = async { request.await?.text().await }.await;
+        (answer, Duration::from_nanos(ctx.now().as_nanos() - start.as_nanos()))
+    })
+}
+
+#[test]
+fn the_time_for_the_response_begins_after_the_request() {
+    for given in [Given::Whole, Given::Expected, Given::Streamed] {
+        let count = async |mut request: http1::Request| {
+            Ok::<_, Error>(request.body().read(2 << 20).await?.len().to_string())
+        };
+        let (answer, took) = slow_upload(given, http1::Service::new(count));
+        assert_eq!(answer.unwrap(), (1 << 20).to_string(), "{given:?}");
+        assert!(took > 60 * SECOND, "{given:?}: {took:?}");
+
+        // It has its end all the same.
+        let stall = async |mut conn: Conn| {
+            conn.until(b"\r\n\r\n").await?;
+            loop {
+                conn.some().await?;
+            }
+        };
+        let (answer, took) = slow_upload(given, stall);
+        let Err(ClientError::TimedOut(at, Timeout::FirstByte, _)) = answer else {
+            panic!("{given:?}: {answer:?}")
+        };
+        assert_eq!(at.phase, Phase::Head, "{given:?}");
+        assert!(took > 90 * SECOND && took < 100 * SECOND, "{given:?}: {took:?}");
+    }
 }
 
 #[test]

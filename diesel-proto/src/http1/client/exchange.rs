@@ -54,6 +54,9 @@ enum Sending {
     Expected(Bytes, Sleep),
     /// The same, if there is a `Sleep`.
     Stream(Box<Upload>, Option<Sleep>),
+    /// What the connection has queued. The server cannot answer what has not arrived, so the time
+    /// for its answer begins after it.
+    Queued,
 }
 
 /// The body of a request, to be sent.
@@ -151,6 +154,8 @@ impl Exchange {
         self.sending = match (content.take(), sleep) {
             (Some(Content::Whole(body)), Some(sleep)) => Sending::Expected(body, sleep),
             (Some(Content::Stream(_, upload)), sleep) => Sending::Stream(upload, sleep),
+            (Some(Content::Whole(body)), None) if body.len() >= LARGE => Sending::Queued,
+            // A head, and little more: that is on its way at once.
             _ => Sending::Nothing,
         };
         match self.sending {
@@ -281,7 +286,7 @@ impl Exchange {
     /// the rest of it (RFC 9112, 9.5); nor does one that answers before it said `100 Continue`.
     fn answered(&mut self, status: Status) {
         let stops = match self.sending {
-            Sending::Nothing => false,
+            Sending::Nothing | Sending::Queued => false,
             Sending::Expected(..) => true,
             Sending::Stream(..) => status.code() >= 300,
         };
@@ -293,6 +298,9 @@ impl Exchange {
     /// Nothing more is sent: so this is the last request of the link.
     fn stop_sending(&mut self) {
         self.sending = Sending::Nothing;
+        if self.alarm.phase == Phase::Send {
+            self.await_head();
+        }
         if let Some(link) = self.lease.link() {
             link.protocol.give_up();
         }
@@ -305,7 +313,24 @@ impl Exchange {
             Sending::Nothing => Ok(false),
             Sending::Expected(..) => self.poll_expected(cx),
             Sending::Stream(..) => self.poll_stream(cx),
+            Sending::Queued => Ok(self.poll_queued(cx)),
         }
+    }
+
+    /// Waits until all that is queued was sent.
+    fn poll_queued(&mut self, cx: &mut Context<'_>) -> bool {
+        // If it cannot be sent, reading tells why, and what the server has answered.
+        let is_sent = match self.lease.link() {
+            Some(link) => pin!(link.conn.flush()).poll(cx).is_ready(),
+            None => true,
+        };
+        if is_sent {
+            self.sending = Sending::Nothing;
+            if self.alarm.phase == Phase::Send {
+                self.await_head();
+            }
+        }
+        is_sent
     }
 
     fn poll_expected(&mut self, cx: &mut Context<'_>) -> Result<bool, ExchangeError> {
@@ -327,10 +352,11 @@ impl Exchange {
             Poll::Pending => return Ok(false),
             // What the server has answered is read all the same.
             Poll::Ready(Err(_)) => self.stop_sending(),
-            Poll::Ready(Ok(())) => sent.map_err(ClientError::from)?,
+            Poll::Ready(Ok(())) => {
+                sent.map_err(ClientError::from)?;
+                self.sending = Sending::Queued;
+            }
         }
-        self.sending = Sending::Nothing;
-        self.await_head();
         Ok(true)
     }
 
@@ -362,13 +388,12 @@ impl Exchange {
             Poll::Pending => return Ok(false),
             // What the server has answered is read all the same.
             Poll::Ready(Err(_)) => self.stop_sending(),
-            Poll::Ready(Ok(())) => sent.map_err(ClientError::from)?,
-        }
-        if is_last {
-            self.sending = Sending::Nothing;
-        }
-        if matches!(self.sending, Sending::Nothing) && self.alarm.phase == Phase::Send {
-            self.await_head();
+            Poll::Ready(Ok(())) => {
+                sent.map_err(ClientError::from)?;
+                if is_last {
+                    self.sending = Sending::Queued;
+                }
+            }
         }
         Ok(true)
     }
