@@ -7,7 +7,7 @@ use std::time::Duration;
 use diesel_proto::http1::{
     self, Client, ClientConfig, ClientError, Phase, PoolLimits, Request, Response,
 };
-use diesel_proto::testkit::net::{LinkFault, LinkOptions, Network};
+use diesel_proto::testkit::net::{LinkFault, LinkOptions, Network, PeerState};
 use diesel_proto::{Conn, Ctx, Error, Service};
 
 use super::harness::*;
@@ -314,4 +314,28 @@ fn bytes_that_arrive_between_requests_are_no_answer() {
         });
         assert_eq!(network.traffic().connections, 3);
     }
+}
+
+/// The answer is complete, and the rest of the request has no reader.
+#[test]
+fn a_server_that_answers_and_reads_no_more_gets_a_reset() {
+    const ANSWER: &str = "HTTP/1.1 413 Content Too Large\r\nConnection: close\r\n\
+                          Content-Length: 2\r\n\r\nno";
+    let mut network = Network::new(1);
+    network.listen(address()).unwrap();
+    let (host, answer) = start(&mut network, async |ctx: &Ctx| {
+        let client = Client::new(ctx);
+        let request = client.post(URL).body(vec![b'.'; 1 << 20]);
+        let mut response = request.await.unwrap();
+        assert_eq!(response.status().code(), 413);
+        response.text().await.unwrap()
+    });
+    network.run_for(SECOND).unwrap();
+    let peer = network.accept(address()).unwrap();
+    network.stop_reading(peer);
+    network.send(peer, ANSWER);
+    network.run_for(SECOND).unwrap();
+    assert_eq!(answer.take().as_deref(), Some("no"));
+    assert_eq!(network.peer_state(peer), PeerState::Reset);
+    assert_eq!(network.hub(host).unwrap().counters().open, 0);
 }

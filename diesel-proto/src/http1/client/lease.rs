@@ -4,7 +4,7 @@
 //!
 //! - An answer reaches only the call that asked for it: a lease that is dropped gives its link back
 //!   if the exchange is complete and nothing is unread. Otherwise the link is closed, with a reset if
-//!   anything was cut off.
+//!   anything was cut off, or the server has answered and does not read the rest of the request.
 //!
 //! It must never know requests.
 
@@ -148,10 +148,10 @@ impl Drop for Place<'_> {
 impl Drop for Lease {
     fn drop(&mut self) {
         let (client, origin) = (&self.client, &self.origin);
-        if let Some(link) = self.link.take() {
+        if let Some(mut link) = self.link.take() {
             if link.is_reusable() && !client.is_closed.get() && !client.ctx.draining() {
                 client.pool.give_back(origin, link, client.ctx.now(), &client.config.pool);
-            } else if link.is_complete() && !link.has_unread() {
+            } else if link.is_complete() && !link.has_unread() && link.is_flushed() {
                 drop(link);
             } else {
                 link.abort();

@@ -194,6 +194,11 @@ impl Link {
         self.protocol.unanswered() == 0 && !self.protocol.is_sending()
     }
 
+    /// Whether all of the request was sent: a server may answer before.
+    pub(super) fn is_flushed(&mut self) -> bool {
+        pin!(self.conn.flush()).poll(&mut Context::from_waker(Waker::noop())).is_ready()
+    }
+
     /// Resets the connection.
     pub(super) fn abort(self) {
         self.conn.abort();
