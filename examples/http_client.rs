@@ -9,7 +9,7 @@
 //! and with 1 if any was not whole, with the cause on standard error.
 
 use std::fs::File;
-use std::io::{self, IsTerminal, Write};
+use std::io::{self, IsTerminal, Read, Write};
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::Duration;
@@ -24,9 +24,13 @@ Asks for URLs, and prints what they answer.
 usage: http_client [OPTION].. URL..
 
   -i, --include        print the heads of the answers, too
+  -I, --head           ask for heads alone (HEAD), and print them
   -L, --location       follow redirects
   -o, --output FILE    write the answers to FILE
   -d, --data DATA      POST this; @FILE: what is in the file
+  -T, --upload FILE    PUT what is in the file
+  -X, --request METHOD use this method
+      --expect         send a body once the server asks for it (100 Continue)
   -H, --header FIELD   send this field (Name: value)
       --max-time S     give up on an answer after so many seconds
       --cacert FILE    trust these authorities (PEM), not those of the system
@@ -37,9 +41,13 @@ usage: http_client [OPTION].. URL..
 #[derive(Default)]
 pub struct Options {
     include: bool,
+    head: bool,
     follow: bool,
     output: Option<PathBuf>,
     data: Option<Vec<u8>>,
+    upload: Option<PathBuf>,
+    method: Option<String>,
+    expect: bool,
     fields: Vec<(String, String)>,
     max_time: Option<Duration>,
     authorities: Option<Vec<u8>>,
@@ -53,6 +61,7 @@ fn options() -> Result<Option<Options>, Box<dyn std::error::Error>> {
     while let Some(argument) = arguments.next()? {
         match argument {
             Short('i') | Long("include") => options.include = true,
+            Short('I') | Long("head") => options.head = true,
             Short('L') | Long("location") => options.follow = true,
             Short('o') | Long("output") => options.output = Some(arguments.value()?.into()),
             Short('d') | Long("data") => {
@@ -64,6 +73,9 @@ fn options() -> Result<Option<Options>, Box<dyn std::error::Error>> {
                     None => data.into_bytes(),
                 });
             }
+            Short('T') | Long("upload") => options.upload = Some(arguments.value()?.into()),
+            Short('X') | Long("request") => options.method = Some(arguments.value()?.string()?),
+            Long("expect") => options.expect = true,
             Short('H') | Long("header") => {
                 let field = arguments.value()?.string()?;
                 let (name, value) =
@@ -98,18 +110,36 @@ async fn fetch(
     url: &str,
     output: &mut dyn Write,
 ) -> Result<Status, Error> {
-    let mut request = match &options.data {
-        None => client.get(url),
-        Some(data) => client
-            .post(url)
+    let method = |usual: &str| options.method.clone().unwrap_or_else(|| usual.to_owned());
+    let mut request = match (&options.data, &options.upload) {
+        (Some(data), _) => client
+            .request(method("POST"), url)
             .header("Content-Type", "application/x-www-form-urlencoded")
             .body(data.clone()),
+        (None, Some(path)) => {
+            let named = |error| Error::application(format!("{}: {error}", path.display()));
+            let mut file = File::open(path).map_err(named)?;
+            let length = file.metadata().map_err(named)?.len();
+            client.request(method("PUT"), url).stream_sized(length, async move |body| {
+                let mut piece = vec![0; 64 << 10];
+                loop {
+                    match file.read(&mut piece)? {
+                        0 => return Ok(()),
+                        n => body.write(&piece[..n]).await?,
+                    }
+                }
+            })
+        }
+        (None, None) => client.request(method(if options.head { "HEAD" } else { "GET" }), url),
     };
+    if options.expect {
+        request = request.expect_continue();
+    }
     for (name, value) in &options.fields {
         request = request.header(name, value);
     }
     let mut response = request.await?;
-    if options.include {
+    if options.include || options.head {
         write_head(&response, output)?;
     }
     let mut progress = Progress::new(options, response.content_length());
