@@ -14,7 +14,9 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::Duration;
 
-use diesel_driver::http1::{Client, ClientConfig, ClientResponse, ClientTimeouts, Status, Version};
+use diesel_driver::http1::{
+    Client, ClientConfig, ClientRequest, ClientResponse, ClientTimeouts, Status, Version,
+};
 use diesel_driver::tls::Connector;
 use diesel_driver::{Application, Error, platform_connector};
 
@@ -50,7 +52,7 @@ pub struct Options {
     expect: bool,
     fields: Vec<(String, String)>,
     max_time: Option<Duration>,
-    authorities: Option<Vec<u8>>,
+    authorities: Option<PathBuf>,
     urls: Vec<String>,
 }
 
@@ -67,9 +69,7 @@ fn options() -> Result<Option<Options>, Box<dyn std::error::Error>> {
             Short('d') | Long("data") => {
                 let data = arguments.value()?.string()?;
                 options.data = Some(match data.strip_prefix('@') {
-                    Some(file) => {
-                        std::fs::read(file).map_err(|error| format!("{file}: {error}"))?
-                    }
+                    Some(file) => Named::new(file, std::fs::read(file))?.inner,
                     None => data.into_bytes(),
                 });
             }
@@ -83,15 +83,12 @@ fn options() -> Result<Option<Options>, Box<dyn std::error::Error>> {
                 options.fields.push((name.to_owned(), value.trim().to_owned()));
             }
             Long("max-time") => {
-                let seconds = arguments.value()?.parse::<f64>()?;
-                options.max_time = Some(Duration::try_from_secs_f64(seconds)?);
+                let seconds = arguments.value()?.parse::<f64>();
+                let time = seconds.map_err(|error| format!("--max-time: {error}"))?;
+                let time = Duration::try_from_secs_f64(time);
+                options.max_time = Some(time.map_err(|error| format!("--max-time: {error}"))?);
             }
-            Long("cacert") => {
-                let file = PathBuf::from(arguments.value()?);
-                let pem =
-                    std::fs::read(&file).map_err(|error| format!("{}: {error}", file.display()))?;
-                options.authorities = Some(pem);
-            }
+            Long("cacert") => options.authorities = Some(arguments.value()?.into()),
             Short('h') | Long("help") => return Ok(None),
             Value(url) => options.urls.push(url.string()?),
             _ => return Err(argument.unexpected().into()),
@@ -103,13 +100,8 @@ fn options() -> Result<Option<Options>, Box<dyn std::error::Error>> {
     Ok(Some(options))
 }
 
-/// Asks for one URL, and writes the answer.
-async fn fetch(
-    client: &Client,
-    options: &Options,
-    url: &str,
-    output: &mut dyn Write,
-) -> Result<Status, Error> {
+/// The request that the command line asks for.
+fn request(client: &Client, options: &Options, url: &str) -> Result<ClientRequest, Error> {
     let method = |usual: &str| options.method.clone().unwrap_or_else(|| usual.to_owned());
     let mut request = match (&options.data, &options.upload) {
         (Some(data), _) => client
@@ -117,9 +109,8 @@ async fn fetch(
             .header("Content-Type", "application/x-www-form-urlencoded")
             .body(data.clone()),
         (None, Some(path)) => {
-            let named = |error| Error::application(format!("{}: {error}", path.display()));
-            let mut file = File::open(path).map_err(named)?;
-            let length = file.metadata().map_err(named)?.len();
+            let mut file = Named::new(path, File::open(path))?;
+            let length = file.name(file.inner.metadata())?.len();
             client.request(method("PUT"), url).stream_sized(length, async move |body| {
                 let mut piece = vec![0; 64 << 10];
                 loop {
@@ -138,7 +129,17 @@ async fn fetch(
     for (name, value) in &options.fields {
         request = request.header(name, value);
     }
-    let mut response = request.await?;
+    Ok(request)
+}
+
+/// Asks for one URL, and writes the answer.
+async fn fetch(
+    client: &Client,
+    options: &Options,
+    url: &str,
+    output: &mut dyn Write,
+) -> Result<Status, Error> {
+    let mut response = request(client, options, url)?.await?;
     if options.include || options.head {
         write_head(&response, output)?;
     }
@@ -165,6 +166,46 @@ fn write_head(response: &ClientResponse, output: &mut dyn Write) -> io::Result<(
         output.write_all(b"\r\n")?;
     }
     output.write_all(b"\r\n")
+}
+
+/// A file or a stream whose errors say which it is.
+struct Named<T> {
+    path: PathBuf,
+    inner: T,
+}
+
+impl<T> Named<T> {
+    fn new(path: impl Into<PathBuf>, opened: io::Result<T>) -> io::Result<Self> {
+        let path = path.into();
+        match opened {
+            Ok(inner) => Ok(Named { path, inner }),
+            Err(error) => Named { path, inner: () }.name(Err(error)),
+        }
+    }
+
+    fn name<R>(&self, result: io::Result<R>) -> io::Result<R> {
+        let path = self.path.display();
+        result.map_err(|error| io::Error::new(error.kind(), format!("{path}: {error}")))
+    }
+}
+
+impl<T: Read> Read for Named<T> {
+    fn read(&mut self, to: &mut [u8]) -> io::Result<usize> {
+        let n = self.inner.read(to);
+        self.name(n)
+    }
+}
+
+impl<T: Write> Write for Named<T> {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        let n = self.inner.write(bytes);
+        self.name(n)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        let flushed = self.inner.flush();
+        self.name(flushed)
+    }
 }
 
 /// A bar on the terminal, if the length is known and the answer goes elsewhere.
@@ -203,16 +244,18 @@ impl Drop for Progress {
 fn run(options: Options) -> Result<ExitCode, Box<dyn std::error::Error>> {
     let has_tls = options.follow || options.urls.iter().any(|url| !url.starts_with("http://"));
     let connector = match &options.authorities {
-        Some(pem) => Some(Connector::from_pem(pem)?),
+        Some(path) => {
+            let pem = Named::new(path, std::fs::read(path))?;
+            let connector = Connector::from_pem(&pem.inner);
+            Some(connector.map_err(|error| format!("{}: {error}", path.display()))?)
+        }
         // Without any, a URL that needs them fails, and says so.
         None if has_tls => platform_connector().ok(),
         None => None,
     };
     let mut output: Box<dyn Write> = match &options.output {
-        Some(path) => {
-            Box::new(File::create(path).map_err(|error| format!("{}: {error}", path.display()))?)
-        }
-        None => Box::new(io::stdout()),
+        Some(path) => Box::new(Named::new(path, File::create(path))?),
+        None => Box::new(Named::new("standard output", Ok(io::stdout()))?),
     };
     let exit = Application::new().run_until(async move |ctx| {
         let timeouts = ClientTimeouts {
