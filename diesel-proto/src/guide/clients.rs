@@ -100,6 +100,10 @@
 //! whole URL, or, for `https`, through a tunnel (CONNECT). The driver reads proxies from the
 //! environment (`environment_proxies`), if the program asks for that.
 //!
+//! With the feature `cookies`, a client can keep the cookies of responses and send them back
+//! (`ClientBuilder::cookies`): each only to its domain and path, none for a public suffix, and until it
+//! expires by the hub's time.
+//!
 //! In tests, the same client runs against a server of yours in the simulated network.
 
 #[cfg(doc)]

@@ -100,6 +100,8 @@ pub use client::{
     ClientTimeouts, FailedAt, IntoUrl, InvalidProxy, InvalidRequest, InvalidUrl, Phase, PoolLimits,
     Proxies, Proxy, RefusedRedirect, RequestWriter, Timeout, Url,
 };
+#[cfg(feature = "cookies")]
+pub use client::{CookieLimits, RefusedCookie};
 pub use connection::{
     ClientConnection, ClientConnectionConfig, OwnedResponseHead, ResponseEvent, ResponsePart,
     SharedClientConnection,

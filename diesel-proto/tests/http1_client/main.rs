@@ -1,6 +1,8 @@
 //! `http1::Client` against our server, and against scripted ones, through the simulated network.
 
 mod calls;
+#[cfg(feature = "cookies")]
+mod cookies;
 #[cfg(feature = "gzip")]
 mod gzip;
 mod harness;

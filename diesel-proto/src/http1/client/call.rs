@@ -19,6 +19,7 @@
 use alloc::borrow::Cow;
 use alloc::boxed::Box;
 use alloc::rc::Rc;
+use alloc::string::String;
 use core::future::{Future, IntoFuture, poll_fn};
 use core::pin::Pin;
 use core::time::Duration;
@@ -151,7 +152,8 @@ async fn exchange_once(
         Some(_) => url.as_str(),
         None => url.target(),
     };
-    let headers = for_route(headers, proxy).map_err(ClientError::from)?;
+    let cookies = client.cookie_field(url, headers);
+    let headers = for_hop(headers, proxy, cookies).map_err(ClientError::from)?;
     let line = RequestLine::new(method, target, url.authority())
         .map_err(|rejection| ClientError::from(InvalidRequest::Line(rejection)))?;
     let mut content = match body {
@@ -170,30 +172,37 @@ async fn exchange_once(
     poll_fn(|cx| exchange.poll_send(cx, &line, &headers, &mut content, &options, url)).await?;
     let mut spans = client.lend_spans();
     let head = poll_fn(|cx| exchange.poll_head(cx, &mut spans, url, interim)).await?;
+    client.keep_cookies(url, spans.kept_response().fields());
     Ok((head, spans))
 }
 
 /// The fields as they are sent to a proxy, or to the server: only a proxy gets a
-/// Proxy-Authorization.
-fn for_route<'a>(
+/// Proxy-Authorization. The cookies of the client are for this request alone: another one, after a
+/// redirect, has its own.
+fn for_hop<'a>(
     headers: &'a Headers,
     proxy: Option<&Proxy>,
+    cookies: Option<String>,
 ) -> Result<Cow<'a, Headers>, InvalidField> {
     const NAME: &str = "Proxy-Authorization";
     let is_given = headers.get(NAME).is_some();
-    match proxy.map(|proxy| proxy.authorization()) {
+    let mut headers = match proxy.map(|proxy| proxy.authorization()) {
         Some(Some(authorization)) if !is_given => {
             let mut headers = headers.clone();
             headers.set(NAME, authorization)?;
-            Ok(Cow::Owned(headers))
+            Cow::Owned(headers)
         }
         None if is_given => {
             let mut headers = headers.clone();
             headers.remove(NAME);
-            Ok(Cow::Owned(headers))
+            Cow::Owned(headers)
         }
-        _ => Ok(Cow::Borrowed(headers)),
+        _ => Cow::Borrowed(headers),
+    };
+    if let Some(cookies) = cookies {
+        headers.to_mut().set("Cookie", cookies)?;
     }
+    Ok(headers)
 }
 
 /// Whether the server refused the expectation: then the request is sent again without it.

@@ -111,6 +111,46 @@ impl Client {
         ClientRequest::new(Rc::clone(&self.shared), method, url)
     }
 
+    /// Keeps a cookie, as if it was in a Set-Cookie of a response to a request for this URL.
+    ///
+    /// ```
+    /// use diesel_proto::http1::{Client, CookieLimits, RefusedCookie, Url};
+    /// use diesel_proto::Hub;
+    ///
+    /// let client = Client::builder(&Hub::default().ctx()).cookies(CookieLimits::default()).build();
+    /// let url = Url::parse("https://www.example.org/a/b").unwrap();
+    /// client.set_cookie(&url, "id=7; Domain=example.org; Path=/; Secure")?;
+    /// client.set_cookie(&url, "theme=dark")?;
+    /// assert_eq!(client.cookies(&url).as_deref(), Some("theme=dark; id=7"));
+    /// let error = client.set_cookie(&url, "id=8; Domain=org").unwrap_err();
+    /// assert_eq!(error, RefusedCookie::PublicSuffix);
+    /// # Ok::<(), RefusedCookie>(())
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// Why the cookie is not kept.
+    #[cfg(feature = "cookies")]
+    pub fn set_cookie(&self, url: &super::Url, cookie: &str) -> Result<(), super::RefusedCookie> {
+        let jar = self.shared.cookies.as_ref().ok_or(super::RefusedCookie::NoJar)?;
+        let time = super::jar::JarTime::of(&self.shared.ctx);
+        jar.borrow_mut().store(url, cookie.as_bytes(), time)
+    }
+
+    /// The cookies that a request for this URL has now: the value of the field Cookie.
+    #[cfg(feature = "cookies")]
+    pub fn cookies(&self, url: &super::Url) -> Option<alloc::string::String> {
+        self.shared.cookie_field(url, &Headers::new())
+    }
+
+    /// Forgets all cookies.
+    #[cfg(feature = "cookies")]
+    pub fn clear_cookies(&self) {
+        if let Some(jar) = &self.shared.cookies {
+            jar.borrow_mut().clear();
+        }
+    }
+
     /// Closes all idle connections. Those in use are closed after their response. The client can
     /// still be used; then it makes new connections, and keeps none.
     pub fn close(&self) {
@@ -218,6 +258,24 @@ impl ClientBuilder {
     #[cfg(feature = "gzip")]
     pub fn gzip(mut self, limit: u64) -> Self {
         self.shared.gzip = Some(limit);
+        self
+    }
+
+    /// Keeps the cookies of responses, those with redirects included, and sends them back (RFC 6265):
+    /// to the hosts and paths that they are for, until they expire. Without this, a client keeps none.
+    ///
+    /// A cookie is refused if it is for a domain other than that of the host, or for a public suffix
+    /// (by the list at <https://publicsuffix.org>, as it was when the crate `psl` was released); so
+    /// are a Secure one, or one that replaces a Secure one, from a URL that is not `https`. A date in
+    /// Expires counts by the hub's [time of day](crate::fiber::Ctx::unix_seconds).
+    ///
+    /// A request with its own field Cookie is sent with that alone. After a redirect, each request has
+    /// the cookies for its own URL.
+    ///
+    /// Example: see [`Client::set_cookie`].
+    #[cfg(feature = "cookies")]
+    pub fn cookies(mut self, limits: super::CookieLimits) -> Self {
+        self.shared.cookies = Some(core::cell::RefCell::new(super::jar::Jar::new(limits)));
         self
     }
 

@@ -11,6 +11,7 @@
 //!   config    timeouts and limits         alarm   the timeouts of one call, by a timer
 //!   error     why a call failed           shared  what all parts of a client share
 //!   gzip      decodes bodies              proxy   through which proxy a request goes
+//!   jar       cookies
 //! ```
 //!
 //! It is written for fibers, on the public API: a connection is a [`Conn`](crate::fiber::Conn), and
@@ -29,6 +30,8 @@ mod exchange;
 #[cfg(feature = "gzip")]
 mod gzip;
 mod handle;
+#[cfg(feature = "cookies")]
+mod jar;
 mod lease;
 mod link;
 mod pool;
@@ -48,6 +51,8 @@ pub use error::{ClientError, FailedAt, InvalidRequest, Phase, RefusedRedirect, T
 #[cfg(feature = "gzip")]
 pub use gzip::GzipError;
 pub use handle::{Client, ClientBuilder};
+#[cfg(feature = "cookies")]
+pub use jar::{CookieLimits, RefusedCookie};
 pub use proxy::{InvalidProxy, Proxies, Proxy};
 pub use request::ClientRequest;
 pub use response::ClientResponse;

@@ -5,6 +5,7 @@
 
 use alloc::boxed::Box;
 use alloc::collections::BTreeMap;
+use alloc::string::String;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 use core::cell::{Cell, RefCell};
@@ -12,10 +13,11 @@ use core::cell::{Cell, RefCell};
 use super::config::ClientConfig;
 use super::pool::Pool;
 use super::proxy::Proxies;
+use super::url::Url;
 use crate::buf::Blocks;
 use crate::fiber::Ctx;
 use crate::http1::connection::ClientConnectionConfig;
-use crate::http1::syntax::{FieldSpans, Headers};
+use crate::http1::syntax::{FieldSpans, FieldsView, Headers};
 use crate::machine::Address;
 
 /// The most spare objects of each kind.
@@ -37,6 +39,8 @@ pub(super) struct ClientShared {
     /// `Some`: gzip is asked for, and decoded to at most this many bytes.
     #[cfg(feature = "gzip")]
     pub(super) gzip: Option<u64>,
+    #[cfg(feature = "cookies")]
+    pub(super) cookies: Option<RefCell<super::jar::Jar>>,
     pub(super) pool: Pool,
     pub(super) is_closed: Cell<bool>,
     #[allow(clippy::vec_box, reason = "the boxes are what is spared")]
@@ -60,6 +64,8 @@ impl ClientShared {
             tls: None,
             #[cfg(feature = "gzip")]
             gzip: None,
+            #[cfg(feature = "cookies")]
+            cookies: None,
             pool: Pool::default(),
             is_closed: Cell::new(false),
             spans: RefCell::default(),
@@ -105,4 +111,30 @@ impl ClientShared {
         *self.blocks.borrow_mut() = blocks;
         result
     }
+}
+
+#[cfg(feature = "cookies")]
+impl ClientShared {
+    /// The value of Cookie in a request with these fields. What the caller gives stands alone.
+    pub(super) fn cookie_field(&self, url: &Url, headers: &Headers) -> Option<String> {
+        let jar = self.cookies.as_ref().filter(|_| headers.get("cookie").is_none())?;
+        jar.borrow_mut().field(url, super::jar::JarTime::of(&self.ctx))
+    }
+
+    /// Keeps the cookies of a response. Those that are refused are none.
+    pub(super) fn keep_cookies(&self, url: &Url, fields: FieldsView<'_>) {
+        let Some(jar) = &self.cookies else { return };
+        for cookie in fields.get_all("set-cookie") {
+            let _ = jar.borrow_mut().store(url, cookie, super::jar::JarTime::of(&self.ctx));
+        }
+    }
+}
+
+#[cfg(not(feature = "cookies"))]
+impl ClientShared {
+    pub(super) fn cookie_field(&self, _: &Url, _: &Headers) -> Option<String> {
+        None
+    }
+
+    pub(super) fn keep_cookies(&self, _: &Url, _: FieldsView<'_>) {}
 }
