@@ -6,6 +6,7 @@ use core::fmt;
 use core::time::Duration;
 
 use rustls::crypto::ring;
+use rustls::server::danger::ClientCertVerifier;
 use rustls::server::{NoServerSessionStorage, WebPkiClientVerifier};
 use rustls::{RootCertStore, ServerConfig};
 
@@ -37,6 +38,7 @@ use crate::machine::Machine;
 #[derive(Clone)]
 pub struct Acceptor {
     config: Arc<ServerConfig>,
+    tickets: Option<Arc<Tickets>>,
     clock: Clock,
     within: Duration,
     reload: Option<Reload>,
@@ -139,9 +141,11 @@ impl Acceptor {
     /// # };
     /// ```
     ///
-    /// The ticketers of rustls read the system's clock. Early data is not read.
+    /// The ticketers of rustls read the system's clock. Early data is not read. Sessions are those of
+    /// the settings: the stores of rustls do not verify a client's certificate again, so that a
+    /// session in use outlives it.
     pub fn from_config(config: Arc<ServerConfig>, clock: Clock) -> Self {
-        Acceptor { config, clock, within: Self::WITHIN, reload: None }
+        Acceptor { config, tickets: None, clock, within: Self::WITHIN, reload: None }
     }
 
     /// Sets the timeout of a handshake.
@@ -150,7 +154,8 @@ impl Acceptor {
         self
     }
 
-    /// The settings of rustls.
+    /// The settings of rustls, without the sessions that the [builder](AcceptorBuilder::sessions)
+    /// keeps: those belong to the layer.
     pub fn config(&self) -> Arc<ServerConfig> {
         Arc::clone(&self.config)
     }
@@ -169,15 +174,17 @@ impl Acceptor {
     /// A layer around the connections of a service, for
     /// [`Service::layer`](crate::hub::Service::layer).
     pub fn layer(&self, ctx: &MachineCtx, inner: Inner) -> impl Machine + use<> {
-        let side = Side::Server(Arc::clone(&self.config));
-        Layer::new(side, self.clock.clone(), self.within, ctx.clone(), inner)
+        Layer::new(self.side(), self.clock.clone(), self.within, ctx.clone(), inner)
     }
 
     /// A layer around any machine, for an [`Endpoint`](crate::machine::Endpoint). It is `Send` if
     /// the machine is. The [clock](Self::clock) must be set.
     pub fn machine<M: Machine>(&self, inner: M) -> Tls<M> {
-        let side = Side::Server(Arc::clone(&self.config));
-        Tls(Layer::new(side, self.clock.clone(), self.within, Alone::default(), inner))
+        Tls(Layer::new(self.side(), self.clock.clone(), self.within, Alone::default(), inner))
+    }
+
+    fn side(&self) -> Side {
+        Side::Server(Arc::clone(&self.config), self.tickets.clone())
     }
 }
 
@@ -198,6 +205,11 @@ impl AcceptorBuilder {
     /// How many sessions are kept to be resumed, and for how long: 4096 by default, for six hours.
     /// They are lost with the process, and are some hundred bytes each, more with a client's
     /// certificate. None at all: clients cannot resume.
+    ///
+    /// The lifetime counts from the full handshake, however often the session was resumed since (RFC
+    /// 8446, 4.6.1). A client's certificate is verified again each time, so a session does not outlive
+    /// it; nor does it outlive the certificates that the server shows, if they are
+    /// [replaced](Reload::replace). A client whose session has ended makes a full handshake.
     pub fn sessions(mut self, most: usize, lifetime: Duration) -> Self {
         (self.sessions, self.session_lifetime) = (most, lifetime);
         self
@@ -228,23 +240,25 @@ impl AcceptorBuilder {
             }
             ClientCertificates::Required(roots) => Some(verifier(roots).build()),
         };
-        let builder = match verifier.transpose() {
-            Ok(None) => builder.with_no_client_auth(),
-            Ok(Some(verifier)) => builder.with_client_cert_verifier(verifier),
+        let verifier: Option<Arc<dyn ClientCertVerifier>> = match verifier.transpose() {
+            Ok(verifier) => verifier.map(|verifier| verifier as _),
             Err(error) => return Err(ConfigError::Verifier(alloc::format!("{error}"))),
+        };
+        let builder = match verifier.clone() {
+            None => builder.with_no_client_auth(),
+            Some(verifier) => builder.with_client_cert_verifier(verifier),
         };
         let reload = Reload::new(self.certificates);
         let mut config = builder.with_cert_resolver(Arc::new(reload.clone()));
         config.alpn_protocols = self.alpn;
-        config.session_storage = match self.sessions {
-            0 => Arc::new(NoServerSessionStorage {}),
-            most => Arc::new(Tickets::new(most, self.session_lifetime, clock.clone())),
-        };
-        if self.sessions == 0 {
-            config.send_tls13_tickets = 0;
-        }
-        let reload = Some(reload);
-        Ok(Acceptor { config: Arc::new(config), clock, within: self.within, reload })
+        // Each connection gets the store with its own view of it.
+        config.session_storage = Arc::new(NoServerSessionStorage {});
+        let tickets = (self.sessions > 0).then(|| {
+            let (lifetime, own) = (self.session_lifetime, reload.clone());
+            Arc::new(Tickets::new(self.sessions, lifetime, clock.clone(), own, verifier))
+        });
+        let (config, reload, within) = (Arc::new(config), Some(reload), self.within);
+        Ok(Acceptor { config, tickets, clock, within, reload })
     }
 }
 

@@ -115,7 +115,8 @@ pub(super) fn chain_of_pem(text: &[u8]) -> Result<Vec<CertificateDer<'static>>, 
 }
 
 /// Replaces the certificates of an [`Acceptor`](super::Acceptor) while it runs, from any thread.
-/// Handshakes that begin later show the new ones; connections that exist are not affected.
+/// Handshakes that begin later show the new ones; connections that exist are not affected. No session
+/// of the former ones is resumed: each client makes a full handshake once.
 ///
 /// Clones are the same handle.
 ///
@@ -129,24 +130,36 @@ pub(super) fn chain_of_pem(text: &[u8]) -> Result<Vec<CertificateDer<'static>>, 
 /// }
 /// ```
 #[derive(Clone)]
-pub struct Reload(Arc<RwLock<Certificates>>);
+pub struct Reload(Arc<RwLock<Shown>>);
+
+struct Shown {
+    certificates: Certificates,
+    /// How often they were replaced.
+    generation: u64,
+}
 
 impl Reload {
     pub(super) fn new(certificates: Certificates) -> Self {
-        Reload(Arc::new(RwLock::new(certificates)))
+        Reload(Arc::new(RwLock::new(Shown { certificates, generation: 0 })))
     }
 
     /// Replaces all certificates.
     pub fn replace(&self, certificates: Certificates) {
         // Nothing panics while the lock is held; certificates are whole in any case.
-        *self.0.write().unwrap_or_else(PoisonError::into_inner) = certificates;
+        let mut shown = self.0.write().unwrap_or_else(PoisonError::into_inner);
+        *shown = Shown { certificates, generation: shown.generation.wrapping_add(1) };
+    }
+
+    /// Changes when the certificates are replaced.
+    pub(super) fn generation(&self) -> u64 {
+        self.0.read().unwrap_or_else(PoisonError::into_inner).generation
     }
 }
 
 impl ResolvesServerCert for Reload {
     fn resolve(&self, hello: ClientHello<'_>) -> Option<Arc<CertifiedKey>> {
-        let certificates = self.0.read().unwrap_or_else(PoisonError::into_inner);
-        certificates.for_name(hello.server_name())
+        let shown = self.0.read().unwrap_or_else(PoisonError::into_inner);
+        shown.certificates.for_name(hello.server_name())
     }
 }
 

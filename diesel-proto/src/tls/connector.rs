@@ -5,7 +5,8 @@ use alloc::vec::Vec;
 use core::fmt;
 use core::time::Duration;
 
-use rustls::client::Resumption;
+use rustls::client::danger::ServerCertVerifier;
+use rustls::client::{Resumption, WebPkiServerVerifier};
 use rustls::crypto::ring;
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName};
@@ -13,6 +14,7 @@ use rustls::{ClientConfig, RootCertStore};
 
 use super::acceptor::roots_of_pem;
 use super::certificates::chain_of_pem;
+use super::client_tickets::ClientTickets;
 use super::layer::{Alone, Layer, Side};
 use super::{Clock, ConfigError, Tls};
 use crate::hub::{Inner, MachineCtx};
@@ -42,6 +44,7 @@ use crate::machine::Machine;
 #[derive(Clone)]
 pub struct Connector {
     config: Arc<ClientConfig>,
+    tickets: Option<Arc<ClientTickets>>,
     clock: Clock,
     within: Duration,
 }
@@ -86,9 +89,10 @@ impl Connector {
 
     /// A connector with settings of rustls, for whatever the builder does not have. They must have
     /// been made with this clock: see [`Acceptor::from_config`](super::Acceptor::from_config).
-    /// Early data is not sent.
+    /// Early data is not sent. Sessions are those of the settings: the stores of rustls do not
+    /// verify a server's certificate again, so that a session in use outlives it.
     pub fn from_config(config: Arc<ClientConfig>, clock: Clock) -> Self {
-        Connector { config, clock, within: Self::WITHIN }
+        Connector { config, tickets: None, clock, within: Self::WITHIN }
     }
 
     /// Sets the timeout of a handshake.
@@ -97,7 +101,8 @@ impl Connector {
         self
     }
 
-    /// The settings of rustls.
+    /// The settings of rustls, without the sessions that are kept to be
+    /// [resumed](ConnectorBuilder::resumes): those belong to the layer.
     pub fn config(&self) -> Arc<ClientConfig> {
         Arc::clone(&self.config)
     }
@@ -117,15 +122,18 @@ impl Connector {
         ctx: &MachineCtx,
         inner: Inner,
     ) -> impl Machine + use<> {
-        let side = Side::Client(Arc::clone(&self.config), server);
-        Layer::new(side, self.clock.clone(), self.within, ctx.clone(), inner)
+        Layer::new(self.side(server), self.clock.clone(), self.within, ctx.clone(), inner)
     }
 
     /// A layer around any machine, for an [`Endpoint`](crate::machine::Endpoint). It is `Send` if
     /// the machine is. The [clock](Self::clock) must be set.
     pub fn machine<M: Machine>(&self, server: ServerName<'static>, inner: M) -> Tls<M> {
-        let side = Side::Client(Arc::clone(&self.config), server);
+        let side = self.side(server);
         Tls(Layer::new(side, self.clock.clone(), self.within, Alone::default(), inner))
+    }
+
+    fn side(&self, server: ServerName<'static>) -> Side {
+        Side::Client(Arc::clone(&self.config), self.tickets.clone(), server)
     }
 }
 
@@ -147,7 +155,9 @@ impl ConnectorBuilder {
         self
     }
 
-    /// Whether sessions are kept in memory and resumed: yes by default, with up to 256 servers.
+    /// Whether sessions are kept in memory and resumed: yes by default, with up to 256 servers. The
+    /// server's certificate is verified again each time; if it is no longer accepted, the handshake
+    /// is a full one, and fails.
     pub fn resumes(mut self, resumes: bool) -> Self {
         self.resumes = resumes;
         self
@@ -163,22 +173,30 @@ impl ConnectorBuilder {
     ///
     /// # Errors
     ///
-    /// If the identity cannot be used.
+    /// If the identity cannot be used, or no authority is given.
     pub fn build(self) -> Result<Connector, ConfigError> {
         let clock = Clock::new();
         let provider = Arc::new(ring::default_provider());
+        let roots = Arc::new(self.roots);
+        let verifier = WebPkiServerVerifier::builder_with_provider(roots, Arc::clone(&provider));
+        let verifier = verifier.build();
+        let verifier =
+            verifier.map_err(|error| ConfigError::Verifier(alloc::format!("{error}")))?;
         let builder = ClientConfig::builder_with_details(provider, Arc::new(clock.clone()))
             .with_safe_default_protocol_versions()?
-            .with_root_certificates(self.roots);
+            .with_webpki_verifier(Arc::clone(&verifier));
         let mut config = match self.identity {
             None => builder.with_no_client_auth(),
             Some((chain, key)) => builder.with_client_auth_cert(chain, key)?,
         };
         config.alpn_protocols = self.alpn;
-        if !self.resumes {
-            config.resumption = Resumption::disabled();
-        }
-        Ok(Connector { config: Arc::new(config), clock, within: self.within })
+        // Each connection gets the store with its own view of it.
+        config.resumption = Resumption::disabled();
+        let tickets = self.resumes.then(|| {
+            let verifier: Arc<dyn ServerCertVerifier> = verifier;
+            Arc::new(ClientTickets::new(verifier, clock.clone()))
+        });
+        Ok(Connector { config: Arc::new(config), tickets, clock, within: self.within })
     }
 }
 

@@ -22,10 +22,13 @@ use alloc::sync::Arc;
 use core::fmt;
 use core::time::Duration;
 
+use rustls::client::Resumption;
 use rustls::pki_types::ServerName;
 use rustls::{ClientConfig, ClientConnection, Connection, Error, ServerConfig, ServerConnection};
 
+use super::client_tickets::ClientTickets;
 use super::session::Session;
+use super::tickets::{KeepsSessions, Tickets};
 use super::{Clock, Info, fault};
 use crate::hub::MachineCtx;
 use crate::machine::{
@@ -87,18 +90,30 @@ impl<M> fmt::Debug for Tls<M> {
     }
 }
 
-/// Which side of the handshake this is.
+/// Which side of the handshake this is, with the sessions that can be resumed.
 pub(super) enum Side {
-    Server(Arc<ServerConfig>),
-    Client(Arc<ClientConfig>, ServerName<'static>),
+    Server(Arc<ServerConfig>, Option<Arc<Tickets>>),
+    Client(Arc<ClientConfig>, Option<Arc<ClientTickets>>, ServerName<'static>),
 }
 
 impl Side {
-    fn connection(&self) -> Result<Connection, Error> {
+    fn connection(&self) -> Result<(Connection, Option<Arc<dyn KeepsSessions>>), Error> {
         Ok(match self {
-            Side::Server(config) => ServerConnection::new(Arc::clone(config))?.into(),
-            Side::Client(config, name) => {
-                ClientConnection::new(Arc::clone(config), name.clone())?.into()
+            Side::Server(config, None) => (ServerConnection::new(Arc::clone(config))?.into(), None),
+            Side::Server(config, Some(tickets)) => {
+                let tickets = tickets.of_connection();
+                let mut config = ServerConfig::clone(config);
+                config.session_storage = Arc::clone(&tickets) as _;
+                (ServerConnection::new(Arc::new(config))?.into(), Some(tickets))
+            }
+            Side::Client(config, None, name) => {
+                (ClientConnection::new(Arc::clone(config), name.clone())?.into(), None)
+            }
+            Side::Client(config, Some(tickets), name) => {
+                let tickets = tickets.of_connection();
+                let mut config = ClientConfig::clone(config);
+                config.resumption = Resumption::store(Arc::clone(&tickets) as _);
+                (ClientConnection::new(Arc::new(config), name.clone())?.into(), Some(tickets))
             }
         })
     }
@@ -106,8 +121,8 @@ impl Side {
     /// The name that a client asks for.
     fn asked(&self) -> Option<String> {
         match self {
-            Side::Server(_) => None,
-            Side::Client(_, name) => Some(name.to_str().into_owned()),
+            Side::Server(..) => None,
+            Side::Client(.., name) => Some(name.to_str().into_owned()),
         }
     }
 }
@@ -189,8 +204,8 @@ impl<M: Machine, A: Around> Layer<M, A> {
     fn start(&mut self, now: Instant, actions: &mut Actions<'_>) {
         let Stage::New(side) = &self.stage else { return };
         match side.connection() {
-            Ok(tls) => {
-                let mut session = Session::new(tls, now);
+            Ok((tls, sessions)) => {
+                let mut session = Session::new(tls, sessions, now);
                 session.flush(actions);
                 let ends = now + self.within;
                 self.stage = Stage::Handshake(session, side.asked(), ends);
@@ -231,7 +246,7 @@ impl<M: Machine, A: Around> Layer<M, A> {
         else {
             return;
         };
-        session.limit_records();
+        session.completed();
         if let Some(info) = Info::of(session.tls(), asked) {
             self.around.learn(info);
         }

@@ -21,7 +21,8 @@
 //! ```text
 //!   acceptor, connector        settings of a server and of a client, over those of rustls
 //!     │    │   certificates    what a server shows: by name, replaced while it runs
-//!     │    │   tickets         sessions that can be resumed, with an end
+//!     │    │   tickets         sessions that clients can resume, with an end
+//!     │    │   client_tickets  sessions that a client can resume
 //!     │    └── clock           the time of day, as rustls asks for it
 //!     ▼
 //!   layer ── around the inner machine: handshake, then records, then the end
@@ -57,6 +58,7 @@
 
 mod acceptor;
 mod certificates;
+mod client_tickets;
 mod clock;
 mod config_error;
 mod connector;

@@ -19,16 +19,20 @@
 extern crate std;
 
 use alloc::boxed::Box;
+use alloc::sync::Arc;
 use std::io::{self, BufRead, IoSlice, Write};
 
-use rustls::{Connection, Error, SupportedCipherSuite};
+use rustls::{Connection, Error, HandshakeKind, SupportedCipherSuite};
 
 use super::records::{RecordEnd, RecordSize};
+use super::tickets::KeepsSessions;
 use crate::machine::{Actions, TlsError};
 use crate::time::Instant;
 
 pub(super) struct Session {
     tls: Connection,
+    /// Until the handshake is complete.
+    sessions: Option<Arc<dyn KeepsSessions>>,
     end: RecordEnd,
     size: RecordSize,
     peer_closed: bool,
@@ -39,11 +43,16 @@ pub(super) struct Session {
 }
 
 impl Session {
-    pub(super) fn new(mut tls: Connection, now: Instant) -> Box<Self> {
+    pub(super) fn new(
+        mut tls: Connection,
+        sessions: Option<Arc<dyn KeepsSessions>>,
+        now: Instant,
+    ) -> Box<Self> {
         // Its limit would cut what is written; it is given one record at a time instead.
         tls.set_buffer_limit(None);
         Box::new(Session {
             tls,
+            sessions,
             end: RecordEnd::default(),
             size: RecordSize::new(now),
             peer_closed: false,
@@ -144,9 +153,13 @@ impl Session {
         self.left == 0
     }
 
-    /// The handshake is complete: notes how much the keys may encrypt. rustls itself changes the
-    /// keys of TLS 1.3 in time.
-    pub(super) fn limit_records(&mut self) {
+    /// The handshake is complete: notes what its sessions rest on, and how much the keys may
+    /// encrypt. rustls itself changes the keys of TLS 1.3 in time.
+    pub(super) fn completed(&mut self) {
+        if let Some(sessions) = self.sessions.take() {
+            let resumed = self.tls.handshake_kind() == Some(HandshakeKind::Resumed);
+            sessions.completed(self.tls.peer_certificates().unwrap_or_default(), resumed);
+        }
         if let Some(SupportedCipherSuite::Tls12(suite)) = self.tls.negotiated_cipher_suite() {
             // The last ones are for alerts.
             self.left = suite.common.confidentiality_limit.saturating_sub(16);

@@ -61,3 +61,14 @@ certificate other 20000101000000Z 21000101000000Z \
 certificate brief 20240101000000Z 20240201000000Z \
     "subjectAltName=DNS:a.example" "extendedKeyUsage=serverAuth"
 certificate client 20000101000000Z 21000101000000Z "extendedKeyUsage=clientAuth"
+certificate member 20240101000000Z 20240201000000Z "extendedKeyUsage=clientAuth"
+# What `openssl req -x509` makes: an authority.
+openssl ecparam -name prime256v1 -genkey -noout | openssl pkcs8 -topk8 -nocrypt -out self.key
+cp self.key "$work"
+: >"$work/self.index"
+openssl req -new -key self.key -subj "/CN=localhost" -out "$work/self.csr"
+signed self self 20000101000000Z 21000101000000Z -selfsign \
+    "basicConstraints=critical,CA:TRUE" "subjectAltName=DNS:localhost"
+# Keys that cannot be used: one with a passphrase, and one of a curve that ring does not have.
+openssl pkcs8 -topk8 -passout pass:secret -in server.key -out encrypted.key
+openssl ecparam -name secp521r1 -genkey -noout | openssl pkcs8 -topk8 -nocrypt -out p521.key

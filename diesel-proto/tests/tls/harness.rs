@@ -42,6 +42,15 @@ pub(super) const BRIEF: Pem = (certificate!("brief.pem"), certificate!("brief.ke
 /// Of a client.
 pub(super) const CLIENT: Pem = (certificate!("client.pem"), certificate!("client.key"));
 
+/// Of a client, valid in January of 2024.
+pub(super) const MEMBER: Pem = (certificate!("member.pem"), certificate!("member.key"));
+/// For `localhost`, signed by itself, and an authority: what `openssl req -x509` makes.
+pub(super) const SELF: Pem = (certificate!("self.pem"), certificate!("self.key"));
+/// The key of [`SERVER`], with a passphrase.
+pub(super) const ENCRYPTED_KEY: &[u8] = certificate!("encrypted.key");
+/// A key of a curve that is not supported.
+pub(super) const P521_KEY: &[u8] = certificate!("p521.key");
+
 pub(super) fn certificates((chain, key): Pem) -> Certificates {
     Certificates::from_pem(chain, key).unwrap()
 }
@@ -76,10 +85,17 @@ pub(super) fn acceptor_of(versions: Versions) -> Acceptor {
 }
 
 pub(super) fn acceptor_with(provider: CryptoProvider, versions: Versions) -> Acceptor {
+    acceptor_with_rustls(provider, versions, SERVER)
+}
+
+pub(super) fn acceptor_with_rustls(
+    provider: CryptoProvider,
+    versions: Versions,
+    (chain, key): Pem,
+) -> Acceptor {
     let clock = Clock::new();
     clock.set(TODAY);
-    let chain = CertificateDer::pem_slice_iter(SERVER.0).map(Result::unwrap).collect();
-    let key = PrivateKeyDer::from_pem_slice(SERVER.1).unwrap();
+    let (chain, key) = ders((chain, key));
     let config = ServerConfig::builder_with_details(Arc::new(provider), Arc::new(clock.clone()))
         .with_protocol_versions(versions)
         .unwrap()
@@ -89,15 +105,33 @@ pub(super) fn acceptor_with(provider: CryptoProvider, versions: Versions) -> Acc
     Acceptor::from_config(Arc::new(config), clock)
 }
 
-fn client_config(provider: CryptoProvider, versions: Versions) -> (ClientConfig, Clock) {
+fn ders((chain, key): Pem) -> (Vec<CertificateDer<'static>>, PrivateKeyDer<'static>) {
+    let chain = CertificateDer::pem_slice_iter(chain).map(Result::unwrap).collect();
+    (chain, PrivateKeyDer::from_pem_slice(key).unwrap())
+}
+
+fn client_config(
+    provider: CryptoProvider,
+    versions: Versions,
+    shows: Option<Pem>,
+) -> (ClientConfig, Clock) {
     let clock = Clock::new();
     clock.set(TODAY);
-    let config = ClientConfig::builder_with_details(Arc::new(provider), Arc::new(clock.clone()))
+    let builder = ClientConfig::builder_with_details(Arc::new(provider), Arc::new(clock.clone()))
         .with_protocol_versions(versions)
         .unwrap()
-        .with_root_certificates(roots(AUTHORITY))
-        .with_no_client_auth();
+        .with_root_certificates(roots(AUTHORITY));
+    let config = match shows.map(ders) {
+        None => builder.with_no_client_auth(),
+        Some((chain, key)) => builder.with_client_auth_cert(chain, key).unwrap(),
+    };
     (config, clock)
+}
+
+/// With settings of rustls, and a certificate.
+pub(super) fn connector_showing(versions: Versions, pem: Pem) -> Connector {
+    let (config, clock) = client_config(ring::default_provider(), versions, Some(pem));
+    Connector::from_config(Arc::new(config), clock)
 }
 
 pub(super) fn connector_of(versions: Versions) -> Connector {
@@ -105,12 +139,12 @@ pub(super) fn connector_of(versions: Versions) -> Connector {
 }
 
 pub(super) fn connector_with(provider: CryptoProvider, versions: Versions) -> Connector {
-    let (config, clock) = client_config(provider, versions);
+    let (config, clock) = client_config(provider, versions, None);
     Connector::from_config(Arc::new(config), clock)
 }
 
 pub(super) fn connector_with_early_data() -> Connector {
-    let (mut config, clock) = client_config(ring::default_provider(), TLS13);
+    let (mut config, clock) = client_config(ring::default_provider(), TLS13, None);
     config.enable_early_data = true;
     Connector::from_config(Arc::new(config), clock)
 }

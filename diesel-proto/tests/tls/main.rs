@@ -16,5 +16,6 @@ mod handshake;
 mod keys;
 mod laws;
 mod services;
+mod sessions;
 mod settings;
 mod stacks;
