@@ -68,12 +68,15 @@ fn serve(socket: TcpStream, config: Arc<ServerConfig>) -> Result<(), Failure> {
 }
 
 fn config(cert: &str, key: &str) -> Result<Arc<ServerConfig>, Failure> {
-    let chain = CertificateDer::pem_file_iter(cert)?.collect::<Result<Vec<_>, _>>()?;
+    let chain =
+        CertificateDer::pem_file_iter(cert).and_then(Iterator::collect::<Result<Vec<_>, _>>);
+    let chain = chain.map_err(|error| format!("{cert}: {error}"))?;
+    let private = PrivateKeyDer::from_pem_file(key).map_err(|error| format!("{key}: {error}"))?;
     let provider = Arc::new(rustls::crypto::ring::default_provider());
     let config =
         ServerConfig::builder_with_provider(provider).with_safe_default_protocol_versions()?;
-    let config = config.with_no_client_auth();
-    Ok(Arc::new(config.with_single_cert(chain, PrivateKeyDer::from_pem_file(key)?)?))
+    let config = config.with_no_client_auth().with_single_cert(chain, private);
+    Ok(Arc::new(config.map_err(|error| format!("{cert}, {key}: {error}"))?))
 }
 
 fn main() -> Result<(), Failure> {

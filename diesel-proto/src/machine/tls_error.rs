@@ -41,7 +41,9 @@ pub enum TlsError {
     /// client can verify.
     NoCertificate,
     /// The time of day is not known, and certificates cannot be checked without it: call
-    /// [`Hub::time_of_day`](crate::hub::Hub::time_of_day), or set the clock of the settings.
+    /// [`Hub::time_of_day`](crate::hub::Hub::time_of_day), or set the clock of the settings:
+    /// [`Acceptor::clock`](crate::tls::Acceptor::clock),
+    /// [`Connector::clock`](crate::tls::Connector::clock).
     NoTime,
     /// More was sent than may be encrypted with one key, and this version of TLS cannot change it.
     KeyExhausted,
@@ -67,6 +69,9 @@ pub enum CertificateFault {
     Revoked,
     /// It is for another purpose.
     Purpose,
+    /// It is the certificate of an authority, which cannot be shown itself: what `openssl req -x509`
+    /// makes, without `-addext basicConstraints=critical,CA:FALSE`.
+    Authority,
     /// It, or the signature made with it, is not correct.
     Invalid,
 }
@@ -105,7 +110,9 @@ impl fmt::Display for TlsError {
             TlsError::Misbehaved => "the peer broke the protocol",
             TlsError::Decrypt => "a record could not be decrypted",
             TlsError::NoCertificate => "no certificate for what the client asked for",
-            TlsError::NoTime => "the time of day is not set (Hub::time_of_day)",
+            TlsError::NoTime => {
+                "the time of day is not set (Hub::time_of_day; without a hub, Clock::set)"
+            }
             TlsError::KeyExhausted => "more was sent than one key may encrypt",
             TlsError::Settings => "the settings are not usable",
         })
@@ -124,6 +131,10 @@ impl fmt::Display for CertificateFault {
             CertificateFault::OtherName => "the peer's certificate is for another name",
             CertificateFault::Revoked => "the peer's certificate was revoked, or may have been",
             CertificateFault::Purpose => "the peer's certificate is for another purpose",
+            CertificateFault::Authority => {
+                "the peer's certificate is that of an authority: make one with \
+                 basicConstraints=critical,CA:FALSE"
+            }
             CertificateFault::Invalid => "the peer's certificate or its signature is not correct",
         })
     }

@@ -28,6 +28,23 @@ pub enum Upgradable<M> {
     Successor(Box<dyn Machine + Send>),
 }
 
+impl<M> Upgradable<M> {
+    /// The original machine, if it was not replaced.
+    ///
+    /// ```
+    /// use diesel_proto::{Endpoint, Instant, LineEcho};
+    ///
+    /// let endpoint = Endpoint::new(LineEcho::default(), Instant::ORIGIN);
+    /// assert!(endpoint.machine().first().is_some());
+    /// ```
+    pub fn first(&self) -> Option<&M> {
+        match self {
+            Upgradable::First(machine) => Some(machine),
+            Upgradable::Successor(_) => None,
+        }
+    }
+}
+
 impl<M: Machine> Machine for Upgradable<M> {
     fn step(&mut self, now: Instant, input: Input<'_>, actions: &mut Actions<'_>) -> usize {
         // Statically dispatched, and not through `machine()`: most steps end here.

@@ -10,10 +10,9 @@ use rustls::server::danger::ClientCertVerifier;
 use rustls::server::{NoServerSessionStorage, WebPkiClientVerifier};
 use rustls::{RootCertStore, ServerConfig};
 
-use super::certificates::chain_of_pem;
 use super::layer::{Alone, Layer, Side};
 use super::tickets::Tickets;
-use super::{Certificates, Clock, ConfigError, Reload, Tls};
+use super::{Certificates, Clock, ConfigError, Reload, Tls, pem};
 use crate::hub::{Inner, MachineCtx};
 use crate::machine::Machine;
 
@@ -84,14 +83,8 @@ impl ClientCertificates {
     ///
     /// If the text has no certificate, or one that cannot be used.
     pub fn authorities(pem: &[u8]) -> Result<Arc<RootCertStore>, ConfigError> {
-        roots_of_pem(pem).map(Arc::new)
+        pem::authorities(pem).map(Arc::new)
     }
-}
-
-pub(super) fn roots_of_pem(pem: &[u8]) -> Result<RootCertStore, ConfigError> {
-    let mut roots = RootCertStore::empty();
-    chain_of_pem(pem)?.into_iter().try_for_each(|root| roots.add(root))?;
-    Ok(roots)
 }
 
 impl Acceptor {

@@ -10,12 +10,12 @@ use std::sync::{PoisonError, RwLock};
 
 use rustls::client::verify_server_name;
 use rustls::crypto::ring;
-use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName};
 use rustls::server::{ClientHello, ParsedCertificate, ResolvesServerCert};
 use rustls::sign::CertifiedKey;
 
 use super::ConfigError;
+use super::pem::{chain_of_pem, key_of_pem};
 
 /// Certificate chains and their keys: what a server shows.
 ///
@@ -64,7 +64,7 @@ impl Certificates {
     ///
     /// As [`from_pem`](Self::from_pem).
     pub fn and_pem(self, chain: &[u8], key: &[u8]) -> Result<Self, ConfigError> {
-        self.and(chain_of_pem(chain)?, PrivateKeyDer::from_pem_slice(key)?)
+        self.and(chain_of_pem(chain)?, key_of_pem(key)?)
     }
 
     /// A further certificate.
@@ -102,16 +102,6 @@ impl fmt::Debug for Certificates {
 fn is_for(certified: &CertifiedKey, name: &ServerName<'_>) -> bool {
     let parsed = certified.end_entity_cert().and_then(ParsedCertificate::try_from);
     parsed.is_ok_and(|parsed| verify_server_name(&parsed, name).is_ok())
-}
-
-/// The certificates in PEM text: at least one.
-pub(super) fn chain_of_pem(text: &[u8]) -> Result<Vec<CertificateDer<'static>>, ConfigError> {
-    let chain = CertificateDer::pem_slice_iter(text).collect::<Result<Vec<_>, _>>();
-    let chain = chain.map_err(|error| ConfigError::Pem(alloc::format!("{error}")))?;
-    match chain.is_empty() {
-        true => Err(ConfigError::NoCertificate),
-        false => Ok(chain),
-    }
 }
 
 /// Replaces the certificates of an [`Acceptor`](super::Acceptor) while it runs, from any thread.

@@ -3,9 +3,8 @@
 use alloc::string::String;
 use core::fmt;
 
-use rustls::pki_types::pem;
-
-/// Why certificates, keys or other settings cannot be used. The text names what to mend.
+/// Why certificates, keys or other settings cannot be used. The text says what to do about it; it
+/// cannot name a file, so the caller should.
 ///
 /// ```
 /// use diesel_proto::tls::{Certificates, ConfigError};
@@ -21,12 +20,21 @@ pub enum ConfigError {
     NoCertificate,
     /// The PEM text has no private key.
     NoKey,
+    /// A private key is where the certificate should be.
+    KeyForCertificate,
+    /// A certificate is where the private key should be.
+    CertificateForKey,
     /// The text is not correct PEM.
     Pem(String),
+    /// A certificate cannot be parsed.
+    BadCertificate,
+    /// The private key has a passphrase.
+    EncryptedKey,
+    /// The private key cannot be parsed, or its kind is not supported.
+    UnsupportedKey,
     /// The private key does not belong to the first certificate of the chain.
     KeyMismatch,
-    /// rustls refuses the settings: a certificate that cannot be parsed, a kind of key that is not
-    /// supported.
+    /// rustls refuses the settings.
     Refused(rustls::Error),
     /// The verifier of certificates cannot be made.
     Verifier(String),
@@ -34,16 +42,35 @@ pub enum ConfigError {
 
 impl fmt::Display for ConfigError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            ConfigError::NoCertificate => f.write_str("no certificate in the PEM text"),
-            ConfigError::NoKey => f.write_str("no private key in the PEM text"),
-            ConfigError::Pem(error) => write!(f, "not correct PEM: {error}"),
-            ConfigError::KeyMismatch => {
-                f.write_str("the private key does not belong to the first certificate")
+        f.write_str(match self {
+            ConfigError::NoCertificate => "no certificate in the PEM text",
+            ConfigError::NoKey => "no private key in the PEM text",
+            ConfigError::KeyForCertificate => {
+                "a private key, and no certificate, is where the certificate should be: are the \
+                 files swapped?"
             }
-            ConfigError::Refused(error) => error.fmt(f),
-            ConfigError::Verifier(error) => write!(f, "cannot verify certificates: {error}"),
-        }
+            ConfigError::CertificateForKey => {
+                "a certificate, and no private key, is where the private key should be: are the \
+                 files swapped?"
+            }
+            ConfigError::Pem(error) => return write!(f, "not correct PEM: {error}"),
+            ConfigError::BadCertificate => {
+                "the PEM text has a certificate that is not X.509: make it anew"
+            }
+            ConfigError::EncryptedKey => {
+                "the private key is encrypted: store it without a passphrase (openssl pkey -in OLD \
+                 -out NEW)"
+            }
+            ConfigError::UnsupportedKey => {
+                "the private key is damaged or of an unsupported kind: use RSA of at least 2048 \
+                 bits, ECDSA on P-256 or P-384, or Ed25519"
+            }
+            ConfigError::KeyMismatch => "the private key does not belong to the first certificate",
+            ConfigError::Refused(error) => return error.fmt(f),
+            ConfigError::Verifier(error) => {
+                return write!(f, "cannot verify certificates: {error}");
+            }
+        })
     }
 }
 
@@ -53,17 +80,13 @@ impl From<rustls::Error> for ConfigError {
     fn from(error: rustls::Error) -> Self {
         match error {
             rustls::Error::InconsistentKeys(_) => ConfigError::KeyMismatch,
+            // There is no peer yet: it is a certificate of the settings.
+            rustls::Error::InvalidCertificate(_) => ConfigError::BadCertificate,
+            // What the provider says of a key that it cannot load.
+            rustls::Error::General(text) if text.contains("private key") => {
+                ConfigError::UnsupportedKey
+            }
             other => ConfigError::Refused(other),
-        }
-    }
-}
-
-/// Of a private key.
-impl From<pem::Error> for ConfigError {
-    fn from(error: pem::Error) -> Self {
-        match error {
-            pem::Error::NoItemsFound => ConfigError::NoKey,
-            other => ConfigError::Pem(alloc::format!("{other}")),
         }
     }
 }

@@ -8,14 +8,12 @@ use core::time::Duration;
 use rustls::client::danger::ServerCertVerifier;
 use rustls::client::{Resumption, WebPkiServerVerifier};
 use rustls::crypto::ring;
-use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName};
 use rustls::{ClientConfig, RootCertStore};
 
-use super::acceptor::roots_of_pem;
-use super::certificates::chain_of_pem;
 use super::client_tickets::ClientTickets;
 use super::layer::{Alone, Layer, Side};
+use super::pem::{authorities, chain_of_pem, key_of_pem};
 use super::{Clock, ConfigError, Tls};
 use crate::hub::{Inner, MachineCtx};
 use crate::machine::Machine;
@@ -52,12 +50,12 @@ pub struct Connector {
 /// Settings of a [`Connector`]. Made by [`Connector::builder`].
 ///
 /// ```
-/// use diesel_proto::tls::rustls::RootCertStore;
-/// use diesel_proto::tls::{ConfigError, Connector};
+/// use diesel_proto::tls::{ConfigError, Connector, authorities};
 ///
-/// /// Shows a certificate to servers that ask for one.
-/// fn known(roots: RootCertStore, chain: &[u8], key: &[u8]) -> Result<Connector, ConfigError> {
-///     Connector::builder(roots).identity_pem(chain, key)?.alpn(["http/1.1"]).build()
+/// /// Shows a certificate to servers that ask for one. Everything is PEM text.
+/// fn known(roots: &[u8], chain: &[u8], key: &[u8]) -> Result<Connector, ConfigError> {
+///     let builder = Connector::builder(authorities(roots)?);
+///     builder.identity_pem(chain, key)?.alpn(["http/1.1"]).build()
 /// }
 /// ```
 pub struct ConnectorBuilder {
@@ -78,10 +76,11 @@ impl Connector {
     ///
     /// If the text has no certificate, or one that cannot be used.
     pub fn from_pem(roots: &[u8]) -> Result<Self, ConfigError> {
-        Connector::builder(roots_of_pem(roots)?).build()
+        Connector::builder(authorities(roots)?).build()
     }
 
-    /// Starts building a connector with other settings, which trusts these authorities.
+    /// Starts building a connector with other settings, which trusts these authorities: from PEM text,
+    /// those of [`authorities`].
     pub fn builder(roots: RootCertStore) -> ConnectorBuilder {
         let within = Self::WITHIN;
         ConnectorBuilder { roots, identity: None, alpn: Vec::new(), resumes: true, within }
@@ -145,7 +144,7 @@ impl ConnectorBuilder {
     ///
     /// If the text is not correct.
     pub fn identity_pem(mut self, chain: &[u8], key: &[u8]) -> Result<Self, ConfigError> {
-        self.identity = Some((chain_of_pem(chain)?, PrivateKeyDer::from_pem_slice(key)?));
+        self.identity = Some((chain_of_pem(chain)?, key_of_pem(key)?));
         Ok(self)
     }
 

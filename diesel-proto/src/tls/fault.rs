@@ -1,5 +1,7 @@
 //! What rustls reports, as a cause, and as a line for a log where that says more.
 
+use alloc::string::ToString;
+
 use rustls::{CertificateError, Error, InvalidMessage};
 
 use crate::machine::{CertificateFault, TlsError};
@@ -47,6 +49,10 @@ fn fault_of(error: &CertificateError) -> CertificateFault {
         | CertificateError::ExpiredRevocationListContext { .. } => CertificateFault::Revoked,
         CertificateError::InvalidPurpose | CertificateError::InvalidPurposeContext { .. } => {
             CertificateFault::Purpose
+        }
+        // The verifier has no public name for it.
+        CertificateError::Other(other) if other.to_string() == "CaUsedAsEndEntity" => {
+            CertificateFault::Authority
         }
         _ => CertificateFault::Invalid,
     }

@@ -73,6 +73,7 @@ impl Info {
     }
 
     /// The certificates of the peer, its own first. Empty if the peer is a client that showed none.
+    /// They are verified already; the crates `x509-parser` and `x509-cert` read the names in them.
     pub fn peer_certificates(&self) -> &[CertificateDer<'static>] {
         &self.peer_certificates
     }

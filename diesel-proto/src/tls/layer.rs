@@ -53,6 +53,11 @@ const LOW_WATER: u64 = 128 << 10;
 ///     acceptor.clock().set(unix_seconds);
 ///     Endpoint::new(acceptor.machine(LineEcho::default()), now)
 /// }
+///
+/// /// The name that the client asked for, once the handshake is complete.
+/// fn server_name(endpoint: &Endpoint<Tls<LineEcho>>) -> Option<&str> {
+///     endpoint.machine().first()?.info()?.server_name()
+/// }
 /// ```
 pub struct Tls<M>(pub(super) Layer<M, Alone>);
 
@@ -133,6 +138,8 @@ pub(super) trait Around {
     fn unix_seconds(&self) -> Option<u64>;
     fn peer(&self) -> Address;
     fn learn(&mut self, info: Info);
+    /// Whether it reports the causes of ends.
+    fn reports_causes(&self) -> bool;
 }
 
 impl Around for MachineCtx {
@@ -146,6 +153,10 @@ impl Around for MachineCtx {
 
     fn learn(&mut self, info: Info) {
         MachineCtx::learn(self, info);
+    }
+
+    fn reports_causes(&self) -> bool {
+        true
     }
 }
 
@@ -164,6 +175,10 @@ impl Around for Alone {
 
     fn learn(&mut self, info: Info) {
         self.0 = Some(info);
+    }
+
+    fn reports_causes(&self) -> bool {
+        false
     }
 }
 
@@ -350,9 +365,12 @@ impl<M: Machine, A: Around> Layer<M, A> {
         (error, fault): (Error, TlsError),
         actions: &mut Actions<'_>,
     ) {
+        let peer = self.around.peer();
         if fault::has_more_to_tell(&error) {
-            let peer = self.around.peer();
             actions.notice(Notice::Text(format!("{peer}: TLS: {error}")));
+        } else if !fault.is_of_peer() && !self.around.reports_causes() {
+            // A fault of the settings must not go unseen.
+            actions.notice(Notice::Text(format!("{peer}: {fault}")));
         }
         match fault {
             // The peer has given up: there is nothing to tell it.

@@ -20,6 +20,7 @@
 //!
 //! ```text
 //!   acceptor, connector        settings of a server and of a client, over those of rustls
+//!     │    │   pem             certificates and keys from text
 //!     │    │   certificates    what a server shows: by name, replaced while it runs
 //!     │    │   tickets         sessions that clients can resume, with an end
 //!     │    │   client_tickets  sessions that a client can resume
@@ -65,6 +66,7 @@ mod connector;
 mod fault;
 mod info;
 mod layer;
+mod pem;
 mod records;
 mod session;
 mod tickets;
@@ -79,4 +81,5 @@ pub use self::config_error::ConfigError;
 pub use self::connector::{Connector, ConnectorBuilder};
 pub use self::info::Info;
 pub use self::layer::Tls;
+pub use self::pem::authorities;
 pub use crate::machine::{CertificateFault, TlsError};

@@ -15,7 +15,7 @@ use diesel_proto::tls::rustls::{
     RootCertStore, ServerConfig, SupportedProtocolVersion,
 };
 use diesel_proto::tls::{Acceptor, Certificates, Clock, Connector, Info, ServerName, Tls};
-use diesel_proto::{Actions, Cause, Endpoint, Input, Instant, Machine, Upgradable};
+use diesel_proto::{Actions, Cause, Endpoint, Input, Instant, Machine};
 
 pub(super) const NOW: Instant = Instant::ORIGIN;
 /// 2024-01-15, 00:00:00 UTC: every certificate of the tests is valid.
@@ -302,7 +302,7 @@ impl Side {
     }
 
     fn negotiated(&self) -> &Info {
-        let Upgradable::First(tls) = self.endpoint.machine() else { panic!("replaced") };
+        let tls = self.endpoint.machine().first().expect("replaced");
         tls.info().expect("no handshake")
     }
 

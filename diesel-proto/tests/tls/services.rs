@@ -419,5 +419,9 @@ fn without_a_time_of_day_the_hub_says_what_is_missing() {
             _ => None,
         })
     });
-    assert_eq!(told.as_deref(), Some("TLS: the time of day is not set (Hub::time_of_day)"));
+    let missing = "TLS: the time of day is not set (Hub::time_of_day; without a hub, Clock::set)";
+    assert_eq!(told.as_deref(), Some(missing));
+    // Once: the layer leaves it to the hub.
+    let texts = actions.iter().filter(|it| matches!(it, Action::Notice(_, Notice::Text(_))));
+    assert_eq!(texts.count(), 0);
 }

@@ -4,7 +4,7 @@ use core::time::Duration;
 
 use diesel_proto::tls::rustls::{ProtocolVersion, RootCertStore};
 use diesel_proto::tls::{
-    Acceptor, Certificates, ClientCertificates, ConfigError, Connector, ServerName,
+    Acceptor, Certificates, ClientCertificates, ConfigError, Connector, ServerName, authorities,
 };
 use diesel_proto::{Cause, CertificateFault, TlsError};
 
@@ -73,13 +73,38 @@ fn certificates_are_replaced_while_the_server_runs() {
 fn what_cannot_be_used_is_an_error_that_says_what_it_is() {
     let error = |chain: &[u8], key: &[u8]| Certificates::from_pem(chain, key).unwrap_err();
     assert_eq!(error(SERVER.0, OTHER.1), ConfigError::KeyMismatch);
-    assert_eq!(error(SERVER.1, SERVER.1), ConfigError::NoCertificate);
-    assert_eq!(error(SERVER.0, SERVER.0), ConfigError::NoKey);
-    assert!(matches!(error(b"-----BEGIN CERTIFICATE-----\nx", b""), ConfigError::Pem(_)));
-    let text = error(SERVER.0, OTHER.1).to_string();
-    assert_eq!(text, "the private key does not belong to the first certificate");
+    assert_eq!(error(SERVER.1, SERVER.0), ConfigError::KeyForCertificate);
+    assert_eq!(error(SERVER.0, SERVER.0), ConfigError::CertificateForKey);
+    assert_eq!(error(b"x", SERVER.1), ConfigError::NoCertificate);
+    assert_eq!(error(SERVER.0, b"x"), ConfigError::NoKey);
+    assert_eq!(error(SERVER.0, ENCRYPTED_KEY), ConfigError::EncryptedKey);
+    let old = b"-----BEGIN RSA PRIVATE KEY-----\nProc-Type: 4,ENCRYPTED\n\nAAAA\n-----END RSA";
+    assert_eq!(error(SERVER.0, old), ConfigError::EncryptedKey);
+    assert_eq!(error(SERVER.0, P521_KEY), ConfigError::UnsupportedKey);
+    let junk = b"-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n";
+    assert_eq!(error(junk, SERVER.1), ConfigError::BadCertificate);
+    assert_eq!(authorities(junk).unwrap_err(), ConfigError::BadCertificate);
+    let identity = Connector::builder(roots(AUTHORITY)).identity_pem(junk, SERVER.1).unwrap();
+    assert_eq!(identity.build().unwrap_err(), ConfigError::BadCertificate);
+    for (chain, key, text) in [
+        (SERVER.0, OTHER.1, "the private key does not belong to the first certificate"),
+        (
+            &SERVER.0[..200],
+            SERVER.1,
+            "not correct PEM: the section \"CERTIFICATE\" has no end: the file is not complete",
+        ),
+        (
+            b"-----BEGIN CERTIFICATE-----\n%\n-----END CERTIFICATE-----\n",
+            SERVER.1,
+            "not correct PEM: a section is not base64",
+        ),
+    ] {
+        assert_eq!(error(chain, key).to_string(), text);
+    }
     let nobody = ClientCertificates::Required(RootCertStore::empty().into());
     let built = Acceptor::builder(certificates(SERVER)).client_certificates(nobody).build();
+    assert!(matches!(built, Err(ConfigError::Verifier(_))));
+    let built = Connector::builder(RootCertStore::empty()).build();
     assert!(matches!(built, Err(ConfigError::Verifier(_))));
     let pair = asks(&acceptor_showing(Certificates::default()), &connector(), name("localhost"));
     assert_eq!(faults(&pair), (Some(TlsError::Alert(49)), Some(TlsError::NoCertificate)));
@@ -110,11 +135,24 @@ fn a_certificate_is_valid_at_its_time() {
 fn without_a_time_of_day_nothing_is_checked_and_nothing_is_accepted() {
     let connector = Connector::from_pem(AUTHORITY).unwrap();
     assert_eq!(connector.clock().unix_seconds(), None);
-    let pair = asks(&acceptor(), &connector, name("localhost"));
+    let mut pair = asks(&acceptor(), &connector, name("localhost"));
     assert_eq!(faults(&pair).0, Some(TlsError::NoTime));
+    let missing = "unnamed: TLS: the time of day is not set (Hub::time_of_day; without a hub, \
+                   Clock::set)";
+    assert_eq!(pair.client.notices(), [missing]);
     let acceptor = Acceptor::from_pem(SERVER.0, SERVER.1).unwrap();
-    let pair = asks(&acceptor, &super::harness::connector(), name("localhost"));
+    let mut pair = asks(&acceptor, &super::harness::connector(), name("localhost"));
     assert_eq!(faults(&pair).1, Some(TlsError::NoTime));
+    assert_eq!(pair.server.notices(), [missing]);
+}
+
+#[test]
+fn a_certificate_of_an_authority_is_told_apart() {
+    let acceptor = acceptor_showing(certificates(SELF));
+    let pair = asks(&acceptor, &connector_trusting(SELF.0), name("localhost"));
+    let fault = TlsError::Certificate(CertificateFault::Authority);
+    assert_eq!(faults(&pair), (Some(fault), Some(TlsError::Alert(46))));
+    assert!(fault.to_string().contains("CA:FALSE"), "{fault}");
 }
 
 #[test]
