@@ -19,7 +19,8 @@
 //! | `select!` | [`first`](crate::fiber::first()) |
 //! | `time::sleep`, `time::timeout` | [`Ctx::sleep`](crate::fiber::Ctx::sleep), [`Ctx::timeout`](crate::fiber::Ctx::timeout) |
 //! | `task::spawn`, `JoinHandle::abort` | [`Ctx::spawn`](crate::fiber::Ctx::spawn), [`JoinHandle::abort`](crate::fiber::JoinHandle::abort): no `Send` needed |
-//! | `task::spawn_blocking`, `fs` | [`Ctx::unblock`](crate::fiber::Ctx::unblock) |
+//! | `task::spawn_blocking` | [`Ctx::unblock`](crate::fiber::Ctx::unblock) |
+//! | `fs::File`, `fs::read_dir` | [`Ctx::open`](crate::fiber::Ctx::open), [`File::read_at`](crate::fiber::File::read_at), [`Ctx::list`](crate::fiber::Ctx::list); to write, [`Ctx::unblock`](crate::fiber::Ctx::unblock) |
 //! | `task::yield_now` | `ctx.sleep(Duration::ZERO)` |
 //! | `sync::broadcast` | [`Event`](crate::fiber::Event) |
 //! | `sync::Mutex`, `Arc` | `RefCell`, `Rc`: all handlers of a hub run on one thread |

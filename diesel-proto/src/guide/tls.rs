@@ -73,12 +73,107 @@
 //! | a record was changed on its way | [`TlsError::Decrypt`], after everything before it |
 //! | the other end refuses | [`TlsError::Alert`], with the number that it sent |
 //!
+//! # Test
+//!
+//! In the simulated network (feature `testkit`), both sides are hubs, and any date is the date. A script
+//! cannot play the peer: it has no keys. The day is set on each hub *before* it becomes a host:
+//!
+//! ```
+//! use std::cell::Cell;
+//! use std::net::SocketAddr;
+//! use std::rc::Rc;
+//! use std::time::Duration;
+//!
+//! # #[cfg(feature = "testkit")]
+//! use diesel_proto::testkit::net::{Link, LinkFault, LinkOptions, Network};
+//! use diesel_proto::tls::{Acceptor, Connector, ServerName};
+//! use diesel_proto::{CertificateFault, Conn, Ctx, Error, Hub, Instant, Service, TlsError};
+//!
+//! // For a.example, valid in January of 2024, and its authority.
+//! # macro_rules! include_bytes {
+//! #     ($name:literal) => {
+//! #         std::include_bytes!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/certificates/", $name))
+//! #     };
+//! # }
+//! const CHAIN: &[u8] = include_bytes!("brief.pem");
+//! const KEY: &[u8] = include_bytes!("brief.key");
+//! const AUTHORITY: &[u8] = include_bytes!("authority.pem");
+//!
+//! /// What a client gets of 100 000 bytes on this day, if the link ends as `ends` says.
+//! # #[cfg(feature = "testkit")]
+//! fn download(unix_seconds: u64, ends: LinkFault) -> Result<usize, Error> {
+//!     let address: SocketAddr = "10.0.0.1:443".parse().unwrap();
+//!     let hub = || {
+//!         let mut hub = Hub::default();
+//!         hub.time_of_day(Instant::ORIGIN, unix_seconds);
+//!         hub
+//!     };
+//!
+//!     let acceptor = Acceptor::from_pem(CHAIN, KEY).unwrap();
+//!     let mut server = hub();
+//!     let service = Service::new(async |mut conn: Conn| conn.write(vec![b'x'; 100_000]).await);
+//!     let service = server.add_service(service.layer(move |ctx, inner| acceptor.layer(ctx, inner)));
+//!
+//!     let connector = Connector::from_pem(AUTHORITY).unwrap();
+//!     let got = Rc::new(Cell::new(None));
+//!     let told = Rc::clone(&got);
+//!     let mut client = hub();
+//!     let downloads = async move |ctx: Ctx| {
+//!         let connector = connector.clone();
+//!         let fetches = async {
+//!             let name = ServerName::try_from("a.example").unwrap();
+//!             let connect = ctx.connect(address);
+//!             let connect = connect.layer(move |ctx, inner| connector.layer(name, ctx, inner));
+//!             let mut conn = connect.await?;
+//!             Ok(conn.to_end(200_000).await?.len())
+//!         };
+//!         told.set(Some(fetches.await));
+//!         Ok(())
+//!     };
+//!     client.add_loop(downloads).unwrap();
+//!
+//!     let mut network = Network::new(1);
+//!     let back = LinkOptions { half_closes: ends, ..LinkOptions::default() };
+//!     network.link(Link { there: LinkOptions::default(), back });
+//!     network.host(server, &[(service, address)]).unwrap();
+//!     network.lone_host(client);
+//!     network.run_for(Duration::from_secs(60)).unwrap();
+//!     got.take().expect("the client still waits")
+//! }
+//!
+//! # #[cfg(feature = "testkit")]
+//! fn main() {
+//!     const JANUARY: u64 = 1_705_276_800;
+//!     const MARCH: u64 = JANUARY + 60 * 24 * 60 * 60;
+//!     assert_eq!(download(JANUARY, LinkFault::NEVER).unwrap(), 100_000);
+//!     let cut = download(JANUARY, LinkFault::at(50_000));
+//!     assert!(matches!(cut, Err(Error::Tls(TlsError::Truncated))));
+//!     let expired = TlsError::Certificate(CertificateFault::Expired);
+//!     let late = download(MARCH, LinkFault::NEVER);
+//!     assert!(matches!(late, Err(Error::Tls(error)) if error == expired));
+//! }
+//! # #[cfg(not(feature = "testkit"))]
+//! # fn main() {}
+//! ```
+//!
+//! A certificate for tests must not be that of an authority, which `openssl req -x509` makes unless it is
+//! told otherwise: [`CertificateFault::Authority`] says so. This one is its own root:
+//!
+//! ```text
+//! openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -days 365 \
+//!     -keyout key.pem -out cert.pem -subj /CN=localhost \
+//!     -addext basicConstraints=critical,CA:FALSE -addext subjectAltName=DNS:localhost
+//! ```
+//!
 //! # The clock, and what is not deterministic
 //!
 //! Certificates and sessions are checked by the hub's [time of day](crate::hub::Hub::time_of_day), which
-//! the driver sets. A test sets it to any date, and months pass in no time: before a hub becomes a host of
-//! the simulated network, call `hub.time_of_day(Instant::ORIGIN, unix_seconds)`, on both sides. (A script
-//! cannot play the peer: it has no keys.) Without a hub, set the [clock](crate::tls::Clock) of the settings.
+//! the driver sets. A [test](#test) sets it to any date, and months pass in no time. Without a hub, set the
+//! [clock](crate::tls::Clock) of the settings.
+//!
+//! A session that is resumed saves most of a handshake, but does not outlive what it rests on: certificates
+//! are verified again, its [lifetime](crate::tls::AcceptorBuilder::sessions) counts from the full handshake,
+//! and [replacing](crate::tls::Reload) a server's certificates ends it.
 //!
 //! Keys, nonces and session ids are random, from the operating system: so bytes on the wire differ from run
 //! to run, and a recording of a hub with TLS cannot be replayed. What handlers see does not depend on them.
@@ -93,6 +188,6 @@
 
 #[cfg(doc)]
 use crate::{
-    machine::{Error, TlsError},
+    machine::{CertificateFault, Error, TlsError},
     tls::{Acceptor, Connector},
 };
