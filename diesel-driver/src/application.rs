@@ -4,19 +4,22 @@ use std::cell::Cell;
 use std::fmt;
 use std::io;
 use std::net::{SocketAddr, TcpListener, ToSocketAddrs};
+use std::path::Path;
 use std::rc::Rc;
 use std::sync::atomic::{AtomicBool, Ordering, fence};
 use std::sync::{Arc, OnceLock};
 use std::task::{Wake, Waker};
 
 use diesel_proto::{
-    Config, Counters, Ctx, Error, Event, FiberId, Hub, IntoService, LoopBody, ServiceId,
+    Config, Counters, Ctx, DirectoryId, Error, Event, FiberId, Hub, IntoService, LoopBody,
+    ServiceId,
 };
 use polling::Poller;
 use rustix::io::Errno;
 use rustix::rand::{GetRandomFlags, getrandom};
 
 use crate::driver::Driver;
+use crate::files;
 use crate::listen::{self, ListenOptions};
 use crate::pool::THREADS;
 
@@ -46,6 +49,7 @@ pub struct Application {
     signals: bool,
     prints: bool,
     threads: usize,
+    file_threads: usize,
     /// The error of the system's random generator, if it gave no seed for the hub.
     unseeded: Option<io::Error>,
 }
@@ -103,6 +107,7 @@ impl Application {
             signals: true,
             prints: true,
             threads: THREADS,
+            file_threads: THREADS,
             unseeded,
         }
     }
@@ -165,6 +170,39 @@ impl Application {
         self.hub.add_loop(body).map_err(|limit| io::Error::other(limit.to_string()))
     }
 
+    /// Adds a directory, of which fibers [open](Ctx::open) files, by the id that this returns.
+    ///
+    /// Files are opened beneath it, by the system (`openat2`): no path and no link leads out of it,
+    /// also if it is renamed, or its content changed, meanwhile. What the system has in memory is
+    /// opened, read and sent at once, by `sendfile`; for the rest there are a few
+    /// [threads](Self::file_threads), and only what needs a disk waits for them. On file systems of a
+    /// network everything is opened by threads.
+    ///
+    /// ```no_run
+    /// use diesel_driver::{Application, Conn};
+    ///
+    /// let mut app = Application::new();
+    /// let files = app.add_directory("/srv/files")?;
+    /// let serve = async move |mut conn: Conn| {
+    ///     let path = conn.until_eol().await?;
+    ///     let file = conn.ctx().open(files, path.without_eol()).await?;
+    ///     conn.write_file(&file, ..).await
+    /// };
+    /// app.add_service(serve, "127.0.0.1:7050")?;
+    /// app.run()
+    /// # ; Ok::<(), std::io::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// If it is not a directory, or cannot be opened; or if the system cannot open files beneath a
+    /// directory (Linux before 5.6, or a sandbox that forbids it).
+    pub fn add_directory(&mut self, path: impl AsRef<Path>) -> io::Result<DirectoryId> {
+        let directory = files::open_directory(path.as_ref())?;
+        self.driver()?.add_directory(directory);
+        Ok(self.hub.add_directory())
+    }
+
     /// Makes an event. See [`Ctx::event`].
     pub fn event<T: Clone + 'static>(&self) -> Event<T> {
         self.hub.event()
@@ -222,6 +260,14 @@ impl Application {
         self.threads = most;
     }
 
+    /// The most threads that wait for disks: for files that are not in the memory of the system, and
+    /// lists of directories. 4 by default. They are not those of
+    /// [`blocking_threads`](Self::blocking_threads). With none, only what is cached can be opened and
+    /// sent.
+    pub fn file_threads(&mut self, most: usize) {
+        self.file_threads = most;
+    }
+
     /// A handle that ends [`run`](Self::run) from any thread, by a graceful shutdown.
     pub fn halt_handle(&self) -> HaltHandle {
         HaltHandle { doorbell: Arc::clone(&self.doorbell) }
@@ -257,7 +303,7 @@ impl Application {
         fence(Ordering::SeqCst);
         let Some(driver) = &mut self.driver else { return Ok(()) };
         driver.journal().print(self.prints);
-        driver.set_threads(self.threads);
+        driver.set_threads(self.threads, self.file_threads);
         driver.run(&mut self.hub, self.grace, &self.doorbell.halt, self.signals)
     }
 

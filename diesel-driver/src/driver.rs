@@ -16,10 +16,11 @@ use log::Level;
 use polling::{Event, Events, Poller};
 
 use crate::clock::Clock;
+use crate::files::{self, Directory};
 use crate::journal::Journal;
 use crate::key::{PollKey, Source};
 use crate::listen::ListenOptions;
-use crate::pool::Answer;
+use crate::pool::{Answer, Ticket};
 use crate::signals::Signals;
 use crate::socket::SocketStream;
 use crate::sockets::Sockets;
@@ -56,8 +57,14 @@ impl Driver {
     }
 
     /// How many threads there may be for what blocks.
-    pub(crate) fn set_threads(&mut self, most: usize) {
+    pub(crate) fn set_threads(&mut self, most: usize, for_files: usize) {
         self.sockets.pool.set_most(most);
+        self.sockets.file_pool.set_most(for_files);
+    }
+
+    /// Adds the directory with the next id.
+    pub(crate) fn add_directory(&mut self, directory: Directory) {
+        self.sockets.files.add_directory(directory);
     }
 
     pub(crate) fn poller(&self) -> &Arc<Poller> {
@@ -86,6 +93,7 @@ impl Driver {
         signals: bool,
     ) -> io::Result<()> {
         let poller = Arc::clone(self.poller());
+        self.sockets.files.may_sendfile = files::survives_sigpipe();
         let mut signals = if signals { Some(Signals::register(&poller)?) } else { None };
         let mut events = Events::new();
         let mut halting = false;
@@ -135,11 +143,8 @@ impl Driver {
             if halt.swap(false, Ordering::Relaxed) {
                 hub.drain(now, now + grace);
             }
-            for (job, answer) in self.sockets.pool.take_answers() {
-                match answer {
-                    Answer::Addresses(addresses) => hub.resolved(now, job, addresses),
-                    Answer::Outcome(outcome) => hub.completed(now, job, outcome),
-                }
+            for (ticket, answer) in self.sockets.take_answers() {
+                self.pass_on(hub, now, ticket, answer);
             }
             self.sockets.rested(now);
             self.sockets.journal.catch_up(now);
@@ -151,6 +156,32 @@ impl Driver {
                     break;
                 }
             }
+        }
+    }
+
+    /// Passes on what a thread found out.
+    fn pass_on(&mut self, hub: &mut Hub, now: Instant, ticket: Ticket, answer: Answer) {
+        match (ticket, answer) {
+            (Ticket::Job(job), Answer::Addresses(addresses)) => hub.resolved(now, job, addresses),
+            (Ticket::Job(job), Answer::Outcome(outcome)) => hub.completed(now, job, outcome),
+            (Ticket::Job(job), Answer::File(id, result)) => {
+                let (answer, opened) = match result {
+                    Ok((answer, opened)) => (Ok(answer), opened),
+                    Err(why) => (Err(why), None),
+                };
+                // What is not awaited any more is closed here.
+                if hub.file_answered(now, job, answer)
+                    && let (Some(id), Some(file)) = (id, opened)
+                {
+                    self.sockets.files.add(id, file);
+                }
+            }
+            (Ticket::Region(conn), Answer::Loaded(read)) => {
+                self.sockets.files.region_was_read(conn, read);
+                self.streams.region_ready(hub, &mut self.sockets, now, conn);
+            }
+            // Each kind of work has its kind of ticket.
+            (Ticket::Job(_), Answer::Loaded(_)) | (Ticket::Region(_), _) => {}
         }
     }
 

@@ -32,7 +32,8 @@
 //!        ▼  │
 //!   `sockets`      the transport: ◀──▶ `listen` (accepts), `connect`, `socket` (reads, writes)
 //!        │
-//!     │  `pool`      threads for what blocks: look-ups of names, and jobs ([`Ctx::unblock`])
+//!     │  `files`     directories and open files: what is cached at once, the rest by threads
+//!     │  `pool`      threads for what blocks: look-ups of names, jobs ([`Ctx::unblock`]), disks
 //!     │
 //!   `registered`   a source that the poller watches, under its `key`
 //!
@@ -72,6 +73,7 @@ mod clock;
 mod connect;
 mod driver;
 mod fault;
+mod files;
 mod journal;
 mod key;
 mod listen;

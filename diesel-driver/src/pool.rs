@@ -1,9 +1,10 @@
-//! [`Pool`]: a few threads for what blocks: look-ups of names by the system, and jobs.
+//! [`Pool`]: a few threads for what blocks: look-ups of names by the system, and jobs; in a pool of
+//! their own, files, so that names and jobs that hang do not hold them up.
 //!
 //! ```text
 //!   the event loop                         threads, up to `most`
-//!     begin ──▶ queue ──▶ resolve, or Job::run ──▶ answers ──▶ has_answers, Poller::notify
-//!     take_answers ◀──────────────────────────────────┘
+//!     begin ──▶ queue ──▶ resolve, Job::run, files ──▶ answers ──▶ has_answers, Poller::notify
+//!     take_answers ◀──────────────────────────────────────┘
 //! ```
 //!
 //! Rules of this file:
@@ -26,9 +27,11 @@ use std::thread;
 use std::time::Duration;
 
 use diesel_proto::hub::{Job, JobOutcome};
-use diesel_proto::{HostName, JobError, JobId, ResolveErrorKind};
+use diesel_proto::{ConnId, FileErrorKind, FileId, HostName, JobError, JobId, ResolveErrorKind};
 use dns_lookup::{AddrInfoHints, LookupError, LookupErrorKind, SockType};
 use polling::Poller;
+
+use crate::files::{FileResult, FileWork, Unread, load};
 
 /// How many threads there are at most, unless the program says otherwise.
 pub(crate) const THREADS: usize = 4;
@@ -36,16 +39,31 @@ pub(crate) const THREADS: usize = 4;
 /// How long a thread waits for work before it ends.
 const IDLE: Duration = Duration::from_secs(10);
 
+/// Who waits for work.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Ticket {
+    /// A fiber.
+    Job(JobId),
+    /// A connection, of which a region of a file is being sent.
+    Region(ConnId),
+}
+
 /// What a thread does.
 pub(crate) enum Work {
     Resolve(HostName),
     Job(Job),
+    File(FileWork),
+    /// Read a part of a file, so that it is in the page cache.
+    Load(Unread),
 }
 
 /// What came of it.
 pub(crate) enum Answer {
     Addresses(Result<Vec<SocketAddr>, ResolveErrorKind>),
     Outcome(JobOutcome),
+    /// The file that the work was to open, and what came of that.
+    File(Option<FileId>, FileResult),
+    Loaded(Result<(), FileErrorKind>),
 }
 
 pub(crate) struct Pool {
@@ -62,8 +80,8 @@ struct PoolShared {
 
 #[derive(Default)]
 struct PoolState {
-    queue: VecDeque<(JobId, Work)>,
-    answers: Vec<(JobId, Answer)>,
+    queue: VecDeque<(Ticket, Work)>,
+    answers: Vec<(Ticket, Answer)>,
     threads: usize,
     /// Those of the threads that wait for work.
     free: usize,
@@ -88,12 +106,12 @@ impl Pool {
     }
 
     /// Queues `work`, and starts a thread if none is free. Returns an answer if it cannot.
-    pub(crate) fn begin(&mut self, job: JobId, work: Work) -> Result<(), Answer> {
+    pub(crate) fn begin(&mut self, ticket: Ticket, work: Work) -> Result<(), Answer> {
         if self.most == 0 {
-            return Err(work.refused(JobError::Unsupported, ResolveErrorKind::Unsupported));
+            return Err(work.refused(true));
         }
         let mut state = self.shared.lock();
-        state.queue.push_back((job, work));
+        state.queue.push_back((ticket, work));
         if state.free >= state.queue.len() || state.threads >= self.most {
             drop(state);
             self.shared.work.notify_one();
@@ -116,24 +134,22 @@ impl Pool {
         let unserved = state.queue.pop_back();
         drop(state);
         match unserved {
-            Some((_, work)) => {
-                Err(work.refused(JobError::OutOfResources, ResolveErrorKind::OutOfResources))
-            }
+            Some((_, work)) => Err(work.refused(false)),
             None => Ok(()),
         }
     }
 
     /// Drops queued work. What has begun goes on.
-    pub(crate) fn cancel(&mut self, job: JobId) {
+    pub(crate) fn cancel(&mut self, ticket: Ticket) {
         let cancelled = {
             let queue = &mut self.shared.lock().queue;
-            queue.iter().position(|(queued, _)| *queued == job).and_then(|at| queue.remove(at))
+            queue.iter().position(|(queued, _)| *queued == ticket).and_then(|at| queue.remove(at))
         };
         discard(cancelled);
     }
 
     /// The answers since the last call, in the order in which the work was done.
-    pub(crate) fn take_answers(&mut self) -> Vec<(JobId, Answer)> {
+    pub(crate) fn take_answers(&mut self) -> Vec<(Ticket, Answer)> {
         match self.shared.has_answers.swap(false, Ordering::Acquire) {
             true => std::mem::take(&mut self.shared.lock().answers),
             false => Vec::new(),
@@ -160,14 +176,14 @@ impl PoolShared {
     }
 
     fn run_thread(&self) {
-        while let Some((job, work)) = self.next() {
+        while let Some((ticket, work)) = self.next() {
             let answer = work.run();
             let mut state = self.lock();
             if state.is_closed {
                 drop(state);
                 return discard(answer);
             }
-            state.answers.push((job, answer));
+            state.answers.push((ticket, answer));
             drop(state);
             self.has_answers.store(true, Ordering::Release);
             // This fails only if the system is out of memory; the next event wakes the driver
@@ -177,7 +193,7 @@ impl PoolShared {
     }
 
     /// The next work; `None` if there was none for long, or the pool is closed.
-    fn next(&self) -> Option<(JobId, Work)> {
+    fn next(&self) -> Option<(Ticket, Work)> {
         let mut state = self.lock();
         loop {
             if state.is_closed {
@@ -211,13 +227,28 @@ impl Work {
         match self {
             Work::Resolve(name) => Answer::Addresses(resolve(&name)),
             Work::Job(job) => Answer::Outcome(job.run()),
+            Work::File(work) => Answer::File(work.opens(), work.run()),
+            Work::Load(Unread { file, offset, len }) => Answer::Loaded(load(&file, offset, len)),
         }
     }
 
-    fn refused(self, job: JobError, name: ResolveErrorKind) -> Answer {
+    /// The answer if there is no thread: because there may be none, or because none can be started.
+    fn refused(self, by_choice: bool) -> Answer {
+        let (name, job, file) = match by_choice {
+            true => {
+                (ResolveErrorKind::Unsupported, JobError::Unsupported, FileErrorKind::Unsupported)
+            }
+            false => (
+                ResolveErrorKind::OutOfResources,
+                JobError::OutOfResources,
+                FileErrorKind::OutOfResources,
+            ),
+        };
         match self {
             Work::Resolve(_) => Answer::Addresses(Err(name)),
             Work::Job(_) => Answer::Outcome(job.into()),
+            Work::File(work) => Answer::File(work.opens(), Err(file)),
+            Work::Load(_) => Answer::Loaded(Err(file)),
         }
     }
 }

@@ -46,11 +46,23 @@ impl SocketStream {
     /// Writes once.
     #[inline]
     pub(crate) fn send(&self, slices: &[&[u8]]) -> WriteOutcome {
+        self.send_with(slices, FLAGS)
+    }
+
+    /// Writes once, before something else: the system may let the bytes wait for that, for up to a
+    /// fifth of a second.
+    #[inline]
+    pub(crate) fn send_more(&self, slices: &[&[u8]]) -> WriteOutcome {
+        self.send_with(slices, FLAGS | libc::MSG_MORE)
+    }
+
+    #[inline]
+    fn send_with(&self, slices: &[&[u8]], flags: i32) -> WriteOutcome {
         let socket = self.socket();
         WriteOutcome::from_io(slices, |slices| {
             fault::call(Call::Send, || match slices {
-                [one] => socket.send_with_flags(one, FLAGS),
-                many => socket.send_vectored_with_flags(many, FLAGS),
+                [one] => socket.send_with_flags(one, flags),
+                many => socket.send_vectored_with_flags(many, flags),
             })
         })
     }

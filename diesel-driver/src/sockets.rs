@@ -13,9 +13,10 @@ use diesel_proto::hub::embed::{
     WriteOutcome,
 };
 use diesel_proto::hub::{Job, JobOutcome};
+use diesel_proto::machine::{FileAnswer, FileRequest};
 use diesel_proto::{
-    Address, ConnId, ConnectErrorKind, End, FileErrorKind, FileRegion, HostName, Hub, Instant,
-    JobId, Notice, Refused, ResolveErrorKind, ServiceId,
+    Address, ConnId, ConnectErrorKind, End, FileErrorKind, FileId, FileRegion, HostName, Hub,
+    Instant, JobId, Notice, Refused, ResolveErrorKind, ServiceId,
 };
 use log::Level;
 use polling::Poller;
@@ -23,10 +24,11 @@ use socket2::Socket;
 
 use crate::clock::Clock;
 use crate::connect;
+use crate::files::{Asked, Files};
 use crate::journal::Journal;
 use crate::key::{Generations, PollKey};
 use crate::listen::{ListenOptions, Listener};
-use crate::pool::{Answer, Pool, Work};
+use crate::pool::{Answer, Pool, Ticket, Work};
 use crate::registered::Registered;
 use crate::socket::SocketStream;
 
@@ -41,6 +43,9 @@ pub(crate) struct Sockets {
     listeners: Vec<Listener>,
     generations: Generations,
     pub(crate) pool: Pool,
+    pub(crate) files: Files,
+    /// Threads for files.
+    pub(crate) file_pool: Pool,
     scratch: Box<[u8]>,
     /// An error of a listening socket that ends the application.
     broken: Option<io::Error>,
@@ -49,6 +54,7 @@ pub(crate) struct Sockets {
 impl Sockets {
     pub(crate) fn new(poller: Arc<Poller>, clock: Clock) -> Self {
         let pool = Pool::new(Arc::clone(&poller));
+        let file_pool = Pool::new(Arc::clone(&poller));
         Sockets {
             poller,
             clock,
@@ -56,6 +62,8 @@ impl Sockets {
             listeners: Vec::new(),
             generations: Generations::default(),
             pool,
+            files: Files::default(),
+            file_pool,
             scratch: vec![0; SCRATCH].into_boxed_slice(),
             broken: None,
         }
@@ -94,6 +102,12 @@ impl Sockets {
     /// Resumes accepting on the listening sockets whose pause is over.
     pub(crate) fn rested(&mut self, now: Instant) {
         self.each_listener(|listener, journal| listener.rested(now, journal));
+    }
+
+    /// What threads have found out since the last call.
+    pub(crate) fn take_answers(&mut self) -> impl Iterator<Item = (Ticket, Answer)> + use<> {
+        let (answers, of_files) = (self.pool.take_answers(), self.file_pool.take_answers());
+        answers.into_iter().chain(of_files)
     }
 
     /// Returns the error that ends the application, if there was one.
@@ -146,13 +160,54 @@ impl Transport for Sockets {
         stream.send(slices)
     }
 
-    fn write_region(&mut self, conn: ConnId, _: &mut SocketStream, _: FileRegion) -> RegionOutcome {
-        self.journal.own(
-            Level::Error,
-            "region",
-            format_args!("{conn:?} is cut: this driver cannot send regions of files"),
-        );
-        RegionOutcome::Failed(FileErrorKind::Unsupported)
+    #[inline]
+    fn write_before_region(&mut self, stream: &mut SocketStream, slices: &[&[u8]]) -> WriteOutcome {
+        stream.send_more(slices)
+    }
+
+    fn write_region(
+        &mut self,
+        conn: ConnId,
+        stream: &mut SocketStream,
+        region: FileRegion,
+    ) -> RegionOutcome {
+        let outcome = match self.files.send_region(conn, stream, region, &mut self.scratch) {
+            Ok(outcome) => outcome,
+            Err(unread) => match self.file_pool.begin(Ticket::Region(conn), Work::Load(unread)) {
+                Err(Answer::Loaded(Err(why))) => RegionOutcome::Failed(why),
+                _ => RegionOutcome::Pending,
+            },
+        };
+        if let RegionOutcome::Failed(why) = outcome {
+            let FileRegion { offset, len, .. } = region;
+            self.journal.own(
+                Level::Warn,
+                "region",
+                format_args!(
+                    "{conn:?} is cut, {len} bytes at {offset} of a file are missing: {why}"
+                ),
+            );
+        }
+        outcome
+    }
+
+    fn file(
+        &mut self,
+        job: JobId,
+        request: FileRequest,
+    ) -> Poll<Result<FileAnswer, FileErrorKind>> {
+        let work = match self.files.ask(request, &mut self.scratch) {
+            Asked::Now(answer) => return Poll::Ready(answer),
+            Asked::Later(work) => work,
+        };
+        match self.file_pool.begin(Ticket::Job(job), Work::File(work)) {
+            Err(Answer::File(_, Err(why))) => Poll::Ready(Err(why)),
+            _ => Poll::Pending,
+        }
+    }
+
+    fn close_file(&mut self, file: FileId) {
+        self.files.close(file);
     }
 
     fn shut_down(&mut self, conn: ConnId, stream: &mut SocketStream) -> Result<(), Lost> {
@@ -168,7 +223,10 @@ impl Transport for Sockets {
         self.lost(conn, stream.watch(interest))
     }
 
-    fn close(&mut self, now: Instant, _: ConnId, stream: Option<SocketStream>, end: End) {
+    fn close(&mut self, now: Instant, conn: ConnId, stream: Option<SocketStream>, end: End) {
+        if self.files.forget_region(conn) {
+            self.file_pool.cancel(Ticket::Region(conn));
+        }
         let Some(stream) = stream else { return };
         if end.is_abort() {
             stream.reset_on_close();
@@ -227,21 +285,22 @@ impl Transport for Sockets {
         job: JobId,
         name: &HostName,
     ) -> Poll<Result<Vec<SocketAddr>, ResolveErrorKind>> {
-        match self.pool.begin(job, Work::Resolve(name.clone())) {
+        match self.pool.begin(Ticket::Job(job), Work::Resolve(name.clone())) {
             Err(Answer::Addresses(answer)) => Poll::Ready(answer),
             _ => Poll::Pending,
         }
     }
 
     fn run_job(&mut self, id: JobId, job: Job) -> Poll<JobOutcome> {
-        match self.pool.begin(id, Work::Job(job)) {
+        match self.pool.begin(Ticket::Job(id), Work::Job(job)) {
             Err(Answer::Outcome(outcome)) => Poll::Ready(outcome),
             _ => Poll::Pending,
         }
     }
 
     fn cancel(&mut self, job: JobId) {
-        self.pool.cancel(job);
+        self.pool.cancel(Ticket::Job(job));
+        self.file_pool.cancel(Ticket::Job(job));
     }
 
     fn unacked(&mut self, stream: &mut SocketStream) -> Option<u64> {

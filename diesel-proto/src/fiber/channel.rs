@@ -38,6 +38,8 @@ pub(crate) struct ConnShared {
     pub(crate) channel: RefCell<Channel>,
     /// The machine was woken, and has not been stepped since.
     pub(crate) dirty: Cell<bool>,
+    /// File regions can be queued: no layer has to see their bytes.
+    pub(crate) takes_file_regions: Cell<bool>,
     /// Calls the handler, when the stream of an accepted connection starts.
     pub(crate) handler: Cell<Option<StartHandler>>,
 }
@@ -75,9 +77,9 @@ impl ConnShared {
     }
 
     /// Whether a region of this file can be queued.
-    pub(super) fn takes_file_regions(&self, file: &OpenFile) -> bool {
+    pub(super) fn takes_region_of(&self, file: &OpenFile) -> bool {
         // The numbers of another hub mean other files here.
-        Rc::ptr_eq(&self.core, file.core()) && self.channel.borrow().takes_file_regions
+        Rc::ptr_eq(&self.core, file.core()) && self.takes_file_regions.get()
     }
 
     /// Drops, unsent, what tokens queued and the machine did not take. `blocks`: if the caller has
@@ -131,8 +133,6 @@ pub(crate) struct Channel {
     pub(crate) writer_dropped: bool,
     /// The machine needs to know where each write ends.
     pub(crate) keeps_pieces: bool,
-    /// File regions can be queued: no layer has to see their bytes.
-    pub(crate) takes_file_regions: bool,
 }
 
 /// State that few connections need: those of a client, and those that a machine is about to take
@@ -205,7 +205,6 @@ impl Channel {
             reader_dropped: false,
             writer_dropped: false,
             keeps_pieces: false,
-            takes_file_regions: false,
         }
     }
 

@@ -112,6 +112,7 @@ impl Duplex {
             config: Rc::clone(config),
             channel: RefCell::new(Channel::new(connecting)),
             dirty: Cell::new(false),
+            takes_file_regions: Cell::new(false),
             handler: Cell::default(),
         });
         Duplex { socket }
@@ -138,6 +139,7 @@ impl Duplex {
         }
         channel.renew();
         *socket.dirty.get_mut() = false;
+        *socket.takes_file_regions.get_mut() = false;
         true
     }
 
@@ -252,7 +254,7 @@ impl Duplex {
     /// [`Actions::takes_file_regions`] before its fiber writes. Off by default: then files are read,
     /// and queued as bytes. [`move_output`](Self::move_output) sets it itself.
     pub fn take_file_regions(&self, takes: bool) {
-        self.socket.channel.borrow_mut().takes_file_regions = takes;
+        self.socket.takes_file_regions.set(takes);
     }
 
     /// Reports how many of the bytes that were taken from here are still queued in the stream
@@ -312,7 +314,7 @@ impl ConnShared {
     }
 
     pub(super) fn move_output(&self, channel: &mut Channel, actions: &mut Actions<'_>) {
-        channel.takes_file_regions = actions.takes_file_regions();
+        self.takes_file_regions.set(actions.takes_file_regions());
         if let Some(mut output) = channel.take_output() {
             let (queue, blocks) = actions.queue();
             // This fails only after a close, when tokens fail as well.

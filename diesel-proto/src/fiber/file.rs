@@ -91,8 +91,8 @@ impl File {
     }
 
     /// Reads up to `max` bytes from `offset` on: fewer only at the end of the file, or if `max` is
-    /// more than 1 MiB, which is the most that is read at once. At the end, and behind it, there are
-    /// no bytes.
+    /// more than 1 MiB, which is the most that is read at once. Behind the [length](Self::len) there
+    /// are no bytes, even if the file has grown.
     ///
     /// # Errors
     ///
@@ -110,7 +110,9 @@ impl File {
             FileContent::Inline(_) => None,
             FileContent::Open(file) => Some(Asking::new(Rc::clone(file.core()), to_send)),
         };
-        ReadAt { file: self, offset, max: max.min(MOST), asking }
+        let left = self.info.len.saturating_sub(offset);
+        let max = max.min(MOST).min(usize::try_from(left).unwrap_or(usize::MAX));
+        ReadAt { file: self, offset, max, asking }
     }
 
     pub(super) fn read_to_send(&self, offset: u64, max: usize) -> ReadAt<'_> {
@@ -254,11 +256,13 @@ impl Future for ReadAt<'_> {
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let ReadAt { file, offset, max, asking } = &mut *self;
         let (open, asking) = match (&file.content, asking) {
+            _ if *max == 0 => return Poll::Ready(Ok(Bytes::new())),
             (FileContent::Open(open), Some(asking)) => (open, asking),
             (FileContent::Inline(bytes), _) => return Poll::Ready(Ok(part(bytes, *offset, *max))),
             _ => return Poll::Ready(Err(Error::AlreadyDone)),
         };
-        let len = (*max).min(MOST) as u32;
+        // `max <= MOST`
+        let len = *max as u32;
         let answer = ready!(asking.poll(cx, |core| core.ask_read(open.id(), *offset, len)))?;
         Poll::Ready(match answer {
             // Never more than asked for, whatever the embedder answers.

@@ -51,7 +51,7 @@ impl FiberConn for ConnShared {
     }
 
     fn start(self: Rc<Self>, actions: &mut Actions<'_>) {
-        self.channel.borrow_mut().takes_file_regions = actions.takes_file_regions();
+        self.takes_file_regions.set(actions.takes_file_regions());
         let Some(handler) = self.handler.take() else {
             let writer = {
                 let channel = &mut *self.channel.borrow_mut();

@@ -36,7 +36,7 @@ pub(super) async fn write_file(
     let range = file.clamp(range);
     let sent = match file.open_file() {
         _ if range.is_empty() => Ok(()),
-        Some(open) if socket.takes_file_regions(open) => {
+        Some(open) if socket.takes_region_of(open) => {
             return write_region(socket, open, range).await;
         }
         _ => write_pieces(socket, file, range).await,

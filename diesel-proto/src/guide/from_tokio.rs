@@ -89,8 +89,9 @@
 //!   streams. Those that need tokio's reactor or timers (`tokio::net`, `tokio::time`, hyper, sqlx,
 //!   reqwest) do not. The results of such futures are not inputs of the hub, so a recording cannot
 //!   reproduce them.
-//! - **No UDP and no Unix sockets** in the driver. Names and files are for its threads: names are
-//!   resolved by the system, and a file is read in a job.
+//! - **No UDP and no Unix sockets** in the driver. Names are resolved by the system, in threads. Files are
+//!   [read](crate::fiber::Ctx::open), listed and sent, but written only in a
+//!   [job](crate::fiber::Ctx::unblock).
 //! - **Blocking** in a handler blocks every connection, as on tokio's current-thread runtime.
 //! - **Panics** of a handler end that handler and its connection, as those of a tokio task do.
 //!

@@ -39,7 +39,7 @@
 //! | record and replay | [`hub::Input`](crate::hub::Input), [`Hub::handle`](crate::hub::Hub::handle) |
 //! | reset, RST | [`End::Abort`](crate::machine::End::Abort), [`Conn::abort`](crate::fiber::Conn::abort); of the peer: [`Cause::Reset`](crate::machine::Cause::Reset), [`Error::Reset`](crate::machine::Error::Reset) |
 //! | `select!`, race | [`first`](crate::fiber::first()) |
-//! | `sendfile` | a region, [`FileRegion`](crate::buf::FileRegion): in the protocol crate; `diesel-driver` does not send files yet |
+//! | `sendfile` | a region, [`FileRegion`](crate::buf::FileRegion): [`Conn::write_file`](crate::fiber::Conn::write_file) queues one |
 //! | timeouts | a service's: [`ServiceConfig::idle`](crate::hub::ServiceConfig::idle), [`write_stall`](crate::hub::ServiceConfig::write_stall); HTTP's: [`Deadlines`](crate::http1::Deadlines); a handler's: [`Ctx::timeout`](crate::fiber::Ctx::timeout); a machine's: [`Actions::set_deadline`](crate::machine::Actions::set_deadline). Each has a [`Reason`](crate::machine::Reason) |
 //! | TLS, SSL, HTTPS | the feature `tls`: see [TLS](super::machines#tls) |
 //! | user code | handlers, machines, hooks and wakers of the application; no borrow of the hub is held while it runs |

@@ -21,10 +21,8 @@ pub(super) struct StreamEntry<S> {
     pub(super) peer: PeerSide,
     /// The stream may be ready still: it was not used up.
     pub(super) rearm: bool,
-    /// The stream did not take all outgoing bytes.
-    pub(super) writing: bool,
-    /// The bytes of the file region that comes next are being read. Nothing is written meanwhile.
-    pub(super) reads_region: bool,
+    /// Why not all outgoing bytes are written.
+    pub(super) unwritten: Unwritten,
     /// A write failed because the peer had reset the stream.
     pub(super) reset: bool,
     /// What the transport watches it for.
@@ -38,6 +36,17 @@ pub(super) struct StreamEntry<S> {
     round: u32,
     sent: u32,
     received: u32,
+}
+
+/// Why bytes are not written yet.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Unwritten {
+    /// There are none.
+    None,
+    /// The stream did not take them.
+    NoRoom,
+    /// They are of a file region that is being read. Nothing is written meanwhile.
+    ReadsRegion,
 }
 
 /// The peer's side of a stream.
@@ -59,8 +68,7 @@ impl<S> StreamEntry<S> {
             paused: false,
             peer: PeerSide::Open,
             rearm: false,
-            writing: connecting,
-            reads_region: false,
+            unwritten: if connecting { Unwritten::NoRoom } else { Unwritten::None },
             reset: false,
             watched: if connecting { Interest::WRITABLE } else { Interest::READABLE },
             kept: None,
@@ -75,7 +83,7 @@ impl<S> StreamEntry<S> {
     }
 
     pub(super) fn interest(&self) -> Interest {
-        Interest { readable: self.wants_read(), writable: self.writing }
+        Interest { readable: self.wants_read(), writable: self.unwritten == Unwritten::NoRoom }
     }
 
     /// How many bytes were read that the hub has not taken yet.

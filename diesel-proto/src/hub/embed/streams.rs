@@ -6,7 +6,7 @@ use core::fmt;
 use super::super::action::Action;
 use super::super::{Hub, Refused};
 use super::budgets::Round;
-use super::entry::{PeerSide, StreamEntry};
+use super::entry::{PeerSide, StreamEntry, Unwritten};
 use super::{
     AcceptOutcome, Budgets, ConnectOutcome, Interest, Lost, ReadOutcome, Ready, RegionOutcome,
     Transport, WriteOutcome,
@@ -255,7 +255,7 @@ impl<S> Streams<S> {
             if ready.ends && entry.peer == PeerSide::Open {
                 entry.peer = PeerSide::Ends;
             }
-            if ready.writable && entry.writing {
+            if ready.writable && entry.unwritten == Unwritten::NoRoom {
                 self.send(hub, transport, now, conn);
             }
             if ready.readable {
@@ -386,7 +386,7 @@ impl<S> Streams<S> {
         let mut spent = false;
         let wait = loop {
             let budget = self.round.share(&self.budgets).min(MOST);
-            let Some(entry) = self.entry(conn).filter(|entry| !entry.reads_region) else { return };
+            let Some(entry) = self.entry(conn) else { return };
             let room = budget.saturating_sub(entry.sent_in(round));
             if room == 0 {
                 let more = hub.outgoing(conn, |_| ()).is_some() || hub.file_region(conn).is_some();
@@ -396,7 +396,7 @@ impl<S> Streams<S> {
                     hub.sent(now, conn, 0);
                 }
                 spent = more;
-                break more;
+                break if more { Unwritten::NoRoom } else { Unwritten::None };
             }
             let stream = &mut entry.stream;
             let bytes = hub.outgoing_with(conn, |slices, queued| {
@@ -405,16 +405,13 @@ impl<S> Streams<S> {
             let written = match bytes {
                 Some((written, all)) => (written, (all, false)),
                 None => match hub.file_region(conn) {
-                    None => break false,
+                    None => break Unwritten::None,
                     Some(region) => {
                         let len = region.len.min(room.min(most_of_region) as u64);
                         let region = FileRegion { len, ..region };
                         match transport.write_region(conn, stream, region) {
                             RegionOutcome::Wrote(written) => (written, (len as usize, true)),
-                            RegionOutcome::Pending => {
-                                entry.reads_region = true;
-                                break false;
-                            }
+                            RegionOutcome::Pending => break Unwritten::ReadsRegion,
                             RegionOutcome::Failed(why) => return hub.region_failed(now, conn, why),
                         }
                     }
@@ -427,22 +424,22 @@ impl<S> Streams<S> {
                     let left = hub.sent(now, conn, n as u64);
                     // The transport may have read less of a region than there was room for.
                     if n < all && (n == 0 || !is_region) {
-                        break true;
+                        break Unwritten::NoRoom;
                     }
                     if left == 0 {
-                        break false;
+                        break Unwritten::None;
                     }
                 }
                 (WriteOutcome::Failed { reset }, _) => {
                     entry.reset |= reset;
                     hub.write_failed(now, conn);
-                    break false;
+                    break Unwritten::None;
                 }
             }
         };
         let Some(entry) = self.entry(conn) else { return };
-        if entry.writing != wait || spent {
-            entry.writing = wait;
+        if entry.unwritten != wait || spent {
+            entry.unwritten = wait;
             entry.rearm |= spent;
             self.watch(hub, transport, now, conn);
         }
@@ -455,8 +452,7 @@ impl<S> Streams<S> {
     where
         T: Transport<Stream = S>,
     {
-        let Some(entry) = self.entry(conn) else { return };
-        if core::mem::take(&mut entry.reads_region) {
+        if self.entry(conn).is_some_and(|entry| entry.unwritten == Unwritten::ReadsRegion) {
             self.send(hub, transport, now, conn);
         }
     }
@@ -469,7 +465,7 @@ impl<S> Streams<S> {
         let Some(entry) = self.entry(conn) else { return };
         match t.connected(&mut entry.stream, hung_up) {
             ConnectOutcome::Done => {
-                (entry.connecting, entry.writing) = (false, false);
+                (entry.connecting, entry.unwritten) = (false, Unwritten::None);
                 entry.watched = Interest::READABLE;
                 hub.connected(now, conn);
             }
