@@ -30,7 +30,8 @@ pub struct Budgets {
     /// is noticeable.
     pub sent_at_least: usize,
     /// The most bytes of a file region that the transport gets at once: while it reads them, all
-    /// other streams wait. 256 KiB by default.
+    /// other streams wait. Parts end at multiples of this, so it should be one of the size of a page:
+    /// to send parts of pages costs more. 256 KiB by default.
     pub region: usize,
     /// After this many bytes, a stream is not read again in the same round, even if its read filled
     /// the buffer. 512 KiB by default.

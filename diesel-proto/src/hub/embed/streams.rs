@@ -382,7 +382,7 @@ impl<S> Streams<S> {
     where
         T: Transport<Stream = S>,
     {
-        let (round, most_of_region) = (self.round.number, self.budgets.region.max(1));
+        let (round, most_of_region) = (self.round.number, self.budgets.region.max(1) as u64);
         let mut spent = false;
         let wait = loop {
             let budget = self.round.share(&self.budgets).min(MOST);
@@ -407,7 +407,9 @@ impl<S> Streams<S> {
                 None => match hub.file_region(conn) {
                     None => break Unwritten::None,
                     Some(region) => {
-                        let len = region.len.min(room.min(most_of_region) as u64);
+                        // Parts end with pages of the file, as long as there is room.
+                        let most = most_of_region - region.offset % most_of_region;
+                        let len = region.len.min(most).min(room as u64);
                         let region = FileRegion { len, ..region };
                         match transport.write_region(conn, stream, region) {
                             RegionOutcome::Wrote(written) => (written, (len as usize, true)),

@@ -60,7 +60,7 @@ fn a_region_is_passed_in_parts_that_do_not_hold_up_others() {
     let mut world = World::new(Service::machine(|_| Region));
     world.streams.budgets.region = 50_000;
     world.accept(wire("a", []));
-    let parts = ["50000 at 100", "50000 at 50100", "31068 at 100100"];
+    let parts = ["49900 at 100", "50000 at 50000", "31168 at 100000"];
     let parts = parts.map(|part| format!("a region 7: {part}"));
     assert_eq!(world.fake.log()[1..4], parts);
 }
