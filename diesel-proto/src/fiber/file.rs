@@ -126,8 +126,8 @@ impl File {
         }
     }
 
-    /// The part of a range that is in the file.
-    pub(super) fn clamp(&self, range: impl RangeBounds<u64>) -> Range<u64> {
+    /// The part of a range that is in the file: `start <= end <= len()`.
+    pub fn part(&self, range: impl RangeBounds<u64>) -> Range<u64> {
         let start = match range.start_bound() {
             Bound::Included(start) => *start,
             Bound::Excluded(before) => before.saturating_add(1),
@@ -149,8 +149,8 @@ impl fmt::Debug for File {
     }
 }
 
-/// The part of `bytes` from `offset` on, at most `max` bytes.
-fn part(bytes: &Bytes, offset: u64, max: usize) -> Bytes {
+/// At most `max` bytes of `bytes`, from `offset` on.
+fn slice(bytes: &Bytes, offset: u64, max: usize) -> Bytes {
     let start = usize::try_from(offset).unwrap_or(usize::MAX).min(bytes.len());
     bytes.slice(start..start.saturating_add(max).min(bytes.len()))
 }
@@ -258,7 +258,7 @@ impl Future for ReadAt<'_> {
         let (open, asking) = match (&file.content, asking) {
             _ if *max == 0 => return Poll::Ready(Ok(Bytes::new())),
             (FileContent::Open(open), Some(asking)) => (open, asking),
-            (FileContent::Inline(bytes), _) => return Poll::Ready(Ok(part(bytes, *offset, *max))),
+            (FileContent::Inline(bytes), _) => return Poll::Ready(Ok(slice(bytes, *offset, *max))),
             _ => return Poll::Ready(Err(Error::AlreadyDone)),
         };
         // `max <= MOST`
@@ -266,7 +266,7 @@ impl Future for ReadAt<'_> {
         let answer = ready!(asking.poll(cx, |core| core.ask_read(open.id(), *offset, len)))?;
         Poll::Ready(match answer {
             // Never more than asked for, whatever the embedder answers.
-            FileAnswer::Read(bytes) => Ok(part(&bytes, 0, *max)),
+            FileAnswer::Read(bytes) => Ok(slice(&bytes, 0, *max)),
             _ => Err(FileErrorKind::Unsupported.into()),
         })
     }

@@ -33,7 +33,7 @@ pub(super) async fn write_file(
     file: &File,
     range: impl RangeBounds<u64>,
 ) -> Result<(), Error> {
-    let range = file.clamp(range);
+    let range = file.part(range);
     let sent = match file.open_file() {
         _ if range.is_empty() => Ok(()),
         Some(open) if socket.takes_region_of(open) => {

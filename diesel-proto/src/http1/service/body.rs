@@ -12,12 +12,13 @@
 use alloc::rc::Rc;
 use core::fmt;
 use core::future::Future;
+use core::ops::RangeBounds;
 use core::pin::Pin;
 use core::task::{Context, Poll};
 
 use super::exchange::Exchange;
 use crate::buf::Chunk;
-use crate::fiber::{Payload, Reader, Writer};
+use crate::fiber::{File, Payload, Reader, Writer};
 use crate::http1::syntax::{Field, Headers, InvalidField};
 use crate::machine::{Error, Limit};
 
@@ -162,6 +163,37 @@ impl BodyWriter {
     /// [`Error::Closed`] if the request is over.
     pub async fn write<P: Payload>(&mut self, payload: P) -> Result<(), Error> {
         self.writer.write(payload).await
+    }
+
+    /// Sends a part of a file: see [`Writer::write_file`]. It waits until the transport has taken all
+    /// of it. In a chunked body it is one chunk, or, within TLS, several.
+    ///
+    /// If the file has become shorter meanwhile, or cannot be read on, the response is cut, so that
+    /// the client can detect it.
+    ///
+    /// ```
+    /// use diesel_proto::fiber::File;
+    /// use diesel_proto::http1::{BodyWriter, Response};
+    ///
+    /// /// Both files, one behind the other.
+    /// fn joined(first: File, second: File) -> Response {
+    ///     let length = first.len() + second.len();
+    ///     Response::stream_exactly(length, async move |out: &mut BodyWriter| {
+    ///         out.write_file(&first, ..).await?;
+    ///         out.write_file(&second, ..).await
+    ///     })
+    /// }
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// As for [`write`](Self::write); [`Error::File`] if the file is too short, or cannot be read.
+    pub async fn write_file(
+        &mut self,
+        file: &File,
+        range: impl RangeBounds<u64>,
+    ) -> Result<(), Error> {
+        self.writer.write_file(file, range).await
     }
 
     /// Waits until the transport has taken everything that was written.

@@ -13,12 +13,14 @@ use alloc::borrow::Cow;
 use alloc::boxed::Box;
 use core::fmt;
 use core::future::Future;
+use core::ops::RangeBounds;
 use core::pin::Pin;
 
 use bytes::Bytes;
 
 use super::body::BodyWriter;
 use super::successor::{MakeSuccessor, Successor};
+use crate::fiber::File;
 use crate::http1::message::BodyLength;
 use crate::http1::syntax::ContentType;
 use crate::http1::syntax::{Field, Headers, InvalidField, Status};
@@ -137,6 +139,45 @@ impl Response {
         F: AsyncFnOnce(&mut BodyWriter) -> Result<(), Error> + 'static,
     {
         Response::streaming(BodyLength::Exactly(length), write)
+    }
+
+    /// 200, with the content of a file, whose length is sent as Content-Length. Set its type with
+    /// [`content_type`](Self::content_type).
+    ///
+    /// A short file, which is in [memory](File::content), is sent with the head, in one write. Others
+    /// are sent by [`BodyWriter::write_file`]: what it does if the file becomes shorter.
+    ///
+    /// ```
+    /// use diesel_proto::http1::{Request, Response, Service, Status};
+    /// use diesel_proto::{Error, FileErrorKind, Hub};
+    ///
+    /// let mut hub = Hub::default();
+    /// let files = hub.add_directory();
+    /// hub.add_service(Service::new(async move |request: Request| {
+    ///     match request.ctx().open(files, "logo.png").await {
+    ///         Ok(file) => Ok(Response::file(file).content_type("image/png")),
+    ///         Err(Error::File(FileErrorKind::NotFound)) => Ok(Response::new(Status::NOT_FOUND)),
+    ///         Err(error) => Err(error),
+    ///     }
+    /// }));
+    /// ```
+    pub fn file(file: File) -> Self {
+        Response::file_part(file, ..)
+    }
+
+    /// As [`file`](Self::file), with a part of it: of the range, what is in the file. The status is
+    /// 200; a response to a request for a range has another one, and more fields.
+    pub fn file_part(file: File, range: impl RangeBounds<u64>) -> Self {
+        let range = file.part(range);
+        if let Some(content) = file.content() {
+            // `range.end <= content.len()`
+            let part = content.slice(range.start as usize..range.end as usize);
+            return Response::bytes(part);
+        }
+        let length = range.end - range.start;
+        Response::stream_exactly(length, async move |out: &mut BodyWriter| {
+            out.write_file(&file, range).await
+        })
     }
 
     /// Agrees to switch to another protocol: sends 101 if the client asked for an upgrade, or 200

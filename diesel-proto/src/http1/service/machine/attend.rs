@@ -108,7 +108,9 @@ impl HttpMachine {
             self.ctx.dispose(stream);
             return self.end(active, &Headers::new(), actions);
         }
-        if let Err(failure) = self.begin_stream(active, stream, queued) {
+        if let Err(failure) =
+            self.begin_stream(active, stream, queued, actions.takes_file_regions())
+        {
             self.fail(active, failure, actions);
         }
     }
@@ -120,6 +122,7 @@ impl HttpMachine {
         active: &mut Active,
         stream: BodyStream,
         queued: u64,
+        takes_file_regions: bool,
     ) -> Result<(), Failure> {
         self.lend_poller(active)?;
         let mut work = match mem::replace(&mut active.task, RequestTask::Nothing) {
@@ -132,6 +135,7 @@ impl HttpMachine {
         };
         let duplex = work.duplex.get_or_insert_with(|| self.shared.lend_duplex(&self.ctx));
         duplex.keep_pieces();
+        duplex.take_file_regions(takes_file_regions);
         let writer = BodyWriter::new(duplex.writer(), Rc::clone(&work.exchange));
         let run = mem::replace(&mut work.run, WorkState::Stream(stream(writer)));
         if let WorkState::Handler(handler) = run {
