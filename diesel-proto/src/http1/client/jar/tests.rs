@@ -204,6 +204,7 @@ fn cookies_expire() {
         (date("tomorrow"), u64::MAX),
         ("n=v; Expires=Sun, 09 Sep 2001 01:46:40 GMT; Max-Age=10".into(), 10),
         ("n=v; Max-Age=10; Expires=Thu, 01 Jan 1970 00:00:00 GMT".into(), 10),
+        ("n=v; Max-Age=; Expires=Sun, 09 Sep 2001 01:46:50 GMT".into(), 10),
         ("n=v; Max-Age=0; Expires=Sun, 09 Sep 2035 01:46:40 GMT".into(), 0),
     ] {
         let mut jar = jar();
