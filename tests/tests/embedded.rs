@@ -34,14 +34,15 @@ fn start(name: &str, options: &[&str]) -> Started {
     let process = Some(program.id());
     let chat = others.first().copied();
     let head_deadline = Some(HEAD_DEADLINE);
-    Started { program, embedder: Embedder { http, chat, process, head_deadline }, others }
+    let embedder = Embedder { chat, process, head_deadline, ..Embedder::at(http) };
+    Started { program, embedder, others }
 }
 
 /// Everything that is asked of a program.
 fn check(name: &str, options: &[&str]) {
     let running = start(name, options);
-    let broken: Vec<_> = running.embedder.check().iter().map(ToString::to_string).collect();
-    assert!(broken.is_empty(), "{name}:\n{}", broken.join("\n"));
+    let report = running.embedder.check();
+    assert!(report.broken.is_empty(), "{name}:\n{report}");
     vectors(running.embedder.http, &[]);
     ends_in_time(running);
 }
@@ -96,9 +97,12 @@ fn vectors(http: SocketAddr, more: &[&str]) {
 
 #[test]
 fn the_driver() {
-    let running = start("http", &[]);
-    let broken: Vec<_> = running.embedder.check().iter().map(ToString::to_string).collect();
-    assert!(broken.is_empty(), "{}", broken.join("\n"));
+    let Started { program: _program, embedder, .. } = start("http", &[]);
+    let stop_within = Some(Duration::from_secs(10));
+    let report = Embedder { stop_within, ..embedder }.check();
+    assert!(report.broken.is_empty(), "{report}");
+    // There is no chat.
+    assert_eq!(report.skipped.len(), 1, "{report}");
 }
 
 #[test]
@@ -155,14 +159,10 @@ fn rustls() {
         let service = Service::new(async move |conn| relay(conn, http, connector.clone()).await);
         app.add_service(service, "127.0.0.1:0")
     });
-    let embedder = Embedder {
-        http: relay.address,
-        chat: None,
-        process: Some(program.id()),
-        head_deadline: Some(HEAD_DEADLINE),
-    };
-    let broken: Vec<_> = embedder.check().iter().map(ToString::to_string).collect();
-    assert!(broken.is_empty(), "{}", broken.join("\n"));
+    let (process, head_deadline) = (Some(program.id()), Some(HEAD_DEADLINE));
+    let embedder = Embedder { process, head_deadline, ..Embedder::at(relay.address) };
+    let report = embedder.check();
+    assert!(report.broken.is_empty(), "{report}");
     drop(relay);
 
     // A client that is not done with its handshake does not delay the end.

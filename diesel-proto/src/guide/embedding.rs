@@ -313,13 +313,15 @@
 //! # Check your loop
 //!
 //! `testkit::embed::check` runs a loop that stands on [`Streams`](crate::hub::embed::Streams) through
-//! scripted streams in virtual time, in a unit test, and names the line of the contract that it broke.
+//! scripted streams in virtual time, in a unit test, and names the line of the contract that it broke. For
+//! that, write the loop as a function that is generic over its [`Transport`](crate::hub::embed::Transport)
+//! and over how it waits.
 //!
 //! The repository has a peer program for loops with real sockets, `embed_check` in its folder `tests`.
 //! It drives a server of HTTP through stalls, short writes, pauses, resets and half-closes, and names the
 //! line of the contract that the loop broke. `GET /` is answered with a short text, and `POST /echo` with
-//! the body, whole: a response with Content-Length, not a stream. `--head-deadline` adds a check of the
-//! deadline, and `--process` those of memory and descriptors:
+//! the body. `--head-deadline` adds a check of the deadline, `--process` those of memory and descriptors,
+//! and `--stop-within` sends a signal to stop:
 //!
 //! ```text
 //! $ cargo run -p diesel-tests --bin embed_check -- --http 127.0.0.1:8088 --head-deadline 10 --process $PID

@@ -3,10 +3,6 @@
 //! ```text
 //! $ cargo run -p diesel-tests --bin embed_check -- --http 127.0.0.1:8088
 //! ```
-//!
-//! The server answers `GET /` with 200, and `POST /echo` with the body. `--chat HOST:PORT` also
-//! checks a chat like that of the examples; `--process ID` looks at memory and descriptors;
-//! `--head-deadline SECONDS` says when the server gives up on a head.
 
 use std::fmt::Display;
 use std::process::ExitCode;
@@ -15,37 +11,66 @@ use std::time::Duration;
 
 use diesel_tests::embedder::Embedder;
 
+const USAGE: &str = "\
+Checks the event loop of a server that runs already, and names the lines of the embedding contract
+that it broke. The server answers `GET /` with 200, and `POST /echo` with the body.
+
+Usage: embed_check --http HOST:PORT [OPTIONS]
+
+      --chat HOST:PORT         check a chat like that of the examples, too
+      --process ID             look at its memory and descriptors (Linux)
+      --head-deadline SECONDS  when it gives up on a head that is not complete
+      --stop-within SECONDS    at last, send SIGTERM to --process: it ends within this time
+      --closes-the-rest        connections that are open when that time is over may be closed: they
+                               are reset by a hub, but not by the end of a process
+  -h, --help                   print this
+
+It exits with 0 if all checks passed, and with 1 if one failed.
+";
+
 fn main() -> ExitCode {
-    match check() {
-        Ok(0) => ExitCode::SUCCESS,
-        Ok(_) => ExitCode::FAILURE,
-        Err(error) => {
-            eprintln!("{error}\nUsage: embed_check --http HOST:PORT [--chat HOST:PORT]");
-            eprintln!("       [--process ID] [--head-deadline SECONDS]");
-            ExitCode::from(2)
+    let embedder = match embedder(std::env::args().skip(1)) {
+        Ok(Some(embedder)) => embedder,
+        Ok(None) => {
+            print!("{USAGE}");
+            return ExitCode::SUCCESS;
         }
+        Err(error) => {
+            eprintln!("{error}: see --help");
+            return ExitCode::from(2);
+        }
+    };
+    let report = embedder.check();
+    println!("{report}");
+    match report.broken.is_empty() {
+        true => ExitCode::SUCCESS,
+        false => ExitCode::FAILURE,
     }
 }
 
-/// Returns how many checks failed.
-fn check() -> Result<usize, String> {
-    let (mut http, mut chat, mut process, mut head_deadline) = (None, None, None, None);
-    let mut arguments = std::env::args().skip(1);
+/// `None`: help is asked for.
+fn embedder(mut arguments: impl Iterator<Item = String>) -> Result<Option<Embedder>, String> {
+    let mut http = None;
+    let (mut chat, mut process, mut head_deadline, mut stop_within) = (None, None, None, None);
+    let mut resets_the_rest = true;
     while let Some(name) = arguments.next() {
-        let value = arguments.next().ok_or_else(|| format!("{name} has no value"))?;
+        let mut value = || arguments.next().ok_or_else(|| format!("{name} has no value"));
         match name.as_str() {
-            "--http" => http = Some(parse(&value)?),
-            "--chat" => chat = Some(parse(&value)?),
-            "--process" => process = Some(parse(&value)?),
-            "--head-deadline" => head_deadline = Some(Duration::from_secs(parse(&value)?)),
+            "--http" => http = Some(parse(&value()?)?),
+            "--chat" => chat = Some(parse(&value()?)?),
+            "--process" => process = Some(parse(&value()?)?),
+            "--head-deadline" => head_deadline = Some(Duration::from_secs(parse(&value()?)?)),
+            "--stop-within" => stop_within = Some(Duration::from_secs(parse(&value()?)?)),
+            "--closes-the-rest" => resets_the_rest = false,
+            "-h" | "--help" => return Ok(None),
             _ => return Err(format!("{name} is not known")),
         }
     }
+    if stop_within.is_some() && process.is_none() {
+        return Err("--stop-within needs --process".to_string());
+    }
     let http = http.ok_or("--http is missing")?;
-    let broken = Embedder { http, chat, process, head_deadline }.check();
-    broken.iter().for_each(|broken| println!("{broken}"));
-    println!("{} checks failed", broken.len());
-    Ok(broken.len())
+    Ok(Some(Embedder { http, chat, process, head_deadline, stop_within, resets_the_rest }))
 }
 
 fn parse<T: FromStr<Err: Display>>(text: &str) -> Result<T, String> {
