@@ -111,8 +111,11 @@ impl Response {
     /// client of HTTP/1.0, until the connection is closed.
     ///
     /// If `write` returns an error, the response is cut, so that the client can detect it; earlier
-    /// responses on the same connection are still sent. `write` is not called where there is no
-    /// body, as for HEAD.
+    /// responses on the same connection are still sent. Of this response, what was not sent yet is
+    /// dropped, the head too: after an error that follows the first writes at once, a client may get
+    /// nothing, and repeat the request if it is idempotent. [`BodyWriter::flush`] waits until the first
+    /// writes are sent. (A reset may also drop what the client has not read.) `write` is not called
+    /// where there is no body, as for HEAD.
     ///
     /// ```
     /// use diesel_proto::http1::{BodyWriter, Response};
