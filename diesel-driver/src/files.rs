@@ -31,6 +31,7 @@ mod work;
 
 use std::collections::HashMap;
 use std::io::{self, IoSliceMut};
+use std::ops::Range;
 use std::os::fd::OwnedFd;
 use std::path::Path;
 use std::sync::Arc;
@@ -59,6 +60,14 @@ pub(crate) struct OpenFile {
     pub(crate) descriptor: Arc<OwnedFd>,
     /// Its length when it was opened.
     pub(crate) len: u64,
+    /// The part of it that was in the page cache a moment ago.
+    cached: Range<u64>,
+}
+
+impl OpenFile {
+    fn new(file: OwnedFd, len: u64) -> Self {
+        OpenFile { descriptor: Arc::new(file), len, cached: 0..0 }
+    }
 }
 
 /// What the result of a request is: the answer, and the file that it opened.

@@ -3,7 +3,6 @@
 //! It must never know who asks.
 
 use std::os::fd::{AsFd, OwnedFd};
-use std::sync::Arc;
 
 use diesel_proto::FileErrorKind;
 use diesel_proto::machine::{FileAnswer, FileInfo, FileTime};
@@ -51,7 +50,7 @@ pub(super) fn open_cached(
     };
     let info = check(&file)?;
     if info.len > u64::from(inline) {
-        let file = OpenFile { descriptor: Arc::new(file), len: info.len };
+        let file = OpenFile::new(file, info.len);
         return Ok(Attempt::Done(FileAnswer::Opened { info, content: None }, Some(file)));
     }
     let len = info.len as usize;

@@ -6,6 +6,7 @@
 //! It must never know when a stream is written.
 
 use std::io;
+use std::ops::Range;
 use std::os::fd::OwnedFd;
 use std::sync::Arc;
 
@@ -21,14 +22,15 @@ use crate::socket::SocketStream;
 
 /// A region that had to be read for a connection.
 pub(super) enum ReadRegion {
+    /// A thread reads this part of a file.
     Reading {
         id: u64,
-        end: u64,
+        part: Range<u64>,
     },
-    /// It is there, up to this offset.
+    /// It is there.
     Read {
         id: u64,
-        end: u64,
+        part: Range<u64>,
     },
     Failed(FileErrorKind),
 }
@@ -50,11 +52,12 @@ impl Files {
         scratch: &mut [u8],
     ) -> Result<RegionOutcome, Unread> {
         let FileRegion { id, offset, len } = region;
-        let Some(file) = self.by_number(id) else {
+        let place = self.open.get_mut((id & u64::from(u32::MAX)) as usize);
+        let file = place.and_then(Option::as_mut).filter(|(open, _)| open.number() == id);
+        let Some((_, file)) = file else {
             return Ok(RegionOutcome::Failed(FileErrorKind::NotFound));
         };
-        let end = offset.saturating_add(len);
-        let (mut known, mut len) = (false, len);
+        let mut end = offset.saturating_add(len);
         if !self.regions.is_empty() {
             match self.regions.get(&conn) {
                 Some(ReadRegion::Failed(why)) => {
@@ -62,32 +65,44 @@ impl Files {
                     self.regions.remove(&conn);
                     return Ok(RegionOutcome::Failed(why));
                 }
-                Some(ReadRegion::Read { id: read, end })
-                    if (*read, offset < *end) == (id, true) =>
+                Some(ReadRegion::Read { id: read, part })
+                    if *read == id && part.contains(&offset) =>
                 {
-                    (known, len) = (true, len.min(end - offset));
+                    end = end.min(part.end);
+                    file.cached = part.clone();
                 }
                 _ => {}
             }
         }
-        if !known && !is_cached(&file.descriptor, offset, end) {
-            let file = Arc::clone(&file.descriptor);
-            self.regions.insert(conn, ReadRegion::Reading { id, end });
-            return Err(Unread { file, offset, len });
+        if offset < file.cached.start || end > file.cached.end {
+            let window = (offset - offset % WINDOW).saturating_add(WINDOW).min(file.len);
+            let part = offset..window.max(end);
+            if !is_cached(&file.descriptor, &part) {
+                let file = Arc::clone(&file.descriptor);
+                self.regions.insert(conn, ReadRegion::Reading { id, part: part.clone() });
+                return Err(Unread { file, offset, len: part.end - offset });
+            }
+            file.cached = part;
         }
-        Ok(match self.may_sendfile {
+        let len = end - offset;
+        let outcome = match self.may_sendfile {
             true => send(stream, &file.descriptor, offset, len),
             false => send_bytes(stream, &file.descriptor, offset, len, scratch),
-        })
+        };
+        if outcome == RegionOutcome::Wrote(WriteOutcome::Took(0)) {
+            // It may take long until the stream has room.
+            file.cached = 0..0;
+        }
+        Ok(outcome)
     }
 
     /// A thread has read what was unread.
     pub(crate) fn region_was_read(&mut self, conn: ConnId, read: Result<(), FileErrorKind>) {
         if let Some(region) = self.regions.get_mut(&conn)
-            && let ReadRegion::Reading { id, end } = *region
+            && let ReadRegion::Reading { id, part } = region
         {
             *region = match read {
-                Ok(()) => ReadRegion::Read { id, end },
+                Ok(()) => ReadRegion::Read { id: *id, part: part.clone() },
                 Err(why) => ReadRegion::Failed(why),
             };
         }
@@ -100,12 +115,16 @@ impl Files {
     }
 }
 
-/// Whether a region is in the page cache, judged by its first byte and its last: what is read ahead
-/// is missing from somewhere to its end, and what is evicted first is old. An error is left to the
-/// attempt to send.
-fn is_cached(file: &OwnedFd, offset: u64, end: u64) -> bool {
+/// How far ahead it is checked whether a file is in the page cache, and how much a thread reads at a
+/// time. (Measured: to check each 256 KiB takes 4 % of the time of a large download.)
+const WINDOW: u64 = 1 << 20;
+
+/// Whether a part of a file is in the page cache, judged by its first byte and its last: where reading
+/// ahead stopped, the end is missing, and what is evicted first is old. An error is left to
+/// the attempt to send.
+fn is_cached(file: &OwnedFd, part: &Range<u64>) -> bool {
     let has = |at| read_cached(file, at, u64::MAX, &mut [0]).is_some();
-    has(end - 1) && (end - offset <= PAGE || has(offset))
+    has(part.end - 1) && (part.end - part.start <= PAGE || has(part.start))
 }
 
 const PAGE: u64 = 4096;

@@ -38,7 +38,7 @@ impl FileWork {
                     let content = read(&file, 0, info.len as usize)?;
                     return Ok((inline_answer(info, content), None));
                 }
-                let file = OpenFile { descriptor: Arc::new(file), len: info.len };
+                let file = OpenFile::new(file, info.len);
                 Ok((FileAnswer::Opened { info, content: None }, Some(file)))
             }
             FileWork::Read { file, offset, len } => {
