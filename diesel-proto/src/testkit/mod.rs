@@ -10,6 +10,7 @@
 //! - `generators` (feature `quickcheck`): lines, cuts, sessions, sequences of operations.
 //! - [`embed`]: a check for the event loop of an embedder, with scripted streams.
 //! - [`net`]: a simulated network, which connects whole hubs in virtual time.
+//! - [`Oneshot`]: one HTTP request to a service, and the whole response.
 //! - [`script`]: sessions that read like telnet's, with times, played against a hub.
 //!
 //! Everything runs in virtual time, and everything random is drawn from a seed (`random`) that a
@@ -35,6 +36,7 @@ mod law;
 pub mod laws;
 pub mod layer_laws;
 pub mod net;
+mod oneshot;
 mod random;
 mod report;
 mod run;
@@ -46,6 +48,7 @@ mod tests;
 mod watch;
 
 pub use hub_machine::HubMachine;
+pub use oneshot::{Answered, Oneshot};
 pub use random::Random;
 pub use run::{Room, Transcript};
 pub use stimulus::Stimulus;

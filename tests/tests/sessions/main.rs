@@ -13,6 +13,7 @@ mod http;
 mod httpbin;
 mod httpbin_targets;
 mod laws;
+mod notes;
 mod oops;
 mod programs;
 mod proxy;

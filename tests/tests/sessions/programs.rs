@@ -23,6 +23,8 @@ pub mod fire;
 pub mod http;
 #[path = "../../../examples/httpbin.rs"]
 pub mod httpbin;
+#[path = "../../../examples/notes.rs"]
+pub mod notes;
 #[path = "../../../examples/oops.rs"]
 pub mod oops;
 #[path = "../../../examples/proxy.rs"]

@@ -11,6 +11,7 @@
 use alloc::boxed::Box;
 use alloc::string::String;
 use alloc::vec::Vec;
+use core::convert::Infallible;
 
 use bytes::Bytes;
 
@@ -126,6 +127,13 @@ impl<N: AsRef<str>, V: AsRef<[u8]>, const COUNT: usize, T: IntoResponse> IntoRes
         self.0
             .into_iter()
             .fold(self.1.into_response(), |response, (name, value)| response.header(name, value))
+    }
+}
+
+/// It does not happen.
+impl IntoResponse for Infallible {
+    fn into_response(self) -> Response {
+        match self {}
     }
 }
 

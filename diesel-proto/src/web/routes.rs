@@ -1,0 +1,313 @@
+//! [`Routes`]: finds what answers a request.
+//!
+//! It must never know how routes are collected.
+
+use alloc::borrow::Cow;
+use alloc::boxed::Box;
+use alloc::rc::Rc;
+use alloc::string::String;
+use alloc::vec::Vec;
+use core::fmt;
+
+use super::answer::Endpoint;
+use super::invalid_route::InvalidRoute;
+use super::path_text::normal_path;
+use super::routed_request::{ParamSpans, RouteInfo, RouteMatch, RoutedRequest};
+use super::template::Template;
+use crate::http1::{Limits, Request, Response, Service, Status};
+
+/// The routes of an application, made by a [`Router`](super::Router). Cheap to clone.
+///
+/// It converts into an [`http1::Service`](Service), which has settings, and into a
+/// [`Service`](crate::hub::Service) of a hub. Or a handler calls it.
+///
+/// ```
+/// use diesel_proto::Hub;
+/// use diesel_proto::http1::{Request, Response, Service};
+/// use diesel_proto::web::{Router, get};
+///
+/// let routes = Router::new().route("/", get(|| "hello")).build()?;
+/// let mut hub = Hub::default();
+/// hub.add_service(routes.clone());
+/// hub.add_service(Service::from(&routes).named("notes").access_notices(true));
+/// // What is done before a route is found.
+/// hub.add_service(Service::new(async move |request: Request| match request.host() {
+///     Some("example.org") => routes.call(request).await,
+///     _ => Response::text("another host\n"),
+/// }));
+/// # Ok::<(), diesel_proto::web::InvalidRoute>(())
+/// ```
+#[derive(Clone)]
+pub struct Routes(Rc<RouteTable>);
+
+struct RouteTable {
+    table: Table,
+    fallback: Rc<Endpoint>,
+}
+
+/// What is found for a path.
+#[derive(Default)]
+pub(super) struct Table {
+    tree: matchit::Router<Found>,
+    /// Fallbacks for the paths below a prefix.
+    nested: matchit::Router<Found>,
+    /// The pattern of each route, with the path as it was written.
+    written: Vec<(String, Box<str>)>,
+    largest_body: usize,
+}
+
+/// A route: its handlers, by method.
+pub(super) struct Found {
+    info: Rc<RouteInfo>,
+    handlers: Vec<(Box<str>, Rc<Endpoint>)>,
+    any: Option<Rc<Endpoint>>,
+    /// Answers methods without a handler.
+    unhandled: Rc<Endpoint>,
+}
+
+impl Found {
+    pub(super) fn new(
+        path: Box<str>,
+        names: Vec<Box<str>>,
+        endpoints: impl Iterator<Item = (Option<Box<str>>, Rc<Endpoint>)>,
+        unhandled: Rc<Endpoint>,
+    ) -> Self {
+        let (mut handlers, mut any) = (Vec::new(), None);
+        for (method, endpoint) in endpoints {
+            match method {
+                Some(method) => handlers.push((method, endpoint)),
+                None => any = Some(endpoint),
+            }
+        }
+        let allow = allow(handlers.iter().map(|(method, _)| &**method));
+        let info = RouteInfo { path, names, allow, known: Rc::from([]), body_limit: 0 };
+        Found { info: Rc::new(info), handlers, any, unhandled }
+    }
+
+    /// Sets what depends on the other routes.
+    pub(super) fn limited(mut self, body_limit: usize, known: &Rc<[Box<str>]>) -> Self {
+        if let Some(info) = Rc::get_mut(&mut self.info) {
+            (info.body_limit, info.known) = (body_limit, Rc::clone(known));
+        }
+        self
+    }
+
+    fn endpoint(&self, method: &str) -> &Rc<Endpoint> {
+        let named = |name: &str| {
+            let found = self.handlers.iter().find(|(known, _)| **known == *name);
+            found.map(|(_, endpoint)| endpoint)
+        };
+        named(method)
+            .or_else(|| if method == "HEAD" { named("GET") } else { None })
+            .or(self.any.as_ref())
+            .unwrap_or(&self.unhandled)
+    }
+}
+
+/// The value of `Allow` (RFC 9110, 10.2.1).
+fn allow<'a>(methods: impl Iterator<Item = &'a str> + Clone) -> Box<str> {
+    let mut allow = Vec::new();
+    for method in methods.clone() {
+        allow.push(method);
+        if method == "GET" && !methods.clone().any(|other| other == "HEAD") {
+            allow.push("HEAD");
+        }
+    }
+    if !allow.contains(&"OPTIONS") {
+        allow.push("OPTIONS");
+    }
+    allow.join(", ").into()
+}
+
+impl Table {
+    pub(super) fn add(&mut self, template: &Template, found: Found) -> Result<(), InvalidRoute> {
+        let (path, limit) = (found.info.path.clone(), found.info.body_limit);
+        let written = &self.written;
+        template.insert(&mut self.tree, &path, found, |with| {
+            let known = written.iter().find(|(pattern, _)| *pattern == with);
+            known.map_or(with.into(), |(_, path)| path.clone())
+        })?;
+        self.written.push((template.pattern.clone(), path));
+        self.largest_body = self.largest_body.max(limit);
+        Ok(())
+    }
+
+    /// Adds a fallback for a prefix, and for all paths below it.
+    pub(super) fn add_fallback(
+        &mut self,
+        prefix: &str,
+        template: &Template,
+        fallback: Rc<Endpoint>,
+    ) -> Result<(), InvalidRoute> {
+        if template.has_catch_all {
+            return Err(InvalidRoute::CatchAll { path: prefix.into() });
+        }
+        for rest in ["", "/", "/{*-}"] {
+            let pattern = alloc::format!("{}{rest}", template.pattern);
+            let below = Template { pattern, names: Vec::new(), has_catch_all: false };
+            let any = core::iter::once((None, Rc::clone(&fallback)));
+            let names = template.names.clone();
+            let found = Found::new(prefix.into(), names, any, Rc::clone(&fallback));
+            let found = found.limited(super::DEFAULT_BODY_LIMIT, &Rc::from([]));
+            below.insert(&mut self.nested, prefix, found, |with| with.into()).map_err(|error| {
+                match error {
+                    InvalidRoute::Conflict { .. } => {
+                        InvalidRoute::TwoFallbacks { prefix: prefix.into() }
+                    }
+                    error => error,
+                }
+            })?;
+        }
+        Ok(())
+    }
+
+    pub(super) fn into_routes(self, fallback: Rc<Endpoint>) -> Routes {
+        Routes(Rc::new(RouteTable { table: self, fallback }))
+    }
+
+    /// The route of a path. The positions of its parameters are added to `params`.
+    fn at(&self, path: &str, params: &mut ParamSpans) -> Option<&Found> {
+        let found = self.tree.at(path).or_else(|_| self.nested.at(path)).ok()?;
+        for (_, value) in found.params.iter().take(found.value.info.names.len()) {
+            // A value is a part of the path.
+            params
+                .push((value.as_ptr() as usize).wrapping_sub(path.as_ptr() as usize), value.len());
+        }
+        Some(found.value)
+    }
+}
+
+/// A route that was found for a method and a path.
+///
+/// Example: see [`Routes::find`].
+pub struct FoundRoute<'r, 'p> {
+    found: &'r Found,
+    endpoint: &'r Rc<Endpoint>,
+    path: Cow<'p, str>,
+    params: ParamSpans,
+}
+
+impl<'r> FoundRoute<'r, '_> {
+    /// The path of the route, as it was added to the router.
+    pub fn route(&self) -> &'r str {
+        &self.found.info.path
+    }
+
+    /// Whether the route has a handler for the method: its own, that of GET for HEAD, or one for all
+    /// methods.
+    pub fn has_handler(&self) -> bool {
+        !Rc::ptr_eq(self.endpoint, &self.found.unhandled)
+    }
+}
+
+impl fmt::Debug for FoundRoute<'_, '_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("FoundRoute").field(&self.route()).finish()
+    }
+}
+
+impl Routes {
+    /// Answers a request: finds its route, and calls the handler.
+    pub async fn call(&self, request: Request) -> Response {
+        let (endpoint, route) = match self.find(request.method(), request.path()) {
+            Some(FoundRoute { found, endpoint, path, params }) => {
+                let path = match path {
+                    Cow::Owned(path) => Some(path.into_boxed_str()),
+                    Cow::Borrowed(_) => None,
+                };
+                (endpoint, RouteMatch { route: Some(Rc::clone(&found.info)), params, path })
+            }
+            None => {
+                let params = ParamSpans::default();
+                (&self.0.fallback, RouteMatch { route: None, params, path: None })
+            }
+        };
+        endpoint(RoutedRequest::new(request, route)).response().await
+    }
+
+    /// Finds the route of a path, which is percent-encoded, as in a request. `None` if there is none,
+    /// so that the fallback answers.
+    ///
+    /// ```
+    /// use diesel_proto::web::{Router, get};
+    ///
+    /// let routes = Router::new().route("/notes/{id}", get(|| "a note")).build()?;
+    /// let found = routes.find("PUT", "/notes/7").unwrap();
+    /// assert_eq!((found.route(), found.has_handler()), ("/notes/{id}", false));
+    /// assert!(routes.find("GET", "/notes").is_none());
+    /// # Ok::<(), diesel_proto::web::InvalidRoute>(())
+    /// ```
+    #[inline]
+    pub fn find<'r, 'p>(&'r self, method: &str, path: &'p str) -> Option<FoundRoute<'r, 'p>> {
+        let path = normal_path(path);
+        let mut params = ParamSpans::default();
+        let found = self.0.table.at(&path, &mut params)?;
+        Some(FoundRoute { found, endpoint: found.endpoint(method), path, params })
+    }
+}
+
+impl fmt::Debug for Routes {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let paths = self.0.table.written.iter().map(|(_, path)| path);
+        f.debug_tuple("Routes").field(&paths.collect::<Vec<_>>()).finish()
+    }
+}
+
+/// With the default settings, except for [`Limits::body`], which is at least the largest
+/// [limit of a route](super::Router::body_limit).
+impl From<&Routes> for Service {
+    fn from(routes: &Routes) -> Self {
+        let limits = Limits::default();
+        let body = limits.body.max(routes.0.table.largest_body as u64);
+        let routes = routes.clone();
+        Service::new(async move |request: Request| routes.call(request).await)
+            .limits(Limits { body, ..limits })
+    }
+}
+
+/// As from a reference.
+impl From<Routes> for Service {
+    fn from(routes: Routes) -> Self {
+        Service::from(&routes)
+    }
+}
+
+/// As [`http1::Service`](Service).
+impl From<&Routes> for crate::hub::Service {
+    fn from(routes: &Routes) -> Self {
+        Service::from(routes).into()
+    }
+}
+
+/// As [`http1::Service`](Service).
+impl From<Routes> for crate::hub::Service {
+    fn from(routes: Routes) -> Self {
+        Service::from(&routes).into()
+    }
+}
+
+/// The answer to a method without a handler, on a path that has a route (RFC 9110, 9.1, 9.3.7 and
+/// 15.5.6).
+pub(super) fn unrouted(request: &RoutedRequest) -> Response {
+    let Some(route) = request.info() else { return plain(Status::NOT_FOUND) };
+    match request.method() {
+        "OPTIONS" => Response::empty().header("Allow", &*route.allow),
+        method if route.known.iter().any(|known| **known == *method) => {
+            plain(Status::METHOD_NOT_ALLOWED).header("Allow", &*route.allow)
+        }
+        _ => plain(Status::NOT_IMPLEMENTED),
+    }
+}
+
+/// The answer to a request without a route; to OPTIONS for the server as a whole, the methods that it
+/// recognises (RFC 9110, 9.3.7).
+pub(super) fn nowhere(request: &RoutedRequest, known: &str) -> Response {
+    match (request.method(), request.path()) {
+        ("OPTIONS", "*") => Response::empty().header("Allow", known),
+        _ => plain(Status::NOT_FOUND),
+    }
+}
+
+fn plain(status: Status) -> Response {
+    Response::text(alloc::format!("{status}\n")).status(status)
+}

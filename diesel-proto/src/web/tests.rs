@@ -1,0 +1,7 @@
+//! Routes and handlers, over the simulated network.
+
+mod bodies;
+mod methods;
+mod middleware;
+mod paths;
+mod routers;

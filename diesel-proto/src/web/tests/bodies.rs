@@ -1,0 +1,131 @@
+//! Bodies: collected for plain handlers and by extractors, or read piece by piece; limits.
+
+use alloc::string::String;
+use alloc::vec;
+use alloc::vec::Vec;
+
+use bytes::Bytes;
+
+use crate::http1::{BodyWriter, Request, Response, Service, Status};
+use crate::machine::{Error, Notice};
+use crate::testkit::Oneshot;
+use crate::web::{Router, Routes, post};
+
+/// Echoes each body, in each way, with a limit of 10 bytes.
+fn routes() -> Routes {
+    Router::new()
+        .route("/plain", post(|request: Request| request.content().to_vec()))
+        .route("/bytes", post(|body: Bytes| body))
+        .route("/string", post(|body: String| body))
+        .route("/async-bytes", post(async |body: Bytes| body))
+        .route(
+            "/async",
+            post(async |mut request: Request| Ok::<_, Error>(request.collect(10).await?.to_vec())),
+        )
+        .route(
+            "/stream",
+            post(async |request: Request| {
+                let mut body = request.into_body();
+                Response::stream(async move |out: &mut BodyWriter| {
+                    while let Some(chunk) = body.some().await? {
+                        out.write(chunk).await?;
+                    }
+                    Ok(())
+                })
+            }),
+        )
+        .body_limit(10)
+        .build()
+        .unwrap()
+}
+
+const LIMITED: [&str; 5] = ["/plain", "/bytes", "/string", "/async-bytes", "/async"];
+
+#[test]
+fn a_limit_holds_to_the_byte_and_not_for_streams() {
+    for path in LIMITED {
+        for len in [0, 1, 10] {
+            let answer = Oneshot::post(path).body(vec![b'x'; len]).send(&routes());
+            assert_eq!((answer.status, answer.body.len()), (Status::OK, len), "{path}");
+        }
+        let refused = Oneshot::post(path).body([b'x'; 11]).send(&routes());
+        assert_eq!(refused.status, Status::CONTENT_TOO_LARGE, "{path}");
+        assert_eq!(refused.text(), "413 Content Too Large\n");
+        // The client is to blame.
+        let failed = |notice: &Notice| matches!(notice, Notice::Failed { .. });
+        assert!(!refused.notices.iter().any(failed), "{:?}", refused.notices);
+    }
+    let long = vec![b'x'; 100_000];
+    assert_eq!(Oneshot::post("/stream").body(long.clone()).send(&routes()).body, long);
+    // That of the service holds for streams, too.
+    let service = Service::from(routes())
+        .limits(crate::http1::Limits { body: 99_999, ..crate::http1::Limits::default() });
+    assert_eq!(Oneshot::post("/stream").body(long).send(service).status.code(), 413);
+}
+
+#[test]
+fn bodies_of_up_to_2_mib_fit_by_default() {
+    let routes = Router::new().route("/", post(|body: Bytes| alloc::format!("{}", body.len())));
+    let routes = routes.build().unwrap();
+    assert_eq!(Oneshot::post("/").body(vec![0; 2 << 20]).send(&routes).text(), "2097152");
+    assert_eq!(Oneshot::post("/").body(vec![0; (2 << 20) + 1]).send(&routes).status.code(), 413);
+}
+
+#[test]
+fn a_client_that_waits_is_asked_for_its_body_only_if_it_is_read() {
+    let expecting = |path| Oneshot::post(path).expects_continue().body("hello");
+    for path in LIMITED {
+        let answer = expecting(path).send(&routes());
+        assert_eq!((answer.interim, answer.body), (vec![Status::CONTINUE], b"hello".to_vec()));
+    }
+    // The type is checked before the body is read.
+    let form = post(|_: crate::web::Form<Vec<(String, String)>>| "a form");
+    let routes = Router::new().route("/form", form).build().unwrap();
+    let refused = expecting("/form").send(&routes);
+    assert_eq!((refused.interim, refused.status.code()), (vec![], 415));
+    assert_eq!(refused.headers.get_str("Accept"), Some("application/x-www-form-urlencoded"));
+}
+
+#[test]
+fn text_has_to_be_utf_8() {
+    let refused = Oneshot::post("/string").body([b'a', 0xff]).send(&routes());
+    let text = "the body cannot be parsed: not UTF-8 from byte 1\n";
+    assert_eq!((refused.status.code(), refused.text()), (400, text));
+}
+
+#[cfg(feature = "json")]
+#[test]
+fn json_is_refused_with_the_place_that_is_wrong() {
+    use crate::web::Json;
+    let routes = Router::new().route("/", post(|Json(n): Json<(u8, u8)>| Json(n)));
+    let routes = routes.body_limit(20).build().unwrap();
+    for (kind, body, status, text) in [
+        ("application/json", "[1,2]", 200, "[1,2]"),
+        ("Application/JSON; charset=utf-8", "[1,2]", 200, "[1,2]"),
+        ("application/problem+json", " [1, 2] ", 200, "[1,2]"),
+        ("text/plain", "[1,2]", 415, "the body must have the Content-Type application/json\n"),
+        ("json", "[1,2]", 415, "the body must have the Content-Type application/json\n"),
+        (
+            "application/json",
+            "[1,\n2",
+            400,
+            "the body cannot be parsed: EOF while parsing a list at line 2 column 1\n",
+        ),
+        (
+            "application/json",
+            "[1,2] x",
+            400,
+            "the body cannot be parsed: trailing characters at line 1 column 7\n",
+        ),
+        (
+            "application/json",
+            "[1,256]",
+            422,
+            "the body is not as expected: invalid value: integer `256`, expected u8 at line 1 column 6\n",
+        ),
+        ("application/json", "[1,2]                ", 413, "413 Content Too Large\n"),
+    ] {
+        let answer = Oneshot::post("/").header("Content-Type", kind).body(body).send(&routes);
+        assert_eq!((answer.status.code(), answer.text()), (status, text), "{kind} {body}");
+    }
+}
