@@ -115,8 +115,8 @@ pub use message::{BodyLength, MessageOutput, RequestLine, RequestOptions};
 #[cfg(feature = "http")]
 pub use service::InvalidStatus;
 pub use service::{
-    AsyncKind, Body, BodyWriter, ByHandler, ByMachine, ClientClosed, Handler, IntoResponse,
-    PlainKind, Request, Response, Service, Standalone, Successor,
+    AsyncKind, Body, BodyWriter, ByHandler, ByMachine, ClientClosed, ContentEncoder, Handler,
+    IntoResponse, PlainKind, Request, Response, Service, Standalone, Successor,
 };
 pub use syntax::{
     Authority, CHUNK_END, ChunkHead, ChunkedDecoder, Deadlines, Decoded, Field, FieldSpans,

@@ -9,18 +9,21 @@
 //!
 //! It must never know how a body is framed.
 
+use alloc::boxed::Box;
 use alloc::rc::Rc;
+use alloc::vec::Vec;
 use core::fmt;
 use core::future::Future;
-use core::ops::RangeBounds;
+use core::ops::{Range, RangeBounds};
 use core::pin::Pin;
 use core::task::{Context, Poll};
 
+use super::encoder::{ContentEncoder, encoded, within};
 use super::exchange::Exchange;
-use crate::buf::Chunk;
+use crate::buf::{Blocks, Chunk, Pipeline};
 use crate::fiber::{File, Payload, Reader, Writer};
 use crate::http1::syntax::{Field, Headers, InvalidField};
-use crate::machine::{Error, Limit};
+use crate::machine::{Error, FileErrorKind, Limit};
 
 /// The body of a request, which may still be arriving.
 ///
@@ -126,6 +129,9 @@ impl fmt::Debug for Body {
     }
 }
 
+/// How much of a file is read at once to be encoded.
+const PIECE: usize = 64 << 10;
+
 /// Writes the body of a response, piece by piece. See
 /// [`Response::stream`](super::response::Response::stream).
 ///
@@ -142,11 +148,12 @@ pub struct BodyWriter {
     writer: Writer,
     exchange: Rc<Exchange>,
     trailers: Headers,
+    encoder: Option<Box<dyn ContentEncoder>>,
 }
 
 impl BodyWriter {
     pub(in crate::http1) fn new(writer: Writer, exchange: Rc<Exchange>) -> Self {
-        BodyWriter { writer, exchange, trailers: Headers::new() }
+        BodyWriter { writer, exchange, trailers: Headers::new(), encoder: None }
     }
 
     /// Queues a piece of the body: any type that [`Conn::write`](crate::fiber::Conn::write)
@@ -162,7 +169,13 @@ impl BodyWriter {
     ///
     /// [`Error::Closed`] if the request is over.
     pub async fn write<P: Payload>(&mut self, payload: P) -> Result<(), Error> {
-        self.writer.write(payload).await
+        let Some(encoder) = &mut self.encoder else { return self.writer.write(payload).await };
+        let write = |pipeline: &mut Pipeline, blocks: &mut Blocks| {
+            let bytes = encoded(&mut **encoder, payload, blocks);
+            // A queue that is closed ends the request, and with it the stream.
+            let _ = pipeline.push_bytes(bytes, blocks);
+        };
+        self.writer.write_with(write).await
     }
 
     /// Sends a part of a file: see [`Writer::write_file`]. It waits until the transport has taken all
@@ -193,7 +206,21 @@ impl BodyWriter {
         file: &File,
         range: impl RangeBounds<u64>,
     ) -> Result<(), Error> {
-        self.writer.write_file(file, range).await
+        if self.encoder.is_none() {
+            return self.writer.write_file(file, range).await;
+        }
+        // What is encoded has to be read first.
+        let Range { mut start, end } = file.part(range);
+        while start < end {
+            let most = usize::try_from(end - start).unwrap_or(usize::MAX).min(PIECE);
+            let bytes = file.read_at(start, most).await?;
+            if bytes.is_empty() {
+                return Err(FileErrorKind::Shrunk.into());
+            }
+            start += bytes.len() as u64;
+            self.write(bytes).await?;
+        }
+        self.flush().await
     }
 
     /// Waits until the transport has taken everything that was written.
@@ -225,8 +252,20 @@ impl BodyWriter {
         Ok(())
     }
 
-    pub(in crate::http1) fn into_trailers(self) -> Headers {
-        self.trailers
+    /// Encodes what is written from now on.
+    pub(in crate::http1) fn encoded(mut self, encoder: Box<dyn ContentEncoder>) -> Self {
+        self.encoder = Some(within(encoder, self.encoder.take()));
+        self
+    }
+
+    /// Ends the body, and returns its trailers.
+    pub(in crate::http1) async fn finish(mut self) -> Result<Headers, Error> {
+        if let Some(mut encoder) = self.encoder.take() {
+            let mut end = Vec::new();
+            encoder.finish(&mut end);
+            self.writer.write(end).await?;
+        }
+        Ok(self.trailers)
     }
 }
 

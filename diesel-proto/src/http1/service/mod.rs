@@ -8,6 +8,7 @@
 //!
 //!   heads        memory of requests, which the service takes back
 //!   body         bodies of requests and responses, for `async` handlers
+//!   encoder      encodes the content of responses
 //!   exchange     signals between the machine and an `async` handler, beside the bodies
 //!   standalone   machines without a hub
 //!   successor    what takes over the connection after an upgrade
@@ -19,6 +20,7 @@
 
 mod body;
 mod builder;
+mod encoder;
 mod exchange;
 mod handler;
 mod heads;
@@ -33,6 +35,7 @@ mod successor;
 
 pub use body::{Body, BodyWriter, ClientClosed};
 pub use builder::Service;
+pub use encoder::ContentEncoder;
 pub use handler::{AsyncKind, Handler, PlainKind};
 #[cfg(feature = "http")]
 pub use http_types::InvalidStatus;

@@ -18,6 +18,8 @@ use core::pin::Pin;
 
 use bytes::Bytes;
 
+mod encode;
+
 use super::body::BodyWriter;
 use super::successor::{MakeSuccessor, Successor};
 use crate::fiber::File;
@@ -337,7 +339,7 @@ impl Response {
         let stream = |mut out: BodyWriter| -> BodyFuture {
             Box::pin(async move {
                 write(&mut out).await?;
-                Ok(out.into_trailers())
+                out.finish().await
             })
         };
         Response::of(None, ResponseContent::Stream(length, Box::new(stream)))
