@@ -12,8 +12,8 @@ use crate::http1::{FieldsView, Headers, IntoResponse};
 /// the application.
 ///
 /// Given: [`Path`](super::Path), [`Query`](super::Query), [`Form`](super::Form),
-/// [`Json`](super::Json), [`State`](super::State), [`Extension`](super::Extension),
-/// [`Cookies`](super::Cookies), the [`Headers`] of the request, its body as
+/// `Json` (feature `json`), [`State`](super::State), [`Extension`](super::Extension),
+/// `Cookies` (feature `cookies`), the [`Headers`] of the request, its body as
 /// [`Bytes`](bytes::Bytes) or [`String`](alloc::string::String), and `Result<T, T::Error>` for any
 /// of them, for a handler that answers the error itself.
 ///

@@ -1,5 +1,6 @@
 //! What a web application needs on top of HTTP: routes, parameters of handlers, middleware, conditions
-//! and ranges (feature `web`).
+//! and ranges (feature `web`). The guide's chapter on [web applications](crate::guide::web) shows how they
+//! belong together.
 //!
 //! ```text
 //!   Request ─▶ routes ─▶ middleware ─▶ .. ─▶ route_handler ── from_request, extract ──▶ user code
@@ -9,6 +10,8 @@
 //!   routes          Routes: finds the route of a request; answer: what answers it
 //!   routed_request  RoutedRequest: a request, and what is known of its route
 //!   path_text       one spelling for each path
+//!   cookies         Cookies, SetCookie (feature `cookies`)
+//!   gzip            middleware that compresses responses (feature `gzip`)
 //!   redirect        Html, Redirect: responses
 //!   entity_tag      EntityTag: names one version of a resource
 //!   conditions      whether a request is carried out at all: If-Match, If-None-Match, ..
@@ -29,9 +32,13 @@
 
 mod answer;
 mod conditions;
+#[cfg(feature = "cookies")]
+mod cookies;
 mod entity_tag;
 mod extract;
 mod from_request;
+#[cfg(feature = "gzip")]
+mod gzip;
 mod invalid_route;
 mod method_router;
 mod middleware;
@@ -47,11 +54,15 @@ mod template;
 mod tests;
 
 pub use conditions::{Precondition, Validators};
+#[cfg(feature = "cookies")]
+pub use cookies::{Cookies, SetCookie};
 pub use entity_tag::{EntityTag, InvalidEntityTag};
 #[cfg(feature = "json")]
 pub use extract::Json;
 pub use extract::{Extension, Form, FromState, Path, Query, Rejection, State};
 pub use from_request::{FromRequest, Waits};
+#[cfg(feature = "gzip")]
+pub use gzip::{GZIP_MINIMUM, GzipEncoder, gzip};
 pub use invalid_route::InvalidRoute;
 pub use method_router::{MethodRouter, any, delete, get, head, on, options, patch, post, put};
 pub use middleware::Next;

@@ -16,6 +16,7 @@ use alloc::string::String;
 use alloc::vec::Vec;
 
 /// The one spelling of a path of a request. Borrowed, if the path has no `%`.
+#[inline]
 pub(super) fn normal_path(path: &str) -> Cow<'_, str> {
     match memchr::memchr(b'%', path.as_bytes()) {
         None => Cow::Borrowed(path),

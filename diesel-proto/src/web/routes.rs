@@ -9,6 +9,8 @@ use alloc::string::String;
 use alloc::vec::Vec;
 use core::fmt;
 
+use matchit::Match;
+
 use super::answer::Endpoint;
 use super::invalid_route::InvalidRoute;
 use super::path_text::normal_path;
@@ -97,10 +99,14 @@ impl Found {
             let found = self.handlers.iter().find(|(known, _)| **known == *name);
             found.map(|(_, endpoint)| endpoint)
         };
-        named(method)
-            .or_else(|| if method == "HEAD" { named("GET") } else { None })
-            .or(self.any.as_ref())
-            .unwrap_or(&self.unhandled)
+        match named(method) {
+            Some(endpoint) => endpoint,
+            None => match method {
+                "HEAD" => named("GET").or(self.any.as_ref()),
+                _ => self.any.as_ref(),
+            }
+            .unwrap_or(&self.unhandled),
+        }
     }
 }
 
@@ -165,16 +171,24 @@ impl Table {
         Routes(Rc::new(RouteTable { table: self, fallback }))
     }
 
-    /// The route of a path. The positions of its parameters are added to `params`.
-    fn at(&self, path: &str, params: &mut ParamSpans) -> Option<&Found> {
-        let found = self.tree.at(path).or_else(|_| self.nested.at(path)).ok()?;
-        for (_, value) in found.params.iter().take(found.value.info.names.len()) {
-            // A value is a part of the path.
-            params
-                .push((value.as_ptr() as usize).wrapping_sub(path.as_ptr() as usize), value.len());
+    /// The route of a path, which is spelled as [`normal_path`] spells it.
+    #[inline]
+    fn at<'r, 'p>(&'r self, path: &'p str) -> Option<Match<'r, 'p, &'r Found>> {
+        match self.tree.at(path) {
+            Ok(found) => Some(found),
+            Err(_) => self.nested.at(path).ok(),
         }
-        Some(found.value)
     }
+}
+
+/// Where in the path the parameters of a route are.
+fn spans(found: &Match<'_, '_, &Found>, path: &str) -> ParamSpans {
+    let mut spans = ParamSpans::default();
+    for (_, value) in found.params.iter().take(found.value.info.names.len()) {
+        // A value is a part of the path.
+        spans.push((value.as_ptr() as usize).wrapping_sub(path.as_ptr() as usize), value.len());
+    }
+    spans
 }
 
 /// A route that was found for a method and a path.
@@ -183,8 +197,15 @@ impl Table {
 pub struct FoundRoute<'r, 'p> {
     found: &'r Found,
     endpoint: &'r Rc<Endpoint>,
-    path: Cow<'p, str>,
-    params: ParamSpans,
+    params: FoundParams<'r, 'p>,
+}
+
+/// The parameters of a path: as they were found, as most requests have no parameter that is needed
+/// before the handler runs; or where they are in the path, if that was rewritten.
+#[allow(clippy::large_enum_variant, reason = "it lives on the stack, for a moment")]
+enum FoundParams<'r, 'p> {
+    Plain(Match<'r, 'p, &'r Found>),
+    Rewritten(ParamSpans, Box<str>),
 }
 
 impl<'r> FoundRoute<'r, '_> {
@@ -194,7 +215,7 @@ impl<'r> FoundRoute<'r, '_> {
     }
 
     /// Whether the route has a handler for the method: its own, that of GET for HEAD, or one for all
-    /// methods.
+    /// methods. Not for the fallback of a nested router.
     pub fn has_handler(&self) -> bool {
         !Rc::ptr_eq(self.endpoint, &self.found.unhandled)
     }
@@ -210,10 +231,10 @@ impl Routes {
     /// Answers a request: finds its route, and calls the handler.
     pub async fn call(&self, request: Request) -> Response {
         let (endpoint, route) = match self.find(request.method(), request.path()) {
-            Some(FoundRoute { found, endpoint, path, params }) => {
-                let path = match path {
-                    Cow::Owned(path) => Some(path.into_boxed_str()),
-                    Cow::Borrowed(_) => None,
+            Some(FoundRoute { found, endpoint, params }) => {
+                let (params, path) = match params {
+                    FoundParams::Plain(found) => (spans(&found, request.path()), None),
+                    FoundParams::Rewritten(params, path) => (params, Some(path)),
                 };
                 (endpoint, RouteMatch { route: Some(Rc::clone(&found.info)), params, path })
             }
@@ -225,8 +246,8 @@ impl Routes {
         endpoint(RoutedRequest::new(request, route)).response().await
     }
 
-    /// Finds the route of a path, which is percent-encoded, as in a request. `None` if there is none,
-    /// so that the fallback answers.
+    /// Finds the route of a path, which is percent-encoded, as in a request; or, without one, the prefix
+    /// of the nested router whose fallback answers. `None` if the fallback of the whole router answers.
     ///
     /// ```
     /// use diesel_proto::web::{Router, get};
@@ -239,10 +260,23 @@ impl Routes {
     /// ```
     #[inline]
     pub fn find<'r, 'p>(&'r self, method: &str, path: &'p str) -> Option<FoundRoute<'r, 'p>> {
-        let path = normal_path(path);
-        let mut params = ParamSpans::default();
-        let found = self.0.table.at(&path, &mut params)?;
-        Some(FoundRoute { found, endpoint: found.endpoint(method), path, params })
+        match normal_path(path) {
+            Cow::Borrowed(path) => {
+                let matched = self.0.table.at(path)?;
+                let found = matched.value;
+                let params = FoundParams::Plain(matched);
+                Some(FoundRoute { found, endpoint: found.endpoint(method), params })
+            }
+            Cow::Owned(path) => self.find_rewritten(method, path.into()),
+        }
+    }
+
+    #[cold]
+    fn find_rewritten<'p>(&self, method: &str, path: Box<str>) -> Option<FoundRoute<'_, 'p>> {
+        let matched = self.0.table.at(&path)?;
+        let (found, spans) = (matched.value, spans(&matched, &path));
+        let params = FoundParams::Rewritten(spans, path);
+        Some(FoundRoute { found, endpoint: found.endpoint(method), params })
     }
 }
 

@@ -58,6 +58,35 @@ fn a_secure_connection_is_kept_like_any_other() {
     }
 }
 
+/// Routes, compressed, which the client decodes.
+#[cfg(all(feature = "web", feature = "gzip"))]
+#[test]
+fn routes_are_served_over_tls() {
+    use diesel_proto::web::{Path, Router, get, gzip, post};
+
+    for seed in 0..5 {
+        let mut network = Network::new(seed);
+        network.link(LinkOptions { reads: 1..=100, ..hostile() });
+        let long = get(|Path(n): Path<usize>| "a line\n".repeat(n));
+        let routes = Router::new().route("/{n}", long).route("/", post(async |body: String| body));
+        serve_tls(&mut network, routes.layer(gzip).build().unwrap());
+        run(&mut network, async |ctx: &Ctx| {
+            let tls = connector(certificate!("authority.pem"));
+            let address = "10.0.0.1:443".parse::<std::net::SocketAddr>().unwrap();
+            let builder = Client::builder(ctx).tls(tls).host("localhost", address);
+            let client = builder.gzip(1 << 20).build();
+            let mut response = client.get("https://localhost/1000").await.unwrap();
+            assert_eq!(response.text().await.unwrap(), "a line\n".repeat(1000));
+            let body = "x".repeat(100_000);
+            let echo = client.post("https://localhost/").body(body.clone()).await;
+            assert_eq!(echo.unwrap().text().await.unwrap(), body);
+            let missing = client.get("https://localhost/a/b").await.unwrap();
+            assert_eq!(missing.status(), Status::NOT_FOUND);
+        });
+        assert_eq!(network.traffic().connections, 1);
+    }
+}
+
 #[test]
 fn a_server_that_is_not_trusted_gets_no_request() {
     let mut network = Network::new(1);

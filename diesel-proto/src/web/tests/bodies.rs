@@ -45,10 +45,10 @@ const LIMITED: [&str; 5] = ["/plain", "/bytes", "/string", "/async-bytes", "/asy
 fn a_limit_holds_to_the_byte_and_not_for_streams() {
     for path in LIMITED {
         for len in [0, 1, 10] {
-            let answer = Oneshot::post(path).body(vec![b'x'; len]).send(&routes());
+            let answer = Oneshot::post(path).body(vec![b'x'; len]).send(routes());
             assert_eq!((answer.status, answer.body.len()), (Status::OK, len), "{path}");
         }
-        let refused = Oneshot::post(path).body([b'x'; 11]).send(&routes());
+        let refused = Oneshot::post(path).body([b'x'; 11]).send(routes());
         assert_eq!(refused.status, Status::CONTENT_TOO_LARGE, "{path}");
         assert_eq!(refused.text(), "413 Content Too Large\n");
         // The client is to blame.
@@ -56,7 +56,7 @@ fn a_limit_holds_to_the_byte_and_not_for_streams() {
         assert!(!refused.notices.iter().any(failed), "{:?}", refused.notices);
     }
     let long = vec![b'x'; 100_000];
-    assert_eq!(Oneshot::post("/stream").body(long.clone()).send(&routes()).body, long);
+    assert_eq!(Oneshot::post("/stream").body(long.clone()).send(routes()).body, long);
     // That of the service holds for streams, too.
     let service = Service::from(routes())
         .limits(crate::http1::Limits { body: 99_999, ..crate::http1::Limits::default() });
@@ -75,7 +75,7 @@ fn bodies_of_up_to_2_mib_fit_by_default() {
 fn a_client_that_waits_is_asked_for_its_body_only_if_it_is_read() {
     let expecting = |path| Oneshot::post(path).expects_continue().body("hello");
     for path in LIMITED {
-        let answer = expecting(path).send(&routes());
+        let answer = expecting(path).send(routes());
         assert_eq!((answer.interim, answer.body), (vec![Status::CONTINUE], b"hello".to_vec()));
     }
     // The type is checked before the body is read.
@@ -88,7 +88,7 @@ fn a_client_that_waits_is_asked_for_its_body_only_if_it_is_read() {
 
 #[test]
 fn text_has_to_be_utf_8() {
-    let refused = Oneshot::post("/string").body([b'a', 0xff]).send(&routes());
+    let refused = Oneshot::post("/string").body([b'a', 0xff]).send(routes());
     let text = "the body cannot be parsed: not UTF-8 from byte 1\n";
     assert_eq!((refused.status.code(), refused.text()), (400, text));
 }

@@ -25,7 +25,7 @@ fn routes() -> Routes {
 }
 
 fn got(target: &str) -> (u16, String) {
-    let answer = Oneshot::get(target).send(&routes());
+    let answer = Oneshot::get(target).send(routes());
     (answer.status.code(), answer.text().into())
 }
 
@@ -77,9 +77,9 @@ fn a_value_that_is_not_utf_8_or_no_number_is_refused() {
 
 #[test]
 fn targets_without_a_path_go_to_the_fallback() {
-    let star = Oneshot::options("*").send(&routes());
+    let star = Oneshot::options("*").send(routes());
     assert_eq!((star.status.code(), star.text()), (404, "OPTIONS *"));
-    let star = Oneshot::options("http://test").send(&routes());
+    let star = Oneshot::options("http://test").send(routes());
     assert_eq!((star.status.code(), star.text()), (404, "OPTIONS *"));
     let tunnels = crate::http1::Service::from(routes()).tunnels();
     let refused = Oneshot::new("CONNECT", "test:443").send(tunnels);
