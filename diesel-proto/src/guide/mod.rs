@@ -53,6 +53,7 @@
 //! - [Clients](clients): one connection, many callers.
 //! - [Groups and events](groups_and_events): wait for several things; broadcast.
 //! - [HTTP](http): a function from a request to a response.
+//! - Web applications: `guide::web`, with the feature `web`. Routes, parameters, errors, middleware.
 //! - [Machines and layers](machines): below the handlers.
 //! - TLS: `guide::tls`, with the feature `tls`.
 //! - [Errors and logs](errors): classified by blame; where they are logged.
@@ -78,6 +79,8 @@ pub mod production;
 pub mod testing;
 #[cfg(feature = "tls")]
 pub mod tls;
+#[cfg(feature = "web")]
+pub mod web;
 
 #[cfg(doc)]
 use crate::hub::Hub;

@@ -1,0 +1,211 @@
+//! Web applications: routes, parameters, errors, middleware (feature `web`).
+//!
+//! A [`Router`] finds the handler of a request. A handler takes what it needs as parameters, and returns
+//! what converts into a response:
+//!
+//! ```
+//! use std::cell::RefCell;
+//! use std::rc::Rc;
+//!
+//! use diesel_proto::http1::Status;
+//! use diesel_proto::testkit::Oneshot;
+//! use diesel_proto::web::{Form, Path, Redirect, Router, State, get};
+//! use serde::Deserialize;
+//!
+//! type Names = Rc<RefCell<Vec<String>>>;
+//!
+//! #[derive(Deserialize)]
+//! struct Guest {
+//!     name: String,
+//! }
+//!
+//! fn guests(State(names): State<Names>) -> String {
+//!     names.borrow().join("\n")
+//! }
+//!
+//! fn guest(State(names): State<Names>, Path(n): Path<usize>) -> Result<String, Status> {
+//!     names.borrow().get(n).cloned().ok_or(Status::NOT_FOUND)
+//! }
+//!
+//! fn sign(State(names): State<Names>, Form(guest): Form<Guest>) -> Redirect {
+//!     names.borrow_mut().push(guest.name);
+//!     Redirect::see_other("/guests")
+//! }
+//!
+//! let routes = Router::new()
+//!     .route("/guests", get(guests).post(sign))
+//!     .route("/guests/{n}", get(guest))
+//!     .with_state(Names::default())?;
+//!
+//! assert_eq!(Oneshot::post("/guests").form("name=Ada+L.").send(&routes).status.code(), 303);
+//! assert_eq!(Oneshot::get("/guests/0").send(&routes).text(), "Ada L.");
+//! assert_eq!(Oneshot::get("/guests/1").send(&routes).status, Status::NOT_FOUND);
+//! # Ok::<(), diesel_proto::web::InvalidRoute>(())
+//! ```
+//!
+//! `hub.add_service(routes)`, or `app.add_service(routes, address)` of the driver, serves them. An
+//! [`http1::Service`](crate::http1::Service) made from them has settings: limits, deadlines, access
+//! notices.
+//!
+//! # If you know axum
+//!
+//! Names and paths are the same, where they can be. What is different:
+//!
+//! - There is one thread for each hub, so nothing has to be `Send`: the state is an `Rc`, and a `RefCell`
+//!   takes the place of a mutex.
+//! - A handler that needs not wait is a plain function: no future, no box.
+//! - [`with_state`](Router::with_state) and [`build`](Router::build) return an error if two routes are in
+//!   conflict. Nothing panics.
+//! - `Err("text")` is not a 200: it is a 500, and a notice. See [`IntoResponse`].
+//! - One trait, [`FromRequest`], makes parameters, from the head or from the body. The
+//!   [`Request`](crate::http1::Request) itself is the last one.
+//! - Middleware is an `async` function, and there is no `tower`.
+//! - A path with `%` is compared as RFC 3986 says: `/%61` is `/a`.
+//!
+//! # Errors
+//!
+//! The error of a handler is a response. An application has one type for them, with an [`IntoResponse`] of
+//! its own, that decides about status and text; `examples/notes.rs` shows one. What the client did wrong
+//! with a parameter is a [`Rejection`](crate::web::Rejection), which says what to change. What goes wrong
+//! inside is an [`Error`](crate::machine::Error): 500 without details, and a notice with them.
+//!
+//! # Middleware
+//!
+//! [Middleware](crate::web::Next) wraps handlers, and what the router itself answers.
+//! [`Next`](crate::web::Next) has one for time-outs. An access log, with an identifier of each request,
+//! which the hub draws:
+//!
+//! ```
+//! use diesel_proto::http1::{Request, Response};
+//! use diesel_proto::testkit::Oneshot;
+//! use diesel_proto::web::{Extension, Next, Router, get};
+//!
+//! #[derive(Clone, Copy)]
+//! struct RequestId(u64);
+//!
+//! async fn identified(mut request: Request, next: Next) -> Response {
+//!     let id = RequestId(u64::from_le_bytes(request.ctx().random()));
+//!     request.insert(id);
+//!     next.run(request).await.header("X-Request-Id", format!("{:016x}", id.0))
+//! }
+//!
+//! async fn logged(request: Request, next: Next) -> Response {
+//!     let (ctx, method) = (request.ctx(), request.method().to_owned());
+//!     // The route, not the path: there are few of them.
+//!     let route = next.route().unwrap_or("-").to_owned();
+//!     let began = ctx.now();
+//!     let response = next.run(request).await;
+//!     let took = ctx.now() - began;
+//!     println!("{method} {route} {} {took:?}", response.status_code());
+//!     response
+//! }
+//!
+//! let show = get(|Extension(RequestId(id)): Extension<RequestId>| format!("{id:016x}"));
+//! let routes = Router::new().route("/", show).layer(identified).layer(logged).build()?;
+//! let answer = Oneshot::get("/").send(&routes);
+//! assert_eq!(answer.headers.get_str("X-Request-Id"), Some(answer.text()));
+//! # Ok::<(), diesel_proto::web::InvalidRoute>(())
+//! ```
+//!
+//! (The service has an access log without middleware, too:
+//! [`access_notices`](crate::http1::Service::access_notices). It has requests that reach no handler as
+//! well.)
+//!
+//! Each client may make ten requests a minute:
+//!
+//! ```
+//! use core::time::Duration;
+//! use std::cell::RefCell;
+//! use std::collections::HashMap;
+//!
+//! use diesel_proto::Address;
+//! use diesel_proto::http1::{IntoResponse, Request, Response, Status};
+//! use diesel_proto::testkit::Oneshot;
+//! use diesel_proto::web::{Next, Router, get};
+//!
+//! const MINUTE: Duration = Duration::from_secs(60);
+//!
+//! let clients = RefCell::new(HashMap::new());
+//! let limited = async move |request: Request, next: Next| {
+//!     let now = request.ctx().now();
+//!     let client = match request.peer() {
+//!         Address::Socket(client) => Some(client.ip()),
+//!         _ => None,
+//!     };
+//!     let is_allowed = {
+//!         let mut clients = clients.borrow_mut();
+//!         // What has expired takes no memory. (A large service does this once a minute.)
+//!         clients.retain(|_, &mut (since, _)| now < since + MINUTE);
+//!         let (_, count) = clients.entry(client).or_insert((now, 0));
+//!         *count += 1;
+//!         *count <= 10
+//!     };
+//!     match is_allowed {
+//!         true => next.run(request).await,
+//!         false => {
+//!             let wait = [("Retry-After", "60")];
+//!             (Status::TOO_MANY_REQUESTS, wait, "not so fast\n").into_response()
+//!         }
+//!     }
+//! };
+//! let routes = Router::new().route("/", get(|| "hello")).layer(limited).build()?;
+//! for _ in 0..10 {
+//!     assert_eq!(Oneshot::get("/").send(&routes).text(), "hello");
+//! }
+//! assert_eq!(Oneshot::get("/").send(&routes).text(), "not so fast\n");
+//! # Ok::<(), diesel_proto::web::InvalidRoute>(())
+//! ```
+//!
+//! Pages of another origin may use the API (CORS). A preflight request is one for OPTIONS, which
+//! middleware sees too:
+//!
+//! ```
+//! use diesel_proto::http1::{Request, Response};
+//! use diesel_proto::testkit::Oneshot;
+//! use diesel_proto::web::{Next, Router, get};
+//!
+//! const ORIGIN: &str = "https://app.example";
+//!
+//! async fn cors(request: Request, next: Next) -> Response {
+//!     let is_allowed = request.header_str("Origin") == Some(ORIGIN);
+//!     let is_preflight = request.method() == "OPTIONS"
+//!         && request.header("Access-Control-Request-Method").is_some();
+//!     let response = match is_allowed && is_preflight {
+//!         true => Response::empty()
+//!             .header("Access-Control-Allow-Methods", "GET, POST, DELETE")
+//!             .header("Access-Control-Allow-Headers", "Content-Type")
+//!             .header("Access-Control-Max-Age", "600"),
+//!         false => next.run(request).await,
+//!     };
+//!     // A cache must not give it to another origin.
+//!     let response = response.header("Vary", "Origin");
+//!     match is_allowed {
+//!         true => response.header("Access-Control-Allow-Origin", ORIGIN),
+//!         false => response,
+//!     }
+//! }
+//!
+//! let routes = Router::new().route("/", get(|| "hello")).layer(cors).build()?;
+//! let preflight = Oneshot::options("/")
+//!     .header("Origin", ORIGIN)
+//!     .header("Access-Control-Request-Method", "DELETE");
+//! let answer = preflight.send(&routes);
+//! assert_eq!(answer.headers.get_str("Access-Control-Allow-Methods"), Some("GET, POST, DELETE"));
+//! let answer = Oneshot::get("/").header("Origin", "https://evil.example").send(&routes);
+//! assert_eq!(answer.headers.get("Access-Control-Allow-Origin"), None);
+//! # Ok::<(), diesel_proto::web::InvalidRoute>(())
+//! ```
+//!
+//! `web::gzip` compresses (feature `gzip`); cookies are there with the feature `cookies`.
+//!
+//! # What is not there
+//!
+//! - `multipart/form-data`: the crate that is kept for it, `multer`, reads streams that are `Send`, which a
+//!   body of a hub is not. A handler that takes the [`Request`](crate::http1::Request) can pass its body to
+//!   any parser; large files are better sent as a body of their own.
+//! - Signed cookies, sessions, templates: crates for these work here as anywhere else.
+
+#[cfg(doc)]
+use crate::http1::IntoResponse;
+#[cfg(doc)]
+use crate::web::{FromRequest, Router};
