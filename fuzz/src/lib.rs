@@ -28,6 +28,7 @@ mod tls_settings;
 #[allow(dead_code)]
 #[path = "../../tests/src/toy_frames/mod.rs"]
 mod toy_frames;
+mod web;
 #[path = "../../tests/src/xor.rs"]
 mod xor;
 
@@ -45,3 +46,4 @@ pub use response::response;
 pub use server::server;
 pub use timers::timers;
 pub use tls::tls;
+pub use web::web;

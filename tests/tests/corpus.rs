@@ -93,3 +93,8 @@ fn layers() {
 fn tls() {
     replay("tls", fuzzed::tls);
 }
+
+#[test]
+fn web() {
+    replay("web", fuzzed::web);
+}
