@@ -5,7 +5,6 @@
 //!
 //! It must never know what the service does.
 
-use alloc::format;
 use alloc::rc::Rc;
 use alloc::string::{String, ToString};
 use alloc::vec::Vec;
@@ -280,7 +279,7 @@ impl fmt::Debug for Answered {
         f.debug_struct("Answered")
             .field("status", &self.status)
             .field("headers", &self.headers)
-            .field("body", &format_args!("{}", format!("\"{}\"", self.body.escape_ascii())))
+            .field("body", &format_args!("\"{}\"", self.body.escape_ascii()))
             .field("notices", &self.notices)
             .finish_non_exhaustive()
     }
