@@ -15,7 +15,7 @@ use std::time::Instant as Clock;
 use diesel_proto::web::{Router, Routes, get};
 
 /// What finding a handler may take of the time that `matchit` takes to find the route.
-const LIMIT: f64 = 1.2;
+const LIMIT: f64 = 1.3;
 const RUNS: usize = 31;
 const ROUNDS: usize = if cfg!(debug_assertions) { 2 } else { 500 };
 

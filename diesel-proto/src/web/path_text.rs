@@ -18,16 +18,32 @@ use alloc::vec::Vec;
 /// The one spelling of a path of a request. Borrowed, if the path has no `%`.
 #[inline]
 pub(super) fn normal_path(path: &str) -> Cow<'_, str> {
-    match memchr::memchr(b'%', path.as_bytes()) {
-        None => Cow::Borrowed(path),
-        Some(at) => Cow::Owned(normalized(path, at)),
+    match has_percent(path.as_bytes()) {
+        false => Cow::Borrowed(path),
+        true => Cow::Owned(normalized(path)),
     }
+}
+
+/// Whether a `%` is among these bytes. Paths are short: a call of memchr costs more than this.
+#[inline]
+fn has_percent(bytes: &[u8]) -> bool {
+    const LOW: u64 = u64::from_ne_bytes([0x01; 8]);
+    const HIGH: u64 = u64::from_ne_bytes([0x80; 8]);
+    const PERCENT: u64 = u64::from_ne_bytes([b'%'; 8]);
+    let (words, rest) = bytes.as_chunks::<8>();
+    let mut found = 0;
+    for word in words {
+        // Zero where the byte is `%`; then the borrow of a subtraction reaches its high bit.
+        let differs = u64::from_ne_bytes(*word) ^ PERCENT;
+        found |= differs.wrapping_sub(LOW) & !differs & HIGH;
+    }
+    found != 0 || rest.contains(&b'%')
 }
 
 /// As [`normal_path`], for the literal part of a route's path, which may have characters that a
 /// client has to encode.
 pub(super) fn normal_literal(literal: &str) -> String {
-    normalized(literal, 0)
+    normalized(literal)
 }
 
 /// The decoded bytes of a part of a path: `%41` is an `A`. Borrowed, if there is nothing to decode.
@@ -36,10 +52,9 @@ pub(super) fn decoded(part: &str) -> Cow<'_, [u8]> {
 }
 
 #[cold]
-fn normalized(path: &str, clean: usize) -> String {
+fn normalized(path: &str) -> String {
     let mut text = String::with_capacity(path.len() + 8);
-    let (head, mut rest) = path.split_at_checked(clean).unwrap_or(("", path));
-    text.push_str(head);
+    let mut rest = path;
     while let Some(char) = rest.chars().next() {
         let (one, behind) = rest.split_at_checked(char.len_utf8()).unwrap_or((rest, ""));
         rest = behind;
@@ -119,6 +134,20 @@ mod tests {
             assert_eq!(normal_path(normal), normal, "{path} is normal");
         }
         assert!(matches!(normal_path("/a"), Cow::Borrowed("/a")));
+    }
+
+    #[test]
+    fn a_percent_is_found_wherever_it_is() {
+        for len in 0..40 {
+            let mut path = Vec::from("/abcdefgh\x01\u{e9}$&".repeat(3).as_bytes());
+            path.truncate(len);
+            assert!(!has_percent(&path), "{len}");
+            for at in 0..path.len() {
+                let byte = core::mem::replace(&mut path[at], b'%');
+                assert!(has_percent(&path), "{at} of {len}");
+                path[at] = byte;
+            }
+        }
     }
 
     #[test]

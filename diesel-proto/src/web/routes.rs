@@ -61,10 +61,31 @@ pub(super) struct Table {
 /// A route: its handlers, by method.
 pub(super) struct Found {
     info: Rc<RouteInfo>,
-    handlers: Vec<(Box<str>, Rc<Endpoint>)>,
-    any: Option<Rc<Endpoint>>,
-    /// Answers methods without a handler.
+    /// What answers each of the [`COMMON`] methods.
+    common: [Rc<Endpoint>; COMMON.len()],
+    /// The handlers of other methods.
+    others: Vec<(Box<str>, Rc<Endpoint>)>,
+    /// What answers methods without a handler of their own.
+    rest: Rc<Endpoint>,
+    /// Answers methods without any handler.
     unhandled: Rc<Endpoint>,
+}
+
+/// The methods that need no search, in the order of [`common_method`].
+const COMMON: [&str; 7] = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"];
+
+#[inline]
+fn common_method(method: &str) -> Option<usize> {
+    Some(match method.as_bytes() {
+        b"GET" => 0,
+        b"HEAD" => 1,
+        b"POST" => 2,
+        b"PUT" => 3,
+        b"PATCH" => 4,
+        b"DELETE" => 5,
+        b"OPTIONS" => 6,
+        _ => return None,
+    })
 }
 
 impl Found {
@@ -83,7 +104,17 @@ impl Found {
         }
         let allow = allow(handlers.iter().map(|(method, _)| &**method));
         let info = RouteInfo { path, names, allow, known: Rc::from([]), body_limit: 0 };
-        Found { info: Rc::new(info), handlers, any, unhandled }
+        let named = |name: &str| {
+            let found = handlers.iter().find(|(method, _)| **method == *name);
+            found.map(|(_, endpoint)| Rc::clone(endpoint))
+        };
+        let rest = any.unwrap_or_else(|| Rc::clone(&unhandled));
+        let common = COMMON.map(|method| {
+            let of_get = || if method == "HEAD" { named("GET") } else { None };
+            named(method).or_else(of_get).unwrap_or_else(|| Rc::clone(&rest))
+        });
+        handlers.retain(|(method, _)| common_method(method).is_none());
+        Found { info: Rc::new(info), common, others: handlers, rest, unhandled }
     }
 
     /// Sets what depends on the other routes.
@@ -94,18 +125,14 @@ impl Found {
         self
     }
 
+    #[inline]
     fn endpoint(&self, method: &str) -> &Rc<Endpoint> {
-        let named = |name: &str| {
-            let found = self.handlers.iter().find(|(known, _)| **known == *name);
-            found.map(|(_, endpoint)| endpoint)
-        };
-        match named(method) {
+        match common_method(method).and_then(|index| self.common.get(index)) {
             Some(endpoint) => endpoint,
-            None => match method {
-                "HEAD" => named("GET").or(self.any.as_ref()),
-                _ => self.any.as_ref(),
+            None => {
+                let found = self.others.iter().find(|(known, _)| **known == *method);
+                found.map_or(&self.rest, |(_, endpoint)| endpoint)
             }
-            .unwrap_or(&self.unhandled),
         }
     }
 }
@@ -169,15 +196,6 @@ impl Table {
 
     pub(super) fn into_routes(self, fallback: Rc<Endpoint>) -> Routes {
         Routes(Rc::new(RouteTable { table: self, fallback }))
-    }
-
-    /// The route of a path, which is spelled as [`normal_path`] spells it.
-    #[inline]
-    fn at<'r, 'p>(&'r self, path: &'p str) -> Option<Match<'r, 'p, &'r Found>> {
-        match self.tree.at(path) {
-            Ok(found) => Some(found),
-            Err(_) => self.nested.at(path).ok(),
-        }
     }
 }
 
@@ -262,10 +280,13 @@ impl Routes {
     pub fn find<'r, 'p>(&'r self, method: &str, path: &'p str) -> Option<FoundRoute<'r, 'p>> {
         match normal_path(path) {
             Cow::Borrowed(path) => {
-                let matched = self.0.table.at(path)?;
+                let table = &self.0.table;
+                let Ok(matched) = table.tree.at(path).or_else(|_| table.nested.at(path)) else {
+                    return None;
+                };
                 let found = matched.value;
-                let params = FoundParams::Plain(matched);
-                Some(FoundRoute { found, endpoint: found.endpoint(method), params })
+                let endpoint = found.endpoint(method);
+                Some(FoundRoute { found, endpoint, params: FoundParams::Plain(matched) })
             }
             Cow::Owned(path) => self.find_rewritten(method, path.into()),
         }
@@ -273,7 +294,8 @@ impl Routes {
 
     #[cold]
     fn find_rewritten<'p>(&self, method: &str, path: Box<str>) -> Option<FoundRoute<'_, 'p>> {
-        let matched = self.0.table.at(&path)?;
+        let table = &self.0.table;
+        let matched = table.tree.at(&path).or_else(|_| table.nested.at(&path)).ok()?;
         let (found, spans) = (matched.value, spans(&matched, &path));
         let params = FoundParams::Rewritten(spans, path);
         Some(FoundRoute { found, endpoint: found.endpoint(method), params })
