@@ -20,6 +20,14 @@ fn gzip(data: &[u8]) -> Vec<u8> {
     bytes
 }
 
+/// Blocks of ten bits that decode to nothing: four in five bytes.
+fn idle() -> Vec<u8> {
+    let four = (0..4).map(|n| 2u64 << (10 * n)).sum::<u64>().to_le_bytes();
+    let mut bytes = vec![0x1f, 0x8b, 8, 0, 0, 0, 0, 0, 0, 255];
+    bytes.extend(four[..5].iter().cycle().take(1 << 20));
+    bytes
+}
+
 fn page() -> String {
     (0..3000).map(|n| format!("line {n}\n")).collect()
 }
@@ -47,6 +55,7 @@ async fn compressing(request: Request) -> Result<Response, Error> {
         "/empty" => coded("gzip", Vec::new()),
         "/cut" => coded("gzip", bytes[..bytes.len() - 9].to_vec()),
         "/more" => coded("gzip", [&bytes, &b"\0"[..]].concat()),
+        "/idle" => coded("gzip", idle()),
         "/bomb" => coded("gzip", gzip(&vec![b'0'; 5 << 20])),
         _ => coded("gzip", bytes),
     })
@@ -219,6 +228,30 @@ fn waits_for_pieces_can_be_dropped() {
         assert_eq!(text(&client, "/").await.unwrap(), page());
     });
     assert_eq!(network.traffic().connections, 2);
+}
+
+#[test]
+fn a_body_that_decodes_to_nothing_lets_others_have_their_turn() {
+    let mut network = Network::new(1);
+    serve(&mut network, http1::Service::new(compressing));
+    run(&mut network, async |ctx: &Ctx| {
+        let mut response = inflating(ctx, 8 << 20).get(format!("{URL}/idle")).await.unwrap();
+        // By then all of it has arrived that is read before the error.
+        ctx.sleep(10 * SECOND).await.unwrap();
+        let turns = Rc::new(Cell::new(0));
+        let (ticks, ctx2) = (Rc::clone(&turns), ctx.clone());
+        let other = ctx.spawn(async move {
+            for _ in 0..10_000 {
+                ctx2.sleep(Duration::ZERO).await.unwrap();
+                ticks.set(ticks.get() + 1);
+            }
+        });
+        let error = response.some().await.unwrap_err();
+        let ClientError::Content(_, inner) = &error else { panic!("{error}") };
+        assert_eq!(inner.downcast_ref(), Some(&GzipError::Idle));
+        assert!(turns.get() >= (64 << 10) / (8 << 10), "{} turns", turns.get());
+        drop(other);
+    });
 }
 
 #[test]

@@ -12,8 +12,11 @@
 //! - `inflated <= limit`: a body that would be longer fails as soon as that is known.
 //! - A body is whole only if every member has its checksum and length, and nothing else is behind the
 //!   last one.
-//! - A fiber that reads a body decodes at most [`PIECES`] pieces before others get their turn: a
-//!   small piece of input may decode to megabytes, for which it never has to wait.
+//! - A fiber that reads a body calls the decoder at most [`CALLS`] times before others get their
+//!   turn, each time with at most [`INPUT`] bytes: a small piece of input may decode to megabytes, for
+//!   which it never has to wait, and a large one to nothing. A call that decodes to less than half of
+//!   its input ends the turn: such blocks and members take the most time for a byte.
+//! - `idle <= MOST_IDLE`: input that decodes to nothing is not read for ever.
 //! - What decodes needs no more memory than an [`Inflater`] and one piece.
 //!
 //! It must never know connections.
@@ -36,8 +39,17 @@ mod tests;
 use header::MemberHeader;
 use inflate::Inflater;
 
-/// The most pieces that a fiber decodes in one turn.
-const PIECES: u32 = 4;
+/// The most calls of the decoder in one turn. The end of a member counts as one.
+const CALLS: u32 = 4;
+
+/// The most bytes that the decoder gets in one call.
+const INPUT: usize = 2 << 10;
+
+/// The most bytes in a row that decode to nothing, the headers of members apart, which have limits.
+const MOST_IDLE: usize = 64 << 10;
+
+/// What a member has besides its data, at least (RFC 1952, 2.3).
+const MEMBER: usize = 18;
 
 /// Why a body with `Content-Encoding: gzip` cannot be decoded: the error within
 /// [`ClientError::Content`].
@@ -70,6 +82,8 @@ pub enum GzipError {
     Checksum,
     /// The length of the data is another one (RFC 1952, 2.3.1).
     Length,
+    /// More than 65,536 bytes in a row decode to nothing: empty blocks or empty members.
+    Idle,
     /// The body ends within a member.
     Truncated,
     /// Something that is no member is behind the last one (RFC 1952, 2.2).
@@ -85,6 +99,7 @@ impl fmt::Display for GzipError {
             GzipError::Deflate => "gzip: invalid compressed data (RFC 1951)",
             GzipError::Checksum => "gzip: wrong checksum (RFC 1952, 2.3.1)",
             GzipError::Length => "gzip: wrong length (RFC 1952, 2.3.1)",
+            GzipError::Idle => "gzip: more than 65536 bytes in a row decode to nothing",
             GzipError::Truncated => "gzip: the body ends within a member",
             GzipError::Trailing => "gzip: bytes behind the last member (RFC 1952, 2.2)",
         })
@@ -129,8 +144,20 @@ pub(super) struct Gunzip {
     /// Of all members.
     inflated: u64,
     limit: u64,
-    /// How many more pieces may be decoded in this turn.
+    /// How many bytes were read since the last output.
+    idle: usize,
+    /// How many more calls of the decoder there may be in this turn.
     turn: u32,
+}
+
+/// What [`Gunzip::next`] did.
+pub(super) enum GunzipStep {
+    /// A piece, of at least one byte.
+    Piece(Chunk),
+    /// All input is read.
+    NeedsInput,
+    /// The turn is over.
+    Yield,
 }
 
 enum Stage {
@@ -178,7 +205,8 @@ impl Gunzip {
             taken: 0,
             inflated: 0,
             limit,
-            turn: PIECES,
+            idle: 0,
+            turn: CALLS,
         }
     }
 
@@ -187,29 +215,31 @@ impl Gunzip {
         if self.turn > 0 {
             return Poll::Ready(());
         }
-        self.turn = PIECES;
+        self.turn = CALLS;
         cx.waker().wake_by_ref();
         Poll::Pending
     }
 
-    /// Gives it the next bytes, once [`next`](Self::next) has returned `None`.
+    /// Gives it the next bytes, once [`next`](Self::next) needs some.
     pub(super) fn feed(&mut self, input: Chunk) {
         (self.input, self.taken) = (input, 0);
     }
 
-    /// The next piece, of at least one byte; `None`: it needs more input. After an error it must not
-    /// be used.
-    pub(super) fn next(&mut self) -> Result<Option<Chunk>, GunzipFailure> {
+    /// Decodes until there is a piece, or the turn is over. After an error it must not be used.
+    pub(super) fn next(&mut self) -> Result<GunzipStep, GunzipFailure> {
         loop {
+            if self.turn == 0 {
+                return Ok(GunzipStep::Yield);
+            }
             if let Stage::Deflate(true) = self.stage {
                 match self.inflate()? {
-                    Some(piece) => return Ok(Some(piece)),
+                    Some(piece) => return Ok(GunzipStep::Piece(piece)),
                     None => continue,
                 }
             }
             let Some(&byte) = self.input.get(self.taken) else {
                 (self.input, self.taken) = (Chunk::new(), 0);
-                return Ok(None);
+                return Ok(GunzipStep::NeedsInput);
             };
             match &mut self.stage {
                 Stage::Start => self.stage = Stage::Header(MemberHeader::default()),
@@ -252,9 +282,10 @@ impl Gunzip {
         self.stage = Stage::Deflate(false);
     }
 
-    /// Inflates what has arrived, to one piece at most.
+    /// Inflates some of what has arrived, to one piece at most.
     fn inflate(&mut self) -> Result<Option<Chunk>, GunzipFailure> {
         let input = self.input.get(self.taken..).unwrap_or_default();
+        let input = input.get(..INPUT).unwrap_or(input);
         let inflated = self.inflater.inflate(input)?;
         self.taken += inflated.taken;
         self.stage = match inflated.is_last {
@@ -262,10 +293,18 @@ impl Gunzip {
             false => Stage::Deflate(inflated.has_more),
         };
         let data = inflated.data;
+        self.turn = match data.len() < inflated.taken / 2 {
+            true => 0,
+            false => self.turn.saturating_sub(1),
+        };
         if data.is_empty() {
-            return Ok(None);
+            self.idle += inflated.taken;
+            return match self.idle > MOST_IDLE {
+                true => Err(GzipError::Idle.into()),
+                false => Ok(None),
+            };
         }
-        self.turn = self.turn.saturating_sub(1);
+        self.idle = 0;
         self.inflated += data.len() as u64;
         if self.inflated > self.limit {
             return Err(GunzipFailure::TooLong(self.limit));
@@ -284,6 +323,8 @@ impl Gunzip {
             return Err(GzipError::Length);
         }
         self.stage = Stage::Between;
+        self.turn = self.turn.saturating_sub(1);
+        self.idle += MEMBER;
         Ok(())
     }
 }

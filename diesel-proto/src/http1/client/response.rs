@@ -19,6 +19,8 @@ use core::task::Poll;
 use super::dial::failed_at;
 use super::error::{ClientError, Phase};
 use super::exchange::{Exchange, Piece};
+#[cfg(feature = "gzip")]
+use super::gzip::GunzipStep;
 use super::shared::ClientShared;
 use super::url::Url;
 use crate::buf::Chunk;
@@ -163,8 +165,9 @@ impl ClientResponse {
             let Some(gzip) = &mut self.gzip else { return Ok(None) };
             poll_fn(|cx| gzip.poll_turn(cx)).await;
             let error = match gzip.next() {
-                Ok(Some(piece)) => return Ok(Some(piece)),
-                Ok(None) => match self.some_raw().await? {
+                Ok(GunzipStep::Piece(piece)) => return Ok(Some(piece)),
+                Ok(GunzipStep::Yield) => continue,
+                Ok(GunzipStep::NeedsInput) => match self.some_raw().await? {
                     Some(piece) => {
                         if let Some(gzip) = &mut self.gzip {
                             gzip.feed(piece);

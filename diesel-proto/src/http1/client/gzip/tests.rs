@@ -26,9 +26,15 @@ fn decoded(pieces: &[&[u8]], limit: u64) -> Result<Vec<u8>, GunzipFailure> {
     let mut all = Vec::new();
     for piece in pieces {
         gunzip.feed(Chunk::from(piece.to_vec()));
-        while let Some(piece) = gunzip.next()? {
-            assert!(!piece.is_empty() && piece.len() <= PIECE);
-            all.extend_from_slice(&piece);
+        loop {
+            match gunzip.next()? {
+                GunzipStep::Piece(piece) => {
+                    assert!(!piece.is_empty() && piece.len() <= PIECE);
+                    all.extend_from_slice(&piece);
+                }
+                GunzipStep::Yield => gunzip.turn = CALLS,
+                GunzipStep::NeedsInput => break,
+            }
         }
     }
     gunzip.finish()?;
@@ -148,7 +154,8 @@ fn a_bomb_is_limited() {
     let mut len = 0;
     let failure = loop {
         match gunzip.next() {
-            Ok(piece) => len += piece.map_or(0, |piece| piece.len()),
+            Ok(GunzipStep::Piece(piece)) => len += piece.len(),
+            Ok(_) => gunzip.turn = CALLS,
             Err(failure) => break failure,
         }
     };
@@ -158,6 +165,56 @@ fn a_bomb_is_limited() {
     let mut two = member(&[0; 60], 0, b"");
     two.extend(member(&[0; 60], 0, b""));
     assert_eq!(at_every_cut(&two, 119), Err(GunzipFailure::TooLong(119)));
+}
+
+/// Empty blocks with fixed codes, of ten bits each: four in five bytes (RFC 1951, 3.2.6).
+fn empty_blocks(len: usize) -> Vec<u8> {
+    let four = (0..4).map(|n| 2u64 << (10 * n)).sum::<u64>().to_le_bytes();
+    let mut bytes = vec![0x1f, 0x8b, 8, 0, 0, 0, 0, 0, 0, 255];
+    bytes.extend(four[..5].iter().cycle().take(len));
+    bytes
+}
+
+#[test]
+fn what_decodes_to_nothing_takes_many_turns_and_has_an_end() {
+    let noise: Vec<u8> = (0..50_000u32).map(|n| (n.wrapping_mul(n) >> 7) as u8).collect();
+    let members = member(b"", 0, b"").repeat(10_000);
+    let letters = member(b"x", 0, b"").repeat(10_000);
+    for (bytes, expected) in [
+        (empty_blocks(1 << 20), Err(GunzipFailure::Invalid(GzipError::Idle))),
+        (members, Err(GunzipFailure::Invalid(GzipError::Idle))),
+        (letters, Ok(10_000)),
+        (member(&noise, 0, b""), Ok(noise.len())),
+    ] {
+        let mut gunzip = Gunzip::new(1 << 20);
+        gunzip.feed(Chunk::from(bytes));
+        let (mut len, mut turn, mut idle) = (0, 0, 0);
+        let ended = loop {
+            let before = gunzip.taken;
+            let step = gunzip.next();
+            turn += gunzip.taken.saturating_sub(before);
+            assert!(turn <= CALLS as usize * INPUT + 100, "{turn} bytes in one turn");
+            match step {
+                Ok(GunzipStep::Piece(piece)) => {
+                    len += piece.len();
+                    idle = 0;
+                }
+                Ok(GunzipStep::Yield) => {
+                    idle += turn;
+                    (turn, gunzip.turn) = (0, CALLS);
+                }
+                Ok(GunzipStep::NeedsInput) => break gunzip.finish().map(|()| len),
+                Err(failure) => break Err(failure),
+            }
+            assert!(idle <= MOST_IDLE + (MOST_IDLE >> 2), "{idle} bytes for nothing");
+        };
+        assert_eq!(ended, expected);
+    }
+    // Just as much as may be.
+    let mut bytes = empty_blocks(MOST_IDLE - MOST_IDLE % 5 - 5);
+    bytes.extend_from_slice(&[3, 0]);
+    bytes.extend_from_slice(&[0; 8]);
+    assert_eq!(decoded(&[&bytes], 0), Ok(Vec::new()));
 }
 
 /// What goes back as far as it may, across the ends of the window, and across pieces.
