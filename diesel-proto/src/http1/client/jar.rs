@@ -9,6 +9,8 @@
 //!
 //! - Time is an input, so that equal calls give equal cookies. Max-Age counts in the hub's time, and
 //!   Expires is compared with its time of day.
+//! - A Cookie field has at most `limits.field` bytes: the limits of domains add up along the parents
+//!   of a host, and a server refuses a head that is too long.
 //! - `len <= limits.total`, and at most `limits.per_domain` cookies have the same domain.
 //! - No value of a cookie is shown by `Debug`.
 //!
@@ -36,7 +38,7 @@ use matching::{hosts, is_within, path_matches};
 use set_cookie::StoredCookie;
 
 /// How many cookies a client keeps, and how long each may be. The defaults are what RFC 6265, 6.1,
-/// asks of user agents.
+/// asks of user agents, which names none for a field.
 ///
 /// ```
 /// use diesel_proto::http1::CookieLimits;
@@ -54,11 +56,14 @@ pub struct CookieLimits {
     pub total: usize,
     /// The most bytes of the name and the value of a cookie: 4096. A longer one is refused.
     pub size: usize,
+    /// The most bytes of a Cookie field: 8192. What does not fit is left out of the request: cookies
+    /// of the nearest domain come first, and of one domain those with the longest path.
+    pub field: usize,
 }
 
 impl Default for CookieLimits {
     fn default() -> Self {
-        CookieLimits { per_domain: 50, total: 3000, size: 4096 }
+        CookieLimits { per_domain: 50, total: 3000, size: 4096, field: 8192 }
     }
 }
 
@@ -164,7 +169,7 @@ impl Jar {
         self.turn += 1;
         let is_secure = url.scheme() == Scheme::Https;
         let mut found = Vec::new();
-        for domain in hosts(url.host()) {
+        for (rank, domain) in hosts(url.host()).enumerate() {
             self.expire(domain, time);
             for cookie in self.domains.get_mut(domain).into_iter().flatten() {
                 let is_for_host = !cookie.is_host_only || domain == url.host();
@@ -174,13 +179,22 @@ impl Jar {
                 {
                     cookie.used = self.turn;
                     let pair = format!("{}={}", cookie.name, cookie.value);
-                    found.push((Reverse(cookie.path.len()), cookie.created, pair));
+                    found.push((rank, Reverse(cookie.path.len()), cookie.created, pair));
                 }
             }
         }
+        // A parent's cookies, which any of its hosts may set, never push out those of the host.
         found.sort();
+        let mut len = 0;
+        let fitting = found.iter().take_while(|(_, _, _, pair)| {
+            len += pair.len() + if len == 0 { 0 } else { 2 };
+            len <= self.limits.field
+        });
+        let fitting = fitting.count();
+        found.truncate(fitting);
+        found.sort_by_key(|(_, path, created, _)| (*path, *created));
         let mut field = String::new();
-        for (_, _, pair) in &found {
+        for (_, _, _, pair) in &found {
             if !field.is_empty() {
                 field.push_str("; ");
             }

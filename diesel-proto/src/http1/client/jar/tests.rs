@@ -36,6 +36,35 @@ fn refused(from: &str, cookie: &str, why: RefusedCookie) {
     assert_eq!((jar.len, jar.domains.len()), (0, 0));
 }
 
+/// The limits of domains add up along the parents of a host.
+#[test]
+fn a_field_has_a_limit_and_the_nearest_come_first() {
+    let (host, sibling) = ("http://www.shop.co.uk/a/b", "http://evil.shop.co.uk/a/b");
+    let mut jar = jar();
+    let set = |jar: &mut Jar, from: &str, cookie: &str| {
+        jar.store(&url(from), cookie.as_bytes(), at(0)).unwrap();
+    };
+    for n in 0..50 {
+        let cookie = format!("x{n}={}; Domain=shop.co.uk; Path=/a/b", "v".repeat(4000));
+        set(&mut jar, sibling, &cookie);
+    }
+    set(&mut jar, host, "session=1; Path=/");
+    set(&mut jar, host, "near=2; Path=/a");
+    let field = jar.field(&url(host), at(0)).unwrap();
+    assert!(field.len() <= 8192, "{}", field.len());
+    assert!(field.starts_with("x0=v"), "{field}");
+    assert!(field.ends_with("v; near=2; session=1"), "{field}");
+    assert_eq!(field.matches('x').count(), 2);
+    // To the byte; the longest path first.
+    for (limit, expected) in
+        [(5, None), (6, Some("near=2")), (16, Some("near=2")), (17, Some("near=2; session=1"))]
+    {
+        jar.limits.field = limit;
+        let field = jar.field(&url("http://www.shop.co.uk/a"), at(0));
+        assert_eq!(field.as_deref(), expected, "{limit}");
+    }
+}
+
 /// RFC 6265, 5.1.3 and 5.3, steps 5 and 6.
 #[test]
 fn domains() {
@@ -256,7 +285,7 @@ fn longer_paths_go_first_then_earlier_cookies() {
 
 #[test]
 fn limits_hold_and_the_least_recently_used_go() {
-    let limits = CookieLimits { per_domain: 3, total: 5, size: 100 };
+    let limits = CookieLimits { per_domain: 3, total: 5, size: 100, ..CookieLimits::default() };
     let mut jar = Jar::new(limits);
     let (a, b) = (url("http://a.org/"), url("http://b.org/x"));
     for n in 0..10 {
