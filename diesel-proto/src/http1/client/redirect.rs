@@ -8,6 +8,7 @@
 //!
 //! It must never know connections.
 
+use alloc::format;
 use alloc::string::String;
 
 use bytes::Bytes;
@@ -36,6 +37,18 @@ pub(super) fn is_followed(response: &ClientResponse, limit: u32) -> bool {
     limit > 0 && is_redirect && response.header("location").is_some()
 }
 
+/// A Location as text: what is beyond ASCII stands for its bytes, which need not be UTF-8.
+fn percent_encoded(location: &[u8]) -> String {
+    let mut text = String::with_capacity(location.len());
+    for &byte in location {
+        match byte.is_ascii() {
+            true => text.push(char::from(byte)),
+            false => text.push_str(&format!("%{byte:02X}")),
+        }
+    }
+    text
+}
+
 /// Makes the next request.
 pub(super) fn follow(
     response: &ClientResponse,
@@ -57,7 +70,7 @@ pub(super) fn follow(
     if locations.any(|other| other != location) {
         return refused(RefusedRedirect::Locations);
     }
-    let to = match from.join(&String::from_utf8_lossy(location)) {
+    let to = match from.join(&percent_encoded(location)) {
         Ok(to) => to.without_credentials(),
         Err(error) => return refused(RefusedRedirect::Location(error)),
     };
@@ -86,4 +99,22 @@ pub(super) fn follow(
     }
     parts.url = to;
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_location_keeps_its_bytes() {
+        let from = super::super::url::Url::parse("http://a/").unwrap();
+        for (location, to) in [
+            (&b"/caf\xe9"[..], "http://a/caf%E9"),
+            ("/caf\u{e9}?\u{20ac}".as_bytes(), "http://a/caf%C3%A9?%E2%82%AC"),
+            (b"/%41 [", "http://a/%41%20%5B"),
+        ] {
+            assert_eq!(from.join(&percent_encoded(location)).unwrap().as_str(), to);
+        }
+        assert!(from.join(&percent_encoded(b"//caf\xe9/")).is_err());
+    }
 }

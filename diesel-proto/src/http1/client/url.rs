@@ -11,7 +11,7 @@
 //!
 //! - A URL is kept in its normal form (RFC 9110, 4.2.3), so that equal origins are equal text.
 //! - What a URL must not contain, but what has only one reading, is percent-encoded: blanks, letters
-//!   beyond ASCII, and `"<>^{|}` and the backquote. Control characters and backslashes are refused.
+//!   beyond ASCII, `"<>^{|}` and the backquote, and `[` and `]` behind the host. Control characters and backslashes are refused.
 //! - A host beyond ASCII is refused: give its ASCII form (RFC 5891, `xn--..`).
 //!
 //! It must never know names, addresses or connections.
@@ -240,20 +240,36 @@ fn default_port(scheme: Scheme) -> u16 {
 /// The text with what has only one reading percent-encoded. `None`: it has something that may be
 /// read in two ways.
 fn encoded(text: &str) -> Option<Cow<'_, str>> {
-    let is_plain = |byte: u8| byte.is_ascii_graphic() && !b"\"<>\\^`{|}".contains(&byte);
-    if text.bytes().all(is_plain) {
+    let text = text.trim_matches(' ');
+    let authority_end = authority_end(text);
+    let is_plain = |(at, byte): (usize, u8)| match byte {
+        // Around an address of IPv6.
+        b'[' | b']' => at < authority_end,
+        _ => byte.is_ascii_graphic() && !b"\"<>\\^`{|}".contains(&byte),
+    };
+    if text.bytes().enumerate().all(is_plain) {
         return Some(Cow::Borrowed(text));
     }
-    let text = text.trim_matches(' ');
     let mut encoded = String::with_capacity(text.len() + 16);
-    for byte in text.bytes() {
+    for (at, byte) in text.bytes().enumerate() {
         match byte {
             0..b' ' | 0x7f | b'\\' => return None,
-            _ if is_plain(byte) => encoded.push(char::from(byte)),
+            _ if is_plain((at, byte)) => encoded.push(char::from(byte)),
             _ => encoded.push_str(&format!("%{byte:02X}")),
         }
     }
     Some(Cow::Owned(encoded))
+}
+
+/// Where the authority of a URL or a reference ends: 0 if it has none (RFC 3986, 3.2).
+fn authority_end(text: &str) -> usize {
+    let scheme = text.find([':', '/', '?', '#']).filter(|&at| text[at..].starts_with("://"));
+    let start = match scheme {
+        Some(at) => at + 3,
+        None if text.starts_with("//") => 2,
+        None => return 0,
+    };
+    text[start..].find(['/', '?', '#']).map_or(text.len(), |at| start + at)
 }
 
 /// Decodes credentials.

@@ -20,6 +20,8 @@ fn a_url_is_kept_in_its_normal_form() {
         ("http://u:p@a/", "http://a/"),
         (" http://a/b c\u{e9}\"", "http://a/b%20c%C3%A9%22"),
         ("http://a/%7Eb?%41", "http://a/%7Eb?%41"),
+        ("http://a/b[1]?filter[a]=[1]#[", "http://a/b%5B1%5D?filter%5Ba%5D=%5B1%5D"),
+        ("http://[::1]?[", "http://[::1]/?%5B"),
     ] {
         assert_eq!(parsed(given).as_str(), kept, "{given}");
         assert_eq!(parsed(kept).as_str(), kept, "{kept}");
@@ -82,6 +84,8 @@ fn what_can_be_read_in_two_ways_is_refused() {
         "http://a/%zz",
         "javascript:alert(1)",
         "http://:80/",
+        "http://a[b]/",
+        "http://[a@b/",
     ] {
         assert!(Url::parse(text).is_err(), "{text:?}");
     }
@@ -107,6 +111,9 @@ fn references_are_resolved() {
         ("../g", "http://a/b/g"),
         ("../../../g", "http://a/g"),
         ("https://x:443/y", "https://x/y"),
+        ("?f[]=1", "http://a/b/c/d;p?f%5B%5D=1"),
+        ("g/[://[", "http://a/b/c/g/%5B://%5B"),
+        ("//[::1]/[", "http://[::1]/%5B"),
         ("\u{e9} ", "http://a/b/c/%C3%A9"),
     ] {
         assert_eq!(base.join(reference).unwrap().as_str(), resolved, "{reference:?}");
