@@ -12,10 +12,13 @@
 //!   path_text       one spelling for each path
 //!   cookies         Cookies, SetCookie (feature `cookies`)
 //!   gzip            middleware that compresses responses (feature `gzip`)
+//!   files           Files: serves the files of a directory
 //!   redirect        Html, Redirect: responses
 //!   entity_tag      EntityTag: names one version of a resource
 //!   conditions      whether a request is carried out at all: If-Match, If-None-Match, ..
 //!   ranges          which parts of a resource a request asks for: Range, If-Range
+//!   byteranges      the body of a response with several parts
+//!   accept_encoding whether a client accepts gzip
 //! ```
 //!
 //! Conditions and ranges can be used without routes. They are functions of a request's fields and of
@@ -30,12 +33,15 @@
 //!
 //! It must never know how a message is framed, nor where a resource is stored.
 
+mod accept_encoding;
 mod answer;
+mod byteranges;
 mod conditions;
 #[cfg(feature = "cookies")]
 mod cookies;
 mod entity_tag;
 mod extract;
+mod files;
 mod from_request;
 #[cfg(feature = "gzip")]
 mod gzip;
@@ -60,6 +66,7 @@ pub use entity_tag::{EntityTag, InvalidEntityTag};
 #[cfg(feature = "json")]
 pub use extract::Json;
 pub use extract::{Extension, Form, FromState, Path, Query, Rejection, State};
+pub use files::Files;
 pub use from_request::{FromRequest, Waits};
 #[cfg(feature = "gzip")]
 pub use gzip::{GZIP_MINIMUM, GzipEncoder, gzip};

@@ -1,13 +1,11 @@
 //! Compresses responses with gzip, for clients that accept it (features `web` and `gzip`).
 //!
 //! ```text
-//!   accepts   what Accept-Encoding says
 //!   encoder   GzipEncoder: gzip, piece by piece
 //! ```
 //!
 //! It must never know routes.
 
-mod accepts;
 mod encoder;
 #[cfg(all(test, feature = "testkit"))]
 mod tests;
@@ -19,7 +17,7 @@ use crate::web::middleware::Next;
 
 pub use encoder::GzipEncoder;
 
-use accepts::accepts_gzip;
+use super::accept_encoding::accepts_gzip;
 
 /// The shortest content that [`gzip`] compresses, in bytes: about what fits into a packet anyway. A
 /// stream of unknown length is compressed in any case.
