@@ -13,6 +13,7 @@
 //!   cookies         Cookies, SetCookie (feature `cookies`)
 //!   gzip            middleware that compresses responses (feature `gzip`)
 //!   files           Files: serves the files of a directory
+//!   events          server-sent events
 //!   redirect        Html, Redirect: responses
 //!   entity_tag      EntityTag: names one version of a resource
 //!   conditions      whether a request is carried out at all: If-Match, If-None-Match, ..
@@ -40,6 +41,7 @@ mod conditions;
 #[cfg(feature = "cookies")]
 mod cookies;
 mod entity_tag;
+mod events;
 mod extract;
 mod files;
 mod from_request;
@@ -63,6 +65,7 @@ pub use conditions::{Precondition, Validators};
 #[cfg(feature = "cookies")]
 pub use cookies::{Cookies, SetCookie};
 pub use entity_tag::{EntityTag, InvalidEntityTag};
+pub use events::{EventWriter, ServerEvent, event_stream, last_event_id};
 #[cfg(feature = "json")]
 pub use extract::Json;
 pub use extract::{Extension, Form, FromState, Path, Query, Rejection, State};

@@ -1,0 +1,206 @@
+//! Server-sent events: a response that goes on, for `EventSource` in browsers (HTML Standard, 9.2).
+//!
+//! Rules of this file:
+//!
+//! - An event is sent whole, or not at all; no text of it can end it early, or begin another one.
+//! - While there is no event, a comment is sent from time to time, so that nothing in between takes the
+//!   connection for dead, and a client that is gone is noticed.
+//!
+//! It must never know where events come from.
+
+use alloc::string::String;
+use core::fmt::Write as _;
+use core::future::Future;
+use core::pin::pin;
+use core::time::Duration;
+
+use crate::fiber::{Ctx, First3, first};
+use crate::http1::{BodyWriter, InvalidField, Request, Response};
+use crate::machine::Error;
+
+/// How often a comment is sent while there is no event, unless the program says otherwise.
+const KEEP_ALIVE: Duration = Duration::from_secs(15);
+
+/// One event for a browser.
+///
+/// ```
+/// use diesel_proto::web::ServerEvent;
+/// use std::time::Duration;
+///
+/// let event = ServerEvent::new("12:00\n24 C").named("weather")?.id("7")?;
+/// assert_eq!(event.as_str(), "data: 12:00\ndata: 24 C\nevent: weather\nid: 7\n");
+/// let event = ServerEvent::new("").retry(Duration::from_secs(2));
+/// assert_eq!(event.as_str(), "data: \nretry: 2000\n");
+/// # Ok::<(), diesel_proto::http1::InvalidField>(())
+/// ```
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ServerEvent {
+    /// As it is sent, without the empty line at its end.
+    text: String,
+}
+
+impl ServerEvent {
+    /// An event with this data, of one or several lines. A line may end with CR LF, LF or CR: the
+    /// browser gets LF.
+    pub fn new(data: impl AsRef<str>) -> Self {
+        let mut event = ServerEvent { text: String::new() };
+        let mut rest = Some(data.as_ref());
+        while let Some(data) = rest {
+            let (line, behind) = match data.find(['\r', '\n']) {
+                Some(at) => {
+                    let end = at + if data[at..].starts_with("\r\n") { 2 } else { 1 };
+                    (&data[..at], Some(&data[end..]))
+                }
+                None => (data, None),
+            };
+            event.push("data", line);
+            rest = behind;
+        }
+        event
+    }
+
+    /// Sets the type of the event: which listeners get it. By default `message`.
+    ///
+    /// # Errors
+    ///
+    /// If it contains CR, LF or NUL.
+    pub fn named(self, name: &str) -> Result<Self, InvalidField> {
+        self.with("event", name)
+    }
+
+    /// Sets the id of the event: a browser that connects again sends the last one, see
+    /// [`last_event_id`].
+    ///
+    /// # Errors
+    ///
+    /// If it contains CR, LF or NUL.
+    pub fn id(self, id: &str) -> Result<Self, InvalidField> {
+        self.with("id", id)
+    }
+
+    /// Sets how long a browser waits before it connects again, in milliseconds.
+    pub fn retry(mut self, after: Duration) -> Self {
+        // Writing to a string cannot fail.
+        let _ = writeln!(self.text, "retry: {}", after.as_millis());
+        self
+    }
+
+    /// The event as it is sent, without the empty line that ends it.
+    pub fn as_str(&self) -> &str {
+        &self.text
+    }
+
+    fn with(mut self, field: &str, value: &str) -> Result<Self, InvalidField> {
+        if let Some(at) = value.find(['\r', '\n', '\0']) {
+            return Err(InvalidField::Value { byte: value.as_bytes()[at], at });
+        }
+        self.push(field, value);
+        Ok(self)
+    }
+
+    fn push(&mut self, field: &str, value: &str) {
+        self.text.push_str(field);
+        self.text.push_str(": ");
+        self.text.push_str(value);
+        self.text.push('\n');
+    }
+}
+
+/// The id of the last event that the client got before it lost its connection, if it had one
+/// (`Last-Event-ID`).
+///
+/// Example: see [`event_stream`].
+pub fn last_event_id(request: &Request) -> Option<&str> {
+    request.header_str("Last-Event-ID").filter(|id| !id.is_empty())
+}
+
+/// A response of events, which `write` sends for as long as it likes. It ends when `write` returns, or
+/// when the client leaves; then the browser connects again, unless it was told not to.
+///
+/// ```
+/// use diesel_proto::http1::{Request, Response};
+/// use diesel_proto::web::{ServerEvent, event_stream, last_event_id};
+/// use diesel_proto::Event;
+///
+/// /// Sends all news to each browser. They are numbered, so that none is sent twice.
+/// fn news(request: &Request, news: &Event<(u64, String)>) -> Response {
+///     let mut news = news.subscribe();
+///     let seen: u64 = last_event_id(request).and_then(|id| id.parse().ok()).unwrap_or(0);
+///     event_stream(request, async move |events| {
+///         loop {
+///             let (number, text) = events.wait(news.wait()).await??;
+///             if number > seen {
+///                 events.send(&ServerEvent::new(text).id(&number.to_string())?).await?;
+///             }
+///         }
+///     })
+/// }
+/// ```
+pub fn event_stream<F>(request: &Request, write: F) -> Response
+where
+    F: AsyncFnOnce(&mut EventWriter<'_>) -> Result<(), Error> + 'static,
+{
+    let ctx = request.ctx();
+    Response::stream(async move |out: &mut BodyWriter| {
+        let mut events = EventWriter { out, ctx, keep_alive: KEEP_ALIVE };
+        match write(&mut events).await {
+            // The client left: there is nothing to report.
+            Err(Error::Closed) => Ok(()),
+            ended => ended,
+        }
+    })
+    .content_type("text/event-stream")
+    .header("Cache-Control", "no-store")
+}
+
+/// Sends events. See [`event_stream`].
+///
+/// Example: see [`event_stream`].
+#[derive(Debug)]
+pub struct EventWriter<'a> {
+    out: &'a mut BodyWriter,
+    ctx: Ctx,
+    keep_alive: Duration,
+}
+
+impl EventWriter<'_> {
+    /// Sets how often a comment is sent while [`wait`](Self::wait) waits. 15 s by default.
+    pub fn keep_alive(&mut self, every: Duration) {
+        self.keep_alive = every;
+    }
+
+    /// Sends an event. Back-pressure is that of [`BodyWriter::write`]: a browser that does not read
+    /// suspends it.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Closed`] if the client left.
+    pub async fn send(&mut self, event: &ServerEvent) -> Result<(), Error> {
+        self.out.write((event.as_str(), "\n")).await
+    }
+
+    /// Waits for a future, of the next event for example. Meanwhile it sends a comment now and then.
+    /// Cancel safe if the future is.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Closed`] if the client left, or half-closed its side, as a browser does that leaves.
+    /// [`Error::Shutdown`] while the hub shuts down.
+    pub async fn wait<T>(&mut self, future: impl Future<Output = T>) -> Result<T, Error> {
+        let mut future = pin!(future);
+        loop {
+            let sleep = self.ctx.sleep(self.keep_alive);
+            match first((future.as_mut(), sleep, self.out.closed())).await {
+                First3::A(value) => return Ok(value),
+                First3::B(slept) => {
+                    slept?;
+                    self.out.write(":\n\n").await?;
+                }
+                First3::C(()) => return Err(Error::Closed),
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;
