@@ -16,7 +16,7 @@ use std::time::Duration;
 
 use diesel_driver::tls::Acceptor;
 
-/// One option of a program: `--name VALUE`, or a switch, `--name`.
+/// One option of a program: `--name VALUE`, or a switch, `--name`; or an operand, which has no name.
 #[derive(Clone, Copy, Debug)]
 pub struct Setting {
     name: &'static str,
@@ -25,12 +25,14 @@ pub struct Setting {
     help: &'static str,
 }
 
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, PartialEq)]
 enum Kind {
     Address,
     Seconds,
     File,
     Switch,
+    Operand,
+    Addresses,
 }
 
 /// An option whose value is an address, `HOST:PORT`.
@@ -46,6 +48,16 @@ pub const fn seconds(name: &'static str, default: &'static str, help: &'static s
 /// An option whose value is the path of a file; without it there is none.
 pub const fn file(name: &'static str, help: &'static str) -> Setting {
     Setting { name, kind: Kind::File, default: "none", help }
+}
+
+/// An argument without a name, which must be given.
+pub const fn operand(name: &'static str, help: &'static str) -> Setting {
+    Setting { name, kind: Kind::Operand, default: "", help }
+}
+
+/// An option that may be repeated, whose values are addresses, `HOST:PORT`. One must be given.
+pub const fn addresses(name: &'static str, help: &'static str) -> Setting {
+    Setting { name, kind: Kind::Addresses, default: "", help }
 }
 
 /// The options of TLS, for [`tls_acceptor`].
@@ -96,6 +108,16 @@ impl Value {
     /// The value as the path of a file; `None` if the option was not given.
     pub fn path(&self) -> Option<&str> {
         Some(&*self.0).filter(|path| *path != "none")
+    }
+
+    /// The value as text.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+
+    /// The values of an option that may be repeated.
+    pub fn each(&self) -> impl Iterator<Item = &str> {
+        self.0.split_whitespace()
     }
 
     /// Whether a switch was given.
@@ -153,9 +175,19 @@ fn parse<const N: usize>(
         let name = match &argument {
             lexopt::Arg::Long("help") | lexopt::Arg::Short('h') => return Ok(None),
             lexopt::Arg::Long(name) => name,
+            lexopt::Arg::Value(text) => {
+                let mut operands = settings.iter().zip(&mut values);
+                let operand = operands.find(|(setting, value)| setting.is_missing(value));
+                let Some((Setting { kind: Kind::Operand, .. }, value)) = operand else {
+                    return Err(argument.unexpected());
+                };
+                *value = Value(text.clone().into_string()?);
+                continue;
+            }
             _ => return Err(argument.unexpected()),
         };
-        let Some(index) = settings.iter().position(|setting| setting.name == *name) else {
+        let is_named = |setting: &Setting| setting.name == *name && setting.kind != Kind::Operand;
+        let Some(index) = settings.iter().position(is_named) else {
             return Err(argument.unexpected());
         };
         let Setting { name, kind, .. } = settings[index];
@@ -164,22 +196,38 @@ fn parse<const N: usize>(
             _ => parser.value()?.into_string()?,
         };
         check(kind, &text).map_err(|why| format!("--{name}: {text:?} is not {why}"))?;
-        values[index] = Value(text);
+        values[index] = match kind {
+            Kind::Addresses => Value(format!("{} {text}", values[index].0)),
+            _ => Value(text),
+        };
     }
-    Ok(Some(values))
+    match settings.iter().zip(&values).find(|(setting, value)| setting.is_missing(value)) {
+        Some((Setting { name, kind: Kind::Operand, .. }, _)) => {
+            Err(format!("{name} is missing").into())
+        }
+        Some((Setting { name, .. }, _)) => Err(format!("--{name} is missing").into()),
+        None => Ok(Some(values)),
+    }
+}
+
+impl Setting {
+    /// Whether this is no value, and one must be given.
+    fn is_missing(&self, value: &Value) -> bool {
+        matches!(self.kind, Kind::Operand | Kind::Addresses) && value.0.is_empty()
+    }
 }
 
 fn check(kind: Kind, text: &str) -> Result<(), &'static str> {
     let fine = match kind {
-        Kind::Address => text
+        Kind::Address | Kind::Addresses => text
             .rsplit_once(':')
             .is_some_and(|(host, port)| !host.is_empty() && port.parse::<u16>().is_ok()),
         Kind::Seconds => duration(text).is_some(),
-        Kind::File | Kind::Switch => true,
+        Kind::File | Kind::Switch | Kind::Operand => true,
     };
     match (fine, kind) {
         (true, _) => Ok(()),
-        (false, Kind::Address) => Err("HOST:PORT, with a port from 0 to 65535"),
+        (false, Kind::Address | Kind::Addresses) => Err("HOST:PORT, with a port from 0 to 65535"),
         (false, _) => Err("a number of seconds, or `forever`"),
     }
 }
@@ -192,9 +240,16 @@ fn duration(text: &str) -> Option<Duration> {
 }
 
 fn usage(program: &str, about: &str, settings: &[Setting]) -> String {
-    let mut text = format!("{about}\n\nUsage: {program} [OPTIONS]\n\nOptions:\n");
+    let mut operands = String::new();
+    for operand in settings.iter().filter(|setting| setting.kind == Kind::Operand) {
+        operands += &format!(" {}", operand.name);
+    }
+    let mut text = format!("{about}\n\nUsage: {program} [OPTIONS]{operands}\n\nOptions:\n");
     for Setting { name, kind, default, help } in settings {
+        let default = if default.is_empty() { "required" } else { default };
         let option = match kind {
+            Kind::Operand => name.to_string(),
+            Kind::Addresses => format!("--{name} HOST:PORT .."),
             Kind::Address => format!("--{name} HOST:PORT"),
             Kind::Seconds => format!("--{name} SECONDS"),
             Kind::File => format!("--{name} FILE"),
@@ -302,6 +357,31 @@ mod tests {
             let error = given(arguments).unwrap_err();
             assert!(error.contains(named), "{error:?} does not contain {named:?}");
         }
+    }
+
+    #[test]
+    fn an_operand_and_a_repeated_option_must_be_given() {
+        let settings = [operand("DIR", "which"), addresses("to", "where"), switch("loud", "how")];
+        let given = |arguments: &[&str]| {
+            let arguments: Vec<OsString> = arguments.iter().map(OsString::from).collect();
+            parse(arguments, settings).map_err(|error| error.to_string())
+        };
+        let [dir, to, loud] =
+            given(&["--to", "a:1", "www", "--loud", "--to=b:2"]).unwrap().unwrap();
+        assert_eq!((dir.as_str(), loud.is_on()), ("www", true));
+        assert_eq!(to.each().collect::<Vec<_>>(), ["a:1", "b:2"]);
+        for (arguments, named) in [
+            (&["--to", "a:1"][..], "DIR is missing"),
+            (&["www"], "--to is missing"),
+            (&["--to", "a:1", "www", "more"], "more"),
+            (&["--DIR", "www"], "--DIR"),
+        ] {
+            let error = given(arguments).unwrap_err();
+            assert!(error.contains(named), "{error:?} does not contain {named:?}");
+        }
+        let usage = usage("serve", "Serves.", &settings);
+        assert!(usage.contains("Usage: serve [OPTIONS] DIR\n"), "{usage}");
+        assert!(usage.contains("  --to HOST:PORT ..      where [required]\n"), "{usage}");
     }
 
     #[test]

@@ -5,6 +5,7 @@ mod bytes_or_timeout;
 mod chat;
 mod clocker;
 mod combined;
+mod comet;
 mod echo;
 mod echo_client;
 mod echo_timeout;
@@ -18,6 +19,7 @@ mod oops;
 mod programs;
 mod proxy;
 mod sleep_server;
+mod sse;
 mod telnet;
 
 use std::cell::RefCell;

@@ -11,6 +11,8 @@ pub mod chat;
 pub mod clocker;
 #[path = "../../../examples/combined.rs"]
 pub mod combined;
+#[path = "../../../examples/comet.rs"]
+pub mod comet;
 #[path = "../../../examples/echo.rs"]
 pub mod echo;
 #[path = "../../../examples/echo_client.rs"]
@@ -31,3 +33,5 @@ pub mod oops;
 pub mod proxy;
 #[path = "../../../examples/sleep_server.rs"]
 pub mod sleep_server;
+#[path = "../../../examples/sse.rs"]
+pub mod sse;
