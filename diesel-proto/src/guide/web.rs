@@ -196,6 +196,14 @@
 //! # Ok::<(), diesel_proto::web::InvalidRoute>(())
 //! ```
 //!
+//! # Files and events
+//!
+//! [`Files`](crate::web::Files) serves the files of a directory, with conditions, ranges and types;
+//! `examples/static_files.rs` is little more. A handler of its own answers with
+//! [`Response::file`](crate::http1::Response::file). [`event_stream`](crate::web::event_stream) sends
+//! events to browsers: `examples/sse.rs`. A handler may also hold its answer back until there is news, and
+//! is dropped when the browser leaves: `examples/comet.rs` is a chat made like that.
+//!
 //! `web::gzip` compresses (feature `gzip`); cookies are there with the feature `cookies`.
 //!
 //! # What is not there
