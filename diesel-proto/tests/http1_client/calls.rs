@@ -303,10 +303,7 @@ fn a_request_that_cannot_be_sent_is_the_callers_fault() {
                 client.get(URL).header("a", "\n"),
                 "byte 0 of a field value, 0x0a, is a control character (RFC 9110, 5.5)",
             ),
-            (
-                client.get(URL).header("Host", "a"),
-                "only the connection may write framing and connection fields",
-            ),
+            (client.get(URL).header("Host", "a"), "the field Host is written by the client"),
             (client.request("A B", URL), "at byte 1: a method that is not a token (RFC 9110, 9.1)"),
             (
                 client.request("CONNECT", URL),
@@ -405,6 +402,50 @@ fn redirects_are_followed_by_the_rules() {
             (302, Some("/loop"))
         );
     });
+}
+
+#[test]
+fn a_get_that_a_redirect_made_has_no_conditions() {
+    let mut network = Network::new(1);
+    let see = |request: Request| match request.path() {
+        "/end" => {
+            Response::text(request.headers().iter().map(|(name, _)| name).collect::<String>())
+        }
+        _ => Response::text("").status(Status::new(303).unwrap()).header("Location", "/end"),
+    };
+    serve(&mut network, http1::Service::new(see));
+    run(&mut network, async |ctx| {
+        let mut request = Client::new(ctx).put(URL).header("X-Test", "kept").body("ab");
+        for name in ["If-Match", "If-Unmodified-Since", "Range", "Content-Range", "Last-Modified"] {
+            request = request.header(name, "x");
+        }
+        assert_eq!(request.await.unwrap().text().await.unwrap(), "HostX-Test");
+    });
+}
+
+#[test]
+fn a_field_that_the_client_writes_is_refused_before_a_connection_is_made() {
+    let mut network = Network::new(1);
+    serve(&mut network, http1::Service::new(mirror));
+    run(&mut network, async |ctx| {
+        let client = Client::new(ctx);
+        for name in [
+            "Host",
+            "content-length",
+            "Transfer-Encoding",
+            "Connection",
+            "TE",
+            "Expect",
+            "Keep-Alive",
+            "Upgrade",
+        ] {
+            let error = client.get(URL).header(name, "x").await.unwrap_err();
+            assert_eq!(error.to_string(), format!("the field {name} is written by the client"));
+            let ClientError::Request(InvalidRequest::WrittenByClient(it)) = error else { panic!() };
+            assert_eq!(&*it, name);
+        }
+    });
+    assert_eq!(network.traffic().connections, 0);
 }
 
 #[test]

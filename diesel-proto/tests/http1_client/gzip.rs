@@ -155,6 +155,7 @@ fn what_cannot_be_decoded_is_an_error() {
         let told =
             "the decoded body is longer than the limit of 1048576 bytes (ClientBuilder::gzip)";
         assert!(error.to_string().ends_with(told), "{error}");
+        assert!(error.is_of_server());
         assert!(len <= 1 << 20);
         assert_eq!(response.some().await.unwrap(), None);
         // The limit of whole bodies is that of decoded ones.

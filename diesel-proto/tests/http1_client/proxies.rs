@@ -80,6 +80,25 @@ fn a_redirect_away_from_the_proxy_has_no_credentials_of_it() {
     });
 }
 
+#[test]
+fn an_error_says_that_it_is_the_proxy() {
+    let mut network = Network::new(1);
+    run(&mut network, async |ctx: &Ctx| {
+        for (proxy, told) in [
+            (PROXY, "cannot connect to the proxy 10.0.0.9:3128: connection refused"),
+            (
+                "p.example:1",
+                "cannot resolve the proxy's name p.example: no such name, or no address",
+            ),
+        ] {
+            let client = Client::builder(ctx).proxy(Proxy::parse(proxy).unwrap()).build();
+            let error = client.get("http://a.example/").await.unwrap_err();
+            assert_eq!(error.to_string(), format!("http://a.example: {told}"));
+            assert_eq!(error.at().unwrap().proxy.as_deref(), Some(proxy));
+        }
+    });
+}
+
 #[cfg(feature = "tls")]
 mod tunnels {
     use std::cell::RefCell;

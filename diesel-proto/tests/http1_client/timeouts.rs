@@ -154,6 +154,34 @@ fn an_upload_that_stalls_ends_with_the_total_timeout() {
     assert_eq!(at.phase, Phase::Send);
 }
 
+#[test]
+fn a_server_that_stops_reading_is_a_timeout() {
+    for given in [Given::Whole, Given::Streamed] {
+        let mut network = Network::new(1);
+        network.link(LinkOptions { capacity: 1000, ..LinkOptions::default() });
+        let (handler, heads) = scripted(&[&["stall"]]);
+        serve(&mut network, Service::new(handler));
+        let error = run(&mut network, async move |ctx: &Ctx| {
+            let request = client(ctx, ClientConfig::default()).put(URL);
+            let request = match given {
+                Given::Streamed => request.stream(async |body: &mut RequestWriter| {
+                    loop {
+                        body.write(&[0; 10_000]).await?;
+                    }
+                }),
+                _ => request.body(vec![0; 1 << 20]),
+            };
+            request.await.unwrap_err()
+        });
+        assert!(error.is_timeout() && error.is_of_server(), "{error}");
+        let ClientError::TimedOut(at, Timeout::WriteStall, after) = &error else {
+            panic!("{error}")
+        };
+        assert_eq!((at.phase, after.as_secs()), (Phase::Send, 60), "{error}");
+        assert_eq!(heads.borrow().len(), 1);
+    }
+}
+
 /// How a body of a mebibyte is given to a request.
 #[derive(Clone, Copy, Debug)]
 enum Given {

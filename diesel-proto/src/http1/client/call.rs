@@ -35,7 +35,7 @@ use super::request::{ClientRequest, RequestBody, RequestParts};
 use super::response::ClientResponse;
 use super::shared::ClientShared;
 use super::upload::Upload;
-use crate::http1::message::{BodyLength, RequestLine, RequestOptions};
+use crate::http1::message::{BodyLength, RequestLine, RequestOptions, first_own_field};
 use crate::http1::syntax::{Field, FieldSpans, Headers, InvalidField, Scheme, Status};
 use crate::time::Instant;
 
@@ -77,6 +77,9 @@ async fn follow(
         if parts.headers.get(field.0).is_none() {
             parts.headers.push(Field::new(field.0, field.1)?);
         }
+    }
+    if let Some(name) = first_own_field(&parts.headers) {
+        return Err(InvalidRequest::WrittenByClient(name.into()).into());
     }
     #[cfg(feature = "gzip")]
     let inflates = client.gzip.filter(|_| super::gzip::ask(&mut parts.headers));

@@ -28,7 +28,8 @@ pub struct ClientTimeouts {
     /// How long a request with [`expect_continue`](super::ClientRequest::expect_continue) waits for
     /// `100 Continue` before it sends its body all the same: 1 s (RFC 9110, 10.1.1).
     pub expect: Duration,
-    /// From the last byte of the request to the response, with its whole head: 30 s.
+    /// From the last byte of the request to the response (while the request is sent, the write timeout
+    /// of the hub applies, [`ServiceConfig::write_stall`](crate::hub::ServiceConfig::write_stall)), with its whole head: 30 s.
     pub first_byte: Duration,
     /// Between two pieces of the body of the response, while the caller waits for one: 30 s.
     pub between: Duration,
@@ -114,6 +115,10 @@ pub struct ClientConfig {
     /// what is based on it: 8 MiB.
     pub whole_body: usize,
     /// How many redirects are followed: 10. Zero: a redirect is a response like any other.
+    ///
+    /// A redirect to another origin (scheme, host or port) drops Authorization, Cookie and
+    /// Proxy-Authorization, and credentials in a URL. One that makes a GET drops the body, the fields
+    /// that describe it, and conditions.
     pub redirects: u32,
     /// Whether a redirect from `https` to `http` is followed: not by default.
     pub allow_downgrade: bool,

@@ -40,7 +40,7 @@ pub(super) async fn dial(
         Some(address) => client.ctx.connect(*address),
         None => match Target::new(to.host(), to.port()) {
             Ok(target) => client.ctx.connect(target),
-            Err(error) => return Err(failure(url, timeouts, None, error.into())),
+            Err(error) => return Err(failure(url, proxy, timeouts, None, error.into())),
         },
     };
     let connect = connect.resolve_within(timeouts.resolve).connect_within(timeouts.connect);
@@ -65,22 +65,22 @@ pub(super) async fn dial(
     });
     let conn = match connected.await {
         Ok(connected) => connected.map_err(|error| match report.get() {
-            TunnelProgress::None => failure(url, timeouts, None, error),
-            TunnelProgress::Asked(proxy) => {
-                no_tunnel(url, timeouts, proxy, TunnelFailure::Broken, error)
+            TunnelProgress::None => failure(url, proxy, timeouts, None, error),
+            TunnelProgress::Asked(peer) => {
+                no_tunnel(url, timeouts, peer, TunnelFailure::Broken, error)
             }
-            TunnelProgress::Failed(proxy, why) => no_tunnel(url, timeouts, proxy, why, error),
-            TunnelProgress::Open(proxy) => failure(url, timeouts, Some(proxy), error),
+            TunnelProgress::Failed(peer, why) => no_tunnel(url, timeouts, peer, why, error),
+            TunnelProgress::Open(peer) => failure(url, proxy, timeouts, Some(peer), error),
         })?,
         Err((timeout, after)) => {
             let (phase, peer) = match report.get() {
                 TunnelProgress::None => (Phase::Connect, None),
-                TunnelProgress::Asked(proxy) | TunnelProgress::Failed(proxy, _) => {
-                    (Phase::Tunnel, Some(proxy))
+                TunnelProgress::Asked(peer) | TunnelProgress::Failed(peer, _) => {
+                    (Phase::Tunnel, Some(peer))
                 }
-                TunnelProgress::Open(proxy) => (Phase::Tls, Some(proxy)),
+                TunnelProgress::Open(peer) => (Phase::Tls, Some(peer)),
             };
-            let at = failed_at(phase, url, peer);
+            let at = not_reached(phase, url, proxy, peer);
             return Err(ClientError::TimedOut(at, timeout, after));
         }
     };
@@ -110,26 +110,27 @@ fn no_tunnel(
     }
 }
 
-/// What it means for the call that no connection was made. `proxy`: there is one to this proxy, and a
-/// tunnel.
+/// What it means for the call that no connection was made. `tunnel`: there is one through the proxy,
+/// which has this address.
 fn failure(
     url: &Url,
+    proxy: Option<&Proxy>,
     timeouts: &ClientTimeouts,
-    proxy: Option<Address>,
+    tunnel: Option<Address>,
     error: Error,
 ) -> ClientError {
     let phase = match &error {
         Error::Shutdown => return ClientError::Shutdown,
         Error::Resolve(_) => Phase::Resolve,
         Error::Tls(_) | Error::TimedOut(Reason::Handshake) => Phase::Tls,
-        _ if proxy.is_some() => Phase::Tls,
+        _ if tunnel.is_some() => Phase::Tls,
         _ => Phase::Connect,
     };
     let peer = match &error {
         Error::Connect(error) => Some(error.address),
-        _ => proxy,
+        _ => tunnel,
     };
-    let at = failed_at(phase, url, peer);
+    let at = not_reached(phase, url, proxy, peer);
     match error.timed_out() {
         Some(Reason::Resolve) => ClientError::TimedOut(at, Timeout::Resolve, timeouts.resolve),
         Some(Reason::Connect) => ClientError::TimedOut(at, Timeout::Connect, timeouts.connect),
@@ -162,6 +163,20 @@ fn secured(
     Err(InvalidRequest::NoTls)
 }
 
+/// Where it failed: until there is a connection, that is at the proxy, if there is one.
+fn not_reached(
+    phase: Phase,
+    url: &Url,
+    proxy: Option<&Proxy>,
+    peer: Option<Address>,
+) -> Box<FailedAt> {
+    let mut at = failed_at(phase, url, peer);
+    if let (Phase::Resolve | Phase::Connect, Some(proxy)) = (phase, proxy) {
+        at.proxy = Some(proxy.url().authority().into());
+    }
+    at
+}
+
 pub(super) fn failed_at(phase: Phase, url: &Url, peer: Option<Address>) -> Box<FailedAt> {
-    Box::new(FailedAt { phase, origin: url.origin().into(), peer })
+    Box::new(FailedAt { phase, origin: url.origin().into(), peer, proxy: None })
 }

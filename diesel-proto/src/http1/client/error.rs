@@ -3,7 +3,7 @@
 //! It must never know how a call is made.
 
 use alloc::boxed::Box;
-use alloc::string::String;
+use alloc::string::{String, ToString};
 use core::fmt;
 use core::time::Duration;
 
@@ -71,6 +71,8 @@ pub struct FailedAt {
     pub origin: String,
     /// The address of the server, or of the proxy, if there was a connection.
     pub peer: Option<Address>,
+    /// The host and the port of the proxy, if it was the proxy that could not be reached.
+    pub proxy: Option<String>,
 }
 
 /// What a call does, in this order.
@@ -97,7 +99,8 @@ pub enum Phase {
     Body,
 }
 
-/// The timeouts of a call: the fields of [`ClientTimeouts`](super::ClientTimeouts).
+/// The timeouts of a call: the fields of [`ClientTimeouts`](super::ClientTimeouts), and the write
+/// timeout of the hub.
 ///
 /// Example: see [`ClientError::at`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -115,6 +118,11 @@ pub enum Timeout {
     FirstByte,
     /// [`ClientTimeouts::between`](super::ClientTimeouts::between).
     Between,
+    /// The server stopped reading the request: the write timeout of the hub's clients,
+    /// [`ServiceConfig::write_stall`](crate::hub::ServiceConfig::write_stall) in
+    /// [`Config::client`](crate::hub::Config::client). The time with it is how long the request was
+    /// being sent.
+    WriteStall,
     /// [`ClientTimeouts::total`](super::ClientTimeouts::total).
     Total,
 }
@@ -131,7 +139,10 @@ pub enum InvalidRequest {
     Field(InvalidField),
     /// The method, the target or the host.
     Line(Rejection),
-    /// What the protocol forbids: a field that only the connection writes, content for a method
+    /// A field of this name, which only the client writes: see
+    /// [`ClientRequest::header`](super::ClientRequest::header). No connection was made.
+    WrittenByClient(Box<str>),
+    /// What the protocol forbids: a trailer that only the connection writes, content for a method
     /// that has none, more or less of a body than was announced.
     Forbidden(LocalProtocolError),
     /// The body cannot be written in this form.
@@ -200,6 +211,8 @@ impl ClientError {
             },
             ClientError::Tunnel(..)
             | ClientError::Response(..)
+            | ClientError::BodyTooLong(..)
+            | ClientError::InflatedTooLong(..)
             | ClientError::Content(..)
             | ClientError::Redirect(..) => true,
             ClientError::TimedOut(_, timeout, _) => *timeout != Timeout::Queue,
@@ -216,6 +229,9 @@ impl ClientError {
 impl fmt::Display for FailedAt {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.origin)?;
+        if let Some(proxy) = &self.proxy {
+            write!(f, " through the proxy {proxy}")?;
+        }
         match self.peer {
             Some(peer @ Address::Socket(_)) => write!(f, " ({peer})"),
             _ => Ok(()),
@@ -247,6 +263,7 @@ impl fmt::Display for Timeout {
             Timeout::Tls => "ClientTimeouts::tls",
             Timeout::FirstByte => "ClientTimeouts::first_byte",
             Timeout::Between => "ClientTimeouts::between",
+            Timeout::WriteStall => "ServiceConfig::write_stall",
             Timeout::Total => "ClientTimeouts::total",
         })
     }
@@ -261,7 +278,20 @@ impl fmt::Display for ClientError {
             ClientError::Connect(
                 at,
                 error @ (Error::Connect(_) | Error::Resolve(_) | Error::Target(_)),
-            ) => write!(f, "{}: {error}", at.origin),
+            ) => {
+                let text = error.to_string();
+                // Of which host that is.
+                let of_proxy = at.proxy.as_ref().and_then(|_| {
+                    let connect = text.strip_prefix("cannot connect to ");
+                    let connect = connect.map(|rest| ("cannot connect to the proxy", rest));
+                    let resolve = text.strip_prefix("cannot resolve ");
+                    connect.or(resolve.map(|rest| ("cannot resolve the proxy's name", rest)))
+                });
+                match of_proxy {
+                    Some((what, rest)) => write!(f, "{}: {what} {rest}", at.origin),
+                    None => write!(f, "{}: {text}", at.origin),
+                }
+            }
             ClientError::Connect(at, error) | ClientError::Broken(at, error) => {
                 write!(f, "{at}: {}: {error}", at.phase)
             }
@@ -296,6 +326,9 @@ impl fmt::Display for InvalidRequest {
             InvalidRequest::Url(error) => error.fmt(f),
             InvalidRequest::Field(error) => error.fmt(f),
             InvalidRequest::Line(error) => error.fmt(f),
+            InvalidRequest::WrittenByClient(name) => {
+                write!(f, "the field {name} is written by the client")
+            }
             InvalidRequest::Forbidden(error) => error.fmt(f),
             InvalidRequest::Body(error) => error.fmt(f),
             InvalidRequest::NoTls => {
@@ -312,7 +345,9 @@ impl fmt::Display for RefusedRedirect {
             RefusedRedirect::TooMany(limit) => {
                 write!(f, "more redirects than the limit of {limit} (ClientConfig::redirects)")
             }
-            RefusedRedirect::Location(error) => write!(f, "a redirect whose Location: {error}"),
+            RefusedRedirect::Location(error) => {
+                write!(f, "a redirect whose Location is refused: {error}")
+            }
             RefusedRedirect::Locations => f.write_str("a redirect with several Locations"),
             RefusedRedirect::Downgrade => {
                 f.write_str("a redirect from https to http (ClientConfig::allow_downgrade)")

@@ -35,7 +35,8 @@ use crate::fiber::Sleep;
 use crate::http1::connection::{LocalProtocolError, SharedClientConnection};
 use crate::http1::message::{BodyLength, MessageOutput, RequestLine, RequestOptions};
 use crate::http1::syntax::{FieldSpans, Headers, Status};
-use crate::machine::{Address, Error};
+use crate::machine::{Address, Error, Reason};
+use crate::time::Instant;
 
 /// A body of this many bytes or more is sent without a copy.
 const LARGE: usize = 8 << 10;
@@ -45,6 +46,8 @@ pub(super) struct Exchange {
     sending: Sending,
     pub(super) alarm: Alarm,
     timeouts: ClientTimeouts,
+    /// When the request was begun.
+    begun: Instant,
 }
 
 /// What is still to be sent.
@@ -87,7 +90,8 @@ impl From<ClientError> for ExchangeError {
 
 impl Exchange {
     pub(super) fn new(lease: Lease, alarm: Alarm, timeouts: ClientTimeouts) -> Self {
-        Exchange { lease, sending: Sending::Nothing, alarm, timeouts }
+        let begun = lease.client().ctx.now();
+        Exchange { lease, sending: Sending::Nothing, alarm, timeouts, begun }
     }
 
     pub(super) fn peer(&mut self) -> Option<Address> {
@@ -241,6 +245,9 @@ impl Exchange {
                 // No head comes within a body.
                 Poll::Ready(Ok(_)) => {}
                 Poll::Ready(Err(error)) => {
+                    if let LinkError::Broken(Error::TimedOut(Reason::WriteStall)) = error {
+                        return Poll::Ready(Err(self.stalled(url)));
+                    }
                     let at = failed_at(Phase::Body, url, self.peer());
                     return Poll::Ready(Err(match error {
                         LinkError::Rejected(rejection) => ClientError::Response(at, rejection),
@@ -402,10 +409,20 @@ impl Exchange {
         ClientError::TimedOut(failed_at(self.alarm.phase, url, self.peer()), timeout, after)
     }
 
+    /// The server reads no more of the request, and the hub has cut the connection.
+    fn stalled(&mut self, url: &Url) -> ClientError {
+        let now = self.lease.client().ctx.now();
+        let after = Duration::from_nanos(now.as_nanos() - self.begun.as_nanos());
+        ClientError::TimedOut(failed_at(Phase::Send, url, self.peer()), Timeout::WriteStall, after)
+    }
+
     /// The connection ended or broke before the head of the response.
     fn stale(&mut self, url: &Url, error: Error, is_sent: bool) -> ExchangeError {
         if matches!(error, Error::Shutdown) {
             return ClientError::Shutdown.into();
+        }
+        if let Error::TimedOut(Reason::WriteStall) = error {
+            return self.stalled(url).into();
         }
         let has_answered = self.lease.link().is_none_or(|link| link.has_answered);
         let error = ClientError::Broken(failed_at(self.alarm.phase, url, self.peer()), error);

@@ -45,7 +45,8 @@ pub struct Proxy {
 /// use diesel_proto::http1::Proxy;
 ///
 /// let error = Proxy::parse("https://proxy.example").unwrap_err();
-/// assert_eq!(error.to_string(), "the proxy \"https://proxy.example/\" is not of the scheme http");
+/// let told = "the proxy \"https://proxy.example/\" is not of the scheme http, the only one for proxies";
+/// assert_eq!(error.to_string(), told);
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct InvalidProxy {
@@ -75,7 +76,10 @@ impl Proxy {
             true => Url::parse(text),
             false => Url::parse(&format!("http://{text}")),
         };
-        let url = url.map_err(|error| invalid(InvalidProxyKind::Url(error)))?;
+        let url = url.map_err(|error| match error.other_scheme() {
+            Some(url) => invalid(InvalidProxyKind::Scheme(url.into())),
+            None => invalid(InvalidProxyKind::Url(error)),
+        })?;
         if url.scheme() != Scheme::Http {
             return Err(invalid(InvalidProxyKind::Scheme(url.as_str().into())));
         }
@@ -194,7 +198,7 @@ impl fmt::Display for InvalidProxy {
         match &self.why {
             InvalidProxyKind::Url(error) => error.fmt(f),
             InvalidProxyKind::Scheme(url) => {
-                write!(f, "the proxy {url:?} is not of the scheme http")
+                write!(f, "the proxy {url:?} is not of the scheme http, the only one for proxies")
             }
             InvalidProxyKind::Path(url) => write!(f, "the proxy {url:?} has a path"),
         }

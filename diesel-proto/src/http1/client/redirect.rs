@@ -22,14 +22,23 @@ use crate::http1::syntax::Scheme;
 /// Fields that are for one origin.
 const SECRETS: [&str; 3] = ["authorization", "cookie", "proxy-authorization"];
 /// Fields that describe the content (RFC 9110, 8).
-const CONTENT: [&str; 6] = [
+const CONTENT: [&str; 11] = [
     "content-type",
     "content-encoding",
     "content-language",
     "content-location",
     "content-md5",
+    "content-disposition",
+    "content-range",
+    "content-digest",
+    "repr-digest",
+    "last-modified",
     "digest",
 ];
+/// Fields that are about the state of the resource that was asked for (RFC 9110, 13.1 and 14.2): a
+/// GET that a redirect made is for another one.
+const CONDITIONS: [&str; 6] =
+    ["if-match", "if-none-match", "if-modified-since", "if-unmodified-since", "if-range", "range"];
 
 /// Whether this response is a redirect that may be followed at all.
 pub(super) fn is_followed(response: &ClientResponse, limit: u32) -> bool {
@@ -86,7 +95,7 @@ pub(super) fn follow(
         parts.method = "GET".into();
         parts.body = RequestBody::Whole(Bytes::new());
         parts.expects_continue = false;
-        for name in CONTENT {
+        for name in CONTENT.iter().chain(&CONDITIONS) {
             parts.headers.remove(name);
         }
     } else if !matches!(parts.body, RequestBody::Whole(_)) {

@@ -96,6 +96,11 @@ impl ClientRequest {
     }
 
     /// Adds a field, even if there are others of its name.
+    ///
+    /// These are written by the client, and refused before a connection is made, with
+    /// [`InvalidRequest::WrittenByClient`](super::InvalidRequest::WrittenByClient): Host,
+    /// Content-Length, Transfer-Encoding, Connection, Proxy-Connection, Keep-Alive, TE, Upgrade, and
+    /// Expect, for which there is [`expect_continue`](Self::expect_continue).
     pub fn header(self, name: impl AsRef<str>, value: impl AsRef<[u8]>) -> Self {
         self.with(|parts| {
             parts.headers.push(Field::new(name.as_ref(), value.as_ref())?);
@@ -218,6 +223,9 @@ impl ClientRequest {
     /// Asks the server for `100 Continue` before the body is sent, so that it can refuse a large
     /// one. The body is sent all the same once the server has not answered for
     /// [`ClientTimeouts::expect`] (RFC 9110, 10.1.1).
+    ///
+    /// If the server answers with 417 (Expectation Failed), the request is sent again without the
+    /// expectation, unless its body is streamed.
     pub fn expect_continue(self) -> Self {
         self.with(|parts| {
             parts.expects_continue = true;

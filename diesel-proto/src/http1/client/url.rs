@@ -81,7 +81,8 @@ impl Url {
     ///
     /// # Errors
     ///
-    /// If it is not a URL of RFC 3986, not of the scheme `http` or `https`, or has no valid host.
+    /// If it is not a URL of RFC 3986, not of the scheme `http` or `https`, or has no valid host. A
+    /// host with letters beyond ASCII is refused, too: give its `xn--` form (RFC 5891).
     ///
     /// # Cost
     ///
@@ -291,6 +292,11 @@ fn decoded(text: &str) -> Result<Box<str>, ()> {
 }
 
 impl InvalidUrl {
+    /// The text, without credentials, if only the scheme is wrong.
+    pub(super) fn other_scheme(&self) -> Option<&str> {
+        (self.why == Why::Scheme).then_some(&*self.text)
+    }
+
     fn new(text: &str, why: Why) -> Self {
         let mut shown = String::new();
         let authority = text.find("://").map_or(0, |at| at + 3);

@@ -23,7 +23,7 @@ mod response_head;
 mod write;
 
 pub(super) use self::read::{BodyPart, MessageReader, ReadHead};
-pub(super) use self::request_head::{RequestHeadError, check_request_fields};
+pub(super) use self::request_head::{RequestHeadError, check_request_fields, first_own_field};
 pub use self::request_head::{RequestLine, RequestOptions};
 pub(super) use self::response_head::{HeadCache, MessageFraming, OutgoingHead, ROOM, put_status};
 pub use self::write::{BodyLength, MessageOutput};

@@ -115,13 +115,18 @@ pub(crate) enum RequestHeadError {
 /// Whether an application may give these fields to a request, for its head or its trailers: none
 /// that the connection writes.
 pub(crate) fn check_request_fields(headers: &Headers) -> Result<(), RequestHeadError> {
+    match first_own_field(headers) {
+        Some(_) => Err(RequestHeadError::FramingField),
+        None => Ok(()),
+    }
+}
+
+/// The name of a field in the head of a request that only the connection writes.
+pub(in crate::http1) fn first_own_field(headers: &Headers) -> Option<&str> {
     let is_ours =
         |name: &str| name.eq_ignore_ascii_case("host") || name.eq_ignore_ascii_case("expect");
-    let controls = headers.first_framing_field().is_some();
-    match controls || headers.iter().any(|(name, _)| is_ours(name)) {
-        true => Err(RequestHeadError::FramingField),
-        false => Ok(()),
-    }
+    let mut names = headers.iter().map(|(name, _)| name);
+    headers.first_framing_field().or_else(|| names.find(|name| is_ours(name)))
 }
 
 impl RequestLine<'_> {

@@ -68,7 +68,10 @@ fn what_names_a_proxy() {
         assert!(!error.contains("secret"), "{error}");
     }
     let error = proxies(&[("ALL_PROXY", "https://p")]).unwrap_err();
-    assert_eq!(error.to_string(), "ALL_PROXY: the proxy \"https://p/\" is not of the scheme http");
+    let told = "is not of the scheme http, the only one for proxies";
+    assert_eq!(error.to_string(), format!("ALL_PROXY: the proxy \"https://p/\" {told}"));
+    let error = proxies(&[("https_proxy", "socks5h://u:secret@p:1")]).unwrap_err();
+    assert_eq!(error.to_string(), format!("https_proxy: the proxy \"socks5h://p:1\" {told}"));
 }
 
 #[test]
