@@ -68,7 +68,7 @@ macro_rules! statuses {
                 })
             }
 
-            /// The reason phrase of the RFC; empty for a code without one.
+            /// The reason phrase in the registry of IANA; empty for a code that it does not assign.
             pub const fn reason(self) -> &'static str {
                 match self.0 {
                     $($code => $reason,)*
@@ -91,19 +91,25 @@ statuses! {
     NO_CONTENT 204 "No Content"
     RESET_CONTENT 205 "Reset Content"
     PARTIAL_CONTENT 206 "Partial Content"
+    MULTI_STATUS 207 "Multi-Status"
+    ALREADY_REPORTED 208 "Already Reported"
+    IM_USED 226 "IM Used"
     MULTIPLE_CHOICES 300 "Multiple Choices"
     MOVED_PERMANENTLY 301 "Moved Permanently"
     FOUND 302 "Found"
     SEE_OTHER 303 "See Other"
     NOT_MODIFIED 304 "Not Modified"
+    USE_PROXY 305 "Use Proxy"
     TEMPORARY_REDIRECT 307 "Temporary Redirect"
     PERMANENT_REDIRECT 308 "Permanent Redirect"
     BAD_REQUEST 400 "Bad Request"
     UNAUTHORIZED 401 "Unauthorized"
+    PAYMENT_REQUIRED 402 "Payment Required"
     FORBIDDEN 403 "Forbidden"
     NOT_FOUND 404 "Not Found"
     METHOD_NOT_ALLOWED 405 "Method Not Allowed"
     NOT_ACCEPTABLE 406 "Not Acceptable"
+    PROXY_AUTHENTICATION_REQUIRED 407 "Proxy Authentication Required"
     REQUEST_TIMEOUT 408 "Request Timeout"
     CONFLICT 409 "Conflict"
     GONE 410 "Gone"
@@ -116,15 +122,25 @@ statuses! {
     EXPECTATION_FAILED 417 "Expectation Failed"
     MISDIRECTED_REQUEST 421 "Misdirected Request"
     UNPROCESSABLE_CONTENT 422 "Unprocessable Content"
+    LOCKED 423 "Locked"
+    FAILED_DEPENDENCY 424 "Failed Dependency"
+    TOO_EARLY 425 "Too Early"
     UPGRADE_REQUIRED 426 "Upgrade Required"
+    PRECONDITION_REQUIRED 428 "Precondition Required"
     TOO_MANY_REQUESTS 429 "Too Many Requests"
     REQUEST_HEADER_FIELDS_TOO_LARGE 431 "Request Header Fields Too Large"
+    UNAVAILABLE_FOR_LEGAL_REASONS 451 "Unavailable For Legal Reasons"
     INTERNAL_SERVER_ERROR 500 "Internal Server Error"
     NOT_IMPLEMENTED 501 "Not Implemented"
     BAD_GATEWAY 502 "Bad Gateway"
     SERVICE_UNAVAILABLE 503 "Service Unavailable"
     GATEWAY_TIMEOUT 504 "Gateway Timeout"
     HTTP_VERSION_NOT_SUPPORTED 505 "HTTP Version Not Supported"
+    VARIANT_ALSO_NEGOTIATES 506 "Variant Also Negotiates"
+    INSUFFICIENT_STORAGE 507 "Insufficient Storage"
+    LOOP_DETECTED 508 "Loop Detected"
+    NOT_EXTENDED 510 "Not Extended"
+    NETWORK_AUTHENTICATION_REQUIRED 511 "Network Authentication Required"
 }
 
 #[cfg(test)]
@@ -147,6 +163,17 @@ mod tests {
             assert_eq!(status.never_has_content(), is_bare, "{code}");
         }
         assert!(Status::new(99).is_none() && Status::new(600).is_none());
+    }
+
+    /// IANA's registry, without 104, which is registered for a time, 306 and 418, which are not used.
+    #[test]
+    fn every_registered_code_has_a_reason() {
+        let with_reason: alloc::vec::Vec<u16> =
+            (100..600).filter(|&code| !Status(code).reason().is_empty()).collect();
+        let registered = [100..=103, 200..=208, 226..=226, 300..=305, 307..=308, 400..=417]
+            .into_iter()
+            .chain([421..=426, 428..=429, 431..=431, 451..=451, 500..=508, 510..=511]);
+        assert_eq!(with_reason, registered.flatten().collect::<alloc::vec::Vec<u16>>());
     }
 
     #[test]
