@@ -56,7 +56,8 @@ fn is_under_way(error: &io::Error) -> bool {
 pub(crate) fn kind_of(error: &io::Error) -> ConnectErrorKind {
     use std::io::ErrorKind;
     match error.kind() {
-        ErrorKind::ConnectionRefused | ErrorKind::ConnectionReset => ConnectErrorKind::Refused,
+        ErrorKind::ConnectionRefused => ConnectErrorKind::Refused,
+        ErrorKind::ConnectionReset => ConnectErrorKind::Reset,
         ErrorKind::NetworkUnreachable | ErrorKind::HostUnreachable | ErrorKind::NetworkDown => {
             ConnectErrorKind::Unreachable
         }
@@ -121,6 +122,13 @@ mod tests {
         let socket = begin(listener.local_addr().unwrap()).unwrap();
         listener.accept().unwrap();
         assert_eq!(outcome(&socket), ConnectOutcome::Done);
+    }
+
+    #[test]
+    fn a_reset_is_no_refusal() {
+        let kind = |errno| kind_of(&io::Error::from_raw_os_error(errno));
+        assert_eq!(kind(libc::ECONNRESET), ConnectErrorKind::Reset);
+        assert_eq!(kind(libc::ECONNREFUSED), ConnectErrorKind::Refused);
     }
 
     #[test]

@@ -46,8 +46,10 @@ impl fmt::Display for Address {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum ConnectErrorKind {
-    /// No socket listens at the address (ECONNREFUSED), or the peer reset the attempt.
+    /// No socket listens at the address (ECONNREFUSED).
     Refused,
+    /// The peer, or something on the way, reset the attempt (ECONNRESET).
+    Reset,
     /// There is no route to the address (ENETUNREACH, EHOSTUNREACH).
     Unreachable,
     /// No answer came before the timeout of the operating system (ETIMEDOUT) or that of the service
@@ -73,6 +75,7 @@ impl fmt::Display for ConnectErrorKind {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             ConnectErrorKind::Refused => f.write_str("connection refused"),
+            ConnectErrorKind::Reset => f.write_str("connection reset while connecting"),
             ConnectErrorKind::Unreachable => f.write_str("no route to host"),
             ConnectErrorKind::TimedOut => f.write_str("no answer in time"),
             ConnectErrorKind::AddressNotAvailable => f.write_str("address not available"),
