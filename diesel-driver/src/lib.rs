@@ -2,7 +2,8 @@
 //!
 //! This crate knows sockets and clocks. It must never know a protocol: it moves bytes and carries
 //! out actions. It re-exports everything of `diesel-proto`, so that a program depends only on this
-//! crate.
+//! crate: its features `cookies`, `gzip`, `json`, `testkit`, `tls` and `web` enable those of
+//! `diesel-proto`.
 //!
 //! ```no_run
 //! use diesel_driver::{Application, Conn, Error};

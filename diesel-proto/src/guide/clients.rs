@@ -89,6 +89,34 @@
 //! # diesel_proto::Hub::default().add_loop(watch).unwrap();
 //! ```
 //!
+//! A client repeats a request by itself only if a pooled connection turned out to be closed, and only if
+//! that is safe. Whether to try again later is up to the program, which knows what a repetition does:
+//!
+//! ```
+//! use core::time::Duration;
+//! use diesel_proto::Ctx;
+//! use diesel_proto::http1::{Client, ClientError, ClientResponse, Status};
+//!
+//! /// Asks up to four times, for some seconds in all. Only for what may happen twice, such as a GET.
+//! async fn get(ctx: &Ctx, client: &Client, url: &str) -> Result<ClientResponse, ClientError> {
+//!     let mut pause = Duration::from_millis(200);
+//!     for _ in 0..3 {
+//!         match client.get(url).timeout(Duration::from_secs(2)).await {
+//!             Ok(response) if response.status() != Status::SERVICE_UNAVAILABLE => return Ok(response),
+//!             // Another attempt would fail in the same way: it is this program that is to blame.
+//!             Err(error) if !error.is_of_server() => return Err(error),
+//!             _ => {}
+//!         }
+//!         // Up to twice as long, so that many clients do not come back at the same moment.
+//!         let [random] = ctx.random();
+//!         let after = pause + pause * u32::from(random) / 256;
+//!         ctx.sleep(after).await.map_err(|_| ClientError::Shutdown)?;
+//!         pause *= 4;
+//!     }
+//!     client.get(url).timeout(Duration::from_secs(2)).await
+//! }
+//! ```
+//!
 //! A body is read whole ([`text`](http1::ClientResponse::text), [`bytes`](http1::ClientResponse::bytes),
 //! both with a limit), or piece by piece ([`some`](http1::ClientResponse::some)); it is sent whole, or
 //! written while it is sent ([`stream`](http1::ClientRequest::stream)). `https` needs settings of TLS

@@ -31,7 +31,7 @@
 //! # Hub::default().add_service(Service::new(slow));
 //! ```
 //!
-//! A body is read whole, up to a limit, or piece by piece; a response is sent whole, or streamed.
+//! A body is read whole, up to a limit ([`Body::read`](crate::http1::Body::read)), or piece by piece; a response is sent whole, or streamed.
 //! Back-pressure goes through: a client that reads slowly slows down a handler that streams, and the
 //! handler slows down a client that uploads; memory does not grow:
 //!
