@@ -271,7 +271,7 @@ impl Files {
 fn validators(info: &FileInfo, is_twin: bool, now: Option<u64>) -> Validators {
     let FileTime { seconds, nanoseconds } = info.modified;
     let twin = if is_twin { "-gz" } else { "" };
-    let opaque = format_args!("{seconds:x}.{nanoseconds:x}-{:x}{twin}", info.len);
+    let opaque = format!("{seconds:x}.{nanoseconds:x}-{:x}{twin}", info.len);
     let modified = u64::try_from(seconds).ok();
     // File systems count time in steps of some milliseconds: a file that was modified just now may
     // change again without a later time.
