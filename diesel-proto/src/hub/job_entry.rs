@@ -20,7 +20,7 @@ pub(super) struct JobEntry {
 pub(super) enum JobKind {
     /// The addresses of a name.
     Name,
-    /// A closure is to be run.
+    /// The result of a closure.
     Closure,
     /// A part of a file, or the entries of a directory.
     File,

@@ -47,7 +47,7 @@ pub enum FileRequest {
         path: Box<[u8]>,
         /// Whether links are followed. They must not lead out of the directory in any case.
         follow_links: bool,
-        /// If the file has at most so many bytes, its content is part of the answer, and nothing
+        /// If the file has at most this many bytes, its content is part of the answer, and nothing
         /// stays open.
         inline: u32,
     },

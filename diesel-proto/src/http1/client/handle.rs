@@ -37,7 +37,7 @@ use crate::machine::Address;
 /// A call uses an idle connection to the origin of its URL, or makes one; at the limit of
 /// [`PoolLimits::per_origin`](super::PoolLimits::per_origin) it waits for its turn. A connection is
 /// kept for the next call when its response was read to the end. It is dropped as soon as the
-/// server closes it, or sends bytes that nobody asked for. If a kept
+/// server closes it, or sends bytes that answer no request. If a kept
 /// connection ends before any byte of a response, an idempotent request with a whole body is sent
 /// again on a new one, once (RFC 9112, 9.3.1).
 ///

@@ -1,5 +1,5 @@
 //! The watcher of a link: a fiber that closes the link when it is idle and its time is over, when the
-//! server closed it, or when bytes arrive that nobody asked for.
+//! server closed it, or when bytes arrive that answer no request.
 //!
 //! It must never know calls.
 

@@ -135,7 +135,7 @@ impl FakeFile {
         self
     }
 
-    /// It is cut to so many bytes as soon as it is open.
+    /// It is cut to this length as soon as it is open.
     pub fn shrinks_to(mut self, bytes: usize) -> Self {
         self.left = Some(bytes);
         self

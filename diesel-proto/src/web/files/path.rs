@@ -6,8 +6,7 @@
 //! - What two programs could read in two ways is refused: empty names, `.` and `..`, NUL, a percent
 //!   sign that encodes nothing.
 //!
-//! It must never know which files there are. (That none outside of the directory is opened is checked
-//! by whoever opens it.)
+//! It must never know which files there are. (Opening a file checks that it is in the directory.)
 
 use alloc::borrow::Cow;
 use alloc::vec::Vec;
