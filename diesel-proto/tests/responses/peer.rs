@@ -251,7 +251,7 @@ pub(crate) fn compare(
 }
 
 /// How many reasons there are.
-pub(crate) const REASONS: usize = 5;
+pub(crate) const REASONS: usize = 6;
 
 /// Why the two differ, if there is a reason.
 fn reason(
@@ -276,15 +276,27 @@ fn reason(
     {
         return Some("our limit of fields is for one head, theirs for all until the final one");
     }
+    let opens_tunnel = |message: &Message| {
+        let before = ours.messages[..common].iter().filter(|it| it.status >= 200).count();
+        asked.get(before) == Some(&Asked::Connect) && (200..300).contains(&message.status)
+    };
+    if ours.verdict == Verdict::Switched
+        && theirs.verdict.is_refused()
+        && theirs.messages.len() == common
+        && ours.messages.get(common).is_some_and(opens_tunnel)
+    {
+        return Some(
+            "RFC 9110, 9.3.6: a client ignores the framing of a response that opens a tunnel",
+        );
+    }
     let (Verdict::Refused(rule), Some(message), None) =
         (ours.verdict, theirs.messages.get(common), ours.messages.get(common))
     else {
         return None;
     };
     let answered = ours.messages.iter().filter(|message| message.status >= 200).count();
-    let has_no_body = matches!(message.status, 100..=199 | 204 | 304)
-        || asked[answered] == Asked::Head
-        || (asked[answered] == Asked::Connect && message.status < 300);
+    let has_no_body =
+        matches!(message.status, 100..=199 | 204 | 304) || asked[answered] == Asked::Head;
     match rule {
         Rule::LengthAndCoding
         | Rule::CodingOnHttp10
