@@ -253,7 +253,7 @@ fn a_status_comes_with_the_field_that_it_needs() {
         ),
         (
             "407",
-            "407 \\r\\nProxy-Authenticate: Basic realm=\"httpbin\"\\r\\n\
+            "407 Proxy Authentication Required\\r\\nProxy-Authenticate: Basic realm=\"httpbin\"\\r\\n\
              Content-Length: 0\\r\\n\\r\\n",
         ),
         (
