@@ -2,7 +2,7 @@
 //!
 //! It must never know what the variables mean: [`Proxies`] does.
 
-use diesel_proto::http1::{InvalidProxy, Proxies};
+use diesel_proto::http1::Proxies;
 
 /// Reads the proxies for an HTTP client from the environment, as curl does: see
 /// [`Proxies::from_variables`] for the variables. A client looks there only if it is given the
@@ -10,17 +10,15 @@ use diesel_proto::http1::{InvalidProxy, Proxies};
 ///
 /// ```
 /// use diesel_driver::http1::Client;
-/// use diesel_driver::{Ctx, Error, environment_proxies};
+/// use diesel_driver::{Ctx, environment_proxies};
 ///
-/// fn client(ctx: &Ctx) -> Result<Client, Error> {
-///     let proxies = environment_proxies().map_err(Error::application)?;
-///     Ok(Client::builder(ctx).proxies(proxies).build())
+/// fn client(ctx: &Ctx) -> Client {
+///     Client::builder(ctx).proxies(environment_proxies()).build()
 /// }
 /// ```
 ///
-/// # Errors
-///
-/// If the value of a variable does not name a proxy.
-pub fn environment_proxies() -> Result<Proxies, InvalidProxy> {
+/// A value that does not name a proxy fails only the requests that would go through it, with
+/// [`InvalidRequest::Proxy`](diesel_proto::http1::InvalidRequest::Proxy).
+pub fn environment_proxies() -> Proxies {
     Proxies::from_variables(|name| std::env::var(name).ok())
 }

@@ -126,7 +126,8 @@
 //!
 //! Requests go through a proxy if the client has one ([`proxy`](http1::ClientBuilder::proxy)): with the
 //! whole URL, or, for `https`, through a tunnel (CONNECT). The driver reads proxies from the
-//! environment (`environment_proxies`), if the program asks for that.
+//! environment (`environment_proxies`), if the program asks for that. A variable that names no proxy
+//! fails only the requests that would go through it: they do not go past it.
 //!
 //! With the feature `cookies`, a client can keep the cookies of responses and send them back
 //! (`ClientBuilder::cookies`): each only to its domain and path, none for a public suffix, and until it

@@ -2,7 +2,9 @@
 
 use std::net::SocketAddr;
 
-use diesel_proto::http1::{self, Client, ClientError, Proxies, Proxy, Request, Response, Status};
+use diesel_proto::http1::{
+    self, Client, ClientError, InvalidRequest, Proxies, Proxy, Request, Response, Status,
+};
 use diesel_proto::testkit::net::Network;
 use diesel_proto::{Conn, Ctx, Error, First2, Service, first};
 
@@ -97,6 +99,44 @@ fn an_error_says_that_it_is_the_proxy() {
             assert_eq!(error.at().unwrap().proxy.as_deref(), Some(proxy));
         }
     });
+}
+
+#[test]
+fn a_variable_that_names_no_proxy_fails_only_the_requests_that_would_use_it() {
+    let mut network = Network::new(1);
+    let server = http1::Service::new(seen);
+    serve(&mut network, server);
+    run(&mut network, async |ctx: &Ctx| {
+        let client = |variables: &'static [(&str, &str)]| {
+            let variable = |name: &str| {
+                let found = variables.iter().find(|(it, _)| *it == name);
+                found.map(|(_, value)| value.to_string())
+            };
+            Client::builder(ctx).proxies(Proxies::from_variables(variable)).build()
+        };
+        let answers = async |client: &Client| {
+            let mut response = client.get("http://10.0.0.1/").await.unwrap();
+            assert_eq!(response.text().await.unwrap(), "GET / 10.0.0.1 -");
+        };
+        let told = "is not of the scheme http, the only one for proxies";
+        let refused = async |client: &Client, url: &str, variable: &str| {
+            let error = client.get(url).await.unwrap_err();
+            assert!(matches!(error, ClientError::Request(InvalidRequest::Proxy(_))), "{error:?}");
+            assert!(!error.is_of_server());
+            let expected = format!("{variable}: the proxy \"socks5://10.0.0.9:1080\" {told}");
+            assert_eq!(error.to_string(), expected);
+        };
+        let https = client(&[("https_proxy", "socks5://u:secret@10.0.0.9:1080")]);
+        answers(&https).await;
+        refused(&https, "https://10.0.0.1/", "https_proxy").await;
+        // It does not go past the proxy, even though the server is there.
+        let all = &[("all_proxy", "socks5://10.0.0.9:1080"), ("no_proxy", "10.0.0.1:80")];
+        let all = client(all);
+        answers(&all).await;
+        refused(&all, "http://10.0.0.1:8080/", "all_proxy").await;
+        assert_eq!((all.idle_connections(), all.origins()), (1, 1));
+    });
+    assert_eq!(network.traffic().connections, 2);
 }
 
 #[cfg(feature = "tls")]

@@ -108,7 +108,7 @@ async fn call(
     parts: &mut RequestParts,
     total: (Instant, Duration),
 ) -> Result<ClientResponse, ClientError> {
-    let proxy = client.proxies.for_url(&parts.url);
+    let proxy = client.proxies.for_url(&parts.url).map_err(InvalidRequest::Proxy)?;
     let (mut kind, mut expects) = (LinkKind::Any, parts.expects_continue);
     loop {
         let mut alarm = Alarm::new(&client.ctx, total);

@@ -7,6 +7,7 @@ use alloc::string::{String, ToString};
 use core::fmt;
 use core::time::Duration;
 
+use super::proxy::InvalidProxy;
 use super::url::InvalidUrl;
 use crate::http1::connection::LocalProtocolError;
 use crate::http1::service::{IntoResponse, Response};
@@ -147,6 +148,8 @@ pub enum InvalidRequest {
     Forbidden(LocalProtocolError),
     /// The body cannot be written in this form.
     Body(Box<dyn core::error::Error>),
+    /// The variable that names the proxy for the URL does not name one.
+    Proxy(InvalidProxy),
     /// An `https` URL, but the client has no settings for TLS.
     NoTls,
     /// TLS has no name for the host of the URL: it is neither a DNS name nor an IP address.
@@ -331,6 +334,7 @@ impl fmt::Display for InvalidRequest {
             }
             InvalidRequest::Forbidden(error) => error.fmt(f),
             InvalidRequest::Body(error) => error.fmt(f),
+            InvalidRequest::Proxy(error) => error.fmt(f),
             InvalidRequest::NoTls => {
                 f.write_str("an https URL, but the client has no settings for TLS")
             }

@@ -104,32 +104,36 @@ impl Proxy {
 /// Which requests go through which proxy.
 ///
 /// ```
-/// use diesel_proto::http1::{InvalidProxy, Proxies, Url};
+/// use diesel_proto::http1::{Proxies, Url};
 ///
 /// let variables = |name: &str| match name {
 ///     "https_proxy" => Some("proxy.example:3128".to_string()),
 ///     "no_proxy" => Some("localhost,.internal.example,10.0.0.0/8".to_string()),
 ///     _ => None,
 /// };
-/// let proxies = Proxies::from_variables(variables)?;
-/// let is_proxied = |url: &str| proxies.for_url(&Url::parse(url).unwrap()).is_some();
+/// let proxies = Proxies::from_variables(variables);
+/// let is_proxied = |url: &str| proxies.for_url(&Url::parse(url).unwrap()).unwrap().is_some();
 /// assert!(is_proxied("https://example.org/"));
 /// assert!(!is_proxied("http://example.org/"));
 /// assert!(!is_proxied("https://a.internal.example/"));
 /// assert!(!is_proxied("https://10.1.2.3/"));
-/// # Ok::<(), InvalidProxy>(())
 /// ```
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Proxies {
-    http: Option<Proxy>,
-    https: Option<Proxy>,
+    /// An invalid one fails only the requests that would go through it.
+    http: Option<Result<Proxy, InvalidProxy>>,
+    https: Option<Result<Proxy, InvalidProxy>>,
     except: NoProxy,
 }
 
 impl Proxies {
     /// All requests go through this proxy.
     pub fn all(proxy: Proxy) -> Self {
-        Proxies { http: Some(proxy.clone()), https: Some(proxy), except: NoProxy::default() }
+        Proxies {
+            http: Some(Ok(proxy.clone())),
+            https: Some(Ok(proxy)),
+            except: NoProxy::default(),
+        }
     }
 
     /// Reads the variables that are in use for this: `http_proxy` for `http` URLs, `https_proxy` or
@@ -140,12 +144,9 @@ impl Proxies {
     ///
     /// `HTTP_PROXY` is never read: in a CGI program it is what the client sent as the field `Proxy`.
     ///
-    /// # Errors
-    ///
-    /// If the value of a variable does not name a proxy.
-    pub fn from_variables(
-        mut variable: impl FnMut(&str) -> Option<String>,
-    ) -> Result<Self, InvalidProxy> {
+    /// A value that does not name a proxy is an error of the requests that would go through it: see
+    /// [`for_url`](Self::for_url).
+    pub fn from_variables(mut variable: impl FnMut(&str) -> Option<String>) -> Self {
         let mut first = |names: &[&'static str]| {
             names.iter().find_map(|name| {
                 let value = variable(name).filter(|value| !value.trim().is_empty())?;
@@ -153,15 +154,15 @@ impl Proxies {
             })
         };
         let mut proxy = |names: &[&'static str]| {
-            let Some((name, value)) = first(names) else { return Ok(None) };
+            let (name, value) = first(names)?;
             let named = |error| InvalidProxy { variable: Some(name), ..error };
-            Proxy::parse(&value).map(Some).map_err(named)
+            Some(Proxy::parse(&value).map_err(named))
         };
-        let http = proxy(&["http_proxy", "all_proxy", "ALL_PROXY"])?;
-        let https = proxy(&["https_proxy", "HTTPS_PROXY", "all_proxy", "ALL_PROXY"])?;
+        let http = proxy(&["http_proxy", "all_proxy", "ALL_PROXY"]);
+        let https = proxy(&["https_proxy", "HTTPS_PROXY", "all_proxy", "ALL_PROXY"]);
         let except = first(&["no_proxy", "NO_PROXY"]);
-        Ok(Proxies { http, https, except: NoProxy::default() }
-            .except(except.as_ref().map_or("", |(_, value)| value)))
+        Proxies { http, https, except: NoProxy::default() }
+            .except(except.as_ref().map_or("", |(_, value)| value))
     }
 
     /// Sets for which hosts no proxy is used: a list with commas or blanks between its entries.
@@ -175,12 +176,22 @@ impl Proxies {
     }
 
     /// The proxy for a URL, if there is one.
-    pub fn for_url(&self, url: &Url) -> Option<&Proxy> {
+    ///
+    /// # Errors
+    ///
+    /// If the variable that should name it does not name a proxy. A request for such a URL fails with
+    /// [`InvalidRequest::Proxy`](super::InvalidRequest::Proxy): it must not go past the proxy.
+    pub fn for_url(&self, url: &Url) -> Result<Option<&Proxy>, InvalidProxy> {
         let proxy = match url.scheme() {
-            Scheme::Http => self.http.as_ref()?,
-            Scheme::Https => self.https.as_ref()?,
+            Scheme::Http => &self.http,
+            Scheme::Https => &self.https,
         };
-        (!self.except.matches(url.host(), url.port())).then_some(proxy)
+        match proxy {
+            Some(proxy) if !self.except.matches(url.host(), url.port()) => {
+                proxy.as_ref().map(Some).map_err(InvalidProxy::clone)
+            }
+            _ => Ok(None),
+        }
     }
 }
 

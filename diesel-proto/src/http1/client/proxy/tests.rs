@@ -4,7 +4,7 @@ use alloc::string::ToString;
 
 use super::*;
 
-fn proxies(variables: &[(&str, &str)]) -> Result<Proxies, InvalidProxy> {
+fn proxies(variables: &[(&str, &str)]) -> Proxies {
     Proxies::from_variables(|name| {
         let found = variables.iter().find(|(it, _)| *it == name);
         found.map(|(_, value)| value.to_string())
@@ -12,7 +12,7 @@ fn proxies(variables: &[(&str, &str)]) -> Result<Proxies, InvalidProxy> {
 }
 
 fn chosen(proxies: &Proxies, url: &str) -> Option<String> {
-    proxies.for_url(&Url::parse(url).unwrap()).map(|proxy| proxy.url().authority().into())
+    proxies.for_url(&Url::parse(url).unwrap()).unwrap().map(|proxy| proxy.url().authority().into())
 }
 
 #[test]
@@ -36,7 +36,7 @@ fn which_variable_is_for_which_scheme() {
             Some("p:1"),
         ),
     ] {
-        let proxies = proxies(variables).unwrap();
+        let proxies = proxies(variables);
         assert_eq!(chosen(&proxies, http).as_deref(), for_http, "{variables:?}");
         assert_eq!(chosen(&proxies, https).as_deref(), for_https, "{variables:?}");
     }
@@ -67,11 +67,16 @@ fn what_names_a_proxy() {
         let error = Proxy::parse(text).unwrap_err().to_string();
         assert!(!error.contains("secret"), "{error}");
     }
-    let error = proxies(&[("ALL_PROXY", "https://p")]).unwrap_err();
+    let error = |proxies: Proxies| {
+        proxies.for_url(&Url::parse("https://a/").unwrap()).unwrap_err().to_string()
+    };
+    let all = error(proxies(&[("ALL_PROXY", "https://p")]));
     let told = "is not of the scheme http, the only one for proxies";
-    assert_eq!(error.to_string(), format!("ALL_PROXY: the proxy \"https://p/\" {told}"));
-    let error = proxies(&[("https_proxy", "socks5h://u:secret@p:1")]).unwrap_err();
-    assert_eq!(error.to_string(), format!("https_proxy: the proxy \"socks5h://p:1\" {told}"));
+    assert_eq!(all, format!("ALL_PROXY: the proxy \"https://p/\" {told}"));
+    // It is of no concern for what does not go through it.
+    let one = proxies(&[("https_proxy", "socks5h://u:secret@p:1"), ("no_proxy", "b")]);
+    assert_eq!((chosen(&one, "http://a/"), chosen(&one, "https://b/")), (None, None));
+    assert_eq!(error(one), format!("https_proxy: the proxy \"socks5h://p:1\" {told}"));
 }
 
 #[test]
