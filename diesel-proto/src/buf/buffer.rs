@@ -114,6 +114,35 @@ impl<B: Block> Buffer<B> {
         }
     }
 
+    /// Puts bytes back before the unread ones: what was taken from here and is for another reader.
+    /// They count as [received](Self::received) once more.
+    ///
+    /// ```
+    /// use diesel_proto::{Blocks, Buffer};
+    ///
+    /// let (mut buffer, mut blocks) = (Buffer::<Vec<u8>>::new(), Blocks::new());
+    /// buffer.push(b"there", &mut blocks);
+    /// buffer.unread(b"hello ", &mut blocks);
+    /// assert_eq!(buffer.peek(&mut blocks), b"hello there");
+    /// ```
+    ///
+    /// # Cost
+    ///
+    /// Linear in all unread bytes, which are copied. The next search starts anew.
+    pub fn unread(&mut self, bytes: &[u8], blocks: &mut Blocks<B>) {
+        if bytes.is_empty() {
+            return;
+        }
+        self.received = self.received.saturating_add(bytes.len() as u64);
+        self.peek(blocks);
+        let joined = blocks.lend_filled(0, [bytes, self.front()]);
+        if let Some(front) = self.front.replace(joined) {
+            blocks.give_back(front);
+        }
+        self.start_anew();
+        self.search = Search::New;
+    }
+
     /// How many bytes are unread.
     pub fn len(&self) -> usize {
         self.front().len() + self.behind().len()

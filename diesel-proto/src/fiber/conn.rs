@@ -129,6 +129,11 @@ impl Conn {
         Read::peek(&self.socket, n)
     }
 
+    /// Puts bytes back, so that the next token gets them before all others. See [`Reader::unread`].
+    pub fn unread(&mut self, bytes: &[u8]) {
+        self.socket.unread(bytes);
+    }
+
     /// Queues bytes to be sent. See [`Writer::write`].
     pub fn write<P: Payload>(&mut self, payload: P) -> Write<'_, P> {
         Write::new(&self.socket, payload)
@@ -350,6 +355,34 @@ impl Reader {
     pub fn peek(&mut self, n: usize) -> Read<'_, Peek> {
         Read::peek(&self.socket, n)
     }
+
+    /// Puts bytes back, so that the next token gets them before all others: what was taken, and turns
+    /// out to be for whatever reads next.
+    ///
+    /// ```
+    /// use diesel_proto::{Conn, Error};
+    ///
+    /// /// Takes one message, in whichever pieces it arrives; the bytes behind it stay.
+    /// async fn message(conn: &mut Conn) -> Result<Vec<u8>, Error> {
+    ///     let mut message = Vec::new();
+    ///     loop {
+    ///         let piece = conn.some().await?;
+    ///         if let Some(end) = piece.iter().position(|&byte| byte == 0) {
+    ///             message.extend_from_slice(&piece[..end]);
+    ///             conn.unread(&piece[end + 1..]);
+    ///             return Ok(message);
+    ///         }
+    ///         message.extend_from_slice(&piece);
+    ///     }
+    /// }
+    /// ```
+    ///
+    /// # Cost
+    ///
+    /// All unread bytes are copied.
+    pub fn unread(&mut self, bytes: &[u8]) {
+        self.socket.unread(bytes);
+    }
 }
 
 impl Writer {
@@ -469,6 +502,11 @@ impl ConnShared {
         }
         self.wake_machine();
         self.core.need_run();
+    }
+
+    fn unread(&self, bytes: &[u8]) {
+        let channel = &mut *self.channel.borrow_mut();
+        channel.input.unread(bytes, &mut self.core.slices.borrow_mut());
     }
 
     fn half_close(&self) {

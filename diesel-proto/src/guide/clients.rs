@@ -124,6 +124,9 @@
 //! With the feature `gzip`, a client can ask for compressed bodies, and decodes them as they are read,
 //! up to a limit (`ClientBuilder::gzip`).
 //!
+//! A request may ask for another protocol ([`upgrade`](http1::ClientRequest::upgrade)): after a 101, the
+//! connection is the caller's ([`upgraded`](http1::ClientResponse::upgraded)).
+//!
 //! Requests go through a proxy if the client has one ([`proxy`](http1::ClientBuilder::proxy)): with the
 //! whole URL, or, for `https`, through a tunnel (CONNECT). The driver reads proxies from the
 //! environment (`environment_proxies`), if the program asks for that. A variable that names no proxy

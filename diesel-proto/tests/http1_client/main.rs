@@ -12,3 +12,4 @@ mod seeds;
 mod timeouts;
 #[cfg(feature = "tls")]
 mod tls;
+mod upgrades;

@@ -25,7 +25,7 @@ pub(super) fn connector(authority: &[u8]) -> Connector {
     connector
 }
 
-fn client(ctx: &Ctx, config: ClientConfig) -> Client {
+pub(super) fn client(ctx: &Ctx, config: ClientConfig) -> Client {
     let tls = connector(certificate!("authority.pem"));
     let builder = Client::builder(ctx).config(config).tls(tls);
     let address = "10.0.0.1:443".parse::<std::net::SocketAddr>().unwrap();

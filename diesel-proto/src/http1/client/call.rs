@@ -124,9 +124,13 @@ async fn call(
             }
             Ok((head, spans)) => {
                 let peer = exchange.peer();
-                let exchange = (head == HeadKind::WithBody).then_some(exchange);
-                let url = parts.url.take();
-                return Ok(ClientResponse::new(Rc::clone(client), spans, url, peer, exchange));
+                let (exchange, conn) = match head {
+                    HeadKind::Whole => (None, None),
+                    HeadKind::WithBody => (Some(exchange), None),
+                    HeadKind::Switched => (None, exchange.into_conn()),
+                };
+                let (client, url) = (Rc::clone(client), parts.url.take());
+                return Ok(ClientResponse::new(client, spans, url, peer, exchange, conn));
             }
             Err(ExchangeError::Stale(_, is_sent))
                 if kind == LinkKind::Any && is_reused && may_repeat(parts, is_sent) =>
@@ -148,7 +152,7 @@ async fn exchange_once(
     exchange: &mut Exchange,
     expects_continue: bool,
 ) -> Result<(HeadKind, Box<FieldSpans>), ExchangeError> {
-    let RequestParts { method, url, headers, body, interim, .. } = parts;
+    let RequestParts { method, url, headers, body, interim, upgrade, .. } = parts;
     // Through a tunnel, the server is asked as if there was no proxy.
     let proxy = proxy.filter(|_| url.scheme() == Scheme::Http);
     let target = match proxy {
@@ -171,7 +175,8 @@ async fn exchange_once(
         },
         RequestBody::Gone => None,
     };
-    let options = RequestOptions { expects_continue, ..RequestOptions::default() };
+    let upgrade = upgrade.as_deref();
+    let options = RequestOptions { expects_continue, upgrade, ..RequestOptions::default() };
     poll_fn(|cx| exchange.poll_send(cx, &line, &headers, &mut content, &options, url)).await?;
     let mut spans = client.lend_spans();
     let head = poll_fn(|cx| exchange.poll_head(cx, &mut spans, url, interim)).await?;

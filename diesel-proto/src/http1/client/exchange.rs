@@ -31,7 +31,7 @@ use super::request::Interim;
 use super::upload::{Staged, Upload};
 use super::url::Url;
 use crate::buf::Chunk;
-use crate::fiber::Sleep;
+use crate::fiber::{Conn, Sleep};
 use crate::http1::connection::{LocalProtocolError, SharedClientConnection};
 use crate::http1::message::{BodyLength, MessageOutput, RequestLine, RequestOptions};
 use crate::http1::syntax::{FieldSpans, Headers, Status};
@@ -101,6 +101,11 @@ impl Exchange {
     /// Whether the link had requests before this one. Call it before this one is sent.
     pub(super) fn is_reused(&mut self) -> bool {
         self.lease.link().is_some_and(|link| link.requests > 0)
+    }
+
+    /// After the server switched: the connection, which leaves the pool.
+    pub(super) fn into_conn(mut self) -> Option<Conn> {
+        self.lease.link.take().map(|link| link.into_conn())
     }
 
     /// Sends a request, or its head; the rest is sent while the response is awaited.

@@ -199,6 +199,12 @@ impl Link {
         pin!(self.conn.flush()).poll(&mut Context::from_waker(Waker::noop())).is_ready()
     }
 
+    /// The connection, for another protocol, with all bytes that are not read.
+    pub(super) fn into_conn(mut self) -> Conn {
+        self.conn.unread(self.input.get(self.taken..).unwrap_or_default());
+        self.conn
+    }
+
     /// Resets the connection.
     pub(super) fn abort(self) {
         self.conn.abort();

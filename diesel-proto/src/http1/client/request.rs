@@ -54,6 +54,8 @@ pub(super) struct RequestParts {
     pub(super) headers: Headers,
     pub(super) body: RequestBody,
     pub(super) expects_continue: bool,
+    /// The protocols that the server may switch to.
+    pub(super) upgrade: Option<Box<str>>,
     pub(super) timeouts: ClientTimeouts,
     pub(super) redirects: u32,
     pub(super) interim: Option<Interim>,
@@ -79,6 +81,7 @@ impl ClientRequest {
             headers: client.lend_headers(),
             body: RequestBody::Whole(Bytes::new()),
             expects_continue: false,
+            upgrade: None,
             timeouts: client.config.timeouts,
             redirects: client.config.redirects,
             interim: None,
@@ -99,8 +102,9 @@ impl ClientRequest {
     ///
     /// These are written by the client, and refused before a connection is made, with
     /// [`InvalidRequest::WrittenByClient`](super::InvalidRequest::WrittenByClient): Host,
-    /// Content-Length, Transfer-Encoding, Connection, Proxy-Connection, Keep-Alive, TE, Upgrade, and
-    /// Expect, for which there is [`expect_continue`](Self::expect_continue).
+    /// Content-Length, Transfer-Encoding, Connection, Proxy-Connection, Keep-Alive, TE, Upgrade
+    /// (for which there is [`upgrade`](Self::upgrade)), and Expect (for which there is
+    /// [`expect_continue`](Self::expect_continue)).
     pub fn header(self, name: impl AsRef<str>, value: impl AsRef<[u8]>) -> Self {
         self.with(|parts| {
             parts.headers.push(Field::new(name.as_ref(), value.as_ref())?);
@@ -233,7 +237,23 @@ impl ClientRequest {
         })
     }
 
-    /// Calls `seen` with each interim response (100, 103), except those that the connection itself
+    /// Asks the server to switch to another protocol: `protocols` is a list of names, separated by
+    /// commas (RFC 9110, 7.8). If it does, the status is 101, and
+    /// [`ClientResponse::upgraded`](super::ClientResponse::upgraded) is the connection. A server may
+    /// answer as if it was not asked.
+    ///
+    /// A list that is none is refused with
+    /// [`InvalidRequest::Forbidden`](super::InvalidRequest::Forbidden) when the request is sent.
+    ///
+    /// Example: see [`ClientResponse::upgraded`](super::ClientResponse::upgraded).
+    pub fn upgrade(self, protocols: impl Into<Box<str>>) -> Self {
+        self.with(|parts| {
+            parts.upgrade = Some(protocols.into());
+            Ok(())
+        })
+    }
+
+    /// Calls `seen` with each interim response (100, 103; not 101), except those that the connection itself
     /// waits for.
     pub fn on_informational(self, seen: impl FnMut(ResponseHead<'_>) + 'static) -> Self {
         self.with(|parts| {

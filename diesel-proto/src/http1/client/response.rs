@@ -24,6 +24,7 @@ use super::gzip::GunzipStep;
 use super::shared::ClientShared;
 use super::url::Url;
 use crate::buf::Chunk;
+use crate::fiber::Conn;
 use crate::http1::syntax::{FieldSpans, FieldsView, Headers, ResponseHead, Status, Version};
 use crate::machine::Address;
 
@@ -50,6 +51,8 @@ pub struct ClientResponse {
     peer: Option<Address>,
     /// `None` once the body is complete.
     exchange: Option<Exchange>,
+    /// If the server switched to another protocol.
+    conn: Option<Conn>,
     /// Decodes the body; `None` once that is complete.
     #[cfg(feature = "gzip")]
     gzip: Option<super::gzip::Gunzip>,
@@ -65,6 +68,7 @@ impl ClientResponse {
         url: Url,
         peer: Option<Address>,
         exchange: Option<Exchange>,
+        conn: Option<Conn>,
     ) -> Self {
         ClientResponse {
             spans: Some(spans),
@@ -72,6 +76,7 @@ impl ClientResponse {
             url,
             peer,
             exchange,
+            conn,
             #[cfg(feature = "gzip")]
             gzip: None,
             scratch: FieldSpans::new(),
@@ -277,6 +282,31 @@ impl ClientResponse {
         let bytes = self.bytes().await?;
         serde_json::from_slice(&bytes)
             .map_err(|error| ClientError::Content(self.failed_at(Phase::Body), error.into()))
+    }
+
+    /// Takes the connection, if the server switched to the protocol that the
+    /// [request asked for](super::ClientRequest::upgrade), with the status 101. The bytes behind the
+    /// head of the response are the first that it yields. `None` after any other response, which is
+    /// one like all others, and if it was taken already.
+    ///
+    /// The connection does not return to the pool, and does not count for
+    /// [`PoolLimits::per_origin`](super::PoolLimits::per_origin) any more. The timeouts of the client
+    /// end with the response; those of the hub's
+    /// [`Config::client`](crate::hub::Config::client) remain. If it is not taken, it is closed with
+    /// the response.
+    ///
+    /// ```
+    /// use diesel_proto::http1::{Client, ClientError};
+    /// use diesel_proto::{Conn, Error};
+    ///
+    /// /// Asks for the protocol `echo`, if the server speaks it.
+    /// async fn echo(client: &Client) -> Result<Option<Conn>, ClientError> {
+    ///     let mut response = client.get("http://192.0.2.1/").upgrade("echo").await?;
+    ///     Ok(response.upgraded())
+    /// }
+    /// ```
+    pub fn upgraded(&mut self) -> Option<Conn> {
+        self.conn.take()
     }
 
     /// Whether the whole body was read, or there is none.

@@ -473,3 +473,26 @@ fn more_than_there_is_means_all() {
         assert!(buffer.is_empty());
     }
 }
+
+/// Bytes that were put back come first, also before those behind a pinned block, and are found.
+#[test]
+fn bytes_are_put_back_before_all_others() {
+    let mut blocks = Blocks::new();
+    let mut buffer = Buffer::<Rc<Vec<u8>>>::new();
+    buffer.unread(b"", &mut blocks);
+    assert!(buffer.is_empty());
+    buffer.unread(b"b\r", &mut blocks);
+    assert_eq!(buffer.find(b"\r\n", 100), Ok(None));
+    buffer.push(b"\nc", &mut blocks);
+    assert_eq!(buffer.find(b"\r\n", 100), Ok(Some(3)));
+    // The chunk pins the block, so that what comes next is in another one.
+    let taken = buffer.take(1, &mut blocks);
+    buffer.push(b"d", &mut blocks);
+    buffer.unread(b"a\r\n", &mut blocks);
+    buffer.unread(&taken, &mut blocks);
+    assert_eq!(buffer.peek(&mut blocks), b"ba\r\n\r\ncd");
+    assert_eq!(buffer.find(b"\r\n", 100), Ok(Some(4)));
+    buffer.consume(4, &mut blocks);
+    assert_eq!(buffer.find(b"\r\n", 100), Ok(Some(2)));
+    assert_eq!(buffer.len(), 4);
+}
