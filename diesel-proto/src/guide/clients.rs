@@ -110,7 +110,7 @@
 //!         // Up to twice as long, so that many clients do not come back at the same moment.
 //!         let [random] = ctx.random();
 //!         let after = pause + pause * u32::from(random) / 256;
-//!         ctx.sleep(after).await.map_err(|_| ClientError::Shutdown)?;
+//!         ctx.sleep(after).await?;
 //!         pause *= 4;
 //!     }
 //!     client.get(url).timeout(Duration::from_secs(2)).await

@@ -1,6 +1,7 @@
 //! Requests and responses, whole and streamed, over links of any kind.
 
 use std::cell::RefCell;
+use std::error::Error as _;
 use std::rc::Rc;
 
 use diesel_proto::http1::{
@@ -311,6 +312,10 @@ fn a_request_that_cannot_be_sent_is_the_callers_fault() {
             ),
             (client.request("TRACE", URL).body("a"), "a request of this method has no content"),
             (
+                client.request("TRACE", URL).stream(async |_| Ok(())),
+                "a request of this method has no content",
+            ),
+            (
                 client.get("https://10.0.0.1/"),
                 "an https URL, but the client has no settings for TLS",
             ),
@@ -318,6 +323,7 @@ fn a_request_that_cannot_be_sent_is_the_callers_fault() {
             let error = request.await.unwrap_err();
             assert_eq!(error.to_string(), expected);
             assert!(matches!(error, ClientError::Request(_)) && !error.is_of_server());
+            assert_eq!((client.idle_connections(), client.origins()), (0, 0), "{error}");
         }
         let error = client.get("http://10.0.0.2/").await.unwrap_err();
         assert_eq!(
@@ -325,6 +331,34 @@ fn a_request_that_cannot_be_sent_is_the_callers_fault() {
             "http://10.0.0.2: cannot connect to 10.0.0.2:80: connection refused"
         );
         assert!(matches!(client.get("").await, Err(ClientError::Request(InvalidRequest::Url(_)))));
+    });
+    assert_eq!(network.traffic().connections, 0);
+}
+
+#[test]
+fn errors_of_other_tokens_pass_through() {
+    let mut network = Network::new(1);
+    run(&mut network, async |ctx| {
+        async fn nothing(result: Result<(), Error>) -> Result<(), ClientError> {
+            Ok(result?)
+        }
+        async fn back(result: Result<(), ClientError>) -> Result<(), Error> {
+            Ok(result?)
+        }
+        let other = nothing(Err(Error::Aborted)).await.unwrap_err();
+        assert!(matches!(other, ClientError::Other(Error::Aborted)), "{other:?}");
+        assert_eq!(other.to_string(), Error::Aborted.to_string());
+        assert!(other.at().is_none() && !other.is_of_server());
+        assert!(other.source().is_some());
+        assert!(matches!(back(Err(other)).await, Err(Error::Aborted)));
+        let text = nothing(Err(Error::application("text"))).await.unwrap_err();
+        assert!(matches!(text, ClientError::Other(Error::Application(_))), "{text:?}");
+        // One that passes through a function with the other type is the same again.
+        let error = Client::new(ctx).get("http://10.0.0.2/").await.unwrap_err();
+        let again = nothing(back(Err(error)).await).await.unwrap_err();
+        assert!(matches!(again, ClientError::Connect(..)), "{again:?}");
+        let again = nothing(back(Err(ClientError::Shutdown)).await).await.unwrap_err();
+        assert!(matches!(again, ClientError::Shutdown), "{again:?}");
     });
 }
 

@@ -35,6 +35,8 @@ use super::request::{ClientRequest, RequestBody, RequestParts};
 use super::response::ClientResponse;
 use super::shared::ClientShared;
 use super::upload::Upload;
+use super::url::Url;
+use crate::http1::connection::LocalProtocolError;
 use crate::http1::message::{BodyLength, RequestLine, RequestOptions, first_own_field};
 use crate::http1::syntax::{Field, FieldSpans, Headers, InvalidField, Scheme, Status};
 use crate::time::Instant;
@@ -109,6 +111,15 @@ async fn call(
     total: (Instant, Duration),
 ) -> Result<ClientResponse, ClientError> {
     let proxy = client.proxies.for_url(&parts.url).map_err(InvalidRequest::Proxy)?;
+    // What cannot be sent needs no connection.
+    let upgrade = parts.upgrade.as_deref();
+    request_line(&parts.method, &parts.url, proxy)?
+        .check(
+            &parts.headers,
+            parts.body.length(),
+            &RequestOptions { upgrade, ..RequestOptions::default() },
+        )
+        .map_err(LocalProtocolError::from)?;
     let (mut kind, mut expects) = (LinkKind::Any, parts.expects_continue);
     loop {
         let mut alarm = Alarm::new(&client.ctx, total);
@@ -153,16 +164,10 @@ async fn exchange_once(
     expects_continue: bool,
 ) -> Result<(HeadKind, Box<FieldSpans>), ExchangeError> {
     let RequestParts { method, url, headers, body, interim, upgrade, .. } = parts;
-    // Through a tunnel, the server is asked as if there was no proxy.
-    let proxy = proxy.filter(|_| url.scheme() == Scheme::Http);
-    let target = match proxy {
-        Some(_) => url.as_str(),
-        None => url.target(),
-    };
+    let line = request_line(method, url, proxy).map_err(ClientError::from)?;
     let cookies = client.cookie_field(url, headers);
+    let proxy = proxy.filter(|_| is_asked_itself(url));
     let headers = for_hop(headers, proxy, cookies).map_err(ClientError::from)?;
-    let line = RequestLine::new(method, target, url.authority())
-        .map_err(|rejection| ClientError::from(InvalidRequest::Line(rejection)))?;
     let mut content = match body {
         RequestBody::Whole(body) if body.is_empty() => None,
         RequestBody::Whole(body) => Some(Content::Whole(body.clone())),
@@ -182,6 +187,25 @@ async fn exchange_once(
     let head = poll_fn(|cx| exchange.poll_head(cx, &mut spans, url, interim)).await?;
     client.keep_cookies(url, spans.kept_response().fields());
     Ok((head, spans))
+}
+
+/// The request line, as it is sent to a proxy, or to the server.
+fn request_line<'a>(
+    method: &'a str,
+    url: &'a Url,
+    proxy: Option<&Proxy>,
+) -> Result<RequestLine<'a>, InvalidRequest> {
+    let target = match proxy {
+        Some(_) if is_asked_itself(url) => url.as_str(),
+        _ => url.target(),
+    };
+    RequestLine::new(method, target, url.authority()).map_err(InvalidRequest::Line)
+}
+
+/// Whether a proxy is asked for this URL itself. Through a tunnel, the server is asked as if there was
+/// no proxy.
+fn is_asked_itself(url: &Url) -> bool {
+    url.scheme() == Scheme::Http
 }
 
 /// The fields as they are sent to a proxy, or to the server: only a proxy gets a

@@ -26,7 +26,8 @@ use crate::machine::{Address, Error};
 #[derive(Debug)]
 #[non_exhaustive]
 pub enum ClientError {
-    /// The request cannot be sent as it is. Nothing was sent.
+    /// The request cannot be sent as it is. No connection was made, unless it is a streamed body that
+    /// turned out wrong.
     Request(InvalidRequest),
     /// The function that writes the body of the request failed. The connection was closed.
     Upload(Error),
@@ -59,6 +60,9 @@ pub enum ClientError {
     Queue(Box<FailedAt>, usize),
     /// The hub is shutting down, and the call would have had to wait.
     Shutdown,
+    /// No call failed: user code that returns this type passed on an error of something else, such as
+    /// a sleep between two calls.
+    Other(Error),
 }
 
 /// Where a call failed.
@@ -200,7 +204,10 @@ impl ClientError {
             | ClientError::Content(at, _)
             | ClientError::Redirect(at, _)
             | ClientError::Queue(at, _) => Some(at),
-            ClientError::Request(_) | ClientError::Upload(_) | ClientError::Shutdown => None,
+            ClientError::Request(_)
+            | ClientError::Upload(_)
+            | ClientError::Shutdown
+            | ClientError::Other(_) => None,
         }
     }
 
@@ -319,6 +326,7 @@ impl fmt::Display for ClientError {
                 write!(f, "{at}: at the limit of {limit} calls waiting (PoolLimits::waiting)")
             }
             ClientError::Shutdown => f.write_str("shutting down"),
+            ClientError::Other(error) => error.fmt(f),
         }
     }
 }
@@ -373,7 +381,8 @@ impl core::error::Error for ClientError {
             ClientError::Request(error) => Some(error),
             ClientError::Upload(error)
             | ClientError::Connect(_, error)
-            | ClientError::Broken(_, error) => Some(error),
+            | ClientError::Broken(_, error)
+            | ClientError::Other(error) => Some(error),
             ClientError::Response(_, error) => Some(error),
             ClientError::Redirect(_, error) => Some(error),
             ClientError::Content(_, error) => Some(&**error),
@@ -406,11 +415,27 @@ impl From<LocalProtocolError> for ClientError {
     }
 }
 
+/// User code that returns a `ClientError` passes on errors of other tokens with `?`. One that was a
+/// `ClientError` before is that one again.
+impl From<Error> for ClientError {
+    fn from(error: Error) -> Self {
+        match error {
+            Error::Shutdown => ClientError::Shutdown,
+            Error::Application(error) => match error.downcast() {
+                Ok(error) => *error,
+                Err(error) => ClientError::Other(Error::Application(error)),
+            },
+            error => ClientError::Other(error),
+        }
+    }
+}
+
 /// User code returns it with `?`.
 impl From<ClientError> for Error {
     fn from(error: ClientError) -> Self {
         match error {
             ClientError::Shutdown => Error::Shutdown,
+            ClientError::Other(error) => error,
             error => Error::application(error),
         }
     }

@@ -69,6 +69,16 @@ pub(super) enum RequestBody {
     Gone,
 }
 
+impl RequestBody {
+    pub(super) fn length(&self) -> BodyLength {
+        match self {
+            RequestBody::Whole(body) => BodyLength::Exactly(body.len() as u64),
+            RequestBody::Stream(length, _) => *length,
+            RequestBody::Gone => BodyLength::Exactly(0),
+        }
+    }
+}
+
 impl ClientRequest {
     pub(super) fn new(
         client: Rc<ClientShared>,
