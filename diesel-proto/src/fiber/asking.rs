@@ -1,4 +1,5 @@
-//! [`Asking`]: one request for a file, and its answer: what the tokens of files have in common.
+//! [`Asking`]: one request to the embedder, and its answer: what the tokens of files and of
+//! [`Unblock`](super::Unblock) have in common.
 //!
 //! It must never know what is asked for.
 
@@ -31,12 +32,25 @@ impl Asking {
         &self.core
     }
 
-    /// Polls for the answer. `ask` makes the request.
-    pub(super) fn poll(
+    /// Polls for the answer to a request for a file. `ask` makes the request.
+    pub(super) fn poll_file(
         &mut self,
         cx: &mut Context<'_>,
         ask: impl FnOnce(&Core) -> Result<JobId, Error>,
     ) -> Poll<Result<FileAnswer, Error>> {
+        self.poll(cx, ask).map(|answer| match answer? {
+            Some(JobAnswer::File(answer)) => answer.map_err(Error::File),
+            // The hub has halted.
+            _ => Err(FileErrorKind::Unsupported.into()),
+        })
+    }
+
+    /// Polls for the answer: `None` if there will be none. `ask` makes the request.
+    pub(super) fn poll(
+        &mut self,
+        cx: &mut Context<'_>,
+        ask: impl FnOnce(&Core) -> Result<JobId, Error>,
+    ) -> Poll<Result<Option<JobAnswer>, Error>> {
         ready!(self.core.may_go_on(cx))?;
         let outcome = ready!(self.poll_stage(cx, ask));
         self.end();
@@ -48,7 +62,7 @@ impl Asking {
         &mut self,
         cx: &mut Context<'_>,
         ask: impl FnOnce(&Core) -> Result<JobId, Error>,
-    ) -> Poll<Result<FileAnswer, Error>> {
+    ) -> Poll<Result<Option<JobAnswer>, Error>> {
         let core = &*self.core;
         let forbidden = || !self.to_send && core.forbids_waiting(core.now.get());
         if let AskingStage::New = self.stage {
@@ -66,11 +80,7 @@ impl Asking {
         match core.poll_job(job, cx) {
             Poll::Ready(answer) => {
                 self.stage = AskingStage::Done;
-                Poll::Ready(match answer {
-                    Some(JobAnswer::File(answer)) => answer.map_err(Error::File),
-                    // The hub has halted.
-                    _ => Err(FileErrorKind::Unsupported.into()),
-                })
+                Poll::Ready(Ok(answer))
             }
             Poll::Pending if forbidden() => Poll::Ready(Err(Error::Shutdown)),
             Poll::Pending => Poll::Pending,

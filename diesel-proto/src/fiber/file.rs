@@ -208,7 +208,7 @@ impl<P: AsRef<[u8]>> Future for Open<P> {
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let Open { asking, directory, path, follow_links, inline, file } = &mut *self;
-        let answer = ready!(asking.poll(cx, |core| {
+        let answer = ready!(asking.poll_file(cx, |core| {
             let (job, id) = core.ask_open(*directory, path.as_ref(), *follow_links, *inline)?;
             *file = Some(id);
             Ok(job)
@@ -263,7 +263,7 @@ impl Future for ReadAt<'_> {
         };
         // `max <= MOST`
         let len = *max as u32;
-        let answer = ready!(asking.poll(cx, |core| core.ask_read(open.id(), *offset, len)))?;
+        let answer = ready!(asking.poll_file(cx, |core| core.ask_read(open.id(), *offset, len)))?;
         Poll::Ready(match answer {
             // Never more than asked for, whatever the embedder answers.
             FileAnswer::Read(bytes) => Ok(slice(&bytes, 0, *max)),
@@ -319,10 +319,9 @@ impl<P: AsRef<[u8]>> Future for List<P> {
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let List { asking, directory, path, follow_links, limit } = &mut *self;
-        let answer =
-            ready!(asking.poll(cx, |core| {
-                core.ask_list(*directory, path.as_ref(), *follow_links, *limit)
-            }))?;
+        let answer = ready!(asking.poll_file(cx, |core| {
+            core.ask_list(*directory, path.as_ref(), *follow_links, *limit)
+        }))?;
         Poll::Ready(match answer {
             FileAnswer::Listed(entries) => Ok(entries),
             _ => Err(FileErrorKind::Unsupported.into()),

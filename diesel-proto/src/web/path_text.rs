@@ -30,14 +30,15 @@ fn has_percent(bytes: &[u8]) -> bool {
     const LOW: u64 = u64::from_ne_bytes([0x01; 8]);
     const HIGH: u64 = u64::from_ne_bytes([0x80; 8]);
     const PERCENT: u64 = u64::from_ne_bytes([b'%'; 8]);
-    let (words, rest) = bytes.as_chunks::<8>();
-    let mut found = 0;
-    for word in words {
-        // Zero where the byte is `%`; then the borrow of a subtraction reaches its high bit.
+    // Zero where the byte is `%`; then the borrow of a subtraction reaches its high bit.
+    let found_in = |word: &[u8; 8]| {
         let differs = u64::from_ne_bytes(*word) ^ PERCENT;
-        found |= differs.wrapping_sub(LOW) & !differs & HIGH;
-    }
-    found != 0 || rest.contains(&b'%')
+        differs.wrapping_sub(LOW) & !differs & HIGH
+    };
+    // The last eight bytes overlap the words before them.
+    let Some(last) = bytes.last_chunk() else { return bytes.contains(&b'%') };
+    let (words, _) = bytes.as_chunks();
+    words.iter().fold(found_in(last), |found, word| found | found_in(word)) != 0
 }
 
 /// As [`normal_path`], for the literal part of a route's path, which may have characters that a

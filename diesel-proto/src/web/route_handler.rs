@@ -72,6 +72,16 @@ macro_rules! handlers {
     ($([$($name:ident)*])*) => {$(
         #[allow(non_snake_case, unused_mut, unused_variables, reason = "some have no parameters")]
         const _: () = {
+            /// The parameters; or what answers a request that one of them cannot be made from.
+            async fn extract<S, $($name: FromRequest<S>),*>(
+                request: &mut RoutedRequest,
+                state: &S,
+            ) -> Result<($($name,)*), Response> {
+                Ok(($($name::from_request(request, state)
+                    .await
+                    .map_err(IntoResponse::into_error_response)?,)*))
+            }
+
             async fn plain<H, R, S, $($name),*>(
                 handler: &H,
                 mut request: RoutedRequest,
@@ -82,10 +92,10 @@ macro_rules! handlers {
                 R: IntoResponse,
                 $($name: FromRequest<S>,)*
             {
-                $(let $name = match $name::from_request(&mut request, state).await {
-                    Ok(value) => value,
-                    Err(error) => return error.into_error_response(),
-                };)*
+                let ($($name,)*) = match extract(&mut request, state).await {
+                    Ok(values) => values,
+                    Err(response) => return response,
+                };
                 handler($($name),*).into_response()
             }
 
@@ -99,10 +109,10 @@ macro_rules! handlers {
                 R: IntoResponse,
                 $($name: FromRequest<S>,)*
             {
-                $(let $name = match $name::from_request(&mut request, state).await {
-                    Ok(value) => value,
-                    Err(error) => return error.into_error_response(),
-                };)*
+                let ($($name,)*) = match extract(&mut request, state).await {
+                    Ok(values) => values,
+                    Err(response) => return response,
+                };
                 match request.collect_body().await {
                     Ok(_) => handler($($name,)* request.into_request()).into_response(),
                     Err(error) => error.into_response(),
@@ -165,10 +175,10 @@ macro_rules! handlers {
                     BoundHandler(Rc::new(move |mut request: RoutedRequest| {
                         let (handler, state) = (Rc::clone(&handler), Rc::clone(&state));
                         Answer::later(async move {
-                            $(let $name = match $name::from_request(&mut request, &*state).await {
-                                Ok(value) => value,
-                                Err(error) => return error.into_error_response(),
-                            };)*
+                            let ($($name,)*) = match extract(&mut request, &*state).await {
+                                Ok(values) => values,
+                                Err(response) => return response,
+                            };
                             // The memory of the head is free for the next request.
                             drop(request);
                             handler($($name),*).await.into_response()
@@ -190,10 +200,10 @@ macro_rules! handlers {
                     BoundHandler(Rc::new(move |mut request: RoutedRequest| {
                         let (handler, state) = (Rc::clone(&handler), Rc::clone(&state));
                         Answer::later(async move {
-                            $(let $name = match $name::from_request(&mut request, &*state).await {
-                                Ok(value) => value,
-                                Err(error) => return error.into_error_response(),
-                            };)*
+                            let ($($name,)*) = match extract(&mut request, &*state).await {
+                                Ok(values) => values,
+                                Err(response) => return response,
+                            };
                             handler($($name,)* request.into_request()).await.into_response()
                         })
                     }))

@@ -194,6 +194,11 @@ impl Table {
         Ok(())
     }
 
+    #[inline(never)]
+    fn find_nested<'r, 'p>(&'r self, method: &str, path: &'p str) -> Option<FoundRoute<'r, 'p>> {
+        Some(FoundRoute::new(method, self.nested.at(path).ok()?))
+    }
+
     pub(super) fn into_routes(self, fallback: Rc<Endpoint>) -> Routes {
         Routes(Rc::new(RouteTable { table: self, fallback }))
     }
@@ -226,7 +231,13 @@ enum FoundParams<'r, 'p> {
     Rewritten(ParamSpans, Box<str>),
 }
 
-impl<'r> FoundRoute<'r, '_> {
+impl<'r, 'p> FoundRoute<'r, 'p> {
+    #[inline]
+    fn new(method: &str, matched: Match<'r, 'p, &'r Found>) -> Self {
+        let (found, endpoint) = (matched.value, matched.value.endpoint(method));
+        FoundRoute { found, endpoint, params: FoundParams::Plain(matched) }
+    }
+
     /// The path of the route, as it was added to the router.
     pub fn route(&self) -> &'r str {
         &self.found.info.path
@@ -281,12 +292,10 @@ impl Routes {
         match normal_path(path) {
             Cow::Borrowed(path) => {
                 let table = &self.0.table;
-                let Ok(matched) = table.tree.at(path).or_else(|_| table.nested.at(path)) else {
-                    return None;
-                };
-                let found = matched.value;
-                let endpoint = found.endpoint(method);
-                Some(FoundRoute { found, endpoint, params: FoundParams::Plain(matched) })
+                match table.tree.at(path) {
+                    Ok(matched) => Some(FoundRoute::new(method, matched)),
+                    Err(_) => table.find_nested(method, path),
+                }
             }
             Cow::Owned(path) => self.find_rewritten(method, path.into()),
         }
