@@ -3,6 +3,7 @@
 
 mod crowd;
 pub mod embedder;
+mod folder;
 pub mod logged;
 pub mod plain_loop;
 mod program;
@@ -11,6 +12,7 @@ pub mod toy_frames;
 pub mod xor;
 
 pub use crowd::{Crowd, Diary, Outcome};
+pub use folder::Folder;
 pub use program::{Program, Signal, connect};
 pub use running::Running;
 

@@ -1,28 +1,11 @@
 //! The example `crawler` as a process, over a small site.
 
 use std::collections::BTreeMap;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use diesel_driver::Config;
 use diesel_driver::http1::{Request, Response, Service, Status};
-use diesel_tests::{Program, Running};
-
-/// A folder that is removed again.
-struct Folder(PathBuf);
-
-impl Folder {
-    fn new(name: &str) -> Folder {
-        let path = std::env::temp_dir().join(format!("diesel-{name}-{}", std::process::id()));
-        let _ = std::fs::remove_dir_all(&path);
-        Folder(path)
-    }
-}
-
-impl Drop for Folder {
-    fn drop(&mut self) {
-        let _ = std::fs::remove_dir_all(&self.0);
-    }
-}
+use diesel_tests::{Folder, Program, Running};
 
 fn site(request: Request) -> Response {
     let html = |text: &str| {
@@ -57,8 +40,8 @@ fn files(folder: &Path) -> BTreeMap<String, u64> {
 fn a_site_is_copied_once_and_within_its_folder() {
     let server =
         Running::start(Config::default(), |app| app.add_service(Service::new(site), "127.0.0.1:0"));
-    let folder = Folder::new("crawl");
-    let copy = folder.0.join("copy");
+    let folder = Folder::new();
+    let copy = folder.path("copy");
     let url = format!("http://{}/", server.address);
     let program = Program::start("crawler", &[&url, copy.to_str().unwrap()]);
     let (output, errors, code) = program.finish();
@@ -77,7 +60,7 @@ fn a_site_is_copied_once_and_within_its_folder() {
         "up",
     ];
     assert_eq!(names, expected);
-    assert_eq!(files(&folder.0).into_keys().collect::<Vec<_>>(), ["copy"]);
+    assert_eq!(files(folder.root()).into_keys().collect::<Vec<_>>(), ["copy"]);
 
     // The folder is not empty now.
     let (_, errors, code) = Program::start("crawler", &[&url, copy.to_str().unwrap()]).finish();
@@ -87,8 +70,8 @@ fn a_site_is_copied_once_and_within_its_folder() {
 
 #[test]
 fn a_site_that_is_not_there_is_an_error() {
-    let folder = Folder::new("nothing");
-    let copy = folder.0.to_str().unwrap();
+    let folder = Folder::new();
+    let copy = folder.root().to_str().unwrap();
     let (_, errors, code) = Program::start("crawler", &["http://127.0.0.1:1/", copy]).finish();
     assert_eq!((code, errors.contains("127.0.0.1:1")), (Some(1), true), "{errors}");
     let (_, errors, code) = Program::start("crawler", &["ftp://localhost/", copy]).finish();

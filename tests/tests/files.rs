@@ -11,44 +11,13 @@ use std::os::unix::fs::{PermissionsExt, symlink};
 use std::path::PathBuf;
 use std::process::Command;
 use std::sync::Mutex;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::thread;
 use std::time::{Duration, Instant};
-use std::{process, thread};
 
 use diesel_driver::tls::{Acceptor, Connector};
 use diesel_driver::{Application, Config, Conn, DirectoryId, Error, Service};
-use diesel_tests::{Running, logged};
+use diesel_tests::{Folder, Running, logged};
 use rustix::fs::{Advice, fadvise};
-
-/// A folder that is removed when this is dropped.
-struct Folder(PathBuf);
-
-impl Folder {
-    fn new() -> Folder {
-        static NUMBER: AtomicUsize = AtomicUsize::new(0);
-        let number = NUMBER.fetch_add(1, Ordering::Relaxed);
-        let path = std::env::temp_dir().join(format!("diesel-files-{}-{number}", process::id()));
-        fs::create_dir(&path).unwrap();
-        Folder(path)
-    }
-
-    fn path(&self, name: &str) -> PathBuf {
-        self.0.join(name)
-    }
-
-    fn file(&self, name: &str, content: &[u8]) -> PathBuf {
-        let path = self.path(name);
-        fs::create_dir_all(path.parent().unwrap()).unwrap();
-        fs::write(&path, content).unwrap();
-        path
-    }
-}
-
-impl Drop for Folder {
-    fn drop(&mut self) {
-        let _ = fs::remove_dir_all(&self.0);
-    }
-}
 
 /// Drops a file from the page cache, as far as the system likes.
 fn chill(path: &PathBuf) {
@@ -122,7 +91,7 @@ fn start_with(
     change: impl FnOnce(&mut Application) + Send + 'static,
     layer: impl FnOnce(Service) -> Service + Send + 'static,
 ) -> Running {
-    let path = folder.0.clone();
+    let path = folder.root().to_owned();
     Running::start(Config::default(), move |app| {
         change(app);
         let files = app.add_directory(path)?;
@@ -212,8 +181,11 @@ fn only_regular_files_beneath_the_directory_are_opened() {
     symlink("dir/file", folder.path("link")).unwrap();
     symlink("dir", folder.path("dirlink")).unwrap();
     symlink(outside.path("secret"), folder.path("absolute")).unwrap();
-    symlink(format!("../{}/secret", outside.0.file_name().unwrap().display()), folder.path("up"))
-        .unwrap();
+    symlink(
+        format!("../{}/secret", outside.root().file_name().unwrap().display()),
+        folder.path("up"),
+    )
+    .unwrap();
     symlink("loop", folder.path("loop")).unwrap();
     symlink("/proc/self/fd/0", folder.path("magic")).unwrap();
     let made = Command::new("mkfifo").arg(folder.path("fifo")).status();
@@ -271,9 +243,9 @@ fn a_directory_that_is_none_is_refused_when_it_is_added() {
     let mut app = Application::new();
     assert_eq!(app.add_directory(&file).unwrap_err().kind(), ErrorKind::NotADirectory);
     assert_eq!(app.add_directory(folder.path("none")).unwrap_err().kind(), ErrorKind::NotFound);
-    assert_eq!(app.add_directory(&folder.0).unwrap().index(), 0);
+    assert_eq!(app.add_directory(folder.root()).unwrap().index(), 0);
     // It stays the same directory under another name.
-    assert_eq!(app.add_directory(&folder.0).unwrap().index(), 1);
+    assert_eq!(app.add_directory(folder.root()).unwrap().index(), 1);
 }
 
 /// The peak of the memory of this process, in KiB.

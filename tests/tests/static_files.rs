@@ -3,27 +3,10 @@
 use std::fs::{self, File};
 use std::io::{Read, Write};
 use std::net::SocketAddr;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::Command;
 
-use diesel_tests::{Program, connect};
-
-/// A folder that is removed when this is dropped.
-struct Folder(PathBuf);
-
-impl Folder {
-    fn new(name: &str) -> Folder {
-        let path = std::env::temp_dir().join(format!("diesel-{name}-{}", std::process::id()));
-        fs::create_dir(&path).unwrap();
-        Folder(path)
-    }
-}
-
-impl Drop for Folder {
-    fn drop(&mut self) {
-        let _ = fs::remove_dir_all(&self.0);
-    }
-}
+use diesel_tests::{Folder, Program, connect};
 
 fn serve(folder: &Path, arguments: &[&str]) -> (Program, SocketAddr) {
     let arguments = [&[folder.to_str().unwrap()], arguments].concat();
@@ -44,17 +27,17 @@ fn curl(arguments: &[&str]) -> Option<(Vec<u8>, i32)> {
 
 #[test]
 fn curl_resumes_revalidates_and_decompresses() {
-    let folder = Folder::new("curl");
+    let folder = Folder::new();
     let content: Vec<u8> = (0..300_000_u32).map(|n| (n % 251) as u8).collect();
-    fs::write(folder.0.join("big.bin"), &content).unwrap();
-    fs::write(folder.0.join("page.html"), "<p>plain").unwrap();
+    fs::write(folder.path("big.bin"), &content).unwrap();
+    fs::write(folder.path("page.html"), "<p>plain").unwrap();
     let zipped = b"\x1f\x8b\x08\x00\x00\x00\x00\x00\x02\x03\xb3\x29\xb0\xab\xca\x2c\x28\x48\x4d\x01\x00\x03\xa1\x00\x29\x09\x00\x00\x00";
-    fs::write(folder.0.join("page.html.gz"), zipped).unwrap();
-    let (_program, address) = serve(&folder.0, &["--listing"]);
+    fs::write(folder.path("page.html.gz"), zipped).unwrap();
+    let (_program, address) = serve(folder.root(), &["--listing"]);
     let url = |path: &str| format!("http://{address}/{path}");
 
     // -C: the rest of a file, after a part of it that is there already.
-    let part = folder.0.join("part");
+    let part = folder.path("part");
     fs::write(&part, &content[..100_000]).unwrap();
     let part = part.to_str().unwrap();
     let Some((_, code)) = curl(&["-C", "-", "-o", part, &url("big.bin")]) else { return };
@@ -86,9 +69,9 @@ fn curl_resumes_revalidates_and_decompresses() {
 /// 1 GiB, of which nothing is on a disk.
 #[test]
 fn a_large_file_takes_little_memory() {
-    let folder = Folder::new("large");
-    File::create(folder.0.join("large")).unwrap().set_len(1 << 30).unwrap();
-    let (program, address) = serve(&folder.0, &[]);
+    let folder = Folder::new();
+    File::create(folder.path("large")).unwrap().set_len(1 << 30).unwrap();
+    let (program, address) = serve(folder.root(), &[]);
     let mut stream = connect(address);
     stream.write_all(b"GET /large HTTP/1.0\r\n\r\n").unwrap();
     let (mut total, mut scratch) = (0, vec![0; 1 << 20]);
