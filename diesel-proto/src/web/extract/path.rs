@@ -20,7 +20,7 @@ use crate::web::routed_request::RoutedRequest;
 /// a map, by name. Values are numbers, `bool`, `char`, strings, `Option` of these, and enums without
 /// content.
 ///
-/// A value that cannot be converted, or is not UTF-8, is answered with 400. If the number of
+/// A value that cannot be converted, that its type refuses, or that is not UTF-8, is answered with 400. If the number of
 /// parameters is another one than that of the values, the application is wrong: 500, and a notice.
 ///
 /// ```

@@ -15,7 +15,7 @@ use core::fmt;
 use core::slice;
 
 use serde::de::value::{MapDeserializer, SeqDeserializer};
-use serde::de::{self, Deserializer, Error as _, IntoDeserializer, Visitor};
+use serde::de::{self, Deserializer, IntoDeserializer, Visitor};
 use serde::forward_to_deserialize_any;
 
 /// Why the parameters do not convert.
@@ -38,9 +38,9 @@ impl fmt::Display for PathError {
 impl core::error::Error for PathError {}
 
 impl de::Error for PathError {
+    /// What a type says of a value by itself: `#[serde(try_from)]`, or its own `Deserialize`.
     fn custom<T: fmt::Display>(fault: T) -> Self {
-        // What serde itself reports: a field that no parameter is named after, another length.
-        PathError::Shape(fault.to_string().into())
+        PathError::Value(format!("the path is not as expected: {fault}").into())
     }
 
     fn invalid_value(unexpected: de::Unexpected<'_>, expected: &dyn de::Expected) -> Self {
@@ -51,6 +51,30 @@ impl de::Error for PathError {
         let fault = format!("the path has {variant:?}, expected one of {}", expected.join(", "));
         PathError::Value(fault.into())
     }
+
+    fn invalid_type(unexpected: de::Unexpected<'_>, expected: &dyn de::Expected) -> Self {
+        shape(format_args!("{unexpected} where {expected} is expected"))
+    }
+
+    fn invalid_length(len: usize, expected: &dyn de::Expected) -> Self {
+        shape(format_args!("{len} parameters where {expected} is expected"))
+    }
+
+    fn unknown_field(field: &str, _: &'static [&'static str]) -> Self {
+        shape(format_args!("no field `{field}`"))
+    }
+
+    fn missing_field(field: &'static str) -> Self {
+        shape(format_args!("no parameter `{field}`"))
+    }
+
+    fn duplicate_field(field: &'static str) -> Self {
+        shape(format_args!("two parameters `{field}`"))
+    }
+}
+
+fn shape(fault: fmt::Arguments<'_>) -> PathError {
+    PathError::Shape(fault.to_string().into())
 }
 
 type Param<'a> = (&'a str, Cow<'a, str>);
@@ -67,7 +91,7 @@ impl<'a> PathValues<'a> {
     fn only(&self) -> Result<ParamValue<'a>, PathError> {
         match self.params {
             [param] => Ok(ParamValue(param)),
-            _ => Err(PathError::custom(format!("one value of {} parameters", self.params.len()))),
+            _ => Err(shape(format_args!("one value of {} parameters", self.params.len()))),
         }
     }
 
@@ -334,6 +358,33 @@ mod tests {
             "400 the parameter order of the path is \"left\": the path has \"left\", expected one of \
              up, down"
         );
+    }
+
+    #[test]
+    fn a_value_that_its_type_refuses_is_the_clients_fault() {
+        #[derive(Debug, PartialEq, Deserialize)]
+        #[serde(try_from = "u32")]
+        struct Even(u32);
+
+        impl TryFrom<u32> for Even {
+            type Error = &'static str;
+
+            fn try_from(n: u32) -> Result<Self, Self::Error> {
+                if n.is_multiple_of(2) { Ok(Even(n)) } else { Err("that is odd") }
+            }
+        }
+
+        #[derive(Debug, Deserialize)]
+        struct ByName {
+            #[serde(rename = "n")]
+            _n: Even,
+        }
+
+        let expected = "400 the path is not as expected: that is odd";
+        assert_eq!(read(&[("n", "2")]), Ok(Even(2)));
+        assert_eq!(read::<Even>(&[("n", "3")]).unwrap_err(), expected);
+        assert_eq!(read::<(Even,)>(&[("n", "3")]).unwrap_err(), expected);
+        assert_eq!(read::<ByName>(&[("n", "3")]).unwrap_err(), expected);
     }
 
     #[test]
