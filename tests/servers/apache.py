@@ -212,7 +212,7 @@ def bodies(url):
     kept = ask("three requests to a connection", "-i", *[f"{url}/hello.txt"] * 7)
     closes = [b"Connection: close" in part for part in kept.out.split(b"HTTP/1.1 200 OK\r\n")[1:]]
     program.check("some close", len(closes) == 7 and 1 <= sum(closes) <= 2, closes)
-    slow = f"http://{program.serve('httpbin')}/delay/2500"
+    slow = f"http://{program.serve('httpbin')}/delay/2.5"
     ask("closed while idle", f"{url}/hello.txt", slow, f"{url}/hello.txt")
 
 

@@ -207,7 +207,7 @@ def connections(url, other):
     few = ask("two requests to a connection", "-i", *[f"{other}/get"] * 5)
     check_counts("two requests to a connection", few, [1, 2, 1, 2, 1])
     # While the client asks another server, nginx closes the idle connection.
-    slow = f"http://{program.serve('httpbin')}/delay/1500"
+    slow = f"http://{program.serve('httpbin')}/delay/1.5"
     idle = ask("closed while idle", "-i", f"{other}/get", slow, f"{other}/get")
     check_counts("closed while idle", idle, [1, 1])
     # nginx closes the connection instead of answering its second request: once more, on a new one.

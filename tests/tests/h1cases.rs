@@ -7,12 +7,13 @@
 use std::fs;
 use std::path::PathBuf;
 
+use diesel_driver::web::Routes;
 use diesel_driver::{Endpoint, Hub, Instant};
 use diesel_proto::testkit::laws::Laws;
 use diesel_proto::testkit::{HubMachine, Stimulus};
 use serde_json::Value;
 
-#[path = "../../examples/httpbin.rs"]
+#[path = "../../examples/httpbin/main.rs"]
 #[allow(dead_code, unreachable_pub)]
 mod httpbin;
 
@@ -43,8 +44,9 @@ fn every_case_keeps_the_laws_however_it_is_cut() {
 }
 
 fn served() -> HubMachine {
+    thread_local!(static ROUTES: Routes = httpbin::routes().unwrap());
     let mut hub = Hub::default();
-    let service = hub.add_service(httpbin::service());
+    let service = hub.add_service(ROUTES.with(httpbin::service));
     HubMachine::new(hub, service)
 }
 

@@ -84,8 +84,8 @@ fn large_bodies_go_both_ways() {
 #[test]
 fn the_header_of_a_proxy_comes_before_the_handshake() {
     let (_program, address) = serve("httpbin", &["--proxy-protocol"]);
-    let Some(output) = curl(address, &["--haproxy-protocol"], "/get") else { return };
-    assert!(text(&output).contains("\"origin\": \"127.0.0.1:"));
+    let Some(output) = curl(address, &["--haproxy-protocol"], "/peer") else { return };
+    assert!(text(&output).contains("\"peer\": \"127.0.0.1:"));
     assert!(!curl(address, &[], "/get").unwrap().status.success());
 }
 

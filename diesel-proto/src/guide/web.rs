@@ -209,8 +209,8 @@
 //! # What is not there
 //!
 //! - `multipart/form-data`: the crate that is kept for it, `multer`, reads streams that are `Send`, which a
-//!   body of a hub is not. A handler that takes the [`Request`](crate::http1::Request) can pass its body to
-//!   any parser; large files are better sent as a body of their own.
+//!   body of a hub is not while it arrives. A body that was collected can be passed to it, as
+//!   `examples/httpbin/multipart.rs` does; large files are better sent as a body of their own.
 //! - Signed cookies, sessions, templates: crates for these work here as anywhere else.
 
 #[cfg(doc)]

@@ -8,8 +8,9 @@ use diesel_driver::{Address, Conn, Ctx, Error, Hub, Service, ServiceConfig};
 use diesel_proto::testkit::laws::Laws;
 use diesel_proto::testkit::{HubMachine, Stimulus};
 
+use crate::httpbin_service;
 use crate::programs::{
-    bytes_or_timeout, chat, combined, echo, echo_timeout, http, httpbin, oops, proxy, sleep_server,
+    bytes_or_timeout, chat, combined, echo, echo_timeout, http, oops, proxy, sleep_server,
 };
 
 const SECOND: Duration = Duration::from_secs(1);
@@ -115,6 +116,6 @@ fn whatever_is_asked_of_httpbin() {
         "GET /stream/3 HTTP/1.1\r\nHost: a\r\n\r\nHEAD /stream/3 HTTP/1.1\r\nHost: a\r\n\r\n",
         "GET /delay/3000 HTTP/1.1\r\nHost: a\r\n\r\nPUT /get HTTP/1.1\r\nHost: a\r\n\r\n",
     ] {
-        lawful_with(text, |_, config| httpbin::service().connections(config).into());
+        lawful_with(text, |_, config| httpbin_service().connections(config).into());
     }
 }

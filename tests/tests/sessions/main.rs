@@ -12,6 +12,9 @@ mod echo_timeout;
 mod fire;
 mod http;
 mod httpbin;
+mod httpbin_authentication;
+mod httpbin_pages;
+mod httpbin_streams;
 mod httpbin_targets;
 mod laws;
 mod notes;
@@ -24,13 +27,20 @@ mod telnet;
 
 use std::cell::RefCell;
 
-use diesel_driver::{Conn, Hub, IntoService, Service};
+use diesel_driver::web::Routes;
+use diesel_driver::{Conn, Hub, IntoService, Service, http1};
 
 /// An application with one service.
 fn with<Kind>(service: impl IntoService<Kind>) -> Hub {
     let mut hub = Hub::default();
     hub.add_service(service);
     hub
+}
+
+/// The service of `httpbin`. Its routes are made once, since scripts are played at each cut.
+fn httpbin_service() -> http1::Service {
+    thread_local!(static ROUTES: Routes = programs::httpbin::routes().unwrap());
+    ROUTES.with(programs::httpbin::service)
 }
 
 /// Collects what programs would print: a peer of the service `terminal` reads it, from the first

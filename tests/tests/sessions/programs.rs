@@ -23,7 +23,7 @@ pub mod echo_timeout;
 pub mod fire;
 #[path = "../../../examples/http.rs"]
 pub mod http;
-#[path = "../../../examples/httpbin.rs"]
+#[path = "../../../examples/httpbin/main.rs"]
 pub mod httpbin;
 #[path = "../../../examples/notes.rs"]
 pub mod notes;
