@@ -255,3 +255,84 @@ fn a_service_that_tunnels_hands_over_what_is_behind_connect() {
     world.sends(conn, [CONNECT, "hello\r\n"].concat());
     assert_eq!(world.receives(conn), "HTTP/1.1 200 OK\r\n\r\nyou said: hello\r\n");
 }
+
+/// What is sent and what is reported are told apart.
+#[test]
+fn a_response_may_report_an_error_and_say_something_else() {
+    let made: [fn() -> Response; 4] = [
+        || Response::text("hi").reporting("first").reporting("second").header("A", "b"),
+        || Response::text("hi".repeat(50_000)).reporting("first"),
+        || Response::failed("first").reporting("second"),
+        || Response::head_only(7).reporting("first"),
+    ];
+    for (n, make) in made.into_iter().enumerate() {
+        let (mut world, conn) = World::serving(Service::new(move |_: Request| make()));
+        let method = if n == 3 { "HEAD" } else { "GET" };
+        world.sends(conn, format!("{method} / HTTP/1.1\r\nHost: a\r\n\r\n"));
+        let received = world.receives(conn);
+        let expected = match n {
+            0 => {
+                "HTTP/1.1 200 OK\r\nContent-Type: text/plain; charset=utf-8\r\nA: b\r\nContent-Length: 2\r\n\r\nhi"
+            }
+            1 => "hihi",
+            2 => "500 Internal Server Error\n",
+            _ => "HTTP/1.1 200 OK\r\nContent-Length: 7\r\n\r\n",
+        };
+        assert!(received.ends_with(expected), "{n}: {received:.300}");
+        let notices = world.notices();
+        let reported = notices.iter().filter_map(|notice| match notice {
+            Notice::Failed { error, .. } => Some(error.as_str()),
+            _ => None,
+        });
+        let expected: &[&str] = if n == 0 { &["second", "first"] } else { &["first"] };
+        assert_eq!(reported.collect::<Vec<_>>(), expected, "{n}");
+    }
+    let stream = |_: Request| {
+        Response::stream_exactly(2, async |out: &mut BodyWriter| out.write("hi").await)
+            .reporting("first")
+    };
+    let (mut world, conn) = World::serving(Service::new(stream));
+    world.sends(conn, "GET / HTTP/1.1\r\nHost: a\r\n\r\n");
+    assert!(world.receives(conn).ends_with("Content-Length: 2\r\n\r\nhi"));
+}
+
+/// RFC 9110, 8.6.
+#[test]
+fn a_length_without_content_is_for_head_and_304() {
+    for (method, status, length) in [
+        ("HEAD", Status::OK, "Content-Length: 7"),
+        ("GET", Status::NOT_MODIFIED, "Content-Length: 7"),
+        ("GET", Status::OK, "Content-Length: 0"),
+    ] {
+        let service = Service::new(move |_: Request| Response::head_only(7).status(status));
+        let (mut world, conn) = World::serving(service);
+        world.sends(conn, format!("{method} / HTTP/1.1\r\nHost: a\r\n\r\n").repeat(2));
+        let expected = format!("HTTP/1.1 {status}\r\n{length}\r\n\r\n").repeat(2);
+        assert_eq!(world.receives(conn), expected);
+    }
+}
+
+/// The head stays, and an informer works when the body is elsewhere, and does nothing too late.
+#[test]
+fn a_body_can_be_taken_from_its_head() {
+    let service = Service::new(async move |mut request: Request| {
+        let mut body = request.take_body();
+        assert!(request.body().is_at_end() && !body.is_at_end());
+        let informer = request.informer();
+        informer.inform(Status::EARLY_HINTS, hints());
+        assert_eq!((request.framing(), request.expects_continue()), (Framing::Length(5), true));
+        let content = body.read(10).await?;
+        let late = request.ctx();
+        late.spawn(async move {
+            informer.inform(Status::EARLY_HINTS, hints());
+        })?;
+        Ok::<_, Error>(format!("{} {}", request.method(), content.escape_ascii()))
+    });
+    let (mut world, conn) = World::serving(service);
+    world.sends(conn, EXPECTING);
+    assert_eq!(world.receives(conn), [HINTS, GO_ON].concat());
+    world.sends(conn, "hello");
+    world.waits(seconds(1));
+    let received = world.receives(conn);
+    assert!(received.ends_with("\r\n\r\nPOST hello"), "{received}");
+}

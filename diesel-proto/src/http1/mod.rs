@@ -116,7 +116,7 @@ pub use message::{BodyLength, MessageOutput, RequestLine, RequestOptions};
 pub use service::InvalidStatus;
 pub use service::{
     AsyncKind, Body, BodyWriter, ByHandler, ByMachine, ClientClosed, ContentEncoder, Handler,
-    IntoResponse, PlainKind, Request, Response, Service, Standalone, Successor,
+    Informer, IntoResponse, PlainKind, Request, Response, Service, Standalone, Successor,
 };
 pub use syntax::{
     Authority, CHUNK_END, ChunkHead, ChunkedDecoder, Deadlines, Decoded, Field, FieldSpans,

@@ -3,6 +3,7 @@
 mod calls;
 #[cfg(feature = "cookies")]
 mod cookies;
+mod gateways;
 #[cfg(feature = "gzip")]
 mod gzip;
 mod harness;

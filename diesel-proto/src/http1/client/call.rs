@@ -113,7 +113,8 @@ async fn call(
     let proxy = client.proxies.for_url(&parts.url).map_err(InvalidRequest::Proxy)?;
     // What cannot be sent needs no connection.
     let upgrade = parts.upgrade.as_deref();
-    request_line(&parts.method, &parts.url, proxy)?
+    let as_given = (parts.target.as_deref(), parts.host.as_deref());
+    request_line(&parts.method, &parts.url, as_given, proxy, &mut String::new())?
         .check(
             &parts.headers,
             parts.body.length(),
@@ -163,8 +164,11 @@ async fn exchange_once(
     exchange: &mut Exchange,
     expects_continue: bool,
 ) -> Result<(HeadKind, Box<FieldSpans>), ExchangeError> {
-    let RequestParts { method, url, headers, body, interim, upgrade, .. } = parts;
-    let line = request_line(method, url, proxy).map_err(ClientError::from)?;
+    let RequestParts { method, url, target, host, headers, body, interim, upgrade, .. } = parts;
+    let mut absolute = String::new();
+    let as_given = (target.as_deref(), host.as_deref());
+    let line =
+        request_line(method, url, as_given, proxy, &mut absolute).map_err(ClientError::from)?;
     let cookies = client.cookie_field(url, headers);
     let proxy = proxy.filter(|_| is_asked_itself(url));
     let headers = for_hop(headers, proxy, cookies).map_err(ClientError::from)?;
@@ -189,17 +193,28 @@ async fn exchange_once(
     Ok((head, spans))
 }
 
-/// The request line, as it is sent to a proxy, or to the server.
+/// The request line, as it is sent to a proxy, or to the server. `as_given`: the target and the host, if
+/// they are not those of the URL. `absolute`: memory for a target.
 fn request_line<'a>(
     method: &'a str,
     url: &'a Url,
+    as_given: (Option<&'a str>, Option<&'a str>),
     proxy: Option<&Proxy>,
+    absolute: &'a mut String,
 ) -> Result<RequestLine<'a>, InvalidRequest> {
-    let target = match proxy {
-        Some(_) if is_asked_itself(url) => url.as_str(),
-        _ => url.target(),
+    let target = match (proxy.filter(|_| is_asked_itself(url)), as_given.0) {
+        (None, None) => url.target(),
+        (None, Some(target)) => target,
+        (Some(_), None) => url.as_str(),
+        (Some(_), Some(target)) => {
+            absolute.push_str(url.origin());
+            // RFC 9112, 3.2.4: a proxy is asked for `*` by a URL without a path.
+            absolute.push_str(target.trim_start_matches('*'));
+            absolute
+        }
     };
-    RequestLine::new(method, target, url.authority()).map_err(InvalidRequest::Line)
+    let host = as_given.1.unwrap_or(url.authority());
+    RequestLine::new(method, target, host).map_err(InvalidRequest::Line)
 }
 
 /// Whether a proxy is asked for this URL itself. Through a tunnel, the server is asked as if there was

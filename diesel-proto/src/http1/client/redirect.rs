@@ -106,6 +106,8 @@ pub(super) fn follow(
             parts.headers.remove(name);
         }
     }
+    // Those were for the first request.
+    (parts.target, parts.host) = (None, None);
     parts.url = to;
     Ok(())
 }

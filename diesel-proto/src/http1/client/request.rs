@@ -51,6 +51,10 @@ pub(super) type Interim = Box<dyn FnMut(ResponseHead<'_>)>;
 pub(super) struct RequestParts {
     pub(super) method: Cow<'static, str>,
     pub(super) url: Url,
+    /// The request target, instead of that of the URL.
+    pub(super) target: Option<Box<str>>,
+    /// The value of Host, instead of that of the URL.
+    pub(super) host: Option<Box<str>>,
     pub(super) headers: Headers,
     pub(super) body: RequestBody,
     pub(super) expects_continue: bool,
@@ -88,6 +92,8 @@ impl ClientRequest {
         let parts = url.into_url().map(|url| RequestParts {
             method: method.into(),
             url,
+            target: None,
+            host: None,
             headers: client.lend_headers(),
             body: RequestBody::Whole(Bytes::new()),
             expects_continue: false,
@@ -136,6 +142,41 @@ impl ClientRequest {
             let mut pair = String::new();
             encode::form_pair(&mut pair, name, value);
             parts.url.push_query(&pair);
+            Ok(())
+        })
+    }
+
+    /// Sends this as the field Host, instead of the host of the URL, to which the request still goes:
+    /// for a gateway, which passes on what its client asked for. TLS still checks the host of the URL.
+    /// What is no host is refused with [`InvalidRequest::Line`](super::InvalidRequest::Line) when the
+    /// request is sent. It is for one request, and not for those after redirects.
+    ///
+    /// Example: see [`target`](Self::target).
+    pub fn host(self, host: impl Into<Box<str>>) -> Self {
+        self.with(|parts| {
+            parts.host = Some(host.into());
+            Ok(())
+        })
+    }
+
+    /// Sends this as the request target, unchanged, instead of the path and the query of the URL:
+    /// `/a/../b`, which a URL has in another form, or `*` for OPTIONS. What is no target is refused
+    /// with [`InvalidRequest::Line`](super::InvalidRequest::Line) when the request is sent. It is for
+    /// one request, and not for those after redirects.
+    ///
+    /// ```
+    /// use diesel_proto::http1::{Client, ClientError, Request};
+    ///
+    /// /// Asks another server what a client asked for.
+    /// async fn pass_on(client: &Client, request: &Request) -> Result<String, ClientError> {
+    ///     let host = request.host().unwrap_or("example.org");
+    ///     let onward = client.get("http://192.0.2.1").host(host).target(request.target_text());
+    ///     onward.await?.text().await
+    /// }
+    /// ```
+    pub fn target(self, target: impl Into<Box<str>>) -> Self {
+        self.with(|parts| {
+            parts.target = Some(target.into());
             Ok(())
         })
     }

@@ -40,7 +40,7 @@ pub use handler::{AsyncKind, Handler, PlainKind};
 #[cfg(feature = "http")]
 pub use http_types::InvalidStatus;
 pub use into_response::IntoResponse;
-pub use request::Request;
+pub use request::{Informer, Request};
 pub use response::Response;
 pub use standalone::Standalone;
 pub use successor::{ByHandler, ByMachine, Successor};

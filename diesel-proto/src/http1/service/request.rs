@@ -12,9 +12,12 @@ use core::any::Any;
 use core::fmt;
 
 use super::body::{Body, ClientClosed};
+use super::exchange::Exchange;
 use super::heads::{Head, HeadPool};
 use crate::fiber::Ctx;
-use crate::http1::syntax::{FieldSpans, FieldsView, Headers, RequestHead, Status, Target, Version};
+use crate::http1::syntax::{
+    FieldSpans, FieldsView, Framing, Headers, RequestHead, Status, Target, Version,
+};
 use crate::hub::MachineCtx;
 use crate::machine::{Address, Error, Limit};
 
@@ -107,6 +110,16 @@ impl Request {
     /// All fields, in order.
     pub fn headers(&self) -> FieldsView<'_> {
         self.head().fields()
+    }
+
+    /// How the body is delimited, and so whether there is one, and how long it is.
+    pub fn framing(&self) -> Framing {
+        self.head().framing()
+    }
+
+    /// Whether the client waits for `100 Continue` before it sends the body, or did so.
+    pub fn expects_continue(&self) -> bool {
+        self.head().expects_continue()
     }
 
     /// The value of `Upgrade`, if the client asks for another protocol.
@@ -215,6 +228,15 @@ impl Request {
         &mut self.body
     }
 
+    /// Takes the body, and leaves the head.
+    pub fn take_body(&mut self) -> Body {
+        let left = match self.body.exchange() {
+            Some(exchange) => Body::of(Rc::clone(exchange), None),
+            None => Body::none(),
+        };
+        core::mem::replace(&mut self.body, left)
+    }
+
     /// Takes the body. The head is dropped.
     pub fn into_body(mut self) -> Body {
         core::mem::replace(&mut self.body, Body::none())
@@ -262,6 +284,24 @@ impl Request {
         }
     }
 
+    /// What sends interim responses, for user code that does not have the request.
+    ///
+    /// ```
+    /// use diesel_proto::http1::{Client, ClientError, Request, Response};
+    ///
+    /// /// Passes interim responses of another server on.
+    /// async fn fetch(client: Client, request: Request) -> Result<Response, ClientError> {
+    ///     let informer = request.informer();
+    ///     let call = client.get("http://192.0.2.1/").on_informational(move |head| {
+    ///         informer.inform(head.status(), head.fields().into());
+    ///     });
+    ///     Ok(Response::text(call.await?.text().await?))
+    /// }
+    /// ```
+    pub fn informer(&self) -> Informer {
+        Informer { exchange: self.body.exchange().cloned() }
+    }
+
     /// Appends a part of the body.
     pub(in crate::http1) fn collect_part(&mut self, data: &[u8]) {
         if let Some(head) = &mut self.head {
@@ -281,6 +321,28 @@ impl Request {
             Some(head) => head.spans.kept(),
             None => NOTHING.kept(),
         }
+    }
+}
+
+/// Sends interim responses of a request. It may outlive the request, and does nothing then.
+///
+/// Example: see [`Request::informer`].
+pub struct Informer {
+    exchange: Option<Rc<Exchange>>,
+}
+
+impl Informer {
+    /// Sends an interim response at once: see [`Request::inform`].
+    pub fn inform(&self, status: Status, headers: Headers) {
+        if let Some(exchange) = &self.exchange {
+            exchange.inform(status, headers);
+        }
+    }
+}
+
+impl fmt::Debug for Informer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Informer")
     }
 }
 

@@ -59,12 +59,13 @@ pub(in crate::http1) enum ResponseContent {
     Stream(BodyLength, BodyStream),
     Upgrade(Box<Upgrade>),
     /// No content, in place of content of this length: for a response to HEAD, or a 304.
-    #[cfg(feature = "http")]
     LeftOut(u64),
     /// A field is invalid, so the response is a 500. The first such field is kept.
     Invalid(InvalidField),
     /// The handler failed: a notice reports the error, and the content is the text of the status.
     Failed(Error),
+    /// This content, and a notice that reports the error.
+    Reporting(Box<(Error, ResponseContent)>),
 }
 
 /// The name of another protocol, and what takes over the connection.
@@ -107,6 +108,25 @@ impl Response {
     /// 200, with bytes of any type: set it with [`content_type`](Self::content_type).
     pub fn bytes(bytes: impl Into<Bytes>) -> Self {
         Response::of(None, ResponseContent::Bytes(bytes.into()))
+    }
+
+    /// 200, without content, which announces the length of the content that it stands for: for a
+    /// response to HEAD, or a 304 (RFC 9110, 8.6). Any other response has the length 0.
+    ///
+    /// ```
+    /// use diesel_proto::http1::{Request, Response, Status};
+    ///
+    /// fn answer(request: Request) -> Response {
+    ///     const PAGE: &str = "a page that takes long to make";
+    ///     match request.method() {
+    ///         "HEAD" => Response::head_only(PAGE.len() as u64),
+    ///         "GET" => Response::text(PAGE),
+    ///         _ => Response::new(Status::METHOD_NOT_ALLOWED).header("Allow", "GET, HEAD"),
+    ///     }
+    /// }
+    /// ```
+    pub const fn head_only(length: u64) -> Self {
+        Response::of(None, ResponseContent::LeftOut(length))
     }
 
     /// 200, with a body that is written piece by piece while it is sent. It is sent in chunks; to a
@@ -239,6 +259,26 @@ impl Response {
         Response { content: ResponseContent::Failed(error), ..Response::new(status) }
     }
 
+    /// Reports an error in a [notice](crate::machine::Notice::Failed) when the response is sent, and
+    /// sends the response as it is: for what the client is told in other words, or not at all. A
+    /// [failed](Self::failed) response stays as it is: its error is reported anyway.
+    ///
+    /// ```
+    /// use diesel_proto::http1::{Response, Status};
+    ///
+    /// let error = "no connection to db7.internal:5432";
+    /// let response = Response::text("the database is down\n")
+    ///     .status(Status::SERVICE_UNAVAILABLE)
+    ///     .reporting(error);
+    /// assert_eq!(response.status_code(), Status::SERVICE_UNAVAILABLE);
+    /// ```
+    pub fn reporting(mut self, error: impl Into<Error>) -> Self {
+        if self.error().is_none() {
+            self.content = ResponseContent::Reporting(Box::new((error.into(), self.content)));
+        }
+        self
+    }
+
     /// The error, if the handler [failed](Self::failed).
     pub fn error(&self) -> Option<&Error> {
         match &self.content {
@@ -366,11 +406,11 @@ impl fmt::Debug for ResponseContent {
                 BodyLength::Exactly(n) => write!(f, "a stream of {n} bytes"),
                 BodyLength::Unknown => f.write_str("a stream"),
             },
-            #[cfg(feature = "http")]
             ResponseContent::LeftOut(n) => write!(f, "empty, in place of {n} bytes"),
             ResponseContent::Upgrade(upgrade) => write!(f, "an upgrade to {}", upgrade.protocol),
             ResponseContent::Invalid(invalid) => write!(f, "none: {invalid}"),
             ResponseContent::Failed(error) => write!(f, "none: {error}"),
+            ResponseContent::Reporting(reporting) => reporting.1.fmt(f),
         }
     }
 }

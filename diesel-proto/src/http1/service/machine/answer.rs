@@ -30,6 +30,9 @@ impl HttpMachine {
         response: &mut Response,
         actions: &mut Actions<'_>,
     ) -> bool {
+        if let ResponseContent::Reporting(_) = response.content {
+            self.report(response, actions);
+        }
         match response.content {
             ResponseContent::Stream(..) => {
                 let content = mem::replace(&mut response.content, ResponseContent::Empty);
@@ -211,6 +214,19 @@ impl HttpMachine {
         Ok(())
     }
 
+    /// Reports the errors that come with a response, and leaves its content.
+    #[cold]
+    fn report(&self, response: &mut Response, actions: &mut Actions<'_>) {
+        while let ResponseContent::Reporting(_) = response.content {
+            let content = mem::replace(&mut response.content, ResponseContent::Empty);
+            if let ResponseContent::Reporting(reporting) = content {
+                let (error, content) = *reporting;
+                self.tell(error, actions);
+                response.content = content;
+            }
+        }
+    }
+
     /// Reports the error of a failed response, and makes its status the content.
     #[cold]
     fn disclose(&self, response: &mut Response, actions: &mut Actions<'_>) {
@@ -260,6 +276,8 @@ fn send_in_parts(
     let out = &mut output(actions);
     let (length, bytes) = match content {
         ResponseContent::Invalid(invalid) => return Err(Error::application(invalid)),
+        // It was reported: see `HttpMachine::answer`.
+        ResponseContent::Reporting(reporting) => return Err(reporting.0),
         ResponseContent::Failed(error) => return Err(error),
         ResponseContent::Empty => (BodyLength::Exactly(0), Bytes::new()),
         ResponseContent::Static(bytes) => {
@@ -270,7 +288,6 @@ fn send_in_parts(
         ResponseContent::Stream(..) => {
             return Err(Error::application("a stream cannot be sent as content"));
         }
-        #[cfg(feature = "http")]
         ResponseContent::LeftOut(n) => {
             let is_left_out = connection.is_head() || response_head.status == Status::NOT_MODIFIED;
             (BodyLength::Exactly(if is_left_out { n } else { 0 }), Bytes::new())

@@ -30,6 +30,7 @@ impl Response {
                 let write = |out: BodyWriter| stream(out.encoded(Box::new(encoder)));
                 ResponseContent::Stream(BodyLength::Unknown, Box::new(write))
             }
+            // It is about a failure: short, and not worth it.
             other => other,
         };
         self
