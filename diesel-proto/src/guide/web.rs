@@ -206,6 +206,36 @@
 //!
 //! `web::gzip` compresses (feature `gzip`); cookies are there with the feature `cookies`.
 //!
+//! # A reverse proxy
+//!
+//! [`ReverseProxy`](crate::web::ReverseProxy) passes requests on to other servers: bodies and trailers as
+//! they arrive, both ways, and `websocket` as a tunnel. It forwards only what was parsed, written anew, so
+//! that the server behind it reads the same message; what can be read in two ways was refused before.
+//!
+//! ```
+//! use diesel_proto::Hub;
+//! use diesel_proto::http1::{Limits, Request, Service};
+//! use diesel_proto::web::ReverseProxy;
+//!
+//! let mut hub = Hub::default();
+//! let proxy = ReverseProxy::to(["http://192.0.2.1:8080", "http://192.0.2.2:8080"])?
+//!     // A load balancer in front of this program, which says who its clients are.
+//!     .trust("10.0.0.0/8".parse()?)
+//!     .build(&hub.ctx());
+//! let forward = async move |request: Request| proxy.forward(request).await;
+//! // Uploads of any length: they are not held.
+//! let limits = Limits { body: u64::MAX, ..Limits::default() };
+//! hub.add_service(Service::new(forward).limits(limits));
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+//!
+//! What it says of the client (`Forwarded`, `X-Forwarded-For`, ..) an upstream can believe: what a client
+//! says of itself is dropped, unless its address is trusted. Several upstreams take turns. One that cannot
+//! be reached is left out for a while, and the request goes to another one; what may have been carried out
+//! is sent again only if that does no harm. `forward` is a function like any other: a handler may check a
+//! request before, or change the response after it, and a route may have its own proxy.
+//! `examples/reverse_proxy.rs` is a program.
+//!
 //! # What is not there
 //!
 //! - `multipart/form-data`: the crate that is kept for it, `multer`, reads streams that are `Send`, which a

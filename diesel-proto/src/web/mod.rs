@@ -14,6 +14,7 @@
 //!   gzip            middleware that compresses responses (feature `gzip`)
 //!   files           Files: serves the files of a directory
 //!   events          server-sent events
+//!   reverse_proxy   ReverseProxy: passes requests on to other servers
 //!   redirect        Html, Redirect: responses
 //!   entity_tag      EntityTag: names one version of a resource
 //!   conditions      whether a request is carried out at all: If-Match, If-None-Match, ..
@@ -53,6 +54,7 @@ mod middleware;
 mod path_text;
 mod ranges;
 mod redirect;
+mod reverse_proxy;
 mod route_handler;
 mod routed_request;
 mod router;
@@ -78,6 +80,9 @@ pub use method_router::{MethodRouter, any, delete, get, head, on, options, patch
 pub use middleware::Next;
 pub use ranges::{ContentRange, MAX_RANGES, RangeRequest};
 pub use redirect::{Html, Redirect};
+pub use reverse_proxy::{
+    InvalidPrefix, InvalidUpstream, Prefix, ReverseProxy, ReverseProxyBuilder,
+};
 pub use route_handler::RouteHandler;
 pub use routed_request::{DEFAULT_BODY_LIMIT, RoutedRequest};
 pub use router::Router;
