@@ -33,6 +33,7 @@ enum Kind {
     Switch,
     Operand,
     Addresses,
+    Networks,
 }
 
 /// An option whose value is an address, `HOST:PORT`.
@@ -58,6 +59,11 @@ pub const fn operand(name: &'static str, help: &'static str) -> Setting {
 /// An option that may be repeated, whose values are addresses, `HOST:PORT`. One must be given.
 pub const fn addresses(name: &'static str, help: &'static str) -> Setting {
     Setting { name, kind: Kind::Addresses, default: "", help }
+}
+
+/// An option that may be repeated, whose values are IP addresses, or `ADDRESS/BITS`.
+pub const fn networks(name: &'static str, help: &'static str) -> Setting {
+    Setting { name, kind: Kind::Networks, default: "", help }
 }
 
 /// The options of TLS, for [`tls_acceptor`].
@@ -197,7 +203,7 @@ fn parse<const N: usize>(
         };
         check(kind, &text).map_err(|why| format!("--{name}: {text:?} is not {why}"))?;
         values[index] = match kind {
-            Kind::Addresses => Value(format!("{} {text}", values[index].0)),
+            Kind::Addresses | Kind::Networks => Value(format!("{} {text}", values[index].0)),
             _ => Value(text),
         };
     }
@@ -223,11 +229,16 @@ fn check(kind: Kind, text: &str) -> Result<(), &'static str> {
             .rsplit_once(':')
             .is_some_and(|(host, port)| !host.is_empty() && port.parse::<u16>().is_ok()),
         Kind::Seconds => duration(text).is_some(),
+        Kind::Networks => {
+            let address = text.split('/').next().unwrap_or_default();
+            address.parse::<std::net::IpAddr>().is_ok()
+        }
         Kind::File | Kind::Switch | Kind::Operand => true,
     };
     match (fine, kind) {
         (true, _) => Ok(()),
         (false, Kind::Address | Kind::Addresses) => Err("HOST:PORT, with a port from 0 to 65535"),
+        (false, Kind::Networks) => Err("ADDRESS or ADDRESS/BITS"),
         (false, _) => Err("a number of seconds, or `forever`"),
     }
 }
@@ -246,10 +257,15 @@ fn usage(program: &str, about: &str, settings: &[Setting]) -> String {
     }
     let mut text = format!("{about}\n\nUsage: {program} [OPTIONS]{operands}\n\nOptions:\n");
     for Setting { name, kind, default, help } in settings {
-        let default = if default.is_empty() { "required" } else { default };
+        let default = match (default.is_empty(), kind) {
+            (true, Kind::Networks) => "none",
+            (true, _) => "required",
+            _ => default,
+        };
         let option = match kind {
             Kind::Operand => name.to_string(),
             Kind::Addresses => format!("--{name} HOST:PORT .."),
+            Kind::Networks => format!("--{name} ADDRESS .."),
             Kind::Address => format!("--{name} HOST:PORT"),
             Kind::Seconds => format!("--{name} SECONDS"),
             Kind::File => format!("--{name} FILE"),
@@ -361,19 +377,27 @@ mod tests {
 
     #[test]
     fn an_operand_and_a_repeated_option_must_be_given() {
-        let settings = [operand("DIR", "which"), addresses("to", "where"), switch("loud", "how")];
+        let settings = [
+            operand("DIR", "which"),
+            addresses("to", "where"),
+            networks("trust", "whom"),
+            switch("loud", "how"),
+        ];
         let given = |arguments: &[&str]| {
             let arguments: Vec<OsString> = arguments.iter().map(OsString::from).collect();
             parse(arguments, settings).map_err(|error| error.to_string())
         };
-        let [dir, to, loud] =
-            given(&["--to", "a:1", "www", "--loud", "--to=b:2"]).unwrap().unwrap();
+        let given_twice = ["--to", "a:1", "www", "--trust=::1", "--loud", "--trust", "10.0.0.0/8"];
+        let [dir, to, trust, loud] =
+            given(&[&given_twice[..], &["--to=b:2"]].concat()).unwrap().unwrap();
+        assert_eq!(trust.each().collect::<Vec<_>>(), ["::1", "10.0.0.0/8"]);
         assert_eq!((dir.as_str(), loud.is_on()), ("www", true));
         assert_eq!(to.each().collect::<Vec<_>>(), ["a:1", "b:2"]);
         for (arguments, named) in [
             (&["--to", "a:1"][..], "DIR is missing"),
             (&["www"], "--to is missing"),
             (&["--to", "a:1", "www", "more"], "more"),
+            (&["--trust", "a:1"], "--trust: \"a:1\" is not ADDRESS or ADDRESS/BITS"),
             (&["--DIR", "www"], "--DIR"),
         ] {
             let error = given(arguments).unwrap_err();

@@ -21,6 +21,7 @@ mod notes;
 mod oops;
 mod programs;
 mod proxy;
+mod reverse_proxy;
 mod sleep_server;
 mod sse;
 mod telnet;

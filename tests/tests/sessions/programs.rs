@@ -31,6 +31,8 @@ pub mod notes;
 pub mod oops;
 #[path = "../../../examples/proxy.rs"]
 pub mod proxy;
+#[path = "../../../examples/reverse_proxy.rs"]
+pub mod reverse_proxy;
 #[path = "../../../examples/sleep_server.rs"]
 pub mod sleep_server;
 #[path = "../../../examples/sse.rs"]
