@@ -98,3 +98,8 @@ fn tls() {
 fn web() {
     replay("web", fuzzed::web);
 }
+
+#[test]
+fn reverse_proxy() {
+    replay("reverse_proxy", fuzzed::reverse_proxy);
+}

@@ -6,16 +6,24 @@
 
 use std::fs;
 use std::path::PathBuf;
+use std::time::Duration;
 
-use diesel_driver::web::Routes;
+use diesel_driver::web::{ReverseProxy, Routes};
 use diesel_driver::{Endpoint, Hub, Instant};
 use diesel_proto::testkit::laws::Laws;
+use diesel_proto::testkit::net::{Network, PeerState};
 use diesel_proto::testkit::{HubMachine, Stimulus};
 use serde_json::Value;
 
 #[path = "../../examples/httpbin/main.rs"]
 #[allow(dead_code, unreachable_pub)]
 mod httpbin;
+#[path = "../../fuzz/src/reverse_proxy.rs"]
+#[allow(unreachable_pub)]
+mod law;
+#[path = "../../examples/reverse_proxy.rs"]
+#[allow(dead_code, unreachable_pub)]
+mod reverse_proxy;
 
 #[test]
 fn every_case_is_answered_as_the_rfcs_ask() {
@@ -41,6 +49,41 @@ fn every_case_keeps_the_laws_however_it_is_cut() {
         println!("{}", case.id());
         Laws::of(served).early_deadlines().assert(&[Stimulus::bytes(case.bytes())]);
     }
+}
+
+/// Through a proxy the verdict is the same; and what the proxy asks is what its law says, byte for byte.
+#[test]
+fn every_case_is_answered_in_the_same_way_through_a_proxy() {
+    let Some(cases) = cases() else { return };
+    let mut wrong = Vec::new();
+    for case in &cases {
+        let bytes = case.bytes();
+        println!("{}", case.id());
+        for settings in 0..4 {
+            law::reverse_proxy(&[&[settings], &bytes[..]].concat());
+        }
+        if let Err(why) = judge(case, &converse_through_proxy(&bytes)) {
+            wrong.push(format!("{} {} [{}]: {why}", case.level(), case.id(), case.text("rfc")));
+        }
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+fn converse_through_proxy(bytes: &[u8]) -> Outcome {
+    let mut network = Network::new(1);
+    let mut hub = Hub::default();
+    let service = hub.add_service(httpbin::service(&httpbin::routes().unwrap()));
+    network.host(hub, &[(service, ([10, 0, 1, 1], 80).into())]).unwrap();
+    let mut hub = Hub::default();
+    let proxy = ReverseProxy::to(["http://10.0.1.1"]).unwrap().build(&hub.ctx());
+    let service = hub.add_service(reverse_proxy::service(proxy));
+    let host = network.lone_host(hub);
+    let peer = network.connect_to(host, service);
+    network.send(peer, bytes);
+    // Less than any deadline.
+    network.run_for(Duration::from_millis(900)).unwrap();
+    let closed = network.peer_state(peer) != PeerState::Open;
+    Outcome { responses: responses(network.got(peer)), closed }
 }
 
 fn served() -> HubMachine {

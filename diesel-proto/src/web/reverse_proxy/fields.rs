@@ -57,8 +57,8 @@ pub(super) fn kind_of(name: &str) -> FieldKind {
 
 fn kind_of_short(name: &[u8]) -> FieldKind {
     match name {
-        b"connection" | b"content-length" | b"expect" | b"host" | b"keep-alive" | b"proxy"
-        | b"te" | b"trailer" | b"transfer-encoding" | b"upgrade" => FieldKind::Hop,
+        b"close" | b"connection" | b"content-length" | b"expect" | b"host" | b"keep-alive"
+        | b"proxy" | b"te" | b"trailer" | b"transfer-encoding" | b"upgrade" => FieldKind::Hop,
         b"forwarded" | b"x-real-ip" => FieldKind::Forwarding,
         b"via" => FieldKind::Via,
         b"max-forwards" => FieldKind::MaxForwards,

@@ -70,7 +70,8 @@ pub(super) fn write(
         }
         value.extend_from_slice(text.as_bytes());
         to.add("X-Forwarded-For", &value)?;
-        let said = |name| trusted.and_then(|fields| fields.get(name));
+        let said =
+            |name| trusted.and_then(|fields| fields.get(name)).filter(|value| !value.is_empty());
         if let Some(host) = said("x-forwarded-host").or(client.host.map(str::as_bytes)) {
             to.add("X-Forwarded-Host", host)?;
         }
