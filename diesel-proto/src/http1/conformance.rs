@@ -1,8 +1,8 @@
 //! What the RFCs require, sentence by sentence, and how this crate meets it. Documentation only.
 //!
 //! Every sentence of RFC 9112 that contains MUST, MUST NOT, SHOULD or SHOULD NOT (or a synonym) has
-//! a row. Of RFC 9110, every such sentence has one that binds a server beneath its application. The
-//! tables of the client ([`rfc9112_client`], [`rfc9110_client`]) have a row for each one that binds
+//! a row. Of RFC 9110, every such sentence has one that binds a server beneath its application, or is
+//! about what `web` does: conditional requests, ranges, content codings. The tables of the client ([`rfc9112_client`], [`rfc9110_client`]) have a row for each one that binds
 //! a client, or any sender or recipient.
 //!
 //! - **sentence**: the section, and the number of the sentence among those of the section that

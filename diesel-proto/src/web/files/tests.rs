@@ -276,6 +276,49 @@ fn conditions_are_evaluated_for_the_version_that_is_open() {
     }
 }
 
+/// RFC 9110, 13.2.1.
+#[test]
+fn a_failure_comes_before_the_conditions() {
+    let mut site = site();
+    for (method, path, status) in [
+        ("GET", "/none", "404"),
+        ("GET", "/%zz", "400"),
+        ("GET", "/dir", "301"),
+        ("PUT", "/a.txt", "405"),
+        ("OPTIONS", "/a.txt", "405"),
+    ] {
+        for condition in ["If-Match: \"other\"", "If-None-Match: *", "Range: bytes=99-"] {
+            let answer = site.ask(&format!("{method} {path} HTTP/1.1\r\n{condition}\r\n"));
+            assert_eq!(answer.status(), status, "{method} {path} {condition}");
+        }
+    }
+}
+
+/// RFC 9110, 15.3.7.
+#[test]
+fn a_part_has_the_fields_of_the_whole() {
+    let mut site = Site::new(|files| files.precompressed(true).cache_control("max-age=60"));
+    for accepted in ["", "Accept-Encoding: gzip\r\n"] {
+        let request = format!("GET /app.js HTTP/1.1\r\n{accepted}");
+        let whole = site.ask(&request);
+        let part = site.ask(&format!("{request}Range: bytes=1-2\r\n"));
+        assert_eq!((part.status(), &part.body[..]), ("206", &whole.body[1..3]));
+        let fields = |answer: &Answer| {
+            let of_part = ["HTTP/1.1 ", "Content-Length: ", "Content-Range: "];
+            let lines = answer.head.lines().map(String::from);
+            let mut all: Vec<_> =
+                lines.filter(|line| !of_part.iter().any(|name| line.starts_with(name))).collect();
+            all.sort();
+            all
+        };
+        assert_eq!(fields(&part), fields(&whole));
+        assert_eq!(
+            fields(&part).iter().filter(|line| line.starts_with("Cache-Control")).count(),
+            1
+        );
+    }
+}
+
 /// Within two seconds, it may change again with the same time.
 #[test]
 fn the_tag_of_a_file_that_was_just_modified_is_weak() {
