@@ -7,6 +7,7 @@ use std::cell::Cell;
 use diesel_proto::hub::embed::{
     ConnectOutcome, Interest, Lost, ReadOutcome, Ready, Streams, Transport, WriteOutcome,
 };
+use diesel_proto::web::{ServerEvent, event_stream};
 use diesel_proto::{
     Actions, Address, Cause, Conn, ConnId, ConnectErrorKind, End, Endpoint, Error, Hub, Input,
     Instant, LineEcho, Machine, Notice, Service, ServiceId, SharedEndpoint, Workspace, http1,
@@ -59,9 +60,10 @@ const NOW: Instant = Instant::ORIGIN;
 const BURST: usize = 600_000;
 
 /// The limits of bytes for an idle connection, table entries included: of an echo fiber, and of
-/// HTTP.
+/// HTTP, and of a stream of events.
 const ECHO: isize = 736;
 const HTTP: isize = 480;
+const EVENTS: isize = 2048;
 
 /// Echoes its input; takes only a part of it, and the rest when it is woken; makes a notice.
 struct Echo;
@@ -228,11 +230,15 @@ impl Transport for Once {
 
 /// The bytes of heap for each connection that is idle after one exchange, in the hub and in the
 /// loop around it.
-fn of_each_idle_connection(service: impl Into<Service>, request: &'static [u8]) -> isize {
+fn of_each_idle_connection(
+    service: impl FnOnce(&mut Hub) -> Service,
+    request: &'static [u8],
+) -> isize {
     // All tables have doubled in between, and are full both times.
     const FEW: usize = 1024;
     let (mut hub, mut transport, mut streams) = (Hub::default(), Once(request), Streams::default());
-    let service = hub.add_service(service.into());
+    let service = service(&mut hub);
+    let service = hub.add_service(service);
     let mut exchange = || {
         let incoming = [1, 0, 0];
         let peer = Address::from(std::net::SocketAddr::from(([127, 0, 0, 1], 7)));
@@ -258,7 +264,8 @@ fn an_idle_connection_of_a_fiber_is_small() {
             conn.write(("you said: ", line)).await?;
         }
     }
-    let each = of_each_idle_connection(Service::new(echo), b"a line of thirty-two characters\r\n");
+    let each =
+        of_each_idle_connection(|_| Service::new(echo), b"a line of thirty-two characters\r\n");
     assert!(each <= ECHO, "{each} bytes each");
 }
 
@@ -266,9 +273,28 @@ fn an_idle_connection_of_a_fiber_is_small() {
 fn an_idle_connection_of_http_is_small() {
     let request = b"GET /plaintext HTTP/1.1\r\nHost: x\r\n\r\n";
     let hello = |_: http1::Request| http1::Response::text("Hello, World!");
-    let each = of_each_idle_connection(http1::Service::new(hello), request);
+    let each = of_each_idle_connection(|_| http1::Service::new(hello).into(), request);
     assert!(each <= HTTP, "{each} bytes each");
     let hello = async |_: http1::Request| Ok::<_, Error>(http1::Response::text("Hello, World!"));
-    let each = of_each_idle_connection(http1::Service::new(hello), request);
+    let each = of_each_idle_connection(|_| http1::Service::new(hello).into(), request);
     assert!(each <= HTTP, "{each} bytes each");
+}
+
+#[test]
+fn an_idle_stream_of_events_is_small() {
+    let service = |hub: &mut Hub| {
+        let news = hub.event::<u64>();
+        let stream = move |request: http1::Request| {
+            let mut news = news.subscribe();
+            event_stream(&request, async move |events| {
+                loop {
+                    let number = events.wait(news.wait()).await??;
+                    events.send(&ServerEvent::new(number.to_string())).await?;
+                }
+            })
+        };
+        http1::Service::new(stream).into()
+    };
+    let each = of_each_idle_connection(service, b"GET /news HTTP/1.1\r\nHost: x\r\n\r\n");
+    assert!(each <= EVENTS, "{each} bytes each");
 }
