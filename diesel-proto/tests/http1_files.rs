@@ -4,7 +4,7 @@ use std::cell::RefCell;
 use std::rc::Rc;
 use std::time::Duration;
 
-use diesel_proto::http1::{BodyWriter, Request, Response, Service, Status};
+use diesel_proto::http1::{BodyWriter, ContentEncoder, Request, Response, Service, Status};
 use diesel_proto::testkit::net::{FakeFile, Happened, HostId, Network, Peer, PeerState};
 use diesel_proto::*;
 
@@ -12,8 +12,21 @@ fn large(n: usize) -> FakeFile {
     (0..n).map(|n| b'a' + (n / 7 % 26) as u8).collect::<Vec<_>>().into()
 }
 
+/// No coding that is registered, but easy to read.
+struct Shout;
+
+impl ContentEncoder for Shout {
+    fn encode(&mut self, piece: &[u8], out: &mut Vec<u8>) {
+        out.extend(piece.to_ascii_uppercase());
+    }
+
+    fn finish(&mut self, out: &mut Vec<u8>) {
+        out.extend(b"!");
+    }
+}
+
 /// Answers with the file at the path of the target: `/chunked/..` in chunks, with a word before and
-/// after; `/part/..` from the third byte to the fifth; `/given-up/..` as far as that goes at once.
+/// after; `/encoded/..` the same, encoded; `/part/..` from the third byte to the fifth; `/given-up/..` as far as that goes at once.
 async fn answer(request: Request, files: DirectoryId) -> Result<Response, Error> {
     let ctx = request.ctx();
     let target = request.path().to_string();
@@ -23,12 +36,16 @@ async fn answer(request: Request, files: DirectoryId) -> Result<Response, Error>
         Err(Error::File(FileErrorKind::NotFound)) => return Ok(Response::new(Status::NOT_FOUND)),
         Err(error) => return Err(error),
     };
-    Ok(match kind {
-        "chunked" => Response::stream(async move |out: &mut BodyWriter| {
+    let around = |file| {
+        Response::stream(async move |out: &mut BodyWriter| {
             out.write("before").await?;
             out.write_file(&file, ..).await?;
             out.write("after").await
-        }),
+        })
+    };
+    Ok(match kind {
+        "chunked" => around(file),
+        "encoded" => around(file).encode(Shout),
         "part" => Response::file_part(file, 2..=4).status(Status::PARTIAL_CONTENT),
         "given-up" => Response::stream(async move |out: &mut BodyWriter| {
             _ = first((out.write_file(&file, ..), async {})).await;
@@ -125,6 +142,23 @@ fn in_a_chunked_body_a_file_is_one_chunk() {
 }
 
 #[test]
+fn a_file_is_read_to_be_encoded() {
+    for n in [0, 1, 65_535, 65_536, 65_537, 200_000] {
+        let file = large(n);
+        let (mut network, host, peer, _) = network([("long", file.clone())]);
+        let (_, mut chunks) = get(&mut network, peer, "GET", "/encoded/long");
+        let mut body = String::new();
+        while let Some((length, rest)) = chunks.split_once("\r\n") {
+            let length = usize::from_str_radix(length, 16).unwrap();
+            body.push_str(&rest[..length]);
+            chunks = rest[length + 2..].to_string();
+        }
+        assert!(body == format!("BEFORE{}AFTER!", text(&file).to_uppercase()), "{n}");
+        assert_eq!(network.open_files(host), 0);
+    }
+}
+
+#[test]
 fn a_file_that_was_given_up_stays_open_until_it_is_sent() {
     let file = large(100_000).after(Duration::from_millis(20));
     let (mut network, host, peer, _) = network([("slow", file.clone())]);
@@ -140,7 +174,7 @@ fn a_file_that_was_given_up_stays_open_until_it_is_sent() {
 
 #[test]
 fn a_file_that_shrinks_cuts_the_response_after_those_before_it() {
-    for target in ["/file/cut", "/chunked/cut"] {
+    for target in ["/file/cut", "/chunked/cut", "/encoded/cut"] {
         let files = [("short", "hello".into()), ("cut", large(100_000).shrinks_to(60_000))];
         let (mut network, host, peer, _) = network(files);
         let requests =
@@ -150,7 +184,10 @@ fn a_file_that_shrinks_cuts_the_response_after_those_before_it() {
         let got = network.got(peer);
         assert!(got.windows(5).any(|it| it == b"hello"));
         assert!((60_000..61_000).contains(&got.len()), "{}", got.len());
-        assert_eq!(network.peer_state(peer), PeerState::Reset);
+        // Without its last chunk, a body that just ends is cut as well.
+        let cut = if target == "/encoded/cut" { PeerState::Ended } else { PeerState::Reset };
+        assert!(!got.ends_with(b"0\r\n\r\n"));
+        assert_eq!(network.peer_state(peer), cut);
         assert_eq!(network.open_files(host), 0);
     }
 }
