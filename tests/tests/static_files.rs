@@ -2,7 +2,7 @@
 
 use std::fs::{self, File};
 use std::io::{Read, Write};
-use std::net::SocketAddr;
+use std::net::{Shutdown, SocketAddr};
 use std::path::Path;
 use std::process::Command;
 
@@ -64,6 +64,83 @@ fn curl_resumes_revalidates_and_decompresses() {
     assert_eq!((&decoded[..], code), (&b"<p>zipped"[..], 0));
     let (raw, _) = curl(&["-H", "Accept-Encoding: gzip", &url("page.html")]).unwrap();
     assert_eq!(raw, zipped);
+}
+
+/// Every way up that is known to have worked somewhere: dots and separators in encodings that some
+/// decoder resolves, twice encoded, overlong in UTF-8, as full-width characters, with parameters or
+/// NUL behind them.
+#[test]
+fn no_spelling_of_a_path_leads_out_of_the_directory() {
+    const DOTS: [&str; 16] = [
+        "..",
+        ".",
+        "...",
+        "%2e%2e",
+        "%2E.",
+        ".%2e",
+        "%252e%252e",
+        "%25%32%65%25%32%65",
+        "..;",
+        "..;a=b",
+        "..%00",
+        "..%20",
+        "%c0%ae%c0%ae",
+        "%e0%80%ae%e0%80%ae",
+        "%ef%bc%8e%ef%bc%8e",
+        "%u002e%u002e",
+    ];
+    const SEPARATORS: [&str; 14] = [
+        "/",
+        "//",
+        "/./",
+        "%2f",
+        "%2F",
+        "%252f",
+        "%5c",
+        "%255c",
+        "\\",
+        "/%5c",
+        "%c0%af",
+        "%e0%80%af",
+        "%ef%bc%8f",
+        "%u2215",
+    ];
+    let outer = Folder::new();
+    outer.file("secret", b"that is the secret");
+    outer.file("www/secret.txt", b"open");
+    outer.file("www/dir/page.html", b"open");
+    outer.file("www2/secret", b"that is the secret");
+    let (_program, address) = serve(&outer.path("www"), &["--listing", "--dot-files", "--links"]);
+    let mut tried = 0;
+    for (dots, separator) in DOTS.iter().flat_map(|dots| SEPARATORS.map(|it| (dots, it))) {
+        for prefix in ["/", "/dir/", "/dir/page.html/", "/none/", separator] {
+            let paths = (1..=3).flat_map(|depth| {
+                let up = format!("{prefix}{}", format!("{dots}{separator}").repeat(depth));
+                let root =
+                    outer.path("secret").to_str().unwrap().trim_start_matches('/').to_owned();
+                ["secret", "www2/secret", &root].map(|file| format!("{up}{file}"))
+            });
+            let mut stream = connect(address);
+            let mut requests = String::new();
+            let mut n = 0;
+            for path in paths {
+                requests.push_str(&format!("GET {path} HTTP/1.1\r\nHost: a\r\n\r\n"));
+                n += 1;
+            }
+            stream.write_all(requests.as_bytes()).unwrap();
+            stream.shutdown(Shutdown::Write).unwrap();
+            let mut answers = Vec::new();
+            // A target that is none ends the connection: what follows it resets it.
+            let _ = stream.read_to_end(&mut answers);
+            let answers = String::from_utf8_lossy(&answers);
+            assert!(answers.starts_with("HTTP/1.1 "), "{requests}");
+            assert!(!answers.contains("that is the secret"), "{requests}{answers}");
+            assert!(!answers.contains("www2"), "{requests}{answers}");
+            assert!(!answers.contains("HTTP/1.1 5"), "{requests}{answers}");
+            tried += n;
+        }
+    }
+    assert!(tried > 5_000, "{tried}");
 }
 
 /// 1 GiB, of which nothing is on a disk.
