@@ -56,6 +56,11 @@ struct Room {
 }
 
 impl Room {
+    fn shared(news: Event<()>) -> SharedRoom {
+        let (people, messages) = (BTreeMap::new(), VecDeque::new());
+        Rc::new(RefCell::new(Room { people, messages, next: 0, news }))
+    }
+
     fn say(&mut self, from: Option<String>, text: String) {
         self.messages.push_back(Message { from, text });
         if self.messages.len() > MOST {
@@ -76,7 +81,8 @@ impl Room {
 }
 
 /// What handlers share.
-type Rooms = Rc<RefCell<BTreeMap<String, Room>>>;
+type Rooms = Rc<RefCell<BTreeMap<String, SharedRoom>>>;
+type SharedRoom = Rc<RefCell<Room>>;
 
 #[derive(Deserialize)]
 struct Asked {
@@ -117,27 +123,25 @@ impl IntoResponse for Trouble {
 /// Somebody is in a room for as long as one of these lives, and a little longer.
 struct Presence {
     rooms: Rooms,
-    room: String,
+    room: SharedRoom,
+    /// The name of the room.
+    named: String,
     id: String,
     ctx: Ctx,
 }
 
 impl Presence {
-    fn enter(rooms: &Rooms, room: &str, asked: &Asked, ctx: Ctx) -> Result<Self, Trouble> {
+    fn enter(rooms: &Rooms, named: String, asked: &Asked, ctx: Ctx) -> Result<Self, Trouble> {
         let name = asked.name.trim();
-        if name.is_empty() || [name, room, &asked.id].iter().any(|it| it.len() > LONGEST[0]) {
+        if name.is_empty() || [name, &named, &asked.id].iter().any(|it| it.len() > LONGEST[0]) {
             return Err(Trouble::TooLong);
         }
         let all = &mut *rooms.borrow_mut();
-        if !all.contains_key(room) && all.len() >= MOST {
+        if !all.contains_key(&named) && all.len() >= MOST {
             return Err(Trouble::Full);
         }
-        let at = all.entry(room.into()).or_insert_with(|| Room {
-            people: BTreeMap::new(),
-            messages: VecDeque::new(),
-            next: 0,
-            news: ctx.event(),
-        });
+        let room = all.entry(named.clone()).or_insert_with(|| Room::shared(ctx.event())).clone();
+        let at = &mut *room.borrow_mut();
         if !at.people.contains_key(&asked.id) {
             if at.people.len() >= MOST {
                 return Err(Trouble::Full);
@@ -146,29 +150,28 @@ impl Presence {
             at.say(None, format!("{name} is here"));
         }
         at.people.entry(asked.id.clone()).and_modify(|person| person.polls += 1);
-        Ok(Presence { rooms: rooms.clone(), room: room.into(), id: asked.id.clone(), ctx })
+        let (rooms, room, id) = (rooms.clone(), room.clone(), asked.id.clone());
+        Ok(Presence { rooms, room, named, id, ctx })
     }
 }
 
 impl Drop for Presence {
     fn drop(&mut self) {
-        if let Some(room) = self.rooms.borrow_mut().get_mut(&self.room) {
-            room.people.entry(self.id.clone()).and_modify(|person| person.polls -= 1);
-        }
-        let (rooms, room, id) = (self.rooms.clone(), self.room.clone(), self.id.clone());
-        let ctx = self.ctx.clone();
+        let people = &mut self.room.borrow_mut().people;
+        people.entry(self.id.clone()).and_modify(|person| person.polls -= 1);
+        let (rooms, room, named) = (self.rooms.clone(), self.room.clone(), self.named.clone());
+        let (id, ctx) = (self.id.clone(), self.ctx.clone());
         // If it cannot be spawned, the server is shutting down.
         let _ = self.ctx.spawn(async move {
             ctx.sleep(GRACE).await?;
-            let rooms = &mut *rooms.borrow_mut();
-            let Some(at) = rooms.get_mut(&room) else { return Ok(()) };
+            let at = &mut *room.borrow_mut();
             if at.people.get(&id).is_some_and(|person| person.polls == 0)
                 && let Some(person) = at.people.remove(&id)
             {
                 at.say(None, format!("{} left", person.name));
-            }
-            if at.people.is_empty() {
-                rooms.remove(&room);
+                if at.people.is_empty() {
+                    rooms.borrow_mut().remove(&named);
+                }
             }
             Ok::<(), Error>(())
         });
@@ -181,15 +184,15 @@ async fn news(
     Query(asked): Query<Asked>,
     request: Request,
 ) -> Result<Json<News>, Trouble> {
-    let _presence = Presence::enter(&rooms, &room, &asked, request.ctx())?;
-    let since = |rooms: &Rooms| rooms.borrow().get(&room).and_then(|room| room.since(asked.since));
-    let mut fired = rooms.borrow().get(&room).ok_or(Trouble::NotHere)?.news.subscribe();
-    if let Some(news) = since(&rooms) {
+    let presence = Presence::enter(&rooms, room, &asked, request.ctx())?;
+    let since = || presence.room.borrow().since(asked.since);
+    let mut fired = presence.room.borrow().news.subscribe();
+    if let Some(news) = since() {
         return Ok(Json(news));
     }
     first((fired.wait(), request.ctx().sleep(HOLD), request.closed())).await;
     let nothing = News { next: asked.since, here: Vec::new(), messages: Vec::new() };
-    Ok(Json(since(&rooms).unwrap_or(nothing)))
+    Ok(Json(since().unwrap_or(nothing)))
 }
 
 fn say(
@@ -200,8 +203,8 @@ fn say(
     if said.text.len() > LONGEST[1] {
         return Err(Trouble::TooLong);
     }
-    let mut rooms = rooms.borrow_mut();
-    let room = rooms.get_mut(&room).ok_or(Trouble::NotHere)?;
+    let room = rooms.borrow().get(&room).ok_or(Trouble::NotHere)?.clone();
+    let room = &mut *room.borrow_mut();
     let name = room.people.get(&said.id).ok_or(Trouble::NotHere)?.name.clone();
     room.say(Some(name), said.text);
     Ok(Status::NO_CONTENT)
