@@ -29,9 +29,10 @@ use super::encode;
 use super::error::{ClientError, InvalidRequest};
 use super::exchange::{Content, Exchange, ExchangeError, HeadKind};
 use super::lease::{Lease, LinkKind};
+use super::parts::{RequestBody, RequestParts};
 use super::proxy::Proxy;
 use super::redirect;
-use super::request::{ClientRequest, RequestBody, RequestParts};
+use super::request::ClientRequest;
 use super::response::ClientResponse;
 use super::shared::ClientShared;
 use super::upload::Upload;
@@ -52,7 +53,7 @@ impl ClientRequest {
         let ClientRequest { client, parts } = self;
         let mut parts = parts?;
         let result = follow(&client, &mut parts).await;
-        client.give_back_headers(parts.headers);
+        client.give_back_parts(parts);
         result
     }
 }

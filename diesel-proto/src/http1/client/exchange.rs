@@ -27,7 +27,7 @@ use super::dial::failed_at;
 use super::error::{ClientError, Phase, Timeout};
 use super::lease::Lease;
 use super::link::{LinkError, Received};
-use super::request::Interim;
+use super::parts::Interim;
 use super::upload::{Staged, Upload};
 use super::url::Url;
 use crate::buf::Chunk;

@@ -11,7 +11,7 @@
 //!   config    timeouts and limits         alarm   the timeouts of one call, by a timer
 //!   error     why a call failed           shared  what all parts of a client share
 //!   gzip      decodes bodies              proxy   through which proxy a request goes
-//!   jar       cookies
+//!   jar       cookies                     parts   what a request is made of
 //! ```
 //!
 //! It is written for fibers, on the public API: a connection is a [`Conn`](crate::fiber::Conn), and
@@ -34,6 +34,7 @@ mod handle;
 mod jar;
 mod lease;
 mod link;
+mod parts;
 mod pool;
 mod proxy;
 mod redirect;

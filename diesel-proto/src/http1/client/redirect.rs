@@ -15,7 +15,7 @@ use bytes::Bytes;
 
 use super::dial::failed_at;
 use super::error::{ClientError, Phase, RefusedRedirect};
-use super::request::{RequestBody, RequestParts};
+use super::parts::{RequestBody, RequestParts};
 use super::response::ClientResponse;
 use crate::http1::syntax::Scheme;
 

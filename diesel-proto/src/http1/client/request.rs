@@ -19,9 +19,10 @@ use bytes::Bytes;
 use super::config::ClientTimeouts;
 use super::encode;
 use super::error::ClientError;
+use super::parts::{RequestBody, RequestParts};
 use super::shared::ClientShared;
 use super::upload::{RequestWriter, WriteBody};
-use super::url::{IntoUrl, Url};
+use super::url::IntoUrl;
 use crate::http1::message::BodyLength;
 use crate::http1::syntax::{Field, Headers, ResponseHead};
 use crate::machine::Error;
@@ -42,45 +43,8 @@ use crate::machine::Error;
 #[must_use = "nothing is sent until it is awaited"]
 pub struct ClientRequest {
     pub(super) client: Rc<ClientShared>,
-    pub(super) parts: Result<RequestParts, ClientError>,
-}
-
-/// User code that sees interim responses.
-pub(super) type Interim = Box<dyn FnMut(ResponseHead<'_>)>;
-
-pub(super) struct RequestParts {
-    pub(super) method: Cow<'static, str>,
-    pub(super) url: Url,
-    /// The request target, instead of that of the URL.
-    pub(super) target: Option<Box<str>>,
-    /// The value of Host, instead of that of the URL.
-    pub(super) host: Option<Box<str>>,
-    pub(super) headers: Headers,
-    pub(super) body: RequestBody,
-    pub(super) expects_continue: bool,
-    /// The protocols that the server may switch to.
-    pub(super) upgrade: Option<Box<str>>,
-    pub(super) timeouts: ClientTimeouts,
-    pub(super) redirects: u32,
-    pub(super) interim: Option<Interim>,
-}
-
-pub(super) enum RequestBody {
-    /// Nothing, if it is empty.
-    Whole(Bytes),
-    Stream(BodyLength, Box<WriteBody>),
-    /// It was a stream, and is gone.
-    Gone,
-}
-
-impl RequestBody {
-    pub(super) fn length(&self) -> BodyLength {
-        match self {
-            RequestBody::Whole(body) => BodyLength::Exactly(body.len() as u64),
-            RequestBody::Stream(length, _) => *length,
-            RequestBody::Gone => BodyLength::Exactly(0),
-        }
-    }
+    /// Boxed, since it is large and moves with each method.
+    pub(super) parts: Result<Box<RequestParts>, ClientError>,
 }
 
 impl ClientRequest {
@@ -89,19 +53,7 @@ impl ClientRequest {
         method: impl Into<Cow<'static, str>>,
         url: impl IntoUrl,
     ) -> Self {
-        let parts = url.into_url().map(|url| RequestParts {
-            method: method.into(),
-            url,
-            target: None,
-            host: None,
-            headers: client.lend_headers(),
-            body: RequestBody::Whole(Bytes::new()),
-            expects_continue: false,
-            upgrade: None,
-            timeouts: client.config.timeouts,
-            redirects: client.config.redirects,
-            interim: None,
-        });
+        let parts = url.into_url().map(|url| client.lend_parts(method.into(), url));
         ClientRequest { client, parts: parts.map_err(ClientError::from) }
     }
 

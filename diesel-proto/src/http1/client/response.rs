@@ -49,15 +49,15 @@ pub struct ClientResponse {
     client: Rc<ClientShared>,
     url: Url,
     peer: Option<Address>,
-    /// `None` once the body is complete.
-    exchange: Option<Exchange>,
+    /// `None` once the body is complete. Boxed, since it is large and responses move.
+    exchange: Option<Box<Exchange>>,
     /// If the server switched to another protocol.
     conn: Option<Conn>,
     /// Decodes the body; `None` once that is complete.
     #[cfg(feature = "gzip")]
     gzip: Option<super::gzip::Gunzip>,
-    /// For trailers, and heads that are not there: the spans of the head must stay.
-    scratch: FieldSpans,
+    /// For trailers, if there is a body: the spans of the head must stay.
+    scratch: Option<Box<FieldSpans>>,
     trailers: Headers,
 }
 
@@ -70,16 +70,17 @@ impl ClientResponse {
         exchange: Option<Exchange>,
         conn: Option<Conn>,
     ) -> Self {
+        let scratch = exchange.is_some().then(|| client.lend_spans());
         ClientResponse {
             spans: Some(spans),
             client,
             url,
             peer,
-            exchange,
+            exchange: exchange.map(Box::new),
             conn,
             #[cfg(feature = "gzip")]
             gzip: None,
-            scratch: FieldSpans::new(),
+            scratch,
             trailers: Headers::new(),
         }
     }
@@ -194,9 +195,9 @@ impl ClientResponse {
 
     /// Waits for a piece of the body, as it was sent.
     async fn some_raw(&mut self) -> Result<Option<Chunk>, ClientError> {
-        let piece = poll_fn(|cx| match &mut self.exchange {
-            None => Poll::Ready(Ok(Piece::End(Headers::new()))),
-            Some(exchange) => exchange.poll_piece(cx, &mut self.scratch, &self.url),
+        let piece = poll_fn(|cx| match (&mut self.exchange, &mut self.scratch) {
+            (Some(exchange), Some(scratch)) => exchange.poll_piece(cx, scratch, &self.url),
+            _ => Poll::Ready(Ok(Piece::End(Headers::new()))),
         })
         .await;
         match piece {
@@ -342,13 +343,13 @@ static NO_SPANS: FieldSpans = FieldSpans::new();
 impl Drop for ClientResponse {
     fn drop(&mut self) {
         // What has arrived may be all that is missing.
-        while let Some(exchange) = &mut self.exchange {
-            match exchange.piece_here(&mut self.scratch) {
+        while let (Some(exchange), Some(scratch)) = (&mut self.exchange, &mut self.scratch) {
+            match exchange.piece_here(scratch) {
                 Some(Piece::Data(_)) => {}
                 Some(Piece::End(_)) | None => self.exchange = None,
             }
         }
-        if let Some(spans) = self.spans.take() {
+        for spans in [self.spans.take(), self.scratch.take()].into_iter().flatten() {
             self.client.give_back_spans(spans);
         }
     }

@@ -3,6 +3,7 @@
 //!
 //! It must never know requests.
 
+use alloc::borrow::Cow;
 use alloc::boxed::Box;
 use alloc::collections::BTreeMap;
 use alloc::string::String;
@@ -11,6 +12,7 @@ use alloc::vec::Vec;
 use core::cell::{Cell, RefCell};
 
 use super::config::ClientConfig;
+use super::parts::RequestParts;
 use super::pool::Pool;
 use super::proxy::Proxies;
 use super::url::Url;
@@ -45,7 +47,8 @@ pub(super) struct ClientShared {
     pub(super) is_closed: Cell<bool>,
     #[allow(clippy::vec_box, reason = "the boxes are what is spared")]
     spans: RefCell<Vec<Box<FieldSpans>>>,
-    fields: RefCell<Vec<Headers>>,
+    #[allow(clippy::vec_box, reason = "the boxes are what is spared")]
+    parts: RefCell<Vec<Box<RequestParts>>>,
     blocks: RefCell<Blocks>,
 }
 
@@ -69,7 +72,7 @@ impl ClientShared {
             pool: Pool::default(),
             is_closed: Cell::new(false),
             spans: RefCell::default(),
-            fields: RefCell::default(),
+            parts: RefCell::default(),
             blocks: RefCell::default(),
         }
     }
@@ -91,16 +94,25 @@ impl ClientShared {
         }
     }
 
-    /// Memory for the fields of a request.
-    pub(super) fn lend_headers(&self) -> Headers {
-        self.fields.borrow_mut().pop().unwrap_or_default()
+    /// A request to be built.
+    pub(super) fn lend_parts(&self, method: Cow<'static, str>, url: Url) -> Box<RequestParts> {
+        let spare = self.parts.borrow_mut().pop();
+        match spare {
+            Some(mut parts) => {
+                parts.renew(method, url, &self.config);
+                parts
+            }
+            None => Box::new(RequestParts::new(method, url, &self.config)),
+        }
     }
 
-    pub(super) fn give_back_headers(&self, mut headers: Headers) {
-        let spare = &mut *self.fields.borrow_mut();
+    /// Keeps the memory of a request, but nothing that belongs to it.
+    pub(super) fn give_back_parts(&self, mut parts: Box<RequestParts>) {
+        let url = parts.url.take();
+        parts.renew(Cow::Borrowed(""), url, &self.config);
+        let spare = &mut *self.parts.borrow_mut();
         if spare.len() < KEEP {
-            headers.clear();
-            spare.push(headers);
+            spare.push(parts);
         }
     }
 

@@ -123,6 +123,9 @@ pub(crate) fn check_request_fields(headers: &Headers) -> Result<(), RequestHeadE
 
 /// The name of a field in the head of a request that only the connection writes.
 pub(in crate::http1) fn first_own_field(headers: &Headers) -> Option<&str> {
+    if !headers.may_frame() && !headers.may_ask() {
+        return None;
+    }
     let is_ours =
         |name: &str| name.eq_ignore_ascii_case("host") || name.eq_ignore_ascii_case("expect");
     let mut names = headers.iter().map(|(name, _)| name);

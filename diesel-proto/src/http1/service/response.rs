@@ -22,6 +22,7 @@ mod encode;
 
 use super::body::BodyWriter;
 use super::successor::{MakeSuccessor, Successor};
+use crate::buf::Chunk;
 use crate::fiber::File;
 use crate::http1::message::BodyLength;
 use crate::http1::syntax::ContentType;
@@ -56,6 +57,7 @@ pub(in crate::http1) enum ResponseContent {
     Empty,
     Static(&'static [u8]),
     Bytes(Bytes),
+    Chunk(Chunk),
     Stream(BodyLength, BodyStream),
     Upgrade(Box<Upgrade>),
     /// No content, in place of content of this length: for a response to HEAD, or a 304.
@@ -108,6 +110,21 @@ impl Response {
     /// 200, with bytes of any type: set it with [`content_type`](Self::content_type).
     pub fn bytes(bytes: impl Into<Bytes>) -> Self {
         Response::of(None, ResponseContent::Bytes(bytes.into()))
+    }
+
+    /// 200, with bytes that were received, of any type. They are not copied before they are sent.
+    ///
+    /// ```
+    /// use diesel_proto::Error;
+    /// use diesel_proto::http1::{Request, Response, Service};
+    ///
+    /// async fn echo(request: Request) -> Result<Response, Error> {
+    ///     Ok(Response::chunk(request.into_body().read(10_000).await?))
+    /// }
+    /// # Service::new(echo);
+    /// ```
+    pub fn chunk(content: Chunk) -> Self {
+        Response::of(None, ResponseContent::Chunk(content))
     }
 
     /// 200, without content, which announces the length of the content that it stands for: for a
@@ -402,6 +419,7 @@ impl fmt::Debug for ResponseContent {
             ResponseContent::Empty => f.write_str("empty"),
             ResponseContent::Static(bytes) => write!(f, "{} bytes", bytes.len()),
             ResponseContent::Bytes(bytes) => write!(f, "{} bytes", bytes.len()),
+            ResponseContent::Chunk(bytes) => write!(f, "{} bytes", bytes.len()),
             ResponseContent::Stream(length, _) => match length {
                 BodyLength::Exactly(n) => write!(f, "a stream of {n} bytes"),
                 BodyLength::Unknown => f.write_str("a stream"),

@@ -226,6 +226,11 @@ impl<'a> FieldsView<'a> {
         self.spans.is_empty()
     }
 
+    /// The length of the message that they are in, or of a part of it that has all of them.
+    pub(in crate::http1) fn bytes_len(&self) -> usize {
+        self.bytes.len()
+    }
+
     /// Names, in their original case, and values, without the blanks around them.
     pub fn iter(&self) -> impl Iterator<Item = (&'a str, &'a [u8])> + use<'a> {
         let bytes = self.bytes;

@@ -68,6 +68,8 @@ pub struct Headers {
     may_frame: bool,
     /// The same for `Date`.
     may_date: bool,
+    /// The same for `Host` and `Expect`, which clients write.
+    may_ask: bool,
 }
 
 /// The first allocation: enough for the fields of most responses.
@@ -76,7 +78,7 @@ const ROOM: usize = 256;
 impl Headers {
     /// No fields. Does not allocate.
     pub const fn new() -> Self {
-        Headers { lines: Vec::new(), may_frame: false, may_date: false }
+        Headers { lines: Vec::new(), may_frame: false, may_date: false, may_ask: false }
     }
 
     /// Adds a field at the end, even if there are others of its name.
@@ -141,6 +143,7 @@ impl Headers {
         self.lines.clear();
         self.may_frame = false;
         self.may_date = false;
+        self.may_ask = false;
     }
 
     /// Adds the fields of `others` at the end, in their order.
@@ -148,6 +151,32 @@ impl Headers {
         self.lines.extend_from_slice(&others.lines);
         self.may_frame |= others.may_frame;
         self.may_date |= others.may_date;
+        self.may_ask |= others.may_ask;
+    }
+
+    /// Adds those fields of a received message for which `keep` returns true, in their order: it gets
+    /// the name of each.
+    ///
+    /// ```
+    /// use diesel_proto::http1::{FieldSpans, Headers, Limits, parse_request};
+    ///
+    /// let mut spans = FieldSpans::new();
+    /// let bytes = b"GET / HTTP/1.1\r\nHost: a\r\nAccept:  b\r\nTE: c\r\n\r\n";
+    /// let head = parse_request(bytes, &Limits::default(), &mut spans)?.expect("a complete head");
+    /// let mut headers = Headers::new();
+    /// headers.extend_from(head.fields(), |name| name != "Host" && name != "TE");
+    /// assert_eq!(headers, diesel_proto::http1::headers! { "Accept" => "b" });
+    /// # Ok::<(), diesel_proto::http1::Rejection>(())
+    /// ```
+    ///
+    /// # Cost
+    ///
+    /// One allocation at most. Nothing is validated again.
+    pub fn extend_from(&mut self, fields: FieldsView<'_>, mut keep: impl FnMut(&str) -> bool) {
+        self.lines.reserve(fields.bytes_len() + ROOM);
+        for (name, value) in fields.iter().filter(|(name, _)| keep(name)) {
+            self.push(Field::checked(name, value));
+        }
     }
 
     /// The value of the first field of this name.
@@ -209,6 +238,12 @@ impl Headers {
         self.may_frame
     }
 
+    /// Whether there may be a `Host` or an `Expect`; false means that there is none.
+    #[inline]
+    pub(in crate::http1) fn may_ask(&self) -> bool {
+        self.may_ask
+    }
+
     /// The names of all framing fields.
     pub(in crate::http1) fn framing_fields(&self) -> impl Iterator<Item = &str> {
         let lines: &[u8] = if self.may_frame { &self.lines } else { &[] };
@@ -225,7 +260,14 @@ impl Headers {
 
     fn note(&mut self, name: &str) {
         self.may_frame |= is_framing_field(name);
-        self.may_date |= name.eq_ignore_ascii_case("date");
+        match name.len() {
+            4 => {
+                self.may_date |= name.eq_ignore_ascii_case("date");
+                self.may_ask |= name.eq_ignore_ascii_case("host");
+            }
+            6 => self.may_ask |= name.eq_ignore_ascii_case("expect"),
+            _ => {}
+        }
     }
 
     /// The range of the first line of this name.

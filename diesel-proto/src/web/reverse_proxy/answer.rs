@@ -2,7 +2,6 @@
 //!
 //! It must never know how the request was sent.
 
-use alloc::format;
 use alloc::rc::Rc;
 use core::future::{Future, poll_fn};
 use core::pin::pin;
@@ -15,8 +14,7 @@ use super::settings::ProxyShared;
 use crate::buf::Chunk;
 use crate::fiber::Conn;
 use crate::http1::{
-    BodyWriter, ClientError, ClientResponse, FieldsView, Headers, InvalidField, Response, Status,
-    Version,
+    BodyWriter, ClientError, ClientResponse, FieldsView, Headers, Response, Status,
 };
 use crate::machine::Error;
 
@@ -31,10 +29,7 @@ pub(super) async fn answer(
         // Its challenge is for one hop, and this proxy has no credentials.
         return explained(Status::BAD_GATEWAY, "the upstream asks for Proxy-Authorization");
     }
-    let headers = match headers_of(response.headers(), response.version(), &proxy.policy.name) {
-        Ok(headers) => headers,
-        Err(invalid) => return Response::failed(Error::application(invalid)),
-    };
+    let headers = headers_of(response.headers(), proxy.policy.via(response.version()));
     if let Some(conn) = response.upgraded() {
         let idle = proxy.policy.tunnel_idle;
         let tunnel = async move |down: Conn, up: Conn| relay(down, up, idle).await;
@@ -50,9 +45,7 @@ pub(super) async fn answer(
         Some(length) => match here(&mut response).await {
             Some(Err(error)) => return response_to(error),
             // A short body often comes with its head: then it is sent with it, too.
-            Some(Ok(Some(whole))) if whole.len() as u64 == length => {
-                Response::bytes(whole.to_bytes())
-            }
+            Some(Ok(Some(whole))) if whole.len() as u64 == length => Response::chunk(whole),
             first => {
                 let first = first.and_then(Result::ok).flatten();
                 Response::stream_exactly(length, async move |out: &mut BodyWriter| {
@@ -97,24 +90,12 @@ async fn pass_on(
 }
 
 /// The fields of a response, interim ones too, that are for every recipient; and Via.
-pub(super) fn headers_of(
-    fields: FieldsView<'_>,
-    version: Version,
-    name: &str,
-) -> Result<Headers, InvalidField> {
+pub(super) fn headers_of(fields: FieldsView<'_>, via: &Headers) -> Headers {
     let mut headers = Headers::new();
     let other = |kind, _: &str| matches!(kind, FieldKind::Via | FieldKind::Forwarding);
-    copy_end_to_end(fields, &mut headers, other)?;
-    headers.add("Via", via(version, name))?;
-    Ok(headers)
-}
-
-/// A value of Via (RFC 9110, 7.6.3).
-pub(super) fn via(version: Version, name: &str) -> alloc::string::String {
-    match version {
-        Version::Http10 => format!("1.0 {name}"),
-        Version::Http11 => format!("1.1 {name}"),
-    }
+    copy_end_to_end(fields, &mut headers, other);
+    headers.append(via);
+    headers
 }
 
 /// Agrees to the upgrade, and runs the tunnel on both connections.

@@ -11,7 +11,7 @@
 use alloc::string::String;
 use alloc::vec::Vec;
 
-use crate::http1::{Field, FieldsView, Headers, InvalidField};
+use crate::http1::{FieldsView, Headers};
 
 /// What is done with a field.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -33,6 +33,9 @@ const LONGEST: usize = 24;
 /// The kind of a field, by its name. A name with `_` is never [`FieldKind::Forwarding`], ..: it is
 /// dropped as [`FieldKind::Hop`] then.
 pub(super) fn kind_of(name: &str) -> FieldKind {
+    if !may_be_known(name) {
+        return FieldKind::EndToEnd;
+    }
     let mut normal = [0; LONGEST];
     let mut has_underscore = false;
     for (to, byte) in normal.iter_mut().zip(name.bytes()) {
@@ -52,6 +55,20 @@ pub(super) fn kind_of(name: &str) -> FieldKind {
         FieldKind::EndToEnd => FieldKind::EndToEnd,
         _ if has_underscore => FieldKind::Hop,
         kind => kind,
+    }
+}
+
+/// A quick look: most fields are not known here.
+fn may_be_known(name: &str) -> bool {
+    let first = name.bytes().next().unwrap_or_default().to_ascii_lowercase();
+    match first {
+        b'c' => matches!(name.len(), 5 | 10 | 14),
+        b'v' => name.len() == 3,
+        b'h' => name.len() == 4,
+        b'e' => name.len() == 6,
+        b'm' => name.len() == 12,
+        b'f' | b'k' | b'p' | b't' | b'u' | b'x' => true,
+        _ => false,
     }
 }
 
@@ -115,18 +132,12 @@ pub(super) fn copy_end_to_end(
     from: FieldsView<'_>,
     to: &mut Headers,
     other: impl Fn(FieldKind, &str) -> bool,
-) -> Result<(), InvalidField> {
+) {
     let nominated = Nominated::of(from);
-    for (name, value) in from.iter() {
-        let is_copied = match kind_of(name) {
-            FieldKind::EndToEnd => !nominated.has(name),
-            kind => other(kind, name),
-        };
-        if is_copied {
-            to.push(Field::new(name, value)?);
-        }
-    }
-    Ok(())
+    to.extend_from(from, |name| match kind_of(name) {
+        FieldKind::EndToEnd => !nominated.has(name),
+        kind => other(kind, name),
+    });
 }
 
 /// Trailers that are passed on: none of those that frame, route or describe a message, or that are

@@ -14,7 +14,7 @@ use alloc::rc::Rc;
 use alloc::string::{String, ToString};
 use core::cell::RefCell;
 
-use super::answer::{answer, headers_of, via};
+use super::answer::{answer, headers_of};
 use super::failure::{explained, is_unanswered, is_unsent, response_to};
 use super::fields::{FieldKind, copy_end_to_end, is_trailer};
 use super::forwarded::{self, ForwardedFor};
@@ -57,7 +57,7 @@ impl ReverseProxy {
         let ctx = request.ctx();
         let mut last = None;
         while let Some((at, upstream)) = proxy.upstreams.pick(&attempts, ctx.now()) {
-            let mut call = call(proxy, &request, &upstream.url).headers(&headers);
+            let mut call = call(proxy, &request, request.host(), &upstream.url).headers(&headers);
             if let Some(unsent) = &unsent {
                 call = with_body(call, unsent, framing);
                 if request.expects_continue() {
@@ -143,11 +143,11 @@ fn headers_for(
         FieldKind::Hop | FieldKind::EndToEnd => false,
     };
     let mut headers = Headers::new();
-    copy_end_to_end(fields, &mut headers, other)?;
+    copy_end_to_end(fields, &mut headers, other);
     if let Some(hops) = hops {
         headers.add("Max-Forwards", (hops - 1).to_string())?;
     }
-    headers.add("Via", via(request.version(), &policy.name))?;
+    headers.append(policy.via(request.version()));
     let client = ForwardedFor {
         address: ip_of(request.peer()),
         host: request.host(),
@@ -159,7 +159,12 @@ fn headers_for(
 }
 
 /// A call for what the request asks for.
-fn call(proxy: &ProxyShared, request: &Request, url: &Url) -> ClientRequest {
+fn call(
+    proxy: &Rc<ProxyShared>,
+    request: &Request,
+    host: Option<&str>,
+    url: &Url,
+) -> ClientRequest {
     let method = match request.method() {
         "GET" => Cow::Borrowed("GET"),
         "HEAD" => Cow::Borrowed("HEAD"),
@@ -167,15 +172,14 @@ fn call(proxy: &ProxyShared, request: &Request, url: &Url) -> ClientRequest {
         method => Cow::Owned(method.to_string()),
     };
     let mut call = proxy.client.request(method, url).target(origin_form(request));
-    if let Some(host) = request.host().filter(|_| !proxy.policy.upstream_host) {
+    if let Some(host) = host.filter(|_| !proxy.policy.upstream_host) {
         call = call.host(host);
     }
-    let (informer, name) = (request.informer(), proxy.policy.name.clone());
+    let (informer, proxy) = (request.informer(), Rc::clone(proxy));
     call.on_informational(move |head| {
         // 100 is sent when the body is read, which is when the upstream says so.
-        if head.status() != Status::CONTINUE
-            && let Ok(headers) = headers_of(head.fields(), head.version(), &name)
-        {
+        if head.status() != Status::CONTINUE {
+            let headers = headers_of(head.fields(), proxy.policy.via(head.version()));
             informer.inform(head.status(), headers);
         }
     })

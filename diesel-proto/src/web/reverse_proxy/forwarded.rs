@@ -9,12 +9,11 @@
 //!
 //! It must never know which peers are trusted.
 
-use alloc::string::String;
+use alloc::string::ToString;
 use alloc::vec::Vec;
-use core::fmt::Write;
 use core::net::IpAddr;
 
-use crate::http1::{FieldsView, Headers, InvalidField, Scheme};
+use crate::http1::{Field, FieldsView, Headers, InvalidField, Scheme};
 
 /// The client, and what it asked for.
 pub(super) struct ForwardedFor<'a> {
@@ -31,6 +30,17 @@ pub(super) struct ForwardedFields {
     pub(super) x: bool,
 }
 
+const HTTP: Field<'static> = proto(b"http");
+const HTTPS: Field<'static> = proto(b"https");
+
+const fn proto(scheme: &[u8]) -> Field<'_> {
+    match Field::new("X-Forwarded-Proto", scheme) {
+        Ok(field) => field,
+        // At compile time.
+        Err(_) => panic!("not a field"),
+    }
+}
+
 /// The names that are written here.
 pub(super) fn is_written(name: &str) -> bool {
     ["forwarded", "x-forwarded-for", "x-forwarded-host", "x-forwarded-proto"]
@@ -45,7 +55,7 @@ pub(super) fn write(
     which: ForwardedFields,
     to: &mut Headers,
 ) -> Result<(), InvalidField> {
-    let mut value = Vec::new();
+    let mut value = Vec::with_capacity(128);
     if which.standard {
         if let Some(fields) = trusted {
             join(fields, "forwarded", &mut value);
@@ -54,7 +64,7 @@ pub(super) fn write(
             }
         }
         separate(&mut value);
-        value.extend_from_slice(element(client).as_bytes());
+        put_element(client, &mut value);
         to.add("Forwarded", &value)?;
     }
     if which.x {
@@ -63,20 +73,20 @@ pub(super) fn write(
             join(fields, "x-forwarded-for", &mut value);
         }
         separate(&mut value);
-        let mut text = String::new();
-        match client.address {
-            Some(address) => _ = write!(text, "{address}"),
-            None => text.push_str("unknown"),
-        }
-        value.extend_from_slice(text.as_bytes());
+        put_address(client.address, &mut value);
         to.add("X-Forwarded-For", &value)?;
         let said =
             |name| trusted.and_then(|fields| fields.get(name)).filter(|value| !value.is_empty());
         if let Some(host) = said("x-forwarded-host").or(client.host.map(str::as_bytes)) {
             to.add("X-Forwarded-Host", host)?;
         }
-        let scheme = client.scheme.as_str().as_bytes();
-        to.add("X-Forwarded-Proto", said("x-forwarded-proto").unwrap_or(scheme))?;
+        match said("x-forwarded-proto") {
+            Some(said) => to.add("X-Forwarded-Proto", said)?,
+            None => to.push(match client.scheme {
+                Scheme::Http => HTTP,
+                Scheme::Https => HTTPS,
+            }),
+        }
     }
     Ok(())
 }
@@ -96,27 +106,49 @@ fn separate(list: &mut Vec<u8>) {
 }
 
 /// One element of Forwarded (RFC 7239, 4).
-fn element(client: &ForwardedFor<'_>) -> String {
-    let mut text = String::from("for=");
-    _ = match client.address {
-        Some(IpAddr::V4(address)) => write!(text, "{address}"),
-        // RFC 7239, 6: in brackets, and so in quotes.
-        Some(IpAddr::V6(address)) => write!(text, "\"[{address}]\""),
-        None => text.write_str("unknown"),
-    };
-    if let Some(host) = client.host {
-        text.push_str(";host=\"");
-        for char in host.chars() {
-            if matches!(char, '"' | '\\') {
-                text.push('\\');
-            }
-            text.push(char);
-        }
-        text.push('"');
+fn put_element(client: &ForwardedFor<'_>, to: &mut Vec<u8>) {
+    to.extend_from_slice(b"for=");
+    // RFC 7239, 6: an address of IPv6 is in brackets, and so in quotes.
+    let is_quoted = matches!(client.address, Some(IpAddr::V6(_)));
+    if is_quoted {
+        to.extend_from_slice(b"\"[");
     }
-    text.push_str(";proto=");
-    text.push_str(client.scheme.as_str());
-    text
+    put_address(client.address, to);
+    if is_quoted {
+        to.extend_from_slice(b"]\"");
+    }
+    if let Some(host) = client.host {
+        to.extend_from_slice(b";host=\"");
+        for byte in host.bytes() {
+            if matches!(byte, b'"' | b'\\') {
+                to.push(b'\\');
+            }
+            to.push(byte);
+        }
+        to.push(b'"');
+    }
+    to.extend_from_slice(b";proto=");
+    to.extend_from_slice(client.scheme.as_str().as_bytes());
+}
+
+fn put_address(address: Option<IpAddr>, to: &mut Vec<u8>) {
+    match address {
+        // Without the formatter, which takes longer than all the rest.
+        Some(IpAddr::V4(address)) => {
+            for (n, octet) in address.octets().into_iter().enumerate() {
+                if n > 0 {
+                    to.push(b'.');
+                }
+                for unit in [100, 10, 1] {
+                    if octet >= unit || unit == 1 {
+                        to.push(b'0' + octet / unit % 10);
+                    }
+                }
+            }
+        }
+        Some(IpAddr::V6(address)) => to.extend_from_slice(address.to_string().as_bytes()),
+        None => to.extend_from_slice(b"unknown"),
+    }
 }
 
 /// Whether this is a list of elements: pairs of a token and a token or a quoted string.
@@ -169,6 +201,7 @@ fn value_len(text: &[u8]) -> Option<usize> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use alloc::string::String;
 
     #[test]
     fn a_list_is_told_from_what_is_none() {
@@ -188,16 +221,22 @@ mod tests {
         }
     }
 
+    fn element(address: Option<&str>, host: Option<&str>, scheme: Scheme) -> String {
+        let address = address.map(|address| address.parse().unwrap());
+        let mut element = Vec::new();
+        put_element(&ForwardedFor { address, host, scheme }, &mut element);
+        String::from_utf8(element).unwrap()
+    }
+
     #[test]
     fn an_address_of_ipv6_is_quoted() {
-        let client = ForwardedFor {
-            address: Some("2001:db8::1".parse().unwrap()),
-            host: Some("a.example:8080"),
-            scheme: Scheme::Https,
-        };
+        let host = Some("a.example:8080");
         let expected = "for=\"[2001:db8::1]\";host=\"a.example:8080\";proto=https";
-        assert_eq!(element(&client), expected);
-        let client = ForwardedFor { address: None, host: None, scheme: Scheme::Http };
-        assert_eq!(element(&client), "for=unknown;proto=http");
+        assert_eq!(element(Some("2001:db8::1"), host, Scheme::Https), expected);
+        assert_eq!(element(None, None, Scheme::Http), "for=unknown;proto=http");
+        for address in ["0.0.0.0", "1.20.100.255", "203.0.113.7", "10.99.200.101"] {
+            let expected = alloc::format!("for={address};proto=http");
+            assert_eq!(element(Some(address), None, Scheme::Http), expected);
+        }
     }
 }

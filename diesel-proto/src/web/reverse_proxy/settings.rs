@@ -16,8 +16,8 @@ use super::trust::Prefix;
 use super::upstreams::Upstreams;
 use crate::fiber::Ctx;
 use crate::http1::{
-    Client, ClientConfig, ClientTimeouts, Field, IntoUrl, InvalidField, InvalidUrl, PoolLimits,
-    ResponseLimits, Url,
+    Client, ClientConfig, ClientTimeouts, Field, Headers, IntoUrl, InvalidField, InvalidUrl,
+    PoolLimits, ResponseLimits, Url, Version,
 };
 use crate::machine::Address;
 
@@ -58,6 +58,8 @@ pub(super) struct Policy {
     trusts: Option<Box<dyn Fn(Address) -> bool>>,
     /// In Via.
     pub(super) name: String,
+    /// Via, for HTTP/1.0 and HTTP/1.1.
+    via: [Headers; 2],
     pub(super) forwarded: ForwardedFields,
     /// Host is that of the upstream.
     pub(super) upstream_host: bool,
@@ -134,6 +136,15 @@ impl ReverseProxy {
 }
 
 impl Policy {
+    /// Via for a message of this version (RFC 9110, 7.6.3).
+    pub(super) fn via(&self, version: Version) -> &Headers {
+        let [http10, http11] = &self.via;
+        match version {
+            Version::Http10 => http10,
+            Version::Http11 => http11,
+        }
+    }
+
     pub(super) fn trusts(&self, peer: Address) -> bool {
         let is_listed = || match ip_of(peer) {
             Some(address) => self.trusted.iter().any(|prefix| prefix.contains(address)),
@@ -168,6 +179,7 @@ impl ReverseProxyBuilder {
                 trusted: Vec::new(),
                 trusts: None,
                 name: String::new(),
+                via: [const { Headers::new() }; 2],
                 forwarded: ForwardedFields { standard: true, x: true },
                 upstream_host: false,
                 tunnel_idle: Duration::from_secs(300),
@@ -271,11 +283,17 @@ impl ReverseProxyBuilder {
             let random = u64::from_le_bytes(ctx.random());
             format!("diesel-{random:016x}")
         });
+        let via = ["1.0", "1.1"].map(|version| {
+            let mut via = Headers::new();
+            // A name is a token.
+            let _ = via.add("Via", format!("{version} {name}"));
+            via
+        });
         ReverseProxy {
             shared: Rc::new(ProxyShared {
                 client: client.build(),
                 upstreams: Upstreams::new(self.urls, self.down_time),
-                policy: Policy { name, ..self.policy },
+                policy: Policy { name, via, ..self.policy },
             }),
         }
     }

@@ -180,6 +180,7 @@ impl HttpMachine {
             ResponseContent::Empty => &[],
             ResponseContent::Static(bytes) if bytes.len() < Pipeline::BY_REFERENCE => bytes,
             ResponseContent::Bytes(bytes) if bytes.len() < Pipeline::BY_REFERENCE => bytes,
+            ResponseContent::Chunk(bytes) if bytes.len() < Pipeline::BY_REFERENCE => bytes,
             _ => {
                 let content = mem::replace(content, ResponseContent::Empty);
                 return send_in_parts(active, &response_head, content, head_cache.date(), actions);
@@ -284,6 +285,9 @@ fn send_in_parts(
             (BodyLength::Exactly(bytes.len() as u64), Bytes::from_static(bytes))
         }
         ResponseContent::Bytes(bytes) => (BodyLength::Exactly(bytes.len() as u64), bytes),
+        ResponseContent::Chunk(chunk) => {
+            (BodyLength::Exactly(chunk.len() as u64), chunk.to_bytes())
+        }
         // A stream begins with its head alone: see `HttpMachine::answer`.
         ResponseContent::Stream(..) => {
             return Err(Error::application("a stream cannot be sent as content"));

@@ -26,6 +26,7 @@ impl Response {
         self.content = match self.content {
             ResponseContent::Static(bytes) => whole(bytes),
             ResponseContent::Bytes(bytes) => whole(&bytes),
+            ResponseContent::Chunk(bytes) => whole(&bytes),
             ResponseContent::Stream(_, stream) => {
                 let write = |out: BodyWriter| stream(out.encoded(Box::new(encoder)));
                 ResponseContent::Stream(BodyLength::Unknown, Box::new(write))
@@ -42,6 +43,7 @@ impl Response {
         match &self.content {
             ResponseContent::Static(bytes) => Some(Some(bytes.len() as u64)),
             ResponseContent::Bytes(bytes) => Some(Some(bytes.len() as u64)),
+            ResponseContent::Chunk(bytes) => Some(Some(bytes.len() as u64)),
             ResponseContent::Stream(BodyLength::Exactly(length), _) => Some(Some(*length)),
             ResponseContent::Stream(BodyLength::Unknown, _) => Some(None),
             _ => None,
