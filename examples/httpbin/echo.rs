@@ -168,12 +168,14 @@ impl<S> FromRequest<S> for Content {
         let body = request.take_content();
         let kind = request.header_str("Content-Type").unwrap_or_default();
         let essence = kind.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
+        // Of encoded content, the type is what it decodes to (RFC 9110, 8.3).
+        let is_plain = request.header("Content-Encoding").is_none();
         let nothing = Content { form: json!({}), files: json!({}), ..Content::default() };
         Ok(match &*essence {
-            "application/x-www-form-urlencoded" => {
+            "application/x-www-form-urlencoded" if is_plain => {
                 Content { form: by_name(form_urlencoded::parse(&body)), ..nothing }
             }
-            "multipart/form-data" => {
+            "multipart/form-data" if is_plain => {
                 let parts = multipart::parts(kind, body).await?;
                 let (files, fields): (Vec<_>, Vec<_>) =
                     parts.into_iter().partition(|part| part.is_file);
@@ -226,7 +228,7 @@ fn headers(request: &Request) -> Value {
     for (name, value) in request.headers().iter() {
         let value = String::from_utf8_lossy(value);
         match headers.iter_mut().find(|(known, _)| known.eq_ignore_ascii_case(name)) {
-            Some((_, Value::String(values))) => *values = format!("{values}, {value}"),
+            Some((_, Value::String(values))) => *values = format!("{values},{value}"),
             _ => _ = headers.insert(name.into(), value.into()),
         }
     }
