@@ -75,7 +75,8 @@ impl Room {
         let new = self.next.checked_sub(number).unwrap_or(self.next) as usize;
         let old = self.messages.len().saturating_sub(new);
         let messages: Vec<_> = self.messages.iter().skip(old).cloned().collect();
-        let here = self.people.values().map(|person| person.name.clone()).collect();
+        let mut here: Vec<_> = self.people.values().map(|person| person.name.clone()).collect();
+        here.sort();
         (!messages.is_empty()).then_some(News { next: self.next, here, messages })
     }
 }

@@ -18,9 +18,10 @@ use diesel_driver::{Application, Ctx, Error, Event};
 use diesel_examples::{Failure, address, command_line, print_line};
 
 const PAGE: &str = "<!DOCTYPE html>
-<meta charset=utf-8><meta name=viewport content='width=device-width'><title>A clock</title>
-<style>body{font:2em sans-serif;text-align:center;margin-top:20vh}</style>
-<p id=tick>connecting<p id=missed>
+<meta charset=utf-8><meta name=viewport content='width=device-width'>
+<meta name=color-scheme content='light dark'><title>A clock</title>
+<style>body{font:1.5em system-ui,sans-serif;text-align:center;margin-top:25vh}#tick{font-size:3em;margin:0}</style>
+<p id=tick>connecting</p><p id=missed></p>
 <script>
   const show = (id, text) => document.getElementById(id).textContent = text
   const ticks = new EventSource('/ticks')
