@@ -219,8 +219,18 @@ mod tunnels {
         timeouts: ClientTimeouts,
         expected: Phase,
     ) -> (ClientError, u64) {
+        let link = LinkOptions { reads: 1..=7, writes: 1..=100, ..LinkOptions::default() };
+        failed_over(link, answer, timeouts, expected)
+    }
+
+    fn failed_over(
+        link: LinkOptions,
+        answer: &'static [&'static str],
+        timeouts: ClientTimeouts,
+        expected: Phase,
+    ) -> (ClientError, u64) {
         let mut network = Network::new(1);
-        network.link(LinkOptions { reads: 1..=7, writes: 1..=100, ..LinkOptions::default() });
+        network.link(link);
         let answers: &'static [&'static [&'static str]] = Box::leak(Box::new([answer]));
         serve_at(&mut network, Service::new(scripted(answers).0), at_proxy());
         run(&mut network, async move |ctx: &Ctx| {
@@ -297,13 +307,22 @@ mod tunnels {
     /// RFC 9110, 9.3.6: they are in the tunnel, where TLS refuses them. They are never an answer.
     #[test]
     fn bytes_behind_the_head_are_not_taken_for_an_answer() {
-        for surplus in ["\0", "HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nowned"] {
+        // They are refused as they are, and not because the proxy closes.
+        for surplus in ["\0\0\0\0\0", "HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nowned"] {
             let answer = format!("HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\n{surplus}");
             let answer: &'static str = Box::leak(answer.into());
-            for answer in [vec![answer], vec![&answer[..38], "sleep", &answer[38..]]] {
+            for answer in
+                [vec![answer, "stall"], vec![&answer[..38], "sleep", &answer[38..], "stall"]]
+            {
                 let answer: &'static [_] = Box::leak(answer.into());
-                let (error, _) = failed(answer, ClientTimeouts::default(), Phase::Tls);
-                assert!(matches!(error, ClientError::Connect(_, Error::Tls(_))), "{error}");
+                let timeouts = ClientTimeouts::default();
+                // In one read with the head, too.
+                for (error, _) in [
+                    failed(answer, timeouts, Phase::Tls),
+                    failed_over(LinkOptions::default(), answer, timeouts, Phase::Tls),
+                ] {
+                    assert!(matches!(error, ClientError::Connect(_, Error::Tls(_))), "{error}");
+                }
             }
         }
     }
