@@ -14,3 +14,4 @@ mod timeouts;
 #[cfg(feature = "tls")]
 mod tls;
 mod upgrades;
+mod uploads;

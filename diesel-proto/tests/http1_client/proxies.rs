@@ -261,6 +261,7 @@ mod tunnels {
             assert_eq!(found.code(), status);
             let told = format!("https://localhost ({PROXY}): the proxy refused a tunnel: {status}");
             assert!(error.to_string().starts_with(&told), "{error}");
+            assert!(!error.is_timeout());
         }
         let found = error(&["HTTP/1.1 200 OK\n\n"]);
         assert!(matches!(found, ClientError::Response(..)), "{found}");
@@ -268,6 +269,9 @@ mod tunnels {
         assert!(matches!(found, ClientError::Broken(..)), "{found}");
         let found = error(&["HTTP/1.1 2", "reset"]);
         assert!(matches!(found, ClientError::Broken(..)), "{found}");
+        let open = &["HTTP/1.1 200 OK\r\n\r\n", "sleep", "reset"];
+        let (found, _) = failed(open, ClientTimeouts::default(), Phase::Tls);
+        assert!(matches!(found, ClientError::Connect(_, Error::Reset)), "{found}");
     }
 
     #[test]

@@ -19,6 +19,7 @@ async fn timed_out(ctx: &Ctx, config: ClientConfig) -> (Phase, Timeout, Duration
     let client = client(ctx, config);
     let start = ctx.now();
     match text(&client, "/").await {
+        Err(error) if !error.is_timeout() => panic!("{error:?}"),
         Err(ClientError::TimedOut(at, timeout, after)) => {
             assert_eq!(client.idle_connections(), 0);
             let took = Duration::from_nanos(ctx.now().as_nanos() - start.as_nanos());
@@ -35,7 +36,7 @@ type Answer = &'static [&'static str];
 fn each_phase_has_its_timeout() {
     const HEAD: &str = "HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\n";
     let base = ClientTimeouts::default();
-    let cases: [(Answer, ClientTimeouts, (Phase, Timeout, u64)); 6] = [
+    let cases: [(Answer, ClientTimeouts, (Phase, Timeout, u64)); 7] = [
         (
             &["stall"],
             ClientTimeouts { first_byte: 3 * SECOND, ..base },
@@ -59,6 +60,12 @@ fn each_phase_has_its_timeout() {
         (
             &["stall"],
             ClientTimeouts { total: 4 * SECOND, ..base },
+            (Phase::Head, Timeout::Total, 4),
+        ),
+        // Of two that end at the same time, that of the call.
+        (
+            &["stall"],
+            ClientTimeouts { first_byte: 4 * SECOND, total: 4 * SECOND, ..base },
             (Phase::Head, Timeout::Total, 4),
         ),
         (
@@ -132,6 +139,32 @@ fn waiting_for_a_connection_has_a_timeout() {
             first.await.unwrap(),
             Err(ClientError::TimedOut(_, Timeout::FirstByte, _))
         ));
+    });
+}
+
+/// A call that waited, and then has to connect, has the whole time for that.
+#[test]
+fn the_time_for_waiting_ends_with_the_wait() {
+    let mut network = Network::new(1);
+    // Two seconds to connect, one for each way of a message.
+    network.link(LinkOptions { latency: SECOND..=SECOND, ..LinkOptions::default() });
+    let (handler, _) = scripted(&[&[
+        "sleep",
+        "HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: 2\r\n\r\nok",
+    ]]);
+    serve(&mut network, Service::new(handler));
+    run(&mut network, async |ctx: &Ctx| {
+        let limits = ClientTimeouts { queue: 6 * SECOND, ..ClientTimeouts::default() };
+        let pool = PoolLimits { per_origin: 1, ..PoolLimits::default() };
+        let client = client(ctx, ClientConfig { pool, ..timeouts(limits) });
+        let second = client.clone();
+        let second = ctx.spawn(async move { text(&second, "/").await }).unwrap();
+        let start = ctx.now();
+        assert_eq!(text(&client, "/").await.unwrap(), "ok");
+        assert_eq!(ctx.now(), start + 5 * SECOND);
+        // It waited for these five seconds, and was connecting at the sixth.
+        assert_eq!(second.await.unwrap().unwrap(), "ok");
+        assert_eq!(ctx.now(), start + 10 * SECOND);
     });
 }
 

@@ -1,0 +1,114 @@
+//! When the body of a request is sent, and when no more of it is.
+
+use std::cell::Cell;
+use std::rc::Rc;
+
+use diesel_proto::http1::{Client, RequestWriter};
+use diesel_proto::testkit::net::Network;
+
+use super::harness::*;
+
+const ANSWER: &str = "Content-Length: 10\r\n\r\n12345";
+
+/// RFC 9112, 9.5: a server that has answered with an error does not want the rest. One that reads on
+/// gets no more of it, even while its response takes its time.
+#[test]
+fn an_upload_stops_when_the_server_answers_with_an_error() {
+    for (status, stops) in [(200, false), (299, false), (300, true), (413, true), (500, true)] {
+        let mut network = Network::new(1);
+        network.listen(address()).unwrap();
+        let ended = Rc::new(Cell::new(None));
+        let told = Rc::clone(&ended);
+        let (_, answer) = start(&mut network, async move |ctx| {
+            let client = Client::new(ctx);
+            let ctx = ctx.clone();
+            let request = client.post(URL).stream(async move |body: &mut RequestWriter| {
+                let mut result = Ok(());
+                for _ in 0..40 {
+                    ctx.sleep(SECOND / 10).await?;
+                    result = body.write(&[b'.'; 100]).await;
+                    if result.is_err() {
+                        break;
+                    }
+                }
+                told.set(Some(result.is_err()));
+                result
+            });
+            let mut response = request.await.unwrap();
+            let text = response.text().await.unwrap();
+            (response.status().code(), text, client.idle_connections())
+        });
+        network.run_for(SECOND / 20).unwrap();
+        let peer = network.accept(address()).unwrap();
+        network.run_for(SECOND).unwrap();
+        network.send(peer, format!("HTTP/1.1 {status} \r\n{ANSWER}"));
+        network.run_for(SECOND / 20).unwrap();
+        let got = network.got(peer).len();
+        assert!(got > 500, "{got}");
+        network.run_for(5 * SECOND).unwrap();
+        assert_eq!(network.got(peer).len() == got, stops, "{status}");
+        network.send(peer, "67890");
+        network.run_for(SECOND).unwrap();
+        let idle = usize::from(!stops);
+        assert_eq!(answer.take(), Some((status, "1234567890".into(), idle)));
+        // A function that is stopped is dropped.
+        assert_eq!(ended.get(), (!stops).then_some(false), "{status}");
+    }
+}
+
+#[test]
+fn a_body_that_the_server_did_not_ask_for_is_not_sent() {
+    for streams in [false, true] {
+        let mut network = Network::new(1);
+        network.listen(address()).unwrap();
+        let (_, answer) = start(&mut network, async move |ctx| {
+            let client = Client::new(ctx);
+            let request = client.post(URL).expect_continue();
+            let request = match streams {
+                false => request.body("hello"),
+                true => request.stream(async |body: &mut RequestWriter| body.write("hello").await),
+            };
+            let mut response = request.await.unwrap();
+            (response.text().await.unwrap(), client.idle_connections())
+        });
+        network.run_for(SECOND / 2).unwrap();
+        let peer = network.accept(address()).unwrap();
+        network.run_for(SECOND / 4).unwrap();
+        network.send(peer, format!("HTTP/1.1 403 \r\n{ANSWER}"));
+        network.run_for(5 * SECOND).unwrap();
+        network.send(peer, "67890");
+        network.run_for(SECOND).unwrap();
+        assert_eq!(answer.take(), Some(("1234567890".into(), 0)));
+        let got = String::from_utf8_lossy(network.got(peer)).into_owned();
+        assert!(got.ends_with("\r\n\r\n") && !got.contains("hello"), "{got}");
+    }
+}
+
+#[test]
+fn a_body_is_sent_as_soon_as_the_server_asks_for_it() {
+    for streams in [false, true] {
+        let mut network = Network::new(1);
+        network.listen(address()).unwrap();
+        let (_, answer) = start(&mut network, async move |ctx| {
+            let request = Client::new(ctx).post(URL).expect_continue();
+            let request = match streams {
+                false => request.body("hello"),
+                true => request.stream(async |body: &mut RequestWriter| body.write("hello").await),
+            };
+            request.await.map(|response| response.status().code()).unwrap()
+        });
+        network.run_for(SECOND / 4).unwrap();
+        let peer = network.accept(address()).unwrap();
+        network.run_for(SECOND / 4).unwrap();
+        let has_body =
+            |network: &Network| String::from_utf8_lossy(network.got(peer)).contains("hello");
+        assert!(!has_body(&network));
+        network.send(peer, "HTTP/1.1 100 \r\n\r\n");
+        // Before the time that it would wait at most.
+        network.run_for(SECOND / 4).unwrap();
+        assert!(has_body(&network));
+        network.send(peer, "HTTP/1.1 204 \r\n\r\n");
+        network.run_for(SECOND).unwrap();
+        assert_eq!(answer.take(), Some(204));
+    }
+}
