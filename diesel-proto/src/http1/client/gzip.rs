@@ -10,6 +10,8 @@
 //! Rules of this file:
 //!
 //! - `inflated <= limit`: a body that would be longer fails as soon as that is known.
+//! - What comes before an error, or fits the limit, is decoded first: the same bytes, however the body
+//!   is cut.
 //! - A body is whole only if every member has its checksum and length, and nothing else is behind the
 //!   last one.
 //! - A fiber that reads a body calls the decoder at most [`CALLS`] times before others get their
@@ -170,6 +172,8 @@ enum Stage {
     Trailer([u8; 8], usize),
     /// Behind a member.
     Between,
+    /// At the limit, and there is more.
+    TooLong,
 }
 
 /// Why no more is decoded.
@@ -237,6 +241,9 @@ impl Gunzip {
                     None => continue,
                 }
             }
+            if let Stage::TooLong = self.stage {
+                return Err(GunzipFailure::TooLong(self.limit));
+            }
             let Some(&byte) = self.input.get(self.taken) else {
                 (self.input, self.taken) = (Chunk::new(), 0);
                 return Ok(GunzipStep::NeedsInput);
@@ -254,6 +261,8 @@ impl Gunzip {
                     }
                 }
                 Stage::Deflate(more) => *more = true,
+                // Handled above.
+                Stage::TooLong => {}
                 Stage::Trailer(trailer, len) => {
                     self.taken += 1;
                     if let Some(place) = trailer.get_mut(*len) {
@@ -305,10 +314,14 @@ impl Gunzip {
             };
         }
         self.idle = 0;
-        self.inflated += data.len() as u64;
-        if self.inflated > self.limit {
-            return Err(GunzipFailure::TooLong(self.limit));
+        let room = self.limit - self.inflated;
+        if data.len() as u64 > room {
+            // `room` is less than a length.
+            let fitting = data.get(..room as usize).unwrap_or_default();
+            (self.stage, self.inflated) = (Stage::TooLong, self.limit);
+            return Ok((!fitting.is_empty()).then(|| Chunk::from(fitting.to_vec())));
         }
+        self.inflated += data.len() as u64;
         self.checksum.update(data);
         self.length = self.length.wrapping_add(data.len() as u32);
         Ok(Some(Chunk::from(data.to_vec())))

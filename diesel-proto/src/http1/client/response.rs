@@ -154,8 +154,8 @@ impl ClientResponse {
     ///
     /// [`ClientError::Response`] if the body is incomplete or not correct,
     /// [`ClientError::Broken`] if the connection broke, [`ClientError::TimedOut`]; of a compressed
-    /// body, [`ClientError::Content`] and [`ClientError::InflatedTooLong`], too. A further call
-    /// returns `None`.
+    /// body, [`ClientError::Content`] and [`ClientError::InflatedTooLong`], too; what was decoded
+    /// before is returned first. A further call returns `None`.
     pub async fn some(&mut self) -> Result<Option<Chunk>, ClientError> {
         #[cfg(feature = "gzip")]
         if self.gzip.is_some() {

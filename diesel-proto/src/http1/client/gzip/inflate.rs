@@ -31,6 +31,8 @@ pub(super) struct Inflater {
     at: usize,
     /// Whether all of the window was written, by this member.
     is_full: bool,
+    /// Whether what follows the last data is not valid.
+    has_failed: bool,
 }
 
 /// What a call decoded.
@@ -48,17 +50,21 @@ pub(super) struct Inflated<'a> {
 impl Inflater {
     pub(super) fn new() -> Self {
         let window = vec![0; WINDOW].into_boxed_slice();
-        Inflater { decoder: Box::default(), window, at: 0, is_full: false }
+        Inflater { decoder: Box::default(), window, at: 0, is_full: false, has_failed: false }
     }
 
     /// Begins the data of another member.
     pub(super) fn reset(&mut self) {
         self.decoder.init();
-        (self.at, self.is_full) = (0, false);
+        (self.at, self.is_full, self.has_failed) = (0, false, false);
     }
 
-    /// Decodes what has arrived, to one piece at most.
+    /// Decodes what has arrived, to one piece at most. What comes before an error is decoded first,
+    /// however the input is cut.
     pub(super) fn inflate(&mut self, input: &[u8]) -> Result<Inflated<'_>, GzipError> {
+        if self.has_failed {
+            return Err(GzipError::Deflate);
+        }
         let mut flags = TINFL_FLAG_HAS_MORE_INPUT;
         if !self.is_full {
             // With this flag, the decoder checks distances.
@@ -71,7 +77,11 @@ impl Inflater {
             TINFLStatus::Done => (true, false),
             TINFLStatus::HasMoreOutput => (false, true),
             TINFLStatus::NeedsMoreInput => (false, false),
-            _ => return Err(GzipError::Deflate),
+            _ if written == 0 => return Err(GzipError::Deflate),
+            _ => {
+                self.has_failed = true;
+                (false, true)
+            }
         };
         self.at += written;
         if self.at >= WINDOW {
