@@ -81,7 +81,8 @@ pub enum RefusedCookie {
     TooLong(usize),
     /// Its Domain is not that of the host (RFC 6265, 5.3, step 6).
     Domain,
-    /// Its Domain is a public suffix, under which anybody can have a domain (RFC 6265, 5.3, step 5).
+    /// Its Domain is a public suffix, under which anybody can have a domain (RFC 6265, 5.3, step 5), or
+    /// above the one of the host.
     PublicSuffix,
     /// It is Secure, or would replace one that is, and the URL is not `https`.
     Insecure,
@@ -132,7 +133,9 @@ impl Jar {
         let (domain, mut cookie) = set_cookie::read(url, text, time, self.limits.size)?;
         cookie.created = self.turn;
         cookie.used = self.turn;
-        if url.scheme() != Scheme::Https && self.would_hide_secure(&domain, &cookie) {
+        // One that has expired is neither replaced nor protected.
+        self.expire(&domain, time);
+        if url.scheme() != Scheme::Https && self.would_hide_secure(&domain, &cookie, time) {
             return Err(RefusedCookie::Insecure);
         }
         let cookies = self.domains.entry(domain.clone()).or_default();
@@ -210,11 +213,14 @@ impl Jar {
     }
 
     /// Whether a server might take this cookie for a Secure one that is kept.
-    fn would_hide_secure(&self, domain: &str, cookie: &StoredCookie) -> bool {
+    fn would_hide_secure(&self, domain: &str, cookie: &StoredCookie, time: JarTime) -> bool {
         let related = |it: &str| is_within(it, domain) || is_within(domain, it);
         self.domains.iter().filter(|(it, _)| related(it)).any(|(_, kept)| {
             kept.iter().any(|it| {
-                it.is_secure && it.name == cookie.name && path_matches(&cookie.path, &it.path)
+                it.is_secure
+                    && !it.expires.is_over(time)
+                    && it.name == cookie.name
+                    && path_matches(&cookie.path, &it.path)
             })
         })
     }

@@ -29,6 +29,13 @@ pub(super) fn is_public_suffix(domain: &str) -> bool {
     psl::List.suffix(domain.as_bytes()).is_some_and(|suffix| suffix.as_bytes() == domain.as_bytes())
 }
 
+/// Whether a public suffix lies between a host and this domain, which it is within: below `kobe.jp`,
+/// which is none, each name is one.
+pub(super) fn is_above_suffix(host: &str, domain: &str) -> bool {
+    let suffix = psl::List.suffix(host.as_bytes());
+    suffix.is_some_and(|suffix| suffix.as_bytes().len() > domain.len())
+}
+
 fn is_address(host: &str) -> bool {
     host.starts_with('[') || host.parse::<IpAddr>().is_ok()
 }

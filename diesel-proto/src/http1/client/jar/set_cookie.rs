@@ -7,7 +7,7 @@ use core::time::Duration;
 
 use cookie::Cookie;
 
-use super::matching::{default_path, is_public_suffix, is_within};
+use super::matching::{default_path, is_above_suffix, is_public_suffix, is_within};
 use super::{JarTime, RefusedCookie};
 use crate::http1::client::url::Url;
 use crate::http1::syntax::Scheme;
@@ -110,6 +110,7 @@ fn domain(host: &str, named: Option<&str>) -> Result<(Box<str>, bool), RefusedCo
         };
     }
     match is_within(host, &named) {
+        true if is_above_suffix(host, &named) => Err(RefusedCookie::PublicSuffix),
         true => Ok((named.into(), false)),
         false => Err(RefusedCookie::Domain),
     }

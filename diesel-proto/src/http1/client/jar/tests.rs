@@ -118,6 +118,11 @@ fn public_suffixes() {
     // An exception of the list.
     let city = ("http://a.city.kawasaki.jp/", "n=v; Domain=city.kawasaki.jp");
     one(city.0, city.1, &[("http://b.city.kawasaki.jp/", "n=v")]);
+    // Each name below `kobe.jp` is one, but it is none itself: it is above them.
+    refused("http://a.kobe.jp/", "n=v; Domain=kobe.jp", RefusedCookie::PublicSuffix);
+    refused("http://b.a.kobe.jp/", "n=v; Domain=kobe.jp", RefusedCookie::PublicSuffix);
+    one("http://c.b.a.kobe.jp/", "n=v; Domain=b.a.kobe.jp", &[("http://b.a.kobe.jp/", "n=v")]);
+    one("http://kobe.jp/", "n=v; Domain=kobe.jp", &[("http://kobe.jp/", "n=v")]);
 }
 
 /// RFC 6265, 5.1.4.
@@ -333,4 +338,21 @@ fn debug_output_has_no_values() {
         "{shown}"
     );
     assert!(shown.contains("is_http_only: true"), "{shown}");
+}
+
+/// A cookie that has expired is gone, even if nobody has looked since.
+#[test]
+fn an_expired_cookie_is_neither_replaced_nor_protected() {
+    let mut jar = jar();
+    let (http, https) = (url("http://a.example.org/"), url("https://a.example.org/"));
+    let mut set = |from: &Url, cookie: &str, time| jar.store(from, cookie.as_bytes(), at(time));
+    assert_eq!(set(&https, "n=1; Max-Age=5; Secure", 0), Ok(()));
+    assert_eq!(set(&https, "p=1; Max-Age=5; Secure; Domain=example.org", 0), Ok(()));
+    assert_eq!(set(&http, "m=2", 0), Ok(()));
+    assert_eq!(set(&http, "n=3", 4), Err(RefusedCookie::Insecure));
+    assert_eq!(set(&http, "p=3", 4), Err(RefusedCookie::Insecure));
+    assert_eq!(set(&http, "n=4", 5), Ok(()));
+    assert_eq!(set(&http, "p=4", 5), Ok(()));
+    // In the order in which they were first set.
+    assert_eq!(jar.field(&http, at(5)).as_deref(), Some("m=2; n=4; p=4"));
 }
