@@ -103,3 +103,13 @@ fn web() {
 fn reverse_proxy() {
     replay("reverse_proxy", fuzzed::reverse_proxy);
 }
+
+#[test]
+fn gunzip() {
+    replay("gunzip", fuzzed::gunzip);
+}
+
+#[test]
+fn jar() {
+    replay("jar", fuzzed::jar);
+}
