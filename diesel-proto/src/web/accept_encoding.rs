@@ -100,6 +100,7 @@ mod tests {
             "gzip;q=0.5, identity",
             "gzip;q=1.1",
             "gzip;q=0.0001",
+            "gzip;q=0.5000",
             "gzip;q=",
             "gzip;x=1",
             "gzip;q=1;x=1",
