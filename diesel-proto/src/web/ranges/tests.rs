@@ -50,6 +50,13 @@ fn one_range_has_a_first_byte_a_last_byte_or_a_length() {
     }
 }
 
+/// Where some overlap, all are merged that touch.
+#[test]
+fn ranges_that_touch_others_that_overlap_are_merged() {
+    let merged = RangeRequest::Parts(vec![0..30, 40..50]);
+    assert_eq!(asked("bytes=40-49, 20-29, 0-9, 5-19", 100), merged);
+}
+
 #[test]
 fn a_range_behind_the_end_cannot_be_satisfied() {
     let ranges =

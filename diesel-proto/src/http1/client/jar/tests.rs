@@ -321,6 +321,14 @@ fn limits_hold_and_the_least_recently_used_go() {
         (vec!["n9".into()], 1, 5)
     );
 
+    // To send is to use, later than what was stored before.
+    let mut jar = Jar::new(CookieLimits { total: 2, ..limits });
+    jar.store(&a, b"sent=v", at(0)).unwrap();
+    jar.store(&b, b"stored=v", at(0)).unwrap();
+    assert_eq!(jar.field(&a, at(0)).as_deref(), Some("sent=v"));
+    jar.store(&url("http://c.org/"), b"new=v", at(0)).unwrap();
+    assert_eq!((kept(&jar, "a.org").len(), kept(&jar, "b.org").len()), (1, 0));
+
     for limits in [CookieLimits { per_domain: 0, ..limits }, CookieLimits { total: 0, ..limits }] {
         let mut jar = Jar::new(limits);
         jar.store(&a, b"n=v", at(0)).unwrap();
