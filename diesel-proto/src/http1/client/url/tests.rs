@@ -112,6 +112,7 @@ fn references_are_resolved() {
         ("../../../g", "http://a/g"),
         ("https://x:443/y", "https://x/y"),
         ("?f[]=1", "http://a/b/c/d;p?f%5B%5D=1"),
+        ("[g", "http://a/b/c/%5Bg"),
         ("g/[://[", "http://a/b/c/g/%5B://%5B"),
         ("//[::1]/[", "http://[::1]/%5B"),
         ("\u{e9} ", "http://a/b/c/%C3%A9"),
