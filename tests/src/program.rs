@@ -129,7 +129,8 @@ fn executable(name: &str) -> PathBuf {
 }
 
 /// Builds all examples, in the profile and the target folder of this test, and returns where they
-/// are.
+/// are. Of the whole workspace, as `cargo test --workspace` has just done: then there is nothing to
+/// build, since the dependencies have the same features.
 fn build() -> PathBuf {
     // target/PROFILE/deps/TEST
     let test = std::env::current_exe().expect("a test knows its own path");
@@ -140,7 +141,7 @@ fn build() -> PathBuf {
     };
     let target = profile_folder.parent().expect("cargo lays profiles out like this");
     let built = Command::new(env!("CARGO"))
-        .args(["build", "--quiet", "--package", "diesel-examples", "--examples"])
+        .args(["build", "--quiet", "--workspace", "--examples"])
         .args(["--profile", profile, "--target-dir"])
         .arg(target)
         .current_dir(env!("CARGO_MANIFEST_DIR"))
