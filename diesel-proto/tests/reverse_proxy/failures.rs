@@ -40,6 +40,11 @@ fn a_client_learns_what_failed_and_not_where() {
             "HTTP/1.1 101 Switching Protocols\r\nConnection: upgrade\r\nUpgrade: x\r\n\r\n",
             "waiting for the response: a switch of protocols that the request did not ask for (RFC 9110, 7.8)",
         ),
+        // The first piece of a body, while the head can still be another one.
+        (
+            "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nz",
+            "reading the response: a chunk size that is not hexadecimal digits alone (RFC 9112, 7.1)",
+        ),
         (
             "HTTP/1.1 407 Proxy Authentication Required\r\nContent-Length: 0\r\n\r\n",
             "the upstream asks for Proxy-Authorization",

@@ -54,7 +54,12 @@ pub(super) async fn answer(
             }
         },
         None => {
-            Response::stream(async move |out: &mut BodyWriter| pass_on(response, None, out).await)
+            // The head is not sent yet, so that an error in the first piece can still be told.
+            let first = match here(&mut response).await {
+                Some(Err(error)) => return response_to(error),
+                first => first.and_then(Result::ok).flatten(),
+            };
+            Response::stream(async move |out: &mut BodyWriter| pass_on(response, first, out).await)
         }
     };
     answer.status(status).headers(headers)
