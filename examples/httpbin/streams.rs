@@ -171,11 +171,16 @@ impl Default for Drip {
 async fn drip(Query(drip): Query<Drip>, request: Request) -> Result<Response, Error> {
     const MOST_BYTES: usize = 10 << 20;
     let (n, ctx) = (drip.numbytes.min(MOST_BYTES), request.ctx());
-    let status = Status::new(drip.code).filter(|status| !status.is_informational());
+    let status = Status::new(drip.code).filter(|status| {
+        // 204 and 205 have no body that could drip.
+        !status.is_informational() && ![Status::NO_CONTENT, Status::RESET_CONTENT].contains(status)
+    });
     let (Ok(duration), Ok(delay), Some(status), 1..) =
         (seconds_of(drip.duration), seconds_of(drip.delay), status, n)
     else {
-        return Ok(bad_request("duration, delay, numbytes and code are positive numbers"));
+        return Ok(bad_request(
+            "duration, delay and numbytes are positive numbers, and code one of a response with a body",
+        ));
     };
     if delay > Duration::ZERO {
         ctx.sleep(delay).await?;

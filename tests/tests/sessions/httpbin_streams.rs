@@ -1,5 +1,6 @@
 //! `httpbin`: content that takes its time, and parts of it.
 
+use diesel_proto::http1::Status;
 use diesel_proto::testkit::script::assert_plays;
 use diesel_proto::testkit::{Answered, Oneshot};
 
@@ -11,6 +12,16 @@ fn got(target: &str, fields: &[(&str, &str)]) -> Answered {
         .iter()
         .fold(Oneshot::get(target), |request, (name, value)| request.header(name, value));
     request.send(service())
+}
+
+/// Not an error of the server.
+#[test]
+fn a_status_without_a_body_does_not_drip() {
+    for code in [204, 205] {
+        let target = format!("/drip?duration=0&code={code}");
+        let answer = Oneshot::get(target).send(service());
+        assert_eq!(answer.status, Status::BAD_REQUEST, "{code}");
+    }
 }
 
 #[test]
