@@ -46,6 +46,7 @@ enum Trouble {
     NoSuchNote(u64),
     NoTitle,
     TooMany,
+    TooLong,
 }
 
 impl IntoResponse for Trouble {
@@ -53,13 +54,18 @@ impl IntoResponse for Trouble {
         match self {
             Trouble::NoSuchNote(id) => (Status::NOT_FOUND, format!("there is no note {id}\n")),
             Trouble::NoTitle => (Status::UNPROCESSABLE_CONTENT, "a note has a title\n".into()),
+            Trouble::TooLong => {
+                (Status::CONTENT_TOO_LARGE, format!("a note has at most {LONGEST} bytes\n"))
+            }
             Trouble::TooMany => (Status::CONFLICT, "delete a note first\n".into()),
         }
         .into_response()
     }
 }
 
+/// The most notes, and the most bytes of one: together, the memory that strangers can fill.
 const MOST: usize = 1000;
+const LONGEST: usize = 4096;
 
 /// All notes, by their number.
 #[derive(Default)]
@@ -72,6 +78,9 @@ impl Store {
     fn add(&mut self, draft: Draft) -> Result<Note, Trouble> {
         if draft.title.trim().is_empty() {
             return Err(Trouble::NoTitle);
+        }
+        if draft.title.len() + draft.text.len() > LONGEST {
+            return Err(Trouble::TooLong);
         }
         if self.notes.len() >= MOST {
             return Err(Trouble::TooMany);

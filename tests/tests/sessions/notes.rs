@@ -39,6 +39,11 @@ fn what_is_wrong_is_said() {
     for (request, status, text) in [
         (post().json(&json!({ "title": " " })), 422, "a note has a title\n"),
         (
+            post().json(&json!({ "title": "t", "text": "x".repeat(4096) })),
+            413,
+            "a note has at most 4096 bytes\n",
+        ),
+        (
             post().json(&json!({ "text": "" })),
             422,
             "the body is not as expected: missing field `title` at line 1 column 11\n",
