@@ -164,12 +164,18 @@ impl Request {
     ///
     /// # Errors
     ///
-    /// [`Limit::Body`] if that is more than `limit` bytes in all; if the handler returns this error,
-    /// the response is 413. Otherwise as for [`Body::read`].
+    /// [`Limit::Body`] if that is more than `limit` bytes in all, before anything is read if the length
+    /// of the body says so; if the handler returns this error, the response is 413. Otherwise as for
+    /// [`Body::read`].
     pub async fn collect(&mut self, limit: usize) -> Result<&[u8], Error> {
         let too_long = Error::Limit(Limit::Body(limit));
         let Some(room) = limit.checked_sub(self.content().len()) else { return Err(too_long) };
         if !self.body.is_at_end() {
+            // A client that waits for `100 Continue` (RFC 9110, 10.1.1) need not send it in vain.
+            let is_unread = self.body.exchange().is_some_and(|exchange| !exchange.wants_body());
+            if is_unread && matches!(self.framing(), Framing::Length(all) if all > limit as u64) {
+                return Err(too_long);
+            }
             let rest = self.body.read(room).await.map_err(|error| match error {
                 Error::Limit(Limit::Body(_)) => too_long,
                 error => error,

@@ -77,6 +77,9 @@ fn a_client_that_waits_is_asked_for_its_body_only_if_it_is_read() {
     for path in LIMITED {
         let answer = expecting(path).send(routes());
         assert_eq!((answer.interim, answer.body), (vec![Status::CONTINUE], b"hello".to_vec()));
+        // Nor one whose length is more than may be read.
+        let refused = Oneshot::post(path).expects_continue().body("hello world").send(routes());
+        assert_eq!((refused.interim, refused.status.code()), (vec![], 413), "{path}");
     }
     // The type is checked before the body is read.
     let form = post(|_: crate::web::Form<Vec<(String, String)>>| "a form");
