@@ -69,6 +69,33 @@
 //! with a parameter is a [`Rejection`](crate::web::Rejection), which says what to change. What goes wrong
 //! inside is an [`Error`](crate::machine::Error): 500 without details, and a notice with them.
 //!
+//! # Bodies
+//!
+//! `Json`, `Form`, `String` and [`Bytes`](bytes::Bytes), of the crate `bytes`, are made from the whole
+//! body. It may have [`DEFAULT_BODY_LIMIT`](crate::web::DEFAULT_BODY_LIMIT), 2 MiB, or what
+//! [`body_limit`](Router::body_limit) of the router or of a route says; a longer one is answered with 413. A
+//! handler that takes the `Request` can read the body piece by piece, within
+//! [`Limits::body`](crate::http1::Limits::body) of the service.
+//!
+//! To write to a file blocks the thread, and with it all connections: that belongs into
+//! [`unblock`](crate::fiber::Ctx::unblock), which runs it elsewhere.
+//!
+//! ```
+//! use bytes::Bytes;
+//! use diesel_proto::Error;
+//! use diesel_proto::http1::{Request, Status};
+//! use diesel_proto::web::{Path, Router, put};
+//!
+//! // A number, since a text may be a path that leads anywhere.
+//! async fn store(Path(id): Path<u64>, picture: Bytes, request: Request) -> Result<Status, Error> {
+//!     request.ctx().unblock(move || std::fs::write(format!("pictures/{id}"), picture)).await??;
+//!     Ok(Status::CREATED)
+//! }
+//!
+//! let routes = Router::new().route("/pictures/{id}", put(store).body_limit(10 << 20)).build()?;
+//! # Ok::<(), diesel_proto::web::InvalidRoute>(())
+//! ```
+//!
 //! # Middleware
 //!
 //! [Middleware](crate::web::Next) wraps handlers, and what the router itself answers.
@@ -199,10 +226,42 @@
 //! # Files and events
 //!
 //! [`Files`](crate::web::Files) serves the files of a directory, with conditions, ranges and types;
-//! `examples/static_files.rs` is little more. A handler of its own answers with
-//! [`Response::file`](crate::http1::Response::file). [`event_stream`](crate::web::event_stream) sends
-//! events to browsers: `examples/sse.rs`. A handler may also hold its answer back until there is news, and
-//! is dropped when the browser leaves: `examples/comet.rs` is a chat made like that.
+//! `examples/static_files.rs` is little more. In a router it is a fallback, or behind a route: see
+//! [`serve_path`](crate::web::Files::serve_path). A test has its files in memory, in a simulated network: a
+//! [`Oneshot`](crate::testkit::Oneshot) has none.
+//!
+//! ```
+//! use core::time::Duration;
+//!
+//! use diesel_proto::Hub;
+//! use diesel_proto::http1::Request;
+//! use diesel_proto::testkit::net::Network;
+//! use diesel_proto::web::{Files, Router, get};
+//!
+//! let mut hub = Hub::default();
+//! // In a program: `app.add_directory("www")`.
+//! let directory = hub.add_directory();
+//! let files = Files::new(directory);
+//! let routes = Router::new()
+//!     .route("/hello", get(|| "hello"))
+//!     .fallback(async move |request: Request| files.serve(&request).await)
+//!     .build()?;
+//! let service = hub.add_service(routes);
+//!
+//! let mut network = Network::new(7);
+//! let host = network.lone_host(hub);
+//! network.files(host, directory, [("a.txt", "from a file".into())]);
+//! let peer = network.connect_to(host, service);
+//! network.send(peer, "GET /a.txt HTTP/1.1\r\nHost: a\r\n\r\n");
+//! network.run_for(Duration::from_secs(1))?;
+//! assert!(network.got(peer).ends_with(b"\r\n\r\nfrom a file"));
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+//!
+//! A handler answers with one file by [`Response::file`](crate::http1::Response::file).
+//! [`event_stream`](crate::web::event_stream) sends events to browsers: `examples/sse.rs`. A handler may
+//! also hold its answer back until there is news, and is dropped when the browser leaves:
+//! `examples/comet.rs` is a chat made like that.
 //!
 //! `web::gzip` compresses (feature `gzip`); cookies are there with the feature `cookies`.
 //!

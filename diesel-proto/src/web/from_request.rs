@@ -47,8 +47,9 @@ use crate::http1::{FieldsView, Headers, IntoResponse};
 /// ```
 #[diagnostic::on_unimplemented(
     message = "`{Self}` cannot be made from a request",
-    note = "parameters of handlers are `Path<T>`, `Query<T>`, `Form<T>`, `Json<T>`, `State<T>`, .., or \
-            types that implement `FromRequest`; the `Request` itself is the last parameter"
+    note = "parameters of handlers are `Path<T>`, `Query<T>`, `Form<T>`, `Json<T>`, `State<T>`, `Headers`, \
+            the body as `String` or `bytes::Bytes`, .., or types that implement `FromRequest`; the `Request` \
+            itself is the last parameter"
 )]
 pub trait FromRequest<S>: Sized {
     /// The response if it cannot be made.

@@ -14,14 +14,16 @@ use crate::machine::Error;
 use crate::web::from_request::{FromRequest, Waits};
 use crate::web::routed_request::RoutedRequest;
 
-/// The parameters of the path, decoded: `%2F` in a value is a `/` in a [`String`](alloc::string::String).
+/// The parameters of the path, decoded: `%2F` in a value is a `/` in a [`String`](alloc::string::String),
+/// which may have any character, ends of lines and NUL included.
 ///
 /// `T` is a single value, if there is one parameter; a tuple, in the order of the path; or a struct or
 /// a map, by name. Values are numbers, `bool`, `char`, strings, `Option` of these, and enums without
 /// content.
 ///
-/// A value that cannot be converted, that its type refuses, or that is not UTF-8, is answered with 400. If the number of
-/// parameters is another one than that of the values, the application is wrong: 500, and a notice.
+/// A value that cannot be converted, that its type refuses, or that is not UTF-8, is answered with 400.
+/// If the number of parameters is another one than that of the values, the application is wrong: 500,
+/// and a notice.
 ///
 /// ```
 /// use diesel_proto::testkit::Oneshot;
