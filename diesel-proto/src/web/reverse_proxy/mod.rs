@@ -45,7 +45,12 @@
 //! - A response says what failed, and which rule was broken, but neither addresses nor names: a
 //!   [notice](crate::machine::Notice::Failed) has the rest.
 //! - A response that breaks off is cut, so that the client can tell.
-//! - A client that leaves ends the call to the upstream, and closes its connection.
+//! - A client that leaves ends the call to the upstream, and closes its connection: at once, if it reset
+//!   its own; after [`Deadlines::half_close`](crate::http1::Deadlines::half_close), if it ended its side,
+//!   since it may still wait for the response.
+//! - An upstream that answers before it has the request cannot be told from one that answers it (RFC 9112,
+//!   9.2): bytes that arrive while a connection is idle, or behind a response, break it, but such bytes
+//!   are believed once the next request is sent.
 //!
 //! Rules of this folder:
 //!
