@@ -40,25 +40,23 @@ pub(super) async fn answer(
         let answer = length.map_or(Response::new(status), Response::head_only);
         return answer.status(status).headers(headers);
     }
-    let answer = match length {
-        _ if response.is_at_end() => Response::new(status),
-        Some(length) => match here(&mut response).await {
-            Some(Err(error)) => return response_to(error),
-            // A short body often comes with its head: then it is sent with it, too.
-            Some(Ok(Some(whole))) if whole.len() as u64 == length => Response::chunk(whole),
-            first => {
-                let first = first.and_then(Result::ok).flatten();
-                Response::stream_exactly(length, async move |out: &mut BodyWriter| {
-                    pass_on(response, first, out).await
-                })
-            }
-        },
-        None => {
-            // The head is not sent yet, so that an error in the first piece can still be told.
-            let first = match here(&mut response).await {
-                Some(Err(error)) => return response_to(error),
-                first => first.and_then(Result::ok).flatten(),
-            };
+    if response.is_at_end() {
+        return Response::new(status).headers(headers);
+    }
+    // The head is not sent yet, so that an error in the first piece can still be told.
+    let first = match here(&mut response).await {
+        Some(Err(error)) => return response_to(error),
+        first => first.and_then(Result::ok).flatten(),
+    };
+    let answer = match (length, first) {
+        // A short body often comes with its head: then it is sent with it, too.
+        (Some(length), Some(whole)) if whole.len() as u64 == length => Response::chunk(whole),
+        (Some(length), first) => {
+            Response::stream_exactly(length, async move |out: &mut BodyWriter| {
+                pass_on(response, first, out).await
+            })
+        }
+        (None, first) => {
             Response::stream(async move |out: &mut BodyWriter| pass_on(response, first, out).await)
         }
     };

@@ -20,8 +20,8 @@ use super::fields::{FieldKind, copy_end_to_end, is_trailer};
 use super::forwarded::{self, ForwardedFor};
 use super::settings::{Policy, ProxyShared, ReverseProxy, ip_of};
 use crate::http1::{
-    Body, ClientError, ClientRequest, ClientResponse, FieldsView, Framing, Headers, InvalidField,
-    Request, RequestWriter, Response, Scheme, Status, Target, Url, Version,
+    Body, ClientError, ClientRequest, FieldsView, Framing, Headers, InvalidField, Request,
+    RequestWriter, Response, Scheme, Status, Target, Url, Version,
 };
 use crate::machine::Error;
 
@@ -72,7 +72,7 @@ impl ReverseProxy {
                     proxy.upstreams.is_up(at);
                     // A body that the upstream did not want is not asked for.
                     drop(unsent.and_then(|unsent| unsent.take()));
-                    return self.answered(&request, response).await;
+                    return answer(proxy, response, request.method() == "HEAD").await;
                 }
                 Err(error) => {
                     let goes_on = match is_unsent(&error) {
@@ -92,10 +92,6 @@ impl ReverseProxy {
         }
         // There is an upstream, so there is an error.
         response_to(last.unwrap_or(ClientError::Shutdown))
-    }
-
-    async fn answered(&self, request: &Request, response: ClientResponse) -> Response {
-        answer(&self.shared, response, request.method() == "HEAD").await
     }
 }
 
