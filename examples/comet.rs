@@ -35,7 +35,7 @@ const LONGEST: [usize; 2] = [40, 2000];
 
 #[derive(Clone, Serialize)]
 struct Message {
-    /// Nobody: the room itself speaks.
+    /// `None` if the room itself speaks.
     from: Option<String>,
     text: String,
 }

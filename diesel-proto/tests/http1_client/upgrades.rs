@@ -235,7 +235,7 @@ fn no_timeout_of_the_call_outlives_the_upgrade() {
     });
 }
 
-/// Whoever drops the response drops the connection.
+/// Dropping the response closes the connection.
 #[test]
 fn a_connection_that_is_not_taken_is_closed() {
     let mut network = Network::new(1);

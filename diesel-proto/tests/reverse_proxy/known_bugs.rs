@@ -6,7 +6,7 @@ use diesel_proto::testkit::net::PeerState;
 use super::harness::*;
 
 /// CL.TE and TE.CL, in the spellings that got through LiteSpeed (#392), sozu (#726), tinyproxy (#609,
-/// #616) and HAProxy (#2237): what has two readings is refused, and reaches nobody.
+/// #616) and HAProxy (#2237): what can be read in two ways is refused, and is not passed on.
 #[test]
 fn framing_with_two_readings_is_refused() {
     for fields in [
@@ -190,7 +190,7 @@ fn no_redirect_is_followed() {
     assert_eq!(world.network.traffic().connections, 2);
 }
 
-/// Fields that would end a line reach nobody: neither from a client nor from an upstream.
+/// Fields that would end a line are not passed on, neither from a client nor from an upstream.
 #[test]
 fn no_line_can_be_injected() {
     let mut world = World::new();

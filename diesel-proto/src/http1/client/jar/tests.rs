@@ -348,7 +348,7 @@ fn debug_output_has_no_values() {
     assert!(shown.contains("is_http_only: true"), "{shown}");
 }
 
-/// A cookie that has expired is gone, even if nobody has looked since.
+/// An expired cookie is gone, even if no request was made since it expired.
 #[test]
 fn an_expired_cookie_is_neither_replaced_nor_protected() {
     let mut jar = jar();
