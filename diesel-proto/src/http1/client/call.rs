@@ -174,7 +174,6 @@ async fn exchange_once(
     let proxy = proxy.filter(|_| is_asked_itself(url));
     let headers = for_hop(headers, proxy, cookies).map_err(ClientError::from)?;
     let mut content = match body {
-        RequestBody::Whole(body) if body.is_empty() => None,
         RequestBody::Whole(body) => Some(Content::Whole(body.clone())),
         RequestBody::Stream(..) => match core::mem::replace(body, RequestBody::Gone) {
             RequestBody::Stream(length, write) => {

@@ -126,35 +126,29 @@ impl Link {
         spans: &mut FieldSpans,
         blocks: &mut Blocks,
     ) -> Result<Option<Received>, Rejection> {
-        loop {
-            let unread = self.input.get(self.taken..).unwrap_or_default();
-            let len = unread.len();
-            let (n, part) = self.protocol.receive(unread, spans, blocks)?;
-            let start = self.taken;
-            let received = match part {
-                None => None,
-                Some(ResponsePart::Informational(_)) => Some(Received::Informational),
-                Some(ResponsePart::Response(_)) => Some(Received::Head),
-                Some(ResponsePart::WholeResponse(_)) => Some(Received::WholeHead),
-                Some(ResponsePart::Switched(_)) => Some(Received::Switched),
-                // The data are the last of the bytes that were taken.
-                Some(ResponsePart::Data(data)) => {
-                    let end = start + n;
-                    Some(Received::Data(self.input.slice(end - data.len()..end)))
-                }
-                Some(ResponsePart::End(fields)) => Some(Received::End(match fields.is_empty() {
-                    true => Headers::new(),
-                    false => Headers::from(fields),
-                })),
-            };
-            self.taken += n;
-            if self.taken >= self.input.len() {
-                (self.input, self.taken) = (Chunk::new(), 0);
+        let unread = self.input.get(self.taken..).unwrap_or_default();
+        let (n, part) = self.protocol.receive(unread, spans, blocks)?;
+        let end = self.taken + n;
+        let received = match part {
+            None => None,
+            Some(ResponsePart::Informational(_)) => Some(Received::Informational),
+            Some(ResponsePart::Response(_)) => Some(Received::Head),
+            Some(ResponsePart::WholeResponse(_)) => Some(Received::WholeHead),
+            Some(ResponsePart::Switched(_)) => Some(Received::Switched),
+            // The data are the last of the bytes that were taken.
+            Some(ResponsePart::Data(data)) => {
+                Some(Received::Data(self.input.slice(end - data.len()..end)))
             }
-            if received.is_some() || n == 0 || n == len {
-                return Ok(received);
-            }
+            Some(ResponsePart::End(fields)) => Some(Received::End(match fields.is_empty() {
+                true => Headers::new(),
+                false => Headers::from(fields),
+            })),
+        };
+        self.taken = end;
+        if self.taken >= self.input.len() {
+            (self.input, self.taken) = (Chunk::new(), 0);
         }
+        Ok(received)
     }
 
     /// The stream ended with this error: what that means for the response.
