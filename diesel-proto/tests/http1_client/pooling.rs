@@ -8,7 +8,7 @@ use diesel_proto::http1::{
     self, Client, ClientConfig, ClientError, Phase, PoolLimits, Request, Response,
 };
 use diesel_proto::testkit::net::{LinkFault, LinkOptions, Network, PeerState};
-use diesel_proto::{Conn, Ctx, Error, Service};
+use diesel_proto::{Action, Conn, Ctx, Error, Hub, Instant, Service};
 
 use super::harness::*;
 
@@ -70,7 +70,95 @@ fn waiting_is_limited() {
             (a.await.unwrap().unwrap(), b.await.unwrap().unwrap()),
             ("/a".into(), "/b".into())
         );
+        // Nobody waits any more, neither of those that got a connection nor of those that gave up.
+        for is_dropped in [true, false] {
+            let (c, d) = (client.clone(), client.clone());
+            let c = ctx.spawn(async move { text(&c, "/c").await }).unwrap();
+            let d = ctx.spawn(async move { text(&d, "/d").await }).unwrap();
+            ctx.sleep(SECOND / 10).await.unwrap();
+            if is_dropped {
+                d.abort();
+            } else {
+                assert_eq!(d.await.unwrap().unwrap(), "/d");
+            }
+            assert_eq!(c.await.unwrap().unwrap(), "/c");
+        }
     });
+}
+
+/// A call that has to have a new connection waits for its turn again; meanwhile another one may have
+/// left one idle, which counts.
+#[test]
+fn a_new_connection_replaces_an_idle_one_at_the_limit() {
+    let mut network = Network::new(1);
+    let accepted = Cell::new(0);
+    let handler = async move |mut conn: Conn| {
+        accepted.set(accepted.get() + 1);
+        let is_first = accepted.get() == 1;
+        loop {
+            let head = conn.until(b"\r\n\r\n").await?;
+            if is_first && !head.starts_with(b"GET /first") {
+                return Ok::<(), Error>(());
+            }
+            conn.ctx().sleep(SECOND).await?;
+            conn.write(OK).await?;
+        }
+    };
+    serve(&mut network, Service::new(handler));
+    let (host, ended) = start(&mut network, async |ctx: &Ctx| {
+        let client = client(ctx, pool(PoolLimits { per_origin: 1, ..PoolLimits::default() }));
+        text(&client, "/first").await.unwrap();
+        let calls = ["/a", "/b"].map(|path| {
+            let client = client.clone();
+            ctx.spawn(async move { text(&client, path).await.unwrap() }).unwrap()
+        });
+        for call in calls {
+            assert_eq!(call.await.unwrap(), "ok");
+        }
+        client.idle_connections()
+    });
+    for _ in 0..40 {
+        network.run_for(SECOND / 10).unwrap();
+        assert!(network.hub(host).unwrap().counters().open <= 1);
+    }
+    assert_eq!(ended.take(), Some(1));
+    assert_eq!(network.traffic().connections, 3);
+}
+
+/// Those that are idle close at once, and one that is in use does after its response.
+#[test]
+fn a_client_that_is_closed_keeps_no_connection() {
+    let mut network = Network::new(1);
+    serve(&mut network, http1::Service::new(slow));
+    let (host, ended) = start(&mut network, async |ctx: &Ctx| {
+        let client = Client::new(ctx);
+        let call = |path: &'static str| {
+            let client = client.clone();
+            ctx.spawn(async move { text(&client, path).await.unwrap() }).unwrap()
+        };
+        for call in [call("/1"), call("/2"), call("/3")] {
+            call.await.unwrap();
+        }
+        assert_eq!(client.idle_connections(), 3);
+        let in_use = call("/used");
+        ctx.sleep(SECOND / 2).await.unwrap();
+        assert_eq!(client.idle_connections(), 2);
+        client.close();
+        assert_eq!(client.idle_connections(), 0);
+        // It makes new ones, and keeps none.
+        let more = call("/more");
+        assert_eq!(in_use.await.unwrap(), "/used");
+        assert_eq!((client.idle_connections(), client.origins()), (0, 1));
+        assert_eq!(more.await.unwrap(), "/more");
+        assert_eq!((client.idle_connections(), client.origins()), (0, 0));
+        client
+    });
+    network.run_for(SECOND * 7 / 4).unwrap();
+    assert_eq!(network.hub(host).unwrap().counters().open, 2);
+    network.run_for(10 * SECOND).unwrap();
+    assert!(ended.take().is_some());
+    assert_eq!(network.hub(host).unwrap().counters().open, 0);
+    assert_eq!(network.traffic().connections, 4);
 }
 
 #[test]
@@ -101,6 +189,23 @@ fn idle_connections_and_old_ones_are_closed() {
         }
     });
     assert_eq!(network.traffic().connections, 3);
+}
+
+#[test]
+fn idle_connections_to_all_origins_are_limited() {
+    let mut network = Network::new(1);
+    let addresses = [1, 2, 3].map(|n| format!("10.0.0.{n}"));
+    for address in &addresses {
+        let address = format!("{address}:80").parse().unwrap();
+        serve_at(&mut network, http1::Service::new(mirror), address);
+    }
+    run(&mut network, async move |ctx: &Ctx| {
+        let client = client(ctx, pool(PoolLimits { idle_in_all: 2, ..PoolLimits::default() }));
+        for (address, idle) in addresses.iter().zip([1, 2, 2]) {
+            client.get(format!("http://{address}/")).await.unwrap().text().await.unwrap();
+            assert_eq!((client.idle_connections(), client.origins()), (idle, idle));
+        }
+    });
 }
 
 #[test]
@@ -338,4 +443,58 @@ fn a_server_that_answers_and_reads_no_more_gets_a_reset() {
     assert_eq!(answer.take().as_deref(), Some("no"));
     assert_eq!(network.peer_state(peer), PeerState::Reset);
     assert_eq!(network.hub(host).unwrap().counters().open, 0);
+}
+
+/// A reset is for what was cut off, or not read.
+#[test]
+fn a_connection_that_cannot_be_kept_ends_in_order() {
+    const LAST: &str = "HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: 2\r\n\r\nok";
+    for (body, surplus, state) in [
+        (0, "", PeerState::Ended),
+        (1 << 20, "", PeerState::Ended),
+        (0, "more", PeerState::Reset),
+        (1 << 20, "more", PeerState::Reset),
+    ] {
+        let mut network = Network::new(1);
+        network.link(LinkOptions { capacity: 10_000, ..LinkOptions::default() });
+        network.listen(address()).unwrap();
+        let (_, answer) = start(&mut network, async move |ctx: &Ctx| {
+            let request = Client::new(ctx).post(URL).body(vec![b'.'; body]);
+            request.await.unwrap().text().await.unwrap()
+        });
+        network.run_for(SECOND).unwrap();
+        let peer = network.accept(address()).unwrap();
+        network.run_for(SECOND).unwrap();
+        network.send(peer, format!("{LAST}{surplus}"));
+        network.run_for(SECOND).unwrap();
+        assert_eq!(answer.take().as_deref(), Some("ok"));
+        assert_eq!(network.peer_state(peer), state, "{body} {surplus}");
+    }
+}
+
+/// In one turn, a connection is made, and what is no answer arrives: nothing is sent.
+#[test]
+fn a_server_that_speaks_first_gets_no_request() {
+    let told = Rc::new(Cell::new(None));
+    let tell = Rc::clone(&told);
+    let mut hub = Hub::default();
+    hub.add_loop(async move |ctx: Ctx| {
+        tell.set(Some(text(&Client::new(&ctx), "/").await.unwrap_err()));
+        Ok(())
+    })
+    .unwrap();
+    let (now, mut actions) = (Instant::ORIGIN, Vec::new());
+    hub.run(now, &mut actions);
+    let [Action::Connect(conn, _)] = actions[..] else { panic!("{actions:?}") };
+    hub.connected(now, conn);
+    assert_eq!(hub.received(now, conn, b"SSH-2.0-x\r\n"), 11);
+    while hub.next_wake() == Some(now) {
+        hub.run(now, &mut actions);
+    }
+    let error = told.take().unwrap().to_string();
+    assert_eq!(
+        error,
+        "http://10.0.0.1 (10.0.0.1:80): sending the request: the connection is closed"
+    );
+    assert!(!actions.contains(&Action::Send(conn)), "{actions:?}");
 }

@@ -119,7 +119,9 @@ impl Exchange {
         url: &Url,
     ) -> Poll<Result<(), ExchangeError>> {
         self.alarm.begin_untimed(Phase::Send);
-        let Some(link) = self.lease.link.as_deref_mut() else { return Poll::Pending };
+        let Lease { client, link: Some(link), .. } = &mut self.lease else {
+            return Poll::Pending;
+        };
         link.has_answered = false;
         // Bytes that arrived since the link was taken answer no request.
         if link.has_unread() {
@@ -159,11 +161,14 @@ impl Exchange {
         }
         link.requests += 1;
         let expects = link.protocol.awaits_continue();
-        let sleep = expects.then(|| self.lease.client().ctx.sleep(self.timeouts.expect));
+        let sleep = expects.then(|| client.ctx.sleep(self.timeouts.expect));
         self.sending = match (content.take(), sleep) {
             (Some(Content::Whole(body)), Some(sleep)) => Sending::Expected(body, sleep),
             (Some(Content::Stream(_, upload)), sleep) => Sending::Stream(upload, sleep),
-            (Some(Content::Whole(body)), None) if body.len() >= LARGE => Sending::Queued,
+            (Some(Content::Whole(body)), None) if body.len() >= LARGE => {
+                link.is_queued = true;
+                Sending::Queued
+            }
             // A head, and little more: that is on its way at once.
             _ => Sending::Nothing,
         };
@@ -331,11 +336,7 @@ impl Exchange {
 
     /// Waits until all that is queued was sent.
     fn poll_queued(&mut self, cx: &mut Context<'_>) -> bool {
-        // If it cannot be sent, reading tells why, and what the server has answered.
-        let is_sent = match self.lease.link() {
-            Some(link) => pin!(link.conn.flush()).poll(cx).is_ready(),
-            None => true,
-        };
+        let is_sent = self.lease.link().is_none_or(|link| link.poll_flush(cx).is_ready());
         if is_sent {
             self.sending = Sending::Nothing;
             if self.alarm.phase == Phase::Send {
@@ -366,6 +367,7 @@ impl Exchange {
             Poll::Ready(Err(_)) => self.stop_sending(),
             Poll::Ready(Ok(())) => {
                 sent.map_err(ClientError::from)?;
+                link.is_queued = true;
                 self.sending = Sending::Queued;
             }
         }
@@ -403,6 +405,7 @@ impl Exchange {
             Poll::Ready(Ok(())) => {
                 sent.map_err(ClientError::from)?;
                 if is_last {
+                    link.is_queued = true;
                     self.sending = Sending::Queued;
                 }
             }

@@ -148,10 +148,10 @@ impl Drop for Place<'_> {
 impl Drop for Lease {
     fn drop(&mut self) {
         let (client, origin) = (&self.client, &self.origin);
-        if let Some(mut link) = self.link.take() {
+        if let Some(link) = self.link.take() {
             if link.is_reusable() && !client.is_closed.get() && !client.ctx.draining() {
                 client.pool.give_back(origin, link, client.ctx.now(), &client.config.pool);
-            } else if link.is_complete() && !link.has_unread() && link.is_flushed() {
+            } else if link.is_complete() && !link.has_unread() && !link.is_queued {
                 drop(link);
             } else {
                 link.abort();

@@ -36,6 +36,8 @@ pub(super) struct Link {
     pub(super) has_answered: bool,
     pub(super) made: Instant,
     pub(super) idle_since: Instant,
+    /// Whether a part of a large request may still be queued.
+    pub(super) is_queued: bool,
     /// `None`: there is no watcher, so that the link must not be idle.
     pub(super) watch: Option<Watched>,
 }
@@ -85,6 +87,7 @@ impl Link {
             has_answered: false,
             made: now,
             idle_since: now,
+            is_queued: false,
             watch: None,
         })
     }
@@ -188,9 +191,12 @@ impl Link {
         self.protocol.unanswered() == 0 && !self.protocol.is_sending()
     }
 
-    /// Whether all of the request was sent: a server may answer before.
-    pub(super) fn is_flushed(&mut self) -> bool {
-        pin!(self.conn.flush()).poll(&mut Context::from_waker(Waker::noop())).is_ready()
+    /// Waits until all that is queued was sent. If it cannot be sent, reading tells why, and what the
+    /// server has answered.
+    pub(super) fn poll_flush(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        let flushed = pin!(self.conn.flush()).poll(cx).map(|_| ());
+        self.is_queued = flushed.is_pending();
+        flushed
     }
 
     /// The connection, for another protocol, with all bytes that are not read.
