@@ -8,7 +8,7 @@ use diesel_proto::http1::{
     self, BodyWriter, Client, ClientConfig, ClientError, Headers, InvalidRequest, RefusedRedirect,
     Request, RequestWriter, Response, Rule, Status,
 };
-use diesel_proto::testkit::net::{LinkOptions, Network};
+use diesel_proto::testkit::net::{LinkOptions, Network, PeerState};
 use diesel_proto::{Error, Service};
 
 use super::harness::*;
@@ -200,6 +200,31 @@ fn an_expectation_is_met_refused_or_ignored() {
     }
 }
 
+#[cfg(feature = "json")]
+#[test]
+fn json_goes_both_ways() {
+    let mut network = Network::new(1);
+    let reflect = |request: Request| {
+        let kind = request.header("content-type").unwrap().to_vec();
+        Response::text(String::from_utf8_lossy(request.content()).into_owned()).header("Kind", kind)
+    };
+    serve(&mut network, http1::Service::new(reflect));
+    run(&mut network, async |ctx| {
+        let client = Client::new(ctx);
+        let mut response = client.post(URL).json(&("a", [1, 2])).await.unwrap();
+        assert_eq!(response.header("kind"), Some(&b"application/json"[..]));
+        assert_eq!(response.text().await.unwrap(), r#"["a",[1,2]]"#);
+        let mut response = client.post(URL).json(&("a", [1, 2])).await.unwrap();
+        assert_eq!(response.json::<(String, [u8; 2])>().await.unwrap(), ("a".into(), [1, 2]));
+        let mut response = client.post(URL).json("a").await.unwrap();
+        let error = response.json::<u8>().await.unwrap_err();
+        assert!(matches!(error, ClientError::Content(..)) && error.is_of_server(), "{error}");
+        let unequal = std::collections::BTreeMap::from([((1, 2), 3)]);
+        let error = client.post(URL).json(&unequal).await.unwrap_err();
+        assert!(matches!(error, ClientError::Request(InvalidRequest::Body(_))), "{error}");
+    });
+}
+
 #[test]
 fn interim_responses_are_shown() {
     let mut network = Network::new(1);
@@ -286,6 +311,34 @@ fn limits_hold() {
             matches!(error, ClientError::Response(_, rejection) if rejection.rule == Rule::BodyTooLarge)
         );
     });
+}
+
+/// Its connection is gone, even while the response is kept.
+#[test]
+fn nothing_follows_an_error_of_a_body() {
+    for (rest, limit) in [
+        ("Transfer-Encoding: chunked\r\n\r\n2\r\nhi\r\nx", 100),
+        ("Content-Length: 9\r\n\r\nhi", 1),
+        ("Content-Length: 2\r\n\r\nhi", 1),
+    ] {
+        let mut network = Network::new(1);
+        network.listen(address()).unwrap();
+        let (_, ended) = start(&mut network, async move |ctx| {
+            let mut response = Client::new(ctx).get(URL).await.unwrap();
+            response.read(limit).await.unwrap_err();
+            assert!(response.some().await.unwrap().is_none());
+            ctx.sleep(10 * SECOND).await.unwrap();
+            assert!(response.trailers().is_empty());
+        });
+        network.run_for(SECOND).unwrap();
+        let peer = network.accept(address()).unwrap();
+        network.run_for(SECOND).unwrap();
+        network.send(peer, format!("HTTP/1.1 200 \r\n{rest}"));
+        network.run_for(SECOND).unwrap();
+        assert_eq!(network.peer_state(peer), PeerState::Reset, "{rest}");
+        network.run_for(10 * SECOND).unwrap();
+        assert!(ended.take().is_some());
+    }
 }
 
 #[test]
@@ -436,6 +489,34 @@ fn redirects_are_followed_by_the_rules() {
             (302, Some("/loop"))
         );
     });
+}
+
+/// RFC 9110, 15.4.4: a HEAD stays one.
+#[test]
+fn a_redirected_head_stays_one_and_a_post_loses_its_expectation() {
+    const ANSWERS: &[&[&str]] = &[
+        &["HTTP/1.1 303 \r\nLocation: /to\r\nContent-Length: 0\r\n\r\n"],
+        &["HTTP/1.1 200 \r\nContent-Length: 0\r\n\r\n"],
+    ];
+    for (method, expected) in [("HEAD", "HEAD /to HTTP/1.1\r\n"), ("POST", "GET /to HTTP/1.1\r\n")]
+    {
+        let mut network = Network::new(1);
+        let (handler, heads) = scripted(ANSWERS);
+        serve(&mut network, Service::new(handler));
+        run(&mut network, async move |ctx| {
+            let request = Client::new(ctx).request(method, URL);
+            let request = match method {
+                "POST" => request.body("ab").expect_continue(),
+                _ => request.header("Range", "bytes=0-1"),
+            };
+            assert_eq!(request.await.unwrap().status(), Status::OK);
+        });
+        let heads = heads.borrow();
+        assert!(heads[1].starts_with(expected), "{heads:?}");
+        assert_eq!(heads[1].contains("Range"), method == "HEAD", "{heads:?}");
+        assert_eq!(heads[0].contains("Expect"), method == "POST", "{heads:?}");
+        assert!(!heads[1].contains("Expect"), "{heads:?}");
+    }
 }
 
 #[test]

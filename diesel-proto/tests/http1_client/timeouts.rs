@@ -6,7 +6,7 @@ use diesel_proto::http1::{
     self, ClientConfig, ClientError, ClientTimeouts, Phase, PoolLimits, RequestWriter, Timeout,
 };
 use diesel_proto::testkit::net::{LinkOptions, NameAnswer, Network};
-use diesel_proto::{Conn, Ctx, Error, IntoService, Service};
+use diesel_proto::{Conn, Ctx, Error, Instant, IntoService, Service};
 
 use super::harness::*;
 
@@ -83,6 +83,19 @@ fn each_phase_has_its_timeout() {
             run(&mut network, async move |ctx: &Ctx| timed_out(ctx, timeouts(limits)).await);
         assert_eq!((phase, timeout, took.as_secs()), expected);
     }
+}
+
+#[test]
+fn a_request_may_have_its_own_timeouts() {
+    let mut network = Network::new(1);
+    let (handler, _) = scripted(&[&["stall"]]);
+    serve(&mut network, Service::new(handler));
+    run(&mut network, async |ctx: &Ctx| {
+        let own = ClientTimeouts { first_byte: 2 * SECOND, ..ClientTimeouts::default() };
+        let error = client(ctx, ClientConfig::default()).get(URL).timeouts(own).await.unwrap_err();
+        assert!(matches!(error, ClientError::TimedOut(_, Timeout::FirstByte, _)), "{error}");
+        assert_eq!(ctx.now(), Instant::ORIGIN + 2 * SECOND);
+    });
 }
 
 #[test]
@@ -278,6 +291,58 @@ fn the_time_for_the_response_begins_after_the_request() {
         };
         assert_eq!(at.phase, Phase::Head, "{given:?}");
         assert!(took > 90 * SECOND && took < 100 * SECOND, "{given:?}: {took:?}");
+    }
+}
+
+/// A write that fails ends the upload. The server may have answered before: it has the time that it
+/// has for any response.
+#[test]
+fn a_write_that_fails_leaves_the_server_time_to_answer() {
+    const REFUSAL: &str = "HTTP/1.1 413 \r\nContent-Length: 2\r\n\r\nno";
+    for (given, answers) in [Given::Whole, Given::Expected, Given::Streamed]
+        .into_iter()
+        .flat_map(|given| [(given, false), (given, true)])
+    {
+        let mut network = Network::new(1);
+        network.link(LinkOptions { capacity: 1000, ..LinkOptions::default() });
+        network.listen(address()).unwrap();
+        let (_, answer) = start(&mut network, async move |ctx: &Ctx| {
+            let request = client(ctx, ClientConfig::default()).put(URL);
+            let later = ctx.clone();
+            let request = match given {
+                Given::Whole => request.body(vec![b'.'; 1 << 20]),
+                Given::Expected => request.body(vec![b'.'; 1 << 20]).expect_continue(),
+                Given::Streamed => request.stream(async move |body: &mut RequestWriter| {
+                    later.sleep(SECOND).await?;
+                    body.write("late").await
+                }),
+            };
+            let start = ctx.now();
+            let answer = async { request.await?.text().await }.await;
+            (answer, Duration::from_nanos(ctx.now().as_nanos() - start.as_nanos()))
+        });
+        network.run_for(SECOND / 2).unwrap();
+        let peer = network.accept(address()).unwrap();
+        network.stop_reading(peer);
+        network.run_for(SECOND / 4).unwrap();
+        let (host, conn) = network.far_end(peer).unwrap();
+        let now = network.now();
+        network.hub_mut(host).unwrap().write_failed(now, conn);
+        network.run_for(SECOND).unwrap();
+        if answers {
+            network.send(peer, REFUSAL);
+        }
+        network.run_for(60 * SECOND).unwrap();
+        let (answer, took) = answer.take().unwrap();
+        if answers {
+            assert_eq!(answer.unwrap(), "no", "{given:?}");
+            continue;
+        }
+        let Err(ClientError::TimedOut(at, Timeout::FirstByte, _)) = answer else {
+            panic!("{given:?}: {answer:?}")
+        };
+        assert_eq!(at.phase, Phase::Head, "{given:?}");
+        assert!(took >= 30 * SECOND && took <= 32 * SECOND, "{given:?}: {took:?}");
     }
 }
 

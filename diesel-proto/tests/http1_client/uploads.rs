@@ -4,7 +4,7 @@ use std::cell::Cell;
 use std::rc::Rc;
 
 use diesel_proto::http1::{Client, RequestWriter};
-use diesel_proto::testkit::net::Network;
+use diesel_proto::testkit::net::{LinkOptions, Network};
 
 use super::harness::*;
 
@@ -53,6 +53,47 @@ fn an_upload_stops_when_the_server_answers_with_an_error() {
         assert_eq!(answer.take(), Some((status, "1234567890".into(), idle)));
         // A function that is stopped is dropped.
         assert_eq!(ended.get(), (!stops).then_some(false), "{status}");
+    }
+}
+
+/// The function that writes is done, with a part of the body behind what the connection does not take
+/// yet: before the response, and while that is read.
+#[test]
+fn the_end_of_an_upload_is_sent_when_the_server_reads_again() {
+    const PIECE: usize = 100_000;
+    for is_answered in [false, true] {
+        let mut network = Network::new(1);
+        network.link(LinkOptions { capacity: 1000, ..LinkOptions::default() });
+        network.listen(address()).unwrap();
+        let (_, answer) = start(&mut network, async |ctx| {
+            let request = Client::new(ctx).put(URL).stream(async |body: &mut RequestWriter| {
+                for _ in 0..3 {
+                    body.write(&[b'.'; PIECE]).await?;
+                }
+                Ok(())
+            });
+            request.await.unwrap().text().await.unwrap()
+        });
+        network.run_for(SECOND).unwrap();
+        let peer = network.accept(address()).unwrap();
+        network.stop_reading(peer);
+        let response = format!("HTTP/1.1 200 \r\n{ANSWER}");
+        if is_answered {
+            network.send(peer, &response);
+        }
+        network.run_for(SECOND).unwrap();
+        network.read_again(peer);
+        network.run_for(SECOND).unwrap();
+        let sent = network.got(peer).iter().filter(|&&byte| byte == b'.').count();
+        // Four are in the head.
+        assert_eq!(sent, 3 * PIECE + "10.0.0.1 HTTP/1.1".matches('.').count());
+        assert!(network.got(peer).ends_with(b"\r\n0\r\n\r\n"));
+        if !is_answered {
+            network.send(peer, &response);
+        }
+        network.send(peer, "67890");
+        network.run_for(SECOND).unwrap();
+        assert_eq!(answer.take().as_deref(), Some("1234567890"), "{is_answered}");
     }
 }
 

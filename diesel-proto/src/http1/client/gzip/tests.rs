@@ -134,8 +134,14 @@ fn what_is_refused() {
     let mut checked = member(b"hello", 2, b"");
     checked[10] ^= 1;
     assert_eq!(at_every_cut(&checked, 100), Err(GzipError::Header.into()));
-    let long = member(b"hello", 8, &[b'n'; 70_000]);
-    assert_eq!(decoded(&[&long], 100), Err(GzipError::Header.into()));
+    // A header has 65536 bytes at most: ten, and the name with its end.
+    for (len, expected) in
+        [(65_526, Ok(b"hello".to_vec())), (65_527, Err(GzipError::Header.into()))]
+    {
+        let mut name = vec![b'n'; len];
+        name[len - 1] = 0;
+        assert_eq!(decoded(&[&member(b"hello", 8, &name)], 100), expected, "{len}");
+    }
     // A member whose data are three bytes at distance 1: there is nothing before the first byte,
     // neither of a former member, however long, nor zeros.
     for (former, three) in [(0, b"\0\0\0"), (100, b"xxx"), (100_000, b"xxx")] {
@@ -230,10 +236,34 @@ fn what_decodes_to_nothing_takes_many_turns_and_has_an_end() {
         assert_eq!(ended, expected);
     }
     // Just as much as may be.
-    let mut bytes = empty_blocks(MOST_IDLE - MOST_IDLE % 5 - 5);
+    let most = MOST_IDLE - MOST_IDLE % 5 - 5;
+    let mut bytes = empty_blocks(most);
     bytes.extend_from_slice(&[3, 0]);
     bytes.extend_from_slice(&[0; 8]);
     assert_eq!(decoded(&[&bytes], 0), Ok(Vec::new()));
+    // It counts from the last byte that was decoded: `x` is in a stored block.
+    let mut bytes = empty_blocks(most);
+    bytes.extend_from_slice(&[0, 1, 0, 0xfe, 0xff, b'x']);
+    bytes.extend_from_slice(&empty_blocks(most)[10..]);
+    bytes.extend_from_slice(&[3, 0]);
+    bytes.extend_from_slice(&crc32fast::hash(b"x").to_le_bytes());
+    bytes.extend_from_slice(&[1, 0, 0, 0]);
+    assert_eq!(decoded(&[&bytes], 1).as_deref(), Ok(&b"x"[..]));
+}
+
+/// Many short members are no more work in one turn than a long one.
+#[test]
+fn the_end_of_a_member_counts_as_a_call() {
+    let mut gunzip = Gunzip::new(1 << 20);
+    gunzip.feed(Chunk::from(member(&[b'x'; 1000], 0, b"").repeat(10)));
+    for _ in 0..5 {
+        for _ in 0..CALLS / 2 {
+            assert!(matches!(gunzip.next(), Ok(GunzipStep::Piece(_))));
+        }
+        assert!(matches!(gunzip.next(), Ok(GunzipStep::Yield)));
+        gunzip.turn = CALLS;
+    }
+    assert!(matches!(gunzip.next(), Ok(GunzipStep::NeedsInput)));
 }
 
 /// What goes back as far as it may, across the ends of the window, and across pieces.
