@@ -174,8 +174,9 @@ impl<M: Machine> Tunnel<M> {
                     self.fail(now, Some(refused), Cause::Failed, actions);
                     return bytes.len();
                 }
-                _ if n == 0 || at >= bytes.len() => return at,
-                _ => {}
+                // An interim response.
+                Some(_) => {}
+                None => return at,
             }
         }
         bytes.len()

@@ -8,6 +8,7 @@
 //!
 //! - Back-pressure: a server that does not read stops the function that writes.
 //! - Cancel safety: a write that is dropped before it is ready has queued nothing.
+//! - The function that writes is dropped with the upload, and the only writer with it.
 //! - No user code runs while the queue is borrowed.
 //!
 //! It must never know how a body is framed.
@@ -59,8 +60,6 @@ struct UploadQueue {
     trailers: Headers,
     /// Waits for room.
     waker: Option<Waker>,
-    /// Nothing more is sent: the server has answered, or is gone.
-    is_closed: bool,
 }
 
 /// A function that writes a body, and what it returned a future for.
@@ -93,25 +92,24 @@ impl RequestWriter {
     /// accepts. Waits only while at least 64 KiB are queued here, which the connection takes up to
     /// its own [`high_water`](crate::hub::ServiceConfig::high_water). Cancel safe.
     ///
+    /// If nothing more is sent, because the server has answered that it will not have it, or is gone,
+    /// the function that writes is dropped where it waits. The call reports that in its own way.
+    ///
     /// # Errors
     ///
-    /// [`Error::Closed`] if nothing more is sent, because the server has answered that it will not
-    /// have it, or is gone. The call reports that in its own way.
+    /// None at present.
     pub async fn write<P: Payload>(&mut self, mut payload: P) -> Result<(), Error> {
         poll_fn(|cx| {
             let queue = &mut *self.queue.borrow_mut();
-            if queue.is_closed {
-                return Poll::Ready(Err(Error::Closed));
-            }
             if queue.pipeline.len() < HIGH_WATER {
-                return Poll::Ready(Ok(()));
+                return Poll::Ready(());
             }
             if !queue.waker.as_ref().is_some_and(|waker| waker.will_wake(cx.waker())) {
                 queue.waker = Some(cx.waker().clone());
             }
             Poll::Pending
         })
-        .await?;
+        .await;
         let (mut pipeline, mut blocks) = {
             let queue = &mut *self.queue.borrow_mut();
             (core::mem::take(&mut queue.pipeline), core::mem::take(&mut queue.blocks))
@@ -168,17 +166,6 @@ impl Upload {
         }
         let is_last = self.future.is_none() && self.queue.borrow().pipeline.is_empty();
         Ok(Staged { data: &mut self.staged, trailers: is_last.then_some(&self.trailers) })
-    }
-}
-
-impl Drop for Upload {
-    fn drop(&mut self) {
-        let waker = {
-            let queue = &mut *self.queue.borrow_mut();
-            queue.is_closed = true;
-            queue.waker.take()
-        };
-        waker.into_iter().for_each(Waker::wake);
     }
 }
 
