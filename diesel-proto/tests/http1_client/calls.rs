@@ -246,6 +246,25 @@ fn interim_responses_are_shown() {
     assert_eq!(seen, (Status::OK, vec![(103, b"</a>".to_vec())]));
 }
 
+/// The memory of a request is kept for the next one, but nothing that user code gave it.
+#[test]
+fn nothing_of_a_request_outlives_it() {
+    let mut network = Network::new(1);
+    serve(&mut network, http1::Service::new(mirror));
+    run(&mut network, async |ctx| {
+        let (client, owned) = (Client::new(ctx), Rc::new(()));
+        let (seen, written) = (Rc::clone(&owned), Rc::clone(&owned));
+        let request = client.post(URL).on_informational(move |_| drop(Rc::clone(&seen)));
+        let request = request.stream(async move |body: &mut RequestWriter| {
+            let _written = written;
+            body.write("hello").await
+        });
+        assert_eq!(Rc::strong_count(&owned), 3);
+        let response = request.await.unwrap();
+        assert_eq!((response.status(), Rc::strong_count(&owned)), (Status::OK, 1));
+    });
+}
+
 #[test]
 fn what_a_server_does_wrong_is_named() {
     let cases: [(&'static [&'static str], &str); 8] = [

@@ -1,9 +1,13 @@
 //! When the body of a request is sent, and when no more of it is.
 
 use std::cell::Cell;
+use std::pin::Pin;
 use std::rc::Rc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex};
+use std::task::{Context, Poll, Wake, Waker};
 
-use diesel_proto::http1::{Client, RequestWriter};
+use diesel_proto::http1::{self, Client, RequestWriter};
 use diesel_proto::testkit::net::{LinkOptions, Network};
 
 use super::harness::*;
@@ -95,6 +99,61 @@ fn the_end_of_an_upload_is_sent_when_the_server_reads_again() {
         network.run_for(SECOND).unwrap();
         assert_eq!(answer.take().as_deref(), Some("1234567890"), "{is_answered}");
     }
+}
+
+/// Polls a future again only when its own waker was woken, as a set of futures does.
+struct OnlyWoken<F> {
+    future: Pin<Box<F>>,
+    flag: Arc<Flag>,
+}
+
+struct Flag {
+    is_woken: AtomicBool,
+    outer: Mutex<Option<Waker>>,
+}
+
+impl Wake for Flag {
+    fn wake(self: Arc<Self>) {
+        self.is_woken.store(true, Ordering::SeqCst);
+        self.outer.lock().unwrap().iter().for_each(Waker::wake_by_ref);
+    }
+}
+
+impl<F: Future> OnlyWoken<F> {
+    fn new(future: F) -> Self {
+        let flag = Flag { is_woken: AtomicBool::new(true), outer: Mutex::default() };
+        OnlyWoken { future: Box::pin(future), flag: Arc::new(flag) }
+    }
+}
+
+impl<F: Future> Future for OnlyWoken<F> {
+    type Output = F::Output;
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<F::Output> {
+        *self.flag.outer.lock().unwrap() = Some(cx.waker().clone());
+        if !self.flag.is_woken.swap(false, Ordering::SeqCst) {
+            return Poll::Pending;
+        }
+        let waker = Waker::from(Arc::clone(&self.flag));
+        self.future.as_mut().poll(&mut Context::from_waker(&waker))
+    }
+}
+
+#[test]
+fn a_write_that_waits_wakes_its_own_waker() {
+    const PIECE: usize = 100_000;
+    let mut network = Network::new(1);
+    serve(&mut network, http1::Service::new(mirror));
+    let text = run(&mut network, async |ctx| {
+        let request = Client::new(ctx).put(URL).stream(async |body: &mut RequestWriter| {
+            for _ in 0..5 {
+                OnlyWoken::new(body.write(&[b'.'; PIECE])).await?;
+            }
+            Ok(())
+        });
+        request.await.unwrap().text().await.unwrap()
+    });
+    assert!(text.len() > 5 * PIECE, "{}", text.len());
 }
 
 #[test]
