@@ -1,6 +1,7 @@
 //! `websocket`, which becomes a tunnel after the upstream's 101, and other upgrades, which do not.
 
-use diesel_proto::testkit::net::{Peer, PeerState};
+use diesel_proto::ServiceConfig;
+use diesel_proto::testkit::net::{LinkOptions, Peer, PeerState};
 
 use super::harness::*;
 
@@ -109,6 +110,33 @@ fn a_tunnel_that_is_idle_is_reset() {
     assert_eq!((world.state(client), world.state(up)), (PeerState::Reset, PeerState::Reset));
 }
 
+/// Its time begins with the last byte that came, and with the last that went on.
+#[test]
+fn a_tunnel_is_not_idle_while_it_has_bytes_to_deliver() {
+    const PIECE: usize = 16 << 10;
+    let room = LinkOptions::default().capacity + ServiceConfig::default().high_water as usize;
+    // For one of these, the last piece waits alone.
+    for pieces in 1..=room / PIECE + 4 {
+        let mut world = World::with(1, |builder| builder.tunnel_idle(10 * SECOND));
+        let (client, up) = open(&mut world);
+        world.network.stop_reading(up);
+        world.waits(9 * SECOND);
+        for _ in 0..pieces {
+            world.sends(client, [b'x'; PIECE]);
+        }
+        world.waits(9 * SECOND);
+        assert_eq!(world.state(client), PeerState::Open, "{pieces}");
+        world.network.read_again(up);
+        world.turn();
+        assert_eq!(world.got(up).len(), pieces * PIECE);
+        world.waits(9 * SECOND);
+        let is_open = world.state(client) == PeerState::Open;
+        assert_eq!(is_open, pieces * PIECE > room, "{pieces}");
+        world.waits(2 * SECOND);
+        assert_eq!(world.state(client), PeerState::Reset, "{pieces}");
+    }
+}
+
 /// Pingora, CVE-2026-2833: a request that only asks for an upgrade is no tunnel yet.
 #[test]
 fn what_is_sent_too_early_is_no_tunnel() {
@@ -147,9 +175,11 @@ fn any_other_upgrade_is_dropped() {
         assert_eq!(asked, format!("GET /a HTTP/1.1\r\nHost: h\r\n{ADDED}\r\n"), "{fields}");
         assert_eq!(answer, EMPTY_ANSWER);
     }
-    // A POST, and HTTP/1.0, ask for nothing.
+    // A POST, a request with a body, and HTTP/1.0 ask for nothing.
     for request in [
         format!("POST /a HTTP/1.1\r\nHost: h\r\n{ASKED}Content-Length: 2\r\n\r\nhi"),
+        format!("POST /a HTTP/1.1\r\nHost: h\r\n{ASKED}Content-Length: 0\r\n\r\n"),
+        format!("GET /a HTTP/1.1\r\nHost: h\r\n{ASKED}Content-Length: 2\r\n\r\nhi"),
         format!("GET /a HTTP/1.0\r\nHost: h\r\n{ASKED}\r\n"),
     ] {
         let mut world = World::new();

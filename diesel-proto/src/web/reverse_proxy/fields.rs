@@ -114,7 +114,6 @@ impl Nominated {
             }
         }
         names.sort_unstable();
-        names.dedup();
         Nominated(names)
     }
 

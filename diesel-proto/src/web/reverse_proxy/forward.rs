@@ -236,7 +236,8 @@ fn is_loop(fields: FieldsView<'_>, name: &str) -> bool {
 fn max_forwards(fields: FieldsView<'_>) -> Result<Option<u64>, ()> {
     let mut values = fields.get_all("max-forwards");
     let Some(value) = values.next() else { return Ok(None) };
-    let is_number = !value.is_empty() && value.iter().all(u8::is_ascii_digit);
+    // A sign can be parsed, too.
+    let is_number = value.iter().all(u8::is_ascii_digit);
     let text = String::from_utf8_lossy(value);
     match text.parse() {
         Ok(number) if is_number && values.next().is_none() => Ok(Some(number)),

@@ -214,9 +214,18 @@ mod tests {
         ] {
             assert!(is_well_formed(text.as_bytes()), "{text}");
         }
-        for text in
-            ["for", "for=", "for=\"a", "for=\"a\\\"", "for=a b", "=a", "for=[::1]", "for=a\"b\""]
-        {
+        for text in [
+            "for",
+            "for=",
+            "for=\"a",
+            "for=\"a\\\"",
+            "for=a b",
+            "=a",
+            "for=[::1]",
+            "for=a\"b\"",
+            "for,by=a",
+            "for;by=a",
+        ] {
             assert!(!is_well_formed(text.as_bytes()), "{text}");
         }
     }
@@ -234,6 +243,9 @@ mod tests {
         let expected = "for=\"[2001:db8::1]\";host=\"a.example:8080\";proto=https";
         assert_eq!(element(Some("2001:db8::1"), host, Scheme::Https), expected);
         assert_eq!(element(None, None, Scheme::Http), "for=unknown;proto=http");
+        // No host has these, which would end the quoted string.
+        let expected = "for=unknown;host=\"a\\\"b\\\\\";proto=http";
+        assert_eq!(element(None, Some("a\"b\\"), Scheme::Http), expected);
         for address in ["0.0.0.0", "1.20.100.255", "203.0.113.7", "10.99.200.101"] {
             let expected = alloc::format!("for={address};proto=http");
             assert_eq!(element(Some(address), None, Scheme::Http), expected);
