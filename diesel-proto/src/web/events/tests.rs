@@ -75,7 +75,11 @@ impl Browser {
         let serve = move |request: Request| {
             let mut news = fired.subscribe();
             let since = last_event_id(&request).unwrap_or("none").to_string();
+            let every = request.header_str("X-Every").map(|text| text.parse().unwrap());
             event_stream(&request, async move |events| {
+                if let Some(seconds) = every {
+                    events.keep_alive(Duration::from_secs(seconds));
+                }
                 events.send(&ServerEvent::new(since)).await?;
                 loop {
                     let text = events.wait(news.wait()).await??;
@@ -116,6 +120,14 @@ fn events_are_sent_at_once_and_comments_meanwhile() {
     assert_eq!(browser.run(Duration::from_secs(1)), "a\r\ndata: hi\n\n\r\n");
     // The time starts again.
     assert_eq!(browser.run(Duration::from_secs(14)), "");
+    assert_eq!(browser.run(Duration::from_secs(1)), "3\r\n:\n\n\r\n");
+}
+
+#[test]
+fn how_often_comments_are_sent_can_be_chosen() {
+    let mut browser = Browser::new("X-Every: 40\r\n");
+    browser.run(Duration::ZERO);
+    assert_eq!(browser.run(Duration::from_secs(39)), "");
     assert_eq!(browser.run(Duration::from_secs(1)), "3\r\n:\n\n\r\n");
 }
 

@@ -53,6 +53,8 @@ impl Site {
             (b"app.js", Bytes::from("run();run();run();")),
             (b"app.js.gz", Bytes::from("zipped")),
             (b"old.js", Bytes::from("new version")),
+            // What begins with this is behind a symbolic link.
+            (b"link/file", Bytes::from("linked")),
         ] {
             site.files.insert(path, (content, MODIFIED));
         }
@@ -74,6 +76,12 @@ impl Site {
         }
         let time = |seconds: u64| FileTime { seconds: seconds as i64, nanoseconds: 5 };
         match request {
+            FileRequest::Open { path, follow_links: false, .. }
+            | FileRequest::List { path, follow_links: false, .. }
+                if path.starts_with(b"link") =>
+            {
+                Err(FileErrorKind::Escapes)
+            }
             FileRequest::Open { path, .. } if self.is_directory(path) => {
                 Err(FileErrorKind::IsDirectory)
             }
@@ -383,6 +391,7 @@ fn a_directory_is_listed_if_that_is_wanted() {
     let page = String::from_utf8(page.body).unwrap();
     assert!(page.contains("href=\"./dir/\"") && page.contains("href=\"./a.txt\""), "{page}");
     assert!(!page.contains("secret") && !page.contains("../"), "{page}");
+    assert!(page.ends_with("</table>\n</html>\n"), "{page}");
     let page = String::from_utf8(site.ask("GET /dir/ HTTP/1.1\r\n").body).unwrap();
     assert!(page.contains("<h1>/dir/</h1>") || page.contains("<h1>/dir</h1>"), "{page}");
     assert!(page.contains("href=\"../\"") && page.contains("href=\"./b%20c.css\""), "{page}");
@@ -413,6 +422,15 @@ fn a_compressed_twin_is_another_version() {
     assert_eq!((old.field("Content-Encoding"), &old.body[..]), (None, &b"new version"[..]));
     let refused = site.ask("GET /app.js HTTP/1.1\r\nAccept-Encoding: gzip;q=0\r\n");
     assert_eq!(refused.field("Content-Encoding"), None);
+}
+
+#[test]
+fn symbolic_links_are_followed_if_that_is_wanted() {
+    for (follows, status) in [(false, "404"), (true, "200")] {
+        let mut site = Site::new(|files| files.listing(true).follow_links(follows));
+        assert_eq!(site.ask("GET /link/file HTTP/1.1\r\n").status(), status);
+        assert_eq!(site.ask("GET /link/ HTTP/1.1\r\n").status(), status);
+    }
 }
 
 #[test]

@@ -1,6 +1,6 @@
 //! Bodies: collected for plain handlers and by extractors, or read piece by piece; limits.
 
-use alloc::string::String;
+use alloc::string::{String, ToString};
 use alloc::vec;
 use alloc::vec::Vec;
 
@@ -87,6 +87,24 @@ fn a_client_that_waits_is_asked_for_its_body_only_if_it_is_read() {
     let refused = expecting("/form").send(&routes);
     assert_eq!((refused.interim, refused.status.code()), (vec![], 415));
     assert_eq!(refused.headers.get_str("Accept"), Some("application/x-www-form-urlencoded"));
+}
+
+#[test]
+fn a_limit_of_a_path_comes_before_that_of_the_router() {
+    let count = |body: String| body.len().to_string();
+    let routes = Router::new()
+        .route("/own", post(count).body_limit(20))
+        .route("/first", post(count).body_limit(5).body_limit(20))
+        .route("/other", post(count))
+        .body_limit(10)
+        .build()
+        .unwrap();
+    for (path, limit) in [("/own", 20), ("/first", 5), ("/other", 10)] {
+        let answer = Oneshot::post(path).body(vec![b'x'; limit]).send(&routes);
+        assert_eq!(answer.text(), limit.to_string(), "{path}");
+        let refused = Oneshot::post(path).body(vec![b'x'; limit + 1]).send(&routes);
+        assert_eq!(refused.status, Status::CONTENT_TOO_LARGE, "{path}");
+    }
 }
 
 #[test]

@@ -64,6 +64,31 @@ fn the_last_layer_runs_first_around_what_was_added_before() {
 }
 
 #[test]
+fn a_layer_is_around_the_fallbacks_that_were_added_before() {
+    let log = Log::default();
+    let nested = Router::new().fallback(|| "not in n").layer(logged(&log, "inner"));
+    let routes = Router::new()
+        .fallback(|| "nowhere")
+        .nest("/n", nested)
+        .layer(logged(&log, "outer"))
+        .nest("/late", Router::new().fallback(|| "late"))
+        .build()
+        .unwrap();
+    for (path, text, expected) in [
+        (
+            "/n/x",
+            "not in n",
+            "outer /n/x Some(\"/n\"), inner /n/x Some(\"/n\"), inner 200, outer 200",
+        ),
+        ("/x", "nowhere", "outer /x None, outer 200"),
+        ("/late/x", "late", ""),
+    ] {
+        assert_eq!(Oneshot::get(path).send(&routes).text(), text);
+        assert_eq!(log.take().join(", "), expected, "{path}");
+    }
+}
+
+#[test]
 fn middleware_may_answer_without_the_handler() {
     let ran = Rc::new(Cell::new(false));
     let seen = Rc::clone(&ran);

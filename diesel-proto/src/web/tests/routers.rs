@@ -50,11 +50,13 @@ fn a_nested_router_answers_below_its_prefix_and_its_fallback_too() {
 fn routers_are_merged_with_their_handlers_and_the_only_fallback() {
     let one = Router::new().route("/a", get(|| "get")).fallback(|| "nowhere");
     let two = Router::new().route("/a", post(|| "post")).route("/b", get(|| "b"));
+    let two = two.nest("/n", Router::new().fallback(|| "not in n"));
     let routes = one.merge(two).build().unwrap();
     assert_eq!(text(&routes, "/a"), "get");
     assert_eq!(Oneshot::post("/a").send(&routes).text(), "post");
     assert_eq!(text(&routes, "/b"), "b");
     assert_eq!(text(&routes, "/c"), "nowhere");
+    assert_eq!(text(&routes, "/n/c"), "not in n");
 }
 
 #[test]
@@ -105,6 +107,8 @@ fn what_is_wrong_with_a_route_is_a_typed_error() {
     let prefix = path("/a");
     let twice = Router::new().nest("/a", one()).nest("/a", one()).build();
     assert_eq!(twice.unwrap_err(), InvalidRoute::TwoFallbacks { prefix });
+    let merged = Router::new().merge(Router::new().nest("/", Router::new())).build();
+    assert_eq!(merged.unwrap_err(), InvalidRoute::Prefix { prefix: path("/") });
     // The first error is the one that is reported.
     let nested = Router::new().nest("/", Router::<()>::new());
     let both = Router::new().nest("/a", nested).route("b", get(|| "")).build();
