@@ -14,6 +14,13 @@ use crate::http1::Response;
 
 pub(super) type Endpoint = dyn Fn(RoutedRequest) -> Answer;
 
+/// An endpoint, and how many bytes of a body its parameters read.
+#[derive(Clone)]
+pub(super) struct LimitedEndpoint {
+    pub(super) endpoint: Rc<Endpoint>,
+    pub(super) body_limit: usize,
+}
+
 /// An endpoint that needs the state of the application, which is known later.
 pub(super) type Unbound<S> = Box<dyn FnOnce(&Rc<S>) -> Rc<Endpoint>>;
 

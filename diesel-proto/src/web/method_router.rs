@@ -7,9 +7,10 @@ use alloc::rc::Rc;
 use alloc::vec::Vec;
 use core::fmt;
 
-use super::answer::{Endpoint, Unbound};
+use super::answer::{LimitedEndpoint, Unbound};
 use super::middleware::{Layer, Next, layer, wrapped};
 use super::route_handler::{BoundHandler, RouteHandler};
+use super::routed_request::DEFAULT_BODY_LIMIT;
 use crate::http1::{IntoResponse, Request};
 
 /// The handlers of a path, by method: made by [`get`], [`post`] and the like, for
@@ -47,6 +48,8 @@ pub(super) struct MethodEntry<S> {
     pub(super) method: Option<Box<str>>,
     handler: Unbound<S>,
     layers: Vec<Rc<Layer>>,
+    /// Set when routes are put together.
+    pub(super) body_limit: usize,
 }
 
 impl<S: 'static> MethodEntry<S> {
@@ -55,15 +58,17 @@ impl<S: 'static> MethodEntry<S> {
             let BoundHandler(endpoint) = handler.bind(state);
             endpoint
         });
-        MethodEntry { method: method.map(Into::into), handler, layers: Vec::new() }
+        let (method, layers) = (method.map(Into::into), Vec::new());
+        MethodEntry { method, handler, layers, body_limit: DEFAULT_BODY_LIMIT }
     }
 
     pub(super) fn layer(&mut self, layer: &Rc<Layer>) {
         self.layers.push(Rc::clone(layer));
     }
 
-    pub(super) fn bind(self, state: &Rc<S>) -> Rc<Endpoint> {
-        wrapped((self.handler)(state), &self.layers)
+    pub(super) fn bind(self, state: &Rc<S>) -> LimitedEndpoint {
+        let endpoint = wrapped((self.handler)(state), &self.layers);
+        LimitedEndpoint { endpoint, body_limit: self.body_limit }
     }
 }
 

@@ -30,6 +30,8 @@ pub(super) struct RouteMatch {
     pub(super) params: ParamSpans,
     /// The path that the spans refer to, if it is not that of the request.
     pub(super) path: Option<Box<str>>,
+    /// See [`MethodRouter::body_limit`](super::MethodRouter::body_limit).
+    pub(super) body_limit: usize,
 }
 
 /// What is known of a route before there is a request.
@@ -42,8 +44,6 @@ pub(super) struct RouteInfo {
     pub(super) allow: Box<str>,
     /// The methods that are known to any route.
     pub(super) known: Rc<[Box<str>]>,
-    /// See [`MethodRouter::body_limit`](super::MethodRouter::body_limit).
-    pub(super) body_limit: usize,
 }
 
 /// How many bytes of a body an extractor reads, if nothing else is set: 2 MiB.
@@ -101,7 +101,7 @@ impl RoutedRequest {
 
     /// How many bytes of the body an extractor may read.
     pub fn body_limit(&self) -> usize {
-        self.route.route.as_ref().map_or(DEFAULT_BODY_LIMIT, |route| route.body_limit)
+        self.route.body_limit
     }
 
     /// Waits for the whole body, within the limit of the route: see [`Request::collect`].

@@ -213,21 +213,19 @@ impl<S: 'static> Router<S> {
         }
         let state = &Rc::new(state);
         let mut merged: Vec<(Box<str>, Template, MethodRouter<S>)> = Vec::new();
-        for (path, methods) in self.routes {
+        for (path, mut methods) in self.routes {
             let template = Template::parse(&path)?;
+            let body_limit = methods.body_limit.unwrap_or(DEFAULT_BODY_LIMIT);
+            methods.entries.iter_mut().for_each(|entry| entry.body_limit = body_limit);
             match merged.iter_mut().find(|(_, known, _)| known.pattern == template.pattern) {
                 None => merged.push((path, template, methods)),
-                Some((_, _, first)) => {
-                    first.entries.extend(methods.entries);
-                    first.body_limit = first.body_limit.or(methods.body_limit);
-                }
+                Some((_, _, first)) => first.entries.extend(methods.entries),
             }
         }
         let known = known_methods(merged.iter().flat_map(|(_, _, methods)| &methods.entries));
         let mut table = Table::default();
         for (path, template, methods) in merged {
             check_methods(&path, &methods.entries)?;
-            let body_limit = methods.body_limit.unwrap_or(DEFAULT_BODY_LIMIT);
             let unhandled =
                 wrapped(Rc::new(|request| Answer::Ready(unrouted(&request))), &methods.layers);
             let handlers = methods.entries.into_iter().map(|mut entry| {
@@ -235,14 +233,14 @@ impl<S: 'static> Router<S> {
                 (method, entry.bind(state))
             });
             let found = Found::new(path, template.names.clone(), handlers, unhandled);
-            table.add(&template, found.limited(body_limit, &known))?;
+            table.add(&template, found.knowing(&known))?;
         }
         for (prefix, fallback) in self.nested {
             let template = Template::parse(&prefix)?;
             table.add_fallback(&prefix, &template, fallback.bind(state))?;
         }
         let fallback: Rc<Endpoint> = match self.fallback {
-            Some(fallback) => fallback.bind(state),
+            Some(fallback) => fallback.bind(state).endpoint,
             None => {
                 let all = known.join(", ");
                 let answer = move |request: super::RoutedRequest| {

@@ -11,10 +11,10 @@ use core::fmt;
 
 use matchit::Match;
 
-use super::answer::Endpoint;
+use super::answer::{Endpoint, LimitedEndpoint};
 use super::invalid_route::InvalidRoute;
 use super::path_text::normal_path;
-use super::routed_request::{ParamSpans, RouteInfo, RouteMatch, RoutedRequest};
+use super::routed_request::{DEFAULT_BODY_LIMIT, ParamSpans, RouteInfo, RouteMatch, RoutedRequest};
 use super::template::Template;
 use crate::http1::{Limits, Request, Response, Service, Status};
 
@@ -62,11 +62,11 @@ pub(super) struct Table {
 pub(super) struct Found {
     info: Rc<RouteInfo>,
     /// What answers each of the [`COMMON`] methods.
-    common: [Rc<Endpoint>; COMMON.len()],
+    common: [LimitedEndpoint; COMMON.len()],
     /// The handlers of other methods.
-    others: Vec<(Box<str>, Rc<Endpoint>)>,
+    others: Vec<(Box<str>, LimitedEndpoint)>,
     /// What answers methods without a handler of their own.
-    rest: Rc<Endpoint>,
+    rest: LimitedEndpoint,
     /// Answers methods without any handler.
     unhandled: Rc<Endpoint>,
 }
@@ -92,7 +92,7 @@ impl Found {
     pub(super) fn new(
         path: Box<str>,
         names: Vec<Box<str>>,
-        endpoints: impl Iterator<Item = (Option<Box<str>>, Rc<Endpoint>)>,
+        endpoints: impl Iterator<Item = (Option<Box<str>>, LimitedEndpoint)>,
         unhandled: Rc<Endpoint>,
     ) -> Self {
         let (mut handlers, mut any) = (Vec::new(), None);
@@ -103,30 +103,39 @@ impl Found {
             }
         }
         let allow = allow(handlers.iter().map(|(method, _)| &**method));
-        let info = RouteInfo { path, names, allow, known: Rc::from([]), body_limit: 0 };
+        let info = RouteInfo { path, names, allow, known: Rc::from([]) };
         let named = |name: &str| {
             let found = handlers.iter().find(|(method, _)| **method == *name);
-            found.map(|(_, endpoint)| Rc::clone(endpoint))
+            found.map(|(_, endpoint)| endpoint.clone())
         };
-        let rest = any.unwrap_or_else(|| Rc::clone(&unhandled));
+        let rest = any.unwrap_or_else(|| LimitedEndpoint {
+            endpoint: Rc::clone(&unhandled),
+            body_limit: DEFAULT_BODY_LIMIT,
+        });
         let common = COMMON.map(|method| {
             let of_get = || if method == "HEAD" { named("GET") } else { None };
-            named(method).or_else(of_get).unwrap_or_else(|| Rc::clone(&rest))
+            named(method).or_else(of_get).unwrap_or_else(|| rest.clone())
         });
         handlers.retain(|(method, _)| common_method(method).is_none());
         Found { info: Rc::new(info), common, others: handlers, rest, unhandled }
     }
 
     /// Sets what depends on the other routes.
-    pub(super) fn limited(mut self, body_limit: usize, known: &Rc<[Box<str>]>) -> Self {
+    pub(super) fn knowing(mut self, known: &Rc<[Box<str>]>) -> Self {
         if let Some(info) = Rc::get_mut(&mut self.info) {
-            (info.body_limit, info.known) = (body_limit, Rc::clone(known));
+            info.known = Rc::clone(known);
         }
         self
     }
 
+    fn largest_body(&self) -> usize {
+        let others = self.others.iter().map(|(_, endpoint)| endpoint);
+        let all = self.common.iter().chain(others).chain([&self.rest]);
+        all.map(|endpoint| endpoint.body_limit).max().unwrap_or_default()
+    }
+
     #[inline]
-    fn endpoint(&self, method: &str) -> &Rc<Endpoint> {
+    fn endpoint(&self, method: &str) -> &LimitedEndpoint {
         match common_method(method).and_then(|index| self.common.get(index)) {
             Some(endpoint) => endpoint,
             None => {
@@ -154,7 +163,7 @@ fn allow<'a>(methods: impl Iterator<Item = &'a str> + Clone) -> Box<str> {
 
 impl Table {
     pub(super) fn add(&mut self, template: &Template, found: Found) -> Result<(), InvalidRoute> {
-        let (path, limit) = (found.info.path.clone(), found.info.body_limit);
+        let (path, limit) = (found.info.path.clone(), found.largest_body());
         let written = &self.written;
         template.insert(&mut self.tree, &path, found, |with| {
             let known = written.iter().find(|(pattern, _)| *pattern == with);
@@ -170,7 +179,7 @@ impl Table {
         &mut self,
         prefix: &str,
         template: &Template,
-        fallback: Rc<Endpoint>,
+        fallback: LimitedEndpoint,
     ) -> Result<(), InvalidRoute> {
         if template.has_catch_all {
             return Err(InvalidRoute::CatchAll { path: prefix.into() });
@@ -178,10 +187,10 @@ impl Table {
         for rest in ["", "/", "/{*-}"] {
             let pattern = alloc::format!("{}{rest}", template.pattern);
             let below = Template { pattern, names: Vec::new(), has_catch_all: false };
-            let any = core::iter::once((None, Rc::clone(&fallback)));
+            let any = core::iter::once((None, fallback.clone()));
             let names = template.names.clone();
-            let found = Found::new(prefix.into(), names, any, Rc::clone(&fallback));
-            let found = found.limited(super::DEFAULT_BODY_LIMIT, &Rc::from([]));
+            let unhandled = Rc::clone(&fallback.endpoint);
+            let found = Found::new(prefix.into(), names, any, unhandled);
             below.insert(&mut self.nested, prefix, found, |with| with.into()).map_err(|error| {
                 match error {
                     InvalidRoute::Conflict { .. } => {
@@ -219,7 +228,7 @@ fn spans(found: &Match<'_, '_, &Found>, path: &str) -> ParamSpans {
 /// Example: see [`Routes::find`].
 pub struct FoundRoute<'r, 'p> {
     found: &'r Found,
-    endpoint: &'r Rc<Endpoint>,
+    endpoint: &'r LimitedEndpoint,
     params: FoundParams<'r, 'p>,
 }
 
@@ -246,7 +255,7 @@ impl<'r, 'p> FoundRoute<'r, 'p> {
     /// Whether the route has a handler for the method: its own, that of GET for HEAD, or one for all
     /// methods. Not for the fallback of a nested router.
     pub fn has_handler(&self) -> bool {
-        !Rc::ptr_eq(self.endpoint, &self.found.unhandled)
+        !Rc::ptr_eq(&self.endpoint.endpoint, &self.found.unhandled)
     }
 }
 
@@ -260,16 +269,17 @@ impl Routes {
     /// Answers a request: finds its route, and calls the handler.
     pub async fn call(&self, request: Request) -> Response {
         let (endpoint, route) = match self.find(request.method(), request.path()) {
-            Some(FoundRoute { found, endpoint, params }) => {
+            Some(FoundRoute { found, endpoint: limited, params }) => {
                 let (params, path) = match params {
                     FoundParams::Plain(found) => (spans(&found, request.path()), None),
                     FoundParams::Rewritten(params, path) => (params, Some(path)),
                 };
-                (endpoint, RouteMatch { route: Some(Rc::clone(&found.info)), params, path })
+                let (route, body_limit) = (Some(Rc::clone(&found.info)), limited.body_limit);
+                (&limited.endpoint, RouteMatch { route, params, path, body_limit })
             }
             None => {
-                let params = ParamSpans::default();
-                (&self.0.fallback, RouteMatch { route: None, params, path: None })
+                let (params, body_limit) = (ParamSpans::default(), DEFAULT_BODY_LIMIT);
+                (&self.0.fallback, RouteMatch { route: None, params, path: None, body_limit })
             }
         };
         endpoint(RoutedRequest::new(request, route)).response().await

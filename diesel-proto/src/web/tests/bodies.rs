@@ -9,7 +9,7 @@ use bytes::Bytes;
 use crate::http1::{BodyWriter, Request, Response, Service, Status};
 use crate::machine::{Error, Notice};
 use crate::testkit::Oneshot;
-use crate::web::{Router, Routes, post};
+use crate::web::{Router, Routes, on, post, put};
 
 /// Echoes each body, in each way, with a limit of 10 bytes.
 fn routes() -> Routes {
@@ -95,15 +95,25 @@ fn a_limit_of_a_path_comes_before_that_of_the_router() {
     let routes = Router::new()
         .route("/own", post(count).body_limit(20))
         .route("/first", post(count).body_limit(5).body_limit(20))
+        // A limit is that of the handlers that it was set for.
+        .route("/merged", put(count).body_limit(5))
+        .route("/merged", post(count).body_limit(20))
+        .route("/merged", on("PURGE", count))
         .route("/other", post(count))
         .body_limit(10)
         .build()
         .unwrap();
-    for (path, limit) in [("/own", 20), ("/first", 5), ("/other", 10)] {
+    for (path, limit) in [("/own", 20), ("/first", 5), ("/merged", 20), ("/other", 10)] {
         let answer = Oneshot::post(path).body(vec![b'x'; limit]).send(&routes);
         assert_eq!(answer.text(), limit.to_string(), "{path}");
         let refused = Oneshot::post(path).body(vec![b'x'; limit + 1]).send(&routes);
         assert_eq!(refused.status, Status::CONTENT_TOO_LARGE, "{path}");
+    }
+    for (method, limit) in [("PUT", 5), ("PURGE", 10)] {
+        for (len, status) in [(limit, Status::OK), (limit + 1, Status::CONTENT_TOO_LARGE)] {
+            let answer = Oneshot::new(method, "/merged").body(vec![b'x'; len]).send(&routes);
+            assert_eq!(answer.status, status, "{method} {len}");
+        }
     }
 }
 
