@@ -11,10 +11,11 @@ use super::connect::Connect;
 use super::file::{List, Open};
 use super::join::{self, JoinHandle};
 use super::sleep::Sleep;
+use super::timeout::Timeout;
 use super::unblock::Unblock;
-use super::{Event, First2, Interval, Queue, Semaphore, first};
+use super::{Event, Interval, Queue, Semaphore};
 use crate::hub::{Core, Role};
-use crate::machine::{DirectoryId, Error, FiberId, IntoTarget, Reason};
+use crate::machine::{DirectoryId, Error, FiberId, IntoTarget};
 use crate::time::Instant;
 
 /// A fiber's access to its hub. Cheap to clone, so that a clone can be used next to a token of a
@@ -121,18 +122,12 @@ impl Ctx {
     ///
     /// [`Error::TimedOut`] with the reason [`Reason::Application`]`("timeout")` if `duration`
     /// passes first; `future` is dropped then. [`Error::Shutdown`] as for [`sleep`](Self::sleep).
-    pub async fn timeout<F: Future>(
+    pub fn timeout<F: Future>(
         &self,
         duration: Duration,
         future: F,
-    ) -> Result<F::Output, Error> {
-        match first((future, self.sleep(duration))).await {
-            First2::A(output) => Ok(output),
-            First2::B(slept) => {
-                slept?;
-                Err(Error::TimedOut(Reason::Application("timeout")))
-            }
-        }
+    ) -> impl Future<Output = Result<F::Output, Error>> + use<F> {
+        Timeout::new(self.sleep(duration), future)
     }
 
     /// Spawns `future` as a new fiber. It is first polled at its turn, not in this call.

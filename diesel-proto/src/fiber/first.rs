@@ -1,8 +1,13 @@
 //! Waits for the first of several tokens.
+//!
+//! The future of a group is as large as its members. (An `async fn` would hold each of them twice: as
+//! its argument, and pinned.)
 
-use core::future::{Future, poll_fn};
-use core::pin::pin;
-use core::task::Poll;
+use core::future::Future;
+use core::pin::Pin;
+use core::task::{Context, Poll};
+
+use pin_project_lite::pin_project;
 
 /// Waits for the first of two to eight futures, given as a tuple; the others are dropped.
 ///
@@ -46,8 +51,8 @@ use core::task::Poll;
 /// }
 /// # Hub::default().add_service(modest);
 /// ```
-pub async fn first<G: Group>(group: G) -> G::Output {
-    group.first().await
+pub fn first<G: Group>(group: G) -> impl Future<Output = G::Output> {
+    group.first()
 }
 
 /// A tuple of two to eight futures.
@@ -83,18 +88,27 @@ macro_rules! group {
         impl<$($future: Future),+> Group for ($($future,)+) {
             type Output = $name<$($future::Output),+>;
 
-            async fn first(self) -> Self::Output {
+            fn first(self) -> impl Future<Output = Self::Output> {
+                pin_project! {
+                    struct Waiting<$($future),+> { $(#[pin] $variable: $future,)+ }
+                }
+
+                impl<$($future: Future),+> Future for Waiting<$($future),+> {
+                    type Output = $name<$($future::Output),+>;
+
+                    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+                        let members = self.project();
+                        $(
+                            if let Poll::Ready(output) = members.$variable.poll(cx) {
+                                return Poll::Ready($name::$future(output));
+                            }
+                        )+
+                        Poll::Pending
+                    }
+                }
+
                 let ($($variable,)+) = self;
-                $(let mut $variable = pin!($variable);)+
-                poll_fn(move |cx| {
-                    $(
-                        if let Poll::Ready(output) = $variable.as_mut().poll(cx) {
-                            return Poll::Ready($name::$future(output));
-                        }
-                    )+
-                    Poll::Pending
-                })
-                .await
+                Waiting { $($variable),+ }
             }
         }
     };
@@ -109,3 +123,23 @@ group!(First7: A a "first", B b "second", C c "third", D d "fourth", E e "fifth"
     G g "seventh");
 group!(First8: A a "first", B b "second", C c "third", D d "fourth", E e "fifth", F f "sixth",
     G g "seventh", H h "eighth");
+
+#[cfg(test)]
+mod tests {
+    use core::future::ready;
+    use core::time::Duration;
+
+    use super::*;
+    use crate::hub::Hub;
+
+    /// Whoever waits within a wait, within a wait, pays for each of them once.
+    #[test]
+    fn a_group_is_as_large_as_its_members() {
+        let ctx = Hub::default().ctx();
+        let large = || ready([0_u64; 100]);
+        let (one, two) = (size_of_val(&large()), size_of_val(&ctx.sleep(Duration::ZERO)));
+        assert_eq!(size_of_val(&first((large(), ctx.sleep(Duration::ZERO)))), one + two);
+        assert_eq!(size_of_val(&first((large(), first((large(), large()))))), 3 * one);
+        assert_eq!(size_of_val(&ctx.timeout(Duration::ZERO, large())), one + two);
+    }
+}

@@ -8,6 +8,8 @@ use core::future::Future;
 use core::pin::Pin;
 use core::task::{Context, Poll, ready};
 
+use pin_project_lite::pin_project;
+
 use super::waiting::{SpareWaker, WaitingWaker};
 use crate::hub::Core;
 use crate::hub::FiberId;
@@ -69,15 +71,33 @@ where
         fiber: Cell::new(None),
     });
     let unfinished = UnfinishedGuard { core: Rc::clone(core), outcome: Rc::clone(&outcome) };
-    let fiber = core.spawn(async move {
-        let unfinished = unfinished;
-        let output = future.await;
-        unfinished.outcome.value.set(Some(Ok(output)));
-        Ok(())
-    })?;
+    let fiber = core.spawn(Spawned { future, unfinished })?;
     outcome.fiber.set(Some(fiber));
     let weak = Rc::downgrade(&outcome);
     Ok(JoinHandle { core: Rc::clone(core), fiber, outcome: weak, kept: Some(outcome) })
+}
+
+pin_project! {
+    /// What a spawned fiber runs. (An `async` block would hold the future twice.)
+    struct Spawned<F>
+    where
+        F: Future,
+    {
+        #[pin]
+        future: F,
+        unfinished: UnfinishedGuard<F::Output>,
+    }
+}
+
+impl<F: Future> Future for Spawned<F> {
+    type Output = Result<(), Error>;
+
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        let spawned = self.project();
+        let output = ready!(spawned.future.poll(cx));
+        spawned.unfinished.outcome.value.set(Some(Ok(output)));
+        Poll::Ready(Ok(()))
+    }
 }
 
 impl<T> JoinHandle<T> {

@@ -59,6 +59,7 @@ mod read;
 mod semaphore;
 mod shapes;
 mod sleep;
+mod timeout;
 mod unblock;
 mod waiters;
 mod waiting;
