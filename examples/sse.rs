@@ -44,7 +44,7 @@ pub async fn tick(ctx: Ctx, ticks: Event<u64>) -> Result<(), Error> {
 fn clock(request: &Request, ticks: &Event<u64>) -> Response {
     let mut ticks = ticks.subscribe();
     let mut last: Option<u64> = last_event_id(request).and_then(|id| id.parse().ok());
-    event_stream(request, async move |events| {
+    event_stream(async move |events| {
         loop {
             let number = events.wait(ticks.wait()).await??;
             let missed = last.take().map_or(0, |last| number.saturating_sub(last + 1));

@@ -284,9 +284,9 @@ fn an_idle_connection_of_http_is_small() {
 fn an_idle_stream_of_events_is_small() {
     let service = |hub: &mut Hub| {
         let news = hub.event::<u64>();
-        let stream = move |request: http1::Request| {
+        let stream = move |_: http1::Request| {
             let mut news = news.subscribe();
-            event_stream(&request, async move |events| {
+            event_stream(async move |events| {
                 loop {
                     let number = events.wait(news.wait()).await??;
                     events.send(&ServerEvent::new(number.to_string())).await?;

@@ -469,6 +469,11 @@ impl Writer {
         Flush::new(&self.socket)
     }
 
+    /// What the fiber can do besides writing.
+    pub fn ctx(&self) -> Ctx {
+        Ctx::new(Rc::clone(&self.socket.core))
+    }
+
     /// Ends our side once everything queued is sent; the peer may go on sending.
     pub fn half_close(&mut self) {
         self.socket.half_close();

@@ -11,11 +11,14 @@
 use alloc::string::String;
 use core::fmt::Write as _;
 use core::future::Future;
-use core::pin::pin;
+use core::pin::Pin;
+use core::task::{Context, Poll, ready};
 use core::time::Duration;
 
-use crate::fiber::{Ctx, First3, first};
-use crate::http1::{BodyWriter, InvalidField, Request, Response};
+use pin_project_lite::pin_project;
+
+use crate::fiber::Sleep;
+use crate::http1::{BodyWriter, ClientClosed, InvalidField, Request, Response};
 use crate::machine::Error;
 
 /// How often a comment is sent while there is no event, unless the program says otherwise.
@@ -126,7 +129,7 @@ pub fn last_event_id(request: &Request) -> Option<&str> {
 /// fn news(request: &Request, news: &Event<(u64, String)>) -> Response {
 ///     let mut news = news.subscribe();
 ///     let seen: u64 = last_event_id(request).and_then(|id| id.parse().ok()).unwrap_or(0);
-///     event_stream(request, async move |events| {
+///     event_stream(async move |events| {
 ///         loop {
 ///             let (number, text) = events.wait(news.wait()).await??;
 ///             if number > seen {
@@ -136,14 +139,12 @@ pub fn last_event_id(request: &Request) -> Option<&str> {
 ///     })
 /// }
 /// ```
-pub fn event_stream<F>(request: &Request, write: F) -> Response
+pub fn event_stream<F>(write: F) -> Response
 where
     F: AsyncFnOnce(&mut EventWriter<'_>) -> Result<(), Error> + 'static,
 {
-    let ctx = request.ctx();
     Response::stream(async move |out: &mut BodyWriter| {
-        let mut events = EventWriter { out, ctx, keep_alive: KEEP_ALIVE };
-        match write(&mut events).await {
+        match write(&mut EventWriter { out, keep_alive: KEEP_ALIVE }).await {
             // The client left: there is nothing to report.
             Err(Error::Closed) => Ok(()),
             ended => ended,
@@ -159,7 +160,6 @@ where
 #[derive(Debug)]
 pub struct EventWriter<'a> {
     out: &'a mut BodyWriter,
-    ctx: Ctx,
     keep_alive: Duration,
 }
 
@@ -175,8 +175,8 @@ impl EventWriter<'_> {
     /// # Errors
     ///
     /// [`Error::Closed`] if the client left.
-    pub async fn send(&mut self, event: &ServerEvent) -> Result<(), Error> {
-        self.out.write((event.as_str(), "\n")).await
+    pub fn send(&mut self, event: &ServerEvent) -> impl Future<Output = Result<(), Error>> {
+        self.out.write((event.as_str(), "\n"))
     }
 
     /// Waits for a future, of the next event for example. Meanwhile it sends a comment now and then.
@@ -186,19 +186,49 @@ impl EventWriter<'_> {
     ///
     /// [`Error::Closed`] if the client left, or half-closed its side, as a browser does that leaves.
     /// [`Error::Shutdown`] while the hub shuts down.
-    pub async fn wait<T>(&mut self, future: impl Future<Output = T>) -> Result<T, Error> {
-        let mut future = pin!(future);
+    pub fn wait<F: Future>(&mut self, future: F) -> impl Future<Output = Result<F::Output, Error>> {
+        let (pause, closed) = (self.pause(), self.out.closed());
+        EventWait { events: self, future, pause, closed }
+    }
+
+    /// Waits until a comment is due.
+    fn pause(&self) -> Sleep {
+        self.out.ctx().sleep(self.keep_alive)
+    }
+}
+
+pin_project! {
+    /// Made by [`EventWriter::wait`]. There is one for each of many idle browsers: so it is small, and
+    /// no `async fn`, which would hold `future` twice.
+    struct EventWait<'a, 'b, F> {
+        events: &'a mut EventWriter<'b>,
+        #[pin]
+        future: F,
+        // Until the next comment.
+        pause: Sleep,
+        closed: ClientClosed,
+    }
+}
+
+impl<F: Future> Future for EventWait<'_, '_, F> {
+    type Output = Result<F::Output, Error>;
+
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        let mut wait = self.project();
         loop {
-            let sleep = self.ctx.sleep(self.keep_alive);
-            match first((future.as_mut(), sleep, self.out.closed())).await {
-                First3::A(value) => return Ok(value),
-                First3::B(slept) => {
-                    slept?;
-                    self.out.write(":\n\n").await?;
-                }
-                First3::C(()) => return Err(Error::Closed),
+            if let Poll::Ready(value) = wait.future.as_mut().poll(cx) {
+                return Poll::Ready(Ok(value));
             }
+            if let Poll::Pending = Pin::new(&mut *wait.pause).poll(cx)? {
+                break;
+            }
+            if let Poll::Pending = Pin::new(&mut wait.events.out.write(":\n\n")).poll(cx)? {
+                break;
+            }
+            *wait.pause = wait.events.pause();
         }
+        ready!(Pin::new(wait.closed).poll(cx));
+        Poll::Ready(Err(Error::Closed))
     }
 }
 

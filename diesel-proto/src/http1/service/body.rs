@@ -21,7 +21,7 @@ use core::task::{Context, Poll};
 use super::encoder::{ContentEncoder, encoded, within};
 use super::exchange::Exchange;
 use crate::buf::{Blocks, Chunk, Pipeline};
-use crate::fiber::{File, Payload, Reader, Writer};
+use crate::fiber::{Ctx, File, Flush, Payload, Reader, Writer};
 use crate::http1::syntax::{Field, Headers, InvalidField};
 use crate::machine::{Error, FileErrorKind, Limit};
 
@@ -147,13 +147,19 @@ const PIECE: usize = 64 << 10;
 pub struct BodyWriter {
     writer: Writer,
     exchange: Rc<Exchange>,
+    /// Boxed, because few bodies have any: this keeps the others small.
+    extras: Option<Box<Extras>>,
+}
+
+#[derive(Default)]
+struct Extras {
     trailers: Headers,
     encoder: Option<Box<dyn ContentEncoder>>,
 }
 
 impl BodyWriter {
     pub(in crate::http1) fn new(writer: Writer, exchange: Rc<Exchange>) -> Self {
-        BodyWriter { writer, exchange, trailers: Headers::new(), encoder: None }
+        BodyWriter { writer, exchange, extras: None }
     }
 
     /// Queues a piece of the body: any type that [`Conn::write`](crate::fiber::Conn::write)
@@ -168,14 +174,21 @@ impl BodyWriter {
     /// # Errors
     ///
     /// [`Error::Closed`] if the request is over.
-    pub async fn write<P: Payload>(&mut self, payload: P) -> Result<(), Error> {
-        let Some(encoder) = &mut self.encoder else { return self.writer.write(payload).await };
-        let write = |pipeline: &mut Pipeline, blocks: &mut Blocks| {
-            let bytes = encoded(&mut **encoder, payload, blocks);
-            // A queue that is closed ends the request, and with it the stream.
-            let _ = pipeline.push_bytes(bytes, blocks);
-        };
-        self.writer.write_with(write).await
+    pub fn write<P: Payload>(
+        &mut self,
+        payload: P,
+    ) -> impl Future<Output = Result<(), Error>> + Unpin {
+        match self.extras.as_mut().and_then(|extras| extras.encoder.as_mut()) {
+            None => BodyWrite::Plain(self.writer.write(payload)),
+            Some(encoder) => {
+                let write = |pipeline: &mut Pipeline, blocks: &mut Blocks| {
+                    let bytes = encoded(&mut **encoder, payload, blocks);
+                    // A queue that is closed ends the request, and with it the stream.
+                    let _ = pipeline.push_bytes(bytes, blocks);
+                };
+                BodyWrite::Encoded(self.writer.write_with(write))
+            }
+        }
     }
 
     /// Sends a part of a file: see [`Writer::write_file`]. It waits until the transport has taken all
@@ -206,7 +219,7 @@ impl BodyWriter {
         file: &File,
         range: impl RangeBounds<u64>,
     ) -> Result<(), Error> {
-        if self.encoder.is_none() {
+        if self.extras.as_ref().is_none_or(|extras| extras.encoder.is_none()) {
             return self.writer.write_file(file, range).await;
         }
         // What is encoded has to be read first.
@@ -228,8 +241,13 @@ impl BodyWriter {
     /// # Errors
     ///
     /// As for [`write`](Self::write).
-    pub async fn flush(&mut self) -> Result<(), Error> {
-        self.writer.flush().await
+    pub fn flush(&mut self) -> Flush<'_> {
+        self.writer.flush()
+    }
+
+    /// What a fiber can do besides writing: sleeping, for example.
+    pub fn ctx(&self) -> Ctx {
+        self.writer.ctx()
     }
 
     /// Waits until the client half-closes the stream, like
@@ -248,24 +266,48 @@ impl BodyWriter {
         name: impl AsRef<str>,
         value: impl AsRef<[u8]>,
     ) -> Result<(), InvalidField> {
-        self.trailers.push(Field::new(name.as_ref(), value.as_ref())?);
+        let field = Field::new(name.as_ref(), value.as_ref())?;
+        self.extras.get_or_insert_default().trailers.push(field);
         Ok(())
     }
 
     /// Encodes what is written from now on.
     pub(in crate::http1) fn encoded(mut self, encoder: Box<dyn ContentEncoder>) -> Self {
-        self.encoder = Some(within(encoder, self.encoder.take()));
+        let extras = self.extras.get_or_insert_default();
+        extras.encoder = Some(within(encoder, extras.encoder.take()));
         self
     }
 
     /// Ends the body, and returns its trailers.
     pub(in crate::http1) async fn finish(mut self) -> Result<Headers, Error> {
-        if let Some(mut encoder) = self.encoder.take() {
+        let Some(extras) = self.extras else { return Ok(Headers::new()) };
+        if let Some(mut encoder) = extras.encoder {
             let mut end = Vec::new();
             encoder.finish(&mut end);
             self.writer.write(end).await?;
         }
-        Ok(self.trailers)
+        Ok(extras.trailers)
+    }
+}
+
+/// Writes a piece of a body, encoded or not.
+enum BodyWrite<P, E> {
+    Plain(P),
+    Encoded(E),
+}
+
+impl<P, E> Future for BodyWrite<P, E>
+where
+    P: Future + Unpin,
+    E: Future<Output = P::Output> + Unpin,
+{
+    type Output = P::Output;
+
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        match self.get_mut() {
+            BodyWrite::Plain(write) => Pin::new(write).poll(cx),
+            BodyWrite::Encoded(write) => Pin::new(write).poll(cx),
+        }
     }
 }
 
@@ -295,6 +337,7 @@ impl fmt::Debug for ClientClosed {
 
 impl fmt::Debug for BodyWriter {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("BodyWriter").field("trailers", &self.trailers).finish_non_exhaustive()
+        let trailers = self.extras.as_ref().map(|extras| &extras.trailers);
+        f.debug_struct("BodyWriter").field("trailers", &trailers).finish_non_exhaustive()
     }
 }

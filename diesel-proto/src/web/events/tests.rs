@@ -76,7 +76,7 @@ impl Browser {
             let mut news = fired.subscribe();
             let since = last_event_id(&request).unwrap_or("none").to_string();
             let every = request.header_str("X-Every").map(|text| text.parse().unwrap());
-            event_stream(&request, async move |events| {
+            event_stream(async move |events| {
                 if let Some(seconds) = every {
                     events.keep_alive(Duration::from_secs(seconds));
                 }
@@ -138,4 +138,28 @@ fn a_browser_that_leaves_ends_the_stream() {
     let (conn, now) = (browser.conn, browser.now);
     browser.hub.eof(now, conn);
     assert_eq!(browser.run(Duration::ZERO), "0\r\n\r\n");
+}
+
+/// What waits for room for a comment still waits for its event, and for the browser to leave.
+#[test]
+fn a_browser_that_does_not_read_is_seen_to_leave() {
+    for leaves in [true, false] {
+        let mut browser = Browser::new("");
+        browser.run(Duration::ZERO);
+        browser.news.fire("x".repeat(1 << 20));
+        browser.hub.run(browser.now, &mut Vec::new());
+        browser.now += Duration::from_secs(16);
+        browser.hub.run(browser.now, &mut Vec::new());
+        match leaves {
+            true => browser.hub.eof(browser.now, browser.conn),
+            false => browser.news.fire("hi".into()),
+        }
+        browser.hub.run(browser.now, &mut Vec::new());
+        let mut rest = String::new();
+        while !rest.ends_with("\r\n\r\n") && !rest.contains("hi") {
+            rest = browser.run(Duration::ZERO);
+        }
+        let end = if leaves { "x\n\n\r\n0\r\n\r\n" } else { "x\n\n\r\na\r\ndata: hi\n\n\r\n" };
+        assert!(rest.ends_with(end), "{:?}", &rest[rest.len() - 40..]);
+    }
 }
