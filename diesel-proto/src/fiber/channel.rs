@@ -13,14 +13,13 @@
 
 use alloc::boxed::Box;
 use alloc::rc::Rc;
-use alloc::vec::Vec;
 use core::cell::{Cell, RefCell};
 use core::fmt;
-use core::num::NonZeroU32;
 use core::task::Waker;
 
+use super::unread::UnreadBytes;
 use super::waiting::WaitingWaker;
-use crate::buf::{Blocks, Buffer};
+use crate::buf::Blocks;
 use crate::hub::{Core, HandlerFuture, Learned, OpenFile, Outgoing, ServiceConfig};
 use crate::machine::{Address, Cause, ConnId, ConnectErrorKind, Error, Key, Machine, ServiceId};
 
@@ -28,20 +27,26 @@ use crate::machine::{Address, Cause, ConnId, ConnectErrorKind, Error, Key, Machi
 pub(crate) struct ConnShared {
     pub(crate) core: Rc<Core>,
     pub(crate) key: Key,
-    /// The index of the service that accepted it, plus one: in four bytes, since every connection
-    /// has room for it.
-    pub(super) service: Option<NonZeroU32>,
-    pub(crate) peer: Address,
-    /// What the layers below learned, if there are any.
-    pub(crate) learned: Option<Rc<Learned>>,
+    /// `None` for a stream within a connection, such as the body of a message: there may be one for
+    /// each of many connections.
+    pub(super) origin: Option<Box<Origin>>,
     pub(crate) config: Rc<ServiceConfig>,
     pub(crate) channel: RefCell<Channel>,
     /// The machine was woken, and has not been stepped since.
     pub(crate) dirty: Cell<bool>,
     /// File regions can be queued: no layer has to see their bytes.
     pub(crate) takes_file_regions: Cell<bool>,
+}
+
+/// Where a connection comes from, and what serves it.
+pub(super) struct Origin {
+    pub(super) peer: Address,
+    /// The service that accepted it, if one did.
+    pub(super) service: Option<ServiceId>,
+    /// What the layers below learned, if there are any.
+    pub(super) learned: Option<Rc<Learned>>,
     /// Calls the handler, when the stream of an accepted connection starts.
-    pub(crate) handler: Cell<Option<StartHandler>>,
+    pub(super) handler: Cell<Option<StartHandler>>,
 }
 
 /// Calls a handler with its connection and returns its future. One word, because every connection
@@ -61,12 +66,15 @@ impl ConnShared {
 
     /// The service that accepted it, if one did.
     pub(crate) fn service(&self) -> Option<ServiceId> {
-        self.service.map(|number| self.core.service_id(number.get() - 1))
+        self.origin.as_ref()?.service
     }
 
-    /// The number to store for a service.
-    pub(super) fn number_of(service: Option<ServiceId>) -> Option<NonZeroU32> {
-        NonZeroU32::new(service?.index.wrapping_add(1))
+    pub(super) fn peer(&self) -> Address {
+        self.origin.as_ref().map_or(Address::Unnamed, |origin| origin.peer)
+    }
+
+    pub(super) fn take_handler(&self) -> Option<StartHandler> {
+        self.origin.as_ref()?.handler.take()
     }
 
     /// Makes the machine look at what the handles requested.
@@ -92,7 +100,7 @@ impl ConnShared {
 }
 
 pub(crate) struct Channel {
-    pub(crate) input: Buffer<Rc<Vec<u8>>>,
+    pub(crate) input: UnreadBytes,
     /// What tokens queued and the machine has not taken. Boxed, and from a pool: between two turns
     /// there is none.
     pub(crate) output: Option<Box<Outgoing>>,
@@ -183,7 +191,7 @@ pub(crate) enum ConnectState {
 impl Channel {
     pub(crate) fn new(connecting: ConnectState) -> Self {
         Channel {
-            input: Buffer::new(),
+            input: UnreadBytes::default(),
             output: None,
             moved: 0,
             below: 0,
@@ -293,10 +301,7 @@ impl Channel {
 
     /// How many bytes were queued, and how many taken, since the connection was made.
     pub(crate) fn traffic(&self) -> ByteCounts {
-        ByteCounts {
-            queued: self.moved.saturating_add(self.unmoved()),
-            taken: self.input.received() - self.input.len() as u64,
-        }
+        ByteCounts { queued: self.moved.saturating_add(self.unmoved()), taken: self.input.taken() }
     }
 
     pub(crate) fn set_successor(&mut self, machine: Box<dyn Machine>) {

@@ -212,14 +212,14 @@ impl Conn {
 
     /// The peer's address.
     pub fn peer(&self) -> Address {
-        self.socket().peer
+        self.socket().peer()
     }
 
     /// The latest value of type `T` that a layer below learned about the connection, if any. For
     /// example, [`proxy_protocol::layer`](crate::proxy_protocol::layer) provides its
     /// [`Header`](crate::proxy_protocol::Header).
     pub fn learned<T: 'static>(&self) -> Option<Rc<T>> {
-        self.socket().learned.as_ref()?.find()
+        self.socket().origin.as_ref()?.learned.as_ref()?.find()
     }
 
     /// The id of the connection in its hub.
@@ -511,7 +511,7 @@ impl ConnShared {
 
     fn unread(&self, bytes: &[u8]) {
         let channel = &mut *self.channel.borrow_mut();
-        channel.input.unread(bytes, &mut self.core.slices.borrow_mut());
+        channel.input.buffer().unread(bytes, &mut self.core.slices.borrow_mut());
     }
 
     fn half_close(&self) {
@@ -562,7 +562,7 @@ macro_rules! debug_by_id {
     ($($name:ident),*) => {
         $(impl fmt::Debug for $name {
             fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                write!(f, concat!(stringify!($name), "({:?} of {})"), self.socket.id(), self.socket.peer)
+                write!(f, concat!(stringify!($name), "({:?} of {})"), self.socket.id(), self.socket.peer())
             }
         })*
     };

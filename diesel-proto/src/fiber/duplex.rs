@@ -17,15 +17,16 @@
 //!
 //! It must never know what the bytes are, nor what carries them.
 
+use alloc::boxed::Box;
 use alloc::rc::Rc;
 use core::cell::{Cell, RefCell};
 use core::fmt;
 
-use super::channel::{Channel, ConnShared, ConnectState, Holder};
+use super::channel::{Channel, ConnShared, ConnectState, Holder, Origin};
 use super::{Reader, Writer};
 use crate::buf::Pipeline;
 use crate::hub::{MachineCtx, ServiceConfig};
-use crate::machine::{Actions, Cause, ServiceId};
+use crate::machine::{Actions, Cause};
 
 /// The machine's end of a two-way stream of bytes to a fiber, whose ends are a [`Reader`] and a
 /// [`Writer`]. Made by [`MachineCtx::duplex`].
@@ -97,23 +98,20 @@ pub struct Duplex {
 }
 
 impl Duplex {
-    pub(crate) fn new(
+    /// A stream within a connection. That of the connection itself has an `origin`.
+    pub(super) fn new(
         machine_ctx: &MachineCtx,
-        service: Option<ServiceId>,
         config: &Rc<ServiceConfig>,
-        connecting: ConnectState,
+        origin: Option<Box<Origin>>,
     ) -> Self {
         let socket = Rc::new(ConnShared {
             core: Rc::clone(machine_ctx.core()),
             key: machine_ctx.conn().into(),
-            service: ConnShared::number_of(service),
-            peer: machine_ctx.peer(),
-            learned: machine_ctx.layers(),
+            origin,
             config: Rc::clone(config),
-            channel: RefCell::new(Channel::new(connecting)),
+            channel: RefCell::new(Channel::new(ConnectState::No)),
             dirty: Cell::new(false),
             takes_file_regions: Cell::new(false),
-            handler: Cell::default(),
         });
         Duplex { socket }
     }
@@ -130,8 +128,6 @@ impl Duplex {
             return false;
         }
         socket.key = machine_ctx.conn().into();
-        socket.service = ConnShared::number_of(machine_ctx.service());
-        (socket.peer, socket.learned) = (machine_ctx.peer(), machine_ctx.layers());
         let channel = socket.channel.get_mut();
         channel.input.clear(&mut socket.core.slices.borrow_mut());
         if let Some(output) = channel.output.take() {
@@ -284,7 +280,7 @@ impl ConnShared {
         if channel.reader_dropped || channel.is_closing() {
             return;
         }
-        channel.input.push(bytes, &mut self.core.slices.borrow_mut());
+        channel.input.buffer().push(bytes, &mut self.core.slices.borrow_mut());
         self.core.put_off(channel.reader.take());
     }
 

@@ -3,7 +3,7 @@
 use alloc::boxed::Box;
 use alloc::rc::Rc;
 
-use super::channel::{ConnectState, StartHandler};
+use super::channel::StartHandler;
 use super::machine::accepted;
 use super::{Conn, ConnHandler, Ctx, Duplex, Event, LoopBody};
 use crate::hub::{Hub, MachineCtx, Making, Role, Service, ServiceConfig, Top};
@@ -46,7 +46,7 @@ impl MachineCtx {
     /// Makes a two-way byte stream between this machine and a fiber: for a protocol that hands
     /// streams to handlers. High-water marks and limits are those of `config`.
     pub fn duplex(&self, config: &Rc<ServiceConfig>) -> Duplex {
-        Duplex::new(self, self.service(), config, ConnectState::No)
+        Duplex::new(self, config, None)
     }
 
     /// Makes a machine that serves this connection by a fiber of `handler`: for a machine that

@@ -21,8 +21,9 @@
 use alloc::boxed::Box;
 use alloc::rc::Rc;
 use alloc::vec::Vec;
+use core::cell::Cell;
 
-use super::channel::{Channel, ConnShared, ConnectState, StartHandler};
+use super::channel::{Channel, ConnShared, ConnectState, Origin, StartHandler};
 use super::duplex::Duplex;
 use crate::hub::{FiberConn, FiberMachine, Making, Role};
 use crate::machine::{Actions, Address, Cause, Machine, ServiceId};
@@ -30,29 +31,31 @@ use crate::machine::{Actions, Address, Cause, Machine, ServiceId};
 /// The machine of a connection that a service accepted: `handler` starts as a fiber when the stream
 /// starts.
 pub(crate) fn accepted(making: &Making, handler: StartHandler) -> FiberMachine {
-    let conn = shared(making, ConnectState::No);
-    conn.handler.set(Some(handler));
-    FiberMachine::new(conn)
+    FiberMachine::new(shared(making, Some(handler)))
 }
 
 /// The machine of a connection that a fiber requested, with what that fiber's handle shares.
 pub(crate) fn connecting(making: &Making) -> (FiberMachine, Rc<ConnShared>) {
-    let conn = shared(making, ConnectState::Yes);
+    let conn = shared(making, None);
+    conn.channel.borrow_mut().connecting = ConnectState::Yes;
     (FiberMachine::new(Rc::clone(&conn) as Rc<dyn FiberConn>), conn)
 }
 
-fn shared(making: &Making, connecting: ConnectState) -> Rc<ConnShared> {
-    Duplex::new(&making.ctx, making.service, &making.config, connecting).into_shared()
+fn shared(making: &Making, handler: Option<StartHandler>) -> Rc<ConnShared> {
+    let ctx = &making.ctx;
+    let (peer, learned, service) = (ctx.peer(), ctx.layers(), making.service);
+    let origin = Box::new(Origin { peer, service, learned, handler: Cell::new(handler) });
+    Duplex::new(ctx, &making.config, Some(origin)).into_shared()
 }
 
 impl FiberConn for ConnShared {
     fn whom(&self) -> (Option<ServiceId>, Address) {
-        (self.service(), self.peer)
+        (self.service(), self.peer())
     }
 
     fn start(self: Rc<Self>, actions: &mut Actions<'_>) {
         self.takes_file_regions.set(actions.takes_file_regions());
-        let Some(handler) = self.handler.take() else {
+        let Some(handler) = self.take_handler() else {
             let writer = {
                 let channel = &mut *self.channel.borrow_mut();
                 channel.connecting = ConnectState::No;
@@ -122,7 +125,7 @@ impl FiberConn for ConnShared {
         // From now on the result of the handler does not affect the connection.
         channel.handled = false;
         let mut slices = self.core.slices.borrow_mut();
-        let left_over = channel.input.peek(&mut slices).to_vec();
+        let left_over = channel.input.buffer().peek(&mut slices).to_vec();
         channel.input.clear(&mut slices);
         (left_over, channel.eof)
     }
@@ -165,7 +168,7 @@ impl FiberConn for ConnShared {
         let closing = self.channel.borrow().closing();
         self.stream_gone(closing.unwrap_or(Cause::Done));
         let successor = self.channel.borrow_mut().take_successor();
-        drop((successor, self.handler.take()));
+        drop((successor, self.take_handler()));
     }
 }
 

@@ -61,6 +61,7 @@ mod shapes;
 mod sleep;
 mod timeout;
 mod unblock;
+mod unread;
 mod waiters;
 mod waiting;
 mod write;

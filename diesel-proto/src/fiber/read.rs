@@ -97,7 +97,8 @@ impl<W: Want + Unpin> Future for Read<'_, W> {
         loop {
             let mut borrowed = socket.channel.borrow_mut();
             let channel = &mut *borrowed;
-            let taken = want.take(&mut channel.input, &mut core.slices.borrow_mut(), channel.eof);
+            let input = channel.input.buffer();
+            let taken = want.take(input, &mut core.slices.borrow_mut(), channel.eof);
             // Returned here rather than after the match, which would move it once more.
             let error = match taken {
                 Ok(Some(taken)) => {
