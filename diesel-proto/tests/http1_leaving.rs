@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use diesel_proto::http1::*;
 use diesel_proto::{
-    Action, Actions, Cause, Error, First2, Input, Instant, LineEcho, Machine, Reason, first,
+    Action, Actions, Cause, Conn, Error, First2, Input, Instant, LineEcho, Machine, Reason, first,
 };
 use harness::*;
 
@@ -151,6 +151,32 @@ fn several_fibers_that_write_a_body_may_wait_for_the_client_to_leave() {
     assert_eq!(told.get(), 3);
     assert!(world.receives(conn).ends_with("\r\n0\r\n\r\n"));
     assert_eq!(world.closed(conn), Some(Cause::PeerClosed));
+}
+
+/// A reading half does not take the place of those that wait for the end.
+#[test]
+fn whoever_writes_to_a_connection_may_wait_for_the_peer_to_end() {
+    let told = Rc::new(Cell::new(0));
+    let count = Rc::clone(&told);
+    let (mut world, conn) = World::serving(async move |conn: Conn| {
+        let (mut reader, mut writer) = conn.split();
+        for _ in 0..2 {
+            let (count, ended) = (Rc::clone(&count), writer.peer_ended());
+            writer.ctx().spawn(async move {
+                ended.await;
+                count.set(count.get() + 1);
+            })?;
+        }
+        while let Ok(line) = reader.until_eol().await {
+            writer.write(line).await?;
+        }
+        writer.peer_ended().await;
+        writer.write("bye").await
+    });
+    world.sends(conn, "hello\r\n");
+    assert_eq!((told.get(), world.receives(conn)), (0, "hello\r\n".into()));
+    world.ends(conn);
+    assert_eq!((told.get(), world.receives(conn)), (2, "bye".into()));
 }
 
 /// `closed` does not wait for ever for the client of a request that is over.

@@ -61,9 +61,9 @@ const BURST: usize = 600_000;
 
 /// The limits of bytes for an idle connection, table entries included: of an echo fiber, and of
 /// HTTP, and of a stream of events.
-const ECHO: isize = 736;
-const HTTP: isize = 480;
-const EVENTS: isize = 2048;
+const ECHO: isize = 737;
+const HTTP: isize = 464;
+const EVENTS: isize = 1024;
 
 /// Echoes its input; takes only a part of it, and the rest when it is woken; makes a notice.
 struct Echo;

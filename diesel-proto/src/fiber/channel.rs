@@ -13,12 +13,13 @@
 
 use alloc::boxed::Box;
 use alloc::rc::Rc;
+use alloc::vec::Vec;
 use core::cell::{Cell, RefCell};
 use core::fmt;
-use core::task::Waker;
+use core::task::{Context, Waker};
 
 use super::unread::UnreadBytes;
-use super::waiting::WaitingWaker;
+use super::waiting::{SpareWaker, WaitingWaker};
 use crate::buf::Blocks;
 use crate::hub::{Core, HandlerFuture, Learned, OpenFile, Outgoing, ServiceConfig};
 use crate::machine::{Address, Cause, ConnId, ConnectErrorKind, Error, Key, Machine, ServiceId};
@@ -104,19 +105,15 @@ pub(crate) struct Channel {
     /// What tokens queued and the machine has not taken. Boxed, and from a pool: between two turns
     /// there is none.
     pub(crate) output: Option<Box<Outgoing>>,
-    /// Bytes that the machine took from `output` so far.
-    pub(crate) moved: u64,
     /// Bytes that were queued in the stream below when the machine last looked.
     pub(crate) below: u64,
+    /// Who waits for bytes; without a reading half, the first one that waits for the end of the input.
     pub(crate) reader: WaitingWaker,
     /// Boxed, because most writers never wait. Kept once one has, so that the next wait allocates
     /// nothing.
     blocked: Option<Box<Blocked>>,
-    /// Boxed, because hardly any connection is watched: this keeps the others small.
+    /// Boxed, because hardly any connection has any of it before it closes: this keeps the others small.
     pub(crate) watched: Option<Box<Watched>>,
-    /// Why our side closes, or why the connection broke, if `is_closing`. Boxed, because it is set
-    /// once.
-    cause: Option<Box<Cause>>,
     is_closing: bool,
     /// When closing: close at once, and drop what is queued.
     pub(crate) aborts: bool,
@@ -137,23 +134,32 @@ pub(crate) struct Channel {
     pub(crate) handled: bool,
     pub(crate) connecting: ConnectState,
     pub(crate) holder: Holder,
+    /// There is a reading half, or was one.
+    pub(crate) has_reader: bool,
     pub(crate) reader_dropped: bool,
     pub(crate) writer_dropped: bool,
     /// The machine needs to know where each write ends.
     pub(crate) keeps_pieces: bool,
 }
 
-/// State that few connections need: those of a client, and those that a machine is about to take
-/// over.
+/// State that few connections need: those of a client, those that a machine is about to take over, and
+/// those that close.
 #[derive(Default)]
 pub(crate) struct Watched {
     pub(crate) watcher: WaitingWaker,
+    /// Bytes that the machine took from the output since this was made.
+    moved: u64,
     /// The traffic at which the call last marked the connection as in step.
     pub(crate) in_step: ByteCounts,
+    /// Why our side closes, or why the connection broke, if `is_closing`. `None`: it is done, as most
+    /// are.
+    cause: Option<Cause>,
     /// Why the connection could not be made.
     connect_error: Option<ConnectErrorKind>,
     /// The machine that takes over next.
     successor: Option<Box<dyn Machine>>,
+    /// Those that wait for the end of the input, where `reader` is not theirs.
+    ended: Vec<Waker>,
 }
 
 /// What the writer waits for.
@@ -193,13 +199,11 @@ impl Channel {
         Channel {
             input: UnreadBytes::default(),
             output: None,
-            moved: 0,
             below: 0,
             reader: WaitingWaker::default(),
             blocked: None,
             watched: None,
             write_failed: false,
-            cause: None,
             is_closing: false,
             aborts: false,
             cuts: false,
@@ -210,6 +214,7 @@ impl Channel {
             handled: false,
             connecting,
             holder: Holder::Conn,
+            has_reader: false,
             reader_dropped: false,
             writer_dropped: false,
             keeps_pieces: false,
@@ -219,7 +224,7 @@ impl Channel {
     /// As new, in the memory of this one.
     pub(crate) fn renew(&mut self) {
         let former = core::mem::replace(self, Channel::new(ConnectState::No));
-        (self.cause, self.blocked) = (former.cause, former.blocked);
+        self.blocked = former.blocked;
         if let Some(blocked) = &mut self.blocked {
             **blocked = Blocked::default();
         }
@@ -239,7 +244,9 @@ impl Channel {
     /// Takes all that was queued.
     pub(crate) fn take_output(&mut self) -> Option<Box<Outgoing>> {
         let output = self.output.take()?;
-        self.moved = self.moved.saturating_add(output.pipeline.len());
+        if let Some(watched) = &mut self.watched {
+            watched.moved = watched.moved.saturating_add(output.pipeline.len());
+        }
         Some(output)
     }
 
@@ -299,9 +306,35 @@ impl Channel {
         self.watched.as_mut()?.watcher.take()
     }
 
-    /// How many bytes were queued, and how many taken, since the connection was made.
+    /// Registers the waker of a fiber that waits for the end of the input. Returns `false` if the spare
+    /// is empty: see [`SpareWaker`].
+    #[must_use = "fill the spare, and look again"]
+    pub(super) fn wait_for_end(&mut self, cx: &Context<'_>, spare: &mut SpareWaker) -> bool {
+        let is_free = !self.reader.is_waiting() || self.reader.will_wake(cx);
+        if !self.has_reader && is_free {
+            return self.reader.register(cx, spare);
+        }
+        let ended = &mut self.watched.get_or_insert_default().ended;
+        if ended.iter().any(|waker| waker.will_wake(cx.waker())) {
+            return true;
+        }
+        let Some(waker) = spare.take() else { return false };
+        ended.push(waker);
+        true
+    }
+
+    /// The wakers of all that wait for the end of the input.
+    #[must_use = "wake them when nothing is borrowed"]
+    pub(super) fn take_ended(&mut self) -> impl Iterator<Item = Waker> + use<> {
+        let watched = self.watched.as_mut();
+        let ended = watched.map(|watched| core::mem::take(&mut watched.ended));
+        self.reader.take().into_iter().chain(ended.unwrap_or_default())
+    }
+
+    /// How many bytes were queued since the first call, and how many were taken.
     pub(crate) fn traffic(&self) -> ByteCounts {
-        ByteCounts { queued: self.moved.saturating_add(self.unmoved()), taken: self.input.taken() }
+        let moved = self.watched.as_ref().map_or(0, |watched| watched.moved);
+        ByteCounts { queued: moved.saturating_add(self.unmoved()), taken: self.input.taken() }
     }
 
     pub(crate) fn set_successor(&mut self, machine: Box<dyn Machine>) {
@@ -331,14 +364,15 @@ impl Channel {
     /// Why our side closes, or why nothing goes any more.
     #[inline]
     pub(crate) fn closing(&self) -> Option<Cause> {
-        self.cause.as_deref().copied().filter(|_| self.is_closing)
+        let cause = self.watched.as_ref().and_then(|watched| watched.cause);
+        self.is_closing.then_some(cause.unwrap_or(Cause::Done))
     }
 
     /// Another cause than the one before.
     pub(crate) fn set_closing(&mut self, cause: Cause) {
-        match &mut self.cause {
-            Some(former) => **former = cause,
-            None => self.cause = Some(Box::new(cause)),
+        match &mut self.watched {
+            None if cause == Cause::Done => {}
+            watched => watched.get_or_insert_default().cause = Some(cause),
         }
         self.is_closing = true;
     }
@@ -353,10 +387,11 @@ impl Channel {
 
     /// Marks the connection as broken. Returns the wakers of all waiting tokens.
     #[must_use = "wake them when nothing is borrowed"]
-    pub(crate) fn break_off(&mut self, cause: Cause) -> [Option<Waker>; 3] {
+    pub(crate) fn break_off(&mut self, cause: Cause) -> impl Iterator<Item = Waker> + use<> {
         self.is_broken = true;
         self.close_with(cause);
-        [self.reader.take(), self.take_writer(), self.take_watcher()]
+        let others = [self.take_writer(), self.take_watcher()];
+        self.take_ended().chain(others.into_iter().flatten())
     }
 }
 

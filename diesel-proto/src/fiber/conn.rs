@@ -8,6 +8,7 @@ use core::ops::RangeBounds;
 use super::Ctx;
 use super::channel::{ConnShared, Holder};
 use super::file::File;
+use super::peer_ended::PeerEnded;
 use super::read::{Count, Peek, Read, Some as SomeBytes, ToEnd, Until, UntilEol};
 use super::write::{Flush, Payload, Write, WriteWith};
 use super::write_file::write_file;
@@ -467,6 +468,35 @@ impl Writer {
     /// Waits until the transport (for a socket, the kernel) has taken everything queued.
     pub fn flush(&mut self) -> Flush<'_> {
         Flush::new(&self.socket)
+    }
+
+    /// Waits until the peer ends its side, or the stream breaks, whether or not everything before that
+    /// was taken: for a fiber that only writes. The future borrows nothing, and may be dropped at any
+    /// time.
+    ///
+    /// ```
+    /// use core::time::Duration;
+    /// use diesel_proto::{Conn, Error, First2, first};
+    ///
+    /// /// Counts the seconds until the peer has had enough.
+    /// async fn count(conn: Conn) -> Result<(), Error> {
+    ///     let (_reader, mut writer) = conn.split();
+    ///     for second in 0.. {
+    ///         writer.write(format_args!("{second}\r\n")).await?;
+    ///         let sleep = writer.ctx().sleep(Duration::from_secs(1));
+    ///         if let First2::A(()) = first((writer.peer_ended(), sleep)).await {
+    ///             break;
+    ///         }
+    ///     }
+    ///     Ok(())
+    /// }
+    /// # diesel_proto::Hub::default().add_service(count);
+    /// ```
+    ///
+    /// For a connection it is seen only while bytes are still read: before that, at most
+    /// [`read_ahead`](crate::hub::ServiceConfig::read_ahead) of them.
+    pub fn peer_ended(&self) -> PeerEnded {
+        PeerEnded::new(Rc::clone(&self.socket))
     }
 
     /// What the fiber can do besides writing.

@@ -104,12 +104,14 @@ impl Duplex {
         config: &Rc<ServiceConfig>,
         origin: Option<Box<Origin>>,
     ) -> Self {
+        let mut channel = Channel::new(ConnectState::No);
+        channel.has_reader = origin.is_some();
         let socket = Rc::new(ConnShared {
             core: Rc::clone(machine_ctx.core()),
             key: machine_ctx.conn().into(),
             origin,
             config: Rc::clone(config),
-            channel: RefCell::new(Channel::new(ConnectState::No)),
+            channel: RefCell::new(channel),
             dirty: Cell::new(false),
             takes_file_regions: Cell::new(false),
         });
@@ -142,7 +144,8 @@ impl Duplex {
     /// The fiber's end for what the machine [receives](Self::received). Make only one: a second one
     /// shares its position, and when either is dropped, unread bytes are dropped.
     pub fn reader(&self) -> Reader {
-        self.socket.channel.borrow_mut().holder = Holder::Halves;
+        let channel = &mut *self.socket.channel.borrow_mut();
+        (channel.holder, channel.has_reader) = (Holder::Halves, true);
         Reader::new(Rc::clone(&self.socket))
     }
 
@@ -286,8 +289,8 @@ impl ConnShared {
 
     pub(super) fn end(&self, channel: &mut Channel) {
         channel.eof = true;
-        for waker in [channel.reader.take(), channel.take_watcher()] {
-            self.core.put_off(waker);
+        for waker in channel.take_ended().chain(channel.take_watcher()) {
+            self.core.put_off(Some(waker));
         }
     }
 
@@ -300,7 +303,7 @@ impl ConnShared {
     pub(super) fn break_off(&self, channel: &mut Channel, cause: Cause) {
         self.drop_output(channel, None);
         for waker in channel.break_off(cause) {
-            self.core.put_off(waker);
+            self.core.put_off(Some(waker));
         }
     }
 

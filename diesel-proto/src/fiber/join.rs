@@ -51,13 +51,14 @@ pub struct JoinHandle<T> {
 struct JoinOutcome<T> {
     value: Cell<Option<Result<T, Error>>>,
     waiting: RefCell<WaitingWaker>,
-    fiber: Cell<Option<FiberId>>,
 }
 
 /// On drop, stores an error as the outcome, unless the fiber ran to its end.
 struct UnfinishedGuard<T> {
     core: Rc<Core>,
     outcome: Rc<JoinOutcome<T>>,
+    /// It is being polled, or its poll panicked.
+    is_polled: bool,
 }
 
 pub(super) fn spawn<F>(core: &Rc<Core>, future: F) -> Result<JoinHandle<F::Output>, Error>
@@ -68,11 +69,10 @@ where
     let outcome = Rc::new(JoinOutcome {
         value: Cell::new(None),
         waiting: RefCell::new(WaitingWaker::default()),
-        fiber: Cell::new(None),
     });
-    let unfinished = UnfinishedGuard { core: Rc::clone(core), outcome: Rc::clone(&outcome) };
+    let unfinished =
+        UnfinishedGuard { core: Rc::clone(core), outcome: Rc::clone(&outcome), is_polled: false };
     let fiber = core.spawn(Spawned { future, unfinished })?;
-    outcome.fiber.set(Some(fiber));
     let weak = Rc::downgrade(&outcome);
     Ok(JoinHandle { core: Rc::clone(core), fiber, outcome: weak, kept: Some(outcome) })
 }
@@ -94,7 +94,11 @@ impl<F: Future> Future for Spawned<F> {
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let spawned = self.project();
-        let output = ready!(spawned.future.poll(cx));
+        // It stays set if the poll unwinds.
+        spawned.unfinished.is_polled = true;
+        let polled = spawned.future.poll(cx);
+        spawned.unfinished.is_polled = false;
+        let output = ready!(polled);
         spawned.unfinished.outcome.value.set(Some(Ok(output)));
         Poll::Ready(Ok(()))
     }
@@ -169,10 +173,7 @@ impl<T> Drop for UnfinishedGuard<T> {
     fn drop(&mut self) {
         let value = self.outcome.value.take();
         self.outcome.value.set(Some(value.unwrap_or_else(|| {
-            // If it is dropped during its own poll, a panic is unwinding through it.
-            let fiber = self.outcome.fiber.get();
-            let unwinding = fiber.is_some() && self.core.polling.get() == fiber;
-            Err(if unwinding { Error::Panicked } else { Error::Aborted })
+            Err(if self.is_polled { Error::Panicked } else { Error::Aborted })
         })));
         let waker = self.outcome.waiting.borrow_mut().take();
         if let Some(waker) = waker {

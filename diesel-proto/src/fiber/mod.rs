@@ -53,6 +53,7 @@ mod join;
 mod join_all;
 mod lookup;
 mod machine;
+mod peer_ended;
 mod queue;
 mod race;
 mod read;
@@ -78,6 +79,7 @@ pub use self::first::{First2, First3, First4, First5, First6, First7, First8, Gr
 pub use self::interval::Interval;
 pub use self::join::JoinHandle;
 pub use self::join_all::{JoinAll, join_all};
+pub use self::peer_ended::PeerEnded;
 pub use self::queue::{Put, Queue, Take};
 pub use self::read::{Count, Peek, Read, Some, ToEnd, Until, UntilEol, Want};
 pub use self::semaphore::{Acquire, Permit, Semaphore};

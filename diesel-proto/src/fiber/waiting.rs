@@ -30,6 +30,10 @@ pub(crate) struct WaitingWaker(Option<Waker>);
 pub(crate) struct SpareWaker(Option<Waker>);
 
 impl SpareWaker {
+    pub(crate) fn take(&mut self) -> Option<Waker> {
+        self.0.take()
+    }
+
     /// Clones the waker of `cx`, while nothing is borrowed.
     pub(crate) fn fill(&mut self, cx: &Context<'_>) {
         self.0 = Some(cx.waker().clone());
@@ -41,7 +45,7 @@ impl WaitingWaker {
     /// Returns `false` if the spare is empty: the caller must fill it and look again.
     #[must_use = "fill the spare, and look again"]
     pub(crate) fn register(&mut self, cx: &Context<'_>, spare: &mut SpareWaker) -> bool {
-        if self.0.as_ref().is_some_and(|waker| waker.will_wake(cx.waker())) {
+        if self.will_wake(cx) {
             return true;
         }
         let Some(waker) = spare.0.take() else { return false };
@@ -52,6 +56,11 @@ impl WaitingWaker {
     #[must_use = "wake it when nothing is borrowed"]
     pub(crate) fn take(&mut self) -> Option<Waker> {
         self.0.take()
+    }
+
+    /// Whether the waker of `cx` is registered.
+    pub(crate) fn will_wake(&self, cx: &Context<'_>) -> bool {
+        self.0.as_ref().is_some_and(|waker| waker.will_wake(cx.waker()))
     }
 
     pub(crate) fn is_waiting(&self) -> bool {

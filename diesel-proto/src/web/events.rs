@@ -18,7 +18,7 @@ use core::time::Duration;
 use pin_project_lite::pin_project;
 
 use crate::fiber::Sleep;
-use crate::http1::{BodyWriter, ClientClosed, InvalidField, Request, Response};
+use crate::http1::{BodyWriter, InvalidField, Request, Response};
 use crate::machine::Error;
 
 /// How often a comment is sent while there is no event, unless the program says otherwise.
@@ -141,32 +141,37 @@ pub fn last_event_id(request: &Request) -> Option<&str> {
 /// ```
 pub fn event_stream<F>(write: F) -> Response
 where
-    F: AsyncFnOnce(&mut EventWriter<'_>) -> Result<(), Error> + 'static,
+    F: AsyncFnOnce(&mut EventWriter) -> Result<(), Error> + 'static,
 {
-    Response::stream(async move |out: &mut BodyWriter| {
-        match write(&mut EventWriter { out, keep_alive: KEEP_ALIVE }).await {
-            // The client left: there is nothing to report.
-            Err(Error::Closed) => Ok(()),
-            ended => ended,
+    let stream = |out| {
+        let mut events = EventWriter { out, keep_alive: nanoseconds(KEEP_ALIVE) };
+        async move {
+            match write(&mut events).await {
+                // The client left: there is nothing to report.
+                Ok(()) | Err(Error::Closed) => Ok(events.out),
+                Err(error) => Err(error),
+            }
         }
-    })
-    .content_type("text/event-stream")
-    .header("Cache-Control", "no-store")
+    };
+    Response::stream_by(stream)
+        .content_type("text/event-stream")
+        .header("Cache-Control", "no-store")
 }
 
 /// Sends events. See [`event_stream`].
 ///
 /// Example: see [`event_stream`].
 #[derive(Debug)]
-pub struct EventWriter<'a> {
-    out: &'a mut BodyWriter,
-    keep_alive: Duration,
+pub struct EventWriter {
+    out: BodyWriter,
+    /// In nanoseconds: half the size of a `Duration`.
+    keep_alive: u64,
 }
 
-impl EventWriter<'_> {
+impl EventWriter {
     /// Sets how often a comment is sent while [`wait`](Self::wait) waits. 15 s by default.
     pub fn keep_alive(&mut self, every: Duration) {
-        self.keep_alive = every;
+        self.keep_alive = nanoseconds(every);
     }
 
     /// Sends an event. Back-pressure is that of [`BodyWriter::write`]: a browser that does not read
@@ -175,8 +180,11 @@ impl EventWriter<'_> {
     /// # Errors
     ///
     /// [`Error::Closed`] if the client left.
-    pub fn send(&mut self, event: &ServerEvent) -> impl Future<Output = Result<(), Error>> {
-        self.out.write((event.as_str(), "\n"))
+    pub fn send<'a>(
+        &'a mut self,
+        event: &'a ServerEvent,
+    ) -> impl Future<Output = Result<(), Error>> + use<'a> {
+        SendEvent { events: self, event, is_sent: false }
     }
 
     /// Waits for a future, of the next event for example. Meanwhile it sends a comment now and then.
@@ -187,30 +195,58 @@ impl EventWriter<'_> {
     /// [`Error::Closed`] if the client left, or half-closed its side, as a browser does that leaves.
     /// [`Error::Shutdown`] while the hub shuts down.
     pub fn wait<F: Future>(&mut self, future: F) -> impl Future<Output = Result<F::Output, Error>> {
-        let (pause, closed) = (self.pause(), self.out.closed());
-        EventWait { events: self, future, pause, closed }
+        let pause = self.pause();
+        EventWait { events: self, future, pause }
     }
 
     /// Waits until a comment is due.
     fn pause(&self) -> Sleep {
-        self.out.ctx().sleep(self.keep_alive)
+        self.out.ctx().sleep(Duration::from_nanos(self.keep_alive))
+    }
+}
+
+/// At most 584 years.
+fn nanoseconds(duration: Duration) -> u64 {
+    u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX)
+}
+
+// These are written out, because there may be one for each of ten thousand browsers: an `async fn` would
+// hold what it waits for twice.
+
+/// Made by [`EventWriter::send`].
+struct SendEvent<'a> {
+    events: &'a mut EventWriter,
+    event: &'a ServerEvent,
+    is_sent: bool,
+}
+
+impl Future for SendEvent<'_> {
+    type Output = Result<(), Error>;
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        let SendEvent { events, event, is_sent } = &mut *self;
+        if *is_sent {
+            return Poll::Ready(Err(Error::AlreadyDone));
+        }
+        // A write that has no room leaves nothing behind.
+        let written = ready!(Pin::new(&mut events.out.write((event.as_str(), "\n"))).poll(cx));
+        *is_sent = true;
+        Poll::Ready(written)
     }
 }
 
 pin_project! {
-    /// Made by [`EventWriter::wait`]. There is one for each of many idle browsers: so it is small, and
-    /// no `async fn`, which would hold `future` twice.
-    struct EventWait<'a, 'b, F> {
-        events: &'a mut EventWriter<'b>,
+    /// Made by [`EventWriter::wait`].
+    struct EventWait<'a, F> {
+        events: &'a mut EventWriter,
         #[pin]
         future: F,
         // Until the next comment.
         pause: Sleep,
-        closed: ClientClosed,
     }
 }
 
-impl<F: Future> Future for EventWait<'_, '_, F> {
+impl<F: Future> Future for EventWait<'_, F> {
     type Output = Result<F::Output, Error>;
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
@@ -227,7 +263,7 @@ impl<F: Future> Future for EventWait<'_, '_, F> {
             }
             *wait.pause = wait.events.pause();
         }
-        ready!(Pin::new(wait.closed).poll(cx));
+        ready!(Pin::new(&mut wait.events.out.closed()).poll(cx));
         Poll::Ready(Err(Error::Closed))
     }
 }

@@ -33,4 +33,4 @@ pub use server::{
 };
 pub use state::{ClientEvent, ClientState, ConnectionState, OutOfOrder, ServerEvent, ServerState};
 
-pub(in crate::http1) use server::Resting;
+pub(in crate::http1) use server::{Resting, Writing};

@@ -39,7 +39,7 @@ use crate::http1::syntax::{Limits, Rejection, Rule};
 
 pub use event::{OwnedRequestHead, Received, RequestEvent};
 pub use owned::ServerConnection;
-pub(in crate::http1) use pool::Resting;
+pub(in crate::http1) use pool::{Resting, Writing};
 
 /// What a server requires of its clients.
 ///

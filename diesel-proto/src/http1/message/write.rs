@@ -78,6 +78,7 @@ pub(crate) enum WriteStage {
 }
 
 /// Writes the body of one message after the other.
+#[derive(Clone, Copy, Debug)]
 pub(crate) struct MessageWriter {
     writing: WriteStage,
 }

@@ -14,14 +14,17 @@ use alloc::rc::Rc;
 use alloc::vec::Vec;
 use core::fmt;
 use core::future::Future;
+use core::mem;
 use core::ops::{Range, RangeBounds};
 use core::pin::Pin;
-use core::task::{Context, Poll};
+use core::task::{Context, Poll, ready};
+
+use pin_project_lite::pin_project;
 
 use super::encoder::{ContentEncoder, encoded, within};
 use super::exchange::Exchange;
 use crate::buf::{Blocks, Chunk, Pipeline};
-use crate::fiber::{Ctx, File, Flush, Payload, Reader, Writer};
+use crate::fiber::{Ctx, File, Flush, Payload, PeerEnded, Reader, Writer};
 use crate::http1::syntax::{Field, Headers, InvalidField};
 use crate::machine::{Error, FileErrorKind, Limit};
 
@@ -146,7 +149,8 @@ const PIECE: usize = 64 << 10;
 /// ```
 pub struct BodyWriter {
     writer: Writer,
-    exchange: Rc<Exchange>,
+    /// `None` if no part of the request is left: then the end of the stream is that of the writer.
+    exchange: Option<Rc<Exchange>>,
     /// Boxed, because few bodies have any: this keeps the others small.
     extras: Option<Box<Extras>>,
 }
@@ -158,7 +162,7 @@ struct Extras {
 }
 
 impl BodyWriter {
-    pub(in crate::http1) fn new(writer: Writer, exchange: Rc<Exchange>) -> Self {
+    pub(in crate::http1) fn new(writer: Writer, exchange: Option<Rc<Exchange>>) -> Self {
         BodyWriter { writer, exchange, extras: None }
     }
 
@@ -253,7 +257,10 @@ impl BodyWriter {
     /// Waits until the client half-closes the stream, like
     /// [`Request::closed`](super::request::Request::closed).
     pub fn closed(&self) -> ClientClosed {
-        ClientClosed { exchange: Some(Rc::clone(&self.exchange)) }
+        match &self.exchange {
+            Some(exchange) => ClientClosed::of(Some(exchange)),
+            None => ClientClosed(ClosedBy::Writer(self.writer.peer_ended())),
+        }
     }
 
     /// Adds a trailer. It is sent if the body is chunked, which needs a client of HTTP/1.1.
@@ -278,15 +285,58 @@ impl BodyWriter {
         self
     }
 
-    /// Ends the body, and returns its trailers.
-    pub(in crate::http1) async fn finish(mut self) -> Result<Headers, Error> {
-        let Some(extras) = self.extras else { return Ok(Headers::new()) };
-        if let Some(mut encoder) = extras.encoder {
-            let mut end = Vec::new();
-            encoder.finish(&mut end);
-            self.writer.write(end).await?;
+    /// Ends the body: what is left to be written of it, and its trailers.
+    fn finish(self) -> BodyEnd {
+        let Extras { trailers, encoder } = self.extras.map(|extras| *extras).unwrap_or_default();
+        let mut rest = Vec::new();
+        if let Some(mut encoder) = encoder {
+            encoder.finish(&mut rest);
         }
-        Ok(extras.trailers)
+        BodyEnd { writer: self.writer, rest, trailers }
+    }
+}
+
+pin_project! {
+    /// Runs a stream, and then ends the body.
+    pub(in crate::http1) struct BodyStreaming<F> {
+        #[pin]
+        stream: F,
+        end: Option<Box<BodyEnd>>,
+    }
+}
+
+/// The end of a body.
+struct BodyEnd {
+    writer: Writer,
+    /// What an encoder held back.
+    rest: Vec<u8>,
+    trailers: Headers,
+}
+
+impl<F> BodyStreaming<F> {
+    pub(in crate::http1) fn new(stream: F) -> Self {
+        BodyStreaming { stream, end: None }
+    }
+}
+
+impl<F: Future<Output = Result<BodyWriter, Error>>> Future for BodyStreaming<F> {
+    type Output = Result<Headers, Error>;
+
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        let streaming = self.project();
+        let end = match streaming.end {
+            Some(end) => end,
+            None => {
+                let end = ready!(streaming.stream.poll(cx))?.finish();
+                if end.rest.is_empty() {
+                    return Poll::Ready(Ok(end.trailers));
+                }
+                streaming.end.insert(Box::new(end))
+            }
+        };
+        let BodyEnd { writer, rest, trailers } = &mut **end;
+        ready!(Pin::new(&mut writer.write(&*rest)).poll(cx))?;
+        Poll::Ready(Ok(mem::take(trailers)))
     }
 }
 
@@ -316,16 +366,32 @@ where
 ///
 /// Example: see [`Request::closed`](super::request::Request::closed).
 #[must_use = "futures do nothing unless polled"]
-pub struct ClientClosed {
-    /// None for a plain handler.
-    pub(in crate::http1) exchange: Option<Rc<Exchange>>,
+pub struct ClientClosed(ClosedBy);
+
+/// What tells that a client has half-closed the stream.
+enum ClosedBy {
+    Exchange(Rc<Exchange>),
+    Writer(PeerEnded),
+    /// For a plain handler.
+    Nothing,
+}
+
+impl ClientClosed {
+    pub(in crate::http1) fn of(exchange: Option<&Rc<Exchange>>) -> Self {
+        let exchange = exchange.map(|exchange| ClosedBy::Exchange(Rc::clone(exchange)));
+        ClientClosed(exchange.unwrap_or(ClosedBy::Nothing))
+    }
 }
 
 impl Future for ClientClosed {
     type Output = ();
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
-        self.exchange.as_ref().map_or(Poll::Pending, |exchange| exchange.poll_closed(cx))
+        match &mut self.get_mut().0 {
+            ClosedBy::Exchange(exchange) => exchange.poll_closed(cx),
+            ClosedBy::Writer(ended) => Pin::new(ended).poll(cx),
+            ClosedBy::Nothing => Poll::Pending,
+        }
     }
 }
 

@@ -33,6 +33,7 @@ mod active;
 mod ahead;
 mod answer;
 mod attend;
+mod parked;
 mod read;
 mod shared;
 mod watch;
@@ -40,11 +41,13 @@ mod work;
 
 use alloc::boxed::Box;
 use alloc::rc::Rc;
+use core::mem;
 
 pub(in crate::http1) use self::shared::{OnRejection, ServiceShared};
 
 use self::access::AccessEntry;
 use self::active::{Active, RequestTask};
+use self::parked::Parked;
 use self::watch::{ClientWatch, Clocks, WaitingFor};
 use crate::http1::connection::{Resting, ServerState as Side};
 use crate::http1::message::MessageOutput;
@@ -56,8 +59,8 @@ use crate::time::Instant;
 pub(in crate::http1) struct HttpMachine {
     ctx: MachineCtx,
     shared: Rc<ServiceShared>,
-    /// `None` while the connection is idle.
-    active: Option<Box<Active>>,
+    phase: Phase,
+    /// The state of the connection while it is not active.
     resting: Resting,
     /// It is kept while the connection is idle: an empty line on an idle connection renews no
     /// deadline.
@@ -65,14 +68,22 @@ pub(in crate::http1) struct HttpMachine {
     is_draining: bool,
     /// The client has half-closed the stream; bytes from before that may be unread.
     has_ended: bool,
-    /// How many bytes of bodies are charged to this connection.
-    charged: usize,
     /// The half-close was passed on to the connection.
     end_is_read: bool,
     /// User code is running: if it panics, the request fails, and not the connection.
     is_calling: bool,
-    /// The successor, after an upgrade.
-    next: Option<Box<Nested<Box<dyn Machine>>>>,
+}
+
+/// What the connection holds.
+#[derive(Default)]
+enum Phase {
+    #[default]
+    Idle,
+    Active(Box<Active>),
+    /// It waits for the stream of a response.
+    Parked(Box<Parked>),
+    /// It speaks another protocol, after an upgrade.
+    Switched(Box<Nested<Box<dyn Machine>>>),
 }
 
 /// Why the handler gave no response.
@@ -88,25 +99,33 @@ impl HttpMachine {
         HttpMachine {
             ctx,
             shared,
-            active: None,
+            phase: Phase::Idle,
             resting: Resting::default(),
             watch: ClientWatch::default(),
             is_draining: false,
             has_ended: false,
             end_is_read: false,
             is_calling: false,
-            next: None,
-            charged: 0,
         }
     }
 
-    /// Takes the state of the connection, or borrows one if it is idle.
-    fn begin(&mut self) -> Box<Active> {
-        self.active.take().unwrap_or_else(|| {
-            let mut active = self.shared.lend_active();
-            active.connection.resume(self.resting);
-            active
-        })
+    /// Takes the state of the connection, or borrows one if it is idle or parked.
+    fn begin(&mut self, actions: &Actions<'_>) -> Box<Active> {
+        let parked = match mem::take(&mut self.phase) {
+            Phase::Active(active) => return active,
+            Phase::Parked(parked) => Some(parked),
+            Phase::Idle | Phase::Switched(_) => None,
+        };
+        let mut active = self.shared.lend_active();
+        active.clocks = Clocks::default();
+        match parked {
+            Some(parked) => parked.resume(self.resting, &mut active),
+            None => {
+                active.connection.resume(self.resting);
+                active.complete = actions.queued_in_all();
+            }
+        }
+        active
     }
 
     /// Answers a client that broke a rule, if a response is still possible.
@@ -118,7 +137,7 @@ impl HttpMachine {
         actions: &mut Actions<'_>,
     ) {
         // No handler answers any more.
-        active.task = RequestTask::Nothing;
+        self.end_task(active);
         match active.connection.state().server {
             Side::SendResponse => {
                 if active.entry.is_none() && self.shared.access_notices {
@@ -130,14 +149,6 @@ impl HttpMachine {
             // The response was sent already, or its end was.
             Side::Done | Side::MustClose => {}
             _ => self.cut(active, cause_of(rejection), actions),
-        }
-    }
-
-    /// Charges the bytes of bodies that are held now to this connection.
-    fn charge(&mut self, held: usize) {
-        if held != self.charged {
-            self.shared.charge(self.charged, held);
-            self.charged = held;
         }
     }
 
@@ -165,14 +176,14 @@ impl HttpMachine {
     fn finish_step(&mut self, mut active: Box<Active>, now: Instant, actions: &mut Actions<'_>) {
         if actions.is_closing() || active.connection.is_switched() {
             // What was in progress ends here.
-            active.task = RequestTask::Nothing;
+            self.end_task(&mut active);
             active.poller = None;
             self.log(&mut active, actions);
             match active.next.take() {
                 Some(next) => self.give_way(next, &mut active, now, actions),
                 None => {
                     active.ahead.clear(actions.blocks());
-                    self.active = Some(active);
+                    self.phase = Phase::Active(active);
                 }
             }
             return;
@@ -188,7 +199,7 @@ impl HttpMachine {
                 None if self.has_ended => Cause::PeerClosed,
                 None => Cause::Done,
             });
-            self.active = Some(active);
+            self.phase = Phase::Active(active);
             return;
         }
         let queued = actions.queued();
@@ -213,27 +224,33 @@ impl HttpMachine {
         let is_awaited = self.has_ended && matches!(active.task, RequestTask::Work(_));
         let waiting = WaitingFor::of(&active.connection, has_room, is_awaited);
         self.watch.set_deadline(&mut active.clocks, waiting, now, &self.shared.deadlines, actions);
-        match &active.task {
+        let at_rest = match &active.task {
             RequestTask::Nothing if has_room && active.ahead.is_empty() => {
-                match active.connection.rest(actions.blocks()) {
-                    Some(resting) => {
-                        self.resting = resting;
-                        self.shared.give_back_active(active);
-                    }
-                    None => self.active = Some(active),
-                }
+                let resting = active.connection.rest(actions.blocks());
+                resting.map(|resting| (resting, Phase::Idle))
             }
-            _ => self.active = Some(active),
+            RequestTask::Work(_) if waiting == WaitingFor::No => {
+                let parked = Parked::park(&mut active, actions.blocks());
+                parked.map(|(resting, parked)| (resting, Phase::Parked(parked)))
+            }
+            _ => None,
+        };
+        match at_rest {
+            Some(at_rest) => {
+                (self.resting, self.phase) = at_rest;
+                self.shared.give_back_active(active);
+            }
+            None => self.phase = Phase::Active(active),
         }
     }
 }
 
 impl Machine for HttpMachine {
     fn step(&mut self, now: Instant, input: Input<'_>, actions: &mut Actions<'_>) -> usize {
-        if self.next.is_some() {
+        if let Phase::Switched(_) = self.phase {
             return self.pass_on(now, input, actions);
         }
-        let is_idle = self.active.is_none();
+        let is_idle = matches!(self.phase, Phase::Idle);
         match input {
             Input::Eof if is_idle => actions.close(Cause::PeerClosed),
             Input::Shutdown if is_idle => actions.close(Cause::Shutdown),
@@ -249,11 +266,7 @@ impl Machine for HttpMachine {
             return 0;
         }
         self.shared.refresh(&self.ctx);
-        let mut active = self.begin();
-        if is_idle {
-            active.complete = actions.queued_in_all();
-            active.clocks = Clocks::default();
-        }
+        let mut active = self.begin(actions);
         let mut taken = 0;
         match input {
             Input::Bytes(bytes) => {
@@ -266,7 +279,7 @@ impl Machine for HttpMachine {
             Input::Eof => {
                 self.has_ended = true;
                 if let RequestTask::Work(work) = &active.task {
-                    work.exchange.peer_ended();
+                    work.peer_ended();
                 }
             }
             Input::Deadline => self.late(&mut active, now, actions),
@@ -275,7 +288,7 @@ impl Machine for HttpMachine {
                 active.connection.give_up();
             }
             Input::Cut(_) => {
-                active.task = RequestTask::Nothing;
+                self.end_task(&mut active);
                 self.log(&mut active, actions);
             }
             // At best, requests would follow whose responses cannot be delivered.
@@ -293,11 +306,13 @@ impl Machine for HttpMachine {
         }
         self.read_end(&mut active, now, actions);
         self.finish_step(active, now, actions);
-        let held = self.active.as_ref().map_or(0, |active| active.held_bodies());
-        self.charge(held);
+        if let Phase::Active(active) = &mut self.phase {
+            let held = active.held_bodies();
+            self.shared.charge(mem::replace(&mut active.charged, held), held);
+        }
         match input {
             // The bytes after the request belong to the successor.
-            Input::Bytes(bytes) if self.next.is_some() => {
+            Input::Bytes(bytes) if matches!(self.phase, Phase::Switched(_)) => {
                 let rest = bytes.get(taken..).unwrap_or_default();
                 taken + self.pass_on(now, Input::Bytes(rest), actions)
             }
@@ -306,27 +321,32 @@ impl Machine for HttpMachine {
     }
 
     fn held(&self) -> usize {
-        if let Some(next) = &self.next {
-            return next.held();
+        match &self.phase {
+            Phase::Idle => 0,
+            Phase::Active(active) => active.held(),
+            Phase::Parked(parked) => parked.held(),
+            Phase::Switched(next) => next.held(),
         }
-        self.active.as_ref().map_or(0, |active| {
-            let task = match &active.task {
-                RequestTask::Nothing => 0,
-                RequestTask::Collecting(request) => request.content().len(),
-                RequestTask::Work(work) => work.held(),
-            };
-            active.connection.held().saturating_add(task).saturating_add(active.ahead.len())
-        })
     }
 
     fn scanned(&self) -> u64 {
-        self.next.as_ref().map_or(0, |next| next.scanned())
+        match &self.phase {
+            Phase::Switched(next) => next.scanned(),
+            _ => 0,
+        }
     }
 }
 
 impl Drop for HttpMachine {
     fn drop(&mut self) {
-        self.charge(0);
+        match mem::take(&mut self.phase) {
+            Phase::Active(mut active) => {
+                self.end_task(&mut active);
+                self.shared.charge(active.charged, 0);
+            }
+            Phase::Parked(parked) => self.ctx.dispose(parked.stop()),
+            Phase::Idle | Phase::Switched(_) => {}
+        }
     }
 }
 

@@ -276,7 +276,7 @@ impl Request {
     /// }
     /// ```
     pub fn closed(&self) -> ClientClosed {
-        ClientClosed { exchange: self.body.exchange().cloned() }
+        ClientClosed::of(self.body.exchange())
     }
 
     /// Sends an interim response, such as 103, at once. For `async` handlers: a plain one returns

@@ -20,7 +20,7 @@ use bytes::Bytes;
 
 mod encode;
 
-use super::body::BodyWriter;
+use super::body::{BodyStreaming, BodyWriter};
 use super::successor::{MakeSuccessor, Successor};
 use crate::buf::Chunk;
 use crate::fiber::File;
@@ -393,12 +393,27 @@ impl Response {
     where
         F: AsyncFnOnce(&mut BodyWriter) -> Result<(), Error> + 'static,
     {
-        let stream = |mut out: BodyWriter| -> BodyFuture {
-            Box::pin(async move {
-                write(&mut out).await?;
-                out.finish().await
-            })
+        let stream = |mut out: BodyWriter| async move {
+            write(&mut out).await?;
+            Ok(out)
         };
+        Response::of_stream(length, stream)
+    }
+
+    /// As [`stream`](Self::stream), by a future that owns the writer, and returns it at the end of the
+    /// body: for a writer within another type. It is not larger than that future.
+    pub(crate) fn stream_by<F>(stream: impl FnOnce(BodyWriter) -> F + 'static) -> Self
+    where
+        F: Future<Output = Result<BodyWriter, Error>> + 'static,
+    {
+        Response::of_stream(BodyLength::Unknown, stream)
+    }
+
+    fn of_stream<F>(length: BodyLength, stream: impl FnOnce(BodyWriter) -> F + 'static) -> Self
+    where
+        F: Future<Output = Result<BodyWriter, Error>> + 'static,
+    {
+        let stream = |out: BodyWriter| -> BodyFuture { Box::pin(BodyStreaming::new(stream(out))) };
         Response::of(None, ResponseContent::Stream(length, Box::new(stream)))
     }
 }

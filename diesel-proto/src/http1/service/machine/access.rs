@@ -9,8 +9,8 @@ use crate::time::Instant;
 
 /// An entry of the access log, completed when the request has been answered.
 pub(super) struct AccessEntry {
-    pub(super) access: Box<Access>,
-    pub(super) queued: u64,
+    /// Its `sent` is where the queue ended when the request began, until the response is complete.
+    access: Box<Access>,
 }
 
 impl AccessEntry {
@@ -21,10 +21,10 @@ impl AccessEntry {
             method: view.method().into(),
             target: view.target_text().into(),
             status: 0,
-            sent: 0,
+            sent: actions.queued_in_all(),
             began: now,
         };
-        AccessEntry { access: Box::new(access), queued: actions.queued_in_all() }
+        AccessEntry { access: Box::new(access) }
     }
 
     /// An entry for bytes that were refused before they formed a request.
@@ -33,5 +33,20 @@ impl AccessEntry {
         entry.access.method = "-".into();
         entry.access.target = "-".into();
         entry
+    }
+
+    /// Zero until the head of the response is sent.
+    pub(super) fn status(&self) -> u16 {
+        self.access.status
+    }
+
+    pub(super) fn set_status(&mut self, status: u16) {
+        self.access.status = status;
+    }
+
+    /// The response is complete, or cut.
+    pub(super) fn complete(mut self, actions: &Actions<'_>) -> Box<Access> {
+        self.access.sent = actions.queued_in_all().saturating_sub(self.access.sent);
+        self.access
     }
 }

@@ -25,12 +25,16 @@ pub(in crate::http1) struct Active {
     pub(super) ahead: Buffer,
     /// The successor, which gets the stream after this step.
     pub(super) next: Option<MakeSuccessor>,
-    /// Polls the handler or the stream.
+    /// For the next handler or stream: kept from one to the next within a step.
     pub(super) poller: Option<Poller>,
+    /// How many bytes of bodies are charged to this connection.
+    pub(super) charged: usize,
 }
 
 /// The request in progress.
+#[derive(Default)]
 pub(super) enum RequestTask {
+    #[default]
     Nothing,
     /// Its body is collected, for a plain handler.
     Collecting(Request),
@@ -50,7 +54,18 @@ impl Active {
             ahead: Buffer::new(),
             next: None,
             poller: None,
+            charged: 0,
         }
+    }
+
+    /// Bytes that are held.
+    pub(super) fn held(&self) -> usize {
+        let task = match &self.task {
+            RequestTask::Nothing => 0,
+            RequestTask::Collecting(request) => request.content().len(),
+            RequestTask::Work(work) => work.held(),
+        };
+        self.connection.held().saturating_add(task).saturating_add(self.ahead.len())
     }
 
     /// Bytes of bodies that are held, and unread bytes that may belong to one.

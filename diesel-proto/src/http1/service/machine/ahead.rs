@@ -19,8 +19,8 @@ use alloc::boxed::Box;
 use core::mem;
 
 use super::super::successor::MakeSuccessor;
-use super::HttpMachine;
 use super::active::{Active, RequestTask};
+use super::{HttpMachine, Phase};
 use crate::machine::{Actions, Input, Nested};
 use crate::time::Instant;
 
@@ -106,7 +106,7 @@ impl HttpMachine {
             next.pass_on(now, Input::Eof, actions);
         }
         next.settle(None, actions);
-        self.next = Some(next);
+        self.phase = Phase::Switched(next);
     }
 
     /// Passes an input to the successor.
@@ -116,7 +116,7 @@ impl HttpMachine {
         input: Input<'_>,
         actions: &mut Actions<'_>,
     ) -> usize {
-        let Some(next) = &mut self.next else { return 0 };
+        let Phase::Switched(next) = &mut self.phase else { return 0 };
         if input == Input::Bytes(&[]) {
             return 0;
         }

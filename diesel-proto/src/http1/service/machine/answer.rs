@@ -8,7 +8,6 @@ use bytes::Bytes;
 
 use super::super::response::Response;
 use super::super::response::{ResponseContent, Upgrade, status_of};
-use super::access::AccessEntry;
 use super::active::{Active, RequestTask};
 use super::{Failure, HttpMachine, output};
 use crate::buf::Pipeline;
@@ -107,7 +106,7 @@ impl HttpMachine {
     /// would look complete, so the stream is reset.
     #[cold]
     pub(super) fn cut(&mut self, active: &mut Active, cause: Cause, actions: &mut Actions<'_>) {
-        active.task = RequestTask::Nothing;
+        self.end_task(active);
         let sent = actions.queued_in_all().saturating_sub(actions.queued());
         actions.take_back(active.complete);
         match sent > active.complete && active.connection.ends_with_stream() {
@@ -151,7 +150,7 @@ impl HttpMachine {
         active.complete = actions.queued_in_all();
         self.retire(active);
         if let Some(entry) = &mut active.entry {
-            entry.access.status = status;
+            entry.set_status(status);
         }
         self.log(active, actions);
     }
@@ -159,8 +158,8 @@ impl HttpMachine {
     /// Reports a request in the access log, if that is on. The status is zero if there was no
     /// response.
     pub(super) fn log(&self, active: &mut Active, actions: &mut Actions<'_>) {
-        if let Some(AccessEntry { mut access, queued }) = active.entry.take() {
-            access.sent = actions.queued_in_all().saturating_sub(queued);
+        if let Some(entry) = active.entry.take() {
+            let access = entry.complete(actions);
             actions.notice(Notice::Access(access));
         }
     }
@@ -210,7 +209,7 @@ impl HttpMachine {
             .respond_with(&response_head, length, head_cache.date(), out)
             .map_err(error_of)?;
         if let Some(entry) = &mut active.entry {
-            entry.access.status = status.code();
+            entry.set_status(status.code());
         }
         Ok(())
     }

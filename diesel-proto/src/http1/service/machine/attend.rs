@@ -21,6 +21,7 @@ use super::work::{Ended, Work, WorkState};
 use super::{Failure, HttpMachine, output};
 use crate::http1::message::BodyLength;
 use crate::http1::syntax::Headers;
+use crate::hub::Poller;
 use crate::machine::{Actions, Cause, Error};
 
 impl HttpMachine {
@@ -28,10 +29,9 @@ impl HttpMachine {
     /// produced.
     pub(super) fn attend(&mut self, active: &mut Active, actions: &mut Actions<'_>) {
         loop {
-            let Active { task, poller, .. } = active;
-            let (RequestTask::Work(work), Some(poller)) = (task, poller) else { return };
+            let RequestTask::Work(work) = &mut active.task else { return };
             self.is_calling = true;
-            let polled = work.poll(poller);
+            let polled = work.poll();
             self.is_calling = false;
             if let Err(failure) = Self::forward_output(active, actions) {
                 return self.fail(active, failure, actions);
@@ -57,7 +57,7 @@ impl HttpMachine {
             return Ok(());
         };
         let is_answered = !matches!(work.run, WorkState::Handler(_));
-        for interim in work.exchange.take_interim() {
+        for interim in work.take_interim() {
             let out = &mut output(actions);
             match interim {
                 _ if is_answered => {}
@@ -76,7 +76,7 @@ impl HttpMachine {
     fn end(&mut self, active: &mut Active, trailers: &Headers, actions: &mut Actions<'_>) {
         match active.connection.end(trailers, &mut output(actions)) {
             Ok(()) => {
-                let status = active.entry.as_ref().map_or(0, |entry| entry.access.status);
+                let status = active.entry.as_ref().map_or(0, |entry| entry.status());
                 self.answered(active, status, actions);
             }
             Err(local_error) => self.fail(active, misused(local_error), actions),
@@ -124,19 +124,30 @@ impl HttpMachine {
         queued: u64,
         takes_file_regions: bool,
     ) -> Result<(), Failure> {
-        self.lend_poller(active)?;
         let mut work = match mem::replace(&mut active.task, RequestTask::Nothing) {
             RequestTask::Work(work) => work,
             RequestTask::Nothing | RequestTask::Collecting(_) => {
-                let exchange = self.shared.lend_exchange();
-                exchange.begin(self.ctx.clone(), false, self.has_ended);
-                Work { ctx: self.ctx.clone(), exchange, duplex: None, run: WorkState::Over }
+                let poller = Some(self.lend_poller(active)?);
+                Work { poller, exchange: None, duplex: None, run: WorkState::Over }
             }
         };
+        let is_whole = active.connection.request_is_complete();
+        if let Some(exchange) = work.exchange.take_if(|it| is_whole && Rc::strong_count(it) == 1) {
+            // No part of the request is left: nobody asks for anything.
+            exchange.finish();
+            self.shared.give_back_exchange(exchange);
+            if let Some(duplex) = work.duplex.take() {
+                duplex.break_off(Cause::Done);
+                self.shared.give_back_duplex(duplex);
+            }
+        }
         let duplex = work.duplex.get_or_insert_with(|| self.shared.lend_duplex(&self.ctx));
         duplex.keep_pieces();
         duplex.take_file_regions(takes_file_regions);
-        let writer = BodyWriter::new(duplex.writer(), Rc::clone(&work.exchange));
+        if work.exchange.is_none() && self.has_ended {
+            duplex.eof();
+        }
+        let writer = BodyWriter::new(duplex.writer(), work.exchange.clone());
         let run = mem::replace(&mut work.run, WorkState::Stream(stream(writer)));
         if let WorkState::Handler(handler) = run {
             self.shared.give_back_handler(handler);
@@ -149,32 +160,43 @@ impl HttpMachine {
     }
 
     /// Reserves a place among the fibers of the hub, while something is polled.
-    pub(super) fn lend_poller(&self, active: &mut Active) -> Result<(), Failure> {
-        if active.poller.is_none() {
-            active.poller =
-                Some(self.ctx.poller().map_err(|limit| Failure::Error(Error::Limit(limit)))?);
+    pub(super) fn lend_poller(&self, active: &mut Active) -> Result<Poller, Failure> {
+        match active.poller.take() {
+            Some(poller) => Ok(poller),
+            None => self.ctx.poller().map_err(|limit| Failure::Error(Error::Limit(limit))),
         }
-        Ok(())
+    }
+
+    /// Stops what answers the request.
+    pub(super) fn end_task(&self, active: &mut Active) {
+        if let RequestTask::Work(mut work) = mem::replace(&mut active.task, RequestTask::Nothing) {
+            self.ctx.dispose(work.stop());
+        }
     }
 
     /// The request is answered: gives its resources back to the service.
     #[inline(always)]
     pub(super) fn retire(&self, active: &mut Active) {
         if let RequestTask::Work(_) = active.task
-            && let RequestTask::Work(work) = mem::replace(&mut active.task, RequestTask::Nothing)
+            && let RequestTask::Work(mut work) =
+                mem::replace(&mut active.task, RequestTask::Nothing)
         {
-            self.give_back(work);
+            self.give_back(&mut work);
+            active.poller = work.poller.take();
         }
     }
 
-    fn give_back(&self, mut work: Work) {
-        if let WorkState::Handler(handler) = mem::replace(&mut work.run, WorkState::Over) {
-            self.shared.give_back_handler(handler);
+    fn give_back(&self, work: &mut Work) {
+        match work.stop() {
+            WorkState::Handler(handler) => self.shared.give_back_handler(handler),
+            WorkState::Stream(stream) => self.ctx.dispose(stream),
+            WorkState::Over => {}
         }
-        let (exchange, duplex) = (Rc::clone(&work.exchange), work.duplex.take());
-        drop(work);
-        self.shared.give_back_exchange(exchange);
-        if let Some(duplex) = duplex {
+        if let Some(exchange) = work.exchange.take() {
+            exchange.finish();
+            self.shared.give_back_exchange(exchange);
+        }
+        if let Some(duplex) = work.duplex.take() {
             duplex.break_off(Cause::Done);
             self.shared.give_back_duplex(duplex);
         }

@@ -14,6 +14,7 @@ use super::work::Work;
 use super::{Failure, HttpMachine, output};
 use crate::http1::connection::Received;
 use crate::http1::syntax::Headers;
+use crate::hub::Poller;
 use crate::machine::{Actions, Cause};
 use crate::time::Instant;
 
@@ -89,7 +90,7 @@ impl HttpMachine {
             }
             let rest = reading.bytes.get(reading.taken..).unwrap_or_default();
             let mut head = spare.take().unwrap_or_else(|| self.shared.heads.lend());
-            let Active { connection, task, .. } = active;
+            let Active { connection, task, charged, .. } = active;
             let is_in_body = connection.is_in_body();
             // A handler gets no more of its body at once than `read_ahead`.
             let part = match is_in_body {
@@ -126,6 +127,7 @@ impl HttpMachine {
                     continue;
                 }
                 Some(Received::Data(data)) => {
+                    let charged = *charged;
                     let (collected, n) = match task {
                         RequestTask::Collecting(request) => (request.content().len(), data.len()),
                         RequestTask::Work(work) if work.is_collecting() => {
@@ -133,15 +135,14 @@ impl HttpMachine {
                         }
                         _ => (0, 0),
                     };
-                    let has_room = n == 0 || self.shared.has_room_for(collected + n, self.charged);
+                    let has_room = n == 0 || self.shared.has_room_for(collected + n, charged);
                     match task {
                         _ if !has_room => {}
                         RequestTask::Collecting(request) => request.collect_part(data),
-                        RequestTask::Work(Work { duplex: Some(duplex), .. }) => {
-                            duplex.received(data);
+                        RequestTask::Work(work) => {
+                            work.received(data);
                             reading.is_delivered = true;
                         }
-                        RequestTask::Work(_) => {}
                         RequestTask::Nothing => {}
                     }
                     if !has_room {
@@ -158,8 +159,7 @@ impl HttpMachine {
                         }
                         other => {
                             if let RequestTask::Work(work) = &other {
-                                work.exchange.completed(trailers);
-                                work.duplex.iter().for_each(|duplex| duplex.eof());
+                                work.completed(trailers);
                                 reading.is_delivered = true;
                             }
                             *task = other;
@@ -220,14 +220,12 @@ impl HttpMachine {
                 active.connection.ask_for_body(&mut output(actions));
             }
             HandlerVariant::Fiber(make) => {
-                if let Err(failure) = self.lend_poller(active) {
-                    return self.fail(active, failure, actions);
-                }
-                active.task = RequestTask::Work(self.work(
-                    request,
-                    is_complete,
-                    self.shared.lend_handler(make),
-                ));
+                let poller = match self.lend_poller(active) {
+                    Ok(poller) => poller,
+                    Err(failure) => return self.fail(active, failure, actions),
+                };
+                let handler = self.shared.lend_handler(make);
+                active.task = RequestTask::Work(self.work(request, is_complete, poller, handler));
                 self.attend(active, actions);
             }
         }
@@ -238,6 +236,7 @@ impl HttpMachine {
         &self,
         mut request: Request,
         is_complete: bool,
+        poller: Poller,
         mut handler: Box<dyn Answering>,
     ) -> Work {
         let shared = &*self.shared;
@@ -248,7 +247,7 @@ impl HttpMachine {
         let reader = duplex.as_ref().map(|duplex| duplex.reader());
         *request.body() = Body::of(Rc::clone(&exchange), reader);
         handler.begin(request);
-        Work::of_handler(self.ctx.clone(), exchange, duplex, handler)
+        Work::of_handler(poller, exchange, duplex, handler)
     }
 
     /// Calls a plain handler.

@@ -123,7 +123,8 @@ impl ServiceShared {
         spare.unwrap_or_else(|| Box::new(Active::new(Arc::clone(&self.config))))
     }
 
-    pub(in crate::http1) fn give_back_active(&self, active: Box<Active>) {
+    pub(in crate::http1) fn give_back_active(&self, mut active: Box<Active>) {
+        self.charge(core::mem::take(&mut active.charged), 0);
         let spare = &mut self.spare.borrow_mut().active;
         if spare.len() < KEEP {
             spare.push(active);
