@@ -7,7 +7,7 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use diesel_proto::http1::*;
-use diesel_proto::{Cause, ConnId, Error, Limit, Notice, Reason, ServiceId};
+use diesel_proto::{Cause, ConnId, Error, Limit, LineEcho, Notice, Reason, ServiceId};
 use harness::*;
 
 fn world_of(service: Service) -> (World, ServiceId) {
@@ -173,6 +173,34 @@ fn what_was_held_is_given_back_however_a_connection_ends() {
             assert!(has_room(&mut world, service), "{nth}");
         }
     }
+}
+
+/// What waits behind a request counts as well.
+#[test]
+fn what_was_held_is_given_back_at_an_upgrade() {
+    let (mut world, service) = world_of(limited(Service::new(async |mut request: Request| {
+        if request.upgrade().is_some() {
+            return Ok(Response::upgrade("echo", LineEcho::default()));
+        }
+        match request.method() {
+            "POST" => drop(request.body().read(BUDGET).await?),
+            _ => request.ctx().sleep(seconds(1)).await?,
+        }
+        Ok::<_, Error>(Response::empty())
+    })));
+    let conn = world.accept(service);
+    let padding = "x".repeat(700);
+    world.sends(conn, "GET / HTTP/1.1\r\nHost: a\r\n\r\n");
+    world.sends(
+        conn,
+        format!(
+            "GET / HTTP/1.1\r\nHost: a\r\nPadding: {padding}\r\nConnection: upgrade\r\nUpgrade: echo\r\n\r\n"
+        ),
+    );
+    assert!(!has_room(&mut world, service));
+    world.waits(seconds(1));
+    assert!(world.receives(conn).contains("HTTP/1.1 101 "));
+    assert!(has_room(&mut world, service));
 }
 
 /// One that breaks a rule, and one whose handler is gone.

@@ -9,6 +9,7 @@
 //!
 //!   shared   what the connections of a service share: settings, spare memory
 //!   active   the state of a connection that is not idle; work: its handler that may wait
+//!   parked   the state of a connection that waits for the stream of its response
 //!   watch    the timeouts of the client
 //!   access   entries of the access log
 //! ```
@@ -16,7 +17,7 @@
 //! Rules of this file:
 //!
 //! - What is idle holds no memory: the service lends connections, heads and exchanges while
-//!   something is in progress.
+//!   something is in progress. What only waits for a stream holds little ([`Phase`]).
 //! - One request is answered at a time, in the order of arrival. One step answers no more than
 //!   [`Limits::pipelined`](crate::http1::Limits); then other connections have their turn.
 //! - Every request is answered once: by its handler; with a 500 if that failed; or with the
@@ -180,7 +181,10 @@ impl HttpMachine {
             active.poller = None;
             self.log(&mut active, actions);
             match active.next.take() {
-                Some(next) => self.give_way(next, &mut active, now, actions),
+                Some(next) => {
+                    self.shared.charge(active.charged, 0);
+                    self.give_way(next, &mut active, now, actions);
+                }
                 None => {
                     active.ahead.clear(actions.blocks());
                     self.phase = Phase::Active(active);

@@ -402,6 +402,7 @@ impl Response {
 
     /// As [`stream`](Self::stream), by a future that owns the writer, and returns it at the end of the
     /// body: for a writer within another type. It is not larger than that future.
+    #[cfg(feature = "web")]
     pub(crate) fn stream_by<F>(stream: impl FnOnce(BodyWriter) -> F + 'static) -> Self
     where
         F: Future<Output = Result<BodyWriter, Error>> + 'static,
