@@ -255,10 +255,10 @@ impl<F: Future> Future for EventWait<'_, F> {
             if let Poll::Ready(value) = wait.future.as_mut().poll(cx) {
                 return Poll::Ready(Ok(value));
             }
-            if let Poll::Pending = Pin::new(&mut *wait.pause).poll(cx)? {
+            if Pin::new(&mut *wait.pause).poll(cx)?.is_pending() {
                 break;
             }
-            if let Poll::Pending = Pin::new(&mut wait.events.out.write(":\n\n")).poll(cx)? {
+            if Pin::new(&mut wait.events.out.write(":\n\n")).poll(cx)?.is_pending() {
                 break;
             }
             *wait.pause = wait.events.pause();
