@@ -183,6 +183,36 @@ impl Response {
         Response::streaming(BodyLength::Exactly(length), write)
     }
 
+    /// As [`stream`](Self::stream), by a future that owns the writer, and returns it at the end of the
+    /// body: for a type that writes a body in its own way. There may be many streams that wait: the
+    /// response takes no more memory than the future.
+    ///
+    /// ```
+    /// use diesel_proto::http1::{BodyWriter, Response};
+    /// use diesel_proto::Error;
+    ///
+    /// struct Lines(BodyWriter);
+    ///
+    /// impl Lines {
+    ///     async fn line(&mut self, text: &str) -> Result<(), Error> {
+    ///         self.0.write((text, "\n")).await
+    ///     }
+    /// }
+    ///
+    /// let response = Response::stream_by(async |out| {
+    ///     let mut lines = Lines(out);
+    ///     lines.line("one").await?;
+    ///     lines.line("two").await?;
+    ///     Ok(lines.0)
+    /// });
+    /// ```
+    pub fn stream_by<F>(stream: impl FnOnce(BodyWriter) -> F + 'static) -> Self
+    where
+        F: Future<Output = Result<BodyWriter, Error>> + 'static,
+    {
+        Response::of_stream(BodyLength::Unknown, stream)
+    }
+
     /// 200, with the content of a file, whose length is sent as Content-Length. Set its type with
     /// [`content_type`](Self::content_type).
     ///
@@ -398,16 +428,6 @@ impl Response {
             Ok(out)
         };
         Response::of_stream(length, stream)
-    }
-
-    /// As [`stream`](Self::stream), by a future that owns the writer, and returns it at the end of the
-    /// body: for a writer within another type. It is not larger than that future.
-    #[cfg(feature = "web")]
-    pub(crate) fn stream_by<F>(stream: impl FnOnce(BodyWriter) -> F + 'static) -> Self
-    where
-        F: Future<Output = Result<BodyWriter, Error>> + 'static,
-    {
-        Response::of_stream(BodyLength::Unknown, stream)
     }
 
     fn of_stream<F>(length: BodyLength, stream: impl FnOnce(BodyWriter) -> F + 'static) -> Self
