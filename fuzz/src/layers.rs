@@ -1,6 +1,8 @@
 //! Stacks of layers around machines that take their bytes as commands, with every kind of input:
 //! the machine inside the stack is compared with the same machine alone, and the stack must keep
-//! the laws.
+//! the laws. And around services that send [`files`].
+
+mod files;
 
 use std::time::Duration;
 
@@ -23,11 +25,13 @@ const MOST_BYTES: usize = 400;
 /// Far more than half a frame of each layer, or a frame that the machine has not taken.
 const MAX_HELD: usize = MOST_LAYERS * (MAX_V1 + 20 * MOST_BYTES);
 
-/// The inner machine of the stack.
+/// What is inside the stack.
 #[derive(Arbitrary, Clone, Copy, Debug, PartialEq, Eq)]
 enum Inside {
     Probe,
     Echo,
+    /// A service that sends files.
+    Files,
 }
 
 /// One layer.
@@ -75,7 +79,7 @@ enum Happening<'a> {
 }
 
 /// Takes a seed for the cuts, a machine, its layers, TLS among them at most once, then
-/// the stimuli.
+/// the stimuli, or the files.
 pub fn layers(data: &[u8]) {
     let mut input = Unstructured::new(data);
     let Ok((seed, inside, few)) = input.arbitrary::<(u8, Inside, u8)>() else { return };
@@ -89,16 +93,18 @@ pub fn layers(data: &[u8]) {
         stack.insert(place / 2 % (1 + stack.len()), Layer::Tls(keys));
     }
     let delays = stack.iter().fold(Duration::ZERO, |all, layer| all + layer.delays());
-    let stimuli = stimuli(&mut input, inside, !delays.is_zero());
     match inside {
         Inside::Probe => {
             let laws = LayerLaws::of(|inner: Probe| around(&stack, inner));
+            let stimuli = stimuli(&mut input, inside, !delays.is_zero());
             through(&stack, laws, delays, seed).assert_on(&stimuli);
         }
         Inside::Echo => {
             let laws = LayerLaws::around(|| echo(60), |inner| around(&stack, inner));
+            let stimuli = stimuli(&mut input, inside, !delays.is_zero());
             through(&stack, laws, delays, seed).assert_on(&stimuli);
         }
+        Inside::Files => files::files(&stack, delays, seed, &mut input),
     }
 }
 
