@@ -165,10 +165,7 @@ impl Exchange {
         self.sending = match (content.take(), sleep) {
             (Some(Content::Whole(body)), Some(sleep)) => Sending::Expected(body, sleep),
             (Some(Content::Stream(_, upload)), sleep) => Sending::Stream(upload, sleep),
-            (Some(Content::Whole(body)), None) if body.len() >= LARGE => {
-                link.is_queued = true;
-                Sending::Queued
-            }
+            (Some(Content::Whole(body)), None) if body.len() >= LARGE => Sending::Queued,
             // A head, and little more: that is on its way at once.
             _ => Sending::Nothing,
         };
@@ -367,8 +364,8 @@ impl Exchange {
             Poll::Ready(Err(_)) => self.stop_sending(),
             Poll::Ready(Ok(())) => {
                 sent.map_err(ClientError::from)?;
-                link.is_queued = true;
                 self.sending = Sending::Queued;
+                self.poll_queued(cx);
             }
         }
         Ok(true)
@@ -405,8 +402,8 @@ impl Exchange {
             Poll::Ready(Ok(())) => {
                 sent.map_err(ClientError::from)?;
                 if is_last {
-                    link.is_queued = true;
                     self.sending = Sending::Queued;
+                    self.poll_queued(cx);
                 }
             }
         }
