@@ -17,14 +17,17 @@ type SharedBlocks = Blocks<Rc<Vec<u8>>>;
 pub(crate) struct UnreadBytes(Option<Box<SharedBuffer>>);
 
 impl UnreadBytes {
+    #[inline]
     pub(crate) fn buffer(&mut self) -> &mut SharedBuffer {
-        self.0.get_or_insert_default()
+        self.0.get_or_insert_with(made)
     }
 
+    #[inline]
     pub(crate) fn len(&self) -> usize {
         self.0.as_ref().map_or(0, |buffer| buffer.len())
     }
 
+    #[inline]
     pub(crate) fn is_empty(&self) -> bool {
         self.len() == 0
     }
@@ -44,4 +47,10 @@ impl UnreadBytes {
     pub(crate) fn scanned(&self) -> u64 {
         self.0.as_ref().map_or(0, |buffer| buffer.scanned())
     }
+}
+
+/// Once for each stream.
+#[cold]
+fn made() -> Box<SharedBuffer> {
+    Box::default()
 }

@@ -49,7 +49,7 @@ pub(in crate::http1) use self::shared::{OnRejection, ServiceShared};
 use self::access::AccessEntry;
 use self::active::{Active, RequestTask};
 use self::parked::Parked;
-use self::watch::{ClientWatch, Clocks, WaitingFor};
+use self::watch::{ClientWatch, WaitingFor};
 use crate::http1::connection::{Resting, ServerState as Side};
 use crate::http1::message::MessageOutput;
 use crate::http1::syntax::{Rejection, Rule};
@@ -112,21 +112,17 @@ impl HttpMachine {
 
     /// Takes the state of the connection, or borrows one if it is idle or parked.
     fn begin(&mut self, actions: &Actions<'_>) -> Box<Active> {
-        let parked = match mem::take(&mut self.phase) {
-            Phase::Active(active) => return active,
-            Phase::Parked(parked) => Some(parked),
-            Phase::Idle | Phase::Switched(_) => None,
-        };
-        let mut active = self.shared.lend_active();
-        active.clocks = Clocks::default();
-        match parked {
-            Some(parked) => parked.resume(self.resting, &mut active),
-            None => {
-                active.connection.resume(self.resting);
-                active.complete = actions.queued_in_all();
-            }
+        if let Phase::Idle = self.phase {
+            let mut active = self.shared.lend_active();
+            active.connection.resume(self.resting);
+            active.complete = actions.queued_in_all();
+            return active;
         }
-        active
+        match mem::take(&mut self.phase) {
+            Phase::Active(active) => active,
+            Phase::Parked(parked) => parked.resume(self.resting, self.shared.lend_active()),
+            Phase::Idle | Phase::Switched(_) => self.shared.lend_active(),
+        }
     }
 
     /// Answers a client that broke a rule, if a response is still possible.
@@ -228,24 +224,23 @@ impl HttpMachine {
         let is_awaited = self.has_ended && matches!(active.task, RequestTask::Work(_));
         let waiting = WaitingFor::of(&active.connection, has_room, is_awaited);
         self.watch.set_deadline(&mut active.clocks, waiting, now, &self.shared.deadlines, actions);
-        let at_rest = match &active.task {
+        match &active.task {
             RequestTask::Nothing if has_room && active.ahead.is_empty() => {
-                let resting = active.connection.rest(actions.blocks());
-                resting.map(|resting| (resting, Phase::Idle))
+                if let Some(resting) = active.connection.rest(actions.blocks()) {
+                    // The phase is idle since the step began.
+                    self.resting = resting;
+                    return self.shared.give_back_active(active);
+                }
             }
             RequestTask::Work(_) if waiting == WaitingFor::No => {
-                let parked = Parked::park(&mut active, actions.blocks());
-                parked.map(|(resting, parked)| (resting, Phase::Parked(parked)))
+                if let Some((resting, parked)) = Parked::park(&mut active, actions.blocks()) {
+                    (self.resting, self.phase) = (resting, Phase::Parked(parked));
+                    return self.shared.give_back_active(active);
+                }
             }
-            _ => None,
-        };
-        match at_rest {
-            Some(at_rest) => {
-                (self.resting, self.phase) = at_rest;
-                self.shared.give_back_active(active);
-            }
-            None => self.phase = Phase::Active(active),
+            _ => {}
         }
+        self.phase = Phase::Active(active);
     }
 }
 

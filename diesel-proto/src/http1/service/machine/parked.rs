@@ -39,11 +39,12 @@ impl Parked {
         Some((resting, Box::new(Parked { work, writing, entry, complete })))
     }
 
-    /// Puts the state back into an `active` of the same service.
-    pub(super) fn resume(self, resting: Resting, active: &mut Active) {
+    /// Puts the state into an `active` of the same service.
+    pub(super) fn resume(self, resting: Resting, mut active: Box<Active>) -> Box<Active> {
         active.connection.resume_writing(resting, self.writing);
         active.task = RequestTask::Work(self.work);
         (active.entry, active.complete) = (self.entry, self.complete);
+        active
     }
 
     /// Takes out the stream, to be dropped.

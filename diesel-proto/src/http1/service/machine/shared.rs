@@ -13,6 +13,7 @@ use super::super::handler::{Answering, HandlerVariant};
 use super::super::heads::{HeadPool, KEEP, KEEP_BYTES};
 use super::super::response::Response;
 use super::active::Active;
+use super::watch::Clocks;
 use crate::fiber::Duplex;
 use crate::http1::connection::ConnectionConfig;
 use crate::http1::message::HeadCache;
@@ -124,7 +125,8 @@ impl ServiceShared {
     }
 
     pub(in crate::http1) fn give_back_active(&self, mut active: Box<Active>) {
-        self.charge(core::mem::take(&mut active.charged), 0);
+        self.charge(active.charged, 0);
+        (active.charged, active.clocks) = (0, Clocks::default());
         let spare = &mut self.spare.borrow_mut().active;
         if spare.len() < KEEP {
             spare.push(active);
