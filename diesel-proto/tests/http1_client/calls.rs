@@ -510,6 +510,26 @@ fn redirects_are_followed_by_the_rules() {
     });
 }
 
+#[test]
+fn as_many_redirects_are_followed_as_the_limit_says() {
+    for limit in [1, 3, 10] {
+        let mut network = Network::new(1);
+        let asked = Rc::new(RefCell::new(0));
+        let count = Rc::clone(&asked);
+        let around = move |_: Request| {
+            *count.borrow_mut() += 1;
+            Response::text("").status(Status::FOUND).header("Location", "/")
+        };
+        serve(&mut network, http1::Service::new(around));
+        run(&mut network, async move |ctx| {
+            let error = Client::new(ctx).get(URL).redirects(limit).await.unwrap_err();
+            let ClientError::Redirect(_, RefusedRedirect::TooMany(most)) = error else { panic!() };
+            assert_eq!(most, limit);
+        });
+        assert_eq!(*asked.borrow(), limit + 1);
+    }
+}
+
 /// RFC 9110, 15.4.4: a HEAD stays one.
 #[test]
 fn a_redirected_head_stays_one_and_a_post_loses_its_expectation() {

@@ -8,7 +8,7 @@ use diesel_proto::http1::{
     self, Client, ClientConfig, ClientError, Phase, PoolLimits, Request, Response,
 };
 use diesel_proto::testkit::net::{LinkFault, LinkOptions, Network, PeerState};
-use diesel_proto::{Action, Conn, Ctx, Error, Hub, Instant, Service};
+use diesel_proto::{Action, Config, Conn, Ctx, Error, Hub, Instant, Service};
 
 use super::harness::*;
 
@@ -83,6 +83,22 @@ fn waiting_is_limited() {
             }
             assert_eq!(c.await.unwrap().unwrap(), "/c");
         }
+        // One of two leaves: one place is free.
+        let limits = PoolLimits { per_origin: 1, waiting: 2, ..PoolLimits::default() };
+        let client = self::client(ctx, pool(limits));
+        let call = |path: &'static str| {
+            let client = client.clone();
+            ctx.spawn(async move { text(&client, path).await }).unwrap()
+        };
+        let calls = ["/e", "/f", "/g"].map(call);
+        ctx.sleep(SECOND / 10).await.unwrap();
+        calls[2].abort();
+        ctx.sleep(SECOND / 10).await.unwrap();
+        let last = [call("/h"), call("/i")];
+        ctx.sleep(SECOND / 10).await.unwrap();
+        let [h, i] = last;
+        assert!(matches!(i.await.unwrap(), Err(ClientError::Queue(_, 2))));
+        assert_eq!(h.await.unwrap().unwrap(), "/h");
     });
 }
 
@@ -105,8 +121,10 @@ fn a_new_connection_replaces_an_idle_one_at_the_limit() {
         }
     };
     serve(&mut network, Service::new(handler));
+    serve_at(&mut network, http1::Service::new(mirror), "10.0.0.2:80".parse().unwrap());
     let (host, ended) = start(&mut network, async |ctx: &Ctx| {
         let client = client(ctx, pool(PoolLimits { per_origin: 1, ..PoolLimits::default() }));
+        client.get("http://10.0.0.2/").await.unwrap().text().await.unwrap();
         text(&client, "/first").await.unwrap();
         let calls = ["/a", "/b"].map(|path| {
             let client = client.clone();
@@ -119,10 +137,11 @@ fn a_new_connection_replaces_an_idle_one_at_the_limit() {
     });
     for _ in 0..40 {
         network.run_for(SECOND / 10).unwrap();
-        assert!(network.hub(host).unwrap().counters().open <= 1);
+        // One to each origin.
+        assert!(network.hub(host).unwrap().counters().open <= 2);
     }
-    assert_eq!(ended.take(), Some(1));
-    assert_eq!(network.traffic().connections, 3);
+    assert_eq!(ended.take(), Some(2));
+    assert_eq!(network.traffic().connections, 4);
 }
 
 /// Those that are idle close at once, and one that is in use does after its response.
@@ -205,6 +224,11 @@ fn idle_connections_to_all_origins_are_limited() {
             client.get(format!("http://{address}/")).await.unwrap().text().await.unwrap();
             assert_eq!((client.idle_connections(), client.origins()), (idle, idle));
         }
+        // Each is idle for its own time.
+        ctx.sleep(20 * SECOND).await.unwrap();
+        client.get("http://10.0.0.2/").await.unwrap().text().await.unwrap();
+        ctx.sleep(20 * SECOND).await.unwrap();
+        assert_eq!((client.idle_connections(), client.origins()), (1, 1));
     });
 }
 
@@ -414,7 +438,9 @@ fn bytes_that_arrive_between_requests_are_no_answer() {
             assert_eq!(text(&client, "/1").await.unwrap(), "/1");
             assert_eq!(client.idle_connections(), 1);
             signal.some().await.unwrap();
-            assert_eq!(text(&client, "/2").await.unwrap(), "/2");
+            // Nothing of it was sent: so it is sent again, even if it is not idempotent.
+            let post = client.post(format!("{URL}/2"));
+            assert_eq!(post.await.unwrap().text().await.unwrap(), "/2");
             assert_eq!(text(&client, "/3").await.unwrap(), "/3");
         });
         assert_eq!(network.traffic().connections, 3);
@@ -470,6 +496,23 @@ fn a_connection_that_cannot_be_kept_ends_in_order() {
         assert_eq!(answer.take().as_deref(), Some("ok"));
         assert_eq!(network.peer_state(peer), state, "{body} {surplus}");
     }
+}
+
+/// Without a connection, there is no server to blame.
+#[test]
+fn the_limit_of_the_hub_is_not_the_servers_fault() {
+    let told = Rc::new(Cell::new(None));
+    let tell = Rc::clone(&told);
+    let mut hub = Hub::new(Config { max_connections: 0, ..Config::default() });
+    hub.add_loop(async move |ctx: Ctx| {
+        tell.set(Some(text(&Client::new(&ctx), "/").await.unwrap_err()));
+        Ok(())
+    })
+    .unwrap();
+    hub.run(Instant::ORIGIN, &mut Vec::new());
+    let error = told.take().unwrap();
+    assert!(matches!(error, ClientError::Connect(_, Error::Limit(_))), "{error}");
+    assert!(!error.is_of_server() && !error.is_timeout());
 }
 
 /// In one turn, a connection is made, and what is no answer arrives: nothing is sent.
