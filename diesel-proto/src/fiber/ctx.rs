@@ -120,7 +120,7 @@ impl Ctx {
     ///
     /// # Errors
     ///
-    /// [`Error::TimedOut`] with the reason [`Reason::Application`]`("timeout")` if `duration`
+    /// [`Error::TimedOut`] with the reason [`Reason::Application`](crate::machine::Reason::Application)`("timeout")` if `duration`
     /// passes first; `future` is dropped then. [`Error::Shutdown`] as for [`sleep`](Self::sleep).
     pub fn timeout<F: Future>(
         &self,
