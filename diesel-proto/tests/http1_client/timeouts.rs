@@ -359,3 +359,24 @@ fn a_timeout_counts_for_one_call() {
         }
     });
 }
+
+#[test]
+fn defaults_are_those_of_the_docs() {
+    let ClientConfig { timeouts, pool, whole_body, redirects, .. } = ClientConfig::default();
+    for (timeout, seconds) in [
+        (timeouts.queue, 30),
+        (timeouts.resolve, 10),
+        (timeouts.connect, 10),
+        (timeouts.tls, 10),
+        (timeouts.expect, 1),
+        (timeouts.first_byte, 30),
+        (timeouts.between, 30),
+        (pool.idle_time, 30),
+        (pool.lifetime, 600),
+    ] {
+        assert_eq!(timeout, seconds * SECOND);
+    }
+    assert_eq!(timeouts.total, Duration::MAX);
+    assert_eq!((pool.per_origin, pool.waiting, pool.idle, pool.idle_in_all), (64, 1024, 16, 256));
+    assert_eq!((whole_body, redirects), (8 << 20, 10));
+}

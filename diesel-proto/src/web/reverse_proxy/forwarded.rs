@@ -208,6 +208,9 @@ mod tests {
         for text in [
             "",
             "for=1.2.3.4",
+            ",a=b",
+            "for=\"\"",
+            "for=\"\\\"a\"",
             "for=1.2.3.4;proto=http;by=_x, for=unknown",
             "For=\"[2001:db8:cafe::17]:4711\"",
             "for=\"a\\\"b, c\" ; host=d , , ;for=e",

@@ -328,3 +328,33 @@ impl fmt::Display for InvalidUpstream {
 }
 
 impl core::error::Error for InvalidUpstream {}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn builder() -> ReverseProxyBuilder {
+        ReverseProxy::to(["http://192.0.2.1"]).unwrap()
+    }
+
+    #[test]
+    fn a_peer_without_an_address_has_none_that_is_trusted() {
+        let all = builder().trust("0.0.0.0/0".parse().unwrap()).trust("::/0".parse().unwrap());
+        let peer = core::net::SocketAddr::from(([192, 0, 2, 9], 1));
+        assert!(all.policy.trusts(peer.into()));
+        assert!(!all.policy.trusts(Address::Unnamed));
+        assert!(all.trust_if(|_| true).policy.trusts(Address::Unnamed));
+    }
+
+    #[test]
+    fn defaults_are_those_of_the_docs_and_redirects_are_never_followed() {
+        let second = Duration::from_secs(1);
+        let ReverseProxyBuilder { config, down_time, policy, .. } = builder();
+        assert_eq!(config.timeouts.first_byte, 60 * second);
+        assert_eq!(config.timeouts.between, 60 * second);
+        assert_eq!((config.pool.per_origin, config.pool.idle), (1024, 64));
+        assert_eq!((config.limits.body, config.redirects), (u64::MAX, 0));
+        assert_eq!((down_time, policy.tunnel_idle), (10 * second, 300 * second));
+        assert_eq!(builder().config(ClientConfig::default()).config.redirects, 0);
+    }
+}

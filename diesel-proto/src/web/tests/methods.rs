@@ -7,6 +7,19 @@ use crate::testkit::Oneshot;
 use crate::web::{Router, any, get, on, post};
 
 #[test]
+fn each_method_has_its_own_handler() {
+    let all =
+        get(|| "GET").head(|| Response::text("").header("X", "HEAD")).post(|| "POST").put(|| "PUT");
+    let all = all.patch(|| "PATCH").delete(|| "DELETE").options(|| "OPTIONS");
+    let all = all.on("get", || "get").on("PURGE", || "PURGE");
+    let routes = Router::new().route("/", all).build().unwrap();
+    for method in ["GET", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "get", "PURGE"] {
+        assert_eq!(Oneshot::new(method, "/").send(&routes).text(), method);
+    }
+    assert_eq!(Oneshot::head("/").send(&routes).headers.get_str("X"), Some("HEAD"));
+}
+
+#[test]
 fn head_is_answered_by_the_handler_of_get() {
     let routes = Router::new()
         .route("/plain", get(|| "12345"))
