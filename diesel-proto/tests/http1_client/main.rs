@@ -9,6 +9,7 @@ mod gzip;
 mod harness;
 mod pooling;
 mod proxies;
+mod redirects;
 mod seeds;
 mod timeouts;
 #[cfg(feature = "tls")]
