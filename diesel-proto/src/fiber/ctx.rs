@@ -120,8 +120,9 @@ impl Ctx {
     ///
     /// # Errors
     ///
-    /// [`Error::TimedOut`] with the reason [`Reason::Application`](crate::machine::Reason::Application)`("timeout")` if `duration`
-    /// passes first; `future` is dropped then. [`Error::Shutdown`] as for [`sleep`](Self::sleep).
+    /// [`Error::TimedOut`] with the reason
+    /// [`Application`](crate::machine::Reason::Application)`("timeout")` if `duration` passes first;
+    /// `future` is dropped with the wait. [`Error::Shutdown`] as for [`sleep`](Self::sleep).
     pub fn timeout<F: Future>(
         &self,
         duration: Duration,

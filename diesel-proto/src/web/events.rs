@@ -120,6 +120,11 @@ pub fn last_event_id(request: &Request) -> Option<&str> {
 /// A response of events, which `write` sends for as long as it likes. It ends when `write` returns, or
 /// when the client leaves; then the browser connects again, unless it was told not to.
 ///
+/// # Cost
+///
+/// A stream that waits takes 1 KiB of memory on 64-bit platforms, its place in every table included, and
+/// what `write` holds besides the subscription to an event.
+///
 /// ```
 /// use diesel_proto::http1::{Request, Response};
 /// use diesel_proto::web::{ServerEvent, event_stream, last_event_id};
@@ -210,8 +215,8 @@ fn nanoseconds(duration: Duration) -> u64 {
     u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX)
 }
 
-// These are written out, because there may be one for each of ten thousand browsers: an `async fn` would
-// hold what it waits for twice.
+// These are written by hand, because there may be one for each of ten thousand browsers: an `async fn`
+// would hold what it waits for twice.
 
 /// Made by [`EventWriter::send`].
 struct SendEvent<'a> {
