@@ -48,8 +48,7 @@ pub(super) struct MethodEntry<S> {
     pub(super) method: Option<Box<str>>,
     handler: Unbound<S>,
     layers: Vec<Rc<Layer>>,
-    /// Set when routes are put together.
-    pub(super) body_limit: usize,
+    pub(super) body_limit: Option<usize>,
 }
 
 impl<S: 'static> MethodEntry<S> {
@@ -59,7 +58,7 @@ impl<S: 'static> MethodEntry<S> {
             endpoint
         });
         let (method, layers) = (method.map(Into::into), Vec::new());
-        MethodEntry { method, handler, layers, body_limit: DEFAULT_BODY_LIMIT }
+        MethodEntry { method, handler, layers, body_limit: None }
     }
 
     pub(super) fn layer(&mut self, layer: &Rc<Layer>) {
@@ -68,7 +67,7 @@ impl<S: 'static> MethodEntry<S> {
 
     pub(super) fn bind(self, state: &Rc<S>) -> LimitedEndpoint {
         let endpoint = wrapped((self.handler)(state), &self.layers);
-        LimitedEndpoint { endpoint, body_limit: self.body_limit }
+        LimitedEndpoint { endpoint, body_limit: self.body_limit.unwrap_or(DEFAULT_BODY_LIMIT) }
     }
 }
 

@@ -12,7 +12,7 @@ use alloc::rc::Rc;
 use alloc::vec::Vec;
 use core::fmt;
 
-use super::answer::{Answer, Endpoint};
+use super::answer::{Answer, LimitedEndpoint};
 use super::invalid_route::InvalidRoute;
 use super::method_router::{MethodEntry, MethodRouter};
 use super::middleware::{Layer, Next, layer, wrapped};
@@ -90,7 +90,8 @@ impl<S: 'static> Router<S> {
         }
     }
 
-    /// Adds handlers for a path. If the path was added before, its handlers are added to those.
+    /// Adds handlers for a path. If the path was added before, its handlers are added to those; the
+    /// middleware around the answers to other methods stays that of the first.
     pub fn route(mut self, path: &str, methods: MethodRouter<S>) -> Self {
         self.routes.push((path.into(), methods));
         self
@@ -172,14 +173,13 @@ impl<S: 'static> Router<S> {
     {
         let layer = layer(middleware);
         self.routes.iter_mut().for_each(|(_, methods)| methods.add_layer(&layer));
-        let fallbacks = self.nested.iter_mut().map(|(_, fallback)| fallback);
-        fallbacks.chain(&mut self.fallback).for_each(|fallback| fallback.layer(&layer));
+        self.fallbacks().for_each(|fallback| fallback.layer(&layer));
         self.layers.push(layer);
         self
     }
 
-    /// Limits how many bytes of a body the parameters of handlers read, for the routes that were
-    /// added so far and that have no limit yet: [`DEFAULT_BODY_LIMIT`], if it is not set. A longer body
+    /// Limits how many bytes of a body the parameters of handlers read, for the routes and fallbacks that
+    /// were added so far and that have no limit yet: [`DEFAULT_BODY_LIMIT`], if it is not set. A longer body
     /// is answered with 413. What a handler reads by itself is limited by
     /// [`Limits::body`](crate::http1::Limits::body) alone, which holds in any case: a
     /// [`Service`](crate::http1::Service) that is made from routes has that at the largest of their
@@ -199,6 +199,9 @@ impl<S: 'static> Router<S> {
         for (_, methods) in &mut self.routes {
             methods.body_limit.get_or_insert(bytes);
         }
+        for fallback in self.fallbacks() {
+            fallback.body_limit.get_or_insert(bytes);
+        }
         self
     }
 
@@ -215,8 +218,7 @@ impl<S: 'static> Router<S> {
         let mut merged: Vec<(Box<str>, Template, MethodRouter<S>)> = Vec::new();
         for (path, mut methods) in self.routes {
             let template = Template::parse(&path)?;
-            let body_limit = methods.body_limit.unwrap_or(DEFAULT_BODY_LIMIT);
-            methods.entries.iter_mut().for_each(|entry| entry.body_limit = body_limit);
+            methods.entries.iter_mut().for_each(|entry| entry.body_limit = methods.body_limit);
             match merged.iter_mut().find(|(_, known, _)| known.pattern == template.pattern) {
                 None => merged.push((path, template, methods)),
                 Some((_, _, first)) => first.entries.extend(methods.entries),
@@ -239,17 +241,23 @@ impl<S: 'static> Router<S> {
             let template = Template::parse(&prefix)?;
             table.add_fallback(&prefix, &template, fallback.bind(state))?;
         }
-        let fallback: Rc<Endpoint> = match self.fallback {
-            Some(fallback) => fallback.bind(state).endpoint,
+        let fallback = match self.fallback {
+            Some(fallback) => fallback.bind(state),
             None => {
                 let all = known.join(", ");
                 let answer = move |request: super::RoutedRequest| {
                     Answer::Ready(super::routes::nowhere(&request, &all))
                 };
-                wrapped(Rc::new(answer), &self.layers)
+                let endpoint = wrapped(Rc::new(answer), &self.layers);
+                LimitedEndpoint { endpoint, body_limit: DEFAULT_BODY_LIMIT }
             }
         };
         Ok(table.into_routes(fallback))
+    }
+
+    /// Those of nested routers, and the router's own.
+    fn fallbacks(&mut self) -> impl Iterator<Item = &mut MethodEntry<S>> {
+        self.nested.iter_mut().map(|(_, fallback)| fallback).chain(&mut self.fallback)
     }
 
     fn fail(&mut self, error: InvalidRoute) {

@@ -44,7 +44,7 @@ pub struct Routes(Rc<RouteTable>);
 
 struct RouteTable {
     table: Table,
-    fallback: Rc<Endpoint>,
+    fallback: LimitedEndpoint,
 }
 
 /// What is found for a path.
@@ -184,6 +184,7 @@ impl Table {
         if template.has_catch_all {
             return Err(InvalidRoute::CatchAll { path: prefix.into() });
         }
+        self.largest_body = self.largest_body.max(fallback.body_limit);
         for rest in ["", "/", "/{*-}"] {
             let pattern = alloc::format!("{}{rest}", template.pattern);
             let below = Template { pattern, names: Vec::new(), has_catch_all: false };
@@ -208,7 +209,8 @@ impl Table {
         Some(FoundRoute::new(method, self.nested.at(path).ok()?))
     }
 
-    pub(super) fn into_routes(self, fallback: Rc<Endpoint>) -> Routes {
+    pub(super) fn into_routes(mut self, fallback: LimitedEndpoint) -> Routes {
+        self.largest_body = self.largest_body.max(fallback.body_limit);
         Routes(Rc::new(RouteTable { table: self, fallback }))
     }
 }
@@ -268,21 +270,22 @@ impl fmt::Debug for FoundRoute<'_, '_> {
 impl Routes {
     /// Answers a request: finds its route, and calls the handler.
     pub async fn call(&self, request: Request) -> Response {
-        let (endpoint, route) = match self.find(request.method(), request.path()) {
-            Some(FoundRoute { found, endpoint: limited, params }) => {
+        let (limited, route) = match self.find(request.method(), request.path()) {
+            Some(FoundRoute { found, endpoint, params }) => {
                 let (params, path) = match params {
                     FoundParams::Plain(found) => (spans(&found, request.path()), None),
                     FoundParams::Rewritten(params, path) => (params, Some(path)),
                 };
-                let (route, body_limit) = (Some(Rc::clone(&found.info)), limited.body_limit);
-                (&limited.endpoint, RouteMatch { route, params, path, body_limit })
+                let (route, body_limit) = (Some(Rc::clone(&found.info)), endpoint.body_limit);
+                (endpoint, RouteMatch { route, params, path, body_limit })
             }
             None => {
-                let (params, body_limit) = (ParamSpans::default(), DEFAULT_BODY_LIMIT);
-                (&self.0.fallback, RouteMatch { route: None, params, path: None, body_limit })
+                let fallback = &self.0.fallback;
+                let (params, body_limit) = (ParamSpans::default(), fallback.body_limit);
+                (fallback, RouteMatch { route: None, params, path: None, body_limit })
             }
         };
-        endpoint(RoutedRequest::new(request, route)).response().await
+        (limited.endpoint)(RoutedRequest::new(request, route)).response().await
     }
 
     /// Finds the route of a path, which is percent-encoded, as in a request; or, without one, the prefix

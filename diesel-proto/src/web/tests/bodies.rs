@@ -118,6 +118,41 @@ fn a_limit_of_a_path_comes_before_that_of_the_router() {
 }
 
 #[test]
+fn a_limit_of_a_router_is_that_of_its_fallback_too() {
+    let count = |body: String| body.len().to_string();
+    let nested = || Router::new().fallback(count);
+    let routes = Router::new()
+        .nest("/own", nested().body_limit(5))
+        .nest("/given", nested())
+        .fallback(count)
+        .body_limit(10)
+        // What comes later is not concerned.
+        .nest("/later", nested())
+        .build()
+        .unwrap();
+    let later = crate::web::DEFAULT_BODY_LIMIT;
+    for (path, limit) in [("/own/x", 5), ("/given/x", 10), ("/x", 10), ("/later/x", later)] {
+        for (len, status) in [(limit, Status::OK), (limit + 1, Status::CONTENT_TOO_LARGE)] {
+            let answer = Oneshot::put(path).body(vec![b'x'; len]).send(&routes);
+            assert_eq!(answer.status, status, "{path} {len}");
+        }
+    }
+}
+
+/// A service accepts the bodies that any handler does.
+#[test]
+fn a_service_has_the_largest_limit_of_all_handlers() {
+    const LARGE: usize = 20 << 20;
+    let count = |body: String| body.len().to_string();
+    let large = || Router::new().fallback(count).body_limit(LARGE);
+    for routes in [large(), Router::new().nest("/x", large())] {
+        let routes = routes.build().unwrap();
+        let answer = Oneshot::put("/x/y").body(vec![b'x'; LARGE]).send(Service::from(&routes));
+        assert_eq!(answer.text(), LARGE.to_string());
+    }
+}
+
+#[test]
 fn text_has_to_be_utf_8() {
     let refused = Oneshot::post("/string").body([b'a', 0xff]).send(routes());
     let text = "the body cannot be parsed: not UTF-8 from byte 1\n";
