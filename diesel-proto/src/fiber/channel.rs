@@ -224,7 +224,7 @@ impl Channel {
     /// As new, in the memory of this one.
     pub(crate) fn renew(&mut self) {
         let former = core::mem::replace(self, Channel::new(ConnectState::No));
-        self.blocked = former.blocked;
+        (self.input, self.blocked) = (former.input, former.blocked);
         if let Some(blocked) = &mut self.blocked {
             **blocked = Blocked::default();
         }
