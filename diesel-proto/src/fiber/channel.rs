@@ -195,7 +195,7 @@ pub(crate) enum ConnectState {
 }
 
 impl Channel {
-    pub(crate) fn new(connecting: ConnectState) -> Self {
+    pub(crate) fn new() -> Self {
         Channel {
             input: UnreadBytes::default(),
             output: None,
@@ -212,7 +212,7 @@ impl Channel {
             is_broken: false,
             paused: false,
             handled: false,
-            connecting,
+            connecting: ConnectState::No,
             holder: Holder::Conn,
             has_reader: false,
             reader_dropped: false,
@@ -223,7 +223,7 @@ impl Channel {
 
     /// As new, in the memory of this one.
     pub(crate) fn renew(&mut self) {
-        let former = core::mem::replace(self, Channel::new(ConnectState::No));
+        let former = core::mem::replace(self, Channel::new());
         (self.input, self.blocked) = (former.input, former.blocked);
         if let Some(blocked) = &mut self.blocked {
             **blocked = Blocked::default();

@@ -22,7 +22,7 @@ use alloc::rc::Rc;
 use core::cell::{Cell, RefCell};
 use core::fmt;
 
-use super::channel::{Channel, ConnShared, ConnectState, Holder, Origin};
+use super::channel::{Channel, ConnShared, Holder, Origin};
 use super::{Reader, Writer};
 use crate::buf::Pipeline;
 use crate::hub::{MachineCtx, ServiceConfig};
@@ -104,7 +104,7 @@ impl Duplex {
         config: &Rc<ServiceConfig>,
         origin: Option<Box<Origin>>,
     ) -> Self {
-        let mut channel = Channel::new(ConnectState::No);
+        let mut channel = Channel::new();
         channel.has_reader = origin.is_some();
         let socket = Rc::new(ConnShared {
             core: Rc::clone(machine_ctx.core()),

@@ -132,7 +132,7 @@ mod tests {
     use super::*;
     use crate::hub::Hub;
 
-    /// Whoever waits within a wait, within a wait, pays for each of them once.
+    /// Groups within groups hold each future once.
     #[test]
     fn a_group_is_as_large_as_its_members() {
         let ctx = Hub::default().ctx();

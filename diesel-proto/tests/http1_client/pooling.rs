@@ -70,7 +70,7 @@ fn waiting_is_limited() {
             (a.await.unwrap().unwrap(), b.await.unwrap().unwrap()),
             ("/a".into(), "/b".into())
         );
-        // Nobody waits any more, neither of those that got a connection nor of those that gave up.
+        // Every request has got its connection, or has given up.
         for is_dropped in [true, false] {
             let (c, d) = (client.clone(), client.clone());
             let c = ctx.spawn(async move { text(&c, "/c").await }).unwrap();

@@ -131,15 +131,10 @@ impl HttpMachine {
                 Work { poller, exchange: None, duplex: None, run: WorkState::Over }
             }
         };
-        let is_whole = active.connection.request_is_complete();
-        if let Some(exchange) = work.exchange.take_if(|it| is_whole && Rc::strong_count(it) == 1) {
-            // No part of the request is left: nobody asks for anything.
-            exchange.finish();
-            self.shared.give_back_exchange(exchange);
-            if let Some(duplex) = work.duplex.take() {
-                duplex.break_off(Cause::Done);
-                self.shared.give_back_duplex(duplex);
-            }
+        let is_unused = work.exchange.as_ref().is_some_and(|it| Rc::strong_count(it) == 1);
+        if is_unused && active.connection.request_is_complete() {
+            // The handler kept no part of the request.
+            self.give_back_exchange(&mut work);
         }
         let duplex = work.duplex.get_or_insert_with(|| self.shared.lend_duplex(&self.ctx));
         duplex.keep_pieces();
@@ -192,6 +187,11 @@ impl HttpMachine {
             WorkState::Stream(stream) => self.ctx.dispose(stream),
             WorkState::Over => {}
         }
+        self.give_back_exchange(work);
+    }
+
+    /// Gives back what a handler and its machine share.
+    fn give_back_exchange(&self, work: &mut Work) {
         if let Some(exchange) = work.exchange.take() {
             exchange.finish();
             self.shared.give_back_exchange(exchange);
